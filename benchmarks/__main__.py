@@ -13,7 +13,9 @@ ALL = ("cold_start", "attach", "idle_plugin", "owner_death", "recovery", "footpr
 def main() -> None:
     """Run the benchmarks in the arguments of the command line, or all benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ALL)}, isolation, peers")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(ALL)}, api_check, isolation, peers"
+    )
     parser.add_argument("--rounds", type=int, help="number of rounds; default: the number of each benchmark")
     options = parser.parse_args()
     rounds = ["--rounds", str(options.rounds)] if options.rounds else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from infra_runtime.data_directory import journal
-from infra_runtime.host import cgroup, processes, shared_memory
+from infra_runtime.data_directory import journal, memory_folder
+from infra_runtime.host import cgroup, memory, processes, shared_memory
 from infra_runtime.host.ports import holder, taken
 
 #: the variable by which a round finds the processes that it has started; its value is the round's project
@@ -104,6 +105,7 @@ class Traces:
         kept = f"{self._temporary}/pytest-of-"
         paths += [path for path in _below(self._temporary) if not str(path).startswith(kept)]
         paths += [path for path in _below(self._run) if path != self._run / "ports"]
+        paths += _in_memory(self._cwd)
         return [f"file {path}" for path in paths]
 
     def _groups(self) -> Iterator[Path]:
@@ -111,6 +113,15 @@ class Traces:
         for path in _below(Path(top)) if top else ():
             if path.name.removeprefix("infra-") in self._tokens:
                 yield path
+
+
+def _in_memory(cwd: Path) -> list[Path]:
+    """Return the folders in RAM of data directories below a folder."""
+    found = []
+    for owner in Path(memory.TMPFS).glob(f"infra-*/{memory_folder.OWNER}"):
+        with contextlib.suppress(OSError):  # another stack may remove its folder at the same time
+            found += [owner.parent] if owner.read_text(encoding="utf-8").startswith(f"{cwd}/") else []
+    return found
 
 
 def unfinished(cache: Path) -> list[str]:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import infra_runtime
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import memory
 from infra_runtime.host.ownership import make_private_folder
 from infra_runtime.host.ports import Ports
 from infra_runtime.spec import ServiceSpec, encode
@@ -54,7 +56,11 @@ def script(resolved: Resolved) -> Iterator[Script]:
     ports = Ports(paths.ports, paths.data, leased=True)
     try:
         Path(paths.logs).mkdir(parents=True, exist_ok=True)
-        yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
+        # The supervisor also keeps the data of tests in RAM, if possible.
+        folder = None if memory.obstacle() else memory.TMPFS
+        with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=folder) as place:
+            paths.services = place
+            yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
     finally:
         ports.close()
         shutil.rmtree(paths.run)
@@ -71,7 +77,8 @@ async def _services(resolved: Resolved, paths: Paths, ports: Ports) -> list[dict
         bind(bound, scope, others)
         others[spec.name] = bound
         tree = f"{paths.data}/prepared/{spec.name}"
-        os.renames(bound.data, tree)
+        Path(tree).parent.mkdir(exist_ok=True)
+        shutil.move(bound.data, tree)
         services.append(_service(spec, bound, tree, f"{paths.logs}/{spec.name}.log"))
     return services
 

@@ -113,7 +113,7 @@ def test_the_supervisor_imports_the_standard_library_only() -> None:
     """Every start of a stack waits for the imports of the supervisor."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(infra_runtime.__file__).parent.parent)!r});"
-        "import infra_runtime.supervisor.main, infra_runtime.supervisor.guardian;"
+        "from infra_runtime.supervisor import guardian, lifetime, main;"
         "print(*(n + '=' + (getattr(m, '__file__', None) or '') for n, m in sys.modules.items()), sep='\\n')"
     )
 

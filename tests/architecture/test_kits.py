@@ -60,7 +60,7 @@ def test_a_kit_names_secrets_and_urls_by_exports_and_drivers(kind: str) -> None:
     kit = kit_registry.find(kind)
 
     assert kit is not None
-    assert all(re.fullmatch(r"[a-z]+(\+[a-z]+)?", driver) for driver in kit.urls)
+    assert all(re.fullmatch(r"[a-z0-9]+(\+[a-z0-9]+)?", driver) for driver in kit.urls)
     assert all(name.isidentifier() for name in kit.secrets)
 
 

@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+from infra_runtime.data_directory import memory_folder
+from infra_runtime.host import memory
+
 pytestmark = pytest.mark.process
 
 
@@ -63,3 +66,15 @@ def test_a_socket_and_files_of_a_killed_change_are_found(leftovers: ModuleType, 
         "p/.data-test", "p/.data-test/plan-1", "r/0123", "r/0123/s",
     }  # fmt: skip
     assert leftovers.unfinished(tmp_path / "cache") == [f"file {tmp_path}/cache/seeds/4711.new"]
+
+
+def test_a_folder_in_ram_is_found_by_the_path_of_its_data_directory(
+    leftovers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "TMPFS", str(tmp_path / "shm"))
+    for name, owner in (("infra-a", tmp_path / "p" / ".data-test"), ("infra-b", tmp_path / "other")):
+        (tmp_path / "shm" / name).mkdir(parents=True)
+        (tmp_path / "shm" / name / memory_folder.OWNER).write_text(str(owner))
+    traces = leftovers.Traces(tmp_path / "p", f"{tmp_path}/t", f"{tmp_path}/r")
+
+    assert traces.files() == [f"file {tmp_path}/shm/infra-a"]

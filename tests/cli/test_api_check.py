@@ -119,7 +119,9 @@ def test_a_failure_prints_no_report(check: Checks, form: str) -> None:
     said = check("base.yaml", "gone.yaml", "--format", form)
 
     assert (said.code, said.out) == (2, "")
-    assert said.err == "infra: error: gone.yaml: the file does not exist\n"
+    assert said.err.startswith("infra: error: gone.yaml: the file does not exist\n")
+    assert "hint: " in said.err
+    assert "infra dev api-snapshot" in said.err
 
 
 @pytest.mark.process

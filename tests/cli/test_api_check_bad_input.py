@@ -89,6 +89,19 @@ def test_an_invalid_document_exits_with_2_and_prints_file_line_and_reason(
     assert "Traceback" not in said.err
 
 
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("a reference to the network", "`--allow-network`"), ("a reference that leaves the root", "`--root`")],
+)
+def test_the_hint_of_a_refused_reference_names_the_option(check: Checks, kind: str, option: str) -> None:
+    check.write("bad.yaml", BAD[kind][0])
+    check.write("good.yaml", PETS)
+
+    hint = check("bad.yaml", "good.yaml").err.partition("hint: ")[2]
+
+    assert option in hint
+
+
 GOOD: dict[str, str | bytes] = {
     "a byte order mark": b"\xef\xbb\xbf" + PETS.encode(),
     "CRLF": PETS.replace("\n", "\r\n"),

@@ -23,7 +23,7 @@ def pets(check: Checks) -> Checks:
 
 
 def fingerprint(check: Checks) -> str:
-    findings = check("--format=json").json["apis"]["pets"]["findings"]
+    findings = check("--format=json").json["findings"]
     return next(str(it["fingerprint"]) for it in findings if it["level"] == "breaking")
 
 
@@ -53,6 +53,17 @@ def test_the_option_directory_selects_the_stack_file(pets: Checks, monkeypatch: 
     assert pets("-C", str(pets.root)).code == 1
 
 
+def test_a_missing_snapshot_is_an_error_with_the_command_that_writes_it(pets: Checks) -> None:
+    (pets.root / "openapi.yaml").unlink()
+
+    said = pets()
+
+    assert said.code == 2
+    assert "infra dev api-check --api pets --update" in said.err
+    assert pets("--api", "pets", "--update").code == 0
+    assert pets().code == 0
+
+
 def test_apis_can_be_declared_in_pyproject(pets: Checks) -> None:
     (pets.root / "infra.toml").unlink()
     pets.write("pyproject.toml", STACK.replace("[api.", "[tool.infra.api."))
@@ -67,7 +78,7 @@ def test_the_worst_verdict_of_several_apis_decides_the_exit_code(pets: Checks) -
 
     assert said.code == 1
     assert said.json["verdict"] == "breaking"
-    assert {name: api["verdict"] for name, api in said.json["apis"].items()} == {
+    assert {api["name"]: api["verdict"] for api in said.json["apis"]} == {
         "pets": "breaking",
         "same": "compatible",
     }
@@ -160,7 +171,7 @@ def test_an_accepted_finding_no_longer_counts_and_stays_visible(pets: Checks) ->
     after = pets()
     assert after.code == 0
     assert "1 accepted" in after.out
-    accepted = pets("--format=json").json["apis"]["pets"]["accepted"]
+    accepted = pets("--format=json").json["accepted"]
     assert accepted["count"] == 1
     assert accepted["findings"][0]["rule"] == RULE
     assert accepted["findings"][0]["acceptance"]["reason"] == "no client reads it"

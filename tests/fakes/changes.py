@@ -17,9 +17,20 @@ def having(*required: str, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {"a": TEXT, **properties}, "required": list(required)}
 
 
+def many(*counts: int) -> dict[str, Any]:
+    """Return a schema with several unions, which have this many alternatives."""
+    names = [
+        [f"{letter}{number}" for number in range(count)] for letter, count in zip("ab", counts, strict=True)
+    ]
+    return {
+        "allOf": [{"anyOf": [{"type": "object", "required": [each]} for each in union]} for union in names]
+    }
+
+
 CLOSED: dict[str, Any] = {"additionalProperties": False}
 CAT = {"type": "object", "title": "cat", "properties": {"purrs": {"type": "boolean"}}, "required": ["purrs"]}
 DOG = {"type": "object", "title": "dog", "properties": {"barks": {"type": "boolean"}}, "required": ["barks"]}
+COW = {"type": "object", "title": "cow", "properties": {"moos": {"type": "boolean"}}, "required": ["moos"]}
 CLOSED_CAT, CLOSED_DOG = {**CAT, **CLOSED}, {**DOG, **CLOSED}
 LETTERS = {"type": "string", "pattern": r"^\p{L}+$"}
 SHORT = {**LETTERS, "maxLength": 5}
@@ -102,8 +113,9 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("dependent-schema-removed", thing(dependentSchemas={"a": {"minProperties": 2}}), A),
     ("contains-added", ARRAY, {**ARRAY, "contains": {"const": "x"}}),
     ("contains-removed", {**ARRAY, "contains": {"const": "x"}}, ARRAY),
-    ("union-branch-added", {"oneOf": [CLOSED_CAT]}, {"oneOf": [CLOSED_CAT, CLOSED_DOG]}),
-    ("union-branch-added", CAT, {"anyOf": [CAT, DOG]}),
+    ("union-branch-added", {"oneOf": [CLOSED_CAT, TEXT]}, {"oneOf": [CLOSED_CAT, TEXT, CLOSED_DOG]}),
+    ("union-branch-added", {"anyOf": [CAT, DOG]}, {"anyOf": [CAT, DOG, COW]}),
+    ("union-too-large", many(40, 40), many(40, 41)),
     ("union-branch-removed", {"oneOf": [CLOSED_CAT, CLOSED_DOG]}, {"oneOf": [CLOSED_DOG]}),
     ("union-became-exclusive", {"anyOf": [CAT, DOG]}, {"oneOf": [CAT, DOG]}),
     ("union-became-exclusive-for-some", {"anyOf": [NUMBER, WHOLE]}, {"oneOf": [NUMBER, WHOLE]}),
@@ -204,6 +216,10 @@ REQUESTS: list[tuple[str, Any, Any]] = [
     ("required-property-became-not-read-only", _MUST_READ, having("b", b=TEXT)),
 ]
 RESPONSES: list[tuple[str, Any, Any]] = [
+    ("new-alternative", {"oneOf": [CLOSED_CAT]}, {"oneOf": [CLOSED_CAT, CLOSED_DOG]}),
+    ("new-alternative", CAT, {"anyOf": [CAT, DOG]}),
+    ("new-alternative", {"anyOf": [NUMBER, TEXT]}, {"anyOf": [NUMBER, TEXT, {"type": "boolean"}]}),
+    ("union-branch-replaced", {"anyOf": [CAT, DOG]}, {"anyOf": [CAT, COW]}),
     ("union-overlap-removed-for-some", {"oneOf": [NUMBER, WHOLE, TEXT]}, {"oneOf": [NUMBER, TEXT]}),
     ("property-became-write-only", having(b=TEXT), _WRITE),
     ("property-became-not-write-only", _WRITE, having(b=TEXT)),

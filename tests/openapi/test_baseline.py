@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.api import document, operation, query, receives, report, takes
+from fakes.api import body, document, operation, query, receives, report, sends, takes
 from infra_openapi import CompareError, Finding, Level, Report, baseline
 from infra_openapi.report import Acceptance
 
 TODAY = dt.date(2026, 8, 1)
+TEXT_OBJECT = {"properties": {"a": {"type": "string"}}}
 ENTRY = "- {fingerprint: aaaabbbbccccdddd, reason: r, owner: o}\n"
 
 
@@ -229,6 +230,149 @@ def test_an_entry_without_reason_or_owner_or_with_a_past_date_is_not_written(
         accept(file, broken().findings[0], **how)
 
     assert not file.exists()
+
+
+# --- fingerprints ----------------------------------------------------------------------------------
+
+
+def added(before: dict[str, object], after: dict[str, object]) -> Report:
+    """Return a report with the breaking findings only."""
+    whole = report(before, after)
+    return replace(whole, findings=tuple(each for each in whole.findings if each.level is Level.BREAKING))
+
+
+def united(*names: str) -> dict[str, object]:
+    """Return a document with a response that has an unnamed object for each name as an alternative."""
+    objects = [
+        {"type": "object", "required": [name], "properties": {name: {"type": "string"}}} for name in names
+    ]
+    return receives({"oneOf": objects} if len(objects) > 1 else {"type": "object", "properties": {"a": {}}})
+
+
+def test_each_unnamed_alternative_has_its_own_fingerprint(file: Path) -> None:
+    now = added(united("a"), united("ref", "zen"))
+    for finding in now.findings:
+        accept(file, finding)
+
+    assert reviewed(now, file).verdict == "compatible"
+    later = reviewed(added(united("a"), united("ref", "zen", "boom")), file)
+    assert (later.verdict, len(later.findings)) == ("breaking", 1)
+
+
+def test_an_accepted_alternative_is_not_accepted_in_place_of_another(file: Path) -> None:
+    first, second = added(united("a"), united("ref", "zen")).findings
+    accept(file, first)
+
+    assert reviewed(added(united("a"), united("zen", "ref")), file).counts[Level.BREAKING] == 1
+    assert first.fingerprint != second.fingerprint
+    other = reviewed(added(united("a"), united("other", "boom")), file)
+    assert other.counts[Level.BREAKING] == 2
+
+
+def test_the_order_and_the_descriptions_of_alternatives_do_not_change_their_fingerprints() -> None:
+    def described(document: dict[str, object]) -> dict[str, object]:
+        text = json.dumps(document).replace('"type": "string"', '"type": "string", "description": "new"')
+        return dict(json.loads(text))
+
+    before = {finding.fingerprint for finding in added(united("a"), united("ref", "zen")).findings}
+    after = {finding.fingerprint for finding in added(united("a"), described(united("zen", "ref"))).findings}
+
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("old", "first", "second"),
+    [
+        ({}, {"not": {"const": "x"}}, {"not": {"const": "y"}}),
+        (
+            {"type": "array"},
+            {"type": "array", "contains": {"const": 1}},
+            {"type": "array", "contains": {"const": 2}},
+        ),
+        (
+            {"type": "object"},
+            {"type": "object", "if": {"required": ["a"]}, "then": {"required": ["b"]}},
+            {"type": "object", "if": {"required": ["a"]}, "then": {"required": ["c"]}},
+        ),
+        ({}, {"propertyNames": {"maxLength": 3}}, {"propertyNames": {"maxLength": 4}}),
+    ],
+)
+def test_restrictions_without_a_name_are_distinguished_by_their_content(
+    old: dict[str, object], first: dict[str, object], second: dict[str, object]
+) -> None:
+    one, other = (
+        report(sends({**TEXT_OBJECT, **old}), sends({**TEXT_OBJECT, **new})) for new in (first, second)
+    )
+
+    assert {finding.rule for finding in one.findings} == {finding.rule for finding in other.findings}
+    assert {finding.fingerprint for finding in one.findings}.isdisjoint(
+        finding.fingerprint for finding in other.findings
+    )
+
+
+PET = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+LOOSE_PET = {**PET, "required": []}
+
+
+def using(*names: str, **schemas: object) -> dict[str, object]:
+    """Return a document with one operation for each name, which returns the schema with this name."""
+    answers = [body({"$ref": f"#/components/schemas/{name}"}) for name in names]
+    paths = {
+        f"/{number}": {"get": operation({"200": {"description": "", **answer}})}
+        for number, answer in enumerate(answers)
+    }
+    return document(paths, components={"schemas": schemas})
+
+
+def test_a_schema_that_was_replaced_by_two_schemas_gives_two_fingerprints() -> None:
+    found = report(
+        using("Pet", "Pet", Pet=PET), using("Cat", "Dog", Cat=LOOSE_PET, Dog=LOOSE_PET | {"title": "D"})
+    ).findings
+
+    assert len({finding.fingerprint for finding in found}) == len(found) == 2
+
+
+def test_an_entry_with_the_fingerprint_of_an_earlier_version_still_accepts_a_named_part(file: Path) -> None:
+    now = report(using("Pet", Pet=PET), using("Cat", Cat=LOOSE_PET))
+    (finding,) = now.findings
+    (former,) = finding.former_fingerprints
+    file.write_text(f"- {{fingerprint: '{former}', reason: r, owner: o}}\n", encoding="utf-8")
+
+    after = reviewed(now, file)
+
+    assert former != finding.fingerprint
+    assert (after.verdict, after.review.stale) == ("compatible", ())
+
+
+def test_entries_of_an_earlier_version_accept_all_removed_values_together(file: Path) -> None:
+    kinds = [takes(query({"type": "string", "enum": list(values)})) for values in ("abc", "c", "d")]
+    now = report(kinds[0], kinds[1])
+    (finding,) = now.findings
+    first, second = finding.former_fingerprints
+    entry = "- {{fingerprint: '{}', reason: r, owner: o}}\n"
+
+    file.write_text(entry.format(first), encoding="utf-8")
+    assert reviewed(now, file).findings == (finding,)
+
+    file.write_text(entry.format(first) + entry.format(second), encoding="utf-8")
+    assert reviewed(now, file).verdict == "compatible"
+
+
+def test_an_entry_of_an_earlier_version_does_not_accept_two_findings(file: Path) -> None:
+    now = report(
+        using("Pet", "Pet", Pet=PET), using("Cat", "Dog", Cat=LOOSE_PET, Dog=LOOSE_PET | {"title": "D"})
+    )
+    (former,) = {name for finding in now.findings for name in finding.former_fingerprints}
+    file.write_text(f"- {{fingerprint: '{former}', reason: r, owner: o}}\n", encoding="utf-8")
+
+    assert reviewed(now, file).findings == now.findings
+
+
+def test_an_entry_of_an_earlier_version_does_not_accept_an_unnamed_alternative() -> None:
+    assert [finding.former_fingerprints for finding in added(united("a"), united("ref", "zen")).findings] == [
+        (),
+        (),
+    ]
 
 
 # --- choosing --------------------------------------------------------------------------------------

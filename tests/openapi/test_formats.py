@@ -157,7 +157,9 @@ def test_the_schema_describes_every_key_of_a_report() -> None:
     assert made.keys() == schema["report"]["properties"].keys()
     assert made["findings"][0].keys() == schema["finding"]["properties"].keys()
     assert made["accepted"].keys() == schema["accepted"]["properties"].keys()
-    assert made["accepted"]["stale"][0].keys() == schema["acceptance"]["properties"].keys()
+    entry = schema["acceptance"]["properties"].keys() | {"api"}
+    assert made["accepted"]["stale"][0].keys() == entry
+    assert made["apis"][0].keys() == schema["report"]["properties"]["apis"]["items"]["properties"].keys()
 
 
 # --- for people ------------------------------------------------------------------------------------
@@ -191,6 +193,46 @@ def test_html_loads_and_executes_nothing(kind: str) -> None:
 
 def test_html_escapes_the_texts_of_a_document() -> None:
     assert "<script>alert('1')</script>" in "".join(Page(render({"": nasty()}, "html")).words)
+
+
+def test_html_folds_a_long_list_of_operations() -> None:
+    def made(count: int) -> str:
+        operations = tuple(Operation(path=f"/{number}", method="GET") for number in range(count))
+        return render(
+            {"": Report(base="a", revision="b", findings=(finding(operations=operations),))}, "html"
+        )
+
+    assert "<p>in GET /0, GET /1</p>" in made(2)
+    assert "<details><summary>in GET /0, GET /1, GET /2, GET /3, GET /4 and 3 more</summary>" in made(8)
+    assert made(8).count("<li>") == 8
+
+
+def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
+    many = [finding(level) for level in (Level.BREAKING, Level.INFO) for _ in range(30)]
+
+    text = render({"": Report(base="a", revision="b", findings=tuple(many))}, "html")
+
+    assert "<details open><summary>30 breaking</summary>" in text
+    assert "<details><summary>30 info</summary>" in text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_states_what_to_do(name: str) -> None:
+    made = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
+
+    assert "Keep the operation." in render({"": made}, name)
+
+
+def test_json_has_the_same_keys_for_one_and_for_several_apis() -> None:
+    one, several = (
+        json.loads(render(dict.fromkeys(names, breaking()), "json")) for names in (("",), ("shop", "bank"))
+    )
+
+    assert one.keys() == several.keys()
+    assert one["counts"] == {"breaking": 1, "warning": 0, "info": 0}
+    assert several["counts"] == {"breaking": 2, "warning": 0, "info": 0}
+    assert [each["api"] for each in several["findings"]] == ["shop", "bank"]
+    assert [each["name"] for each in several["apis"]] == ["shop", "bank"]
 
 
 def test_markdown_escapes_the_texts_of_a_document() -> None:
@@ -517,7 +559,7 @@ components:
 def test_a_finding_is_shown_on_the_edited_line(
     tmp_path: Path, before: str, after: str, rule: str, line: str
 ) -> None:
-    """The location in the JSON report is the whole changed schema."""
+    """The key `pointer` in the JSON report contains the whole changed schema."""
     from infra_openapi.check import check
     from infra_openapi.sources import open_source
 
@@ -526,10 +568,11 @@ def test_a_finding_is_shown_on_the_edited_line(
         (tmp_path / f"{name}.yaml").write_text(text)
     made = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
 
-    found = next(each.shown_at for each in made.findings if each.rule == rule)
+    found = next(each for each in json.loads(render({"": made}, "json"))["findings"] if each["rule"] == rule)[
+        "location"
+    ]
 
-    assert found is not None
-    assert revision.splitlines()[found.line - 1] == line
+    assert revision.splitlines()[found["line"] - 1] == line
 
 
 def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> None:

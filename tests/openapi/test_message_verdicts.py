@@ -16,6 +16,10 @@ TRUTHS = {**TEXT, "enum": ["true", "false"]}
 THING = {"type": "object", "properties": {"a": TEXT}}
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 FIELDS = {"type": "object", "properties": {"list": LIST, "thing": THING, "text": TEXT, "any": {}}}
+DEEP = {"style": "deepObject", "explode": True}
+OR_EMPTY = {"anyOf": [THING, {**TEXT, "enum": [""]}]}
+EITHER = {"oneOf": [{**TEXT, "minLength": 9}, WHOLE]}
+SAME, BOTH = ("compatible", "compatible"), ("breaking", "breaking")
 PAST, FUTURE = {"deprecated": True, "x-sunset": "2026-01-01"}, {"deprecated": True, "x-sunset": "2027-01-01"}
 
 
@@ -50,6 +54,12 @@ def answered(*names: str, schema: Any = TEXT) -> dict[str, Any]:
 
 def form(kind: str, **encoding: Any) -> dict[str, Any]:
     return one(requestBody={"content": {kind: {"schema": FIELDS, "encoding": encoding}}})
+
+
+def part(kind: str, encoding: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """Return a document with one operation and a form with one part."""
+    content_of_form = {"schema": obj(schema), **({"encoding": {"a": encoding}} if encoding else {})}
+    return one(requestBody={"content": {kind: content_of_form}})
 
 
 def obj(schema: Any) -> dict[str, Any]:
@@ -302,6 +312,86 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         form(PARTS, any={"contentType": "image/*"}),
         "compatible",
         "breaking",
+    ),
+    # --- forms: `contentType` has no effect beside `style`, `explode` and `allowReserved`
+    *(
+        (f"{kind}: {name}", part(kind, *before), part(kind, *after), sent_verdict, received)
+        for kind, name, before, after, sent_verdict, received in (
+            (
+                FORM,
+                "alternatives of a styled part",
+                (DEEP, THING),
+                (DEEP, OR_EMPTY),
+                "compatible",
+                "breaking",
+            ),
+            (FORM, "media type beside a style", (DEEP, THING), (DEEP | CSV, THING), *SAME),
+            (
+                FORM,
+                "media type beside explode",
+                ({"explode": True}, LIST),
+                ({"explode": True} | CSV, LIST),
+                *SAME,
+            ),
+            (PARTS, "media type beside a style", (DEEP, THING), (DEEP | CSV, THING), *SAME),
+            (FORM, "style of a single value", ({}, TEXT), (DEEP, TEXT), *SAME),
+            (FORM, "style of single values", ({}, EITHER), ({"style": "pipeDelimited"}, EITHER), *SAME),
+            (FORM, "style of an object", ({}, THING), (DEEP, THING), *BOTH),
+            (FORM, "style of an object or a text", ({}, OR_EMPTY), (DEEP, OR_EMPTY), *BOTH),
+            (FORM, "style removed", (DEEP, THING), ({}, THING), *BOTH),
+            (FORM, "JSON, then a style", ({"contentType": JSON}, THING), (DEEP, THING), *BOTH),
+            (FORM, "text, then a style", ({"contentType": "text/plain"}, TEXT), (DEEP, TEXT), *SAME),
+            (FORM, "media type of a single value", ({}, TEXT), (CSV, TEXT), *BOTH),
+            (PARTS, "JSON for the alternatives", (CSV, OR_EMPTY), (CSV, THING), "breaking", "compatible"),
+            (
+                PARTS,
+                "default of alternatives",
+                ({}, OR_EMPTY),
+                ({"contentType": "application/json, text/plain"}, OR_EMPTY),
+                *SAME,
+            ),
+            (
+                PARTS,
+                "default of bytes among alternatives",
+                ({}, {"anyOf": [{**TEXT, "format": "binary"}, TEXT]}),
+                ({"contentType": "text/plain"}, {"anyOf": [{**TEXT, "format": "binary"}, TEXT]}),
+                "breaking",
+                "compatible",
+            ),
+            (
+                PARTS,
+                "default of a list of alternatives",
+                ({}, {"type": "array", "items": EITHER}),
+                ({"contentType": "text/plain"}, {"type": "array", "items": EITHER}),
+                *SAME,
+            ),
+        )
+    ),
+    (
+        "style in a multipart form of OpenAPI 3.0",
+        {**part(PARTS, {}, THING), "openapi": "3.0.3"},
+        {**part(PARTS, DEEP, THING), "openapi": "3.0.3"},
+        *SAME,
+    ),
+    (
+        "media type beside a style in a multipart form of OpenAPI 3.0",
+        {**part(PARTS, DEEP, THING), "openapi": "3.0.3"},
+        {**part(PARTS, DEEP | CSV, THING), "openapi": "3.0.3"},
+        *BOTH,
+    ),
+    ("style of a text in a query", at("query"), at("query", style="deepObject"), *SAME),
+    ("style of a text in a path", at("path"), at("path", style="matrix"), *BOTH),
+    (
+        "style of alternatives in a query",
+        at("query", {"anyOf": [TEXT, LIST]}),
+        at("query", {"anyOf": [TEXT, LIST]}, style="pipeDelimited"),
+        *BOTH,
+    ),
+    (
+        "style of single alternatives in a query",
+        at("query", EITHER, explode=False),
+        at("query", EITHER, style="spaceDelimited"),
+        *SAME,
     ),
     ("a header of a part", form(PARTS), form(PARTS, text={"headers": HEADED}), "breaking", "warning"),
     ("a field of a form is text", fields(FORM, WHOLE), fields(FORM, TEXT), "compatible", "breaking"),

@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
-from infra_openapi import RULES, Rule
+from infra_openapi import RULES, Level, Rule
 from infra_openapi.rules import law
+from infra_openapi.rules.advice import advice
 from infra_openapi.rules.rule import PLACEHOLDERS
 
 #: direction → how an id begins
@@ -37,6 +38,16 @@ def test_a_level_follows_from_the_law_or_has_a_reason() -> None:
         ids_without(lambda rule: rule.level is law(rule.effect, rule.direction) or len(rule.deviation) > 20)
         == []
     )
+
+
+@pytest.mark.parametrize("level", Level)
+def test_each_finding_has_advice(level: Level) -> None:
+    def names(rule: Rule) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(advice(rule, level)) if name}
+
+    assert ids_without(lambda rule: names(rule) <= PLACEHOLDERS) == []
+    assert ids_without(lambda rule: advice(rule, level).endswith(".")) == []
+    assert ids_without(lambda rule: (level is Level.INFO) == advice(rule, level).startswith("Nothing")) == []
 
 
 def test_a_rule_has_a_message_and_an_explanation() -> None:

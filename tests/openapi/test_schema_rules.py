@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.api import receives, rules, sends
+from fakes.api import receives, report, rules, sends
 from fakes.changes import PAIRS, REQUESTS, RESPONSES
 from infra_openapi.rules import RULES, annotation, lexical, properties, structure, values
 
@@ -42,6 +42,29 @@ def test_a_reversed_pair_gives_the_finding_of_the_mirror(
 
     assert len(backwards) == 1
     assert RULES[backwards[0]].mirror == rule.id or rule.mirror == backwards[0] or rule.waiver
+
+
+@pytest.mark.parametrize("direction", ["request", "response"])
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("bc", "removed the enum values 'b' and 'c' from"),
+        ("b", "removed the enum value 'b' from"),
+        (
+            "bcdefghijklmn",
+            "removed the enum values 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k' and 3 more from",
+        ),
+    ],
+)
+def test_a_changed_enum_gives_one_finding_with_all_removed_values(
+    direction: str, values: str, text: str
+) -> None:
+    make = sends if direction == "request" else receives
+
+    (finding,) = report(make({**TEXT, "enum": ["a", *values]}), make({**TEXT, "enum": ["a"]})).findings
+
+    assert finding.message.startswith(text)
+    assert (finding.before, finding.after) == ([*values], None)
 
 
 def test_every_rule_about_schemas_has_a_pair() -> None:

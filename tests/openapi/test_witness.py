@@ -19,9 +19,15 @@ OTHERS = {
     "x": {"type": "object", "properties": {"x": {"type": "string"}}},
     "y": {"type": "object", "properties": {"y": {"type": "string"}}},
 }
-#: An extensible enum rejects nothing; the other ones need values that the search does not try.
+#: Extensible enums and discriminators reject nothing; the others need values that the search does not try.
 WITHOUT = {
     "request-extensible-enum-value-removed",
+    "request-discriminator-mapping-removed",
+    *(
+        f"{side}-discriminator-{fact}"
+        for side in ("request", "response")
+        for fact in ("property-changed", "mapping-changed")
+    ),
     "request-schema-stability-decreased",
     "response-schema-stability-decreased",
     "request-pattern-property-added",
@@ -95,3 +101,100 @@ def test_a_recursive_schema_has_an_example() -> None:
     assert [(finding.rule, finding.witness and finding.witness.value) for finding in findings] == [
         ("request-property-became-required", {})
     ]
+
+
+def shown(before: Any, after: Any, *, make: Any = sends) -> dict[str, list[Any]]:
+    """Return the examples of the breaking findings, by rule."""
+    found: dict[str, list[Any]] = {}
+    for finding in report(make(before, **OTHERS), make(after, **OTHERS)).findings:
+        if finding.level is Level.BREAKING:
+            found.setdefault(finding.rule, []).append(finding.witness and finding.witness.value)
+    return found
+
+
+def thing(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+TEXT, WHOLE, TRUTH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+
+
+def test_an_example_contains_only_the_parts_that_show_the_finding() -> None:
+    before = {**thing(a=TEXT, b=WHOLE, c={"type": "array", "items": TEXT}), "additionalProperties": True}
+    after = {**before, "not": {"required": ["b"]}}
+
+    (value,) = shown(before, after)["request-not-added"]
+
+    assert value.keys() == {"b"}
+
+
+def test_an_example_of_a_request_contains_no_read_only_properties() -> None:
+    hidden = {**TEXT, "readOnly": True}
+    before = thing("id", "name", id=hidden, name=TEXT, age=WHOLE)
+    after = thing("id", "name", "age", id=hidden, name=TEXT, age=WHOLE)
+
+    assert shown(before, after) == {"request-property-became-required": [{"name": "x"}]}
+
+
+def test_an_example_of_a_request_contains_no_read_only_properties_of_a_referenced_schema() -> None:
+    def made(*required: str) -> dict[str, Any]:
+        schemas = {"Id": {**TEXT, "readOnly": True}}
+        schema = thing("id", *required, id={"$ref": "#/components/schemas/Id"}, age=WHOLE)
+        return sends(schema, components={"schemas": schemas})
+
+    (finding,) = report(made(), made("age")).findings
+
+    assert finding.witness is not None
+    assert finding.witness.value == {}
+
+
+def test_an_example_of_a_response_contains_no_write_only_properties() -> None:
+    secret = {**TEXT, "writeOnly": True}
+    before, after = (thing(*names, secret=secret, age=WHOLE) for names in (("secret", "age"), ("secret",)))
+
+    assert shown(before, after, make=receives) == {"response-property-became-optional": [{}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "length"), [(1000, 2, 3), (10, 9, 10), (11, 10, None), (900, 20, None)]
+)
+def test_an_example_has_at_most_10_items(before: int, after: int, length: int | None) -> None:
+    items = {"type": "array", "items": WHOLE}
+
+    (value,) = shown({**items, "maxItems": before}, {**items, "maxItems": after})[
+        "request-max-items-decreased"
+    ]
+
+    assert (value and len(value)) == length
+
+
+def test_each_removed_alternative_has_an_example_of_this_alternative() -> None:
+    cat, dog, cow = (
+        {**thing(name, **{name: TRUTH}), "additionalProperties": False} for name in ("purrs", "barks", "moos")
+    )
+
+    found = shown({"oneOf": [cat, dog, cow]}, {"oneOf": [cow]})["request-union-branch-removed"]
+
+    assert [list(value) for value in found] == [["purrs"], ["barks"]]
+
+
+def test_the_example_of_a_removed_alternative_does_not_show_a_change_of_another_one() -> None:
+    cat, dog = ({**thing("kind", kind={"const": kind}, age=WHOLE)} for kind in ("cat", "dog"))
+    strict_dog = thing("kind", "age", kind={"const": "dog"}, age=WHOLE)
+
+    found = shown({"oneOf": [dog, cat]}, {"oneOf": [strict_dog]})
+
+    assert found["request-union-branch-removed"] == [{"kind": "cat"}]
+    assert found["request-property-became-required"] == [{"kind": "dog"}]
+
+
+def test_the_example_of_an_object_does_not_show_a_change_of_its_property() -> None:
+    before = thing(a={"type": "string", "maxLength": 5}, b=TEXT)
+    after = {
+        **thing(a={"type": "string", "maxLength": 3}, b=TEXT),
+        "dependentSchemas": {"b": {"minProperties": 2}},
+    }
+
+    found = shown(before, after)
+
+    assert found["request-dependent-schema-added"] == [{"b": "x"}]

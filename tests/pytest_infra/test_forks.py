@@ -57,7 +57,7 @@ def test_a_child_that_leaves_its_test_ends_and_does_not_stop_its_parents_stack(
 
     assert result.parseoutcomes() == {"passed": 2}
     result.stdout.fnmatch_lines(["*0 processes, 0 ports*"])
-    result.stderr.fnmatch_lines(["infra: the forked process * has left *"])
+    result.stderr.fnmatch_lines(["infra: the forked process * has returned from *"])
 
 
 @pytest.mark.real("postgres")

@@ -30,6 +30,7 @@ def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str
         reuse=None,
         keep=False,
         strict=False,
+        tmpfs=None,
     )
     return {name: instance.kit.kind for name, instance in Instances(options).fixtures().items()}
 
@@ -125,6 +126,7 @@ def test_each_instance_of_a_kind_has_its_own_server_migrations_and_clients(suite
             import psycopg
             with infra_unit("analytics") as unit:
                 assert infra_url(unit, "sqlalchemy+psycopg").startswith("postgresql+psycopg://postgres:")
+                assert unit.url_for("jdbc") == infra_url(unit, "jdbc")
                 with psycopg.connect(infra_url(unit, "psycopg")) as connection:
                     assert connection.execute(TABLES).fetchall() == [("events",)]
         """

@@ -139,7 +139,7 @@ def test_valkey_has_the_name_of_the_test_in_its_user_and_in_the_name_of_its_clie
             other.ping()
             clients = library.Valkey.from_url(infra_stack.valkey.url).client_list()
             users = [client["user"] for client in clients]
-            assert users.count(valkey.id + "/test_it.py::test_it") == 2
+            assert users.count(valkey.id + ".test_it.py-test_it") == 2
             assert [client["name"] for client in clients if client["name"]] == ["test_it.py::test_it"]
             other.close()
         """

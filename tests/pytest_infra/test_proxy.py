@@ -159,7 +159,7 @@ def test_a_proxy_for_a_stopped_service_closes_the_connection() -> None:
     ("ports", "port", "message"),
     [
         ({"client": 1, "monitor": 2}, "monitr", "nats has no port 'monitr'; its ports are: client, monitor"),
-        ({}, None, "nats has no port, so there can be no proxy before it"),
+        ({}, None, "nats has no port, so a proxy cannot forward connections to it"),
     ],
 )
 def test_the_error_for_an_unknown_port_lists_the_ports_of_the_service(

@@ -53,7 +53,7 @@ def test_a_long_chain_of_exports_is_an_error() -> None:
     services = [service("s0", exports={"url": "x"})]
     services += [service(f"s{n}", exports={"url": f"${{s{n - 1}.url}}"}) for n in range(1, 1200)]
 
-    assert "the export s50.url refers to others through a chain of" in error(*services)
+    assert "the export s50.url refers to other exports in a chain of" in error(*services)
 
 
 def test_services_without_needs_keep_their_order() -> None:

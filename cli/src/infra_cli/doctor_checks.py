@@ -142,7 +142,7 @@ def _running(paths: Paths) -> tuple[Finding, set[int]]:
 
 def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
     if plan.ports == "leased":
-        text = f"chosen when a service starts, in the environment {plan.environment}"
+        text = f"free ports are chosen when the services start (environment {plan.environment})"
         yield Finding(topic="ports", state="fine", text=text)
         return
     for spec in plan.services:
@@ -210,7 +210,7 @@ def _memory(resolved: Resolved) -> Finding:
 
 
 def _reflink(cache: Path, data: Path) -> Finding:
-    """Return a finding: whether files that are copied from the cache share disk blocks with it (reflinks)."""
+    """Return a finding: whether copies of files in the cache share disk blocks with the files (reflinks)."""
     if sys.platform != "linux":
         text = "copies from the cache share disk blocks with the cache if the file system is APFS"
         return Finding(topic="copies", state="note", text=text)

@@ -64,7 +64,7 @@ class Target:
             raise
 
     def other_stacks(self) -> list[str]:
-        """Return the data directories of the project's other running stacks, such as one that tests keep."""
+        """Return the data directories of the project's other running stacks, such as a warm stack."""
         from infra_runtime.data_directory.paths import Paths
         from infra_runtime.host import file_lock
 
@@ -83,7 +83,7 @@ class Target:
         return found
 
     def options(self, command: str) -> str:
-        """Return the options by which a command selects this stack in any terminal; empty for the default."""
+        """Return the options with which a command in any terminal selects this stack; may be empty."""
         variables = {"INFRA_ENV", "INFRA_DATA"} & os.environ.keys()
         if not (self.directory or self.environment or self.data or variables):
             return ""

@@ -104,7 +104,7 @@ class JsonReport:
         output.say_json(event.to_json(), line=True)
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:  # noqa: ARG002 - text only
-        """Print a line of JSON with all services (their exports are masked) and all failures of the start."""
+        """Print a line of JSON with all services (with masked secrets) and all failures of the start."""
         self._print("stack", seconds=round(seconds, 3), **outcome.to_json())
 
     def proof(self, proof: LeakCheck) -> None:

@@ -32,7 +32,7 @@ _ANY = frozenset(
 
 
 class Exclusive:
-    """Holds the locks of a test from before its setup until after its tear-down."""
+    """The plugin that holds the locks of a test from before its set-up until after its tear-down."""
 
     def __init__(self, config: pytest.Config, items: Iterable[pytest.Item]) -> None:
         self._session = session_of(config)
@@ -87,7 +87,7 @@ class Exclusive:
         return self._folder
 
     def _used(self, item: pytest.Item) -> frozenset[str]:
-        """Return the services with an exclusive test that the test uses, directly or through another one."""
+        """Return the services with an exclusive test that `item` uses, directly or by another service."""
         names = set(getattr(item, "fixturenames", ()))
         services = {self._fixtures[name] for name in names & self._fixtures.keys()}
         uses_any = not names.isdisjoint(_ANY)
@@ -112,7 +112,7 @@ class Exclusive:
 
 @contextlib.contextmanager
 def _locked(path: Path, *, shared: bool) -> Iterator[None]:
-    """Hold a lock.
+    """Hold the lock of the file at `path` during the block.
 
     A test that waits for the lock holds a second lock, the gate. Otherwise tests that share the lock could
     overtake the test that waits for all of them.

@@ -45,7 +45,7 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
 
 @pytest.fixture
 def infra_label(request: pytest.FixtureRequest) -> Label:
-    """The name and the trace of this test in the logs of its services, for your own clients."""
+    """The name and the HTTP headers by which services identify this test, for your own clients."""
     from pytest_infra import label
 
     return label.label_of(request.node)
@@ -76,13 +76,12 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
 
 @pytest.fixture(scope="session")
 def infra_url(request: pytest.FixtureRequest) -> UrlFor:
-    """A function that returns the URL of a service or unit for a driver: `infra_url(api, "http")`."""
-    from pytest_infra.driver_url import driver_url
-
+    """A function that returns the URL of a service or unit for a driver, like `api.url_for("http")`."""
     instances = Instances.of(request.config)
 
     def url_for(endpoint: Endpoint, driver: str) -> str:
-        return driver_url(endpoint, driver, instances[endpoint.name].kit)
+        endpoint.driver_urls = endpoint.driver_urls or dict(instances[endpoint.name].kit.urls)
+        return endpoint.url_for(driver)
 
     return url_for
 

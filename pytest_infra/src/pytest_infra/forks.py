@@ -59,12 +59,14 @@ class Child:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print the error of the child, and exit. The fixtures belong to the parent."""
-        self._exit(f"has left the {report.when} of {report.nodeid}\n{report.longreprtext}")
+        self._exit(
+            f"has returned from the {report.when} of {report.nodeid}, and exits now\n{report.longreprtext}"
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Exit after an exception that ends the run, such as `KeyboardInterrupt`."""
-        self._exit("has left its test")
+        self._exit("has returned from its test, and exits now")
 
     def _exit(self, text: str) -> NoReturn:
         os.write(2, f"\ninfra: the forked process {os.getpid()} {text}\n".encode(errors="replace"))

@@ -19,7 +19,7 @@ AsyncHttpClient: TypeAlias = Callable[..., "httpx.AsyncClient"]
 def http_client(context: FixtureContext) -> Iterator[HttpClient]:
     """Yield a function that returns an httpx client for a service.
 
-    The argument of the function is the name or the endpoint of the service; the client uses its URL.
+    The argument of the function is the name or the endpoint of the service whose URL the client uses.
     """
     library = context.library("httpx")
     clients: list[httpx.Client] = []
@@ -38,7 +38,7 @@ def http_client(context: FixtureContext) -> Iterator[HttpClient]:
 async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
     """Yield a function that returns an asynchronous httpx client for a service.
 
-    The argument of the function is the name or the endpoint of the service; the client uses its URL.
+    The argument of the function is the name or the endpoint of the service whose URL the client uses.
     """
     library = context.library("httpx")
     clients: list[httpx.AsyncClient] = []

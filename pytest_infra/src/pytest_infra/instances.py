@@ -68,6 +68,10 @@ class Instances:
             self._instances[service] = _instance(service, None)
         return self._instances[service]
 
+    def driver_urls(self) -> dict[str, Mapping[str, str]]:
+        """Return the URLs of each service for its drivers, as its kit defines them."""
+        return {name: instance.kit.urls for name, instance in self._instances.items()}
+
     def fixtures(self) -> dict[str, Instance]:
         """Return fixture name → service, without services whose fixture name is not a Python identifier."""
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}

@@ -21,7 +21,7 @@ Target: TypeAlias = str
 class KitFixture(NamedTuple):
     """The description of a fixture that every service of a kind gets, such as a client for the test's unit.
 
-    In the texts, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
+    In a field, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
     and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.
     """
 

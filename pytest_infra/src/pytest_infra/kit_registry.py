@@ -24,7 +24,7 @@ WITHOUT_KIND = ServiceKit(
     kind="",
     variants=(),
     units="pytest_infra.hook_units:units",
-    unkeepable="the context manager of pytest_infra_isolate ends with the test",
+    unkeepable="the context manager of pytest_infra_isolate removes the unit after the test",
 )
 
 
@@ -62,7 +62,9 @@ def _loaded(point: EntryPoint) -> ServiceKit:
     try:
         kit = point.load()
     except Exception as error:
-        raise KitError(f"{origin} cannot be loaded: {error!r}; update or uninstall it") from error
+        raise KitError(
+            f"{origin} cannot be loaded: {error!r}; update or uninstall the distribution"
+        ) from error
     if not isinstance(kit, ServiceKit):
         raise KitError(f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit")
     return kit

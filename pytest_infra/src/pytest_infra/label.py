@@ -57,6 +57,11 @@ def shorten(test: str) -> str:
     return re.sub(r"[^!-~]+", "-", test)[-LENGTH:]
 
 
+def login_name(test: str) -> str:
+    """Return the end of an id for a user's name, with characters that need no encoding in any URL."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", test)[-LENGTH:]
+
+
 #: The id of a run without pytest-xdist, which has only one process.
 _RUN = os.urandom(16).hex()
 

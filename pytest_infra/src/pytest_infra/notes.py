@@ -18,7 +18,7 @@ ATTRIBUTE = "infra_notes"
 
 
 class Notes:
-    """The notes of a process: the data directories that it used, its tokens, and messages for the user.
+    """The notes of a process: its data directories, the tokens in its units' names, messages for the user.
 
     Workers of pytest-xdist send their notes to the controller with each test report.
     """

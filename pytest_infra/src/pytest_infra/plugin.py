@@ -76,7 +76,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set up the plugin for the run, before pytest loads any `conftest.py`.
 
-    A conftest can read the environment of the run, and its fixtures can use the fixtures of this plugin.
+    A conftest can read the variable `INFRA_ENV`, and its fixtures can use the fixtures of this plugin.
     """
     _begin(early_config)
 
@@ -95,11 +95,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _begin(config: pytest.Config) -> None:
-    """Set the environment of the run, and create the fixtures of each service.
+    """Set the variable `INFRA_ENV`, and create the fixtures of each service.
 
-    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can override a fixture of
-    the same name and use it. If a plugin that was loaded earlier has a fixture of the same name, the fixture
-    of this plugin is not created.
+    A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can replace a fixture of
+    this plugin by a fixture of the same name, which can use the replaced fixture. If a plugin that was loaded
+    earlier has a fixture of the same name, the fixture of this plugin is not created.
     """
     before = os.environ.get(ENVIRONMENT)
 
@@ -180,7 +180,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _omit_reminder(config: pytest.Config) -> None:
     """Remove the remaining hooks of pytest-xprocess, unless a test used its fixture `xprocess`.
 
-    With `-v` its last hook reminds the user to stop processes with `--xkill`; ours are stopped already.
+    With `-v`, the last hook of pytest-xprocess reminds the user to stop processes with `--xkill`, but the
+    processes of this plugin have already been stopped.
     """
     if not hasattr(config, "_xprocess") and (xprocess := config.pluginmanager.get_plugin("xprocess")):
         config.pluginmanager.unregister(xprocess)

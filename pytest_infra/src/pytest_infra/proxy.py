@@ -38,7 +38,7 @@ class Proxy:
 
     def __init__(self, target: Endpoint, port: str | None = None) -> None:
         if not target.ports:
-            raise LookupError(f"{target.name} has no port, so there can be no proxy before it")
+            raise LookupError(f"{target.name} has no port, so a proxy cannot forward connections to it")
         if port not in {None, *target.ports}:
             raise LookupError(f"{target.name} has no port {port!r}; its ports are: {', '.join(target.ports)}")
         self._target = target.ports[port] if port else target.port
@@ -196,7 +196,7 @@ def with_port(target: Endpoint, old: int, new: int) -> Endpoint:
     """Return a copy of an endpoint in which the port number `new` replaces `old`, in ports and exports."""
     exports = {name: _replaced(text, old, new) for name, text in target.items()}
     ports: Mapping[str, int] = {name: new if port == old else port for name, port in target.ports.items()}
-    return Endpoint(target.name, exports, ports, str(target.data), target.sensitive)
+    return Endpoint(target.name, exports, ports, str(target.data), target.sensitive, target.driver_urls)
 
 
 def _replaced(text: str, old: int, new: int) -> str:

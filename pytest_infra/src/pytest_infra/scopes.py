@@ -38,5 +38,5 @@ def advice(config: pytest.Config, failure: str) -> str:
         f'or `infra_service` for the shared server: `infra_service("{service}")`.'
     )
     if fixture not in instances:
-        return f"{text} Open a connection to it in the fixture."
+        return f"{text} In the fixture, open a connection to the unit or to the server."
     return f"{text} If all tests of a {scope} may share one unit, set `infra_scope = {service}: {scope}`."

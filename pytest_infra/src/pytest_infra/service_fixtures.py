@@ -64,7 +64,8 @@ def plugin_of(config: pytest.Config) -> ModuleType:
 def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
     """Add the ini values of the parameters of all services, each of which is a text or a list of texts.
 
-    In the table `[tool.pytest]`, pytest admits only one of the two for each ini value.
+    In the table `[tool.pytest]`, pytest accepts a value only if it has the declared type. Therefore an ini
+    value is declared as a list, or as a text if pytest does not accept its value as a list.
     """
     for instance in Instances.of(config).fixtures().values():
         for parameter in instance.kit.parameters:
@@ -145,7 +146,8 @@ def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
         lines = request.config.getini(name)
         return lines if isinstance(lines, str) else "\n".join(lines)
 
-    summary = f"For the units of {instance.service}: {parameter.summary}. Override it to use another value."
+    summary = f"For the units of {instance.service}: {parameter.summary}."
+    summary += " Override this fixture to use another value."
     return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))
 
 

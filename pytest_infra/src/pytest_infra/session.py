@@ -23,6 +23,7 @@ from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
+from pytest_infra.instances import Instances
 from pytest_infra.notes import Notes
 
 #: The name of the request under which an error of the supervisor is recorded.
@@ -91,13 +92,13 @@ class Session:
         return self._resolve((service,), None)
 
     def needed(self, service: str) -> frozenset[str]:
-        """Return the names of a service and of the services that it needs. Starts nothing."""
+        """Return the names of a service and of the services that it needs, without starting services."""
         resolved = self._resolve((service,), None, executables=False)
         return frozenset(spec.name for spec in resolved.plan.services)
 
     @property
     def environment(self) -> str:
-        """Return the environment of the run."""
+        """Return the name of the run's environment, such as `test`."""
         return self._options.environment
 
     def data_directory(self) -> Path:
@@ -223,6 +224,7 @@ class Session:
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
         shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
+        shared.stack.driver_urls = Instances.of(self._config).driver_urls()
         self._notes.data.append(str(shared.stack.data))
         for on_open in self.on_open:
             on_open(str(shared.stack.data))

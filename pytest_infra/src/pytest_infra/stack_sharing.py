@@ -83,9 +83,9 @@ class Shared:
 def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
     """Start or join a stack for a test run, and return the stack.
 
-    Normally, this is the stack of the data directory. If a run with another plan uses this stack, return the
-    stack of a folder in the data directory. With `warm`, a stack is used that an earlier run with the same
-    plan has kept running.
+    Normally, this is the stack of the data directory. If a run with another plan uses that stack, the result
+    is a separate stack, whose data directory is a folder inside the data directory. With `warm`, a stack is
+    used that an earlier run with the same plan has kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm=warm)
     if shared is None:

@@ -75,6 +75,7 @@ class UnitRegistry:
             for on_ready in self._session.on_ready:
                 on_ready({unit.process})
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
+        unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()
@@ -152,7 +153,7 @@ class UnitRegistry:
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:
-        """Return what the kit makes of a parameter's value; it is read once, as it may name many files."""
+        """Convert a parameter's value with the kit's function; each value is converted only once."""
         key = instance.service, parameter.name, _hashable(value)
         if key not in self._parameters:
             read = load(parameter.read)

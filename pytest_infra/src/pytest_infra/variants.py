@@ -86,7 +86,7 @@ def _problem(config: pytest.Config, service: str, variant: object) -> str:
             if variant in instance.kit.variants
         }
     )
-    others = f"; these kinds have it: {', '.join(kinds)}" if kinds else ""
+    others = f"; these kinds have this variant: {', '.join(kinds)}" if kinds else ""
     return f"{service} has no variant {variant!r}; choose one of {', '.join(allowed)}{others}"
 
 

@@ -7,7 +7,8 @@
 text or in plain data. Both raise `CompareError` if the document cannot be read. The package does not depend
 on services, the command line or pytest.
 
-Each name is imported on first use, so that importing `infra_openapi.errors` is fast.
+The module of a name is imported when the name is used for the first time, so that importing only
+`infra_openapi.errors` is fast.
 """
 
 from __future__ import annotations

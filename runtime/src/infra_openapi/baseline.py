@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,8 +44,8 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     """Return the entries in the file of accepted findings; an empty tuple if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. An invalid entry is not ignored, because the wrong finding could be
-            accepted.
+        CompareError: an entry is invalid. Such an entry is not ignored, because a typing error could then
+            change what is accepted: with a misspelt `until`, an entry would never expire.
     """
     if not path.exists():
         return ()
@@ -113,16 +114,16 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
     The `review` of the returned report contains the accepted findings, and the expired and stale entries.
     """
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
+    former = Counter(name for finding in report.findings for name in finding.former_fingerprints)
     counting, accepted = [], []
     found = set()
     for finding in report.findings:
-        entry = by_fingerprint.get(finding.fingerprint)
-        if entry is not None:
-            found.add(entry.fingerprint)
-        if entry is None or entry.lapsed(today):
+        matching = _matching(finding, by_fingerprint, former)
+        found |= {entry.fingerprint for entry in matching}
+        if not matching or any(entry.lapsed(today) for entry in matching):
             counting.append(finding)
         else:
-            accepted.append((finding, entry))
+            accepted.append((finding, matching[0]))
     known = by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
@@ -130,6 +131,21 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
         stale=tuple(entry for entry in known if entry.fingerprint not in found),
     )
     return replace(report, findings=tuple(counting), review=review)
+
+
+def _matching(
+    finding: Finding, entries: Mapping[str, Acceptance], former: Mapping[str, int]
+) -> list[Acceptance]:
+    """Return the entries in the file that accept a finding; an empty list if the finding is not accepted.
+
+    The result is the entry with the fingerprint of the finding. If the file has no such entry, the result is
+    the entries with the fingerprints that an earlier version of pytest-infra computed for the finding. A
+    fingerprint of an earlier version is used only if no other finding has the same fingerprint.
+    """
+    names = finding.former_fingerprints
+    if finding.fingerprint not in entries and names and all(former[name] == 1 for name in names):
+        return [entries[name] for name in names] if entries.keys() >= set(names) else []
+    return [entries[finding.fingerprint]] if finding.fingerprint in entries else []
 
 
 def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:

@@ -1,9 +1,9 @@
 """The change graph of one comparison, which contains each change once with the operations that it affects.
 
 The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
-this pair and links to the scopes of its parts. A pair with equal content has no scope. If a pair occurs
-again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on the
-number of operations. Copies of a schema in several operations are one pair.
+this pair and links to the scopes of its parts. A pair of elements with equal content has no scope. If a pair
+occurs again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on
+the number of operations. Copies of a schema in several operations are one pair.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
         )
     if not isinstance(value, dict) or not isinstance(other, dict):
         return location
-    named = [key for key in value if _names(finding.rule, key) and value[key] != other.get(key)]
+    named = [key for key in value if value[key] != other.get(key) and _names(finding.rule, key)]
     if not named:
         return location
     key = max(named, key=len)
@@ -98,13 +98,17 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
 
 
 def _item(value: Any, finding: Finding) -> str:
-    """Return the end of a JSON pointer that leads to a list item.
+    """Return `/` and the index of the member of the list `value` that a finding is about, such as `/2`.
 
-    A finding can be about one item of a list in the document, such as `required`; then its location is this
-    item. The result is an empty text for any other finding.
+    `value` is the value of a keyword such as `enum` or `required`. The result is the last part of a JSON
+    pointer; it is empty if `value` is not a list or does not contain the member.
     """
+    listed = finding.after if finding.before is None else finding.before
+    names = {finding.subject}
+    if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values
+        names = {json.dumps(each, ensure_ascii=False) for each in listed}
     for number, each in enumerate(value if isinstance(value, list) else ()):
-        if finding.subject in {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
+        if names & {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
             return f"/{number}"
     return ""
 
@@ -115,7 +119,7 @@ def _names(rule: str, keyword: str) -> bool:
     The id `request-max-length-decreased` contains `maxLength`.
     """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
-    return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
+    return f"-{dashed}-" in f"-{rule}-"
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:

@@ -33,7 +33,7 @@ def compare(
     """Return the report of all changes from the old document (`base`) to the new document (`revision`).
 
     `overrides` maps the id of a rule, or the corresponding id of oasdiff, to a level; the level `ignore`
-    disables the rule. `today` decides whether a sunset date has passed.
+    disables the rule. A sunset date before `today` has passed.
 
     Raises:
         CompareError: a reference is invalid, or an override has an unknown rule or level.

@@ -144,7 +144,7 @@ def place(element: Element, direction: Direction, *, called_by_api: bool = False
 
 
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
-    """Return a noun phrase for the part that contains an element, such as the object with a property.
+    """Return a noun phrase for the part that contains an element: for a property, this is the object.
 
     If the element is not a part with a name (such as a property or a header), the phrase describes the
     element itself.
@@ -159,7 +159,10 @@ def container(element: Element, subject: str, direction: Direction, *, called_by
 
 
 def _messages(direction: Direction, *, called_by_api: bool) -> str:
-    """Return a noun for the messages that use a shared schema: requests, responses, or callbacks."""
+    """Return the end of a noun phrase for a shared schema: the messages that use the schema.
+
+    Examples are ` in requests` and ` in callback responses`. The text is empty for the direction `NONE`.
+    """
     if direction is Direction.NONE:
         return ""
     message = "requests" if (direction is Direction.REQUEST) != called_by_api else "responses"

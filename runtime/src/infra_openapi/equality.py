@@ -57,9 +57,10 @@ class Equality:
         return all(self._clean[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
-        """Return the pairs of targets that a reference has in both documents.
+        """Return pairs of an old and a new target: the targets of the reference `ref` in both documents.
 
-        The result is None if the reference does not have the same number of targets in both documents.
+        The result is None if the reference does not have the same number of targets in both documents, or if
+        its target does not exist.
         """
         try:
             before = all_targets(base, ref)
@@ -71,7 +72,8 @@ class Equality:
     def _explore(self, start: tuple[Element, Element]) -> None:
         """Visit a pair of elements, and all pairs to which references in these elements lead.
 
-        The pairs from which a difference can be reached are marked as different.
+        A pair is marked as different if its elements differ, or if its references lead to a pair of different
+        elements.
         """
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
         met: dict[tuple[_Key, _Key], bool] = {_key(start): True}

@@ -16,13 +16,17 @@ from infra_openapi.change_graph import ChangeGraph, Scope, copies
 from infra_openapi.description import describe
 from infra_openapi.document import Element
 from infra_openapi.finding import Finding, Level, Location, Operation
+from infra_openapi.identity import identity, unnamed
 from infra_openapi.rules import RULES
+from infra_openapi.rules.advice import advice
 from infra_openapi.schema.change import Fact
 from infra_openapi.schema.comparer import harms
 from infra_openapi.severity import RuleLevels
 from infra_openapi.witness import Witnesses
 
 _LONGEST = 80
+#: The maximum number of values of an enumeration in a message.
+_MOST_VALUES = 10
 #: The words with which `Bound.to_json` writes an exclusive bound.
 _EXCLUSIVE = re.compile(r"exclusive [-+.\de]+")
 #: The first words of the phrase for a header or link that several responses share, so that it has no single
@@ -103,12 +107,14 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tuple[Operation, ...]) -> Finding:
     element = fact.revision or fact.base
+    words = _words(scope, fact, element)
     subject = fact.subject or (describe(element) if element is not None else "the API")
     return Finding(
         rule=rule,
         level=level,
         direction=fact.direction,
-        message=RULES[rule].message.format(**_words(scope, fact, element)),
+        message=RULES[rule].message.format(**words),
+        advice=advice(RULES[rule], level).format(**words),
         subject=subject,
         base=_location(fact.base),
         revision=_location(fact.revision),
@@ -116,6 +122,8 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
         before=fact.before,
         after=fact.after,
         copies=tuple(_copies(scope, fact)),
+        identity=identity(fact),
+        unnamed=unnamed(fact),
     )
 
 
@@ -142,10 +150,23 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
         "other": shown(fact.subject.partition(" → ")[0]),
         "before": shown(fact.before),
         "after": shown(fact.after),
+        "values": _values(fact.after if fact.before is None else fact.before),
         "sunset": (
             f"with the sunset date {fact.after}" if isinstance(fact.after, str) else "without a sunset date"
         ),
     }
+
+
+def _values(values: Any) -> str:
+    """Return the values of an enumeration as text: `value 'a'`, or `values 'a', 'b' and 3 more`."""
+    if not isinstance(values, list):
+        return ""
+    texts = [shown(value) for value in values]
+    if len(texts) == 1:
+        return f"value {texts[0]}"
+    listed = texts[:_MOST_VALUES]
+    last = f"{len(texts) - len(listed)} more" if len(texts) > len(listed) else listed.pop()
+    return f"values {', '.join(listed)} and {last}"
 
 
 def _called_by_api(scope: Scope | None) -> bool:

@@ -102,6 +102,12 @@ class Finding:
     after: Any = None
     witness: Witness | None = None
     copies: tuple[Location, ...] = ()
+    #: A text that distinguishes this finding from others with equal rule, subject, location and values.
+    identity: str = ""
+    #: Whether the changed part has no name, such as an alternative of a union without a reference.
+    unnamed: bool = False
+    #: A sentence that states what to do about the finding.
+    advice: str = ""
     #: The location to show in a file of the working tree; for a removed part, the location of the nearest
     #: parent that was not removed.
     shown_at: Location | None = None
@@ -126,17 +132,40 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash that identifies the finding in the file of accepted findings.
+        """Return a hash of rule, subject, locations and values, but not of the message and the line."""
+        return self._hash(self.subject, self.before, self.after, *([self.identity] if self.identity else []))
 
-        The hash depends on rule, subject, pointer and values, but not on the message and the line.
+    @property
+    def former_fingerprints(self) -> tuple[str, ...]:
+        """Return the fingerprints of this finding in files of earlier versions, without `fingerprint` itself.
+
+        The result is empty for a part without a name, because earlier versions gave several such parts the
+        same fingerprint.
         """
+        if self.unnamed:
+            return ()
+        removed, added = self.before, self.after
+        if isinstance(added if removed is None else removed, list) and "enum-value" in self.rule:
+            # Each value was a separate finding.
+            return tuple(
+                self._hash(
+                    json.dumps(value, sort_keys=True), *((value, None) if added is None else (None, value))
+                )
+                for value in (removed if added is None else added)
+            )
+        former = self._hash(self.subject, self.before, self.after)
+        return () if former == self.fingerprint else (former,)
+
+    def _hash(self, *values: Any) -> str:
         location = self.base or self.revision
-        content = [self.rule, self.subject, location.pointer if location else "", self.before, self.after]
+        subject, *others = values
+        content = [self.rule, subject, location.pointer if location else "", *others]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
+        exact = self.shown_at or self.location
         return {
             "rule": self.rule,
             "level": self.level.value,
@@ -147,6 +176,7 @@ class Finding:
                 {"method": operation.method, "path": operation.path} for operation in self.operations
             ],
             "subject": self.subject,
+            "location": exact.to_json() if exact else None,
             "pointer": {
                 "base": self.base.to_json() if self.base else None,
                 "revision": self.revision.to_json() if self.revision else None,
@@ -154,6 +184,7 @@ class Finding:
             "before": self.before,
             "after": self.after,
             "message": self.message,
+            "advice": self.advice,
             "witness": self.witness.to_json() if self.witness else None,
             "copies": [copy.to_json() for copy in self.copies],
             "fingerprint": self.fingerprint,

@@ -12,7 +12,7 @@ from infra_openapi.finding import Finding, Level, Note
 
 #: The version of the JSON format of `Report.to_json`. The version increases when a key is removed or changes
 #: its meaning.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """Return a text for the entry: the message of the finding, otherwise the rule or the fingerprint."""
+        """Return a text for the entry: `change`, or `rule` if it has no `change`, or else the fingerprint."""
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:
@@ -71,16 +71,6 @@ class Review:
     expired: tuple[Acceptance, ...] = ()
     #: stale entries: no finding has their fingerprint, so they can be removed
     stale: tuple[Acceptance, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the accepted findings and the expired and stale entries as a dictionary for JSON."""
-        accepted = [finding.to_json() | {"acceptance": entry.to_json()} for finding, entry in self.accepted]
-        return {
-            "count": len(accepted),
-            "findings": accepted,
-            "expired": [entry.to_json() for entry in self.expired],
-            "stale": [entry.to_json() for entry in self.stale],
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +110,3 @@ class Report:
                 yield finding
             for operation in finding.operations:
                 yield replace(finding, operations=(operation,))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as a dictionary for JSON; the key `schema` contains the version of the format."""
-        return {
-            "schema": SCHEMA_VERSION,
-            "verdict": self.verdict,
-            "base": self.base,
-            "revision": self.revision,
-            "counts": {level.value: self.counts[level] for level in Level},
-            "accepted": self.review.to_json(),
-            "findings": [finding.to_json() for finding in self.findings],
-            "notes": [note.to_json() for note in self.notes],
-        }

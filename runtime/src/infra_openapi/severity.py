@@ -11,7 +11,8 @@ from infra_openapi.finding import Level
 from infra_openapi.rules import RULES, Effect, law
 
 #: Named sets of levels. `default`: the law with its deviations. `strict`: the law alone, and undecided
-#: changes are breaking. `lenient-enums`: new enum values in responses are warnings. `sdk`: changes of
+#: changes are breaking. `lenient-enums`: new enum values in responses are warnings.
+#: `closed-unions`: new alternatives of unions in responses are breaking. `sdk`: changes of
 #: names that generated code uses are breaking or warnings.
 PRESETS: dict[str, dict[str, Level]] = {
     "default": {},
@@ -24,10 +25,8 @@ PRESETS: dict[str, dict[str, Level]] = {
         for rule in RULES.values()
         if rule.id != facts.OPERATION_REMOVED_AFTER_SUNSET.undirected
     },
-    "lenient-enums": {
-        facts.ENUM_VALUE_ADDED.response: Level.WARNING,
-        facts.UNION_BRANCH_ADDED.response: Level.WARNING,
-    },
+    "lenient-enums": {facts.ENUM_VALUE_ADDED.response: Level.WARNING},
+    "closed-unions": {facts.UNION_BRANCH_ADDED.response: Level.BREAKING},
     "sdk": {
         facts.OPERATION_ID_CHANGED.undirected: Level.BREAKING,
         facts.OPERATION_ID_REMOVED.undirected: Level.BREAKING,

@@ -13,9 +13,9 @@ STABLE = "stable"
 
 
 def level(value: Any) -> str:
-    """Return a value of `x-stability-level` in lower case.
+    """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a text.
 
-    The default is `stable`. Unknown levels are not replaced.
+    A text that is not a known level is returned too.
     """
     return value.strip().lower() if isinstance(value, str) and value.strip() else STABLE
 

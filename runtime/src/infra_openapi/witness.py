@@ -6,18 +6,13 @@ the first value that is valid in only one of the documents. The example is there
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from infra_openapi import facts
-from infra_openapi.document import Element
-from infra_openapi.document.reference import target_of
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction, Witness
 from infra_openapi.rules.bounds import BOUNDS
@@ -25,44 +20,30 @@ from infra_openapi.schema import text_patterns
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Fact, Pair
 from infra_openapi.schema.comparer import Comparer
-from infra_openapi.schema.node import COUNTS, TYPES, Node
-from infra_openapi.schema.pattern import harmless
+from infra_openapi.schema.node import COUNTS, Node
+from infra_openapi.schema_check import HIDDEN, Checker
 
-#: The maximum number of connected schemas for which an example is searched.
-_MOST_SCHEMAS = 1500
-_HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
-_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_TYPES = frozenset({*TYPES, "integer"})
-#: Keywords whose value is data, and therefore contains no schemas.
-_DATA = frozenset({"const"})
-_SCHEMA, _NUMBER = (dict, bool), (int, float)
-#: The keywords that jsonschema checks, with the valid types of their values.
-_UNDERSTOOD: dict[str, tuple[type, ...]] = {
-    "type": (str, list),
-    "enum": (list,),
-    "format": (str,),
-    "pattern": (str,),
-    "required": (list,),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), _NUMBER),
-    **dict.fromkeys(COUNTS, _NUMBER),
-    "uniqueItems": (bool,),
-    **dict.fromkeys(("properties", "patternProperties", "dependentSchemas", "dependentRequired"), (dict,)),
-    **dict.fromkeys(
-        (
-            "items",
-            "additionalProperties",
-            "unevaluatedProperties",
-            "propertyNames",
-            "contains",
-            "not",
-            "if",
-            "then",
-            "else",
-        ),
-        _SCHEMA,
-    ),
-    **dict.fromkeys(("allOf", "oneOf", "anyOf", "prefixItems"), (list,)),
-}
+#: The maximum number of items of an array in an example, and of attempts to remove a part of an example.
+_MOST_ITEMS, _MOST_ATTEMPTS = 10, 40
+#: The maximum number of candidates for a fact about an alternative of a union, and for other facts.
+_FEW, _MOST = 8, 200
+_NOTHING = object()
+#: The facts that concern a schema as a whole, so that every keyword can reject the example.
+_ABOUT_EVERYTHING = frozenset(
+    {facts.SCHEMA_ADDED, facts.SCHEMA_REMOVED, facts.BECAME_IMPOSSIBLE, facts.BECAME_POSSIBLE}
+)
+#: The keywords for the parts of a value, and the parts of a schema path that do not lead to such a part.
+_HOLDERS = frozenset(
+    {
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "unevaluatedProperties",
+        "items",
+        "prefixItems",
+    }
+)
+_TRANSPARENT = frozenset({"x-follow", "allOf", *range(1000)})
 
 
 class Witnesses:
@@ -71,53 +52,92 @@ class Witnesses:
     def __init__(self, comparer: Comparer) -> None:
         self._comparer = comparer
         self._candidates = Candidates(comparer.node)
-        self._checkers: dict[tuple[int, Direction], _Checker] = {}
+        self._checkers: dict[tuple[int, Direction], Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
-        """Return an example value that shows the change of a fact; None if no such value was found.
+        """Return a small value that shows this fact; None if no such value was found.
 
-        If the pair of schemas has further facts (`alone` is false), only the keyword of the fact may reject
-        the value.
+        If the pair of schemas has further facts (`alone` is false), only the keyword or the alternative of
+        the fact may reject the value.
         """
         keywords = _KEYWORDS.get(fact.kind)
-        if keywords is None and not alone:
-            return None
         direction = pair.mode.direction
         old, new = self._comparer.normal(pair.old), self._comparer.normal(pair.new)
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
-        if not wide.elements or not narrow.elements:
+        branch = self._branch(fact, wide)
+        if (keywords is None and branch is None and not alone) or not (wide.elements and narrow.elements):
             return None
-        try:
+        sides = (wide,) if branch is None else (branch, wide)
+        first_tries = [value for value in self._first_tries(fact, wide, narrow) if value is not None]
+
+        def shows(value: Any) -> bool:
+            # Most candidates are valid in both documents, and jsonschema is slow.
+            holds = self._comparer.member.holds
+            if holds(narrow, value) is True or any(holds(side, value) is False for side in sides):
+                return False
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
-            first_tries: tuple[Any, ...] = ()
-            if fact.kind in _ABOUT_VALUES:
-                first_tries = (fact.before, fact.after)
-            elif fact.kind in _ABOUT_PATTERNS:
-                first_tries = (text_patterns.told_apart(wide, narrow),)
-            for value in chain(first_tries, self._candidates.of(wide, narrow)):
-                if (
-                    self._promising(wide, narrow, value)
-                    and next(takes.complaints(wide, value), None) is None
-                    and _shows(fact, keywords, refuses.complaints(narrow, value))
-                ):
-                    return Witness(kind=direction, value=value)
+            return all(next(takes.complaints(side, value), None) is None for side in sides) and _shows(
+                fact, keywords, refuses.complaints(narrow, value)
+            )
+
+        candidates = islice(self._candidates.of(sides[0], narrow), _MOST if branch is None else _FEW)
+        try:
+            for value in chain(first_tries, candidates):
+                if _longest(value) <= _MOST_ITEMS and shows(value):
+                    return Witness(kind=direction, value=self._smallest(value, shows, sides[0]))
         except (RecursionError, OverflowError, ValueError):
             return None
         return None
 
-    def _promising(self, wide: Node, narrow: Node, value: Any) -> bool:
-        """Return whether a value can be an example: the schema `wide` allows it, and `narrow` rejects it.
+    def _smallest(self, value: Any, shows: Callable[[Any], bool], node: Node) -> Any:
+        """Return a value from which no property and no item can be removed; the attempts are limited."""
+        attempts = 0
+        reductions = self._reductions(value, node)
+        while (smaller := next(reductions, _NOTHING)) is not _NOTHING and attempts < _MOST_ATTEMPTS:
+            attempts += 1
+            if shows(smaller):
+                value, reductions = smaller, self._reductions(smaller, node)
+        return value
 
-        This fast test avoids most of the slow checks with jsonschema.
-        """
-        holds = self._comparer.member.holds
-        return holds(narrow, value) is not True and holds(wide, value) is not False
+    def _reductions(self, value: Any, node: Node) -> Iterator[Any]:
+        """Yield values with one property or item less, except for the ones that the schema requires."""
+        node_of = self._comparer.node
+        if isinstance(value, dict):
+            for key in value:
+                if key not in node.required or _hidden(node_of(node.properties.get(key, ()))):
+                    yield {name: inner for name, inner in value.items() if name != key}
+            for key, inner in value.items():
+                part = node_of(node.properties.get(key, ()))
+                yield from ({**value, key: smaller} for smaller in self._reductions(inner, part))
+        elif isinstance(value, list):
+            for index in range(len(value)):
+                yield value[:index] + value[index + 1 :]
+            for index, inner in enumerate(value):
+                part = node_of(node.items or ())
+                for smaller in self._reductions(inner, part):
+                    yield [*value[:index], smaller, *value[index + 1 :]]
 
-    def _checker(self, node: Node, direction: Direction) -> _Checker:
+    def _branch(self, fact: Fact, wide: Node) -> Node | None:
+        """Return the alternative of a union that the fact is about; None for other facts."""
+        if fact.kind not in _ABOUT_ALTERNATIVES:
+            return None
+        element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
+        inside = element is not None and element.identity not in {each.identity for each in wide.elements}
+        return self._comparer.node((element,)) if element is not None and inside else None
+
+    def _first_tries(self, fact: Fact, wide: Node, narrow: Node) -> list[Any]:
+        """Return the values that probably show the fact."""
+        if fact.kind in _ABOUT_LISTS:
+            return [*(fact.before or ()), *(fact.after or ())]
+        if fact.kind in _ABOUT_VALUES:
+            return [fact.before, fact.after]
+        return [text_patterns.told_apart(wide, narrow)] if fact.kind in _ABOUT_PATTERNS else []
+
+    def _checker(self, node: Node, direction: Direction) -> Checker:
         document = node.elements[0].document
         key = (id(document), direction)
         if key not in self._checkers:
-            self._checkers[key] = _Checker(direction)
+            self._checkers[key] = Checker(direction)
         return self._checkers[key]
 
 
@@ -150,8 +170,21 @@ _ABOUT_PATTERNS = frozenset(
         facts.PATTERN_CHANGED,
     }
 )
+#: The facts about a property that no value can have.
+_ABOUT_FORBIDDEN = frozenset({facts.PROPERTY_FORBIDDEN, facts.PROPERTY_NO_LONGER_FORBIDDEN})
+#: The facts about alternatives of unions.
+_ABOUT_ALTERNATIVES = frozenset(
+    {
+        facts.UNION_BRANCH_ADDED,
+        facts.UNION_BRANCH_REMOVED,
+        facts.UNION_BRANCH_REPLACED,
+        facts.NEW_ALTERNATIVE,
+    }
+)
 #: The facts for which the changed value itself is the example.
-_ABOUT_VALUES = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED, facts.CONST_CHANGED})
+_ABOUT_VALUES = frozenset({facts.CONST_CHANGED})
+#: The facts whose values are lists of enumerated values, each of which is an example.
+_ABOUT_LISTS = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED})
 #: The facts about one property; jsonschema's message contains the name of this property.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
 #: For some facts, the keywords that can reject the example; for all further facts, every keyword can reject
@@ -222,143 +255,45 @@ _REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
 _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds}
 
 
-def _sound(key: str, value: Any) -> bool:
-    """Return whether jsonschema can evaluate the value of a keyword.
-
-    The result is False for patterns that can take exponential time.
-    """
-    patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
-    if not all(map(harmless, patterns)):
-        raise ValueError(key)
-    if key == "type":
-        return all(
-            isinstance(each, str) and each in _TYPES
-            for each in (value if isinstance(value, list) else [value])
-        )
-    if key == "required":
-        return all(isinstance(each, str) for each in value)
-    if key == "dependentRequired":
-        return all(isinstance(each, list) for each in value.values())
-    return not isinstance(value, float) or value > 0 or key != "multipleOf"
-
-
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
-    first = next(complaints, None)
-    if keywords is None or first is None:
-        return first is not None
-    named = fact.kind in _ABOUT_ONE_PROPERTY
-    return all(
-        each.validator in keywords and not each.path and (not named or repr(fact.subject) in each.message)
-        for each in chain((first,), complaints)
-    )
+    """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
+    found = False
+    for complaint in complaints:
+        found = True
+        if not _explains(fact, keywords, complaint):
+            return False
+        if fact.kind in _ABOUT_EVERYTHING:
+            return True
+    return found
 
 
-class _Checker:
-    """Converts the schemas of one document to a form that jsonschema can evaluate.
-
-    Each schema is converted when it is first needed.
-    """
-
-    def __init__(self, direction: Direction) -> None:
-        self._hidden = _HIDDEN[direction]
-        self._known: dict[str, Any] = {}
-        self._waiting: list[tuple[str, Element]] = []
-        known = self._known
-
-        def follow(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-            del schema
-            yield from validator.descend(instance, known[name])
-
-        self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
-
-    def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
-        """Yield the errors that jsonschema finds if it checks the value with the schemas of `node`."""
-        for element in node.elements:
-            name = self._name(element)
-            self._rewrite_all()
-            yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
-
-    def _name(self, element: Element) -> str:
-        name = f"{element.file}#{element.pointer}"
-        if name not in self._known:
-            if len(self._known) > _MOST_SCHEMAS:
-                raise OverflowError
-            self._known[name] = True
-            self._waiting.append((name, element))
-        return name
-
-    def _rewrite_all(self) -> None:
-        while self._waiting:
-            name, element = self._waiting.pop()
-            self._known[name] = self._rewritten(element)
-
-    def _rewritten(self, element: Element) -> Any:
-        raw = element.raw
-        if not isinstance(raw, dict):
-            return raw if isinstance(raw, bool) else True
-        target = target_of(element)
-        if target is not None and not element.document.modern:
-            return {"x-follow": self._name(target)}
-        made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}
-        for key, value in raw.items():
-            if key in _DATA:
-                made[key] = value
-            elif isinstance(value, _UNDERSTOOD.get(key, ())) and _sound(key, value):
-                made[key] = self._part(element, key, value)
-        self._modernise(raw, made)
-        return made
-
-    def _part(self, element: Element, key: str, value: Any) -> Any:
-        inner = element.child(key)
-        if inner is None:
-            return value
-        if key in {"enum", "type", "required", "dependentRequired"}:
-            return value
-        if key in _NAMED:
-            return {name: self._rewritten(each) for name, each in inner.members().items()}
-        if isinstance(value, list):
-            return [self._rewritten(each) for each in element.items(key)]
-        return self._rewritten(inner) if isinstance(value, dict) else value
-
-    def _modernise(self, raw: dict[str, Any], made: dict[str, Any]) -> None:
-        """Convert the keywords of a schema of OpenAPI 3.0 to JSON Schema 2020-12.
-
-        Properties that are hidden in this direction (read-only in requests, write-only in responses) are no
-        longer required.
-        """
-        if raw.get("nullable") is True and isinstance(made.get("type"), str):
-            made["type"] = [made["type"], "null"]
-            if "enum" in made:
-                made["enum"] = [*raw["enum"], None]
-        for key, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-            if isinstance(raw.get(strict), bool):
-                made.pop(strict, None)
-                if raw[strict] and key in made:
-                    made[strict] = made.pop(key)
-        if not isinstance(raw.get("required"), list):
-            made.pop("required", None)
-        elif isinstance(raw.get("properties"), dict):
-            hidden = {
-                name
-                for name, each in raw["properties"].items()
-                if isinstance(each, dict) and each.get(self._hidden) is True
-            }
-            made["required"] = [
-                name for name in raw["required"] if isinstance(name, str) and name not in hidden
-            ]
+def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: ValidationError) -> bool:
+    """Return whether a complaint of jsonschema is caused by the fact."""
+    if fact.kind in _ABOUT_EVERYTHING:
+        return True
+    if fact.kind in _ABOUT_FORBIDDEN:
+        # jsonschema reports neither a keyword nor the name of the property for the schema `false`.
+        return not complaint.validator and _about_a_part(complaint)
+    if keywords is None:
+        return not _about_a_part(complaint)
+    named = fact.kind not in _ABOUT_ONE_PROPERTY or repr(fact.subject) in complaint.message
+    return complaint.validator in keywords and not complaint.path and named
 
 
-_FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid", "regex"))
+def _about_a_part(complaint: ValidationError) -> bool:
+    """Return whether a complaint is about a property or an item, which has its own findings."""
+    keyword = next((key for key in complaint.schema_path if key not in _TRANSPARENT), "")
+    return keyword in _HOLDERS
 
 
-@_FORMATS.checks("date-time", raises=ValueError)
-def _moment(value: object) -> bool:
-    return not isinstance(value, str) or ("T" in value.upper() and bool(dt.datetime.fromisoformat(value)))
+def _longest(value: Any) -> int:
+    """Return the length of the longest array in a value."""
+    if not isinstance(value, list | dict):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return max([len(value) if isinstance(value, list) else 0, *map(_longest, inner)])
 
 
-def _in_range(least: int, most: int) -> Any:
-    return lambda value: isinstance(value, bool) or not isinstance(value, int) or least <= value <= most
-
-
-_FORMATS.checks("int32")(_in_range(-(2**31), 2**31 - 1))
-_FORMATS.checks("int64")(_in_range(-(2**63), 2**63 - 1))
+def _hidden(node: Node) -> bool:
+    """Return whether a property is sent in one direction only."""
+    return not node.notes.keys().isdisjoint(HIDDEN.values())

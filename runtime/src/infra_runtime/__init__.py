@@ -1,4 +1,4 @@
-"""Real services for Python tests and local development, as one import.
+"""Functions that start real services for Python tests and local development.
 
     import infra_runtime as infra
 

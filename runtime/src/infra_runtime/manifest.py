@@ -1,8 +1,7 @@
 """The manifest: the table of the kinds that are part of pytest-infra, readable without importing the kinds.
 
-The catalogue, the plugin's fixtures, shell completion, the environment of `infra runtime exec` and the tests
-of the documentation read this table. For the kinds of other distributions, this module has only the entry
-points.
+The catalogue, the plugin's fixtures, shell completion, the command `infra runtime exec` and the tests of the
+documentation read this table. For the kinds of other distributions, this module has only the entry points.
 """
 
 from __future__ import annotations

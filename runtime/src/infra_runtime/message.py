@@ -7,12 +7,12 @@
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, field
 from typing import Any, TypeVar, dataclass_transform
 
 from infra_runtime.spec import ServiceSpec, decode_service
 from infra_runtime.spec import encode as encode_spec
-from infra_runtime.value import frozen
+from infra_runtime.value import fields_of, frozen
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Message:
 
     def to_json(self) -> dict[str, Any]:
         """Return this message as JSON data, with the fields in the order of their definition."""
-        return {item.name: encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
+        return {item.name: encode(getattr(self, item.name)) for item in fields_of(self)}
 
 
 def encode(value: object) -> Any:
@@ -95,7 +95,7 @@ def _decode(shape: Any, data: object, path: str) -> object:
 def _decode_message(shape: type[Message], data: object, path: str) -> Message:
     table = _table(data, path)
     values = {}
-    for item in fields(shape):  # type: ignore[arg-type]
+    for item in fields_of(shape):
         place = f"{path}.{item.name}" if path else item.name
         if item.name in table:
             values[item.name] = _decode(item.type, table[item.name], place)

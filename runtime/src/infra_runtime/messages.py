@@ -245,9 +245,8 @@ class Event(Message):
     token: str = ""
     #: `up`: the identifier of the machine's boot
     boot: str = ""
-    #: `up`: the folder of the supervisor's control group; empty if it has none
+    #: `up`: the folder of the supervisor's control group, and the folder in RAM; empty if there is none
     cgroup: str = ""
-    #: `up`: the folder in RAM with the data of the services; empty if the data are on the disk
     folder: str = ""
     #: the line of the journal as JSON data, including fields that this version does not know
     record: Mapping[str, object] = field(default_factory=dict)

@@ -51,7 +51,7 @@ class Plan:
 
     @property
     def ports(self) -> Literal["fixed", "leased"]:
-        """Whether services listen on the ports in their specs, or on ports that are free when they start."""
+        """`fixed` if services listen on the ports in their specs, `leased` if free ports are chosen."""
         return "leased" if self.environment == "test" else "fixed"
 
     @property
@@ -190,7 +190,9 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]
     if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
         problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
-        hint = "Create the secret in a step after the seed, and set it before the service is ready."
+        hint = (
+            "Create the secret in a step after the seed; the service must use this secret when it is ready."
+        )
         raise ConfigurationError(problem, f"services.{spec.name}", hint)
     rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
     services = {*specs, *absent}
@@ -270,7 +272,8 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
         depths[export] = 1 + max((depths[other] for other in graph.get(export, ())), default=0)
         if depths[export] > EXPORT_DEPTH:
             raise ConfigurationError(
-                f"the export {'.'.join(export)} refers to others through a chain of {depths[export]} exports",
+                f"the export {'.'.join(export)} refers to other exports in a chain of "
+                f"{depths[export]} exports",
                 where=f"services.{export[0]}",
                 hint=f"A chain of exports may have {EXPORT_DEPTH} members: "
                 "refer to the first export of the chain directly.",

@@ -17,6 +17,7 @@ from fakes.api import document, receives
 from fakes.rewriting import documents
 from infra_openapi import CompareError, compare, load, parse
 from infra_openapi.document import json_text, yaml_text
+from infra_openapi.formats import render
 
 yaml = pytest.importorskip("yaml")
 
@@ -339,9 +340,9 @@ def mutate(value: Any, random: Random) -> Any:
 def test_a_random_document_is_compared_or_gives_an_error(data: dict[str, Any], random: Random) -> None:
     with contextlib.suppress(CompareError):
         base, revision = parse(data), parse(mutate(data, random))
-        verdict = compare(base, revision).to_json()["verdict"]
+        made = json.loads(render({"": compare(base, revision)}, "json"))
 
-        assert verdict in {"compatible", "warning", "breaking"}
+        assert made["verdict"] in {"compatible", "warning", "breaking"}
 
 
 SWAGGER: dict[str, Any] = {

@@ -410,7 +410,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         "required, described, optional",
         {"type": "object", "required": ["a"]},
         obj(a=TEXT),
-        OK,
+        B,  # `{"a": 1}` was valid
         B,
     ),
     (
@@ -418,7 +418,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         obj(a=TEXT),
         {"type": "object", "required": ["a"]},
         B,
-        OK,
+        B,  # `{"a": 1}` is possible now
     ),
     (
         "required, forbidden",
@@ -585,7 +585,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         {"oneOf": [ref("Cat"), ref("Dog")]},
         {"oneOf": [ref("Cat"), ref("Dog"), ref("Cow")]},
         OK,
-        B,
+        OK,
     ),
     ("oneOf rm", {"oneOf": [ref("Cat"), ref("Dog")]}, {"oneOf": [ref("Cat")]}, B, OK),
     ("oneOf reorder", {"oneOf": [ref("Cat"), ref("Dog")]}, {"oneOf": [ref("Dog"), ref("Cat")]}, OK, OK),
@@ -621,7 +621,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         {"anyOf": [obj(a=TEXT, b=TEXT), WHOLE]},
         {"anyOf": [obj(a=TEXT, b=TEXT), WHOLE, obj("c")]},
         OK,
-        B,
+        OK,
     ),
     ("anyOf subsumed add", {"anyOf": [NUMBER]}, {"anyOf": [NUMBER, WHOLE]}, OK, OK),
     ("anyOf int|num vs num", {"anyOf": [WHOLE, NUMBER]}, NUMBER, OK, OK),
@@ -706,13 +706,13 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         {"oneOf": [{**WHOLE, "maximum": 5}, {**WHOLE, "minimum": 5}]},
         {"oneOf": [{**WHOLE, "maximum": 7}, {**WHOLE, "minimum": 5}]},
         B,
-        B,
+        OK,
     ),
     (
         "oneOf less overlap",
         {"oneOf": [{**WHOLE, "maximum": 7}, {**WHOLE, "minimum": 5}]},
         {"oneOf": [{**WHOLE, "maximum": 5}, {**WHOLE, "minimum": 5}]},
-        B,
+        OK,
         B,
     ),
     (
@@ -727,7 +727,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
         {"oneOf": [shut("a", a=TEXT), TEXT]},
         {"oneOf": [shut("a", a=TEXT), shut("a", a=TEXT, b=TEXT), TEXT]},
         B,
-        B,
+        OK,
     ),
     ("not add", TEXT, {**TEXT, "not": {"const": "x"}}, B, OK),
     ("not rm", {**TEXT, "not": {"const": "x"}}, TEXT, OK, B),
@@ -830,7 +830,7 @@ CASES: list[tuple[str, Any, Any, bool, bool]] = [
             },
         },
         OK,
-        B,
+        OK,
     ),
     (
         "disc explicit==implicit",

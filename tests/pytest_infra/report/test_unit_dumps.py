@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,6 +323,9 @@ def test_the_unit_of_a_failed_test_is_kept_and_the_summary_has_its_url(
         if line.startswith("infra: kept for test_it.py::test_failing: postgres ")
     ]
     assert pet_names(line.split()[-1]) == ["Ada"]
+    assert re.search(
+        r"postgres infra_test_\w+: postgresql://postgres:\*\*\*@127\.0\.0\.1:\d+/infra_test_\w+ or ", line
+    )
     result.stdout.fnmatch_lines(
         ["infra: passwords are in *units.json", "infra: the stack in *.data-test stays warm for 28800 s; *"]
     )

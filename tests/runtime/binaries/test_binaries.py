@@ -72,9 +72,7 @@ def test_the_hint_for_a_wrong_setting_is_to_correct_it(elsewhere: Path) -> None:
     with pytest.raises(BinaryMissingError, match="searched: /nowhere/tool") as caught:
         locate(Binary(name="tool", extra="tool"), setting="/nowhere/tool")
 
-    assert caught.value.hint.endswith(
-        "remove the setting `binary`, which contains this path, or correct the path in the setting."
-    )
+    assert caught.value.hint.endswith(" Then remove the setting `binary`, or correct the path in it.")
 
 
 def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:

@@ -58,10 +58,10 @@ def test_invalid_json_is_reported_with_its_variable(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFRA_SERVICES__VALKEY__OPTIONS", '{"maxmemory": ')
-    assert project.error().startswith("INFRA_SERVICES__VALKEY__OPTIONS: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES__VALKEY__OPTIONS: the value is not JSON")
 
     monkeypatch.setenv("INFRA_SERVICES", "{valkey")
-    assert project.error().startswith("INFRA_SERVICES: this is not JSON")
+    assert project.error().startswith("INFRA_SERVICES: the value is not JSON")
 
 
 def test_a_variable_sets_the_profile(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_two_stack_files_in_one_folder_are_an_error(project: Project) -> None:
     project.write("")
     project.write("[tool.infra]\n", "pyproject.toml")
 
-    with pytest.raises(ConfigurationError, match="described twice: in this file and in"):
+    with pytest.raises(ConfigurationError, match=r"described twice: in pyproject\.toml and in"):
         stack_file.find(project.root)
 
 

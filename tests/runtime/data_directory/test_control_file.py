@@ -96,5 +96,16 @@ def test_a_file_in_a_directory_that_other_users_can_write_to_is_not_read(paths) 
     control_file.write(paths)
     Path(paths.data).chmod(0o777)
 
-    with pytest.raises(DataDirectoryError, match=f"{paths.data}: other users can write to it"):
+    with pytest.raises(DataDirectoryError, match=f"{paths.data}: other users can write to this folder"):
         control_file.read(paths)
+
+
+def test_the_version_changes_when_a_supervisor_writes_the_file(tmp_path: Path) -> None:
+    paths = Paths(str(tmp_path))
+    versions = [control_file.version(paths)]
+    for _ in range(2):
+        control_file.write(paths)
+        versions.append(control_file.version(paths))
+
+    assert versions[0] is None
+    assert len(set(versions)) == 3

@@ -14,7 +14,7 @@ from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.wipe import remove
 from infra_runtime.host import file_lock, processes
-from infra_runtime.supervisor.children import Guardian
+from infra_runtime.supervisor.guardian_process import Guardian
 
 
 @pytest.fixture

@@ -39,7 +39,10 @@ def test_tests_and_development_never_share_a_data_directory(tmp_path: Path, owne
     paths = Paths(str(tmp_path / "data"))
     make_data_directory(paths, owner)
 
-    with pytest.raises(DataDirectoryError, match=f"data of the environment {owner}, and this is {guest}"):
+    with pytest.raises(
+        DataDirectoryError,
+        match=f"data of the environment {owner}, but this stack has the environment {guest}",
+    ):
         make_data_directory(paths, guest)
 
 
@@ -56,7 +59,7 @@ def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path: Path) -> 
 def test_an_invalid_marker_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "infra.json").write_text("[]")
 
-    with pytest.raises(DataDirectoryError, match=r"infra\.json was not written by pytest-infra"):
+    with pytest.raises(DataDirectoryError, match=r"infra\.json that pytest-infra did not write"):
         make_data_directory(Paths(str(tmp_path)), "test")
 
 
@@ -126,7 +129,7 @@ def test_a_file_of_another_user_is_refused_with_its_owner(tmp_path, name) -> Non
     foreign.touch()
     os.chown(foreign, 64321, 64321)
 
-    with pytest.raises(DataDirectoryError, match=f"{foreign}: belongs to uid 64321, .*remove it"):
+    with pytest.raises(DataDirectoryError, match=f"{foreign}: belongs to uid 64321, .*remove the file"):
         make_data_directory(paths, "test")
 
 

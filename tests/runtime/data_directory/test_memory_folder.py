@@ -181,7 +181,7 @@ def test_a_folder_of_another_user_is_neither_removed_nor_used(folder: Path, path
 def test_a_tmpfs_that_other_users_can_change_is_refused(tmpfs: Path, paths: Paths) -> None:
     tmpfs.chmod(0o777)
 
-    with pytest.raises(PermissionError, match="other users can write to it"):
+    with pytest.raises(PermissionError, match="other users can write to this folder"):
         memory_folder.create(paths)
 
     assert list(tmpfs.iterdir()) == []

@@ -459,9 +459,9 @@ def test_a_service_without_an_image_and_without_requirements_is_an_error(project
 @pytest.mark.parametrize(
     ("ready", "container", "problem"),
     [
-        ("{ http = '/' }", "", "no program is known in the image that sends an HTTP request"),
-        ("{ tcp = true }", "", "no program is known in the image that opens a TCP connection"),
-        ("{ tcp = true }", "health_client = 'curl'\n", "opens a TCP connection (curl does not)"),
+        ("{ http = '/' }", "", "the image contains no known program for HTTP requests"),
+        ("{ tcp = true }", "", "the image contains no known program for TCP connections"),
+        ("{ tcp = true }", "health_client = 'curl'\n", "for TCP connections (curl cannot be used)"),
         ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget supports neither"),
         ("{ postgres = true }", "health_client = 'python'\n", "in the image for the probe PostgresProbe"),
     ],

@@ -44,7 +44,7 @@ def test_a_symbolic_link_is_not_followed(tmp_path) -> None:
     (tmp_path / "target").touch()
     (tmp_path / "file").symlink_to(tmp_path / "target")
 
-    with pytest.raises(OwnershipError, match=r"is a symbolic link of .*remove it") as caught:
+    with pytest.raises(OwnershipError, match=r"is a symbolic link, .*remove the link") as caught:
         open_file(str(tmp_path / "file"), os.O_RDWR)
 
     assert caught.value.filename == str(tmp_path / "file")
@@ -141,7 +141,7 @@ def test_the_mode_of_an_existing_folder_is_not_changed(tmp_path, before) -> None
     folder.chmod(before)
 
     with pytest.raises(
-        OwnershipError, match=f"other users can .* it .mode {before:04o}.; use another folder"
+        OwnershipError, match=f"other users can .* this folder .mode {before:04o}.; use another folder"
     ):
         make_private_folder(str(folder))
 
@@ -157,7 +157,7 @@ def test_a_shared_folder_may_be_readable_and_not_writable(tmp_path) -> None:
 
     for refused in (0o1777, 0o775, 0o757):
         folder.chmod(refused)
-        with pytest.raises(OwnershipError, match="other users can write to it"):
+        with pytest.raises(OwnershipError, match="other users can write to this folder"):
             make_private_folder(str(folder), shared=True)
         assert mode(folder) == refused
 
@@ -190,7 +190,7 @@ def test_a_data_directory_that_other_users_can_write_to_is_an_error(tmp_path) ->
 
     for refused in (0o777, 0o1777, 0o770):
         tmp_path.chmod(refused)
-        with pytest.raises(OwnershipError, match="other users can write to it"):
+        with pytest.raises(OwnershipError, match="other users can write to this folder"):
             check_folder(str(tmp_path))
     tmp_path.chmod(0o700)
 
@@ -205,7 +205,7 @@ def test_every_folder_above_a_path_is_checked(tmp_path) -> None:
 
     (tmp_path / "a").chmod(0o777)
 
-    with pytest.raises(OwnershipError, match=r"other users can write to it \(mode 0777\)") as caught:
+    with pytest.raises(OwnershipError, match=r"other users can write to this folder \(mode 0777\)") as caught:
         check_parents(str(path))
     assert caught.value.filename == str(tmp_path / "a")
 
@@ -219,7 +219,7 @@ def test_a_sticky_folder_of_root_is_accepted_and_one_of_a_user_is_not(tmp_path) 
 
     os.chown(folder, OTHER, OTHER)
 
-    with pytest.raises(OwnershipError, match="other users can write to it"):
+    with pytest.raises(OwnershipError, match="other users can write to this folder"):
         check_parents(str(folder / "socket"), {0, OTHER})
 
 

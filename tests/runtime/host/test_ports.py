@@ -92,7 +92,7 @@ def test_two_stacks_never_share_a_port_and_a_full_range_is_an_error(locks, monke
     assert len(set(leased)) == 3
     with pytest.raises(PortError) as caught:
         other.take("d", "main", 0)
-    assert "all ports up to" in caught.value.holder
+    assert "every other port up to" in caught.value.holder
 
 
 def test_a_range_of_a_single_port_is_a_range(locks, monkeypatch) -> None:

@@ -124,7 +124,9 @@ def test_an_invalid_marker_is_an_error(data, text) -> None:
     data.mkdir()
     (data / "infra.json").write_text(text)
 
-    with pytest.raises(DataDirectoryError, match=r"its file infra\.json was not written by pytest-infra"):
+    with pytest.raises(
+        DataDirectoryError, match=r"contains a file infra\.json that pytest-infra did not write"
+    ):
         LocalEngine().open(resolved(data, [server("web")]))
 
 

@@ -15,7 +15,7 @@ import pytest
 from fakes.stacks import until
 from infra_runtime.host import file_lock, processes
 from infra_runtime.host.processes import TOKEN, started
-from infra_runtime.supervisor.children import Guardian
+from infra_runtime.supervisor.guardian_process import Guardian
 
 ROOT = Path(processes.__file__).parents[2]
 

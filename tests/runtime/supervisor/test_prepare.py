@@ -13,7 +13,8 @@ import pytest
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.spec import Remove, RequireFile, Run, Secret, Seed, ServiceSpec, Step, WriteFile
 from infra_runtime.supervisor.binding import Bound, Scope
-from infra_runtime.supervisor.prepare import StepError, building_folder, prepare, seed_key
+from infra_runtime.supervisor.planned_copies import seed_key
+from infra_runtime.supervisor.prepare import StepError, prepare
 
 pytestmark = pytest.mark.asyncio
 
@@ -176,7 +177,7 @@ async def test_a_file_of_a_killed_process_is_removed_if_it_exists(machine) -> No
 
 @pytest.mark.process
 async def test_a_command_that_fails_fails_the_start_with_its_name_and_status(machine) -> None:
-    with pytest.raises(StepError, match="false exited with status 1 while preparing"):
+    with pytest.raises(StepError, match="false exited with status 1 in a step that prepares the service"):
         await machine.prepare(Run(command=("false",)))
 
 
@@ -337,7 +338,7 @@ async def test_nothing_of_an_interrupted_build_is_left(machine) -> None:
     slow = Seed(into="${data}", steps=(WriteFile(path="${out}/file", text=""), Run(command=("sleep", "60"))))
     start = asyncio.create_task(machine.prepare(slow))
     await machine.begun.wait()
-    assert building_folder(str(machine.cache)) in map(str, machine.cache.iterdir())
+    assert seed_cache.building_folder(str(machine.cache)) in map(str, machine.cache.iterdir())
 
     start.cancel()
     await asyncio.gather(start, return_exceptions=True)
@@ -360,12 +361,12 @@ async def test_a_new_seed_replaces_the_least_recently_used_one(machine, monkeypa
 async def test_a_changed_program_or_step_changes_the_key_of_a_seed(machine) -> None:
     uses_tool = Seed(into="${data}", steps=(Run(command=("${bin.tool}",)),))
     other_step = Seed(into="${data}", steps=(Run(command=("${bin.tool}", "-x")),))
-    first = seed_key(uses_tool, machine.scope)
+    first = seed_key(uses_tool, machine.scope.binaries)
 
-    assert seed_key(uses_tool, machine.scope) == first
-    assert seed_key(other_step, machine.scope) != first
+    assert seed_key(uses_tool, machine.scope.binaries) == first
+    assert seed_key(other_step, machine.scope.binaries) != first
     machine.tool.write_text("#!/bin/sh\n# a newer one\n")
-    assert seed_key(uses_tool, machine.scope) != first
+    assert seed_key(uses_tool, machine.scope.binaries) != first
 
 
 async def test_an_error_of_the_disk_contains_the_path(machine) -> None:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -50,7 +51,7 @@ class Migrations:
 
 
 def combined(parts: Sequence[Migrations]) -> Migrations:
-    """Return migrations that run several migrations in their order; without any, they change nothing."""
+    """Return migrations that run several migrations in their order; an empty list changes nothing."""
     if len(parts) == 1:
         return parts[0]
 
@@ -62,7 +63,7 @@ def combined(parts: Sequence[Migrations]) -> Migrations:
 
 
 def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
-    """Yield the sources of a list, and of lists in it, each with its place such as `WHERE[1]`.
+    """Yield each source of migrations in a list and its nested lists, with its place such as `WHERE[1]`.
 
     A text with several lines is a list of its lines. None and empty texts are left out.
     """
@@ -83,9 +84,13 @@ def imported(text: str, where: str) -> Migrations:
     """
     module, _, name = text.partition(":")
     try:
-        run: Migrate = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{text!r} cannot be imported: {error}", where=where) from error
+        run: Migrate = attrgetter(name)(import_module(module))
+    except Exception as error:
+        raise ConfigurationError(
+            f"{text!r} cannot be imported: {type(error).__name__}: {error}",
+            where=where,
+            hint="The module must be in a folder of `sys.path`; the ini value `pythonpath` adds folders.",
+        ) from error
     return Migrations.of(run)
 
 
@@ -109,7 +114,7 @@ def contents(paths: Iterable[Path]) -> list[bytes]:
 
 
 def _source(run: Migrate) -> list[bytes]:
-    """Return the source of a callable's module, the place of the callable in it, and its bound values."""
+    """Return the source code of a callable's module, the callable's name, and its bound values."""
     bound: list[object] = []
     function = inspect.unwrap(run)
     while isinstance(function, functools.partial):
@@ -122,7 +127,7 @@ def _source(run: Migrate) -> list[bytes]:
     name = getattr(function, "__qualname__", "")
     if file is None or not name or not Path(file).is_file():
         raise ConfigurationError(
-            f"the source of {run!r} cannot be found, so a change of it would not be detected",
+            f"the source code of {run!r} cannot be found, so changes of the code would not be detected",
             hint='Set a version: `Migrations.of(run, version="1")`.',
         )
     if inspect.isfunction(function):
@@ -144,6 +149,6 @@ def _enclosed(function: Callable[..., object]) -> Iterator[object]:
 
 
 def _stable(value: object) -> str:
-    """Return a text for a value that is the same in all processes: its `repr`, unless it has an address."""
+    """Return a text for a value that is the same in all processes: its `repr`, or its type's name."""
     text = repr(value)
     return type(value).__qualname__ if " at 0x" in text else text

@@ -21,7 +21,10 @@ class Unit(Endpoint):
     """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        super().__init__(server.name, {**server, **exports}, server.ports, str(server.data), server.sensitive)
+        own = {**server, **exports}
+        super().__init__(
+            server.name, own, server.ports, str(server.data), server.sensitive, server.driver_urls
+        )
         #: the service that contains the unit: the shared server, or a copy of it
         self.process = server.name
         #: the name of the unit in the service, such as the name of a database or an account, or a prefix

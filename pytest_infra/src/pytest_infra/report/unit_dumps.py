@@ -93,18 +93,17 @@ class UnitDumps:
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
         if not self._keep:
             return []
-        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._url(unit)}" for unit in units if unit.keep]
+        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._urls(unit)}" for unit in units if unit.keep]
         passwords = [f"passwords are in {capsule / FILE}"] if kept else []
         lost = [f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable]
         return [*kept, *passwords, *lost]
 
-    def _url(self, unit: Unit) -> str:
-        """Return a URL of an isolation unit for output: without a password, or with a masked password."""
-        urls = [urlsplit(unit[key]) for key in ("socket_url", "url") if key in unit]
-        for url in urls:
-            if url.password is None:
-                return redacted(urlunsplit(url), secrets_of([unit], self._instances))
-        return urlunsplit(urls[-1]).replace(f":{urls[-1].password}@", f":{MASK}@", 1) if urls else ""
+    def _urls(self, unit: Unit) -> str:
+        """Return the unit's URL with the port and, if it has no password, the URL of the socket."""
+        urls = [urlsplit(unit[key]) for key in ("url", "socket_url") if key in unit]
+        shown = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
+        texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in shown]
+        return " or ".join(redacted(text, secrets_of([unit], self._instances)) for text in texts)
 
 
 def _redact(files: Iterable[Path], secrets: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from infra_openapi import facts
 from infra_openapi.api.media_type import covers, normal
-from infra_openapi.api.style import differ, style
+from infra_openapi.api.style import alternatives, differ, style, types
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
 from infra_openapi.finding import Direction
@@ -17,6 +17,8 @@ _URLENCODED, _FORM_DATA = "application/x-www-form-urlencoded", "multipart/form-d
 FORMS = frozenset({_URLENCODED, _FORM_DATA})
 _TEXT, _OBJECT, _BYTES = "text/plain", "application/json", "application/octet-stream"
 _BINARY = frozenset({"binary", "base64", "byte"})
+#: The keywords of an encoding that determine the serialization, so that `contentType` is ignored.
+_STYLING = frozenset({"style", "explode", "allowReserved"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +31,15 @@ class Part:
 
     @property
     def element(self) -> Element:
-        """Return the element of the part's `encoding`, or of the form's media type without an `encoding`."""
+        """Return the `encoding` of the part, or the media type of the form if the part has no `encoding`."""
         return self.encoding or self.holder
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
-    """Yield the name of each part of a form that has an `encoding` in the old or the new document.
+    """Yield the parts of a form that have an `encoding` in the old or the new document.
 
-    The old and the new part follow the name. In OpenAPI, `encoding` applies only to the declared properties
-    of forms.
+    Each result is a tuple of the name of the part, the old part and the new part. In OpenAPI, `encoding`
+    applies only to the declared properties of forms.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
@@ -53,20 +55,66 @@ def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple
 
 
 def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """Add facts about the changed `encoding` of one part of a form.
-
-    `name` is the media type of the form, and `part` is the name of the part.
-    """
-    if name == _URLENCODED or (name == _FORM_DATA and old.holder.document.modern):
+    """Add facts about the changed encoding of one part of a form; `name` is the form's media type."""
+    was_styled, is_styled = styled(name, old.encoding), styled(name, new.encoding)
+    if was_styled and is_styled:
         before, after = style(old.encoding, "query"), style(new.encoding, "query")
         if differ(scope, before, after, old.term, new.term):
             scope.fact(
                 facts.ENCODING_CHANGED, direction, old.element, new.element, str(before), str(after), part
             )
-        was, is_ = (bool(each.encoding and each.encoding.flag("allowReserved")) for each in (old, new))
-        if was != is_:
-            kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
-            scope.fact(kind, direction, old.element, new.element, was, is_, f"form field {part}")
+    elif was_styled or is_styled:
+        _switched(scope, name, part, old, new, direction)
+    else:
+        _media_type_changes(scope, part, old, new, direction)
+    was, is_ = (
+        bool(each.encoding and decides and each.encoding.flag("allowReserved"))
+        for each, decides in ((old, was_styled), (new, is_styled))
+    )
+    if was != is_:
+        kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
+        scope.fact(kind, direction, old.element, new.element, was, is_, f"form field {part}")
+
+
+def styled(name: str, encoding: Element | None) -> bool:
+    """Return whether a part is written like a query parameter, so that its media type has no effect.
+
+    Source: OpenAPI 3.0.4 and 3.1.1, "Encoding Object": `contentType` is ignored if `style`, `explode` or
+    `allowReserved` is given. In OpenAPI 3.0, these keywords apply only to
+    `application/x-www-form-urlencoded`.
+    """
+    if encoding is None or not isinstance(encoding.raw, dict):
+        return False
+    applies = name == _URLENCODED or (name == _FORM_DATA and encoding.document.modern)
+    return applies and not _STYLING.isdisjoint(encoding.raw)
+
+
+def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
+    """Compare a part that has a style in only one document; in the other document, it has a media type."""
+    shown: list[str] = []
+    changed = False
+    for each, other in ((old, new), (new, old)):
+        if styled(name, each.encoding):
+            shown.append(str(style(each.encoding, "query")))
+            continue
+        explicit = each.encoding.text("contentType") if each.encoding else ""
+        shared = types(scope, each.term) & types(scope, other.term) - {"null"}
+        if explicit:
+            changed = normal(explicit) != _TEXT or "object" in shared
+            shown.append(normal(explicit))
+        else:
+            # Without an encoding, a field of a form has the style `form`, but an object in a multipart body
+            # is JSON.
+            default = style(None, "query")
+            changed = (name == _FORM_DATA and "object" in shared) or differ(
+                scope, default, style(other.encoding, "query"), each.term, other.term
+            )
+            shown.append(str(default))
+    if changed:
+        scope.fact(facts.ENCODING_CHANGED, direction, old.element, new.element, shown[0], shown[1], part)
+
+
+def _media_type_changes(scope: Scope, part: str, old: Part, new: Part, direction: Direction) -> None:
     first, second = _media_types(scope, old), _media_types(scope, new)
     for gone in sorted(each for each in first if not any(covers(other, each) for other in second)):
         scope.fact(facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, gone, None, part)
@@ -97,20 +145,28 @@ def _media_types(scope: Scope, part: Part) -> set[str]:
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
         return {normal(each) for each in encoding.split(",") if each.strip()}
-    return set(_defaults(scope, scope.graph.comparer.node(part.term)))
+    return {default for node in alternatives(scope, part.term) for default in _defaults(scope, node)}
 
 
-def _defaults(scope: Scope, node: Node) -> Iterator[str]:
+def _defaults(scope: Scope, node: Node) -> set[str]:
+    """Return the media types that a schema without alternatives implies."""
     if node.types - {"null"} == {"array"}:  # each item of an array is a part
-        node = scope.graph.comparer.node(node.items or ())
+        return {
+            default for item in alternatives(scope, node.items or ()) for default in _defaults_of_types(item)
+        }
+    return _defaults_of_types(node)
+
+
+def _defaults_of_types(node: Node) -> set[str]:
     if node.types >= {"object", "string", "number"}:  # a part without a type
-        yield _BYTES
-        return
+        return {_BYTES}
+    found = set()
     for kind in node.types - {"null"}:
         if kind in {"array", "object"}:
-            yield _OBJECT
+            found.add(_OBJECT)
         else:
-            yield _BYTES if kind == "string" and _binary(node) else _TEXT
+            found.add(_BYTES if kind == "string" and _binary(node) else _TEXT)
+    return found
 
 
 def _binary(node: Node) -> bool:

@@ -22,10 +22,10 @@ _STABILITY = {
 
 
 def sunset(element: Element) -> Any:
-    """Return the sunset date of an operation or parameter (`x-sunset`) as in the document.
+    """Return the sunset date of an operation or parameter (`x-sunset`), as the document contains it.
 
-    The sunset date is the day from which a deprecated part can be removed. The result is None if it is
-    missing.
+    The sunset date is the day from which a deprecated part can be removed. The result is a text or an invalid
+    value; None if the element has no sunset date.
     """
     return element.value("x-sunset")
 

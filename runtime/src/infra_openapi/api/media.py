@@ -81,14 +81,18 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return how the values of a media type are sent as text, as a value of `Mode.text`."""
+    """Return `Mode.text` for a media type: 1 for text, 2 for a form with parts that are text, otherwise 0.
+
+    Numbers and strings are not distinguished in values that are sent as text.
+    """
     if name == "text/plain":
         return 1
     if name not in encoding.FORMS:
         return 0
     encodings = (part for element in (old, new) for part in element.mapping("encoding").values())
     # A part with its own media type can be JSON, which distinguishes numbers from strings.
-    return 0 if any(part.text("contentType") for part in encodings) else 2
+    typed = (part.text("contentType") for part in encodings if not encoding.styled(name, part))
+    return 0 if any(kind and not kind.lower().startswith("text/") for kind in typed) else 2
 
 
 def _term(element: Element, key: str) -> Term:

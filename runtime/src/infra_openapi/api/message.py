@@ -86,7 +86,7 @@ def _by_status(operation: Element) -> dict[str, Element]:
 
 
 def _meant(status: str, among: dict[str, Element]) -> str:
-    """Return the key in `among` of the response that describes a status; empty if there is none.
+    """Return the key of the response in `among` that describes a status; empty without such a response.
 
     The key is the status itself, its range (such as `4XX`), or `default`.
     """

@@ -65,9 +65,10 @@ def _fills(url: str, other: str) -> bool:
 
 
 def _open(values: str) -> str:
-    """Return a regular expression for the values in the braces of an address.
+    """Return a regular expression for the text `values` between two braces of an address.
 
-    The braces of a variable in the path are empty.
+    The text is empty for a path variable, whose braces are compared as they are. For a server variable, the
+    text is the list of the allowed values, or a mark for any value.
     """
     if not values:
         return re.escape("{}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
-from infra_openapi.schema.node import Term
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.intersection import intersection
+from infra_openapi.schema.node import Node, Term
 
 _DEFAULTS = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 _EXPLODED = frozenset({"form", "cookie"})
@@ -15,6 +19,10 @@ _COMPOUND = frozenset({"array", "object"})
 #: the style `simple`, `explode` does not affect arrays; with `deepObject`, it has no effect (OpenAPI 3.1.1,
 #: "Style Examples").
 _COUNTS = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
+#: The styles that write a single value, such as a number, with additional characters.
+_WITH_PREFIX = frozenset({"label", "matrix"})
+#: The maximum depth to which nested unions are searched for alternatives.
+_NESTED = 4
 
 
 class Style(NamedTuple):
@@ -40,9 +48,33 @@ def style(element: Element | None, place: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Return whether two serializations can write a value of the schemas in different ways."""
+    """Return whether the two styles write a value that both schemas allow in different ways."""
+    shared = types(scope, old) & types(scope, new)
     if before.name != after.name:
-        return True
-    counts = _COUNTS.get(before.name, _COMPOUND)
-    nodes = [scope.graph.comparer.node(term) for term in (old, new)]
-    return before.exploded != after.exploded and all(node.types & counts for node in nodes)
+        return bool(shared & _COMPOUND) or not _WITH_PREFIX.isdisjoint((before.name, after.name))
+    return before.exploded != after.exploded and bool(shared & _COUNTS.get(before.name, _COMPOUND))
+
+
+def types(scope: Scope, term: Term) -> frozenset[str]:
+    """Return the types that a schema or one of its alternatives allows."""
+    return frozenset().union(*(node.types for node in alternatives(scope, term)))
+
+
+def alternatives(scope: Scope, term: Term) -> list[Node]:
+    """Return a node for each alternative of a schema with unions (`oneOf`, `anyOf`).
+
+    A node combines the keywords of the alternative with the keywords beside the union. Nested unions are
+    followed up to a limited depth. The result for a schema without unions is its own node.
+    """
+    return list(_alternatives(scope, scope.graph.comparer.node(term), _NESTED))
+
+
+def _alternatives(scope: Scope, node: Node, depth: int) -> Iterator[Node]:
+    if not node.groups or not depth:
+        yield node
+        return
+    group, base = node.groups[0], replace(node, groups=node.groups[1:])
+    for branch in group.branches:
+        inner = scope.graph.comparer.node(branch)
+        both = consistent(intersection(base, inner, ("alternative", node.key, inner.key)))
+        yield from _alternatives(scope, both, depth - 1)

@@ -121,7 +121,7 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
 
 
 def _branches(group: Group) -> dict[tuple[int, str], Term]:
-    """Return the alternatives of a union by a key.
+    """Return a dictionary of the alternatives of a union.
 
     The key of an alternative is the target of its reference, or its index if it is not a reference.
     """

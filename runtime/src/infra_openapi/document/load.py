@@ -57,6 +57,12 @@ def parse(
     return _checked(Document(File(name, raw), read or _nowhere))
 
 
+_MISSING = (
+    "Correct the path, or write the document of an app, a URL or a service to this file with "
+    "`infra dev api-snapshot SOURCE FILE`."
+)
+
+
 def _checked(document: Document) -> Document:
     check(document)
     return document
@@ -66,7 +72,10 @@ def _nowhere(name: str) -> bytes:
     raise CompareError(
         name,
         "the target is another file, and a document from a text or from data cannot refer to files",
-        hint="Pass the argument `read`, or load the document from a file.",
+        hint=(
+            "Save the document in a file, and allow references to URLs with `--allow-network`. In Python, "
+            "pass the argument `read`."
+        ),
     )
 
 
@@ -83,7 +92,7 @@ def disk(document: Path, root: str | Path | None) -> Reader:
             raise CompareError(
                 name,
                 "the document is on the network, and network access is not allowed",
-                hint="Allow it with `--allow-network`.",
+                hint="Allow references to URLs with `--allow-network`.",
             )
         path = Path(name)
         if path != document and not path.resolve().is_relative_to(allowed):
@@ -95,7 +104,7 @@ def disk(document: Path, root: str | Path | None) -> Reader:
         if path.is_dir():
             raise CompareError(name, "the path is a directory, not a file")
         if not path.exists():
-            raise CompareError(name, "the file does not exist")
+            raise CompareError(name, "the file does not exist", hint=_MISSING if path == document else "")
         if not path.is_file():
             raise CompareError(name, "the path is not a regular file")
         if path.stat().st_size > source.MAX_BYTES:

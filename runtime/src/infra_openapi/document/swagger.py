@@ -249,9 +249,11 @@ class _Conversion:
         return made
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a response of `responses` in Swagger 2.0 with the media types of one operation.
+        """Return a reference to the converted form of a shared response (in `responses` of the document).
 
-        In Swagger 2.0, the operation that refers to a shared response defines the media types.
+        In Swagger 2.0, the operation that refers to a shared response defines the media types (`produces`).
+        If the operation and the document define different media types, a converted copy of the response is
+        added for the media types of the operation.
         """
         moved = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")

@@ -1,7 +1,8 @@
-"""The output format `github`: GitHub Actions shows an annotation at each changed line, and the totals.
+"""The output format `github`: workflow commands, which GitHub Actions shows as annotations of changed lines.
 
-Source: GitHub's documentation, "Workflow commands for GitHub Actions". The characters are escaped like in
-actions/toolkit.
+The last line of each report contains the number of findings of each level. Source: GitHub's documentation,
+"Workflow commands for GitHub Actions". Special characters in texts are escaped as in GitHub's library
+actions/toolkit (`packages/core/src/command.ts`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def _command(finding: Finding, view: View) -> str:
         lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
+    if finding.advice:
+        lines.append(f"What to do: {finding.advice}")
     if finding.level is not Level.INFO:
         lines.append(f"Fingerprint: {finding.fingerprint}")
     joined = ",".join(f"{key}={_property(value)}" for key, value in properties.items())

@@ -35,6 +35,8 @@ def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dic
     location = finding.shown_at
     return {
         "description": f"{finding.message} (in {named})" if named else finding.message,
+        # GitLab shows the `content` of an issue, in Markdown, beside its description.
+        "content": {"body": f"What to do: {finding.advice}"},
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.level],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from infra_openapi.finding import Finding
+from infra_openapi.finding import Finding, Level
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, affected, example, heading, operations, remarks, total
 from infra_openapi.formats.view import verdict as worst
@@ -24,8 +24,12 @@ article p { margin: .3rem 0; overflow-wrap: anywhere; }
 .breaking .level { color: var(--breaking); }
 .warning .level { color: var(--warning); }
 .info .level { color: var(--info); }
+summary { cursor: pointer; }
 .quiet { opacity: .7; font-size: .875rem; }
 """.strip()
+
+#: The maximum lengths of lists that are not folded: operations of a finding, and findings of a level.
+_MOST_LISTED, _MOST_FINDINGS = 5, 20
 
 
 def render(reports: Reports, view: View) -> str:
@@ -53,8 +57,16 @@ def render(reports: Reports, view: View) -> str:
 def _report(name: str, report: Report, view: View) -> Iterator[str]:
     yield f"<h1>{escape(heading(name, report))}</h1>"
     yield f"<p><strong>{report.verdict}</strong>: {total(report)}</p>"
-    for finding in view.shown(report):
-        yield from _finding(finding)
+    shown = list(view.shown(report))
+    for level in Level:
+        findings = [finding for finding in shown if finding.level is level]
+        if findings:
+            # A reader starts with the breaking findings; a long list of others is folded.
+            opened = " open" if level is Level.BREAKING or len(findings) <= _MOST_FINDINGS else ""
+            yield f"<details{opened}><summary>{len(findings)} {level.value}</summary>"
+            for finding in findings:
+                yield from _finding(finding)
+            yield "</details>"
     lines = remarks(report)
     if lines:
         yield "<h2>Notes</h2>"
@@ -68,9 +80,24 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f'<p><span class="level">{finding.level.value}</span> <code>{escape(finding.rule)}</code></p>'
     yield f"<p>{escape(finding.message)}</p>"
     if affected(finding):
-        yield f"<p>in {escape(operations(finding, len(finding.operations)))}</p>"
+        yield from _folded(f"in {operations(finding)}", [str(operation) for operation in finding.operations])
     if shown := example(finding):
         yield f"<p>example: <code>{escape(shown)}</code></p>"
+    if finding.advice:
+        yield f"<p>what to do: {escape(finding.advice)}</p>"
+    if finding.copies:
+        number = len(finding.copies)
+        yield from _folded(f"the same content is in {number} more places", list(map(str, finding.copies)), 0)
     locations = [str(side) for side in (finding.base, finding.revision) if side]
     yield f'<p class="quiet">{escape(" → ".join(locations))} · {finding.fingerprint}</p>'
     yield "</article>"
+
+
+def _folded(summary: str, members: list[str], most: int = _MOST_LISTED) -> Iterator[str]:
+    """Return a sentence, and below it a folded list of all members if there are more than `most`."""
+    if len(members) <= most:
+        yield f"<p>{escape(summary)}</p>"
+        return
+    yield f"<details><summary>{escape(summary)}</summary>"
+    yield f"<ul>{''.join(f'<li>{escape(member)}</li>' for member in members)}</ul>"
+    yield "</details>"

@@ -6,28 +6,68 @@ The file `report.schema.json` describes the format and has a version.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra_openapi.finding import Level
 from infra_openapi.formats import Reports
 from infra_openapi.formats.view import View, verdict
-from infra_openapi.report import SCHEMA_VERSION
+from infra_openapi.report import SCHEMA_VERSION, Report
 
 
 def render(reports: Reports, _view: View) -> str:
-    """Return the reports as text with one JSON object.
+    """Return the reports as a JSON object, which has the same keys for one and for several APIs."""
+    return json.dumps(plain(reports), indent=2, ensure_ascii=True, default=str) + "\n"
 
-    If two documents were compared, the object is the report. If declared APIs were compared, the object
-    contains the reports in `apis` and the worst verdict in `verdict`.
+
+def plain(reports: Mapping[str, Report]) -> dict[str, Any]:
+    """Return the reports as a dictionary for JSON.
+
+    The key `schema` contains the version of the format. Each finding, note and entry has the name of its API,
+    which is empty for two documents of the command line.
     """
-    data = {name: report.to_json() for name, report in reports.items()}
-    whole = data.get("") or {
+    named = list(reports.items())
+    accepted = [
+        {"api": name, **finding.to_json(), "acceptance": entry.to_json()}
+        for name, report in named
+        for finding, entry in report.review.accepted
+    ]
+    return {
         "schema": SCHEMA_VERSION,
         "verdict": verdict(list(reports.values())),
-        "apis": data,
+        "counts": _counts(reports.values()),
+        "apis": [
+            {
+                "name": name,
+                "base": report.base,
+                "revision": report.revision,
+                "verdict": report.verdict,
+                "counts": _counts([report]),
+            }
+            for name, report in named
+        ],
+        "findings": [
+            {"api": name, **finding.to_json()} for name, report in named for finding in report.findings
+        ],
+        "accepted": {
+            "count": len(accepted),
+            "findings": accepted,
+            "expired": [
+                {"api": name, **entry.to_json()} for name, report in named for entry in report.review.expired
+            ],
+            "stale": [
+                {"api": name, **entry.to_json()} for name, report in named for entry in report.review.stale
+            ],
+        },
+        "notes": [{"api": name, **note.to_json()} for name, report in named for note in report.notes],
     }
-    return json.dumps(whole, indent=2, ensure_ascii=True, default=str) + "\n"
+
+
+def _counts(reports: Iterable[Report]) -> dict[str, int]:
+    every = list(reports)
+    return {level.value: sum(report.counts[level] for report in every) for level in Level}
 
 
 @cache

@@ -70,6 +70,8 @@ def _text(finding: Finding) -> str:
         lines.append(f"in {named}")
     if shown := example(finding):
         lines.append(f"example: {shown}")
+    if finding.advice:
+        lines.append(f"what to do: {finding.advice}")
     if finding.location:
         lines.append(f"at {finding.shown_at or finding.location}")
     lines.append(f"fingerprint {finding.fingerprint}")

@@ -46,6 +46,8 @@ def _row(finding: Finding, view: View) -> str:
         lines.append(f"in {_escaped(named)}")
     if shown := example(finding):
         lines.append(f"example: {_escaped(shown)}")
+    if finding.advice:
+        lines.append(f"what to do: {_escaped(finding.advice)}")
     location = finding.shown_at or finding.location
     where = f"{view.file(location)}:{location.line}" if location else ""
     cells = [f"`{finding.rule}`", "<br>".join(lines), _escaped(where), f"`{finding.fingerprint}`"]

@@ -64,6 +64,8 @@ def _result(
         lines.append(f"In {named}.")
     if shown := example(finding):
         lines.append(f"Example: {shown}.")
+    if finding.advice:
+        lines.append(f"What to do: {finding.advice}")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": used.index(finding.rule),

@@ -48,6 +48,8 @@ def _finding(finding: Finding, view: View) -> Iterator[str]:
         yield f"    in {_plain(named)}"
     if shown := example(finding):
         yield f"    example: {_plain(shown)}"
+    if finding.advice:
+        yield f"    what to do: {_plain(finding.advice)}"
     if finding.copies:
         yield f"    the same content is in {len(finding.copies)} more places"
     if finding.level is not Level.INFO:

@@ -6,8 +6,8 @@ from infra_openapi import facts
 from infra_openapi.finding import Direction, Level
 from infra_openapi.rules.rule import Effect, Row, directed
 
-C, U, NEUTRAL = Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
-REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
+N, C, U, NEUTRAL = Effect.NARROWED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
+REQUEST = Direction.REQUEST
 
 RULES = [
     *directed(
@@ -57,24 +57,18 @@ RULES = [
             ),
             Row(
                 fact=facts.DISCRIMINATOR_MAPPING_REMOVED,
-                effect=U,
+                effect=N,
                 mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
                 peer=("discriminator-mapping-deleted",),
                 message="removed the value {before} from the discriminator of {place}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code that "
-                    "receives the removed value may not find the schema for this value."
+                    "Before the change, the value selected a schema. Code that is generated from the new "
+                    "document does not find a schema for this value."
                 ),
-                deviations={
-                    RESPONSE: (
-                        Level.INFO,
-                        "a client still works if the server no longer sends one of the values",
-                    )
-                },
             ),
             Row(
                 fact=facts.DISCRIMINATOR_MAPPING_CHANGED,
-                effect=U,
+                effect=C,
                 mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
                 peer=("discriminator-mapping-changed",),
                 message=(
@@ -82,8 +76,8 @@ RULES = [
                     "{after}"
                 ),
                 explain=(
-                    "After the change, the same value of the discriminator property selects another schema. "
-                    "Generated code uses this value to select a class."
+                    "The same value of the property now selects another schema, so existing clients write or "
+                    "read the message with the wrong schema."
                 ),
             ),
             Row(

@@ -321,7 +321,7 @@ RULES = [
                 mirror=facts.SECURITY_SCOPE_REMOVED,
                 peer=("api-security-scope-added", "api-global-security-scope-added"),
                 message="added {after} to the required security scopes",
-                explain="A token that was sufficient before the change may not have the added scope.",
+                explain="A token that was sufficient before the change can lack the added scope.",
             ),
             Row(
                 fact=facts.SECURITY_SCOPE_REMOVED,
@@ -390,8 +390,8 @@ RULES = [
                 ),
                 message="changed a URL of the security scheme {subject} from {before} to {after}",
                 explain=(
-                    "A client that uses the old URL may not get a token, because the new document no longer "
-                    "contains this URL."
+                    "A client that uses the old URL possibly gets no token, because the new document no "
+                    "longer contains this URL."
                 ),
             ),
         ],

@@ -12,6 +12,7 @@ _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undec
 _DEFAULTED = (
     "the server uses the default value for a missing property, so the server probably accepts the request"
 )
+_READ = "clients can read an optional property whenever it is present, and lose its value now"
 
 RULES = [
     *directed(
@@ -70,11 +71,8 @@ RULES = [
                 mirror=facts.PROPERTY_ADDED,
                 peer=("request-property-removed", "response-optional-property-removed"),
                 message="removed the optional property {subject} from {container}",
-                explain=(
-                    "The removed property was optional, so a message without this property was valid before "
-                    "the change."
-                ),
-                deviations={REQUEST: (Level.WARNING, _IGNORED)},
+                explain="The property was optional, so a message without it was valid before.",
+                deviations={REQUEST: (Level.WARNING, _IGNORED), RESPONSE: (Level.WARNING, _READ)},
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_REMOVED,
@@ -110,7 +108,7 @@ RULES = [
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
-                message="allowed the property {subject} in {container}, which was forbidden before",
+                message="allowed the property {subject}, which was forbidden before, in {container}",
                 explain="The schema of the property was `false`, so every value of the property was invalid.",
             ),
             Row(
@@ -223,13 +221,13 @@ RULES = [
             ),
             Row(
                 fact=facts.DISCRIMINATOR_PROPERTY_CHANGED,
-                effect=U,
+                effect=C,
                 mirror=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 peer=("discriminator-property-name-changed",),
                 message="changed the discriminator property of {place} from {before} to {after}",
                 explain=(
-                    "A discriminator does not change which values are valid, but generated code uses the "
-                    "discriminator to select a class."
+                    "The discriminator property selects the schema of a message. Existing clients write or "
+                    "read another property."
                 ),
             ),
         ],
@@ -300,9 +298,10 @@ RULES = [
                 peer=("response-optional-property-became-write-only",),
                 message="the property {subject} of {container} became write-only",
                 explain=(
-                    "The server no longer returns the property. The property was optional, so a client could "
-                    "not rely on it."
+                    "The server no longer returns the property. The property was optional, so a response "
+                    "without it was valid before."
                 ),
+                deviations={RESPONSE: (Level.WARNING, _READ)},
             ),
             Row(
                 fact=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,

@@ -9,7 +9,8 @@ from infra_openapi.rules.rule import Effect, Row, directed
 N, W, C, U, NEUTRAL = Effect.NARROWED, Effect.WIDENED, Effect.CHANGED, Effect.UNDECIDED, Effect.NEUTRAL
 REQUEST, RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _CLASSES = (
-    "a client must handle an unknown status like the status x00 of the same class (RFC 9110, section 15)"
+    "a client must treat an unknown status as the status x00 of the same class (429 as 400; RFC 9110, "
+    "section 15)"
 )
 _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undeclared header"
 
@@ -27,7 +28,7 @@ RULES = [
                 deviations={
                     RESPONSE: (
                         Level.BREAKING,
-                        "clients expect the success response, and may not handle another response",
+                        "clients expect the success response, and can fail if they receive another response",
                     )
                 },
             ),

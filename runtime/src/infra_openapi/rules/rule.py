@@ -129,11 +129,12 @@ class Row:
 #: parameter: `query parameter 'limit'`
 #: other: for a subject `a → b`, `a` in quotes
 #: before, after: the changed value; texts have quotes
+#: values: the removed or added values of an enumeration, `value 'a'` or `values 'a' and 'b'`
 #: sunset: `with the sunset date 2030-12-31`, or `without a sunset date`
 PLACEHOLDERS = frozenset(
     {
         *("place", "base_place", "container", "in_container"),
-        *("name", "subject", "parameter", "other", "before", "after", "sunset"),
+        *("name", "subject", "parameter", "other", "before", "after", "sunset", "values"),
     }
 )
 _PREFIXES = {

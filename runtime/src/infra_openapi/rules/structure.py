@@ -105,8 +105,49 @@ RULES = [
                 ),
                 message="added the alternative {subject} to {base_place}",
                 explain=(
-                    "The new alternative of `oneOf` or `anyOf` allows values that no alternative of the old "
-                    "document allows."
+                    "The new alternative of `oneOf` or `anyOf` is an object that no alternative allowed "
+                    "before. To treat a new alternative in a response as breaking, use the preset "
+                    "`closed-unions`."
+                ),
+                deviations={
+                    RESPONSE: (
+                        Level.WARNING,
+                        "most clients ignore alternatives that they do not know, such as a new type of event",
+                    )
+                },
+            ),
+            Row(
+                fact=facts.UNION_BRANCH_REPLACED,
+                effect=C,
+                mirror=facts.UNION_BRANCH_REPLACED,
+                message="replaced the alternative {before} of {base_place} by the alternative {after}",
+                explain=(
+                    "The union of the response has a new alternative and lacks an old one. What was sent as "
+                    "the old alternative can now be sent as the new one."
+                ),
+            ),
+            Row(
+                fact=facts.NEW_ALTERNATIVE,
+                effect=W,
+                mirror=facts.UNION_BRANCH_REMOVED,
+                message="{base_place} can now also be the alternative {subject}",
+                explain=(
+                    "The old schema is not a union of objects, so clients do not expect further "
+                    "alternatives. The new alternative of `oneOf` or `anyOf` allows values that the old "
+                    "schema did not allow."
+                ),
+            ),
+            Row(
+                fact=facts.UNION_TOO_LARGE,
+                effect=U,
+                mirror=facts.UNION_TOO_LARGE,
+                message=(
+                    "not all alternatives of {place} were compared: its unions have more than 256 "
+                    "combinations, or more than 2000 pairs of alternatives of `oneOf` can overlap"
+                ),
+                explain=(
+                    "The comparison ends at a limit. A discriminator, or a required property with another "
+                    "value in each alternative, makes the alternatives comparable without a limit."
                 ),
             ),
             Row(

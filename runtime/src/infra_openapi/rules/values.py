@@ -115,18 +115,19 @@ RULES = [
                     "enum-value-removed",
                     "response-mediatype-enum-value-removed",
                 ),
-                message="removed the enum value {before} from {place}",
-                explain="The removed enum value is no longer valid.",
+                message="removed the enum {values} from {place}",
+                explain="These values are no longer valid.",
             ),
             Row(
                 fact=facts.ENUM_VALUE_ADDED,
                 effect=W,
                 mirror=facts.ENUM_VALUE_REMOVED,
                 peer=("enum-value-added",),
-                message="added the enum value {after} to {place}",
+                message="added the enum {values} to {place}",
                 explain=(
-                    "Client code that handles each value of the enumeration separately may not handle the "
-                    "new value. If your clients handle unknown values, use the preset `lenient-enums`."
+                    "Client code that handles each value of the enumeration separately can fail if it "
+                    "receives a new value. If your clients handle unknown values, use the preset "
+                    "`lenient-enums`."
                 ),
             ),
             Row(
@@ -168,7 +169,7 @@ RULES = [
                 effect=N,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 peer=("x-extensible-enum-value-removed",),
-                message="removed the value {before} from the extensible enum of {place}",
+                message="removed the {values} from the extensible enum of {place}",
                 explain=(
                     "The keyword `x-extensible-enum` announces that the API can add values. It does not "
                     "announce that the API can remove values."
@@ -178,8 +179,8 @@ RULES = [
                 fact=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
-                message="added the value {after} to the extensible enum of {place}",
-                explain="The keyword `x-extensible-enum` announces that the API can add values.",
+                message="added the {values} to the extensible enum of {place}",
+                explain="`x-extensible-enum` announces that values can be added.",
             ),
             Row(
                 fact=facts.MULTIPLE_OF_ADDED,

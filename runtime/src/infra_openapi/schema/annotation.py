@@ -77,12 +77,14 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
         return
     first = {canonical(value): value for value in before.value}
     second = {canonical(value): value for value in after.value}
-    for text, value in first.items():
-        if text not in second:
-            change.fact(facts.EXTENSIBLE_ENUM_VALUE_REMOVED, before.element, after.element, value, None, text)
-    for text, value in second.items():
-        if text not in first:
-            change.fact(facts.EXTENSIBLE_ENUM_VALUE_ADDED, before.element, after.element, None, value, text)
+    for kind, side, other in (
+        (facts.EXTENSIBLE_ENUM_VALUE_REMOVED, first, second),
+        (facts.EXTENSIBLE_ENUM_VALUE_ADDED, second, first),
+    ):
+        values = [value for text, value in side.items() if text not in other]
+        if values:
+            one, two = (values, None) if side is first else (None, values)
+            change.fact(kind, before.element, after.element, one, two, ", ".join(map(canonical, values)))
 
 
 def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:

@@ -11,12 +11,16 @@ from infra_openapi.finding import Direction, Level
 from infra_openapi.rules import RULES
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Change, Fact, Mode, Pair, Side
+from infra_openapi.schema.literal import NOTHING
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.normalize import Normalizer
+from infra_openapi.schema.question import Questions, composed
 
 #: The maximum depth of nested pairs in a proof that one schema includes another.
 _DEEPEST = 60
+#: The keywords of a schema that consists of several schemas.
+_COMPOSED = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 
 #: The type of the function that compares two nodes; `Comparer` calls this function.
@@ -43,6 +47,10 @@ class Comparer:
         self.node = self.normalizer.node
         self.member = Membership(self.normalizer)
         self.candidates = Candidates(self.node)
+        self._questions = {
+            direction: Questions(direction, self.normalizer, self.member, self.same_nodes)
+            for direction in Direction
+        }
         self._changes: dict[Hashable, Change] = {}
         self._refuted: set[Hashable] = set()
         self._included: set[Hashable] = set()
@@ -57,6 +65,21 @@ class Comparer:
         to be wrong.
         """
         return self._depth > 0
+
+    def question(self, direction: Direction) -> Questions:
+        """Return the questions with the law of one direction, or with that of JSON Schema (`NONE`)."""
+        return self._questions[direction]
+
+    def impossible(self, term: Term) -> bool:
+        """Return whether it is proved that a schema allows no value."""
+        return self.nothing_in(self.node(term))
+
+    def nothing_in(self, node: Node) -> bool:
+        """Return whether it is proved that a normal form allows no value."""
+        return node.impossible or (
+            (composed(node) or requires_composed(node))
+            and self._questions[Direction.NONE].ask(held=[node]) is NOTHING
+        )
 
     def normal(self, side: Side) -> Node:
         """Return the normal form of a schema, which is the old or the new schema of a pair."""
@@ -150,13 +173,20 @@ class Comparer:
         return True
 
 
-def harms(fact: Fact) -> bool:
-    """Return whether a fact proves that an old or new schema does not allow all values of the other schema.
+def requires_composed(node: Node) -> bool:
+    """Return whether a required property has several schemas, which can contradict one another."""
+    terms = (node.properties.get(name, ()) for name in node.required)
+    return any(
+        len(term) > 1 or any(isinstance(each.raw, dict) and _COMPOSED & each.raw.keys() for each in term)
+        for term in terms
+    )
 
-    In a union, even a fact about an optional property is such a proof.
+
+def harms(fact: Fact) -> bool:
+    """Return whether a fact refutes inclusion: all facts do that are more than information.
+
+    A removed property refutes inclusion too, because an object with fewer properties is another alternative.
     """
-    if fact.kind in {facts.PROPERTY_ADDED, facts.PROPERTY_REMOVED} or (
-        fact.direction is Direction.RESPONSE and fact.kind is facts.PROPERTY_ADDED_REQUIRED
-    ):
+    if fact.kind is facts.PROPERTY_REMOVED:
         return True
     return RULES[fact.kind.rule(fact.direction)].level is not Level.INFO

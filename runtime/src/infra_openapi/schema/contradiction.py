@@ -6,7 +6,7 @@ For example, `minimum: 3` and `maximum: 2` exclude all numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -24,12 +24,18 @@ def consistent(node: Node) -> Node:
         for name, listed in node.values.items()
     }
     gone = {name for name, left in values.items() if not left} | set(_ruled_out(node))
+    integral = node.integral or _all_whole(values.get("number"))
     if not gone & node.types and values == node.values:
-        return node
+        return node if integral == node.integral else replace(node, integral=integral)
     left = {name: listed for name, listed in values.items() if name not in gone}
     dropped = gone & node.types
     facets = {name: facet for name, facet in node.facets.items() if type_of(name) not in dropped}
-    return replace(node, types=node.types - gone, values=left, facets=facets)
+    return replace(node, types=node.types - gone, integral=integral, values=left, facets=facets)
+
+
+def _all_whole(listed: Mapping[str, Any] | None) -> bool:
+    """Return whether numbers are enumerated and all of them are integers."""
+    return listed is not None and bool(listed) and all(value == int(value) for value in listed.values())
 
 
 def _whole(node: Node) -> Node:

@@ -29,11 +29,24 @@ def texts(old: Node, new: Node, change: Change) -> bool:
     if not before or not after:
         return False
     one, other = _enum_element(old), _enum_element(new)
-    for text in sorted(before.keys() - after.keys()):
-        change.fact(facts.ENUM_VALUE_REMOVED, one, other, before[text], None, text)
-    for text in sorted(after.keys() - before.keys()):
-        change.fact(facts.ENUM_VALUE_ADDED, one, other, None, after[text], text)
+    lost = [before[text] for text in sorted(before.keys() - after.keys())]
+    won = [after[text] for text in sorted(after.keys() - before.keys())]
+    _changed(one, other, lost, won, change)
     return True
+
+
+def _changed(
+    old: Element | None, new: Element | None, lost: list[Any], won: list[Any], change: Change
+) -> None:
+    """Add a fact for all removed values of an enumeration, and a fact for all added values."""
+    if lost:
+        change.fact(facts.ENUM_VALUE_REMOVED, old, new, lost, None, _subject(lost))
+    if won:
+        change.fact(facts.ENUM_VALUE_ADDED, old, new, None, won, _subject(won))
+
+
+def _subject(values: list[Any]) -> str:
+    return ", ".join(map(canonical, values))
 
 
 def _as_text(node: Node) -> dict[str, Any]:
@@ -72,10 +85,7 @@ def values(
         if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
             change.fact(facts.CONST_CHANGED, one, other, lost[0], won[0])
             continue
-        for value in lost:
-            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, canonical(value))
-        for value in won:
-            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, canonical(value))
+        _changed(one, other, lost, won, change)
         if lost_perhaps or won_perhaps:
             first, second = (None if each is None else list(each.values()) for each in (before, after))
             change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
@@ -144,13 +154,9 @@ def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], 
     """
     if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
         return False
-    one, other = _enum_element(old), _enum_element(new)
-    for name in sorted(gone):
-        for text, value in old.values[name].items():
-            change.fact(facts.ENUM_VALUE_REMOVED, one, other, value, None, text)
-    for name in sorted(come):
-        for text, value in new.values[name].items():
-            change.fact(facts.ENUM_VALUE_ADDED, one, other, None, value, text)
+    lost = [value for name in sorted(gone) for value in old.values[name].values()]
+    won = [value for name in sorted(come) for value in new.values[name].values()]
+    _changed(_enum_element(old), _enum_element(new), lost, won, change)
     return True
 
 

@@ -7,12 +7,10 @@ from typing import Any
 
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.contradiction import allows
+from infra_openapi.schema.format import HINTS
 from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.node import Condition, Node, Term, canonical, kind_of
 from infra_openapi.schema.normalize import Normalizer
-
-#: Formats that do not restrict values.
-_HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 
 
 class Membership:
@@ -51,7 +49,7 @@ class Membership:
             yield from self._of_array(node, value)
         elif isinstance(value, str):
             yield from (expression.matches(pattern, value) for pattern in node.patterns)
-        if node.formats.keys() - _HINTS and kind_of(value) in {"string", "number"}:
+        if node.formats.keys() - HINTS and kind_of(value) in {"string", "number"}:
             yield None
         if node.opaque:
             yield None

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.document.pointer import escaped
 from infra_openapi.facts import FactKind
-from infra_openapi.finding import Direction
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.change import Change
+from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.intersection import declared
+from infra_openapi.schema.members import HIDDEN_BY, closing, hidden
 from infra_openapi.schema.node import Node, Term
-from infra_openapi.schema.normalize import Normalizer
-
-Same: TypeAlias = Callable[[Term | None, Term | None], bool]
-_LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
 
 # Keyword that hides a property in one direction → the kinds of fact for an optional and for a required
 # property.
@@ -34,14 +28,11 @@ _BECAME_VISIBLE = {
 class Objects:
     """Compares the keywords for objects (such as `properties`, `required`) of an old and a new schema."""
 
-    def __init__(self, normalizer: Normalizer, same: Same, old: Node, new: Node, change: Change) -> None:
-        self._node, self._same = normalizer.node, same
+    def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
+        self._node, self._same, self._impossible = comparer.node, comparer.same_term, comparer.impossible
         self.old, self.new, self.change = old, new, change
         self._inner = change.mode.property()
-        # Clients do not send read-only properties, and do not receive write-only properties.
-        self._hidden_by = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}.get(
-            change.mode.direction, ""
-        )
+        self._hidden_by = HIDDEN_BY.get(change.mode.direction, "")
 
     def compare(self) -> None:
         """Add facts about all changes of the keywords for objects, such as `properties` and `required`."""
@@ -58,6 +49,11 @@ class Objects:
     def _property(self, name: str) -> None:
         old, new, change = self.old, self.new, self.change
         first, second = old.properties.get(name), new.properties.get(name)
+        # A property that is required but not declared can have any value.
+        if first is None and second is not None and self._undeclared(old, name):
+            first = ()
+        elif second is None and first is not None and self._undeclared(new, name):
+            second = ()
         if (name in old.required) == (name in new.required) and self._same(first, second):
             return
         hidden, hides = self._hidden(first), self._hidden(second)
@@ -80,26 +76,25 @@ class Objects:
                 change.pair(first, second, name, self._inner)
             self._required(name)
 
+    def _undeclared(self, node: Node, name: str) -> bool:
+        """Return whether a schema requires a property that no part of the schema describes."""
+        return name in node.required and not self._others(node, name)
+
     def _hidden(self, term: Term | None) -> bool:
-        if not term or not self._hidden_by:
-            return False
-        if len(term) == 1 and isinstance(term[0].raw, dict) and not _LEADS_ON & term[0].raw.keys():
-            return term[0].raw.get(self._hidden_by) is True
-        facet = self._node(term).notes.get(self._hidden_by)
-        return facet is not None and facet.value is True
+        return hidden(term, self.change.mode.direction, self._node)
 
     def _added(self, name: str, second: Term) -> None:
         old, new, change = self.old, self.new, self.change
         element = old.counterpart(_holder(second, name))
         required = name in new.required and name not in old.required
         known = self._others(old, name)
-        if known and not self._node(known).impossible:
+        if known and not self._impossible(known):
             change.pair(known, second, name, self._inner)
             self._required(name)
             return
         if name in old.required:  # a required property that is not declared
             self._required(name)
-        if self._node(second).impossible:
+        if self._impossible(second):
             change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
         elif known:
             change.fact(facts.PROPERTY_ADDED_TO_CLOSED, element, _at(second), subject=name)
@@ -120,13 +115,13 @@ class Objects:
         element = new.counterpart(_holder(first, name))
         required = name in old.required and name not in new.required
         left = self._others(new, name)
-        if left and not self._node(left).impossible:
+        if left and not self._impossible(left):
             change.pair(first, left, name, self._inner)
             self._required(name)
             return
         if name in new.required:  # a required property that is not declared
             self._required(name)
-        if self._node(first).impossible:
+        if self._impossible(first):
             change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
             return
         if left:
@@ -165,8 +160,8 @@ class Objects:
         old, new = closing(self.old), closing(self.new)
         if old is None and new is None:
             return
-        closed = old is not None and self._node(old).impossible
-        closes = new is not None and self._node(new).impossible
+        closed = old is not None and self._impossible(old)
+        closes = new is not None and self._impossible(new)
         if closes and not closed:
             self.change.fact(facts.ADDITIONAL_PROPERTIES_FORBIDDEN, _at(old) or self.old.element, _at(new))
         elif closed and not closes:
@@ -182,12 +177,12 @@ class Objects:
                 self.change.pair(first, second, pattern, self._inner)
             elif second:
                 closed = closing(old)
-                allowed = closed and self._node(closed).impossible
+                allowed = closed and self._impossible(closed)
                 kind = facts.PATTERN_PROPERTY_ALLOWED if allowed else facts.PATTERN_PROPERTY_ADDED
                 self.change.fact(kind, old.element, _at(second), None, pattern, pattern)
             else:
                 closed = closing(new)
-                forbidden = closed and self._node(closed).impossible
+                forbidden = closed and self._impossible(closed)
                 kind = facts.PATTERN_PROPERTY_FORBIDDEN if forbidden else facts.PATTERN_PROPERTY_REMOVED
                 self.change.fact(kind, _at(first), new.element, pattern, None, pattern)
 
@@ -205,11 +200,6 @@ class Objects:
             first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
             kinds = facts.DEPENDENT_SCHEMA_ADDED, facts.DEPENDENT_SCHEMA_REMOVED
             optional_part(change, old, new, first, second, kinds, name=name, subject=name)
-
-
-def closing(node: Node) -> Term | None:
-    """Return the schema for undeclared properties of an object; None if every such property is allowed."""
-    return node.additional if node.additional is not None else node.unevaluated
 
 
 def optional_part(

@@ -1,279 +1,244 @@
-"""Find values that match two alternatives of a `oneOf` in one document, but not in the other document.
+"""Find values that only one of two schemas rejects because they match two alternatives of a `oneOf`.
 
-A `oneOf` rejects a value that matches two of its alternatives, so such a value shows a change.
+For two alternatives, the question is: is there a value that both allow, and that the other schema accepts?
+The answer is a proof that there is none, an example, or undecided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import combinations, islice
 from typing import Any
 
+from infra_openapi import facts
 from infra_openapi.finding import Direction
-from infra_openapi.schema.change import Mode, Pair
+from infra_openapi.schema import members
+from infra_openapi.schema.alternatives import Branch, TagIndex
+from infra_openapi.schema.change import Change
 from infra_openapi.schema.comparer import Comparer
-from infra_openapi.schema.contradiction import consistent
-from infra_openapi.schema.intersection import declared, intersection
-from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term, only
+from infra_openapi.schema.literal import NOTHING
+from infra_openapi.schema.node import ALL_TYPES, Group, Node
+from infra_openapi.schema.question import UNDECIDED, both
 
-_SENT = Mode(Direction.REQUEST)
-_ONLY_NULL = frozenset({"null"})
-_ONLY_OBJECT = frozenset({"object"})
-#: Limits: the depth of the search for impossible properties, and the number of pairs of alternatives.
-_DEEPEST, _MOST = 4, 2000
+#: The maximum number of questions about one pair of unions: about harm, and about other changes.
+_MOST_QUESTIONS, _FEW_QUESTIONS = 2000, 8
+#: The maximum number of alternatives of unions that are compared as a whole.
+_MOST_ALTERNATIVES = 16
+_NOT_NULL = ALL_TYPES - {"null"}
+# The kind of a fact without an example, and the kind of the same fact with an example.
+_BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
+_NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
+_OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
+_OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_SOME
+#: The kinds of all facts of this module.
+KINDS = frozenset({*_BECAME_EXCLUSIVE, *_NO_LONGER_EXCLUSIVE, *_OVERLAP_ADDED, *_OVERLAP_REMOVED})
 
 
-@dataclass(kw_only=True, eq=False)
-class Exclusive:
-    """A `oneOf` and the other keywords beside it; `inner` is true if the `oneOf` is inside another union."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of two schemas, with its alternatives."""
+
+    node: Node
+    branches: list[Branch]
+    #: True if an alternative allows null.
+    null: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exclusive:
+    """A `oneOf` without a discriminator; `inner` is true if it is an alternative of another union."""
 
     group: Group
-    base: Node
+    branches: list[Branch]
     inner: bool
-    comparer: Comparer
-
-    @cached_property
-    def alternatives(self) -> list[Node]:
-        """Return the alternatives of the `oneOf`, each combined with the keywords beside the `oneOf`."""
-        inner = [self.comparer.node(branch) for branch in self.group.branches]
-        return inner if self.base.unrestrained else [_both(self.base, each) for each in inner]
 
 
-class Overlaps:
-    """Searches for values that a `oneOf` of one schema rejects because they match two of its alternatives."""
+def overlaps(comparer: Comparer, old: Side, new: Side, change: Change) -> None:
+    """Add facts about overlaps: a value that matches two alternatives is invalid only in `oneOf`."""
+    groups = (*old.node.groups, *new.node.groups)
+    alone = len(old.node.groups) == len(new.node.groups) == 1
+    switched = alone and groups[0].kind != groups[1].kind
+    for side, peer, kinds in (
+        (new, old, _BECAME_EXCLUSIVE if switched else _OVERLAP_ADDED),
+        (old, new, _NO_LONGER_EXCLUSIVE if switched else _OVERLAP_REMOVED),
+    ):
+        harmful = (side is new) == (change.mode.direction is Direction.REQUEST)
+        if comparer.assuming and not harmful:
+            continue
+        search = _Search(
+            comparer, side, peer, change.mode.direction, shown=(harmful or switched) and not comparer.assuming
+        )
+        search.most = _MOST_QUESTIONS if harmful else _FEW_QUESTIONS
+        group, example = search.first()
+        if group is not None and not (example is UNDECIDED and search.disproved()):
+            one, other = (group.element if each is side else each.node.element for each in (old, new))
+            change.fact(kinds[example is not UNDECIDED], one, other)
+        if search.exhausted and harmful and group is None:
+            change.fact(facts.UNION_TOO_LARGE, old.node.element, new.node.element)
 
-    def __init__(self, comparer: Comparer, mode: Mode) -> None:
-        # The same mode as in the comparison of unions, so that its cached results can be used.
-        self._comparer, self._mode = comparer, mode
 
-    def exclusives(self, node: Node, seen: set[Hashable], *, inner: bool = False) -> Iterator[Exclusive]:
-        """Yield each `oneOf` in a schema that has no discriminator.
+class _Search:
+    """The search for values that one side rejects because two alternatives match."""
 
-        A discriminator selects one alternative, so a value cannot match two alternatives.
+    def __init__(
+        self, comparer: Comparer, side: Side, peer: Side, direction: Direction, *, shown: bool
+    ) -> None:
+        self._comparer, self._side, self._peer = comparer, side, peer
+        self._direction, self._shown = direction, shown
+        self._senders = TagIndex(peer.branches)
+        self._questions, self.most = 0, _MOST_QUESTIONS
+        self.exhausted = False
+
+    def first(self) -> tuple[Group | None, Any]:
+        """Return a `oneOf` that rejects values of the other side, with an example that can be undecided.
+
+        A `oneOf` that only rejects null is the last one.
         """
+        peers = [each for each in self._exclusives(self._peer.node) if not each.inner]
+        exclusives = self._exclusives(self._side.node)
+        for exclusive in exclusives:
+            answer: Any = NOTHING
+            for first, second in self._pairs(exclusive, peers):
+                if self.exhausted:
+                    break
+                if answer is UNDECIDED and not self._provable(first.node, second.node):
+                    continue
+                found = self._common(exclusive, first, second)
+                answer = answer if found is NOTHING else found
+                if found is not NOTHING and (found is not UNDECIDED or not self._shown):
+                    break
+            if answer is not NOTHING:
+                return exclusive.group, answer
+        if exclusives and self._rejects_null():
+            return exclusives[0].group, UNDECIDED
+        return None, NOTHING
+
+    def disproved(self) -> bool:
+        """Return whether it is proved that this side accepts every value of the other side."""
+        if any(
+            len(group.branches) > _MOST_ALTERNATIVES
+            for group in (*self._side.node.groups, *self._peer.node.groups)
+        ):
+            return False
+        ask = self._comparer.question(Direction.NONE).ask
+        return ask(held=[self._peer.node], denied=[self._side.node]) is NOTHING
+
+    def _rejects_null(self) -> bool:
+        """Return whether two alternatives allow null, which only the other side accepts.
+
+        Documents often have alternatives that are nullable for no reason, so null does not prove a change.
+        """
+        holds = self._comparer.member.holds
+        return (
+            self._side.null and holds(self._side.node, None) is False and holds(self._peer.node, None) is True
+        )
+
+    def _exclusives(self, node: Node) -> list[_Exclusive]:
+        found: list[_Exclusive] = []
+        self._collect(node, found, set(), inner=False)
+        return found
+
+    def _collect(self, node: Node, found: list[_Exclusive], seen: set[Hashable], *, inner: bool) -> None:
         if node.key in seen:
             return
         seen.add(node.key)
         for index, group in enumerate(node.groups):
+            nodes = [self._comparer.node(branch) for branch in group.branches]
             if group.kind == "oneOf" and group.discriminator is None:
-                base = _beside(node, index)
-                yield Exclusive(group=group, base=base, inner=inner, comparer=self._comparer)
-            for branch in group.branches:
-                yield from self.exclusives(self._comparer.node(branch), seen, inner=True)
+                rest = node.groups[:index] + node.groups[index + 1 :]
+                base = replace(node, groups=rest, key=("beside", node.key, index), derived=True)
+                joined = nodes if base.unrestrained else [both(base, each) for each in nodes]
+                found.append(_Exclusive(group=group, branches=list(map(self._branch, joined)), inner=inner))
+            for each in nodes:
+                self._collect(each, found, seen, inner=True)
 
-    def refusing(self, node: Node, other: Node, *, shown: bool) -> Iterator[tuple[Group, Any]]:
-        """Yield each `oneOf` in the schema `node` that rejects values which the schema `other` allows.
+    def _branch(self, node: Node) -> Branch:
+        tags = members.tags(node, self._comparer.node) if node.types == {"object"} else {}
+        return Branch(node=node, reference="", title="", element=node.element, siblings=(), tags=tags)
 
-        The second item of each pair is an example value if `shown` is true.
-        """
-        shown = shown and not self._comparer.assuming
-        exclusives = list(self.exclusives(node, set()))
-        theirs = list(self.exclusives(other, set())) if exclusives else []
-        for one in exclusives:
-            worst = min(self._new(one, theirs, shown=shown), default=None)
-            example = self._comparer.nothing
-            if shown and worst is not None:
-                example = self._example(node, other, one.group)
-            certain = worst is False and not _circular(self._comparer, node)
-            if example is not self._comparer.nothing or certain:
-                yield one.group, example
-
-    def _new(self, one: Exclusive, theirs: list[Exclusive], *, shown: bool) -> Iterator[bool]:
-        """Yield an item for each pair of alternatives that may newly match the same value.
-
-        The item is true if only an example value can prove the overlap. This is the case for a union inside a
-        union, because another alternative of the outer union can allow the value, and for two open objects
-        that already overlapped in the other document.
-        """
-        within = {
-            (id(other), mine): {
-                index
-                for index, branch in enumerate(other.group.branches)
-                if self._comparer.same_term(one.group.branches[mine], branch)
-            }
-            for other in theirs
-            for mine in range(len(one.alternatives))
-        }
-        pairs = combinations(range(len(one.alternatives)), 2)
-        for number, (first, second) in enumerate(pairs):
-            if number > _MOST:
-                yield False
-                return
-            mine = one.alternatives[first], one.alternatives[second]
-            known = [
-                other for other in theirs if _distinct(within[id(other), first], within[id(other), second])
-            ]
-            if not all(other.inner for other in known):
+    def _pairs(self, exclusive: _Exclusive, peers: list[_Exclusive]) -> Iterator[tuple[Branch, Branch]]:
+        """Yield the pairs of alternatives that are not both in one `oneOf` of the other side."""
+        kept = max((self._kept(exclusive, peer) for peer in peers), key=len, default=set())
+        index = TagIndex(exclusive.branches)
+        position = {branch: number for number, branch in enumerate(exclusive.branches)}
+        for number, branch in enumerate(exclusive.branches):
+            if number in kept:
                 continue
-            met = all(map(opened, mine)) and any(self._met(one, other) for other in theirs)
-            # Nested unions are compared separately, at their own location.
-            touched = (self._touched(each, other) for each in mine for other in theirs)
-            relevant = not met or (shown and any(touched))
-            if not relevant or self._apart(*mine):
-                continue
-            if met:
-                yield True
-                continue
-            known += [
-                other
-                for other in theirs
-                if _distinct(self._around(mine[0], other), self._around(mine[1], other))
-            ]
-            if all(other.inner for other in known):
-                yield bool(known)
-                if not known:
-                    return
+            for other in index.rivals(branch):
+                at = position[other]
+                if at != number and (at in kept or at > number):
+                    yield branch, other
 
-    def _around(self, node: Node, other: Exclusive) -> set[int]:
-        """Return the indexes of those alternatives of `other` that allow all values of `node`."""
-        found = set()
-        for index, branch in enumerate(other.group.branches):
-            wider = self._comparer.node(branch)
-            sent = self._mode.direction is Direction.REQUEST
-            pair = Pair(node, wider, self._mode) if sent else Pair(wider, node, self._mode)
-            if node.types & wider.types and self._comparer.covers(pair):
-                found.add(index)
-        return found
+    def _kept(self, exclusive: _Exclusive, peer: _Exclusive) -> set[int]:
+        """Return the alternatives that a `oneOf` of the other side has too."""
+        digest = self._comparer.equality.digest
+        waiting: dict[bytes, list[int]] = {}
+        terms = peer.group.branches
+        for number, term in enumerate(terms):
+            waiting.setdefault(digest(term[0].raw), []).append(number)
+        kept = set()
+        for number, term in enumerate(exclusive.group.branches):
+            left = waiting.get(digest(term[0].raw), [])
+            match = next((each for each in left if self._comparer.same_term(term, terms[each])), None)
+            if match is not None:
+                left.remove(match)
+                kept.add(number)
+        return kept
 
-    def _met(self, one: Exclusive, other: Exclusive) -> bool:
-        """Return whether the `oneOf` of the other document has at least as many open objects.
+    def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
+        """Return a value of both alternatives that the other side accepts."""
+        answer: Any = NOTHING
+        outer = [self._side.node] if exclusive.inner else []
+        for sender in self._senders.rivals(first):
+            if not self._more():
+                return answer
+            held, denied = [first.node, second.node], [*sender.excluded(), *outer]
+            ask = self._comparer.question(self._direction).ask
+            value = ask(sent=[sender.node], held=held, denied=denied, types=_NOT_NULL)
+            if value is NOTHING and self._direction is Direction.REQUEST:
+                # Values that clients do not send are an overlap too, but no proof of a change.
+                ask = self._comparer.question(Direction.NONE).ask
+                value = ask(held=[sender.node, *held], denied=denied, types=_NOT_NULL)
+                answer = answer if value is NOTHING else UNDECIDED
+            elif value is not NOTHING:
+                if self._shown and self._proves(value, first.node, second.node):
+                    return value
+                answer = UNDECIDED
+            if answer is UNDECIDED and not (self._shown and self._provable(first.node, second.node)):
+                break
+        return answer
 
-        An open object allows undeclared properties. If the result is true, an overlap of two open objects is
-        not new.
+    def _provable(self, first: Node, second: Node) -> bool:
+        """Return whether a common value of two alternatives can prove a change.
+
+        Servers distinguish open objects in other ways, so a common object proves a change only if one of the
+        alternatives allows all values of the other.
         """
-        return sum(map(opened, other.alternatives)) >= sum(map(opened, one.alternatives))
-
-    def _touched(self, node: Node, other: Exclusive) -> bool:
-        """Return whether the open object `node` differs from the most similar open object of `other`.
-
-        An open object is a schema that allows undeclared properties.
-        """
-        sent = self._mode.direction is Direction.REQUEST
-        for index in _likely(other.alternatives, node):
-            like = other.alternatives[index]
-            pair = Pair(like, node, self._mode) if sent else Pair(node, like, self._mode)
-            if self._comparer.change(pair).facts:
-                return True
-        return False
-
-    def _apart(self, one: Node, other: Node) -> bool:
-        """Return whether it is proved that the two schemas have no common value except null."""
-        types = (one.types & other.types) - _ONLY_NULL
-        return all(self._empty(_both(_only(one, kind), _only(other, kind)), _DEEPEST) for kind in types)
-
-    def _empty(self, node: Node, depth: int) -> bool:
-        """Return whether it is proved that a schema allows no value."""
-        if node.impossible:
+        if not (members.opened(first) and members.opened(second)):
             return True
-        if not depth:
+        if self._direction is not Direction.REQUEST or not self._more():
             return False
-        node_of = self._comparer.node
-        for index, group in enumerate(node.groups):
-            beside = _beside(node, index)
-            if all(self._empty(_both(beside, node_of(branch)), depth - 1) for branch in group.branches):
-                return True
-        if node.types == _ONLY_OBJECT and any(
-            self._empty(node_of(declared(node, name)), depth - 1) for name in sorted(node.required)
-        ):
-            return True
-        for term in node.negations:
-            key = ("without", node.key, len(node.negations))
-            bare = replace(node, negations=(), groups=(), conditions=(), opaque={}, key=key, derived=True)
-            if _needed(node, node_of(term)) or self._comparer.covers(Pair(bare, node_of(term), _SENT)):
-                return True
-        return False
+        ask = self._comparer.question(Direction.NONE).ask
+        return ask(held=[first], denied=[second]) is NOTHING or ask(held=[second], denied=[first]) is NOTHING
 
-    def _example(self, node: Node, other: Node, group: Group) -> Any:
-        """Return a value that only one `oneOf` rejects because it matches two alternatives, or `nothing`."""
-        comparer = self._comparer
-        if comparer.assuming:
-            return comparer.nothing  # for a union, only the inclusion of a branch is relevant
-        branches = [comparer.node(branch) for branch in group.branches]
-        holds = comparer.member.holds
-        for value in comparer.candidates.of(other, node):
-            twice = islice((branch for branch in branches if holds(branch, value)), 2)
-            if (
-                value is not None
-                and len(list(twice)) > 1
-                and holds(other, value)
-                and holds(node, value) is False
-            ):
-                return value
-        return comparer.nothing
+    def _more(self) -> bool:
+        """Count a question, and return whether it is allowed."""
+        self._questions += 1
+        self.exhausted = self._questions > self.most
+        return not self.exhausted
 
-
-def _circular(comparer: Comparer, node: Node) -> bool:
-    """Return whether a schema contains itself, for example in a property.
-
-    After one expansion, a union in such a schema would look like another union.
-    """
-    around: set[Hashable] = set()
-    done: set[Hashable] = set()
-    trail = [(node.key, iter(_inner(node)))]
-    while trail:
-        key, left = trail[-1]
-        around.add(key)
-        term = next(left, None)
-        if term is None:
-            around.discard(key)
-            done.add(key)
-            trail.pop()
-            continue
-        inner = comparer.node(term)
-        if inner.key in around:
-            return True
-        if inner.key not in done:
-            trail.append((inner.key, iter(_inner(inner))))
-    return False
-
-
-def _inner(node: Node) -> list[Term]:
-    """Return the schemas of properties and items of a schema, and the schemas of its alternatives."""
-    branches = [branch for group in node.groups for branch in group.branches]
-    others = [term for term in (node.items, node.additional) if term is not None]
-    return [*node.properties.values(), *node.prefix, *branches, *others]
-
-
-def _only(node: Node, kind: str) -> Node:
-    return node if len(node.types) == 1 else only(node, kind)
-
-
-def _beside(node: Node, index: int) -> Node:
-    rest = node.groups[:index] + node.groups[index + 1 :]
-    return replace(node, groups=rest, key=("beside", node.key, index), derived=True)
-
-
-def _both(one: Node, other: Node) -> Node:
-    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)
-
-
-def _needed(node: Node, other: Node) -> bool:
-    """Return whether the schema `other` only requires properties that every value of `node` has."""
-    alone = replace(other, required={}, types=ALL_TYPES).unrestrained
-    named = other.required.keys() <= node.required.keys()
-    return alone and named and node.types == _ONLY_OBJECT and "object" in other.types
-
-
-def _distinct(first: set[int], second: set[int]) -> bool:
-    """Return whether two different numbers can be selected, one from each of two sets."""
-    return bool(first) and bool(second) and len(first | second) > 1
-
-
-def _likely(among: list[Node], node: Node) -> set[int]:
-    """Return the indexes of open objects that share at least half of their properties with `node`."""
-    mine = node.properties.keys()
-    return {
-        index
-        for index, each in enumerate(among)
-        if opened(each) and 2 * len(each.properties.keys() & mine) >= len(each.properties.keys() | mine) > 0
-    }
-
-
-def opened(node: Node) -> bool:
-    """Return whether a schema allows objects with undeclared properties."""
-    return "object" in node.types and node.additional is None and node.unevaluated is None
+    def _proves(self, value: Any, first: Node, second: Node) -> bool:
+        """Return whether a value matches both alternatives, and only the other side accepts it."""
+        if value is NOTHING or value is UNDECIDED:
+            return False
+        holds = self._comparer.member.holds
+        return (
+            (self._provable(first, second) or plain(value))
+            and holds(first, value) is True
+            and holds(second, value) is True
+            and holds(self._peer.node, value) is True
+            and holds(self._side.node, value) is False
+        )
 
 
 def plain(value: Any) -> bool:

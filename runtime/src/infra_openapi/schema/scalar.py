@@ -11,6 +11,7 @@ from infra_openapi.facts import FactKind
 from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema import enumeration, text_patterns
 from infra_openapi.schema.change import Change
+from infra_openapi.schema.format import HINTS, NUMERIC, WIDER
 from infra_openapi.schema.node import (
     ALL_TYPES,
     Bound,
@@ -20,45 +21,6 @@ from infra_openapi.schema.node import (
     type_of,
 )
 
-#: Format → the formats that include it.
-WIDER: dict[str, frozenset[str]] = {
-    "int8": frozenset({"int16", "int32", "int64", "float", "double"}),
-    "int16": frozenset({"int32", "int64", "float", "double"}),
-    "int32": frozenset({"int64", "float", "double"}),
-    "int64": frozenset({"double"}),
-    "uint8": frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "float", "double"}),
-    "uint16": frozenset({"int32", "int64", "uint32", "uint64", "float", "double"}),
-    "uint32": frozenset({"int64", "uint64", "double"}),
-    "uint64": frozenset({"double"}),
-    "float": frozenset({"double"}),
-    "double": frozenset(),
-    "email": frozenset({"idn-email"}),
-    "hostname": frozenset({"idn-hostname"}),
-    "uri": frozenset({"uri-reference", "iri", "iri-reference"}),
-    "iri": frozenset({"iri-reference"}),
-    "uri-reference": frozenset({"iri-reference"}),
-    "uuid": frozenset(),
-    "date": frozenset(),
-    "date-time": frozenset(),
-    "time": frozenset(),
-    "duration": frozenset(),
-    "ipv4": frozenset(),
-    "ipv6": frozenset(),
-    "byte": frozenset({"base64"}),
-    "binary": frozenset(),
-    "regex": frozenset(),
-    "json-pointer": frozenset(),
-    "idn-email": frozenset(),
-    "idn-hostname": frozenset(),
-    "iri-reference": frozenset(),
-}
-_NUMERIC = frozenset(name for name in WIDER if "int" in name and name != "json-pointer") | {
-    "float",
-    "double",
-    "decimal",
-}
-#: Formats that are display hints and do not restrict values.
-_HINTS = frozenset({"password", "textarea", "markdown", "html", "multiline"})
 #: A property with one of these keywords may be required in one direction only.
 _CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
 _RANGES = {
@@ -260,7 +222,7 @@ def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> No
             change.fact(facts.FORMAT_REMOVED, before[name], new.element, name, None)
     for name in won:
         if not _within(old, name):
-            known = name in WIDER or name in _NUMERIC
+            known = name in WIDER or name in NUMERIC
             change.fact(
                 facts.FORMAT_ADDED if known else facts.UNKNOWN_FORMAT_ADDED,
                 old.element,
@@ -286,8 +248,8 @@ def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
 def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Element]:
     found = {}
     for name, element in node.formats.items():
-        kind = {"number"} if name in _NUMERIC else {"string"} if name in WIDER else {"number", "string"}
-        if name not in _HINTS and (kind & shared or not kind & either):
+        kind = {"number"} if name in NUMERIC else {"string"} if name in WIDER else {"number", "string"}
+        if name not in HINTS and (kind & shared or not kind & either):
             found[name] = element
     return found
 

@@ -1,265 +1,255 @@
-"""Compare unions (`oneOf`, `anyOf`): match old and new alternatives, report added and removed ones."""
+"""Compare unions: match the old and new alternatives, and add facts about added and removed alternatives.
+
+The alternatives are matched by content, by a tag (a required property with enumerated values), by the name
+of their reference, by title and by shape, each through a table, so the cost is proportional to their number.
+An alternative without a partner is compared with the alternatives of the other side that its tags allow.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 from infra_openapi import facts
-from infra_openapi.document import Element
-from infra_openapi.document.reference import target_of
 from infra_openapi.finding import Direction
-from infra_openapi.schema.annotation import mapping
+from infra_openapi.schema.alternatives import Branch, TagIndex, alternatives
 from infra_openapi.schema.change import Change, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
-from infra_openapi.schema.contradiction import consistent
-from infra_openapi.schema.intersection import intersection
-from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
-from infra_openapi.schema.overlap import Overlaps, opened, plain
+from infra_openapi.schema.literal import NOTHING
+from infra_openapi.schema.node import ALL_TYPES, Node
+from infra_openapi.schema.overlap import Side, overlaps
 
-Matcher: TypeAlias = "Callable[[Branch, Branch], bool]"
+Key: TypeAlias = "Callable[[Branch], Hashable | None]"
 
-#: The maximum number of combinations of several unions in one schema.
-_MOST = 64
 #: If two objects have at least this share of common properties, they are treated as the same object.
 _ALIKE = 0.5
-_ONLY_NULL = frozenset({"null"})
-# The kind of a fact without an example, and the kind of the same fact with an example.
-_BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
-_NO_LONGER_EXCLUSIVE = facts.UNION_NO_LONGER_EXCLUSIVE, facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME
-_OVERLAP_ADDED = facts.UNION_OVERLAP_ADDED, facts.UNION_OVERLAP_ADDED_FOR_SOME
-_OVERLAP_REMOVED = facts.UNION_OVERLAP_REMOVED, facts.UNION_OVERLAP_REMOVED_FOR_SOME
+#: The maximum number of alternatives with which an alternative without a partner is compared.
+_MOST_TRIED = 64
+_ONLY_NULL, _ONLY_OBJECT = frozenset({"null"}), frozenset({"object"})
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Branch:
-    """One alternative of a union, with the name (`label`) that messages use for the alternative."""
+def compare(comparer: Comparer, old: Node, new: Node, change: Change) -> None:
+    """Add facts about two schemas, at least one of which is a union."""
+    sides = alternatives(comparer, old), alternatives(comparer, new)
+    (olds, was_null), (news, is_null) = sides
+    if not change.mode.nullless and was_null != is_null:
+        name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
+        change.fact(name, old.element, new.element)
+    if olds is None or news is None:
+        change.fact(facts.UNION_TOO_LARGE, old.element, new.element)
+        return
+    mode = Mode(change.mode.direction, text=change.mode.text, exploded=change.mode.exploded, nullless=True)
+    if len(olds) == len(news) == 1:
+        change.pair(olds[0].node, news[0].node, news[0].shown, mode)
+        return
+    overlaps(
+        comparer,
+        Side(node=old, branches=olds, null=was_null),
+        Side(node=new, branches=news, null=is_null),
+        change,
+    )
+    _Matching(comparer, old, new, olds, news, change, mode).compare()
 
-    node: Node
-    label: str
-    element: Element | None
 
-    @property
-    def shown(self) -> str:
-        """Return the name of the alternative, or the types of the alternative if it has no name."""
-        return self.label or " or ".join(self.node.type_names)
+class _Matching:
+    """Matches the alternatives of two unions."""
 
-
-class Unions:
-    """Compares an old and a new schema, at least one of which is a union (`oneOf`, `anyOf`)."""
-
-    def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
-        self._comparer, self.old, self.new, self.change = comparer, old, new, change
-        self._olds: list[Branch] = []
-        self.mode = Mode(
-            change.mode.direction, text=change.mode.text, exploded=change.mode.exploded, nullless=True
-        )
+    def __init__(  # noqa: PLR0917 - both sides, and where the facts go
+        self,
+        comparer: Comparer,
+        old: Node,
+        new: Node,
+        olds: list[Branch],
+        news: list[Branch],
+        change: Change,
+        mode: Mode,
+    ) -> None:
+        self._comparer, self._old, self._new = comparer, old, new
+        self._olds = olds
+        self._change, self._mode = change, mode
+        self._request = mode.direction is Direction.REQUEST
+        #: The alternatives of the side that sends the message, and of the side that receives it.
+        self._sent, self._received = (olds, news) if self._request else (news, olds)
+        self._receivers = TagIndex(self._received)
+        self._free: dict[Branch, None] = dict.fromkeys(self._received)
 
     def compare(self) -> None:
-        """Match the old and new alternatives of a union, compare each pair, and add facts about the rest."""
-        olds, was_null = self._alternatives(self.old)
-        news, is_null = self._alternatives(self.new)
-        if not self.change.mode.nullless and was_null != is_null:
-            name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
-            self.change.fact(name, self.old.element, self.new.element)
-        if len(olds) == len(news) == 1:
-            self._pair(olds[0], news[0])
-            return
-        self._exclusive(olds + news)
-        self._olds, every_new = list(olds), list(news)
-        for matcher in (self._identical, self._of_one_name, self._equivalent):
-            self._match(olds, news, matcher)
-        if self.mode.direction is Direction.REQUEST:
-            gone = self._included(olds, every_new, news)
-            come = self._included(news, self._olds, [])
-        else:
-            come = self._included(news, self._olds, olds)
-            gone = self._included(olds, every_new, [])
-        self._match(gone, come, self._alike)
-        self._match(gone, come, self._of_one_type)
-        for branch in gone:
-            self.change.fact(
-                facts.UNION_BRANCH_REMOVED, branch.element, self.new.element, branch.shown, None, branch.shown
-            )
-        for branch in come:
-            self.change.fact(
-                facts.UNION_BRANCH_ADDED, self.old.element, branch.element, None, branch.shown, branch.shown
-            )
+        """Compare the pairs, and add facts about the remaining alternatives."""
+        partners = self._partners()
+        left = []
+        for branch in self._sent:
+            partner = partners.get(branch)
+            if partner is None:
+                left.append(branch)
+            elif self._covers(branch, partner) or not self._included(branch, partner):
+                self._pair(branch, partner)
+        left = [branch for branch in left if not self._covered(branch)]
+        self._remaining(left)
 
-    # --- the alternatives of one side ---------------------------------------------------------------
+    # --- partners -----------------------------------------------------------------------------------
 
-    def _alternatives(self, node: Node) -> tuple[list[Branch], bool]:
-        found: list[Branch] = []
-        null = self._spell_out(node, found, "", node.element, set())
-        return found, null
-
-    def _spell_out(
-        self, node: Node, found: list[Branch], label: str, element: Element | None, seen: set[object]
-    ) -> bool:
-        """Append the alternatives of a union to `found`, and return whether the union allows null.
-
-        Nested unions are expanded. An alternative that is the union itself adds no values, so it is skipped.
-        """
-        if node.key in seen or node.impossible:
-            return False
-        seen.add(node.key)
-        if not node.groups:
-            found += self._by_type(node, label, element)
-            return "null" in node.types and self._comparer.member.holds(node, None) is not False
-        group, rest = node.groups[0], node.groups[1:]
-        if self._comparer.normalizer.returns(group):
-            if group.element.identity in seen:
-                return False
-            seen.add(group.element.identity)
-        base = replace(node, groups=rest, key=("base", node.key), derived=True)
-        null = False
-        for inner, name, written_at in self._branches(group):
-            joined = inner
-            if not base.bare or rest:
-                joined = consistent(intersection(base, inner, ("alt", node.key, inner.key)))
-            if joined is not inner:
-                joined = replace(joined, derived=True)
-            if len(found) > _MOST:
-                self.change.fact(
-                    facts.KEYWORD_UNDECIDED,
-                    self.old.element,
-                    self.new.element,
-                    subject="too many alternatives",
-                )
-                return null
-            null = self._spell_out(joined, found, name or label, written_at, seen) or null
-        seen.discard(group.element.identity)
-        return null
-
-    def _branches(self, group: Group) -> Iterator[tuple[Node, str, Element]]:
-        names = {(element.file, element.pointer): value for value, element in mapping(group.element).items()}
-        for term in group.branches:
-            element = term[0]
-            target = target_of(element)
-            label = names.get((target.file, target.pointer), "") if target else ""
-            if target is not None and not label:
-                label = target.pointer.rpartition("/")[2]
-            node = self._comparer.node(term)
-            label = label or element.text("title")
-            if not label:
-                tags = self._tags(node)
-                label = " ".join(json.loads(tags[name]) for name in sorted(tags))
-            yield node, label, element
-
-    def _by_type(self, node: Node, label: str, element: Element | None) -> list[Branch]:
-        types = node.types - _ONLY_NULL
-        if types | _ONLY_NULL == ALL_TYPES or len(types) == 1:
-            return [Branch(node=node, label=label, element=element)]
-        return [
-            Branch(
-                node=only(node, name),
-                label=label,
-                element=element,
-            )
-            for name in sorted(types)
-        ]
-
-    # --- matching old and new alternatives ---------------------------------------------------------
-
-    def _pair(self, old: Branch, new: Branch) -> None:
-        self.change.pair(old.node, new.node, new.shown, self.mode)
-
-    def _as_pair(self, old: Branch, new: Branch) -> Pair:
-        return Pair(old.node, new.node, self.mode)
-
-    def _match(self, olds: list[Branch], news: list[Branch], by: Matcher) -> None:
-        """Match each old alternative of a union with the first new one for which the function `by` is true.
-
-        Matched alternatives are removed from both lists.
-        """
-        for old in list(olds):
-            match = next((new for new in news if by(old, new)), None)
-            if match is not None:
-                self._pair(old, match)
-                olds.remove(old)
-                news.remove(match)
-
-    def _identical(self, old: Branch, new: Branch) -> bool:
-        return self._comparer.same(self._as_pair(old, new))
-
-    def _of_one_name(self, old: Branch, new: Branch) -> bool:
-        return bool(old.label) and old.label == new.label and bool(old.node.types & new.node.types)
-
-    def _alike(self, old: Branch, new: Branch) -> bool:
-        first, second = set(old.node.properties), set(new.node.properties)
-        one, other = self._tags(old.node), self._tags(new.node)
-        if any(one[name] != other[name] for name in one.keys() & other.keys()):
-            return False
-        return bool(first & second) and len(first & second) / len(first | second) >= _ALIKE
-
-    def _tags(self, node: Node) -> dict[str, str]:
-        """Return the properties of an object schema that allow exactly one value.
-
-        Such a property, for example `type`, distinguishes the objects of one alternative from the others.
-        """
-        found = {}
-        for name in node.properties.keys() & node.required.keys():
-            values = self._comparer.node(node.properties[name]).values.get("string", {})
-            if len(values) == 1:
-                found[name] = next(iter(values))
+    def _partners(self) -> dict[Branch, Branch]:
+        """Return the partner of each alternative that has the same content, tag, name, title or shape."""
+        found: dict[Branch, Branch] = {}
+        for key in (self._content, _tag, _references, _reference, _title, _shape):
+            waiting: dict[Hashable, list[Branch]] = {}
+            for other in self._free:
+                name = key(other)
+                if name is not None:
+                    waiting.setdefault(name, []).append(other)
+            for branch in self._sent:
+                name = key(branch) if branch not in found else None
+                others = waiting.get(name) if name is not None else None
+                for other in others or ():
+                    if key is self._content or (
+                        branch.node.types & other.node.types and _same_tag(branch, other)
+                    ):
+                        found[branch] = other
+                        del self._free[other]
+                        waiting[name].remove(other)
+                        break
         return found
 
-    def _of_one_type(self, old: Branch, new: Branch) -> bool:
-        one, other = old.node.types - _ONLY_NULL, new.node.types - _ONLY_NULL
-        return one == other and not (old.node.properties and new.node.properties)
+    def _content(self, branch: Branch) -> Hashable | None:
+        elements = branch.node.parts or branch.node.elements
+        digest = self._comparer.equality.digest
+        return (branch.node.types, frozenset(digest(element.raw) for element in elements))
 
-    def _equivalent(self, old: Branch, new: Branch) -> bool:
-        return self._includes(new, old) and self._includes(old, new)
+    def _pair(self, sent: Branch, received: Branch) -> None:
+        old, new = (sent, received) if self._request else (received, sent)
+        self._change.pair(old.node, new.node, new.shown, self._mode)
 
-    def _includes(self, wide: Branch, narrow: Branch) -> bool:
-        """Return whether the alternative `wide` allows all values that the alternative `narrow` allows.
+    # --- inclusion ----------------------------------------------------------------------------------
 
-        Each of the two can be the old or the new alternative.
+    def _covers(self, sent: Branch, received: Branch) -> bool:
+        """Return whether it is proved that the second alternative includes the first."""
+        return self._comparer.covers(self._as_pair(sent, received))
+
+    def _as_pair(self, sent: Branch, received: Branch) -> Pair:
+        old, new = (sent, received) if self._request else (received, sent)
+        return Pair(old.node, new.node, self._mode)
+
+    def _included(self, branch: Branch, partner: Branch | None = None) -> bool:
+        """Return whether it is proved that the alternatives of the other side together include this one.
+
+        If only its partner can have common values, the comparison of both already is the answer.
         """
-        request = self.mode.direction is Direction.REQUEST
-        first, second = (narrow, wide) if request else (wide, narrow)
-        return self._comparer.covers(self._as_pair(first, second))
+        others = self._receivers.rivals(branch)
+        if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
+            return False  # a client that sends this alternative does not mean another one
+        rivals = [other.node for other in others]
+        return (
+            len(rivals) <= _MOST_TRIED
+            and others != [partner]
+            and (
+                self._comparer.question(self._mode.direction).ask(
+                    sent=[branch.node], refused=rivals, denied=branch.excluded(), types=ALL_TYPES - _ONLY_NULL
+                )
+                is NOTHING
+            )
+        )
 
-    def _included(self, branches: list[Branch], others: list[Branch], free: list[Branch]) -> list[Branch]:
-        """Return those alternatives in `branches` that no alternative in `others` includes.
+    def _covered(self, branch: Branch) -> bool:
+        """Return whether the other side includes an alternative without a partner."""
+        rivals = self._receivers.rivals(branch)
+        for other in sorted(rivals[:_MOST_TRIED], key=lambda each: each not in self._free):
+            if self._covers(branch, other):
+                if other in self._free:
+                    self._pair(branch, other)
+                    del self._free[other]
+                return True
+        return self._included(branch)
 
-        An alternative includes another one if it allows all values of the other one. If the including
-        alternative is in `free`, both are compared as a pair, and it is removed from `free`.
-        """
-        left = []
-        for branch in branches:
-            wider = next((other for other in others if self._includes(other, branch)), None)
-            if wider is None:
-                left.append(branch)
-            elif wider in free:
-                free.remove(wider)
-                self._pair(*((wider, branch) if wider in self._olds else (branch, wider)))
-        return left
+    def _within(self, received: Branch, senders: TagIndex) -> bool:
+        """Return whether an alternative of the sending side includes an alternative of the receiving side."""
+        flipped = (self._as_pair(received, sent) for sent in senders.rivals(received)[:_MOST_TRIED])
+        return any(self._comparer.covers(pair) for pair in flipped)
 
-    def _exclusive(self, branches: list[Branch]) -> None:
-        """Add facts about values that a `oneOf` rejects because they match two of its alternatives.
+    # --- remaining alternatives ---------------------------------------------------------------------
 
-        A fact is added only if the other document allows such a value.
-        """
-        comparer, (old, new) = self._comparer, (self.old, self.new)
-        switched = len(old.groups) == len(new.groups) == 1 and old.groups[0].kind != new.groups[0].kind
-        overlaps = Overlaps(comparer, self.mode)
-        for side, other, kinds, overlap_kinds in (
-            (new, old, _BECAME_EXCLUSIVE, _OVERLAP_ADDED),
-            (old, new, _NO_LONGER_EXCLUSIVE, _OVERLAP_REMOVED),
-        ):
-            harmful = (side is new) == (self.mode.direction is Direction.REQUEST)
-            if comparer.assuming and not harmful:
-                continue
-            refusing = list(overlaps.refusing(side, other, shown=harmful or switched))
-            if not refusing:
-                continue
-            element = refusing[0][0].element
-            # Servers often distinguish open objects in other ways, so an overlap does not prove a change.
-            sure = switched or not any(opened(branch.node) for branch in branches)
-            some = any(value is not comparer.nothing and (sure or plain(value)) for _, value in refusing)
-            certain, for_some = kinds if switched else overlap_kinds
-            elements = (other.element, element) if side is new else (element, other.element)
-            self.change.fact(for_some if some else certain, *elements)
+    def _remaining(self, left: list[Branch]) -> None:
+        """Pair similar alternatives, and add facts about those that remain."""
+        lost = []
+        for branch in left:
+            match = next((other for other in self._free if _alike(branch, other)), None)
+            if match is None:
+                match = next((other for other in self._free if _of_one_type(branch, other)), None)
+            if match is None:
+                lost.append(branch)
+            else:
+                self._pair(branch, match)
+                del self._free[match]
+        senders = TagIndex(self._sent)
+        gained = [branch for branch in self._free if not self._within(branch, senders)]
+        gone, come = (lost, gained) if self._request else (gained, lost)
+        if not self._request and self._expects_more():
+            # What was sent as the removed alternative may now be sent as the new one.
+            for old, new in zip(gone, come, strict=False):
+                self._change.fact(
+                    facts.UNION_BRANCH_REPLACED,
+                    self._old.element,
+                    new.element,
+                    old.shown,
+                    new.shown,
+                    new.shown,
+                )
+            count = min(len(gone), len(come))
+            gone, come = gone[count:], come[count:]
+        for branch in gone:
+            self._change.fact(
+                facts.UNION_BRANCH_REMOVED,
+                branch.element,
+                self._new.element,
+                branch.shown,
+                None,
+                branch.shown,
+            )
+        for branch in come:
+            known = self._request or (self._expects_more() and branch.node.types == _ONLY_OBJECT)
+            kind = facts.UNION_BRANCH_ADDED if known else facts.NEW_ALTERNATIVE
+            self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)
+
+    def _expects_more(self) -> bool:
+        """Return whether the old schema is a union with objects, whose clients expect further objects."""
+        return len(self._olds) > 1 and any("object" in each.node.types for each in self._olds)
+
+
+def _tag(branch: Branch) -> Hashable | None:
+    return frozenset(branch.tags.items()) or None
+
+
+def _references(branch: Branch) -> Hashable | None:
+    return branch.references or None
+
+
+def _reference(branch: Branch) -> Hashable | None:
+    return branch.reference or None
+
+
+def _title(branch: Branch) -> Hashable | None:
+    return branch.title or None
+
+
+def _same_name(one: Branch, other: Branch) -> bool:
+    return any(key(one) is not None and key(one) == key(other) for key in (_tag, _reference, _title))
+
+
+def _shape(branch: Branch) -> Hashable | None:
+    node = branch.node
+    return (node.types, frozenset(node.properties), frozenset(node.required)) if node.properties else None
+
+
+def _same_tag(one: Branch, other: Branch) -> bool:
+    """Return whether no tag distinguishes two alternatives."""
+    return all(one.tags[name] & other.tags[name] for name in one.tags.keys() & other.tags.keys())
+
+
+def _alike(one: Branch, other: Branch) -> bool:
+    first, second = one.node.properties.keys(), other.node.properties.keys()
+    shared = len(first & second)
+    return bool(shared) and _same_tag(one, other) and shared / len(first | second) >= _ALIKE
+
+
+def _of_one_type(one: Branch, other: Branch) -> bool:
+    mine, theirs = one.node.types - _ONLY_NULL, other.node.types - _ONLY_NULL
+    return mine == theirs and not (one.node.properties and other.node.properties)

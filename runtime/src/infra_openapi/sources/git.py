@@ -11,6 +11,10 @@ from infra_openapi.errors import CompareError
 
 _PATIENCE = 30.0
 _NOT_GIT_HINT = "Write a Python app as module:attribute, and a file as its path."
+_FILES_HINT = (
+    "Check out the revision in a folder (`git worktree add FOLDER REVISION`), and compare its file with "
+    "`--allow-network` or `--root`."
+)
 _SHALLOW_HINT = (
     "In CI, a clone often contains only the newest commit: run `git fetch --depth 1 origin BRANCH`, then use "
     "FETCH_HEAD as the revision."
@@ -50,10 +54,14 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         if "://" in name:
             raise CompareError(
                 name,
-                "the file is on the network; a document in a git revision can refer only to this revision",
+                (
+                    "the file is on the network, but a document in a git revision can refer only to files in "
+                    "this revision"
+                ),
+                hint=_FILES_HINT,
             )
         if not name.startswith(start):
-            raise CompareError(name, f"the file is outside of {tree}")
+            raise CompareError(name, f"the file is outside of {tree}", hint=_FILES_HINT)
         wanted = name.removeprefix(start)
         found = repository.blob(commit, wanted)
         if found is None:

@@ -34,9 +34,9 @@ def reader(url: str, timeout: float) -> tuple[str, Reader]:
         if wanted == name:
             return fetched(url, timeout)
         if _server(wanted) != _server(url):
-            raise CompareError(
-                _shown(wanted), f"the file is not on the server of the document, {_server(url)}"
-            )
+            reason = f"the file is not on the server of the document, {_server(url)}"
+            hint = "Download the document, and allow its references to URLs with `--allow-network`."
+            raise CompareError(_shown(wanted), reason, hint=hint)
         return fetched(wanted, timeout)
 
     return name, read

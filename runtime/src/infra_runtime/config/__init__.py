@@ -1,1 +1,1 @@
-"""The configuration: command line, environment, files and configuration service are resolved to a plan."""
+"""Create a plan from the command line, environment variables, files and the configuration service."""

@@ -73,7 +73,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error of the connection: it is raised in any case, and the default also logs it."""
+        """Ignore an error, which the call raises too; the default callback of nats-py also logs the error."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:

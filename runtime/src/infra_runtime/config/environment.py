@@ -1,4 +1,4 @@
-"""The variables `INFRA_…` of the environment and of `.env`, as layers of the configuration."""
+"""The variables `INFRA_…` of the process and of the file `.env`, as layers of the configuration."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         where = f"{file}{PREFIX}{name[1].upper() if name else ''}"
-        raise ConfigurationError(f"this is not JSON: {error.__cause__ or error}", where=where) from None
+        raise ConfigurationError(f"the value is not JSON: {error.__cause__ or error}", where=where) from None
     # pydantic returns the names in lower case; messages and the keys of `env` contain the original names.
     original_names = {name.lower(): name for name in names if name.upper().startswith(PREFIX)}
 
@@ -139,4 +139,4 @@ def _decoded(value: object, where: str) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"this is not JSON: {error}", where=where) from None
+        raise ConfigurationError(f"the value is not JSON: {error}", where=where) from None

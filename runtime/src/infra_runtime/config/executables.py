@@ -21,9 +21,9 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 
 
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
-    """Return a spec in which references to executables of this service only are `${bin.NAME@SERVICE}`.
+    """Return a spec in which references to the service's own executables are `${bin.NAME@SERVICE}`.
 
-    `${bin.NAME}` is the same executable in the whole plan. An instance has its own executables if its setting
+    All other services share the executable `${bin.NAME}`. An instance has its own executables if its setting
     `binary` differs from the same setting of the service with the name of the kind.
     """
     if not _has_own_executables(spec.name, entry.name, declaration):

@@ -30,7 +30,7 @@ _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)"
 
 
 def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
-    """Return the value of a variable, an export or a setting, masked if its name or its text has a secret.
+    """Return the value of a variable, an export or a setting, masked if it is a secret or contains one.
 
     A value that consists of references only is not masked, except for the default of a secret variable.
     `declared` contains further names of secrets.
@@ -43,8 +43,8 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
 def masked_code(text: str, declared: Collection[str] = ()) -> str:
     """Return a text of a plan or a setting with its secrets masked.
 
-    The secrets are the passwords in URLs, values that are assigned to a secret's name, the logins in
-    requests, and the defaults of secret variables.
+    The secrets are the passwords in URLs, values that are assigned to a secret's name, the passwords
+    and tokens in requests, private keys, and the defaults of secret variables.
     """
 
     text = _masked_defaults(text, declared)

@@ -30,7 +30,8 @@ _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 def load(request: Request, *, executables: bool) -> Resolved | None:
     """Return the plan for a stack file and its settings, with the paths of the executables, from the cache.
 
-    Return None if the cache does not contain the plan, or if an executable or a file has changed since then.
+    Return None if the cache does not contain the plan, or if it is outdated, because an executable or a file
+    has changed.
     """
     path = _path(request, executables=executables)
     if path is None:

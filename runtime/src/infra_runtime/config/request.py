@@ -50,7 +50,7 @@ class Resolved:
 
 @frozen
 class Request:
-    """A request to resolve a stack; environment, stack file's folder and data directory are determined."""
+    """A request to resolve a stack, with the chosen environment, stack file, folder and data directory."""
 
     names: tuple[str, ...]
     environment: str
@@ -92,7 +92,7 @@ def make_resolved(
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:
-    """Return NAME → value for each `${env.NAME}` in a plan, from the environment or the file `.env`.
+    """Return NAME → value for each `${env.NAME}` in a plan, from this process's variables or from `.env`.
 
     Raises `ConfigurationError` if a variable is required and is not set.
     """
@@ -106,7 +106,8 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
             raise ConfigurationError(
                 f"{user} refers to ${{env.{name}}}, and {name} is not set",
                 where=request.file.where(("services", user)) if request.file else "",
-                hint=f"Set {name} in the environment or in .env, or give a default: ${{env.{name}:-…}}.",
+                hint=f"Set {name} as an environment variable or in .env, or give a default: "
+                f"${{env.{name}:-…}}.",
             )
     return {name: value for name, value in values.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""Resolve the command line, the environment and the stack file to a plan.
+"""Create a plan from the command line, environment variables and the stack file.
 
 A stack that was resolved before, from the same files and variables, is read from the plan cache in a few
 milliseconds. Only other stacks need pydantic, whose import is slow.

@@ -24,7 +24,7 @@ _BESIDE = frozenset({"environment", "api"})
 def layers(request: Request) -> list[Layer]:
     """Return the settings of each source as layers; an earlier layer takes precedence over a later one.
 
-    The order is: command line, environment, `.env`, overlay, stack file, configuration service.
+    The order is: command line, environment variables, `.env`, overlay, stack file, configuration service.
     """
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}

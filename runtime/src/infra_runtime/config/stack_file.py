@@ -57,7 +57,7 @@ def find(directory: Path) -> StackFile | None:
         has_stack_file, has_project_table = stack_file.is_file(), _has_stack_table(project)
         if has_stack_file and has_project_table:
             raise ConfigurationError(
-                f"the stack is described twice: in this file and in {stack_file}",
+                f"the stack is described twice: in pyproject.toml and in {stack_file}",
                 where=str(project),
                 hint=f"Keep either {NAME} or [tool.infra] in pyproject.toml.",
             )
@@ -137,7 +137,7 @@ _TOKEN = re.compile(
 def line_numbers(text: str) -> Mapping[Key, int]:
     """Return key → line number for each table header and each key at the start of a line in a TOML text.
 
-    The result is cached because it is used for every value: otherwise a file of 500 services takes 30 s.
+    The result is cached because every value needs it: without the cache, a file of 500 services takes 30 s.
     """
     lines: dict[Key, int] = {}
     table: Key = ()

@@ -32,7 +32,7 @@ SIMILARITY = 0.75
 
 @frozen
 class MisspelledVariable:
-    """A misspelled variable, the file that sets it (empty: the environment), and the most similar name."""
+    """A misspelled variable, the file that sets it (empty: no file), and the most similar name."""
 
     name: str
     file: str
@@ -44,7 +44,7 @@ class MisspelledVariable:
 
 
 def misspelled_variables(directory: Path | None = None) -> list[MisspelledVariable]:
-    """Return the misspelled variables of the environment and of the `.env` beside the stack file."""
+    """Return the misspelled variables of this process and of the file `.env` beside the stack file."""
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
     path = (file.path.parent if file else start) / ".env"

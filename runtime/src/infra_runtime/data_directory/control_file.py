@@ -6,6 +6,7 @@ process that started the stack. The file remains when the supervisor exits; the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import NamedTuple
@@ -39,7 +40,20 @@ def write(paths: Paths) -> None:
     descriptor = ownership.open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with open(descriptor, "w", encoding="ascii") as file:
         json.dump(content._asdict(), file)
-    os.replace(new, paths.control_file)
+    # If a rename replaces a file, ext4 waits for the disk, which takes 2 to 12 ms. The previous file belongs
+    # to a supervisor that has exited, so no process needs it. Source: ext4(5), `auto_da_alloc`.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.control_file)
+    os.rename(new, paths.control_file)
+
+
+def version(paths: Paths) -> tuple[int, int] | None:
+    """Return a value that changes when a supervisor writes the control file; None if the file is missing."""
+    try:
+        status = os.stat(paths.control_file, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def read(paths: Paths) -> ControlFile | None:

@@ -78,7 +78,7 @@ def parsed(lines: Iterable[str]) -> list[Event]:
 
 
 def last_run(events: list[Event]) -> list[Event]:
-    """Return those of the events that the last supervisor has written, from its start."""
+    """Return only the events that the last supervisor has written, beginning with its start."""
     starts = [number for number, event in enumerate(events) if event.event == "up"]
     return events[starts[-1] :] if starts else []
 

@@ -1,4 +1,4 @@
-"""The leak check: find the processes, ports and sockets that remain of a stopped stack, with its journal."""
+"""The leak check: read the journal of a stopped stack to find processes, ports and sockets that remain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The marker file `infra.json` of a data directory. In a directory without it, no file is removed."""
+"""The marker file `infra.json` of a data directory. Files are removed only in a directory with a marker."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         raise DataDirectoryError(paths.data, (error.strerror or str(error)) + _owner(paths.data)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(
-            paths.data, "the file infra.json in it was not written by pytest-infra"
+            paths.data, "contains a file infra.json that pytest-infra did not write"
         ) from error
     if written > FORMAT:
         reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"
@@ -109,7 +109,8 @@ def _check_writable(paths: Paths) -> None:
 def _owner(path: str) -> str:
     """Return the end of an error message: the path that belongs to another user, and the name of that user.
 
-    The path is the file or its folder. The result is empty if both belong to this user.
+    The result is about `path`, or if `path` is missing, about the nearest existing folder above it. The
+    result is empty if that file or folder belongs to this user.
     """
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
@@ -121,9 +122,10 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker under a temporary name, and give it the final name if no other process has done it.
+    """Write the marker file under a temporary name, and give the complete file its final name.
 
-    An existing marker is not replaced, because a supervisor may have added the name of its folder in RAM.
+    Two processes may call this function for the same data directory at the same time. An existing marker is
+    not replaced, because a supervisor may have added the name of its folder in RAM.
     """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -54,7 +54,7 @@ def make(paths: Paths, folder: str) -> int:
 
 
 def recorded(paths: Paths) -> str:
-    """Return the path of the folder in the marker; it may be missing. Empty if the marker contains none.
+    """Return the folder whose name is in the marker, even if it is missing; empty if the marker has no name.
 
     A copied data directory contains the name of the original's folder, which is not returned: the name of a
     folder begins with the identifier of its stack.
@@ -72,7 +72,7 @@ def existing(paths: Paths) -> str:
 
 
 def remove(paths: Paths) -> str:
-    """Remove the recorded folder and return its path; empty if it is missing, or if a process uses it.
+    """Remove the recorded folder and return its path, or an empty text if it is missing or in use.
 
     The caller holds the lock of the data directory. Raises `OSError`.
     """

@@ -49,7 +49,7 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Return the folder of the seeds: in the user's cache, or beside the sockets if that is read-only."""
+        """Return the folder of the seeds: in the user's cache, or if that cache is read-only, in `home`."""
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)

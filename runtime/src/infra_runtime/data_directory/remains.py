@@ -39,7 +39,7 @@ def find(paths: Paths) -> Traces:
 
 
 def end(paths: Paths) -> Cleaned:
-    """Kill the processes that a dead supervisor and a dead guardian left; remove sockets and data in RAM.
+    """Kill the processes that an exited supervisor and guardian left; remove the sockets and the data in RAM.
 
     The caller holds the lock of the data directory. The sockets must be removed because PostgreSQL, for
     example, does not start if the lock file of a socket exists and a running process has the pid in this

@@ -46,6 +46,11 @@ class CachedSeed(NamedTuple):
     state: str
 
 
+def building_folder(cache: str) -> str:
+    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
+    return f"{cache}/{os.getpid()}{BUILDING}"
+
+
 def stamp(tree: str) -> None:
     """Write the stamp of a complete seed: the file with a hash of its content, which `damage` compares."""
     found = inspect(tree)
@@ -156,7 +161,7 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Lock a seed during the block; yield whether this was possible, because no stack uses or builds it.
+    """Lock a seed during the block; yield True if the seed was locked, False if a stack uses or builds it.
 
     If the value is true, no stack can use the seed until the block ends, and the caller may remove it. The
     lock file of the seed is removed after the block.

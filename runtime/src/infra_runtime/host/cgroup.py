@@ -1,6 +1,6 @@
 """The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
 
-Control groups identify descendants that have another session and another environment. Control groups are used
+Control groups identify descendants with another session and other environment variables. The groups are used
 if the second version of control groups is mounted and writable. The guardian imports this module, so the
 module imports as little as possible. Source: Linux kernel, "Control Group v2".
 """
@@ -46,7 +46,7 @@ def enter(folder: str) -> None:
 
 
 def leave(token: str) -> None:
-    """Move this process out of the control group of a token, to the group above; else do nothing."""
+    """Move this process to the group above the token's control group, if the process is in that group."""
     folder = current()
     if os.path.basename(folder) == name(token):
         _move_to(os.path.dirname(folder))

@@ -24,7 +24,7 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class OwnershipError(PermissionError):
-    """The error that a path belongs to another user or that other users can change it, with a fix."""
+    """The error that a path belongs to another user or that other users can change it."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(errno.EACCES, problem, path)
@@ -95,7 +95,8 @@ def _explain(error: OSError, path: str) -> None:
 def _check_file(status: os.stat_result, path: str) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise OwnershipError(
-            f"is a symbolic link of {user_name(status.st_uid)}, not a file; remove the link", path
+            f"is a symbolic link, not a file, and belongs to {user_name(status.st_uid)}; remove the link",
+            path,
         )
     if status.st_uid not in trusted_uids(os.path.dirname(path) or "."):
         raise OwnershipError(_foreign(status), path)
@@ -166,7 +167,7 @@ def check_parents(path: str, trusted: set[int] | None = None) -> None:
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if status.st_uid not in trusted | _root_uids():
-                raise OwnershipError(f"is a symbolic link of {user_name(status.st_uid)}", child)
+                raise OwnershipError(f"is a symbolic link that belongs to {user_name(status.st_uid)}", child)
             if links > LINK_LIMIT:
                 raise OwnershipError("has too many symbolic links", path)
             target = os.readlink(child)

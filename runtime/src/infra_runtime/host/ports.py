@@ -31,7 +31,7 @@ class PortError(Exception):
 class Ports:
     """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
 
-    `owner`, the data directory of the stack, is written to these files, for error messages of other stacks.
+    `owner`, the data directory of the stack, is written to each locked file, for messages of other stacks.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:
@@ -81,7 +81,9 @@ class Ports:
                 self._held[service, name] = port, descriptor
                 return port
             file_lock.remove(descriptor, self._path(port))
-        raise PortError(FIRST, f"other processes, like all ports up to {LAST} that tests may lease")
+        raise PortError(
+            FIRST, f"other processes, and so is every other port up to {LAST} that tests may lease"
+        )
 
     def give_back(self, service: str, name: str | None = None) -> None:
         """Release the port `name` of a service, or all its ports if `name` is None."""

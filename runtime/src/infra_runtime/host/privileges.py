@@ -34,7 +34,7 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Make descendants of this process its children when their parents exit, so that it finds them.
+    """Make this process the parent of descendants whose own parents exit, so that it finds the descendants.
 
     On systems other than Linux, the function has no effect.
     """
@@ -120,8 +120,9 @@ def give_to_other_user(folders: Sequence[str]) -> None:
 
     Only a process of root can do this.
 
-    Without user namespaces, the owner is `other_user`. With a user namespace, the owner is root: files that
-    belong to another user, from a time when the kernel did not allow namespaces, cannot be opened in it.
+    Without user namespaces, the new owner is `other_user`. With a user namespace, the new owner is root,
+    because a process in the namespace cannot open files of other users. The folders can contain such files
+    from an earlier run without a user namespace.
     """
     if os.geteuid() != 0:
         return

@@ -124,7 +124,7 @@ def _listed(folder: str) -> Iterator[str]:
 
 
 def _marked_in_ps(tokens: Collection[str]) -> set[int]:
-    """Return the pids of processes whose environment contains one of these tokens; `ps` replaces /proc."""
+    """Use `ps` to find processes whose environment contains one of these tokens; return their pids."""
     commands = _commands("axww")
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()
@@ -144,12 +144,13 @@ def _commands(selection: str) -> dict[int, str]:
 def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> list[Process]:
     """Return the running processes that belong to a stack, without this process.
 
-    The processes are found by: - `roots`: pid → start time of recorded processes. All processes in the
-    session of a recorded process belong to the stack. If the recorded process has exited, the other processes
-    of its session belong to the stack only if one of them is found in another way; - `tokens`: a process
-    keeps the token when it forks into another session. With `grouped`, all processes in the tokens' control
-    groups belong to the stack, including a running supervisor; - the parent: descendants of all these
-    processes.
+    The processes are found by:
+    - `roots`: pid → start time of recorded processes. All processes in the session of a recorded process
+      belong to the stack. If the recorded process has exited, the other processes of its session belong to
+      the stack only if one of them is found in another way;
+    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, all processes in
+      the control groups (cgroups) whose names contain a token belong to the stack, including a supervisor;
+    - the parent: descendants of all these processes.
 
     Zombies are not returned, because they hold no resources and cannot be killed.
     """

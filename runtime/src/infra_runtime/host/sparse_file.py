@@ -1,4 +1,4 @@
-"""Files with a hole at the beginning: it needs no disk space, and the offsets of later bytes do not change.
+"""Files with a hole at the beginning: the hole needs no disk space, and later bytes keep their offsets.
 
 Source: fallocate(2), lseek(2). ext4, XFS, Btrfs, tmpfs, and overlayfs on one of these, support holes.
 """

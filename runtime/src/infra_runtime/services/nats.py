@@ -2,7 +2,8 @@
 
 Sources: NATS documentation, "Server configuration" and "Monitoring"; for the container nats-io/nats-docker,
 `2.12.x/alpine3.22/Dockerfile` and `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`nats-server`. The variant without a suffix is built from scratch: it has no program for a health check.
+`nats-server`. The image without a suffix in its tag contains only `nats-server`, and no program for a health
+check.
 """
 
 from __future__ import annotations

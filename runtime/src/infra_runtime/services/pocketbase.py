@@ -62,7 +62,7 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
     Therefore a hook creates the superuser; the process of the hook gets the password in its environment.
 
-    The spec has no container, because the developers publish a Dockerfile but no image.
+    The spec has no container, because the developers of PocketBase publish a Dockerfile but no image.
     """
     superuser = Run(
         command=_migrate("${data}", hooks="${data}/superuser"),

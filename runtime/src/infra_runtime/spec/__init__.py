@@ -3,19 +3,20 @@
 A spec contains references such as `${port.client}`, `${data}` and `${postgres.url}`, which an engine replaces
 by values. To bind a spec means to replace its references. These names may be used in `${…}`:
 
-    bin.NAME        the path of an executable; `bin.NAME@SERVICE` is the one that only this service uses
+    bin.NAME        the path of an executable; `bin.NAME@SERVICE` if only SERVICE uses the executable
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
     data            the service's own folder in the data directory
     run             a folder with a short path for the service's sockets, mode 0700
     root            the folder of the stack file
     secret.NAME     the text of the secret that a `Secret` step created
-    env.NAME        a variable of the client's environment; `${env.NAME:-default}` when it may be unset
+    env.NAME        an environment variable of the client; `${env.NAME:-default}` if it may be unset
     stack.NAME      a property of the stack; the only NAME is `environment`
     out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
-    SERVICE.EXPORT? the same without a need: the value is known before that service starts, because its ports
-                    are chosen in advance; the value is empty if the stack has no such service
+    SERVICE.EXPORT? an export of another service, without a need: the value is known before that service
+                    starts, because its ports are chosen in advance; the value is empty if the stack has no
+                    such service
 
 `$$` stands for a dollar sign.
 """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
+
+from infra_runtime.value import fields_of
 
 #: the key of an object's class name; it is not an identifier, so no field has this name
 TYPE = "$type"
@@ -16,7 +18,7 @@ _TABLE = "Table"
 def encode(value: object) -> Any:
     """Return a spec, or a part of a spec, as JSON data; the key `$type` of each object is its class name."""
     if is_dataclass(value):
-        encoded = {item.name: encode(getattr(value, item.name)) for item in fields(value)}
+        encoded = {item.name: encode(getattr(value, item.name)) for item in fields_of(value)}
         return {TYPE: type(value).__name__, **encoded}
     if isinstance(value, Mapping):
         table = {key: encode(inner) for key, inner in value.items()}

@@ -25,7 +25,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that a text with escapes such as `\\n` represents. Raises `ValueError` for others."""
+    """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in _ESCAPE.finditer(text):
         if not match[1] and match[2] not in _SHORT:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from infra_runtime.value import fields_of
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
@@ -57,7 +59,7 @@ def map_texts(
                 item.name: map_texts(
                     getattr(value, item.name), escaped if "escaped" in item.metadata else change, escaped
                 )
-                for item in fields(value)
+                for item in fields_of(value)
             },
         )
     if isinstance(value, Mapping):
@@ -102,7 +104,7 @@ def texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif is_dataclass(value):
-        for item in fields(value):
+        for item in fields_of(value):
             yield from texts(getattr(value, item.name))
     elif isinstance(value, Mapping):
         for inner in value.values():

@@ -69,7 +69,7 @@ class Seed:
     The folder with these files is stored in the user's cache. The folder's key is a hash of the steps' texts
     and of the executables' sizes and modification times. Each stack copies the stored folder, with reflinks
     if the file system supports them. If `into` is not empty, it is not changed, because it contains a user's
-    data. A seed must not contain a secret: all stacks would have the same one.
+    data. A seed must not contain a secret: all stacks would have the same secret.
     """
 
     into: str

@@ -28,7 +28,7 @@ def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
 
 
 def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
-    """Return service → reason for the services that are not in a settled phase."""
+    """Return service → reason (such as `starting`) for services that are still starting or stopping."""
     states = supervisor.machine.services
     return {
         name: states[name].reason or states[name].phase.value
@@ -43,7 +43,7 @@ def services(supervisor: Supervisor, names: Iterable[str]) -> Services:
 
 
 def endpoints(supervisor: Supervisor) -> Endpoints:
-    """Return the exports, ports and environments of all services; secrets are not masked."""
+    """Return the exports, ports and environment variables of all services; secrets are not masked."""
     return Endpoints(
         services={
             name: ServiceEndpoint(

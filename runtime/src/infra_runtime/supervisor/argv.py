@@ -16,12 +16,16 @@ TMPFS, DISK = "tmpfs", "disk"
 LEFT_OUT = ("ssl", "_hashlib")
 
 
-def command(paths: Paths, environment: str, *, tmpfs: bool = True) -> list[str]:
-    """Return the argv that starts a supervisor with this package, isolated (-I) and without site (-S).
+def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "[]") -> list[str]:
+    """Return the command line that starts a supervisor for a data directory.
 
-    With `tmpfs`, the supervisor keeps the data of a test's services in RAM if there is enough room.
+    Python runs isolated (-I) and without `site` (-S), and imports the package of this process. With `tmpfs`,
+    the supervisor keeps the data of a test's services in RAM if there is enough room. `copies` is the result
+    of `planned_copies.planned`.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = f"import sys; sys.path.insert(0, {root!r}); sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
+    # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
+    code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
+    code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
-    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment, TMPFS if tmpfs else DISK]
+    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment, TMPFS if tmpfs else DISK, copies]

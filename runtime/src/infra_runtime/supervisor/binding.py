@@ -67,7 +67,7 @@ class Bound:
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Replace the references in a prepared service: command, environment, folder, probes and exports.
+    """Replace the references in a prepared service: command, variables, folder, probes and exports.
 
     The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
     """

@@ -8,102 +8,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from infra_runtime.data_directory import lock, remains
+from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.host import cgroup, processes, shared_memory
 from infra_runtime.supervisor.binding import Bound
-from infra_runtime.supervisor.spawn import spawn
+from infra_runtime.supervisor.guardian_process import Guardian
+from infra_runtime.supervisor.seed_copies import BegunCopy, SeedCopy
+from infra_runtime.supervisor.spawn import SERVICE, environment_of, spawn
 
-SERVICE = "INFRA_SERVICE"
 #: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
 FREEZE_SECONDS = 2.0
 #: called when the first process of a service has exited, with service, pid, status, and whether other
 #: processes of the service remained; they were killed unless the service had received a stop signal
 Ended = Callable[[str, int, int, bool], None]
-
-
-class Guardian:
-    """The connection of the supervisor to its guardian, a pipe.
-
-    A guardian that was killed is started again.
-    """
-
-    def __init__(self, token: str, locks: Sequence[int], ports: str, folders: Sequence[str]) -> None:
-        self._token = token
-        #: the folder with the lock files of the ports, of which the guardian removes those that are free
-        self._ports = ports
-        #: the lock of the data directory, and further locks that the guardian also holds
-        self._locks = tuple(locks)
-        #: the folders that the guardian removes after the supervisor's exit
-        self._folders = folders
-        #: pid → start time of the running processes
-        self._records: dict[int, str] = {}
-        self._pipe = -1
-        self.pid = 0
-        self.start()
-
-    def start(self) -> None:
-        """Start the guardian, and send to it the pid and start time of every running process."""
-        if self._pipe != -1:
-            os.close(self._pipe)
-        read_end, self._pipe = os.pipe()
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.supervisor.guardian as g; "
-        code += "g.main(int(sys.argv[1]), *sys.argv[2:])"
-        arguments = [str(read_end), self._token, self._ports, *self._folders]
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code, *arguments],
-            stdin=subprocess.DEVNULL,
-            # The guardian gets a process group in the supervisor's session, not a new session: when the
-            # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
-            # Source: setpgid(2), orphaned process groups.
-            process_group=0,
-            pass_fds=(read_end, *self._locks),
-            env={},
-        )
-        child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
-        self.pid = child.pid
-        lock.name_holder(self._locks[0], self.pid)
-        os.close(read_end)
-        for pid, start in self._records.items():
-            self._send(f"+{pid} {start}\n")
-        os.set_blocking(self._pipe, False)
-
-    def watch(self, pid: int, start: str) -> None:
-        """Send the pid and start time of a new process to the guardian."""
-        self._records[pid] = start
-        self._send(f"+{pid} {start}\n")
-
-    def forget(self, pid: int) -> None:
-        """Report to the guardian that a process has exited, so that the guardian does not kill this pid."""
-        if self._records.pop(pid, None) is not None:
-            self._send(f"-{pid}\n")
-
-    def kill(self) -> None:
-        """Kill the guardian at a normal stop of the stack. SIGKILL also ends a paused process."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        self.close()
-
-    def close(self) -> None:
-        """Close the pipe; the guardian then kills the recorded processes and exits."""
-        os.close(self._pipe)
-        self._pipe = -1
-
-    def _send(self, text: str) -> None:
-        # If the guardian was killed, the pipe is broken: SIGCHLD follows, and `_reaped` starts a new guardian
-        # with all records. If the guardian does not read, the pipe is full: the guardian is killed, with the
-        # same result.
-        try:
-            os.write(self._pipe, text.encode())
-        except BlockingIOError:
-            os.kill(self.pid, signal.SIGKILL)
-        except BrokenPipeError:
-            pass
 
 
 class Children:
@@ -158,13 +79,31 @@ class Children:
         If this coroutine is cancelled, all processes of the command are killed.
         """
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
-        future: asyncio.Future[int] = self._loop.create_future()
-        self._owners[pid] = service, future
+        return await self.finish(pid, self._owned(pid, service))
+
+    def adopt(self, copies: Mapping[str, SeedCopy]) -> dict[str, BegunCopy]:
+        """Add the processes of copies (final path → copy) that were started before this object."""
+        begun = {}
+        for into, (service, tree, copy, lock, pid, started) in copies.items():
+            self._start_times[pid] = started
+            finish = partial(self.finish, pid, self._owned(pid, service))
+            begun[into] = BegunCopy(tree, copy, lock, finish)
+        self._reap()  # a process may have exited before the handler of SIGCHLD existed
+        return begun
+
+    async def finish(self, pid: int, future: asyncio.Future[int]) -> int:
+        """Wait for a process and return its exit status; if this coroutine is cancelled, kill the process."""
+        start = self._start_times.get(pid, "")
         try:
             return await future
         finally:
             if not future.done() or future.cancelled():
-                processes.end({pid: self._start_times.get(pid, "")})
+                processes.end({pid: self._start_times.get(pid, start)})
+
+    def _owned(self, pid: int, service: str) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._owners[pid] = service, future
+        return future
 
     def pid(self, service: str) -> int:
         """Return the pid of a service's first process; 0 if the service has no process."""
@@ -225,8 +164,8 @@ class Children:
     def report_orphaned(self) -> None:
         """Send the pid and start time of each orphaned process to the guardian.
 
-        An orphaned process is a descendant whose parent has exited. A guardian without its pid can find it
-        only by the token in its environment, and some programs overwrite their environment.
+        An orphaned process is a descendant whose parent has exited. Without the pid, the guardian
+        can find the process only by the token in its environment, which some programs overwrite.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
@@ -279,10 +218,8 @@ class Children:
         *,
         refuses_root: bool,
     ) -> int:
-        marks = {"INFRA_ENV": self._environment, SERVICE: service, processes.TOKEN: self._token}
-        child = spawn(
-            command, env={**os.environ, **marks, **env}, cwd=cwd, log=log, refuses_root=refuses_root
-        )
+        variables = environment_of(self._environment, service, self._token) | dict(env)
+        child = spawn(command, env=variables, cwd=cwd, log=log, refuses_root=refuses_root)
         child.returncode = 0  # Popen must not wait for the process: `_reap` reads its exit status
         self._logs[service] = log
         self._start_times[child.pid] = processes.started(child.pid)

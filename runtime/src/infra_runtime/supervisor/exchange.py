@@ -75,7 +75,7 @@ async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limi
     if isinstance(until, str):
         message = await reader.readuntil(unescape(until))
         if len(message) > limit:
-            raise asyncio.LimitOverrunError("the skipped messages count too", limit)
+            raise asyncio.LimitOverrunError("the skipped messages and this message exceed the limit", limit)
         return message
     header = await reader.readexactly(until.at + until.size)
     total = int.from_bytes(header[until.at :], until.order) + until.extra

@@ -194,7 +194,7 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart an exited service if its policy requires this; else, or in a crash loop, it fails."""
+        """Restart an exited service; set it to failed in a crash loop, or if its policy forbids a restart."""
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"

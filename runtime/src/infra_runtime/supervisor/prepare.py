@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import TypeAlias
 
 from infra_runtime.data_directory import seed_cache
@@ -23,12 +22,11 @@ from infra_runtime.spec import (
     Seed,
     ServiceSpec,
     WriteFile,
-    encode,
-    references,
     substitute,
-    texts,
 )
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
+from infra_runtime.supervisor.planned_copies import seed_folder
+from infra_runtime.supervisor.seed_copies import BegunCopy
 
 SECRET_BYTES = 24
 #: the number of attempts to build a seed; if all fail, the disk is probably faulty
@@ -42,7 +40,14 @@ class StepError(Exception):
     """The error that a step of the preparation failed, with the command or file and the reason."""
 
 
-async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner) -> None:
+async def prepare(
+    bound: Bound,
+    scope: Scope,
+    others: Mapping[str, Bound],
+    cache: str,
+    run: Runner,
+    copies: MutableMapping[str, BegunCopy] | None = None,
+) -> None:
     """Create the service's folders and run the steps of its spec that prepare its data, in their order.
 
     Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
@@ -51,7 +56,11 @@ async def prepare(bound: Bound, scope: Scope, others: Mapping[str, Bound], cache
         os.makedirs(folder, mode=0o700, exist_ok=True)
     for step in bound.spec.prepare:
         if isinstance(step, Seed):
-            await _seed(step, bound, scope, others, cache, run)
+            into = substitute(step.into, resolver(bound, scope, others))
+            begun = copies.pop(into, None) if copies else None
+            tree = seed_folder(cache, bound.spec, step, scope.binaries)
+            if begun is None or not await _is_copied(begun, tree, into, run):
+                await _seed(step, bound, scope, others, cache, run)
         else:
             await _run_step(step, resolver(bound, scope, others), run)
     if bound.spec.refuses_root:
@@ -80,7 +89,10 @@ async def _run_step(
         command = tuple(substitute(text, lookup) for text in step.command)
         env = {name: substitute(text, lookup) for name, text in step.env.items()}
         if (status := await run(command, env)) != 0:
-            raise StepError(f"{os.path.basename(command[0])} exited with status {status} while preparing")
+            raise StepError(
+                f"{os.path.basename(command[0])} exited with status {status} "
+                "in a step that prepares the service"
+            )
 
 
 async def _seed(
@@ -90,8 +102,7 @@ async def _seed(
     if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
         _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
         return
-    # All instances of a kind with the same settings share the seed.
-    tree = f"{cache}/{bound.spec.kind or bound.spec.name}-{seed_key(seed, scope)}"
+    tree = seed_folder(cache, bound.spec, seed, scope.binaries)
     os.makedirs(cache, mode=0o700, exist_ok=True)
     problem = ""
     for _ in range(BUILDS):
@@ -106,6 +117,29 @@ async def _seed(
         f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
         " check the disk, and remove the seed with `infra cache clean`"
     )
+
+
+async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> bool:
+    """Complete a copy of a seed that was begun earlier; return whether it can be used.
+
+    Otherwise, the caller copies or builds the seed as if this copy did not exist.
+    """
+    try:
+        async with _removed_on_failure(os.path.dirname(begun.copy), run):
+            copying = asyncio.ensure_future(begun.finish())
+            try:
+                await asyncio.sleep(0)
+                problem = begun.tree != tree or seed_cache.damage(tree)
+                status = await copying
+            finally:
+                copying.cancel()
+        if problem or status != 0:
+            return False
+        publish(begun.copy, into)
+        seed_cache.mark_used(tree)
+        return True
+    finally:
+        os.close(begun.lock)
 
 
 async def _evict(cache: str, run: Runner) -> None:
@@ -169,7 +203,7 @@ def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[
 async def _build_seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], tree: str, run: Runner
 ) -> None:
-    building = building_folder(os.path.dirname(tree))
+    building = seed_cache.building_folder(os.path.dirname(tree))
     os.makedirs(building, mode=0o700, exist_ok=True)
     out = f"{building}/{os.path.basename(tree)}"
     try:
@@ -188,11 +222,6 @@ async def _build_seed(
             seed_cache.stamp(tree)
     finally:
         _remove_unused(building)
-
-
-def building_folder(cache: str) -> str:
-    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
-    return f"{cache}/{os.getpid()}{seed_cache.BUILDING}"
 
 
 def _remove_unused(building: str) -> None:
@@ -233,18 +262,6 @@ async def _remove_folder(run: Runner, folder: str) -> None:
 async def _run_checked(run: Runner, *command: str) -> None:
     if (status := await run(command, {})) != 0:
         raise StepError(f"{' '.join(command)} exited with status {status}")
-
-
-def seed_key(seed: Seed, scope: Scope) -> str:
-    """Return the key of a seed in the cache: a hash of its steps and of their executables."""
-    binaries = {}
-    for reference in sorted({name for text in texts(seed) for name in references(text)}):
-        prefix, _, name = reference.partition(".")
-        if prefix == "bin" and name in scope.binaries:
-            status = os.stat(scope.binaries[name])
-            binaries[name] = (scope.binaries[name], status.st_size, status.st_mtime_ns)
-    text = json.dumps([encode(seed.steps), binaries], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextlib.asynccontextmanager

@@ -179,8 +179,8 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
     """Run an HTTPS probe in another process, which repeats the request for at most `PATIENCE` seconds.
 
     Return None if the service is ready, else the reason. The process gets the probe in an environment
-    variable, because headers may be secret, and other users can read the arguments of a process. It writes
-    the reason to the file `answer`.
+    variable, because headers may be secret, and other users can read the arguments of a process. The
+    process writes the reason to the file `answer`.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(answer)

@@ -12,9 +12,9 @@ _OFF = "set `tmpfs = false` in the stack file, or INFRA_TMPFS=false, to keep the
 
 
 class ServiceFolders:
-    """The place of the services' folders. It is chosen when the supervisor starts, and does not change.
+    """The choice of the folder that contains the services' folders, made when the supervisor starts.
 
-    If the place is in RAM, `paths.services` is set to it.
+    If the folder is in RAM, `paths.services` is set to the path of the folder.
     """
 
     def __init__(self, paths: Paths, *, in_memory: bool) -> None:

@@ -199,7 +199,7 @@ def _durable(supervisor: Supervisor) -> str:
 
 
 def identity(executable: str) -> tuple[str, int, int]:
-    """Return path, size and modification time of an executable, from which a change of it is detected."""
+    """Return path, size and modification time of an executable, to detect changes of the executable."""
     status = os.stat(shutil.which(executable) or executable)
     return executable, status.st_size, status.st_mtime_ns
 
@@ -258,7 +258,7 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
     """Make a service write its data in memory to its files, before a snapshot is saved.
 
-    Raises `SnapshotError` with the service's answer if the service cannot write them.
+    Raises `SnapshotError` with the service's answer if the service cannot write the data.
     """
     bound = supervisor.bound[service]
     if bound.quiesce is None:

@@ -7,7 +7,15 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from infra_runtime.host import privileges
+from infra_runtime.host import privileges, processes
+
+#: the variable that contains the name of the service in the environment of its processes
+SERVICE = "INFRA_SERVICE"
+
+
+def environment_of(environment: str, service: str, token: str) -> dict[str, str]:
+    """Return the environment variables of a service's processes, without those in the spec of the service."""
+    return {**os.environ, "INFRA_ENV": environment, SERVICE: service, processes.TOKEN: token}
 
 
 def spawn(

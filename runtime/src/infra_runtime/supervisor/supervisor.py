@@ -12,10 +12,9 @@ from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
-from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.logs import SHORTEST, Logs
 from infra_runtime.data_directory.logs import limits as log_limits
-from infra_runtime.data_directory.paths import Paths, refusal
+from infra_runtime.data_directory.paths import refusal
 from infra_runtime.errors import WaitTimeoutError
 from infra_runtime.host import requirements
 from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
@@ -24,11 +23,11 @@ from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
-from infra_runtime.supervisor.children import Children, Guardian
+from infra_runtime.supervisor.boot import Boot
+from infra_runtime.supervisor.children import Children
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
-from infra_runtime.supervisor.service_folders import ServiceFolders
 from infra_runtime.supervisor.state import Effect, Event, EventKind
 
 #: seconds between two records of the descendants
@@ -40,17 +39,15 @@ REST_INTERVAL = 0.02
 class Supervisor:
     """The supervisor of the services of one data directory."""
 
-    def __init__(
-        self, paths: Paths, *, environment: str, token: str, guardian: Guardian, places: ServiceFolders
-    ) -> None:
-        self.paths, self.environment = paths, environment
-        self._places = places
+    def __init__(self, boot: Boot) -> None:
+        self.paths, self.environment, self.journal = boot.paths, boot.environment, boot.journal
+        self._places = boot.places
+        paths = boot.paths
         self.machine = Machine()
-        self.journal = Journal(paths.journal)
         limit, total = log_limits(os.environ)
         self.logs = Logs(paths.logs, limit=limit, total=total)
         #: in tests, each service gets free ports; in other environments, the ports in its spec
-        self.leased = environment == "test"
+        self.leased = boot.environment == "test"
         self.ports = Ports(paths.ports, paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
         #: services in optional references, with their ports, until these services are prepared
@@ -63,8 +60,10 @@ class Supervisor:
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
-            guardian, self.journal, environment=environment, token=token, ended=self._ended
+            boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
+        self._copies = self.children.adopt(boot.copies)
+        self._copied = {copy.service for copy in boot.copies.values()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._log_marks: dict[str, int] = {}
@@ -170,6 +169,8 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
+        for name in self._copied:  # a copy of a service that was not started may still be running
+            self.children.sweep(name)
         left = self.children.sweep_orphaned()
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
@@ -215,7 +216,8 @@ class Supervisor:
             if renewed := self._places.renew():
                 self.journal.write("memory-lost", reason=renewed)
             await self._bind_ahead(bound)
-            await prepare(bound, self.scopes[name], self._all_bound, self.paths.seeds(), run)
+            cache = self.paths.seeds()
+            await prepare(bound, self.scopes[name], self._all_bound, cache, run, self._copies)
             bind(bound, self.scopes[name], self._all_bound)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"

@@ -87,6 +87,15 @@ def test_a_configuration_in_a_parent_folder_of_the_scripts_is_found(root: Path, 
     assert found(root, folder).toml == root / "pyproject.toml"
 
 
+@pytest.mark.parametrize("source", ["alembic.ini", "pyproject.toml"])
+def test_a_configuration_in_a_parent_folder_of_the_root_is_found(root: Path, source: str) -> None:
+    write(root / "alembic.ini", "[alembic]", "script_location = scripts")
+    write(root / "pyproject.toml", "[tool.alembic]", 'script_location = "scripts"')
+    (root / "tests").mkdir()
+
+    assert read(source, root / "tests", WHERE).key == key(root, source)
+
+
 def test_scripts_that_no_configuration_names_are_an_error(root: Path) -> None:
     write(root / "alembic.ini", "[alembic]", "script_location = other")
     (root / "other").mkdir()

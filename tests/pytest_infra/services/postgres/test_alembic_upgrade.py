@@ -48,6 +48,13 @@ with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
 with create_engine(os.environ["SHOP_DB"]).connect() as connection:
     migrate(connection)
 """,
+    "variable in .env": """
+from pathlib import Path
+values = dict(line.split("=") for line in Path(".env").read_text().split())
+values |= {name: os.environ[name] for name in values if name in os.environ}
+with create_engine(values["SHOP_DB_2"]).connect() as connection:
+    migrate(connection)
+""",
     "variables of libpq": """
 with create_engine("postgresql+psycopg://").connect() as connection:
     migrate(connection)
@@ -118,6 +125,7 @@ def test_the_database_is_upgraded_however_env_py_connects(
         pytest.importorskip("greenlet", reason="SQLAlchemy needs it for asyncio")
     # With this URL, the upgrade would fail: no server listens on the port.
     monkeypatch.setenv("SHOP_DB", "postgresql+psycopg://me:word@127.0.0.1:1/production")
+    (root / ".env").write_text("SHOP_DB_2=postgresql+psycopg://me:word@127.0.0.1:1/production\n")
     (root / "scripts" / "env.py").write_text(CONFIGURE + WAYS[way])
 
     assert migrate(root, database) == ["a"]

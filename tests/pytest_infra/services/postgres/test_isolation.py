@@ -124,6 +124,56 @@ def test_the_database_of_a_failed_test_is_removed_although_a_connection_is_open(
     assert [name for name in databases(warm) if name.startswith("infra_test_")] == []
 
 
+def test_a_database_needs_no_request_to_the_supervisor(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from infra_runtime.engines.local.client import Client
+
+        requests = []
+        original = Client.call
+
+        def call(self, method, *arguments, **options):
+            requests.append(method)
+            return original(self, method, *arguments, **options)
+
+        Client.call = call
+
+        @pytest.mark.parametrize("number", range(5))
+        def test_it(postgres_connection, number):
+            assert number < 2 or requests == []
+            requests.clear()
+            postgres_connection.execute("create table pets (name text)")
+        """
+    )
+
+    suite.run().assert_outcomes(passed=5)
+
+
+def test_databases_are_not_dropped_one_by_one_if_the_server_stops(suite: Suite) -> None:
+    suite.pytester.makeconftest(
+        """
+        from pytest_infra.isolation.pool import Pool
+
+        original = Pool.close
+
+        def close(self, *, remove=True):
+            with open("closed", "a") as file:
+                print(remove, file=file)
+            return original(self, remove=remove)
+
+        Pool.close = close
+        """
+    )
+    suite.test("def test_it(postgres): pass")
+
+    suite.run().assert_outcomes(passed=1)
+    with stacks.start("postgres", directory=suite.root, environment="test"):
+        suite.run().assert_outcomes(passed=1)
+
+    assert (suite.root / "closed").read_text().split() == ["False", "True"]
+
+
 # --- migrations ------------------------------------------------------------------------------------
 
 USES_MIGRATED_TABLE = """

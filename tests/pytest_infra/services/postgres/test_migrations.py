@@ -79,7 +79,7 @@ def test_a_callable_whose_source_cannot_be_read_requires_a_version(tmp_path: Pat
     class Callable:
         def __call__(self, database: Endpoint) -> None: ...
 
-    with pytest.raises(ConfigurationError, match=r"source of .* cannot be found") as caught:
+    with pytest.raises(ConfigurationError, match=r"source code of .* cannot be found") as caught:
         read(Callable(), tmp_path, WHERE)
 
     assert "version=" in caught.value.hint
@@ -97,6 +97,17 @@ def test_the_key_depends_on_additional_files(sql: Path) -> None:
 
 def test_a_function_can_be_given_by_module_and_name(tmp_path: Path) -> None:
     assert read("pytest_infra.services.postgres.migrations:read", tmp_path, WHERE).run is read
+    assert read("pytest_infra:Migrations.of", tmp_path, WHERE).run == Migrations.of
+
+
+def test_a_module_that_fails_is_reported_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_that_fails.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError: division by zero"):
+        read("module_that_fails:run", tmp_path, WHERE)
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,19 @@ def test_a_failed_test_has_the_log_and_the_dump_of_its_server(suite: Suite) -> N
 
 def test_a_failing_migration_runs_once_and_leaves_no_server(suite: Suite) -> None:
     settings(suite, "infra_isolation = postgres: server")
-    (suite.root / "pets.sql").write_text("create tabel pets ();")
     suite.test(
         """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def infra_postgres_migrations():
+            return migrate
+
+        def migrate(database):
+            with open("calls", "a") as file:
+                print("called", file=file)
+            raise ValueError("no pets")
+
         def test_one(postgres): ...
         def test_two(postgres): ...
         """
@@ -104,7 +114,14 @@ def test_a_failing_migration_runs_once_and_leaves_no_server(suite: Suite) -> Non
     result = suite.run()
 
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*pets.sql:1*", "infra: *; 0 processes, 0 ports, 0 sockets left"])
+    result.stdout.fnmatch_lines(
+        [
+            "infra: *test_it.py:10: ValueError: no pets",
+            "infra: *test_it.py:10: ValueError: no pets (see the error of test_it.py::test_one)",
+            "infra: *; 0 processes, 0 ports, 0 sockets left",
+        ]
+    )
+    assert (suite.root / "calls").read_text().splitlines() == ["called"]
 
 
 def test_a_kind_without_the_variant_is_an_error_that_names_the_kinds_with_it(suite: Suite) -> None:
@@ -116,7 +133,9 @@ def test_a_kind_without_the_variant_is_an_error_that_names_the_kinds_with_it(sui
         def test_it(valkey): ...
         """
     )
-    message = "*valkey has no variant 'server'; choose one of *, off; these kinds have it: *postgres*"
+    message = (
+        "*valkey has no variant 'server'; choose one of *, off; these kinds have this variant: *postgres*"
+    )
 
     suite.run().stdout.fnmatch_lines([f"the marker `infra_isolation`: {message}"])
     settings(suite, "infra_isolation = valkey: server")

@@ -15,6 +15,7 @@ import pytest
 from fakes.stacks import until
 from fakes.supervisor import GREETING, answering, error, event, result
 from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
 from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
@@ -206,7 +207,7 @@ def test_a_missing_field_is_named_with_the_versions_of_both_sides(paths) -> None
 
     assert str(caught.value) == (
         "the supervisor's answer to release has another type (ending: is missing): "
-        f"it uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
+        f"the supervisor uses protocol version {PROTOCOL}, this client uses {PROTOCOL}"
     )
 
 
@@ -523,7 +524,37 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-2:] == [paths.data, "test"]
+    assert started[0][-4:] == [paths.data, "test", "tmpfs", "[]"]
+
+
+def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
+    paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every attempt to connect needs processor time that the supervisor could use for its start."""
+    monkeypatch.setattr(client_module, "RECONNECT_INTERVAL", 600.0)
+    Path(paths.data).parent.mkdir(exist_ok=True)
+    done = threading.Event()
+
+    def serve() -> None:
+        with answering(paths):
+            done.wait(60)
+
+    client = connect_or_launch(paths, "test", launch=lambda _: threading.Thread(target=serve).start())
+    client.close()
+    done.set()
+
+
+def test_a_client_also_connects_without_a_new_control_file(paths) -> None:
+    """The supervisor of another client can become usable after this client has found it unusable."""
+    make_data_directory(paths, "test")
+    ending = iter([True, True])
+
+    def hello(request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [result(request, **{**GREETING, "ending": next(ending, False)})]
+
+    with answering(paths, hello=hello):
+        client = connect_or_launch(paths, "test", launch=lambda _: None)
+        client.close()
 
 
 # --- failures --------------------------------------------------------------------------------------

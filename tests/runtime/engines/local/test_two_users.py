@@ -12,6 +12,7 @@ import pytest
 
 from fakes.stacks import alive, until
 from fakes.users import ALICE, MALLORY, run_as, start_as
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.errors import DataDirectoryError, NoStackError
 from infra_runtime.host import processes
@@ -95,13 +96,18 @@ Path(recorded.control_file).write_text(json.dumps({**json.loads(text), "pid": 1,
 """
 
 
+def socket_in(run: Path, home: Path) -> Path:
+    """Return the path of the control socket of Alice's stack, in a folder for sockets."""
+    return run / Paths(str(home / "data")).stack / ".control"
+
+
 def record(data: Path, path: Path) -> None:
     run_as(ALICE, RECORD, data, path, processes.started(1))
 
 
 @pytest.mark.parametrize("launch", [(), ("launch",)], ids=["connect", "launch"])
 def test_nothing_is_sent_to_a_socket_in_a_folder_of_another_user(shared, home, launch) -> None:
-    path = shared / "run" / ".control"
+    path = socket_in(shared / "run", home)
     record(home / "data", path)
     with start_as(MALLORY, "become()\n" + LISTEN.format(after_bind=""), path) as listener:
         wait_until_ready(listener)
@@ -112,11 +118,11 @@ def test_nothing_is_sent_to_a_socket_in_a_folder_of_another_user(shared, home, l
     assert (
         f"SupervisorError the control socket is not trusted: {shared}/run: belongs to uid {MALLORY}" in error
     )
-    assert "Nothing was sent" in error
+    assert "No request was sent" in error
 
 
 def test_nothing_is_sent_to_a_process_of_another_user_that_listens_on_a_socket_of_ours(shared, home) -> None:
-    path = home / "run" / ".control"
+    path = socket_in(home / "run", home)
     record(home / "data", path)
     own = f"for item in (path, str(Path(path).parent)): os.chown(item, {ALICE}, {ALICE})\nbecome()"
     code = LISTEN.format(after_bind=own).replace("os.chmod(path, 0o777)\n", "")
@@ -140,7 +146,7 @@ def test_the_runtime_folder_that_another_user_created_is_refused(shared, home) -
 
 
 def test_an_old_record_whose_socket_another_user_has_replaced_is_not_a_stack(shared, home) -> None:
-    path = shared / "run" / ".control"
+    path = socket_in(shared / "run", home)
     run_as(ALICE, RECORD, home / "data", path, "an earlier start")
     with start_as(MALLORY, "become()\n" + LISTEN.format(after_bind=""), path) as listener:
         wait_until_ready(listener)

@@ -23,8 +23,8 @@ def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
     """Remove the named seeds from the user's cache, or all seeds if no name is given.
 
     A seed is prepared data, such as a new PostgreSQL cluster, that stacks copy. The next stack that needs a
-    removed seed builds the seed again. A seed that a stack copies at this moment is kept. Running stacks have
-    their own copies, so they do not change.
+    removed seed builds the seed again. A seed that a stack copies at this moment is kept. Running stacks
+    have their own copies of the seeds and are not affected.
 
     \b
     Examples:

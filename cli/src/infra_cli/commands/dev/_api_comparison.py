@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -60,7 +61,18 @@ class Comparison:
         """Compare the old document with the new document, and return the report."""
         from infra_openapi.check import check
 
+        self._refuse_missing_snapshot()
         return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
+
+    def _refuse_missing_snapshot(self) -> None:
+        """Raise `CompareError` if a declared API has no snapshot yet."""
+        from infra_openapi.errors import CompareError
+        from infra_openapi.sources import Kind, kind_of
+
+        path = self.directory / self.base
+        if self.name and kind_of(self.base, self.directory) is Kind.FILE and not path.exists():
+            hint = f"Write the snapshot with `infra dev api-check --api {self.name} --update`."
+            raise CompareError(os.path.relpath(path), "does not exist", hint=hint)
 
     def snapshot(self) -> Path:
         """Return the snapshot, which is the file of the old document.

@@ -114,7 +114,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--preset",
     default="default",
     metavar="NAME",
-    help="Set of rule levels: default, strict, lenient-enums or sdk.",
+    help="Set of rule levels: default, strict, lenient-enums, closed-unions or sdk.",
 )
 @click.option(
     "--rule",
@@ -127,7 +127,10 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--accepted",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File of accepted findings.  [default: NAME.accepted.yaml beside the document]",
+    help=(
+        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document, or else "
+        "beside the new document]"
+    ),
 )
 @click.option(
     "--accept",
@@ -247,7 +250,7 @@ def refuse_contradictions(options: Options) -> None:
 
 
 def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the two documents on the command line, or those of the declared APIs."""
+    """Return the comparison of the two documents on the command line, or one for each declared API."""
     # The garbage collector is disabled: large documents consist of millions of objects that exist until the
     # exit, and the collector took a quarter of the time.
     gc.disable()

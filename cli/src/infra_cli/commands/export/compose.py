@@ -55,10 +55,11 @@ def command(
 
     `compose.yaml` contains the settings that all environments share. `compose.ENVIRONMENT.yaml` contains the
     settings that differ in an environment. With --env, the command writes only one file, which is complete
-    for this environment. Passwords are files in the folder `secrets`. Missing password files are created with
-    random content, and a .gitignore file keeps them out of the repository. Your own services run in the image
-    or Dockerfile that their table `container` in the stack file contains, or in a generated Dockerfile. A
-    setting that Compose cannot express is an error with the line of the stack file.
+    for this environment. Each password is stored in a file in the folder `secrets`. Missing password files
+    are created with random content, and the file .gitignore excludes the password files from the repository.
+    For your own services, the table `container` in the stack file contains an image or a Dockerfile; without
+    this table, a Dockerfile is generated. A setting that Compose cannot express is an error with the line of
+    the stack file.
 
     \b
     Examples:
@@ -104,7 +105,7 @@ def command(
         problem = f"these files are not up to date: {', '.join(outdated)}"
         raise ExportError(str(target_folder), problem, "Run `infra export compose` to update them.")
     if not check and not as_json:
-        output.say(f"Start it with `{_start(target_folder, stacks)}`.")
+        output.say(f"Start the exported stack with `{_start(target_folder, stacks)}`.")
 
 
 def _print(

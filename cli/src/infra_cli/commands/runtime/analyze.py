@@ -44,7 +44,7 @@ def command(target: Target, *, as_json: bool) -> None:
     for line in output.columns((_row(share, start) for share in start.shares), header=header):
         output.say(line)
     booted = f"; before that, the supervisor started in {start.boot:.3f} s" if start.boot else ""
-    output.say(f"{start.seconds:.3f} s from the request to the last service{booted}")
+    output.say(f"{start.seconds:.3f} s from the start request until the last service was ready{booted}")
     output.say(f"the longest chain: {' → '.join(start.chain)}")
 
 

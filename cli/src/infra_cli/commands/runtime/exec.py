@@ -19,7 +19,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
 @click.command(
-    short_help="Run a program with the addresses of the stack in its environment.",
+    short_help="Run a program with the addresses of the stack as environment variables.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("service", shell_complete=complete_services)

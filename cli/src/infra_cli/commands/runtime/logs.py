@@ -46,7 +46,9 @@ def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | N
         "a second."
     ),
 )  # fmt: skip
-@click.option("--grep", callback=_pattern, metavar="REGEX", help="Print only lines that contain a match.")
+@click.option(
+    "--grep", callback=_pattern, metavar="REGEX", help="Print only lines that match the regular expression."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print lines of JSON with time, service and line.")
 @target
 def command(

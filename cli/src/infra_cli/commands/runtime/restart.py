@@ -10,7 +10,9 @@ from infra_cli.target import Target, target
 
 @click.command(short_help="Stop services and start them again on the same ports.")
 @click.argument("services", nargs=-1, required=True, metavar="SERVICE…", shell_complete=complete_services)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document with the states of the services."
+)
 @target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
     """Stop services and start them again on the same ports.

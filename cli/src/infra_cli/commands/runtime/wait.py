@@ -14,7 +14,9 @@ from infra_cli.target import Target, target
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, metavar="SECONDS",
     show_default=True, help="The longest time to wait, including the start of the stack.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: the services as in `status`.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document with the states of the services."
+)
 @target
 def command(target: Target, *, services: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Wait until the given services are ready; without SERVICE, until all services are ready.

@@ -92,7 +92,7 @@ class Accounts:
 
 
 def name_of(number: object) -> str:
-    """Return the name of the NATS account with this number; the server's configuration has this name."""
+    """Return the name that the NATS account with this number has in the server's configuration."""
     return f"test{number}"
 
 

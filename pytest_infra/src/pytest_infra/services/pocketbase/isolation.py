@@ -24,7 +24,7 @@ def units(context: KitContext) -> Copies:
 
 
 class Copies:
-    """The isolation units of PocketBase: each is a copy of the service; one is started in advance."""
+    """The isolation units of PocketBase: copies of the service, of which one is started in advance."""
 
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server

@@ -19,8 +19,10 @@ KIT = ServiceKit(
     # Sources: libpq, "Connection URIs"; SQLAlchemy documentation, "PostgreSQL" and its "DBAPI" sections.
     urls={
         "psycopg": f"postgresql://{_LOGIN}",
+        "psycopg2": f"postgresql://{_LOGIN}",
         "asyncpg": f"postgresql://{_LOGIN}",
         "sqlalchemy+psycopg": f"postgresql+psycopg://{_LOGIN}",
+        "sqlalchemy+psycopg2": f"postgresql+psycopg2://{_LOGIN}",
         "sqlalchemy+asyncpg": f"postgresql+asyncpg://{_LOGIN}",
         "jdbc": "jdbc:postgresql://{host}:{port}/{database}?user={user}&password={password}",
     },
@@ -29,7 +31,7 @@ KIT = ServiceKit(
         Parameter(
             name="migrations",
             read="pytest_infra.services.postgres.migrations:read",
-            summary="a folder of SQL files, an alembic.ini, or MODULE:FUNCTION",
+            summary="SQL files, their folder, an alembic.ini or pyproject.toml, MODULE:FUNCTION, or a list",
         ),
     ),
     fixtures=(
@@ -41,7 +43,7 @@ KIT = ServiceKit(
         KitFixture(
             name="_{service}_session_database",
             function=f"{_CLIENTS}:session_database",
-            summary="A psycopg connection to a database that the session's transactions share.",
+            summary="A psycopg connection to a database in which the tests of the session have transactions.",
             arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
             scope="session",
         ),

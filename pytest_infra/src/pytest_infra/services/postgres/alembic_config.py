@@ -1,4 +1,4 @@
-"""Alembic's configuration: the files in which it is, and the folders with the scripts that it names.
+"""Alembic's configuration: its files, and the folders with migration scripts to which it refers.
 
 Source: Alembic documentation, "Tutorial", sections "Editing the .ini File" and "Using pyproject.toml for
 configuration", and "Working with Branches", section "Setting up Multiple Version Directories".
@@ -32,7 +32,7 @@ _ANY_SEPARATOR = re.compile(r"[\s,]+")
 
 @frozen
 class AlembicConfig:
-    """A configuration of Alembic, in the files that its command reads together."""
+    """A configuration of Alembic, which the command `alembic` reads from an ini file and a TOML file."""
 
     ini: Path | None
     toml: Path | None
@@ -64,9 +64,10 @@ class AlembicConfig:
 
 
 def find(path: Path, root: Path, where: str) -> AlembicConfig | None:
-    """Return the configuration in a file or folder, or of a folder with `env.py`; None if there is none.
+    """Return the configuration of Alembic that `path` selects; None if `path` selects no configuration.
 
-    `root` is the folder in which Alembic's command may run, besides the folder of the configuration.
+    `path` is a file with a configuration, a folder with such a file, or a folder with `env.py`. `root` is a
+    further folder to which the relative paths of the configuration may refer.
 
     Raises:
         ConfigurationError: the configuration is invalid, or its folder with scripts is missing.
@@ -86,13 +87,11 @@ def find(path: Path, root: Path, where: str) -> AlembicConfig | None:
     return None
 
 
-_HINT = (
-    "The value can be an alembic.ini, a pyproject.toml with the table [tool.alembic], or the folder of one."
-)
+_HINT = "The value can be an alembic.ini, a pyproject.toml with the table [tool.alembic], or their folder."
 
 
 def _of_scripts(scripts: Path, root: Path, where: str) -> AlembicConfig:
-    """Return the configuration in a parent folder that names these scripts."""
+    """Return the configuration in a parent folder whose `script_location` is the folder `scripts`."""
     for folder in scripts.parents:
         if _has_config(folder):
             config = _read(_existing(folder / INI), folder / TOML, root)
@@ -115,7 +114,7 @@ def _has_config(folder: Path) -> bool:
 
 
 def _table(toml: Path) -> Mapping[str, Any]:
-    """Return the table `[tool.alembic]` of a file, empty without one."""
+    """Return the table `[tool.alembic]` of a file; empty if the file or the table is missing."""
     try:
         tool = tomllib.loads(toml.read_text(encoding="utf-8")).get("tool", {})
     except FileNotFoundError:
@@ -154,7 +153,7 @@ def _read(ini: Path | None, toml: Path, root: Path) -> AlembicConfig:
 
 
 class _Options:
-    """The options in the section of an ini file or else in the table of a TOML file."""
+    """The options of Alembic in the section `[alembic]` of an ini file, or else in a table of a TOML file."""
 
     def __init__(self, ini: Path | None, table: Mapping[str, Any], folder: Path) -> None:
         self._where, self._table = str(ini or folder / TOML), table

@@ -3,9 +3,9 @@
 Alembic's `env.py` configures logging, changes `sys.path` and imports the application, which must not happen
 in the process of the tests. The standard input is the request, a JSON object:
 
-- `ini`, `toml`: the files with the configuration, null without one
+- `ini`, `toml`: the files with the configuration; null for a file that does not exist
 - `url`: the URL of the database for SQLAlchemy
-- `path`: folders in which modules are searched after all others
+- `path`: folders that are appended to `sys.path`, for imports of `env.py`
 - `scripts`: the folders with `env.py` and the revisions
 - `report`: the file to which an error is written, as JSON with `error`, `place`, `statement` and `traceback`
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 
 class _Attributes(dict[str, Any]):
-    """The attributes of the configuration. A connection is opened only for an `env.py` that requires one.
+    """The value of `config.attributes`; a connection is opened only for an `env.py` that requires one.
 
     Source: Alembic documentation, "Cookbook", section "Sharing a Connection across one or more programmatic
     migration commands". With `attributes.get("connection")`, `env.py` gets None and opens its own connection.

@@ -25,13 +25,17 @@ from pytest_infra.services.postgres.failed_migration import failure
 DRIVER = "psycopg"
 _PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
 #: a URL of PostgreSQL, with the driver of SQLAlchemy
-_URL = re.compile(r"(postgres(?:ql)?)(?:\+(\w+))?://")
+_URL = re.compile(r"postgres(?:ql)?(?:\+(\w+))?://")
+#: a variable with such a URL in a file `.env`
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?(postgres(?:ql)?(?:\+\w+)?://)", re.MULTILINE
+)
 #: whether anything was created. Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
 _IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
 
 
 def migrations(config: AlembicConfig) -> Migrations:
-    """Return the migrations of a configuration."""
+    """Return the migrations that a configuration of Alembic describes."""
     return Migrations(
         run=lambda database: _upgrade(config, database),
         key=key_of([config.table(), *contents(config.files())]),
@@ -59,7 +63,7 @@ def _upgrade(config: AlembicConfig, database: Endpoint) -> None:
         process = subprocess.run(
             [sys.executable, "-c", _PROGRAM],
             cwd=config.folder,
-            env=_environment(database, config.url),
+            env=_environment(database, config),
             input=json.dumps(request),
             capture_output=True,
             text=True,
@@ -90,7 +94,7 @@ def _fail(config: AlembicConfig, database: Endpoint, report: Mapping[str, str], 
 
 
 def _read(report: Path) -> Mapping[str, str]:
-    """Return the report of the process, empty if the process was killed."""
+    """Return the error that the process wrote to `report`; empty if the process was killed."""
     try:
         content: Mapping[str, str] = json.loads(report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -98,24 +102,35 @@ def _read(report: Path) -> Mapping[str, str]:
     return content
 
 
-def _environment(database: Endpoint, configured: str) -> dict[str, str]:
-    """Return the environment of `env.py`.
+def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
+    """Return the environment variables of the process that runs `env.py`.
 
-    It has the variables of `infra runtime exec`. Every other variable with the URL of a PostgreSQL contains
-    the URL of the template, so that `env.py` cannot migrate another database.
+    These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
+    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so
+    that `env.py` cannot migrate another database.
     """
-    urls = {name: _url(database, value) for name, value in os.environ.items() if _URL.match(value)}
+    assigned = {**_assigned(config.folder / ".env"), **os.environ}
+    urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
     own = variables({database.name: dict(database)}, {database.name: "postgres"})
-    return {**os.environ, **own, "DATABASE_URL": _url(database, configured), **urls}
+    return {**os.environ, **own, "DATABASE_URL": _url(database, config.url), **urls}
+
+
+def _assigned(file: Path) -> dict[str, str]:
+    """Return name → value of each variable that a file such as `.env` sets to a URL of PostgreSQL."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {found[1]: found[2] for found in _ASSIGNMENT.finditer(text)}
 
 
 def _url(database: Endpoint, configured: str) -> str:
-    """Return the URL of the database, with the driver in a configured URL or else psycopg.
+    """Return the URL of the database, with the driver in the URL `configured`, or else psycopg.
 
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """
     found = _URL.match(configured)
-    chosen = found[2] if found and found[2] else DRIVER
+    chosen = (found and found[1]) or DRIVER
     return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
 
 

@@ -28,7 +28,7 @@ def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Conn
 def session_database(
     context: FixtureContext, unit_of: UnitOf, migrations: Migrations | None
 ) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection to a database that all tests of the session share, for `transaction`."""
+    """Yield a connection to a database that all tests of the session share, for the fixture `transaction`."""
     library = context.library("psycopg")
     with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
         opened = library.connect(_fastest_url(database))

@@ -1,7 +1,7 @@
 """Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
 The state is the content of the shared system catalogs. Changed rows are written back, which is exact for
-every kind of change; only objects with files (databases, tablespaces) are dropped with their statements.
+every kind of change; only objects with files (databases, tablespaces) are dropped by SQL statements.
 
 Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM", "pg_file_settings" and
 "pg_replication_slots".
@@ -185,7 +185,7 @@ class Cluster:
         return left
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Return what differs, as texts such as `role ada`."""
+        """Return what differs from the recorded state, as texts such as `role ada`."""
         after = _read(connection)
         rows = {**self._state, **after}
         texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]
@@ -201,7 +201,7 @@ class Cluster:
         return written + str((connection.execute(_VERSIONS.encode()).fetchone() or ("",))[0])
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
-        """Return the keys and contents of the rows that the accepted state does not have."""
+        """Return the keys and contents of catalog rows that did not exist before the test."""
         rows = _read(connection).items()
         return {key: row[0] for key, row in rows if key[0] in catalogs and key not in self._state}
 
@@ -260,7 +260,7 @@ def _read(connection: psycopg.Connection[Any]) -> _State:
 
 
 def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, content: str | None) -> None:
-    """Replace a row of a catalog; without content, delete it. A superuser may write to system catalogs."""
+    """Replace a row of a catalog; delete the row if `content` is None. Superusers may write to catalogs."""
     found = f"{catalog} t where ({_CATALOGS[catalog].key})::text = %s"
     row = f"jsonb_populate_record(null::{catalog}, %s::jsonb)"
     with connection.transaction():

@@ -30,14 +30,14 @@ class Database(Unit):
         urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
         super().__init__(server, name, label, database=name, **urls)
         #: name of an executable of the server's installation → path
-        self.executables = executables
+        self.executables = dict(executables)
         self._connection: psycopg.Connection[Any] | None = None
 
     @contextlib.contextmanager
     def example(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection in a transaction that is rolled back after the block.
 
-        In it, `connection.transaction()` creates a savepoint. Commits of other connections are not undone.
+        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are kept.
         """
         connection = self._connection
         if connection is None:

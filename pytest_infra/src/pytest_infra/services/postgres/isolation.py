@@ -115,9 +115,10 @@ class Databases:
     def _dropped(self, unit: Unit) -> bool:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
-        Return whether the test's database was dropped. It is dropped if it contains what has a name in the
-        whole server, or if the test has changed the server, because a role may depend on its objects. While
-        other processes use the server, their tests may have changed it: such changes are only reported.
+        Return whether the test's database was dropped. The database is dropped if it contains an object whose
+        name is unique in the whole server, such as a replication slot. The database is also dropped before
+        changes of the server are undone, because its objects may depend on a new role. If other processes use
+        the server, their tests may have made the changes, so the changes are only reported.
         """
         try:
             connection = self._open()
@@ -184,7 +185,7 @@ def unkept(server: Endpoint) -> list[str]:
 
 
 def owner_of(database: str) -> str:
-    """Return the token of the process that created a test's database; it is part of the database's name."""
+    """Return the token of the process that created a test's database, from the name of the database."""
     return database.removeprefix(CLONE).partition("_")[0]
 
 

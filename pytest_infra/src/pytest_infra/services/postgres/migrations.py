@@ -32,7 +32,7 @@ def _read(source: Source, root: Path, where: str) -> Migrations:
             hint="A source is a path, `MODULE:FUNCTION`, a function, a `Migrations`, or a list of them.",
         )
     text = str(os.fspath(source))
-    path = root / Path(text).expanduser()
+    path = _path(text, root)
     if (config := alembic_config.find(path, root, where)) is not None:
         return alembic_upgrade.migrations(config)
     if path.is_dir() or (path.suffix == ".sql" and path.is_file()):
@@ -45,3 +45,11 @@ def _read(source: Source, root: Path, where: str) -> Migrations:
         where=where,
         hint="A relative path refers to the root directory of pytest.",
     )
+
+
+def _path(text: str, root: Path) -> Path:
+    """Return the path for a text; a configuration of Alembic can also be in a parent folder of the root."""
+    path = root / Path(text).expanduser()
+    if text in {alembic_config.INI, alembic_config.TOML}:
+        return next((found for folder in (root, *root.parents) if (found := folder / text).is_file()), path)
+    return path

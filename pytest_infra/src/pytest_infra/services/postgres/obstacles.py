@@ -1,4 +1,4 @@
-"""Drop a database although prepared transactions, slots, subscriptions or its template flag prevent this.
+"""Drop a database that has prepared transactions, replication slots, subscriptions or the template flag.
 
 Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
 """
@@ -30,9 +30,9 @@ select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid 
 
 
 def exist(connection: psycopg.Connection[Any], database: str) -> bool:
-    """Return whether a database has a prepared transaction, a slot or a subscription.
+    """Return whether a database has a prepared transaction, a replication slot or a subscription.
 
-    Their names are unique in the whole server, so that a later test cannot use the same names.
+    The names of these objects are unique in the whole server, so a later test cannot use the same names.
     """
     return bool((connection.execute(_EXIST, {"name": database}).fetchone() or (False,))[0])
 

@@ -103,7 +103,7 @@ def files_of(file: Path, root: Path) -> Iterator[Path]:
 
 
 def _folder(file: Path, root: Path, paths: Iterable[Path]) -> Path:
-    """Return the folder in which psql runs a file: its own folder, or the root if its paths refer to that."""
+    """Return the folder to which the relative paths in a file refer: the folder of the file, or `root`."""
     for path in paths:
         for folder in (file.parent, root):
             if not path.is_absolute() and (folder / path).exists():
@@ -129,7 +129,7 @@ def _paths(file: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _environment(database: Endpoint) -> dict[str, str]:
-    """Return the environment of psql: the address of the database, and no setting of the user."""
+    """Return the environment variables of psql: the database's address, and no `PG…` variable of the user."""
     from psycopg.conninfo import conninfo_to_dict
 
     address = conninfo_to_dict(url_of(database))

@@ -1,7 +1,7 @@
 """PostgreSQL: a separate server for each test, for tests that change the whole server.
 
-Each server is a copy of the service with its own folder. The migrations run once: their server is stopped,
-and the folders of the other servers are copies of its folder.
+Each server is a copy of the service with its own folder. The migrations run in one server, which is
+then stopped; the folders of the other servers are copies of the folder of this server.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
+from pytest_infra.services.postgres import template
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import migrate
@@ -27,12 +28,17 @@ DATABASE = "test"
 
 
 class Servers:
-    """The servers of one set of migrations; one is started in advance."""
+    """The servers of one set of migrations, of which one server is started in advance."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
         self._factory = ServerFactory(context)
-        self._factory.make_seed()
+        failed = f"{template.TEMPLATE}{context.parameters['migrations'].key}_server"
+        with (
+            driver(self._server.name).connect(url_of(self._server), autocommit=True) as connection,
+            template.failure_recorded(connection, self._server, failed),
+        ):
+            self._factory.make_seed()
         report = Notes.of(context.config).add_message
         self._pool = Pool(self._factory, self._server.name, max_ahead=1, report=report)
 
@@ -63,7 +69,7 @@ class Servers:
 
 
 class ServerFactory:
-    """Starts and stops the servers, in the thread of the pool."""
+    """The factory of the pool, which starts and stops the servers in the thread of the pool."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
@@ -73,7 +79,7 @@ class ServerFactory:
         self._seed = self._server.data.parent / f".{self._server.name}-{context.owner.token}.seed"
 
     def make_seed(self) -> None:
-        """Start a server, run the migrations, stop it and keep its folder. Raises `MigrationError`."""
+        """Start a server, migrate it, stop the server and copy its folder. Raises `MigrationError`."""
         name = self.copier.make()
         try:
             self._migrate(name)
@@ -104,7 +110,7 @@ class ServerFactory:
             disk.remove(str(self._seed))
 
     def _fill(self, folder: Path) -> None:
-        """Copy the migrated cluster, when it exists, to the folder of a server before its start."""
+        """Copy the migrated cluster, if it exists, to the folder of a server that is not started yet."""
         if self._seed.is_dir():
             _copy(self._seed, folder)
 

@@ -1,4 +1,4 @@
-"""Migrations in SQL files, which psycopg sends to the server, or psql runs if the file is written for it."""
+"""Migrations in SQL files: psycopg sends a file to the server, or psql runs a file that needs psql."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -41,8 +41,8 @@ CACHE = "postgres-clone.json"
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
     """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database. It is called once in each run, also when it fails:
-    all processes of the run then get the same error.
+    `migrate` is called with the name of an empty database, once in each run. If `migrate` fails, all
+    processes of the run get the same error.
 
     Raises:
         MigrationError: the migration has failed, in this process or in another one of this run.
@@ -67,15 +67,9 @@ def _make(
     connection: psycopg.Connection[Any], server: Endpoint, template: str, migrate: Callable[[str], object]
 ) -> str:
     raw = f"{template}_new"
-    if (failed := _failure_of(connection, raw)) is not None:
-        raise failed
-    obstacles.drop(connection, server, raw)
-    execute(connection, "create database {}", raw)
-    try:
+    with failure_recorded(connection, server, raw):
+        execute(connection, "create database {}", raw)
         migrate(raw)
-    except MigrationError as error:
-        _record(connection, raw, error)
-        raise
     with driver(server.name).connect(url_at(url_of(server), raw), autocommit=True) as session:
         catalog.settle_sequences(session)
     execute(connection, "alter database {} with allow_connections false", raw)
@@ -90,13 +84,33 @@ def _make(
     return strategy
 
 
+@contextlib.contextmanager
+def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, raw: str) -> Iterator[None]:
+    """Drop a database `raw`, and record a migration that fails in the block in the comment of `raw`.
+
+    The comment is for the other tests and processes of the run.
+
+    Raises:
+        MigrationError: the migration has failed in the block, or earlier in this run.
+    """
+    if (failed := _failure_of(connection, raw)) is not None:
+        raise failed
+    obstacles.drop(connection, server, raw)
+    try:
+        yield
+    except MigrationError as error:
+        _record(connection, raw, error)
+        raise
+
+
 def _record(connection: psycopg.Connection[Any], raw: str, error: MigrationError) -> None:
-    """Record a failed migration in the comment of its database, for the other processes of the run."""
-    from psycopg import Error, sql
+    from psycopg import Error, errors, sql
 
     record = {"run": run_id(), "test": running_test(), "error": error.args}
     statement = sql.SQL("comment on database {} is {}")
     with contextlib.suppress(Error):  # the migration has stopped the server
+        with contextlib.suppress(errors.DuplicateDatabase):
+            execute(connection, "create database {}", raw)
         connection.execute(statement.format(sql.Identifier(raw), sql.Literal(json.dumps(record))))
 
 

@@ -12,7 +12,7 @@ import itertools
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
@@ -20,7 +20,7 @@ from pytest_infra.isolation.connection import CommandConnection
 from pytest_infra.isolation.slots import Slots
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
-from pytest_infra.label import shorten
+from pytest_infra.label import login_name
 from pytest_infra.services.valkey.protocol import RespConnection
 
 #: The permissions of a user: commands that affect the whole server are forbidden; the harmless commands of
@@ -53,8 +53,8 @@ class Keys(Unit):
         password = secrets.token_hex(16)
         # The output of `CLIENT LIST` and the log contain the user of every connection, whichever client
         # library is used.
-        user = f"{name}/{shorten(label)}"
-        place = f"{quote(user, safe='')}:{password}@"
+        user = f"{name}.{login_name(label)}"
+        place = f"{user}:{password}@"
         urls = {"url": f"redis://{place}{server.host}:{server.port}/{database}"}
         if "socket_url" in server:
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
@@ -154,7 +154,7 @@ class Users:
 
     def _clear(self, connection: RespConnection, number: int) -> None:
         users = connection.call("ACL", "USERS")
-        if old_users := [user for user in users if user.partition("/")[0] == self._user(number)]:
+        if old_users := [user for user in users if user.partition(".")[0] == self._user(number)]:
             connection.call("ACL", "DELUSER", *old_users)
         clear(connection, *self._place(number))
 

@@ -67,7 +67,7 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
             raise _impossible(
-                spec, f"no program is known in the image that opens a TCP connection{_named(client)}"
+                spec, f"the image contains no known program for TCP connections{_named(client)}"
             )
     raise _impossible(spec, f"no program is known in the image for the probe {type(probe).__name__}")
 
@@ -100,7 +100,7 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
     if client == "wget":
         insecure = ("--no-check-certificate",) if probe.tls else ()
         return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
-    raise _impossible(spec, f"no program is known in the image that sends an HTTP request{_named(client)}")
+    raise _impossible(spec, f"the image contains no known program for HTTP requests{_named(client)}")
 
 
 #: redirects are not followed, as in the probe of the local engine
@@ -121,7 +121,7 @@ _TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), ti
 
 
 def _named(client: str) -> str:
-    return f" ({client} does not)" if client else ""
+    return f" ({client} cannot be used)" if client else ""
 
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:

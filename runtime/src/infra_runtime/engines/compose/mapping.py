@@ -34,7 +34,7 @@ _RESTART = (
 _PORTS = (
     "In development, a port is published on 127.0.0.1 with the same number; in tests, on a free port; in "
     "staging and production, only the ports of public services are published, on all addresses. Inside the "
-    "container, a kind uses the port numbers of its image."
+    "container, a service of the catalogue uses the port numbers of its image."
 )
 _WATCH = (
     "In development, the action is `sync+restart`; if the folder in the image is not known, it is `rebuild` "
@@ -57,7 +57,8 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`command`, `entrypoint`",
         remark=(
-            "Your own service keeps its command. A kind uses the arguments for the entry point of its image."
+            "Your own service keeps its command. For a service of the catalogue, the arguments of the entry "
+            "point of its image are written instead."
         ),
     ),
     "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
@@ -67,15 +68,16 @@ SPEC: Mapping[str, Row] = {
         attribute="`environment`",
         remark=(
             "A variable that contains a secret is read from the file of the secret when the container "
-            "starts. A kind uses the variables of its image instead of the variables of the local server. "
-            "The variable `INFRA_ENV` is added."
+            "starts. For a service of the catalogue, the variables of its image are written instead of the "
+            "variables of the local server. The variable `INFRA_ENV` is added."
         ),
     ),
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
         remark=(
-            "The directory is kept for your own services; a kind uses the working directory of its image."
+            "The directory is kept for your own services; a service of the catalogue uses the working "
+            "directory of its image."
         ),
     ),
     "prepare": Row(
@@ -100,7 +102,7 @@ SPEC: Mapping[str, Row] = {
     ),
     "exports": Row(
         outcome="changed",
-        attribute="the values that refer to them",
+        attribute="the values that refer to the exports",
         remark=(
             "The values contain the host name of the service's container. A value with a path, a socket or "
             "`localhost` is refused."
@@ -111,8 +113,8 @@ SPEC: Mapping[str, Row] = {
         attribute="`depends_on`",
         remark=(
             "The condition is `service_healthy`, for a task `service_completed_successfully`, and for a "
-            "service without a probe `service_started`. The services in references are also exported in this"
-            " way. A needed service without an image is refused."
+            "service without a probe `service_started`. A service in a reference is added to `depends_on` "
+            "too. A needed service without an image is refused."
         ),
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
@@ -167,8 +169,8 @@ USER_SERVICE: Mapping[str, Row] = {
     **{
         key: Row(
             outcome="kept",
-            attribute="the configuration of the service that uses it",
-            remark="The value is added to that service when the plan is created, as for the local engine.",
+            attribute="the configuration of the service that uses the contribution",
+            remark="The planner adds the contribution to the spec of the service that uses the contribution.",
         )
         for key in ("metrics", "alert", "log")
     },
@@ -219,8 +221,8 @@ REFERENCES: Mapping[str, Row] = {
         outcome="kept",
         attribute="`${NAME:?…}`",
         remark=(
-            "Docker Compose reads the variable at the start, from the environment or from the file `.env` "
-            "beside `compose.yaml`."
+            "Docker Compose reads the environment variable at the start. If the variable is not set, Compose "
+            "reads the value from the file `.env` beside `compose.yaml`."
         ),
     ),
     "${env.NAME:-other}": Row(outcome="kept", attribute="`${NAME:-other}`"),

@@ -1,4 +1,4 @@
-"""Write the Compose files to a folder or compare them with it, and create the files with the secrets."""
+"""Write the Compose files to a folder, or compare them with the files in it; create the secret files."""
 
 from __future__ import annotations
 

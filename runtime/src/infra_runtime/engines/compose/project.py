@@ -1,4 +1,4 @@
-"""The data of a project that the export uses besides the plan: its name, folders, settings and secrets."""
+"""What the export to Compose needs besides the plan: the project's name, folders, settings and secrets."""
 
 from __future__ import annotations
 
@@ -43,11 +43,8 @@ def engine_for(root: Path, output: Path) -> Compose:
 def check_secrets(stacks: Sequence[Resolved]) -> None:
     """Raise `ConfigurationError` if an exported file would contain a secret in plain text.
 
-    The error contains the location of the setting.
-
-
-    The values that `infra config show` masks count as secrets. Secrets in the stack file are accepted in
-    development and test.
+    The error contains the location of the setting. The values that `infra config show` masks count as
+    secrets. Secrets in the stack file are accepted in development and test.
     """
     for resolved in stacks:
         for key, origin in resolved.provenance.items():
@@ -59,12 +56,12 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
                 raise ConfigurationError(
                     f"{key} contains a secret in plain text, which would be written to the Compose file",
                     where=origin.source,
-                    hint=f"Refer to a variable in the environment of `docker compose`: ${{env.{name}}}.",
+                    hint=f"Refer to an environment variable that `docker compose` reads: ${{env.{name}}}.",
                 )
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return an error whose location is a key of a setting with file and line instead, if they are known."""
+    """Return an error with the file and line of a setting as location, if known, instead of its key."""
     key = error.where
     while key.startswith("services."):
         for resolved in stacks:

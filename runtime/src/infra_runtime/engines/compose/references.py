@@ -118,7 +118,7 @@ def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
             raise ConfigurationError(
                 f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
                 where=setting_key(spec.name, field),
-                hint="Pass the secret in `env`: it is then read from a file when the container starts.",
+                hint="Use the secret in `env`: the container reads it from a file when the container starts.",
             )
         text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
     return text

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
@@ -48,12 +49,16 @@ from infra_runtime.messages import (
     Params,
     Wait,
 )
+from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
 DEADLINES = Deadlines()
-#: seconds between two attempts to connect to a supervisor that is starting
+#: seconds between two checks whether a supervisor that is starting has written its control file
 CONNECT_INTERVAL = 0.001
+#: seconds after which a client tries to connect although no supervisor has written the control file; each
+#: attempt needs 0.15 ms of processor time, which the supervisor can use for its start
+RECONNECT_INTERVAL = 0.05
 #: the number of events that a client stores until `events` is read; older events are dropped
 KEPT_EVENTS = 1000
 
@@ -131,7 +136,7 @@ class Client:
         except MessageError as error:
             # Before the greeting is decoded, the version is known only if the answer contains it.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
-            message = f"the supervisor's answer to {method.name} has another type ({error}): it "
+            message = f"the supervisor's answer to {method.name} has another type ({error}): the supervisor "
             raise SupervisorError(message + _versions(protocol)) from error
 
     def _exchange(
@@ -303,12 +308,15 @@ def connect_or_launch(
     environment: str,
     *,
     tmpfs: bool = True,
+    services: Sequence[ServiceSpec] = (),
+    binaries: Mapping[str, str] | None = None,
     launch: Launch | None = None,
     deadlines: Deadlines | None = None,
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    With `tmpfs`, a supervisor that is started keeps the data of a test's services in RAM if possible.
+    While a new supervisor starts, it copies the seeds of `services`, which the caller will start, with the
+    executables `binaries`. With `tmpfs`, it keeps the data of a test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
@@ -320,18 +328,22 @@ def connect_or_launch(
     limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment, tmpfs=tmpfs)
+    argv = _command(paths, environment, services, binaries or {}, tmpfs=tmpfs)
     launch = launch or launcher(paths)
+    known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
     child = launch(argv)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
     while True:
-        with contextlib.suppress(NoStackError):
-            client = Client.connect(paths, lease=True, deadlines=deadlines)
-            client.adopt(child)
-            return client
+        version, now = control_file.version(paths), time.monotonic()
+        if version != known or second or now >= due:
+            known, due = version, now + RECONNECT_INTERVAL
+            with contextlib.suppress(NoStackError):
+                client = Client.connect(paths, lease=True, deadlines=deadlines)
+                client.adopt(child)
+                return client
         status = child.poll() if child is not None else None
         if second:
             child = launch(argv)
@@ -345,6 +357,22 @@ def connect_or_launch(
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
         time.sleep(CONNECT_INTERVAL)
+
+
+def _command(
+    paths: Paths,
+    environment: str,
+    services: Sequence[ServiceSpec],
+    binaries: Mapping[str, str],
+    *,
+    tmpfs: bool,
+) -> list[str]:
+    if environment != "test":  # other environments have data after their first start
+        return command(paths, environment, tmpfs=tmpfs)
+    from infra_runtime.supervisor.planned_copies import planned  # imported here: other clients do not need it
+
+    copies = planned(services, binaries, paths)
+    return command(paths, environment, tmpfs=tmpfs, copies=copies)
 
 
 def failure(failed: Failure) -> InfraError:

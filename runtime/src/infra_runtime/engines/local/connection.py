@@ -176,7 +176,7 @@ def _open(path: str, until: float) -> socket.socket:
 
 def _untrusted(paths: Paths, problem: str) -> SupervisorError:
     user = ownership.user_name(Path(paths.data).stat().st_uid)
-    hint = f"Only {user} and root may serve the stack in {paths.data}. Nothing was sent. "
+    hint = f"Only {user} and root may run the supervisor of {paths.data}. No request was sent. "
     hint += "Run `infra runtime down` as the user who started the stack, and start the stack again; "
     hint += "INFRA_RUNTIME_DIR sets the folder of new sockets."
     return SupervisorError(f"the control socket is not trusted: {problem}", hint=hint)

@@ -32,7 +32,14 @@ class LocalEngine:
         If no supervisor runs for the plan's data directory, a supervisor is started.
         """
         paths = Paths(str(resolved.data))
-        client = connect_or_launch(paths, resolved.environment, tmpfs=resolved.tmpfs, launch=self.launch)
+        client = connect_or_launch(
+            paths,
+            resolved.environment,
+            tmpfs=resolved.tmpfs,
+            services=resolved.plan.services,
+            binaries=resolved.binaries,
+            launch=self.launch,
+        )
         return Stack(client, paths)
 
 

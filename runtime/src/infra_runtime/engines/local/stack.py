@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
+from urllib.parse import quote
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.data_directory.leak_check import LeakCheck, check_leaks
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.engines.variables import program_variables
-from infra_runtime.errors import SupervisorError, UnknownServiceError
+from infra_runtime.errors import ConfigurationError, SupervisorError, UnknownServiceError
 from infra_runtime.messages import (
     CRASH,
     DOWN,
@@ -57,8 +59,11 @@ class Endpoint(Mapping[str, str]):
         ports: Mapping[str, int],
         data: str,
         sensitive: Iterable[str] = (),
+        driver_urls: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
+        #: driver → its URL, with exports in braces; the pytest plugin gets it from the service kit
+        self.driver_urls: Mapping[str, str] = dict(driver_urls)
         #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
         self.ports = dict(ports)
@@ -83,6 +88,32 @@ class Endpoint(Mapping[str, str]):
         """
         first = next(iter(self.ports.values()), None)
         return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
+
+    def url_for(self, driver: str) -> str:
+        """Return the URL in the format of a driver, such as `psycopg`; the service kit defines the drivers.
+
+        Exports in the URL are percent-encoded, except exports that are URLs.
+
+        Raises:
+            ConfigurationError: the driver is unknown, or an export in its URL is missing.
+        """
+        if driver not in self.driver_urls:
+            drivers = ", ".join(self.driver_urls) or "none"
+            raise ConfigurationError(
+                f"{self.name} has no URL for the driver {driver!r}; its drivers are: {drivers}",
+                hint="" if self.driver_urls else "The service kits of the pytest plugin define the drivers.",
+            )
+        exports = {
+            name: value if name == "url" or name.endswith("_url") else quote(value, safe="")
+            for name, value in self.items()
+        }
+        try:
+            return self.driver_urls[driver].format_map(exports)
+        except KeyError as error:
+            raise ConfigurationError(
+                f"{self.name} has no export {error}, which the URL for the driver {driver!r} contains",
+                hint="Use an isolation unit; the shared server does not export a user and a password.",
+            ) from error
 
     def __getattr__(self, name: str) -> str:
         if name.startswith("_"):  # `copy` reads such names before the new object has exports
@@ -111,6 +142,8 @@ class Stack:
         self._client = client
         self._paths = paths
         self._endpoints: dict[str, Endpoint] | None = None
+        #: service → the `driver_urls` of its endpoint
+        self.driver_urls: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def data(self) -> Path:
@@ -136,7 +169,14 @@ class Stack:
         """Return service name → endpoint for all services whose ports are known."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
         return {
-            name: Endpoint(name, service.exports, service.ports, service.data, service.secrets)
+            name: Endpoint(
+                name,
+                service.exports,
+                service.ports,
+                service.data,
+                service.secrets,
+                self.driver_urls.get(name, {}),
+            )
             for name, service in endpoints.items()
         }
 
@@ -158,8 +198,8 @@ class Stack:
     ) -> Outcome:
         """Start the services of a resolved plan, and return their states and the failures.
 
-        `wanted` contains the names of the services to start; services that they need are started too. If it
-        is empty, all services are started. If `wait` is false, the method returns at once.
+        `wanted` contains the names of the services to start; services that they need are started too. If
+        `wanted` is empty, all services are started. If `wait` is false, the method returns at once.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -175,9 +215,9 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event of the stack since `up` with `on_event` (or this call) until the stack ends.
+        """Yield every event of the stack until the stack ends; the iteration waits for each event.
 
-        The iteration waits for each event.
+        The first event is the next event after the call of `up` with `on_event`, or else after this call.
         """
         return self._client.events()
 

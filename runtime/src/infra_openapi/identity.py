@@ -1,0 +1,93 @@
+"""Distinguish findings that have the same rule, subject, location in the old document, and values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from infra_openapi import facts
+from infra_openapi.document import Element
+from infra_openapi.schema.change import Fact
+
+#: The facts about new parts without a name, with the keywords that contain the part. Without
+#: keywords, the element of the fact is the part. The old location distinguishes removed parts.
+_UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
+    **dict.fromkeys((facts.UNION_BRANCH_ADDED, facts.UNION_BRANCH_REPLACED, facts.NEW_ALTERNATIVE), ()),
+    **dict.fromkeys((facts.NOT_ADDED, facts.NOT_NARROWED, facts.NOT_WIDENED, facts.NOT_CHANGED), ()),
+    **dict.fromkeys((facts.PROPERTY_NAMES_ADDED, facts.DEPENDENT_SCHEMA_ADDED), ()),
+    facts.CONTAINS_ADDED: ("contains", "minContains", "maxContains"),
+    **dict.fromkeys(
+        (
+            facts.CONDITION_ADDED,
+            facts.CONDITION_NARROWED,
+            facts.CONDITION_WIDENED,
+            facts.CONDITION_CHANGED,
+        ),
+        ("if", "then", "else"),
+    ),
+}
+#: The position of a member of a list changes when another member is inserted.
+_POSITION = re.compile(r"(?<=/)(oneOf|anyOf|allOf|prefixItems|parameters|servers|security|tags)/\d+(?=/|\Z)")
+_ANNOTATIONS = frozenset(
+    {"title", "description", "summary", "example", "examples", "$comment", "externalDocs"}
+)
+#: The keywords whose value maps names to schemas; a name can be equal to a keyword.
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+
+
+def unnamed(fact: Fact) -> bool:
+    """Return whether the changed part has no name, so that its content identifies it."""
+    element = fact.revision or fact.base
+    if fact.kind not in _UNNAMED or element is None or not isinstance(element.raw, dict):
+        return False
+    return "$ref" not in element.raw
+
+
+def identity(fact: Fact) -> str:
+    """Return a text that distinguishes a fact from others with equal rule, subject, location and values.
+
+    The text contains the location in the new document if this location differs from the location in the old
+    document, and a hash of the content of the changed part if the part has no name. The text is empty if the
+    locations are equal and the part has a name.
+    """
+    element = fact.revision or fact.base
+    before, after = (_place(each) if each is not None else ("", "") for each in (fact.base, element))
+    # If a part was added or removed, one of the two locations is the container, and the subject is the part.
+    contained = after[1].startswith(before[1]) or before[1].startswith(after[1])
+    found = [] if contained and not after[0] else [after]
+    content = [] if element is None or not unnamed(fact) else [_digest(element.raw, _UNNAMED[fact.kind])]
+    return json.dumps([*found, *content]) if found or content else ""
+
+
+def _place(element: Element) -> tuple[str, str]:
+    """Return the file and the JSON pointer of an element; positions in lists are replaced by `*`.
+
+    The file is an empty string for an element in the main file of the document.
+    """
+    file = "" if element.file == element.document.name else PurePosixPath(element.file).name
+    return file, _POSITION.sub(r"\1/*", element.pointer)
+
+
+def _digest(raw: dict[str, Any], keys: tuple[str, ...]) -> str:
+    kept = {key: raw[key] for key in keys if key in raw} if keys else raw
+    text = json.dumps(_without_annotations(kept), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_annotations(raw: Any) -> Any:
+    if isinstance(raw, list):
+        return [_without_annotations(member) for member in raw]
+    if not isinstance(raw, dict):
+        return raw
+    found = {}
+    for key, value in raw.items():
+        if key in _NAMED and isinstance(value, dict):
+            found[key] = {name: _without_annotations(schema) for name, schema in value.items()}
+        elif key in {"enum", "const", "default"}:
+            found[key] = value
+        elif key not in _ANNOTATIONS:
+            found[key] = _without_annotations(value)
+    return found

@@ -1,0 +1,195 @@
+"""The alternatives of a union and its nested unions, each with the other keywords of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from infra_openapi.document import Element
+from infra_openapi.document.reference import target_of
+from infra_openapi.schema import members
+from infra_openapi.schema.annotation import mapping
+from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.intersection import intersection
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
+
+#: The maximum number of combinations if a schema has several unions.
+MOST_COMBINATIONS = 256
+_ONLY_NULL = frozenset({"null"})
+
+
+@dataclass(kw_only=True, eq=False)
+class Branch:
+    """One alternative of a union, with its names.
+
+    `reference` is the name of the schema to which the alternative refers, or its name in the mapping of a
+    discriminator; `references` are all such names if several unions are combined. `siblings` are the other
+    alternatives of each `oneOf` around it, which must not match.
+    """
+
+    node: Node
+    reference: str
+    title: str
+    element: Element | None
+    siblings: Iterable[Node]
+    tags: dict[str, frozenset[str]]
+    references: frozenset[str] = frozenset()
+
+    @property
+    def shown(self) -> str:
+        """Return the name of the alternative; its types if it has no name."""
+        tags = " ".join(text.strip('"') for name in sorted(self.tags) for text in sorted(self.tags[name]))
+        return self.reference or self.title or tags or " or ".join(self.node.type_names)
+
+    def excluded(self) -> list[Node]:
+        """Return the alternatives that a value of this alternative must not match.
+
+        Nearly all open objects match each other, so documents with such alternatives do not mean this.
+        """
+        mine = members.opened(self.node)
+        return [
+            node
+            for node in self.siblings
+            if node.types & self.node.types and not (mine and members.opened(node))
+        ]
+
+
+class TagIndex:
+    """The alternatives of one side by their tags, to find those that can have common values."""
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        self._branches = branches
+        self._position = {branch: index for index, branch in enumerate(branches)}
+
+    @cached_property
+    def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
+        """Return, for each tag, the alternatives by value, and those without this tag."""
+        names = {name for branch in self._branches for name in branch.tags}
+        found: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
+        for name, (tagged, other) in found.items():
+            for branch in self._branches:
+                if name in branch.tags:
+                    for value in branch.tags[name]:
+                        tagged.setdefault(value, []).append(branch)
+                else:
+                    other.append(branch)
+        return found
+
+    def rivals(self, branch: Branch) -> list[Branch]:
+        """Return the alternatives that can have a common value with an alternative of another side."""
+        least: Sequence[Branch] = self._branches
+        for name, values in branch.tags.items():
+            if name in self._by_tag:
+                tagged, other = self._by_tag[name]
+                found = dict.fromkeys(each for value in values for each in tagged.get(value, ()))
+                if len(found) + len(other) < len(least):
+                    least = [*found, *other]
+        return [each for each in least if each.node.types & branch.node.types - _ONLY_NULL]
+
+
+def alternatives(comparer: Comparer, node: Node) -> tuple[list[Branch] | None, bool]:
+    """Return the alternatives of a schema, and whether it allows null.
+
+    The alternatives are None if the combinations of several unions are too many.
+    """
+    spelling = _Spelling(comparer)
+    null = spelling.add(node, "", "", node.element, ())
+    return (None if spelling.full else spelling.found), null
+
+
+class _Spelling:
+    """Spells out the alternatives of one schema."""
+
+    def __init__(self, comparer: Comparer) -> None:
+        self._comparer = comparer
+        self._seen: set[object] = set()
+        self._references: list[str] = []
+        self.found: list[Branch] = []
+        self.full = False
+
+    def add(
+        self, node: Node, reference: str, title: str, element: Element | None, siblings: Iterable[Node]
+    ) -> bool:
+        """Add the alternatives of a schema, and return whether the schema allows null.
+
+        An alternative that is the union itself adds no values, so it is skipped.
+        """
+        if node.key in self._seen or node.impossible or self.full:
+            return False
+        self._seen.add(node.key)
+        if not node.groups:
+            self.found += self._by_type(node, reference, title, element, siblings)
+            return "null" in node.types and self._comparer.member.holds(node, None) is not False
+        group, rest = node.groups[0], node.groups[1:]
+        returns = self._comparer.normalizer.returns(group)
+        if returns:
+            if group.element.identity in self._seen:
+                return False
+            self._seen.add(group.element.identity)
+        base = replace(node, groups=rest, key=("base", node.key), derived=True)
+        plain = base.bare and not rest
+        inner = [self._comparer.node(term) for term in group.branches]
+        exclusive = group.kind == "oneOf" and group.discriminator is None and not returns
+        null = False
+        for index, (name, title_, written_at) in enumerate(self._names(group)):
+            each = inner[index]
+            joined = each
+            if not plain:
+                joined = consistent(intersection(base, each, ("alt", node.key, each.key)))
+                joined = replace(joined, derived=True)
+            if rest and len(self.found) > MOST_COMBINATIONS:
+                self.full = True
+                return null
+            others = (*siblings, *_Others(inner, index)) if siblings and exclusive else siblings
+            others = _Others(inner, index) if exclusive and not siblings else others
+            self._references.append(name)
+            null = self.add(joined, name or reference, title_ or title, written_at, others) or null
+            self._references.pop()
+        self._seen.discard(group.element.identity)
+        return null
+
+    def _names(self, group: Group) -> Iterator[tuple[str, str, Element]]:
+        """Yield the reference, the title and the element of each alternative."""
+        names = {(element.file, element.pointer): value for value, element in mapping(group.element).items()}
+        for term in group.branches:
+            element = term[0]
+            target = _target(element)
+            name = names.get((target.file, target.pointer), "") if target else ""
+            if target is not None and not name:
+                name = target.pointer.rpartition("/")[2]
+            yield name, element.text("title") or (target.text("title") if target else ""), element
+
+    def _by_type(
+        self, node: Node, reference: str, title: str, element: Element | None, siblings: Iterable[Node]
+    ) -> Iterator[Branch]:
+        types = node.types - _ONLY_NULL
+        tags = members.tags(node, self._comparer.node)
+        whole = types | _ONLY_NULL == ALL_TYPES or len(types) == 1
+        for each in [node] if whole else (only(node, name) for name in sorted(types)):
+            yield Branch(
+                node=each,
+                reference=reference,
+                title=title,
+                element=element,
+                siblings=siblings,
+                tags=tags if "object" in each.types else {},
+                references=frozenset(self._references) - {""},
+            )
+
+
+def _target(element: Element) -> Element | None:
+    """Return the schema to which an alternative refers, directly or by the first reference in its `allOf`."""
+    targets = [target_of(each) for each in (element, *element.items("allOf"))]
+    return next((each for each in targets if each is not None), None)
+
+
+class _Others:
+    """The nodes of a list without the node at one index; the list is not copied."""
+
+    def __init__(self, nodes: list[Node], index: int) -> None:
+        self._nodes, self._index = nodes, index
+
+    def __iter__(self) -> Iterator[Node]:
+        return (node for index, node in enumerate(self._nodes) if index != self._index)

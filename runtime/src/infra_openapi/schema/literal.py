@@ -1,0 +1,64 @@
+"""The parts of a question about a value: schemas, and what each of them says about the value."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from infra_openapi.finding import Direction
+from infra_openapi.schema.node import Node, Term
+
+#: The answer if it is proved that no value exists; it is not equal to any JSON value.
+NOTHING: Final = object()
+
+
+class Role(enum.IntEnum):
+    """What a schema says about the value of a question."""
+
+    #: The schema allows the value, and describes all of its properties that another schema describes.
+    SENT = 0
+    #: The schema allows the value.
+    HELD = 1
+    #: The schema does not allow the value, or drops one of its properties.
+    REFUSED = 2
+    #: The schema does not allow the value.
+    DENIED = 3
+
+    @property
+    def positive(self) -> bool:
+        """Return whether the schema allows the value."""
+        return self <= Role.HELD
+
+
+class Literal(NamedTuple):
+    """A schema and its role in a question."""
+
+    node: Node
+    role: Role
+
+
+Literals: TypeAlias = tuple[Literal, ...]
+
+
+class Search(Protocol):
+    """The search that answers the questions about the parts of an array or object."""
+
+    direction: Direction
+
+    def node_of(self, term: Term, /) -> Node:
+        """Return the normal form of a term."""
+        ...
+
+    def part(self, literals: Literals) -> Any:
+        """Return a value with these roles, or `NOTHING`."""
+        ...
+
+    def step(self) -> None:
+        """Count a step of the question, whose number is limited."""
+        ...
+
+
+def limit(node: Node, name: str, nothing: float) -> float:
+    """Return the value of a limit, or `nothing` if the schema does not have it."""
+    facet = node.facets.get(name)
+    return nothing if facet is None else float(facet.value)

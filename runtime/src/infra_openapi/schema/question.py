@@ -1,0 +1,396 @@
+"""Search for a value that some schemas allow and that other schemas refuse.
+
+This is the one question behind the comparison of composed schemas: one schema includes another if no value
+is allowed by the second and refused by the first; two alternatives overlap if both allow the same value. The
+answer is a proof that there is no such value, a value, or undecided if a limit is reached.
+
+The law for messages is the same as outside unions: a client sends and reads only the properties that its
+schema describes. A property that only the new schema describes therefore refutes nothing, and a property that
+only the old schema describes refutes inclusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import Any, Final
+
+from infra_openapi.finding import Direction
+from infra_openapi.schema import array_values, members, scalar_values
+from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.intersection import intersection
+from infra_openapi.schema.literal import NOTHING, Literal, Literals, Role
+from infra_openapi.schema.membership import Membership
+from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, only
+from infra_openapi.schema.normalize import Normalizer
+
+#: The answer if the search ends at a limit.
+UNDECIDED: Final = object()
+#: Limits of one question: the number of steps, and the depth of the value.
+_MOST_STEPS, _DEEPEST = 3000, 24
+#: The values of the types that have few values.
+_FINITE: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
+#: At this depth, it is assumed that schemas that only allow values do not contradict one another.
+_DEEP = 5
+#: The maximum number of closed alternatives of a `oneOf` whose pairs are searched for a common value.
+_MOST_EXCLUSIVE = 40
+
+
+class _LimitError(Exception):
+    """Raised if a question needs too many steps."""
+
+
+class Questions:
+    """Answers questions for one direction; each question is answered once.
+
+    A question with a refusing schema that occurs inside itself has no smaller answer, so it is assumed that
+    no value exists. Answers that depend on an assumption are forgotten if the assumption is wrong.
+    """
+
+    def __init__(
+        self,
+        direction: Direction,
+        normalizer: Normalizer,
+        member: Membership,
+        same: Callable[[Node, Node], bool],
+    ) -> None:
+        self.direction, self.node_of, self.member = direction, normalizer.node, member
+        self._same, self._returns = same, normalizer.returns
+        self._none: set[Hashable] = set()
+        self._found: dict[Hashable, Any] = {}
+        self._tags: dict[Hashable, dict[str, frozenset[str]]] = {}
+        self._trail: list[Hashable] = []
+        self._underway: set[Hashable] = set()
+        self._steps = self._depth = 0
+
+    def ask(
+        self,
+        *,
+        sent: Iterable[Node] = (),
+        held: Iterable[Node] = (),
+        refused: Iterable[Node] = (),
+        denied: Iterable[Node] = (),
+        types: frozenset[str] = ALL_TYPES,
+    ) -> Any:
+        """Return a value with these roles, `NOTHING` if there is none, or `UNDECIDED`.
+
+        The value is a suggestion: it is not checked against keywords that cannot be evaluated.
+        """
+        literals = [Literal(node, Role.SENT) for node in sent]
+        literals += [Literal(node, Role.HELD) for node in held]
+        literals += [Literal(node, Role.REFUSED) for node in refused]
+        literals += [Literal(node, Role.DENIED) for node in denied]
+        if types != ALL_TYPES:
+            limit = Node(key=("types", types), elements=(), types=types, derived=True)
+            literals.append(Literal(limit, Role.HELD))
+        mark = len(self._trail)
+        self._steps = self._depth = 0
+        try:
+            return self.find(tuple(literals))
+        except (_LimitError, RecursionError):
+            self._forget(mark)
+            self._underway.clear()
+            return UNDECIDED
+
+    def _forget(self, mark: int) -> None:
+        self._none.difference_update(self._trail[mark:])
+        del self._trail[mark:]
+
+    def step(self) -> None:
+        """Count a step of the question, whose number is limited."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise _LimitError
+
+    def part(self, literals: Literals) -> Any:
+        """Return a value for a part of an object or array, like `find`."""
+        if self._depth >= _DEEP and all(role.positive for _, role in literals):
+            return {}
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _LimitError
+        try:
+            return self.find(literals)
+        finally:
+            self._depth -= 1
+
+    def find(self, literals: Literals) -> Any:
+        """Return a value with these roles, or `NOTHING` if it is proved that there is none."""
+        kept = self._relevant(literals)
+        if kept is None:
+            return NOTHING
+        key = frozenset((node.key, role) for node, role in kept)
+        if key in self._none:
+            return NOTHING
+        if key in self._found:
+            return self._found[key]
+        if key in self._underway:
+            return {}
+        self.step()
+        mark = len(self._trail)
+        proving = any(not role.positive for _, role in kept)
+        if proving:
+            self._none.add(key)
+            self._trail.append(key)
+        else:
+            # A schema that requires itself has no finite value, but its author does not know this.
+            self._underway.add(key)
+        value = self._split(kept)
+        self._underway.discard(key)
+        if value is not NOTHING:
+            if proving:
+                self._forget(mark)
+            self._found[key] = value
+        elif not proving:
+            self._none.add(key)
+            self._trail.append(key)
+        return value
+
+    def _relevant(self, literals: Literals) -> Literals | None:
+        """Return the literals that have an effect; None if two of them contradict each other."""
+        unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
+        positive: list[Literal] = []
+        for literal in sorted(unique, key=_role):
+            if literal.role.positive and not any(self._equal(each, literal) for each in positive):
+                positive.append(literal)
+        types = ALL_TYPES
+        for node, _ in positive:
+            types &= node.types
+        if not types or any(self.apart(one.node, other.node) for one, other in combinations(positive, 2)):
+            return None
+        negative: list[Literal] = []
+        for literal in unique:
+            node = literal.node
+            if literal.role.positive or not node.types & types:
+                continue
+            if node.unrestrained or any(self._equal(each, literal) for each in positive):
+                return None
+            if not any(self.apart(each.node, node) for each in positive):
+                negative.append(literal)
+        kept = [each for each in positive if not each.node.unrestrained]
+        return (*kept, *negative)
+
+    def _equal(self, one: Literal, other: Literal) -> bool:
+        return one.node.key == other.node.key or self._same(one.node, other.node)
+
+    def apart(self, one: Node, other: Node) -> bool:
+        """Return whether two schemas have no common value because of their types or tags."""
+        if not one.types & other.types:
+            return True
+        if one.types != {"object"} and other.types != {"object"}:
+            return False
+        mine, theirs = self.tags(one), self.tags(other)
+        return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
+
+    def tags(self, node: Node) -> dict[str, frozenset[str]]:
+        """Return the required properties that have enumerated scalar values, with these values."""
+        known = self._tags.get(node.key)
+        if known is None:
+            known = self._tags[node.key] = members.tags(node, self.node_of)
+        return known
+
+    def _split(self, literals: Literals) -> Any:
+        """Split the composed schema with the fewest alternatives."""
+        counts = [
+            (_count(node, positive=role.positive), index)
+            for index, (node, role) in enumerate(literals)
+            if composed(node)
+        ]
+        if not counts:
+            return self._of_type(literals)
+        _, index = min(counts)
+        for option in self._options(*literals[index]):
+            value = self.find((*literals[:index], *option, *literals[index + 1 :]))
+            if value is not NOTHING:
+                return value
+        return NOTHING
+
+    # --- composed schemas ---------------------------------------------------------------------------
+
+    def _options(self, node: Node, role: Role) -> Iterator[Literals]:
+        """Yield the alternatives of a composed schema, each of which is a conjunction."""
+        return self._allowing(node, role) if role.positive else self._refusing(node, role)
+
+    def _allowing(self, node: Node, role: Role) -> Iterator[Literals]:
+        if node.negations:
+            denied = tuple(Literal(self.node_of(term), Role.DENIED) for term in node.negations)
+            yield (Literal(_rest(node, negations=()), role), *denied)
+        elif node.groups:
+            group = node.groups[0]
+            base = Literal(_rest(node, groups=node.groups[1:]), role)
+            branches = [self.node_of(branch) for branch in group.branches]
+            for index, branch in enumerate(branches):
+                others = branches[:index] + branches[index + 1 :] if self._exclusive(group) else []
+                denied = tuple(
+                    Literal(other, Role.DENIED)
+                    for other in others
+                    if not self._both_open(branch, other) and not self.apart(branch, other)
+                )
+                yield (base, Literal(branch, role), *denied)
+        elif node.conditions:
+            one = node.conditions[0]
+            base = Literal(_rest(node, conditions=node.conditions[1:]), role)
+            when, then, otherwise = (self.node_of(term) for term in (one.when, one.then, one.otherwise))
+            yield (base, Literal(when, role), Literal(then, role))
+            yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
+        else:
+            name, term = next(iter(node.dependent_schemas.items()))
+            base = Literal(_rest(node, dependent_schemas=_without(node.dependent_schemas, name)), role)
+            yield (base, Literal(self._requires(node, name), Role.DENIED))
+            yield (base, Literal(self.node_of(term), role))
+
+    def _refusing(self, node: Node, role: Role) -> Iterator[Literals]:
+        if node.negations or node.conditions or node.dependent_schemas:
+            # The other keywords can describe properties too, so the rest need not describe them.
+            rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
+            if not rest.unrestrained:
+                yield (Literal(rest, Role.DENIED),)
+            yield from ((Literal(self.node_of(term), Role.HELD),) for term in node.negations)
+            for condition in node.conditions:
+                terms = condition.when, condition.then, condition.otherwise
+                when, then, otherwise = map(self.node_of, terms)
+                yield (Literal(when, Role.HELD), Literal(then, Role.DENIED))
+                yield (Literal(when, Role.DENIED), Literal(otherwise, Role.DENIED))
+            for name, term in node.dependent_schemas.items():
+                present = Literal(self._requires(node, name), Role.HELD)
+                yield (present, Literal(self.node_of(term), Role.DENIED))
+            return
+        group = node.groups[0]
+        base = _rest(node, groups=node.groups[1:])
+        branches = [self.node_of(branch) for branch in group.branches]
+        alone = base.unrestrained
+        yield tuple(Literal(each if alone else both(base, each), role) for each in branches)
+        if self._exclusive(group):
+            for one, other in self._overlaps(branches):
+                yield (Literal(base, Role.HELD), Literal(one, Role.HELD), Literal(other, Role.HELD))
+
+    def _overlaps(self, branches: list[Node]) -> Iterator[tuple[Node, Node]]:
+        """Return the pairs of alternatives that can have a common value other than an open object.
+
+        Nearly all open objects have common values, which clients do not send.
+        """
+        if len(branches) > _MOST_EXCLUSIVE and not all(map(members.opened, branches)):
+            raise _LimitError
+        for index, one in enumerate(branches):
+            for other in branches[index + 1 :]:
+                types = one.types & other.types - {"null"}
+                if self._both_open(one, other):
+                    types -= {"object"}
+                if types and not self.apart(one, other):
+                    yield (limited(one, types), other)
+
+    def _exclusive(self, group: Group) -> bool:
+        """Return whether a value must match exactly one alternative.
+
+        A discriminator selects one alternative, and a union that is its own alternative has no meaning.
+        """
+        return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
+
+    def _both_open(self, one: Node, other: Node) -> bool:
+        """Return whether two alternatives are open objects, which nearly always match each other."""
+        return self.direction is not Direction.NONE and members.opened(one) and members.opened(other)
+
+    def _requires(self, node: Node, name: str) -> Node:
+        element = node.elements[0]
+        return Node(
+            key=("requires", name),
+            elements=(),
+            types=frozenset({"object"}),
+            required={name: element},
+            derived=True,
+        )
+
+    # --- simple schemas -----------------------------------------------------------------------------
+
+    def _of_type(self, literals: Literals) -> Any:
+        """Return a value of any type; no schema of the question is composed."""
+        types = ALL_TYPES
+        for node, role in literals:
+            types = types & node.types if role.positive else types
+        for kind in TYPES:
+            if kind in types:
+                value = self._of_one_type(literals, kind)
+                if value is not NOTHING:
+                    return value
+        return NOTHING
+
+    def _of_one_type(self, literals: Literals, kind: str) -> Any:
+        positive = [each for each in literals if each.role.positive]
+        negative = [each for each in literals if not each.role.positive and kind in each.node.types]
+        merged = Node(key=(), elements=(), types=frozenset({kind}))
+        for node, _ in positive:
+            merged = intersection(merged, only(node, kind), ())
+        merged = consistent(merged)
+        if merged.impossible:
+            return NOTHING
+        listed: list[Any] = _FINITE.get(kind, [])
+        if kind in merged.values or (listed and kind not in merged.values):
+            return self._listed(
+                list(merged.values[kind].values()) if kind in merged.values else listed, literals
+            )
+        refusals = [each.node for each in negative]
+        if kind == "number":
+            value = scalar_values.number(merged, refusals)
+        elif kind == "string":
+            value = scalar_values.text(merged, refusals)
+        elif kind == "array":
+            return array_values.array(self, merged, positive, negative)
+        else:
+            return members.Objects(self, merged, positive, negative).find()
+        return NOTHING if value is None else value
+
+    def _listed(self, values: list[Any], literals: Literals) -> Any:
+        """Return a value from a list."""
+        holds = self.member.holds
+        for value in values:
+            if all(
+                holds(node, value) is not False if role.positive else holds(node, value) is not True
+                for node, role in literals
+            ):
+                return value
+        return NOTHING
+
+
+def _role(literal: Literal) -> Role:
+    return literal.role
+
+
+def composed(node: Node) -> bool:
+    """Return whether a schema consists of other schemas for the same value."""
+    return bool(node.groups or node.negations or node.conditions or node.dependent_schemas)
+
+
+def _count(node: Node, *, positive: bool) -> int:
+    """Return about how many alternatives a composed schema has in a question."""
+    if positive:
+        return 1 if node.negations else len(node.groups[0].branches) if node.groups else 2
+    return 1 + len(node.negations) + 2 * (len(node.conditions) + len(node.dependent_schemas))
+
+
+def both(one: Node, other: Node) -> Node:
+    """Return the intersection of two schemas."""
+    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)
+
+
+def limited(node: Node, types: frozenset[str]) -> Node:
+    """Return a schema restricted to these types."""
+    if node.types <= types:
+        return node
+    key = ("limited", node.key, types)
+    return replace(node, types=node.types & types, key=key, derived=True)
+
+
+def _rest(node: Node, **changes: Any) -> Node:
+    """Return a schema without some of its composed keywords."""
+    left = (
+        len(changes.get("groups", node.groups)),
+        len(changes.get("negations", node.negations)),
+        len(changes.get("conditions", node.conditions)),
+        len(changes.get("dependent_schemas", node.dependent_schemas)),
+    )
+    return replace(node, **changes, key=("rest of", node.key, left), derived=True)
+
+
+def _without(terms: Any, name: str) -> dict[str, Term]:
+    return {key: term for key, term in terms.items() if key != name}

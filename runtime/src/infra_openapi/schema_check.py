@@ -1,0 +1,192 @@
+"""Check values with jsonschema, after the keywords of all versions of OpenAPI are converted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from infra_openapi.document import Element
+from infra_openapi.document.reference import target_of
+from infra_openapi.finding import Direction
+from infra_openapi.schema.node import COUNTS, TYPES, Node
+from infra_openapi.schema.pattern import harmless
+
+#: The maximum number of connected schemas for which an example is searched.
+_MOST_SCHEMAS = 1500
+#: The keyword that hides a property in a direction.
+HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_TYPES = frozenset({*TYPES, "integer"})
+#: Keywords whose value is data, and therefore contains no schemas.
+_DATA = frozenset({"const"})
+_SCHEMA, _NUMBER = (dict, bool), (int, float)
+#: The keywords that jsonschema checks, with the valid types of their values.
+_UNDERSTOOD: dict[str, tuple[type, ...]] = {
+    "type": (str, list),
+    "enum": (list,),
+    "format": (str,),
+    "pattern": (str,),
+    "required": (list,),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), _NUMBER),
+    **dict.fromkeys(COUNTS, _NUMBER),
+    "uniqueItems": (bool,),
+    **dict.fromkeys(("properties", "patternProperties", "dependentSchemas", "dependentRequired"), (dict,)),
+    **dict.fromkeys(
+        (
+            "items",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "propertyNames",
+            "contains",
+            "not",
+            "if",
+            "then",
+            "else",
+        ),
+        _SCHEMA,
+    ),
+    **dict.fromkeys(("allOf", "oneOf", "anyOf", "prefixItems"), (list,)),
+}
+
+
+class Checker:
+    """Converts the schemas of one document for jsonschema.
+
+    Each schema is converted when it is first needed.
+    """
+
+    def __init__(self, direction: Direction) -> None:
+        self._hidden = HIDDEN[direction]
+        self._known: dict[str, Any] = {}
+        self._waiting: list[tuple[str, Element]] = []
+        known = self._known
+
+        def follow(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+            del schema
+            yield from validator.descend(instance, known[name])
+
+        self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
+
+    def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
+        """Yield the errors that jsonschema finds when it checks a value with the schemas of a node."""
+        for element in node.elements:
+            name = self._name(element)
+            self._rewrite_all()
+            yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
+
+    def _name(self, element: Element) -> str:
+        name = f"{element.file}#{element.pointer}"
+        if name not in self._known:
+            if len(self._known) > _MOST_SCHEMAS:
+                raise OverflowError
+            self._known[name] = True
+            self._waiting.append((name, element))
+        return name
+
+    def _rewrite_all(self) -> None:
+        while self._waiting:
+            name, element = self._waiting.pop()
+            self._known[name] = self._rewritten(element)
+
+    def _rewritten(self, element: Element) -> Any:
+        raw = element.raw
+        if not isinstance(raw, dict):
+            return raw if isinstance(raw, bool) else True
+        target = target_of(element)
+        if target is not None and not element.document.modern:
+            return {"x-follow": self._name(target)}
+        made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}
+        for key, value in raw.items():
+            if key in _DATA:
+                made[key] = value
+            elif isinstance(value, _UNDERSTOOD.get(key, ())) and _sound(key, value):
+                made[key] = self._part(element, key, value)
+        self._modernise(element, raw, made)
+        return made
+
+    def _part(self, element: Element, key: str, value: Any) -> Any:
+        inner = element.child(key)
+        if inner is None:
+            return value
+        if key in {"enum", "type", "required", "dependentRequired"}:
+            return value
+        if key in _NAMED:
+            return {name: self._rewritten(each) for name, each in inner.members().items()}
+        if isinstance(value, list):
+            return [self._rewritten(each) for each in element.items(key)]
+        return self._rewritten(inner) if isinstance(value, dict) else value
+
+    def _hides(self, element: Element) -> bool:
+        """Return whether a property is not sent in this direction (read-only or write-only).
+
+        The keyword can be in the schema of the property, or in the schema to which this schema refers.
+        """
+        target = target_of(element)
+        modern = target is None or element.document.modern
+        own = modern and isinstance(element.raw, dict) and element.raw.get(self._hidden) is True
+        return own or (target is not None and self._hides(target))
+
+    def _modernise(self, element: Element, raw: dict[str, Any], made: dict[str, Any]) -> None:
+        """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12.
+
+        Properties that are hidden in this direction (read-only in requests, write-only in responses) are no
+        longer required.
+        """
+        if raw.get("nullable") is True and isinstance(made.get("type"), str):
+            made["type"] = [made["type"], "null"]
+            if "enum" in made:
+                made["enum"] = [*raw["enum"], None]
+        for key, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if isinstance(raw.get(strict), bool):
+                made.pop(strict, None)
+                if raw[strict] and key in made:
+                    made[strict] = made.pop(key)
+        if not isinstance(raw.get("required"), list):
+            made.pop("required", None)
+        elif isinstance(raw.get("properties"), dict):
+            inner = element.child("properties")
+            hidden = {name for name, each in inner.members().items() if self._hides(each)} if inner else set()
+            made["required"] = [
+                name for name in raw["required"] if isinstance(name, str) and name not in hidden
+            ]
+
+
+def _sound(key: str, value: Any) -> bool:
+    """Return whether jsonschema can use the value of a keyword.
+
+    The result is False for patterns that can take exponential time.
+    """
+    patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
+    if not all(map(harmless, patterns)):
+        raise ValueError(key)
+    if key == "type":
+        return all(
+            isinstance(each, str) and each in _TYPES
+            for each in (value if isinstance(value, list) else [value])
+        )
+    if key == "required":
+        return all(isinstance(each, str) for each in value)
+    if key == "dependentRequired":
+        return all(isinstance(each, list) for each in value.values())
+    return not isinstance(value, float) or value > 0 or key != "multipleOf"
+
+
+_FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid", "regex"))
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _moment(value: object) -> bool:
+    return not isinstance(value, str) or ("T" in value.upper() and bool(dt.datetime.fromisoformat(value)))
+
+
+def _in_range(least: int, most: int) -> Any:
+    return lambda value: isinstance(value, bool) or not isinstance(value, int) or least <= value <= most
+
+
+_FORMATS.checks("int32")(_in_range(-(2**31), 2**31 - 1))
+_FORMATS.checks("int64")(_in_range(-(2**63), 2**63 - 1))

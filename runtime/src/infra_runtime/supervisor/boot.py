@@ -1,0 +1,94 @@
+"""The first part of a supervisor's start, before it imports asyncio.
+
+The guardian's process and the copies of seeds start here, because they run in parallel with the imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from infra_runtime.data_directory import memory_folder, remains, restoration, seed_cache
+from infra_runtime.data_directory.journal import Journal, boot, rotate
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import cgroup, disk, ownership
+from infra_runtime.host.privileges import become_subreaper
+from infra_runtime.supervisor import seed_copies
+from infra_runtime.supervisor.guardian_process import Guardian
+from infra_runtime.supervisor.seed_copies import SeedCopy
+from infra_runtime.supervisor.service_folders import ServiceFolders
+
+
+class Boot(NamedTuple):
+    """The objects of the supervisor that are created before it imports asyncio."""
+
+    paths: Paths
+    environment: str
+    token: str
+    guardian: Guardian
+    journal: Journal
+    places: ServiceFolders
+    #: the folders that are removed at the end
+    temporary: tuple[str, ...]
+    #: the paths that interrupted saves, restores and removals left
+    leftovers: tuple[str, ...]
+    #: final path → copy of a seed
+    copies: Mapping[str, SeedCopy]
+
+
+def prepared(paths: Paths, descriptor: int, environment: str, *, tmpfs: bool, copies: str) -> Boot:
+    """Clean up after an earlier supervisor, start the guardian and the planned copies of seeds.
+
+    `descriptor` holds the lock of the data directory. Raises `DataDirectoryError`, and `OSError`.
+    """
+    become_subreaper()
+    ownership.make_private_folder(paths.home, shared=True)
+    cleaned = remains.end(paths)
+    undone, leftovers = restoration.recover(paths)
+    is_test = environment == "test"
+    temporary = [paths.services] if is_test else []
+    for folder in temporary:  # tests start without data; existing data was left by a killed supervisor
+        remove(folder)
+    rotate(paths.journal)
+    token = os.urandom(8).hex()
+    places = ServiceFolders(paths, in_memory=tmpfs and is_test)
+    if places.memory:
+        temporary.append(places.memory)
+        leftovers += memory_folder.abandoned()
+    folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
+    guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
+    # Both after the start of the guardian, which removes them in any case.
+    ownership.make_private_folder(paths.run)
+    journal = Journal(paths.journal)
+    _begin(journal, environment, token, places)
+    if cleaned.pids or cleaned.left:
+        journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
+    if cleaned.lost:
+        reason = f"the machine has rebooted, so the data in {cleaned.lost} are gone"
+        journal.write("memory-lost", reason=reason)
+    if undone:
+        journal.write("restore-undone")
+    begun = (
+        seed_copies.start(copies, paths, guardian, environment=environment, token=token) if is_test else {}
+    )
+    return Boot(
+        paths, environment, token, guardian, journal, places, tuple(temporary), tuple(leftovers), begun
+    )
+
+
+def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> None:
+    """Write the first event of a run, and enter the control group of the stack."""
+    group = cgroup.planned(token)
+    details = {"environment": environment, "token": token, "boot": boot(), "cgroup": group}
+    details |= {"folder": places.memory} if places.memory else {}
+    details |= {"reason": places.reason} if places.reason else {}
+    journal.write("up", pid=os.getpid(), **details)
+    cgroup.enter(group)  # after the event, by which the next supervisor finds the group of a killed one
+
+
+def remove(folder: str) -> None:
+    """Remove a folder with its content; errors are ignored."""
+    with contextlib.suppress(OSError):
+        disk.remove(folder)

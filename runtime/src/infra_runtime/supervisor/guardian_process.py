@@ -1,0 +1,91 @@
+"""The supervisor's end of the pipe to the guardian, and the start of the guardian's process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from infra_runtime.data_directory import lock
+
+
+class Guardian:
+    """The connection of the supervisor to its guardian, a pipe.
+
+    A guardian that was killed is started again.
+    """
+
+    def __init__(self, token: str, locks: Sequence[int], ports: str, folders: Sequence[str]) -> None:
+        self._token = token
+        #: the folder with the lock files of the ports, of which the guardian removes those that are free
+        self._ports = ports
+        #: the lock of the data directory, and further locks that the guardian also holds
+        self._locks = tuple(locks)
+        #: the folders that the guardian removes after the supervisor's exit
+        self._folders = folders
+        #: pid → start time of the running processes
+        self._records: dict[int, str] = {}
+        self._pipe = -1
+        self.pid = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start the guardian, and send to it the pid and start time of every running process."""
+        if self._pipe != -1:
+            os.close(self._pipe)
+        read_end, self._pipe = os.pipe()
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.supervisor.guardian as g; "
+        code += "g.main(int(sys.argv[1]), *sys.argv[2:])"
+        arguments = [str(read_end), self._token, self._ports, *self._folders]
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            # The guardian gets a process group in the supervisor's session, not a new session: when the
+            # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
+            # Source: setpgid(2), orphaned process groups.
+            process_group=0,
+            pass_fds=(read_end, *self._locks),
+            env={},
+        )
+        child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
+        self.pid = child.pid
+        lock.name_holder(self._locks[0], self.pid)
+        os.close(read_end)
+        for pid, start in self._records.items():
+            self._send(f"+{pid} {start}\n")
+        os.set_blocking(self._pipe, False)
+
+    def watch(self, pid: int, start: str) -> None:
+        """Send the pid and start time of a new process to the guardian."""
+        self._records[pid] = start
+        self._send(f"+{pid} {start}\n")
+
+    def forget(self, pid: int) -> None:
+        """Report to the guardian that a process has exited, so that the guardian does not kill this pid."""
+        if self._records.pop(pid, None) is not None:
+            self._send(f"-{pid}\n")
+
+    def kill(self) -> None:
+        """Kill the guardian at a normal stop of the stack. SIGKILL also ends a paused process."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.close()
+
+    def close(self) -> None:
+        """Close the pipe; the guardian then kills the recorded processes and exits."""
+        os.close(self._pipe)
+        self._pipe = -1
+
+    def _send(self, text: str) -> None:
+        # If the guardian was killed, the pipe is broken: SIGCHLD follows, and `_reaped` starts a new guardian
+        # with all records. If the guardian does not read, the pipe is full: the guardian is killed, with the
+        # same result.
+        try:
+            os.write(self._pipe, text.encode())
+        except BlockingIOError:
+            os.kill(self.pid, signal.SIGKILL)
+        except BrokenPipeError:
+            pass

@@ -1,0 +1,89 @@
+"""Pairs of pydantic types: the second type of each pair accepts every value of the first one, and more."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, create_model
+
+
+class Cat(BaseModel):
+    """An alternative with a tag."""
+
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    """Another alternative."""
+
+    kind: Literal["dog"]
+    name: str
+    friend: Cat | None = None
+
+
+class Bird(BaseModel):
+    """An alternative that is added."""
+
+    kind: Literal["bird"]
+    wings: list[int]
+
+
+class _Sizes(enum.StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class _MoreSizes(enum.StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+    HUGE = "huge"
+
+
+_Order = create_model("Order", name=(str, ...), count=(int, ...))
+_WithDefault = create_model("Order", name=(str, ...), count=(int, 1))
+_Nullable = create_model("Order", name=(str, ...), count=(int | None, ...))
+_Noted = create_model("Order", name=(str, ...), count=(int, ...), note=(str | None, None))
+
+_SizesOfOneName = enum.StrEnum("Size", {each.name: each.value for each in _Sizes})
+_MoreSizesOfOneName = enum.StrEnum("Size", {each.name: each.value for each in _MoreSizes})
+
+#: Name, narrow type, wide type.
+PAIRS: list[tuple[str, Any, Any]] = [
+    ("literal", Literal["a", "b"], Literal["a", "b", "c"]),
+    ("number literal", Literal[1, 2], Literal[1, 2, 3]),
+    ("enum", _SizesOfOneName, _MoreSizesOfOneName),
+    ("union of scalars", int | str, int | str | bool),
+    ("bound", Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1)]),
+    ("default", _Order, _WithDefault),
+    ("nullable", _Order, _Nullable),
+    (
+        "discriminated",
+        *(Annotated[union, Field(discriminator="kind")] for union in (Cat | Dog, Cat | Dog | Bird)),
+    ),
+    ("union of models", Cat | Dog, Cat | Dog | Bird),
+    ("optional field", _Order, _Noted),
+]
+#: The pairs whose wide type does no harm in responses either.
+TOLERATED = {"optional field"}
+
+
+def contexts(kind: Any) -> dict[str, Any]:
+    """Return types that contain a type."""
+    return {
+        "alone": kind,
+        "optional": kind | None,
+        "list": list[kind],
+        "dictionary": dict[str, kind],
+        "list in union": list[kind] | int,
+        "field": create_model("Outer", inner=(kind, ...)),
+        "optional field": create_model("Outer", inner=(kind | None, None)),
+        "nested": create_model("Outer", inner=(create_model("Inner", deep=(list[kind], ...)), ...)),
+    }
+
+
+def schema(kind: Any, mode: Literal["validation", "serialization"]) -> tuple[Any, dict[str, Any]]:
+    """Return the schema of a type, and the shared schemas to which it refers."""
+    made = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")
+    return made, made.pop("$defs", {})

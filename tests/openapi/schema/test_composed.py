@@ -1,0 +1,155 @@
+"""Random rewritings give no harmful finding, and random harmful changes give one; pydantic models too.
+
+`python -m benchmarks rewritings` runs more of them.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from fakes import composed, harmful, models
+from fakes.api import receives, report, rules, sends
+
+REWRITINGS, CHANGES = 400, 200
+SAFE = [
+    pytest.param(*pair, context, id=f"{pair[0]}-{context}")
+    for pair in models.PAIRS
+    for context in models.contexts(int)
+]
+
+
+def object_of(number: int, *required: str, tag: str | int | None = None) -> dict[str, Any]:
+    """Return the schema of an event; the tag is the name or the number of the event."""
+    properties: dict[str, Any] = {"id": {"type": "string"}, "more": {"type": "integer"}}
+    properties["kind"] = {"enum": [number if tag is None else tag]}
+    return {"type": "object", "properties": properties, "required": ["kind", "id", *required]}
+
+
+def events(count: int, *required: str, **more: Any) -> dict[str, Any]:
+    """Return a union of events; the last event has further required properties."""
+    alternatives = [object_of(number) for number in range(count - 1)]
+    return {"oneOf": [*alternatives, object_of(count - 1, *required)], **more}
+
+
+def test_rewriting_a_composed_schema_gives_no_harmful_finding() -> None:
+    failed = []
+    for seed in range(REWRITINGS):
+        case = composed.rewriting(Random(seed))
+        verdicts = report(case.before, case.after).verdict, report(case.after, case.before).verdict
+        if "breaking" in verdicts:
+            failed.append((seed, case.name))
+
+    assert failed == []
+
+
+def test_a_change_that_a_value_proves_gives_a_finding_in_both_directions() -> None:
+    missed = []
+    for seed in range(CHANGES):
+        case = harmful.harmful(Random(seed))
+        if case is None:
+            continue
+        sent = {
+            each.level for each in report(case.before, case.after).findings if each.direction == "request"
+        }
+        got = {
+            each.level for each in report(case.after, case.before).findings if each.direction == "response"
+        }
+        if sent <= {"info"} or got <= {"info"}:
+            missed.append((seed, case.name))
+
+    assert missed == []
+
+
+@pytest.mark.parametrize(("name", "narrow", "wide", "context"), SAFE)
+def test_a_safe_change_of_a_model_gives_no_harmful_finding_and_the_opposite_change_does(
+    name: str, narrow: Any, wide: Any, context: str
+) -> None:
+    def verdict(make: Any, mode: Any, before: Any, after: Any) -> str:
+        documents = []
+        for kind in (before, after):
+            made, shared = models.schema(models.contexts(kind)[context], mode)
+            documents.append(make(made, components={"schemas": shared}))
+        return report(*documents).verdict
+
+    assert verdict(sends, "validation", narrow, wide) == "compatible"
+    assert verdict(receives, "serialization", wide, narrow) in {"compatible", "warning"}
+    assert verdict(sends, "validation", wide, narrow) != "compatible"
+    if name not in models.TOLERATED:
+        assert verdict(receives, "serialization", narrow, wide) != "compatible"
+
+
+@pytest.mark.parametrize("count", [70, 400])
+@pytest.mark.parametrize("discriminator", [{}, {"discriminator": {"propertyName": "kind"}}])
+def test_an_alternative_of_a_large_union_is_compared(count: int, discriminator: dict[str, Any]) -> None:
+    before, after = events(count, **discriminator), events(count, "more", **discriminator)
+
+    assert rules(sends(before), sends(after)) == ["request-property-became-required"]
+    assert rules(receives(after), receives(before)) == ["response-property-became-optional"]
+
+
+def test_a_limit_is_a_warning_that_names_the_limit() -> None:
+    def schema(count: int) -> dict[str, Any]:
+        unions = [[f"{letter}{number}" for number in range(count)] for letter in "ab"]
+        return {
+            "allOf": [{"anyOf": [{"type": "object", "required": [name]} for name in each]} for each in unions]
+        }
+
+    (finding,) = report(sends(schema(40)), sends(schema(41))).findings
+
+    assert (finding.rule, finding.level) == ("request-union-too-large", "warning")
+    assert "more than 256 combinations" in finding.message
+
+
+def test_alternatives_with_number_tags_are_not_mixed_up() -> None:
+    before, after = ({"oneOf": [object_of(0), object_of(0, tag=tag)]} for tag in (2, 6))
+
+    assert rules(sends(before), sends(after)) == [
+        "request-union-branch-added",
+        "request-union-branch-removed",
+    ]
+    assert rules(receives(before), receives(after)) == ["response-union-branch-replaced"]
+
+
+def test_an_added_optional_property_does_no_harm_inside_a_union() -> None:
+    def labels(**more: Any) -> dict[str, Any]:
+        named = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, **more}}
+        return {"type": "array", "items": {"anyOf": [{"type": "string"}, named]}}
+
+    apart = {
+        "anyOf": [
+            {"type": "object", "properties": {"labels": {"type": "array", "items": each}}}
+            for each in labels()["items"]["anyOf"]
+        ]
+    }
+    merged = {"type": "object", "properties": {"labels": labels(why={"type": "string"})}}
+
+    assert report(sends(apart), sends(merged)).verdict == "compatible"
+
+
+def test_one_object_can_replace_a_union() -> None:
+    union = {"oneOf": [object_of(0, "more"), object_of(1)]}
+    wide = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"enum": [0, 1]}, "id": {"type": "string"}, "more": {"type": "integer"}},
+    }
+
+    assert report(sends(union), sends(wide)).verdict == "compatible"
+    assert report(sends(wide), sends(union)).verdict == "breaking"
+    assert report(receives(wide), receives(union)).verdict == "compatible"
+
+
+def test_an_alternative_that_allows_all_values_of_another_makes_them_invalid() -> None:
+    first = {"type": "object", "properties": {"a": {"type": "boolean"}}}
+    before, after = (
+        {"oneOf": [first, {"type": "object", "anyOf": [{"type": "integer"}, each]}]}
+        for each in ({"type": "string"}, {})
+    )
+
+    (finding, *_) = report(sends(before), sends(after)).findings
+
+    assert (finding.rule, finding.level) == ("request-union-overlap-added-for-some", "breaking")
+    assert finding.witness is not None
