@@ -145,13 +145,14 @@ class Finding:
         if self.unnamed:
             return ()
         removed, added = self.before, self.after
-        if isinstance(added if removed is None else removed, list) and "enum-value" in self.rule:
+        values = added if removed is None else removed
+        if isinstance(values, list) and "enum-value" in self.rule:
             # Each value was a separate finding.
             return tuple(
                 self._hash(
                     json.dumps(value, sort_keys=True), *((value, None) if added is None else (None, value))
                 )
-                for value in (removed if added is None else added)
+                for value in values
             )
         former = self._hash(self.subject, self.before, self.after)
         return () if former == self.fingerprint else (former,)
