@@ -159,8 +159,8 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
 
 def _values(values: Any) -> str:
     """Return the values of an enumeration as text: `value 'a'`, or `values 'a', 'b' and 3 more`."""
-    if not isinstance(values, list):
-        return ""
+    if not isinstance(values, list) or not values:
+        return ""  # the list of values is empty if no enumerated value satisfies the other keywords
     texts = [shown(value) for value in values]
     if len(texts) == 1:
         return f"value {texts[0]}"

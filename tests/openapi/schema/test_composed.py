@@ -129,6 +129,23 @@ def test_an_added_optional_property_does_no_harm_inside_a_union() -> None:
     assert report(sends(apart), sends(merged)).verdict == "compatible"
 
 
+def test_a_property_that_is_impossible_through_references_makes_its_object_impossible() -> None:
+    def required(schema: Any) -> dict[str, Any]:
+        return {"type": "object", "required": ["a"], "properties": {"a": schema}}
+
+    shared = {"components": {"schemas": {"Part": composed.ref("None"), "None": False}}}
+
+    for make in (sends, receives):
+        before, after = (make(required(each), **shared) for each in (False, composed.ref("Part")))
+        assert report(before, after).findings == report(after, before).findings == ()
+
+
+def test_an_enumeration_without_a_possible_value_is_compared() -> None:
+    case = composed.rewriting(Random(3294))
+
+    assert report(case.before, case.after).verdict == "compatible"
+
+
 def test_one_object_can_replace_a_union() -> None:
     union = {"oneOf": [object_of(0, "more"), object_of(1)]}
     wide = {

@@ -74,10 +74,13 @@ class Comparer:
         """Return whether it is proved that a schema allows no value."""
         return self.nothing_in(self.node(term))
 
-    def nothing_in(self, node: Node) -> bool:
-        """Return whether it is proved that a normal form allows no value."""
+    def nothing_in(self, node: Node, *, thorough: bool = False) -> bool:
+        """Return whether it is proved that a normal form allows no value.
+
+        The required properties of a simple object are only examined if the search is thorough.
+        """
         return node.impossible or (
-            (composed(node) or requires_composed(node))
+            (thorough or composed(node) or requires_composed(node))
             and self._questions[Direction.NONE].ask(held=[node]) is NOTHING
         )
 

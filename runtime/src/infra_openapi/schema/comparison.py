@@ -38,7 +38,8 @@ def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
     if comparer.same_nodes(old, new):
         return change
     if old.impossible or new.impossible:
-        return _impossible(change, old, new, comparer.nothing_in(old), comparer.nothing_in(new))
+        gone, goes = (comparer.nothing_in(node, thorough=True) for node in (old, new))
+        return _impossible(change, old, new, gone, goes)
     annotation.compare(old, new, change, comparer)
     noted = len(change.facts)
     _values(old, new, change, comparer)

@@ -274,7 +274,9 @@ class Questions:
             raise _LimitError
         for index, one in enumerate(branches):
             for other in branches[index + 1 :]:
-                types = one.types & other.types - {"null"}
+                # By the law of messages, alternatives that are nullable for no reason do not overlap.
+                nulls = frozenset[str]() if self.direction is Direction.NONE else frozenset({"null"})
+                types = one.types & other.types - nulls
                 if self._both_open(one, other):
                     types -= {"object"}
                 if types and not self.apart(one, other):
