@@ -119,7 +119,7 @@ def _names(rule: str, keyword: str) -> bool:
     The id `request-max-length-decreased` contains `maxLength`.
     """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
-    return f"-{dashed}-" in f"-{rule}-"
+    return "-".join(("", dashed, "")) in "-".join(("", rule, ""))
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
