@@ -85,3 +85,17 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 def kill(pid: int) -> None:
     """Kill a process of the test's stack with SIGKILL."""
     os.kill(pid, signal.SIGKILL)
+
+
+def kill_both(data: Path, pid: int) -> None:
+    """Kill supervisor and guardian, as the kernel does when it is out of memory."""
+    guardian = int(Path(Paths(str(data)).lock).read_text().split()[0])
+    os.kill(pid, signal.SIGSTOP)  # it must not replace its guardian
+    os.kill(guardian, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not is_running(pid) and not is_running(guardian))
+
+
+def is_running(pid: int) -> bool:
+    process = processes.look(pid)
+    return process is not None and process.state != processes.ZOMBIE

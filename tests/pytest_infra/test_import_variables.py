@@ -55,6 +55,45 @@ def test_a_pool_that_was_created_by_an_import_is_connected_to_the_database_of_ea
 
 
 @pytest.mark.real("postgres")
+def test_a_pool_of_asyncpg_is_connected_to_the_database_of_each_test(suite: Suite) -> None:
+    """asyncpg keeps its prepared statements, also for tables that only one test has created."""
+    pytest.importorskip("asyncpg", reason="the minimal profile has no clients")
+    settings(suite, "infra_variables = DATABASE_URL: postgres asyncpg")
+    suite.stack("[services.postgres]\n")
+    suite.test(
+        """
+        import asyncio, os, asyncpg, pytest
+
+        @pytest.fixture(scope="module")
+        def runner():
+            with asyncio.Runner() as runner:
+                yield runner
+
+        pools = []
+
+        async def use(number, database):
+            if not pools:
+                pools.append(await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=1))
+            async with pools[0].acquire() as connection:
+                assert await connection.fetchval("select current_database()") == database
+                await connection.execute("create table pets (number int)")
+                await connection.executemany("insert into pets values ($1)", [(number,), (number,)])
+                with pytest.raises(TimeoutError):
+                    await connection.execute("select pg_sleep(60)", timeout=0.2)
+                assert len(await connection.fetch("select * from pets where number = $1", number)) == 2
+            if number == 2:
+                await pools[0].close()
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(postgres, runner, number):
+            runner.run(use(number, postgres.database))
+        """
+    )
+
+    suite.run().assert_outcomes(passed=3)
+
+
+@pytest.mark.real("postgres")
 def test_a_connection_outside_a_test_with_the_fixture_gets_an_error(suite: Suite) -> None:
     pytest.importorskip("psycopg", reason="the minimal profile has no clients")
     settings(suite, "infra_variables = DATABASE_URL: postgres")

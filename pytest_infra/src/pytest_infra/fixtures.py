@@ -80,7 +80,7 @@ def infra_url(request: pytest.FixtureRequest) -> UrlFor:
     instances = Instances.of(request.config)
 
     def url_for(endpoint: Endpoint, driver: str) -> str:
-        endpoint.driver_urls = endpoint.driver_urls or instances[endpoint.name].kit.urls
+        endpoint.driver_urls = endpoint.driver_urls or dict(instances[endpoint.name].kit.urls)
         return endpoint.url_for(driver)
 
     return url_for

@@ -25,6 +25,7 @@ def session_of(config: pytest.Config) -> Session:
         session = config.stash[Session.KEY] = Session(config)
         capsules = Capsules(session, config)
         session.on_open.append(capsules.opened)
+        session.on_ready.append(capsules.ready)
         Notes.of(config).closing.callback(session.close)
         config.pluginmanager.register(capsules, "infra-capsules")
         config.pluginmanager.register(session.failures, "infra-failures")

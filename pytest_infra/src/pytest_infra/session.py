@@ -44,6 +44,8 @@ class Session:
         self.failures = Failures()
         #: functions that are called with the data directory when a stack is opened
         self.on_open: list[Callable[[str], None]] = []
+        #: functions that are called with the names of services when the services have become ready
+        self.on_ready: list[Callable[[set[str]], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         #: services and profile → the last event of the stack before they were last found to be ready
@@ -193,7 +195,11 @@ class Session:
         self.settings |= {
             key: f"{setting.value} ({setting.source})" for key, setting in resolved.provenance.items()
         }
-        raise_failures(self._stack.up(resolved).failures)
+        failures = self._stack.up(resolved).failures
+        failed = {failure.service for failure in failures}
+        for on_ready in self.on_ready:
+            on_ready({spec.name for spec in resolved.plan.services} - failed)
+        raise_failures(failures)
         self._started[selection] = tuple(spec.name for spec in resolved.plan.services)
         return self._stack
 

@@ -71,6 +71,9 @@ class UnitRegistry:
             unit = units.acquire(label)
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
+        if unit.process != service:  # the unit is a copy of the service, which may have been started now
+            for on_ready in self._session.on_ready:
+                on_ready({unit.process})
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
         unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)

@@ -90,7 +90,7 @@ def _changed(finding: Finding, document: Document, location: Location, other: An
         )
     if not isinstance(value, dict) or not isinstance(other, dict):
         return location
-    named = [key for key in value if _names(finding.rule, key) and value[key] != other.get(key)]
+    named = [key for key in value if value[key] != other.get(key) and _names(finding.rule, key)]
     if not named:
         return location
     key = max(named, key=len)
@@ -119,7 +119,7 @@ def _names(rule: str, keyword: str) -> bool:
     The id `request-max-length-decreased` contains `maxLength`.
     """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
-    return re.search(rf"(?:^|-){re.escape(dashed)}(?:-|$)", rule) is not None
+    return "-".join(("", dashed, "")) in "-".join(("", rule, ""))
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:

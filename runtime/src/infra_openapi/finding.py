@@ -144,14 +144,13 @@ class Finding:
         """
         if self.unnamed:
             return ()
-        removed, added = self.before, self.after
-        if isinstance(added if removed is None else removed, list) and "enum-value" in self.rule:
+        removed = self.after is None
+        values = self.before if removed else self.after
+        if isinstance(values, list) and "enum-value" in self.rule:
             # Each value was a separate finding.
             return tuple(
-                self._hash(
-                    json.dumps(value, sort_keys=True), *((value, None) if added is None else (None, value))
-                )
-                for value in (removed if added is None else added)
+                self._hash(json.dumps(value, sort_keys=True), *((value, None) if removed else (None, value)))
+                for value in values
             )
         former = self._hash(self.subject, self.before, self.after)
         return () if former == self.fingerprint else (former,)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fakes.suite import Suite
+from fakes.suite import Suite, service
 from infra_runtime.data_directory.wipe import remove
 from pytest_infra.report.capsule import CHARACTERS, LINES, name_of, shorten
 
@@ -232,6 +232,9 @@ def test_the_output_omits_copies_of_a_service_that_the_test_does_not_use(suite: 
             ready = []
             while len(ready) < 3:  # the service, the test's copy, and a copy that is made ahead
                 ready = [service for service in infra_stack.status().services if service.ready]
+            for copy in ("pocketbase.1", "pocketbase.2"):
+                with (infra_stack.data / "logs" / f"{copy}.log").open("a") as log:
+                    log.write("line of the test\\n")
             assert 0
         """
     )
@@ -285,3 +288,22 @@ def test_failing(shop):
     assert texts[folder / "logs" / "shop.log"].count("***") == 5
     for secret in ("url-password", "key-of-the-shop", "upstream-pw", 'literal "password"', "password\\\\"):
         assert [path.name for path, text in texts.items() if secret in text] == []
+
+
+def test_the_output_has_no_lines_from_the_start_of_a_service_but_the_report_has_them(suite: Suite) -> None:
+    suite.stack(service("shop", port=18080))
+    suite.test("def test_failing(shop):\n    assert 0\n")
+
+    result = suite.run()
+
+    result.stdout.no_fnmatch_line("server on *")
+    result.stdout.no_fnmatch_line("*Captured log of shop*")
+    [folder] = capsules(suite).values()
+    assert "server on " in (folder / "logs" / "shop.log").read_text()
+
+
+def test_the_output_has_the_lines_of_a_failed_start(suite: Suite) -> None:
+    suite.stack(service("shop", "--exit-after", "0.1", "--deaf", "--status", "3", port=18080))
+    suite.test("def test_failing(shop): ...\n")
+
+    suite.run().stdout.fnmatch_lines(["*Captured log of shop*", "server on *"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import CommandLine
-from fakes.stacks import alive, journal_events, resolved, server, spawned, until
+from fakes.stacks import alive, is_running, journal_events, kill_both, resolved, server, spawned, until
 from infra_runtime.data_directory import remains, wipe
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.leak_check import check_leaks
@@ -103,20 +103,6 @@ def start(request: pytest.FixtureRequest, data: Path) -> Iterator[Callable[..., 
     yield run
     for stack in stacks:
         stack.close()
-
-
-def kill_both(data: Path, pid: int) -> None:
-    """Kill supervisor and guardian, as the kernel does when it is out of memory."""
-    guardian = int(Path(Paths(str(data)).lock).read_text().split()[0])
-    os.kill(pid, signal.SIGSTOP)  # it must not replace its guardian
-    os.kill(guardian, signal.SIGKILL)
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not is_running(pid) and not is_running(guardian))
-
-
-def is_running(pid: int) -> bool:
-    process = processes.look(pid)
-    return process is not None and process.state != processes.ZOMBIE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an environment that was cleared is found only on Linux")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.small_disk import on_a_small_disk
-from fakes.stacks import alive, journal_events, kill, resolved, server, services_of, spawned, until
+from fakes.stacks import alive, journal_events, kill, kill_both, resolved, server, services_of, spawned, until
 from infra_runtime.data_directory import memory_folder, remains, wipe
 from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.marker import make_data_directory
@@ -20,7 +20,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.host import memory, processes
+from infra_runtime.host import memory
 from infra_runtime.supervisor.service_folders import ServiceFolders
 
 with_memory = pytest.mark.skipif(memory.obstacle() != "", reason=f"no data in RAM: {memory.obstacle()}")
@@ -35,15 +35,6 @@ def event(data: Path, name: str) -> list[str]:
 
 def supervisor_of(data: Path) -> int:
     return [event.pid for event in journal_events(data) if event.event == "up"][-1]
-
-
-def kill_both(data: Path) -> None:
-    """Kill supervisor and guardian, as the kernel does when it is out of memory."""
-    guardian = int(Path(Paths(str(data)).lock).read_text().split()[0])
-    pids = [guardian, supervisor_of(data)]
-    for pid in pids:
-        os.kill(pid, 9)
-    until(lambda: all(processes.look(pid) is None or processes.look(pid).state == "Z" for pid in pids))
 
 
 @with_memory
@@ -92,7 +83,7 @@ def test_a_folder_that_remains_after_a_kill_of_supervisor_and_guardian_is_remove
     paths = Paths(str(data))
     folder = Path(memory_folder.existing(paths))
     (folder / "services" / "web" / "file").touch()
-    kill_both(data)
+    kill_both(data, supervisor_of(data))
     assert check_leaks(paths).folders == (str(folder),)
 
     if cleaner == "start":
@@ -141,7 +132,7 @@ def test_the_folder_of_a_removed_data_directory_is_removed_by_the_next_start_of_
 def test_data_that_a_reboot_has_removed_are_an_event_and_no_error(stack_of: Start, data: Path) -> None:
     stack_of(server("web"))
     folder = Path(memory_folder.existing(Paths(str(data))))
-    kill_both(data)
+    kill_both(data, supervisor_of(data))
     for pid in spawned(data):
         kill(pid)
     shutil.rmtree(folder)

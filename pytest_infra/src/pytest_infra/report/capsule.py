@@ -63,6 +63,8 @@ class Capsules:
         self._dumps = UnitDumps(self._instances, keep=options.read(config).keep)
         #: the sizes of the logs when the data directory was opened, for the test that opened it
         self._opened: Marks = {}
+        #: the sizes of the logs when the services became ready for this process
+        self._ready: Marks = {}
         #: the sizes of the logs when the running test started
         self._marks: Marks = {}
         self._began = time.time()
@@ -78,6 +80,12 @@ class Capsules:
     def opened(self, data: str) -> None:
         """Record the sizes of the logs in a data directory before this run uses it."""
         self._opened |= _sizes([data])
+
+    def ready(self, services: Collection[str]) -> None:
+        """Record the sizes of the logs of services that are ready: the lines before belong to the start."""
+        for path, size in _sizes(self._session.data).items():
+            if path.stem in services and (path not in self._ready or "." in path.stem):
+                self._ready[path] = size  # a later copy can have the same name, `SERVICE.N`
 
     def pytest_runtest_logstart(self) -> None:
         """Record the sizes of the logs at the start of a test."""
@@ -98,7 +106,7 @@ class Capsules:
             folder = self._write(item, report, slices, status)
             texts = {
                 name: shorten(without_others(text, self._notes.owners, self._kit(name, status)))
-                for name, text in slices.items()
+                for name, text in self._slices(without_start=True).items()
             }
             self._sections = [
                 (f"Captured log of {name}{self._shared}", text)
@@ -139,7 +147,7 @@ class Capsules:
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._processes
 
-    def _slices(self) -> dict[str, str]:
+    def _slices(self, *, without_start: bool = False) -> dict[str, str]:
         """Return service → the part of the service's log since the start of the test.
 
         Secrets are masked, and empty logs are omitted.
@@ -148,6 +156,8 @@ class Capsules:
         secrets = self._secrets()
         for path in _logs(self._session.data):
             start = self._marks.get(path, self._opened.get(path, 0))
+            if without_start:
+                start = max(start, self._ready.get(path, 0))
             if text := _read(path, start):
                 slices[path.stem] = redacted(text, secrets)
         return slices

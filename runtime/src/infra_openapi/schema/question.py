@@ -2,7 +2,7 @@
 
 This is the one question behind the comparison of composed schemas: one schema includes another if no value
 is allowed by the second and refused by the first; two alternatives overlap if both allow the same value. The
-answer is a proof that there is no such value, a value, or undecided if a limit is reached.
+answer is a value, a proof that no value exists, or `undecided` if a limit is reached.
 
 The law for messages is the same as outside unions: a client sends and reads only the properties that its
 schema describes. A property that only the new schema describes therefore refutes nothing, and a property that

@@ -21,6 +21,8 @@ def test_the_hint_for_a_missing_extension_names_the_extension_and_the_setting() 
     [
         ('role "app" does not exist', "--no-owner"),
         ('role "app" already exists', "rolname = 'app'"),
+        ('invalid byte sequence for encoding "UTF8": 0xe4', "\\encoding LATIN1"),
+        ('unrecognized configuration parameter "transaction_timeout"', "newer version"),
         ("invalid command \\restrict", "too old"),
         ("syntax error", "Correct the migration."),
     ],

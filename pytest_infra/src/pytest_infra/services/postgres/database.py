@@ -30,7 +30,7 @@ class Database(Unit):
         urls = {key: url_at(server[key], name) for key in ("url", "socket_url") if key in server}
         super().__init__(server, name, label, database=name, **urls)
         #: name of an executable of the server's installation → path
-        self.executables = executables
+        self.executables = dict(executables)
         self._connection: psycopg.Connection[Any] | None = None
 
     @contextlib.contextmanager

@@ -33,6 +33,14 @@ _HINTS = {
         "A role belongs to the whole server, and other migrations may have created it: create it only if"
         " `select from pg_roles where rolname = '{0}'` returns no row."
     ),
+    re.compile(r"invalid byte sequence for encoding"): (
+        "Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`, or name its encoding in its"
+        " first line: `\\encoding LATIN1`."
+    ),
+    re.compile(r'unrecognized configuration parameter "([^"]+)"'): (
+        "A pg_dump of a newer version writes parameters that this PostgreSQL does not have: use the server of"
+        " that version, or the pg_dump of this one."
+    ),
     re.compile(r"invalid command \\(?:un)?restrict"): (
         "This psql is too old for the file. `python -m pip install 'pytest-infra[postgres]'` installs a psql"
         " that can read it."

@@ -14,6 +14,7 @@ import selectors
 import socket
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +31,10 @@ PROBLEM = (
 )
 #: The user and the password in the URL; the proxy does not check them.
 USER = "postgres"
+#: stands for the end of a request in the list of expected answers
+READY = (b"\0", False)
+#: the key of a client's first session → the key of its present session, with which a query can be cancelled
+_KEYS: dict[bytes, bytes] = {}
 Current = Callable[[], Endpoint | None]
 
 
@@ -85,14 +90,21 @@ class _Connection:
         self._unit: Endpoint | None = None
         #: whether the session is outside a transaction, and all requests of the client are answered
         self._idle = False
-        #: the number of requests that the server has not completed, and the type of the last one
-        self._pending, self._last = 0, b""
+        #: the answers that the server has not sent yet: the name of a statement that it prepares, and whether
+        #: the request came from the proxy; or READY at the end of a request
+        self._expected: deque[tuple[bytes, bool]] = deque()
+        #: the type of the client's last request
+        self._last = b""
         #: whether the server has ended the session after the test
         self._detached = False
+        #: the key with which the client can cancel a query: the one of its first session
+        self._key = b""
         #: the parameters of the client's first message
         self._parameters: dict[str, str] = {}
         #: name of a prepared statement → the message that prepares it
         self._prepared: dict[bytes, bytes] = {}
+        #: the names of the statements that are prepared in the present session of the server
+        self._present: set[bytes] = set()
 
     def run(self) -> None:
         """Transfer messages until one side closes the connection."""
@@ -101,6 +113,7 @@ class _Connection:
                 try:
                     self._transfer()
                 finally:
+                    _KEYS.pop(self._key, None)
                     if self._server is not None:
                         self._server.socket.close()
 
@@ -116,8 +129,10 @@ class _Connection:
             unit = self._current()
             if code == CANCEL_REQUEST:
                 if unit is not None:
+                    key = _KEYS.get(body[4:], body[4:])
                     with _connect(unit) as server:
-                        server.sendall(struct.pack("!I", length) + body)
+                        server.sendall(struct.pack("!II", len(key) + 8, code) + key)
+                        server.recv(1)  # the server closes the connection when it has cancelled the query
                 return False
             words = body[4:].rstrip(b"\0").split(b"\0")
             texts = [word.decode() for word in words]
@@ -153,10 +168,11 @@ class _Connection:
         if answer and answer[-1][:1] == b"E":
             self._client.socket.sendall(answer[-1])
             raise EOFError
-        for message in self._prepared.values():  # it fails if the new database has no such table
-            self._server.socket.sendall(message + b"S\0\0\0\4")
-            for _ in self._until_ready():
-                pass
+        self._present.clear()
+        for message in answer:
+            if message[:1] == b"K":
+                self._key = self._key or message[5:]
+                _KEYS[self._key] = message[5:]
         return answer
 
     def _until_ready(self) -> Iterator[list[bytes]]:
@@ -167,7 +183,8 @@ class _Connection:
             while not messages or messages[-1][:1] != b"Z":
                 messages = self._server.read()
                 yield messages
-            self._idle, self._pending = True, 0
+            self._idle = True
+            self._expected.clear()
 
     def _refuse(self, text: str) -> NoReturn:
         """Send an error to the client, and end the connection."""
@@ -199,18 +216,29 @@ class _Connection:
             return
         if ended:  # after a test, its sessions are ended with an error, which the client must not get
             return
-        for message in messages:
-            match message[:1]:
-                case b"S":
-                    name, value = message[5:-1].decode().split("\0")
-                    if name in REPORTED:
-                        self._parameters[name] = value
-                case b"Z":
-                    self._pending -= 1
-                    self._idle = self._pending <= 0 and message[5:6] == b"I"
-                case b"G" if self._last == b"S":  # the server ignores this Sync, as it reads rows to copy
-                    self._pending -= 1
-        self._client.socket.sendall(b"".join(messages))
+        self._client.socket.sendall(b"".join(message for message in messages if self._is_for_client(message)))
+
+    def _is_for_client(self, message: bytes) -> bool:
+        """Record what a message of the server means, and return whether the client expects the message."""
+        match message[:1]:
+            case b"S":
+                name, value = message[5:-1].decode().split("\0")
+                if name in REPORTED:
+                    self._parameters[name] = value
+            case b"1" if self._expected:
+                statement, injected = self._expected.popleft()
+                self._present.add(statement)
+                return not injected
+            case b"Z":
+                self._complete_request()
+                self._idle = READY not in self._expected and message[5:6] == b"I"
+            case b"G" if self._last == b"S":  # the server ignores this Sync, as it reads rows to copy
+                self._complete_request()
+        return True
+
+    def _complete_request(self) -> None:
+        while self._expected and self._expected.popleft() != READY:
+            pass
 
     def _from_client(self) -> None:
         messages = self._client.read()
@@ -223,15 +251,36 @@ class _Connection:
                 raise EOFError
             self._attach()
         self._idle = False
-        for message in messages:
-            if message[:1] in {b"Q", b"S", b"F"}:
-                self._pending, self._last = self._pending + 1, message[:1]
-            elif message[:1] == b"P" and message[5:6] != b"\0":
-                self._prepared[message[5:].partition(b"\0")[0]] = message
-            elif message[:1] == b"C" and message[5:6] == b"S":
-                self._prepared.pop(message[6:-1], None)
         assert self._server is not None  # noqa: S101 - it was connected before
-        self._server.socket.sendall(b"".join(messages))
+        self._server.socket.sendall(
+            b"".join(part for message in messages for part in self._requests(message))
+        )
+
+    def _requests(self, message: bytes) -> Iterator[bytes]:
+        """Yield a message of the client, after the message that prepares its statement if that is missing."""
+        match message[:1]:
+            case b"Q" | b"S" | b"F":
+                self._expected.append(READY)
+                self._last = message[:1]
+            case b"P":
+                name = message[5:].partition(b"\0")[0]
+                self._prepared[name] = message
+                self._expected.append((name, False))
+            case b"C" if message[5:6] == b"S":
+                self._prepared.pop(message[6:-1], None)
+                self._present.discard(message[6:-1])
+            case b"B":
+                yield from self._prepare(message[5:].split(b"\0", 2)[1])
+            case b"D" if message[5:6] == b"S":
+                yield from self._prepare(message[6:-1])
+        yield message
+
+    def _prepare(self, name: bytes) -> Iterator[bytes]:
+        """Yield the message that prepares a named statement, unless it is prepared in this session."""
+        expected = {statement for statement, _ in self._expected}
+        if name and name in self._prepared and name not in self._present | expected:
+            self._expected.append((name, True))
+            yield self._prepared[name]
 
 
 def _connect(unit: Endpoint) -> socket.socket:

@@ -121,7 +121,7 @@ _TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), ti
 
 
 def _named(client: str) -> str:
-    return f" ({client} does not)" if client else ""
+    return f" ({client} cannot be used)" if client else ""
 
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
