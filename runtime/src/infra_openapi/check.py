@@ -119,7 +119,8 @@ def _names(rule: str, keyword: str) -> bool:
     The id `request-max-length-decreased` contains `maxLength`.
     """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
-    return "-".join(("", dashed, "")) in "-".join(("", rule, ""))
+    before, found, after = rule.partition(dashed)
+    return bool(found) and not (before[-1:] + after[:1]).strip("-")
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
