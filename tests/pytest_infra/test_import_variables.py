@@ -123,6 +123,41 @@ def test_a_connection_outside_a_test_with_the_fixture_gets_an_error(suite: Suite
     suite.run().assert_outcomes(passed=3)
 
 
+@pytest.mark.real("postgres")
+def test_a_client_without_the_password_of_the_variable_gets_an_error(suite: Suite) -> None:
+    """Every user of the machine can connect to the port of the proxy."""
+    pytest.importorskip("psycopg", reason="the minimal profile has no clients")
+    settings(suite, "infra_variables = DATABASE_URL: postgres")
+    suite.stack("[services.postgres]\n")
+    suite.test(
+        """
+        import os, socket, struct
+        from urllib.parse import urlsplit
+        import psycopg, pytest
+
+        URL = os.environ["DATABASE_URL"]
+
+        @pytest.mark.parametrize("password", ["infra", "postgres", ""])
+        def test_password(postgres, password):
+            url = URL.replace(urlsplit(URL).password, password)
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(url)
+
+        def test_long_message(postgres):
+            parts = urlsplit(URL)
+            with socket.create_connection((parts.hostname, parts.port), timeout=60) as client:
+                client.sendall(struct.pack("!I", 1 << 31))
+                assert client.recv(1) == b""
+
+        def test_right_password(postgres):
+            with psycopg.connect(URL) as connection:
+                assert connection.execute("select 1").fetchone() == (1,)
+        """
+    )
+
+    suite.run().assert_outcomes(passed=5)
+
+
 def test_nothing_is_started_by_the_variables_and_the_old_value_is_restored(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

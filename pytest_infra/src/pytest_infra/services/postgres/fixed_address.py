@@ -1,7 +1,8 @@
 """A fixed address for the database of the running test, whose name and server change with each test.
 
-The proxy accepts connections on a port of this process. It replaces the name of the database in the first
-message of a client, and connects to the server's Unix socket, which needs no password. A connection that an
+The proxy accepts connections on a port of this process. It checks the password, because other users can
+connect to the port, too. It replaces the name of the database in the first message of a client, and connects
+to the server's Unix socket, which needs no password. A connection that an
 application keeps in its pool is connected to the next test's database when it is used again.
 
 Source: PostgreSQL documentation, "Message Flow" and "Message Formats" of the frontend/backend protocol.
@@ -10,6 +11,8 @@ Source: PostgreSQL documentation, "Message Flow" and "Message Formats" of the fr
 from __future__ import annotations
 
 import contextlib
+import hmac
+import secrets
 import selectors
 import socket
 import struct
@@ -29,8 +32,10 @@ PROBLEM = (
     "no test uses the service {service} now: the test needs the fixture `{service}`, for example by the ini "
     "value `usefixtures = {service}`"
 )
-#: The user and the password in the URL; the proxy does not check them.
+#: the user in the URL; the proxy does not check the name
 USER = "postgres"
+#: bytes of a client's first messages; a longer message is refused. Source: MAX_STARTUP_PACKET_LENGTH
+LONGEST = 10_000
 #: stands for the end of a request in the list of expected answers
 READY = (b"\0", False)
 #: the key of a client's first session → the key of its present session, with which a query can be cancelled
@@ -43,18 +48,17 @@ def listen(service: str, current: Current) -> Mapping[str, str]:
 
     `current` returns the isolation unit of the running test, or None if no test uses the service.
     """
-    server = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(
-        target=_accept, args=(server, service, current), name=f"infra-{service}-proxy", daemon=True
-    ).start()
+    server, password = socket.create_server(("127.0.0.1", 0)), secrets.token_urlsafe(24)
+    arguments = (server, service, current, password.encode())
+    threading.Thread(target=_accept, args=arguments, name=f"infra-{service}-proxy", daemon=True).start()
     host, port = server.getsockname()
-    return {"host": host, "port": str(port), "user": USER, "password": "infra", "database": "test"}
+    return {"host": host, "port": str(port), "user": USER, "password": password, "database": "test"}
 
 
-def _accept(server: socket.socket, service: str, current: Current) -> None:
+def _accept(server: socket.socket, service: str, current: Current, password: bytes) -> None:
     while True:
         client, _ = server.accept()
-        target = _Connection(client, service, current).run
+        target = _Connection(client, service, current, password).run
         threading.Thread(target=target, name=f"infra-{service}-connection", daemon=True).start()
 
 
@@ -84,8 +88,9 @@ class _Stream:
 class _Connection:
     """The connection of a client, and its connection to the database of the running test."""
 
-    def __init__(self, client: socket.socket, service: str, current: Current) -> None:
+    def __init__(self, client: socket.socket, service: str, current: Current, password: bytes) -> None:
         self._client, self._service, self._current = _Stream(client), service, current
+        self._password = password
         self._server: _Stream | None = None
         self._unit: Endpoint | None = None
         #: whether the session is outside a transaction, and all requests of the client are answered
@@ -120,9 +125,8 @@ class _Connection:
     def _read_first_message(self) -> bool:
         """Read the client's parameters and connect; return False after a message without a session."""
         while True:
-            (length,) = struct.unpack("!I", self._exactly(4))
-            body = self._exactly(length - 4)
-            (code,) = struct.unpack_from("!I", body)
+            body = self._read_body()
+            (code,) = struct.unpack_from("!I", body.ljust(4, b"\0"))
             if code in {SSL_REQUEST, GSSENC_REQUEST}:
                 self._client.socket.sendall(b"N")
                 continue
@@ -137,8 +141,23 @@ class _Connection:
             words = body[4:].rstrip(b"\0").split(b"\0")
             texts = [word.decode() for word in words]
             self._parameters = dict(zip(texts[::2], texts[1::2], strict=False))
+            self._check_password()
             self._client.socket.sendall(b"".join(self._attach(code)))
             return True
+
+    def _check_password(self) -> None:
+        """Request the password as plain text, which stays on this machine; refuse a client without it."""
+        self._client.socket.sendall(b"R" + struct.pack("!II", 8, 3))
+        kind, password = self._exactly(1), self._read_body().rstrip(b"\0")
+        if kind != b"p" or not hmac.compare_digest(password, self._password):
+            self._refuse("the password is wrong: use the URL in the variable", "28P01")
+
+    def _read_body(self) -> bytes:
+        """Return the content of a message, which follows its length. Raises `EOFError` if it is too long."""
+        (length,) = struct.unpack("!I", self._exactly(4))
+        if not 4 <= length <= LONGEST:
+            raise EOFError
+        return self._exactly(length - 4)
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -186,9 +205,9 @@ class _Connection:
             self._idle = True
             self._expected.clear()
 
-    def _refuse(self, text: str) -> NoReturn:
-        """Send an error to the client, and end the connection."""
-        fields = f"SFATAL\0VFATAL\0C57P03\0M{text}\0\0".encode()
+    def _refuse(self, text: str, code: str = "57P03") -> NoReturn:
+        """Send an error with a code of PostgreSQL to the client, and end the connection."""
+        fields = f"SFATAL\0VFATAL\0C{code}\0M{text}\0\0".encode()
         self._client.socket.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
         raise EOFError
 
