@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -60,6 +61,20 @@ def test_inlining_a_reference_below_two_unions_gives_no_finding() -> None:
         return sends(shop, components={"schemas": schemas})
 
     assert findings(shops(pet), shops({"type": "object"})) == []
+
+
+def test_another_order_of_alternatives_that_refer_to_their_own_union_gives_no_finding() -> None:
+    pet, shop = {"$ref": "#/components/schemas/Pet"}, {"$ref": "#/components/schemas/Shop"}
+
+    def shops(*alternatives: dict[str, Any]) -> dict[str, Any]:
+        schemas = {
+            "Pet": {"type": "object", "properties": {"id": shop}},
+            "Shop": {"type": "object", "properties": {"id": {"oneOf": [*alternatives]}}},
+        }
+        return sends({"oneOf": [{"type": "string"}, pet]}, components={"schemas": schemas})
+
+    for alternatives in itertools.permutations([{"type": "string"}, shop, pet]):
+        assert findings(shops({"type": "string"}, shop, pet), shops(*alternatives)) == []
 
 
 @MANY

@@ -6,6 +6,7 @@ The answer is a proof that there is none, an example, or undecided.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from infra_openapi import facts
 from infra_openapi.finding import Direction
 from infra_openapi.schema import members
 from infra_openapi.schema.alternatives import Branch, TagIndex
-from infra_openapi.schema.change import Change
+from infra_openapi.schema.change import Change, Mode, Pair
 from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.literal import NOTHING
 from infra_openapi.schema.node import ALL_TYPES, Group, Node
@@ -70,11 +71,36 @@ def overlaps(comparer: Comparer, old: Side, new: Side, change: Change) -> None:
         )
         search.most = _MOST_QUESTIONS if harmful else _FEW_QUESTIONS
         group, example = search.first()
-        if group is not None and not (example is UNDECIDED and search.disproved()):
+        undecided = group is not None and example is UNDECIDED
+        if undecided and (search.disproved() or _are_equal(comparer, old, new, change.mode)):
+            continue
+        if group is not None:
             one, other = (group.element if each is side else each.node.element for each in (old, new))
             change.fact(kinds[example is not UNDECIDED], one, other)
         if search.exhausted and harmful and group is None:
             change.fact(facts.UNION_TOO_LARGE, old.node.element, new.node.element)
+
+
+def _are_equal(comparer: Comparer, old: Side, new: Side, mode: Mode) -> bool:
+    """Return whether two `oneOf` are proved to have the same alternatives, in any order.
+
+    Two alternatives are the same if they have the same name and each of them includes the other one. This
+    also proves that alternatives which refer to their own union are the same. Unions in unions are left out.
+    """
+    groups = [side.node.groups for side in (old, new)]
+    if any(len(group) != 1 or group[0].kind != "oneOf" for group in groups):
+        return False
+    if any(comparer.node(term).groups for [group] in groups for term in group.branches):
+        return False
+    names = [sorted(branch.shown for branch in side.branches) for side in (old, new)]
+    if names[0] != names[1] or len(set(names[0])) < len(names[0]) or len(names[0]) > _MOST_ALTERNATIVES:
+        return False
+    partners = {branch.shown: branch.node for branch in new.branches}
+    return all(
+        comparer.covers(Pair(one, other, mode))
+        for branch in old.branches
+        for one, other in itertools.permutations((branch.node, partners[branch.shown]))
+    )
 
 
 class _Search:
