@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import SHOP, CommandLine, service, stack_file
-from fakes.stacks import until
+from fakes.stacks import services_of, until
 from infra_cli.commands.runtime.status import lines
 from infra_runtime.messages import Services, Status
 
@@ -271,7 +271,7 @@ def test_a_secret_is_printed_with_reveal_only(infra: CommandLine) -> None:
     """A shell does not set variables to masked values."""
     infra.write('use = ["postgres"]\n')
     up = infra("runtime", "up", "--detach")
-    password = next((infra.data / "services" / "postgres").rglob("*.secret")).read_text().strip()
+    password = next((services_of(infra.data) / "postgres").rglob("*.secret")).read_text().strip()
     masked, clear = infra("config", "env"), infra("config", "env", "--reveal")
     outputs = [
         infra("runtime", *words.split()).out

@@ -100,7 +100,7 @@ FAILING_SUPERVISOR = """
 import sys
 from infra_runtime.supervisor import argv
 
-argv.command = lambda paths, environment: [sys.executable, "-c", "raise SystemExit('no such codec')"]
+argv.command = lambda *_, **options: [sys.executable, "-c", "raise SystemExit('no such codec')"]
 """
 
 

@@ -175,7 +175,7 @@ def test_an_invalid_app_fails_with_the_reason(suite: Suite) -> None:
     reasons = {
         "3": "builtins.int is not an app",
         "{'a': 1}": "is not OpenAPI",
-        "'missing.yaml'": "missing.yaml: does not exist",
+        "'missing.yaml'": "missing.yaml: the file does not exist",
     }
     write(suite, openapi=PETS)
     for number, app in enumerate(reasons):

@@ -121,7 +121,7 @@ def test_a_restart_waits_for_the_remaining_processes(stack_of, log) -> None:
 
 
 def test_processes_that_a_crash_left_are_killed_at_once(stack_of, log, data) -> None:
-    stack_of(behind_a_shell(log, f"{worker(log, 600)} & wait"))
+    stack_of(behind_a_shell(log, f"{worker(log, 600)} & wait", StopStep(seconds=0.1)))
     [pid] = spawned(data)
 
     os.kill(pid, signal.SIGKILL)
