@@ -16,8 +16,8 @@ def made(name: str, **settings: Any) -> ServiceSpec:
 
 
 def written(spec: ServiceSpec) -> Any:
-    """Return the content of the service's only configuration file, which is JSON."""
-    (file,) = (step for step in spec.prepare if isinstance(step, WriteFile))
+    """Return the content of the service's first file, which is its configuration as JSON."""
+    file = next(step for step in spec.prepare if isinstance(step, WriteFile))
     assert file.json
     return json.loads(file.text)
 

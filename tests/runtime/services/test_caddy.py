@@ -200,6 +200,17 @@ def test_a_real_proxy_answers_https_to_clients_that_trust_its_authority(run) -> 
 
 
 @pytest.mark.real("caddy")
+def test_a_real_proxy_does_not_remove_certificates_while_it_creates_them(run, tmp_path) -> None:
+    """Caddy retries only after a minute if the folder of a new certificate was removed."""
+    run("caddy", https=True)
+
+    log = (tmp_path / "data-test" / "logs" / "caddy.log").read_text(encoding="utf-8")
+
+    assert "certificate obtained successfully" in log
+    assert '"cleaning storage unit"' not in log
+
+
+@pytest.mark.real("caddy")
 def test_a_real_admin_api_answers_on_its_socket(run) -> None:
     path = run("caddy").caddy.admin_socket
 

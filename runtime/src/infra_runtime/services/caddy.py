@@ -1,7 +1,8 @@
 """Caddy, a proxy in front of the stack's HTTP services.
 
-Sources: Caddy documentation, "JSON Config Structure"; for the container caddyserver/caddy-docker,
-`2.11/alpine/Dockerfile`: no entry point, `/data` and `/config` as the XDG folders, Busybox's wget.
+Sources: Caddy documentation, "JSON Config Structure"; caddyserver/certmagic, `maintain.go` (CleanStorage);
+for the container caddyserver/caddy-docker, `2.11/alpine/Dockerfile`: no entry point, `/data` and `/config` as
+the XDG folders, Busybox's wget.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 HEALTH = "/__infra/health"
 IMAGE = "caddy:2.11.4-alpine"
 _CONTAINER_FILE = "/etc/caddy/caddy.json"
+#: The time of the last removal of unused certificates. Without this file, Caddy removes them when it starts.
+#: It can then remove the folder of a certificate that it creates, and it retries only after a minute.
+_LAST_CLEAN = {"tls": {"timestamp": "2100-01-01T00:00:00Z", "instance_id": "infra"}}
 _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
 
@@ -126,11 +130,14 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
         "apps": apps,
     }
     text = json.dumps(overlaid(configuration, settings.options), indent=2)
+    files = {"${data}/caddy.json": text}
+    if settings.https:
+        files["${data}/storage/last_clean.json"] = json.dumps(_LAST_CLEAN)
     return ServiceSpec(
         name="caddy",
         command=("${bin.caddy}", "run", "--config", "${data}/caddy.json"),
         env={"XDG_CONFIG_HOME": "${data}", "XDG_DATA_HOME": "${data}", "HOME": "${data}", **settings.env},
-        prepare=(WriteFile(path="${data}/caddy.json", text=text, json=True),),
+        prepare=tuple(WriteFile(path=path, text=content, json=True) for path, content in files.items()),
         ports=settings.port_map(),
         ready=HttpProbe(port="http", path=HEALTH),
         exports=exports,
