@@ -54,6 +54,27 @@ def behind_a_shell(log: Path, line: str, *steps: StopStep):
     return server("web", command=("sh", "-c", line), ready=ready, stop=steps or (StopStep(seconds=60.0),))
 
 
+#: writes the numbers of the signals that the process ignores, and `ready`
+IGNORED = """
+import signal, sys
+ignored = [number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN]
+with open(sys.argv[1], "w") as file:
+    print(*sorted(map(int, ignored)), "ready", file=file)
+signal.pause()
+"""
+
+
+def test_a_service_starts_without_ignored_signals(stack_of, log) -> None:
+    """A program that ignores SIGINT would lose a stop signal that it gets before it sets its handlers."""
+    command = (sys.executable, "-I", "-S", "-c", IGNORED, str(log))
+    stack_of(server("web", command=command, ready=ExecProbe(command=("grep", "-q", "ready", str(log)))))
+
+    ignored = {signal.Signals(int(word)) for word in log.read_text().split()[:-1]}
+
+    # Python itself ignores these signals.
+    assert ignored <= {signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE)}
+
+
 def test_a_server_behind_a_shell_gets_its_stop_signal_and_its_time(stack_of, log) -> None:
     stack = stack_of(behind_a_shell(log, f"{worker(log, 0.3)}; true"))
 

@@ -29,8 +29,10 @@ def main() -> int:
     descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends the client, and so its lease
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C and requests the stop
+    # A closed terminal ends the client, and so its lease; the client handles Ctrl-C and requests the stop.
+    # Services would inherit SIG_IGN and lose a stop signal at their start, so the signals have a handler.
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _do_nothing)
     try:
         begun = boot.prepared(paths, descriptor, environment, tmpfs=place == TMPFS, copies=copies)
         import asyncio  # imported here, while the guardian and the copies of seeds start
@@ -44,6 +46,10 @@ def main() -> int:
         print(f"{error}. {error.hint}", file=sys.stderr)
         return 1
     return 0
+
+
+def _do_nothing(_number: int, _frame: object) -> None:
+    """Handle a signal that must not end the supervisor."""
 
 
 def take_lock(paths: Paths) -> int | None:
