@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from fakes.killed import KILLED, statuses
 from infra_runtime.data_directory import memory_folder
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import memory
+from infra_runtime.host import file_lock, memory
 
 
 @pytest.fixture
@@ -136,8 +135,8 @@ def test_a_copied_data_directory_does_not_use_or_remove_the_folder_of_the_origin
 
 def test_a_folder_that_a_process_has_locked_is_neither_removed_nor_used(folder: Path, paths: Paths) -> None:
     """This is the case of two containers with the same paths and a common /dev/shm."""
-    other = os.open(folder, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
+    other = file_lock.acquire(str(folder / memory_folder.OWNER))
+    assert other is not None
 
     assert memory_folder.remove(paths) == ""
     path, descriptor = memory_folder.create(paths)
@@ -198,11 +197,26 @@ def test_the_folder_of_a_removed_data_directory_is_abandoned(folder: Path, paths
 def test_a_folder_that_is_in_use_is_not_abandoned(folder: Path, paths: Paths) -> None:
     """A process in another container cannot see the data directory."""
     shutil.rmtree(paths.data)
-    other = os.open(folder, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
+    other = file_lock.acquire(str(folder / memory_folder.OWNER))
+    assert other is not None
 
     assert memory_folder.abandoned() == []
     os.close(other)
+
+
+def test_a_folder_whose_lock_file_is_empty_is_not_abandoned(folder: Path, paths: Paths) -> None:
+    """A process that creates the folder writes to the file when it has the lock."""
+    shutil.rmtree(paths.data)
+    (folder / memory_folder.OWNER).write_bytes(b"")
+
+    assert memory_folder.abandoned() == []
+
+
+def test_a_link_to_an_abandoned_folder_is_not_abandoned(tmpfs: Path, folder: Path, paths: Paths) -> None:
+    shutil.rmtree(paths.data)
+    (tmpfs / "infra-0123456789ab-0123456789abcdef").symlink_to(folder)
+
+    assert memory_folder.abandoned() == [str(folder)]
 
 
 def test_folders_of_other_programs_are_not_abandoned(tmpfs: Path, folder: Path, paths: Paths) -> None:

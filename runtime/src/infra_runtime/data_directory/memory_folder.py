@@ -2,24 +2,23 @@
 
 The folder `/dev/shm/infra-STACK-RANDOM` has mode 0700. Its name is in the marker of the data directory before
 the folder is created, so that the next start, `infra runtime down` and a wipe find it after any kill. The
-supervisor and its guardian hold a lock (`flock`) on the folder: a process in another container, which cannot
-see this data directory, does not remove a folder that is in use.
+supervisor and its guardian hold the lock of a file in the folder: a process in another container, which
+cannot see this data directory, does not remove a folder that is in use.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import disk, memory, ownership
+from infra_runtime.host import disk, file_lock, memory, ownership
 
 #: the key of the folder's name in the marker
 KEY = "memory_folder"
-#: the file in the folder that contains the path of the data directory
+#: the lock file in the folder, which contains the path of the data directory
 OWNER = "data-directory"
 #: the folder in it with a folder for each service
 SERVICES = "services"
@@ -43,13 +42,9 @@ def make(paths: Paths, folder: str) -> int:
     """Create a recorded folder, and return the descriptor that holds its lock. Raises `OSError`."""
     ownership.check_parents(folder)
     os.mkdir(folder, 0o700)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        disk.write(f"{folder}/{OWNER}", paths.data, durable=False)
-    except BaseException:
-        os.close(descriptor)
-        raise
+    descriptor = file_lock.acquire(f"{folder}/{OWNER}")
+    assert descriptor is not None  # noqa: S101 - no other process has the new file
+    os.write(descriptor, os.fsencode(paths.data))
     return descriptor
 
 
@@ -77,7 +72,7 @@ def remove(paths: Paths) -> str:
     The caller holds the lock of the data directory. Raises `OSError`.
     """
     folder = existing(paths)
-    if not folder or not _is_free(folder):
+    if not folder or file_lock.is_held(f"{folder}/{OWNER}"):
         return ""
     disk.remove(folder)
     return folder
@@ -89,18 +84,22 @@ def abandoned() -> list[str]:
     with contextlib.suppress(OSError):
         for name in os.listdir(memory.TMPFS):
             folder = f"{memory.TMPFS}/{name}"
-            if _NAME.fullmatch(name) and os.lstat(folder).st_uid == os.geteuid() and _is_abandoned(folder):
+            if _NAME.fullmatch(name) and _is_abandoned(folder):
                 folders.append(folder)
     return folders
 
 
 def _is_abandoned(folder: str) -> bool:
+    owner = f"{folder}/{OWNER}"
     try:
-        with open(ownership.open_file(f"{folder}/{OWNER}", os.O_RDONLY), encoding="utf-8") as file:
-            data = file.read()
+        if not disk.is_folder(folder) or os.lstat(folder).st_uid != os.geteuid():
+            return False
+        with open(ownership.open_file(owner, os.O_RDONLY), "rb") as file:
+            data = os.fsdecode(file.read())
+        # The file is empty until its lock is held.
+        return bool(data) and recorded(Paths(data)) != folder and not file_lock.is_held(owner)
     except (OSError, ValueError):
         return False
-    return recorded(Paths(data)) != folder and _is_free(folder)
 
 
 def _is_own(folder: str, paths: Paths) -> bool:
@@ -108,21 +107,6 @@ def _is_own(folder: str, paths: Paths) -> bool:
         return disk.is_folder(folder) and os.lstat(folder).st_uid in ownership.trusted_uids(paths.data)
     except OSError:
         return False
-
-
-def _is_free(folder: str) -> bool:
-    """Return whether no supervisor and no guardian holds the lock of a folder."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _marker(paths: Paths) -> dict[str, object]:
