@@ -75,7 +75,6 @@ class UnitRegistry:
             for on_ready in self._session.on_ready:
                 on_ready({unit.process})
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
-        unit.driver_urls = dict(instance.kit.urls)  # the endpoint of a copy of a service has none
         self.waits.append(time.perf_counter() - began)
         self.live.append(unit)
         process = os.getpid()

@@ -68,7 +68,8 @@ class Copier:
         plan = replace(self._resolved.plan, services=(copy,))
         self._fill(self.folder(name))
         raise_failures(stack.up(replace(self._resolved, plan=plan)).failures)
-        self.endpoints[name] = stack[name]
+        self.endpoints[name] = endpoint = stack[name]
+        endpoint.driver_urls = self._server.driver_urls
         return name
 
     def reset(self, name: str) -> str | None:  # noqa: ARG002 - the interface of a factory

@@ -91,6 +91,32 @@ def test_a_failed_test_has_the_log_and_the_dump_of_its_server(suite: Suite) -> N
     assert "Grace" in dump.read_text()
 
 
+def test_a_migration_function_has_the_urls_of_its_server_for_drivers(suite: Suite) -> None:
+    suite.stack("[services.postgres]\n")
+    suite.test(
+        """
+        import psycopg, pytest
+
+        pytestmark = pytest.mark.infra_isolation(postgres="server")
+
+        @pytest.fixture(scope="session")
+        def infra_postgres_migrations():
+            return migrate
+
+        def migrate(database):
+            with psycopg.connect(database.url_for("psycopg")) as connection:
+                connection.execute("create table pets (name text)")
+
+        def test_it(postgres, infra_url):
+            assert infra_url(postgres, "psycopg") == postgres.url_for("psycopg")
+            with psycopg.connect(postgres.url_for("psycopg")) as connection:
+                assert connection.execute("select * from pets").fetchall() == []
+        """
+    )
+
+    suite.run().assert_outcomes(passed=1)
+
+
 def test_a_failing_migration_runs_once_and_leaves_no_server(suite: Suite) -> None:
     settings(suite, "infra_isolation = postgres: server")
     suite.test(
