@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from infra_runtime.data_directory import marker
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import FORMAT, Paths
 from infra_runtime.errors import DataDirectoryError
+from infra_runtime.host import file_lock
 
 
 def test_a_new_directory_is_marked_and_kept_out_of_git(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_a_file_of_another_user_is_refused_with_its_owner(tmp_path, name) -> Non
 def journal_of(paths: Paths, *events: str) -> None:
     """Create the data directory of a test stack, and write these events to its journal."""
     make_data_directory(paths, "test")
-    journal = Journal(paths.journal)
+    journal = Journal(paths.journal, now=lambda: time.time() - 1)
     for event in events:
         journal.write(event)
     journal.close()
@@ -182,6 +185,36 @@ def test_files_of_a_stack_that_runs_or_was_killed_are_accepted(tmp_path: Path) -
     journal_of(paths, "up", "ready")
     Path(paths.service_data("web")).mkdir(parents=True)
     Path(paths.service_data("web"), "file").touch()
+
+    make_data_directory(paths, "test")
+
+
+def test_files_of_a_stack_that_starts_during_the_check_are_accepted(tmp_path: Path) -> None:
+    """A second worker checks the data directory while the supervisor of the first one starts."""
+    paths = Paths(str(tmp_path / "data"))
+    journal_of(paths, "up", "down")
+    Path(paths.service_data("web")).mkdir(parents=True)
+    Path(paths.service_data("web"), "file").touch()
+    descriptor = file_lock.acquire(paths.lock)
+    assert descriptor is not None
+
+    make_data_directory(paths, "test")
+
+    os.close(descriptor)
+
+
+def test_a_stack_can_remove_the_folder_of_the_services_during_the_check(tmp_path: Path, monkeypatch) -> None:
+    paths = Paths(str(tmp_path / "data"))
+    journal_of(paths, "up", "down")
+    Path(paths.service_data("web")).mkdir(parents=True)
+    is_folder = marker.disk.is_folder
+
+    def removed_after_the_check(path: str) -> bool:
+        existed = is_folder(path)
+        shutil.rmtree(path)
+        return existed
+
+    monkeypatch.setattr(marker.disk, "is_folder", removed_after_the_check)
 
     make_data_directory(paths, "test")
 

@@ -93,16 +93,18 @@ def test_a_seed_in_use_is_not_removed(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("locked", [True, False])
-def test_the_remains_of_a_build_are_removed_unless_the_build_runs(tmp_path, locked) -> None:
+def test_an_interrupted_build_is_set_aside_unless_the_build_runs(tmp_path, locked) -> None:
     building = tmp_path / "17.new"
     (building / "db-1").mkdir(parents=True)
     descriptor = file_lock.acquire(str(building / seed_cache.BUILDING_LOCK), shared=True)
     if not locked:
         os.close(descriptor)
 
-    evict(tmp_path, 1000)
+    folders = seed_cache.interrupted(str(tmp_path))
 
     assert building.exists() == locked
+    assert [Path(folder, "db-1").is_dir() for folder in folders] == ([] if locked else [True])
+    assert seed_cache.interrupted(str(tmp_path)) == folders
     if locked:
         os.close(descriptor)
 

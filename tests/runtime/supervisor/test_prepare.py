@@ -351,7 +351,6 @@ async def test_a_new_seed_replaces_the_least_recently_used_one(machine, monkeypa
     monkeypatch.setattr(seed_cache.victims, "__defaults__", (5,))
     other = Seed(into="${data}", steps=(WriteFile(path="${out}/file", text="other"),))
     await machine.prepare(TREE)
-    (machine.cache / "17.new" / "half").mkdir(parents=True)
 
     await machine.prepare(other, stack="two")
 

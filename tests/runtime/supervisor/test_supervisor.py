@@ -429,6 +429,19 @@ def test_a_supervisor_starts_normally_after_a_killed_one(stack_of, data) -> None
     assert len(alive(data)) >= 1
 
 
+def test_a_start_removes_the_interrupted_builds_of_other_stacks(stack_of, data, monkeypatch) -> None:
+    """A supervisor and its guardian were killed while they built a seed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(data.parent / "cache"))
+    seeds = Path(Paths(str(data)).seeds())
+    (seeds / "17.new" / "db-1").mkdir(parents=True)
+    (seeds / "17.new" / "lock").touch()
+    (seeds / "18.new").mkdir()
+
+    stack_of(server("web"))
+
+    until(lambda: not list(seeds.iterdir()))
+
+
 def test_a_killed_guardian_is_replaced_by_one_with_all_records(stack_of, data) -> None:
     stack = stack_of(server("web"))
     first = guardian_pid(stack)

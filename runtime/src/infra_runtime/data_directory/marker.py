@@ -7,13 +7,14 @@ import errno
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import FORMAT, Paths, refusal
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.host import disk, ownership
+from infra_runtime.host import disk, file_lock, ownership
 
 
 def make_data_directory(paths: Paths, environment: str) -> None:
@@ -69,32 +70,38 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         )
         hint = "Use another directory with `--data`, or unset INFRA_DATA and INFRA_ENV."
         raise DataDirectoryError(paths.data, reason, hint)
-    if environment == "test" and (placed := placed_file(paths)):
+    if environment == "test" and (placed := _placed_file(paths)):
         reason = "was placed here while no stack was running; the start of a test's stack would remove it"
         raise DataDirectoryError(placed, reason, "Move the file out of the data directory.")
 
 
-def placed_file(paths: Paths) -> str:
+def _placed_file(paths: Paths) -> str:
     """Return the path of a file that another program placed in the services' folders after the last run.
 
     Such a file is newer than the end of the last run: after a run that ended with `down` in its journal, no
     process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
-    all files are older.
+    all files are older, or if a stack has been started by another process since then.
     """
-    if not disk.is_folder(paths.services):
-        return ""
     events = journal.read(paths.journal)
-    if events and events[-1].event != "down":
+    if not disk.is_folder(paths.services) or (events and events[-1].event != "down"):
         return ""
     ended = events[-1].time if events else 0.0
+    try:
+        newer = (path for path in _service_files(paths) if os.lstat(path).st_ctime > ended)
+        placed = next(newer, "")
+    except FileNotFoundError:  # a stack removes the folder at its start
+        return ""
+    return placed if placed and not file_lock.is_held(paths.lock) else ""
+
+
+def _service_files(paths: Paths) -> Iterator[str]:
     for service in sorted(Path(paths.services).iterdir()):
         if service.name.startswith("."):  # files of pytest-infra, not of a service
             continue
-        candidates = [f"{folder}/{name}" for folder, _, files in os.walk(service) for name in files]
-        for path in candidates if disk.is_folder(str(service)) else [str(service)]:
-            if os.lstat(path).st_ctime > ended:
-                return path
-    return ""
+        if not disk.is_folder(str(service)):
+            yield str(service)
+        for folder, _, files in os.walk(service):
+            yield from (f"{folder}/{name}" for name in files)
 
 
 def _check_writable(paths: Paths) -> None:

@@ -4,7 +4,7 @@ A seed is the folder `KIND-KEY`. Beside the folder are two files. `KIND-KEY.json
 describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is locked:
 shared while a stack copies the seed, exclusive while the seed is built or removed. The folder `PID.new`
 contains the seeds that the supervisor with this pid builds; this supervisor holds the lock of a file in the
-folder.
+folder. If the supervisor and its guardian are killed, the next start of a stack removes the folder.
 """
 
 from __future__ import annotations
@@ -198,8 +198,23 @@ def remove_stamp(tree: str) -> None:
         os.unlink(f"{tree}.json")
 
 
+def interrupted(folder: str) -> list[str]:
+    """Rename the folders of interrupted builds, so that no build uses them; return their new paths.
+
+    The caller removes these folders. An interrupted removal is continued by the next caller.
+    """
+    paths = []
+    for entry in _scanned(folder):
+        if entry.name.endswith(BUILDING):
+            with unused(entry.path) as free:
+                paths += disk.set_aside([entry.path] if free else [])
+        elif entry.name.startswith("."):  # such names are given by `set_aside` only
+            paths.append(entry.path)
+    return paths
+
+
 def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
-    """Return the folders to remove from the cache: interrupted builds, and the least recently used seeds.
+    """Return the folders to remove from the cache: the least recently used seeds.
 
     The seeds that are kept have at most `most_bytes` bytes together. The sizes are read from the stamps, so
     the call takes less than a millisecond. Seeds without a stamp are not returned: they belong to an earlier
@@ -207,9 +222,7 @@ def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
     """
     paths, stamped = [], []
     for entry in _scanned(folder):
-        if entry.name.endswith(BUILDING):
-            paths.append(entry.path)
-        elif size := _stamp(entry.path).get("bytes"):
+        if size := _stamp(entry.path).get("bytes"):
             with contextlib.suppress(OSError):
                 stamped.append((os.stat(f"{entry.path}.json").st_mtime, entry.path, size))
     total = sum(size for _, _, size in stamped)

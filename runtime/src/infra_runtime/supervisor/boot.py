@@ -32,7 +32,7 @@ class Boot(NamedTuple):
     places: ServiceFolders
     #: the folders that are removed at the end
     temporary: tuple[str, ...]
-    #: the paths that interrupted saves, restores and removals left
+    #: the paths that interrupted saves, restores, removals and builds of seeds left
     leftovers: tuple[str, ...]
     #: final path → copy of a seed
     copies: Mapping[str, SeedCopy]
@@ -47,6 +47,7 @@ def prepared(paths: Paths, descriptor: int, environment: str, *, tmpfs: bool, co
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
     undone, leftovers = restoration.recover(paths)
+    leftovers += seed_cache.interrupted(paths.seeds())
     is_test = environment == "test"
     temporary = [paths.services] if is_test else []
     for folder in temporary:  # tests start without data; existing data was left by a killed supervisor

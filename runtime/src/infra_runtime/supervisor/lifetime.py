@@ -52,7 +52,7 @@ async def supervise(boot: Boot) -> None:
 
 
 async def remove_leftovers(supervisor: Supervisor, leftovers: Sequence[str]) -> None:
-    """Remove the folders of snapshots whose saving or restoring was interrupted."""
+    """Remove the folders that interrupted saves, restores and builds of seeds left."""
     if not leftovers:
         return
     from infra_runtime.supervisor import snapshots

@@ -103,7 +103,6 @@ async def _seed(
         _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
         return
     tree = seed_folder(cache, bound.spec, seed, scope.binaries)
-    os.makedirs(cache, mode=0o700, exist_ok=True)
     problem = ""
     for _ in range(BUILDS):
         problem = await _copy_seed(tree, into, run, refuses_root=bound.spec.refuses_root)
@@ -204,7 +203,6 @@ async def _build_seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], tree: str, run: Runner
 ) -> None:
     building = seed_cache.building_folder(os.path.dirname(tree))
-    os.makedirs(building, mode=0o700, exist_ok=True)
     out = f"{building}/{os.path.basename(tree)}"
     try:
         async with _locked(f"{building}/{seed_cache.BUILDING_LOCK}", shared=True):
@@ -268,16 +266,20 @@ async def _run_checked(run: Runner, *command: str) -> None:
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
     """Hold the lock file of a seed during the block, because another stack may build the same seed.
 
-    The function waits for the lock without blocking the event loop.
+    The function waits for the lock without blocking the event loop. The folder of the file is created.
     """
     while True:
-        descriptor = file_lock.acquire(path, shared=shared)
-        if descriptor is not None and file_lock.is_current(descriptor, path):
-            break
+        # Another process may remove the file, and the folder of a build, until this process has the lock.
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        descriptor = None
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = file_lock.acquire(path, shared=shared)
         if descriptor is None:
             await asyncio.sleep(0.01)
+        elif file_lock.is_current(descriptor, path):
+            break
         else:
-            os.close(descriptor)  # the seed and its lock file were removed at the same time
+            os.close(descriptor)
     try:
         yield
     finally:
