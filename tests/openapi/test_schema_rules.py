@@ -40,7 +40,7 @@ def key(direction: str, before: Any, after: Any) -> str:
 
 #: The pairs, of which some are the reverse of another one, with their facts.
 FACTS = {key(direction, before, after): fact for direction, fact, before, after in CASES}
-#: The pairs whose reverse is no pair.
+#: The pairs of which the reverse is not in the list.
 ONE_WAY = [case for case in CASES if key(case[0], case[3], case[2]) not in FACTS]
 
 
