@@ -175,7 +175,7 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
     elif not inside:
         problem, hint = (
             "the value is a path inside another container",
-            f"Use a URL or a port of the service instead of ${{{reference}}}.",
+            "Refer to a URL or a port of the service.",
         )
     elif reference == "root":
         problem = "the folder of the project in the image is not known"
