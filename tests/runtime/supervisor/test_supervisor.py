@@ -382,10 +382,8 @@ def test_another_port_replaces_a_leased_port_that_is_taken_during_the_start(stac
     thread.start()
 
     # A TCP probe would succeed with the foreign process, so the probe checks a file of the service.
-    ready = ExecProbe(command=("test", "-e", str(tmp_path / "up")))
-    command = server("web", "--wait-for", str(go)).command
-    script = f'"$@" & child=$!; sleep 0.2; kill -0 $child && touch {tmp_path}/up; wait $child'
-    stack = stack_of(server("web", command=("sh", "-c", script, "sh", *command), ready=ready))
+    ready = ExecProbe(command=("test", "-e", f"{go}.up"))
+    stack = stack_of(server("web", "--wait-for", str(go), ready=ready))
     thread.join()
 
     with taken[0] as foreign:
@@ -430,7 +428,7 @@ def test_a_supervisor_starts_normally_after_a_killed_one(stack_of, data) -> None
 
 def test_a_start_removes_the_interrupted_builds_of_other_stacks(stack_of, data, monkeypatch) -> None:
     """A supervisor and its guardian were killed while they built a seed."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(data.parent / "cache"))
+    monkeypatch.setenv("INFRA_CACHE", str(data.parent / "cache"))
     seeds = Path(Paths(str(data)).seeds())
     (seeds / "17.new" / "db-1").mkdir(parents=True)
     (seeds / "17.new" / "lock").touch()
