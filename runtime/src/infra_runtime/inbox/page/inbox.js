@@ -90,6 +90,15 @@ async function open(id) {
     item.append(link, ` ${attachment.type}, ${attachment.size} bytes`);
     return item;
   }));
+  by("links").replaceChildren(...links(message).map((address) => {
+    const link = element("a", address);
+    link.href = address;
+    link.target = "_blank";
+    link.rel = "noreferrer noopener";
+    const item = element("li");
+    item.append(link);
+    return item;
+  }));
   by("html").src = `/api/messages/${id}/html`;
   by("text").textContent = message.text;
   by("headers").replaceChildren(...message.headers.map(([name, value]) => {
@@ -99,6 +108,14 @@ async function open(id) {
   }));
   by("message").hidden = false;
   show(message.html ? "html" : "text");
+}
+
+// The sandbox of the HTML does not open links, so they are listed. A document of DOMParser loads nothing.
+function links(message) {
+  const parsed = new DOMParser().parseFromString(message.html, "text/html");
+  const addresses = [...parsed.querySelectorAll("a[href]")].map((link) => link.getAttribute("href"));
+  addresses.push(...message.text.match(/https?:\/\/[^\s<>"]+/g) ?? []);
+  return [...new Set(addresses)].filter((address) => /^https?:\/\//i.test(address)).slice(0, 50);
 }
 
 function show(name) {
