@@ -67,9 +67,9 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes, with the bytes that were already removed from its start.
+        """Return the size of a service's log in bytes; 0 if the file is missing.
 
-        The result is 0 if the file is missing.
+        Bytes that were removed from the start of the log are included.
         """
         try:
             return os.stat(self.path(service)).st_size
