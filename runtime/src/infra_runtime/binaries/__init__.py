@@ -94,6 +94,8 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         searched.append(f"{path} ({problem})" if problem != _ABSENT else str(path))
         first_problem = first_problem or (problem if problem != _ABSENT else "")
     error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
+    if binary.module:
+        error.hint = f"Install it with `python -m pip install 'pytest-infra[{binary.extra}]'`."
     if setting:
         error.hint += " Then remove the setting `binary`, or correct the path in it."
     raise error
