@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_cli import program
+from infra_cli import early_interrupt
 from infra_cli.interrupts import Interrupts
 
 
@@ -60,7 +60,7 @@ def test_a_signal_that_was_received_before_the_context_raises_at_its_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Python has ignored the exception, because it was raised in a finalizer."""
-    monkeypatch.setattr(program, "received", signal.SIGINT)
+    monkeypatch.setattr(early_interrupt, "received", signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt), Interrupts():
         pytest.fail("the context was entered")

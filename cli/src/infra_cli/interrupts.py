@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
-from infra_cli import program
+from infra_cli import early_interrupt
 
 
 class Interrupts:
@@ -20,7 +20,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.number = program.received
+        self.number = early_interrupt.received
         self._deferred = False
         self._before: dict[int, Any] = {}
 
