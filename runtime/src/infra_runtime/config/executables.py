@@ -56,7 +56,7 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
     results = []
     for name in sorted(required | optional):
         binary, setting = available.get(name, (Binary(name=name), None))
-        results.append(search(binary, setting, name=name))
+        results.append(search(binary, setting, name=name, project=declaration.request.root))
         if name in required and not results[-1].path:
-            locate(binary, setting=setting)
+            locate(binary, setting=setting, project=declaration.request.root)
     return tuple(results)
