@@ -171,11 +171,16 @@ def _paths(binary: Binary, searched: list[str], project: Path | None) -> Iterato
 def _installed(names: tuple[str, ...], searched: list[str], project: Path | None) -> Iterator[Path]:
     """Yield the paths of programs in the store, the folder `INFRA_BINARIES`."""
     from infra_runtime.binaries import store  # imported here because most executables are found elsewhere
+    from infra_runtime.host.ownership import OwnershipError
 
-    for name in names:
-        if installed := store.find(name, project):
-            yield installed
-    if folder := store.default_folder():
+    folder = store.default_folder()
+    try:
+        installed = [path for name in names if (path := store.find(name, project))]
+    except OwnershipError as error:
+        searched.append(f"{error.filename} ({error.strerror})")
+        return
+    yield from installed
+    if folder:
         searched.append(str(folder))
 
 

@@ -128,10 +128,14 @@ class _Tree:
             folder = folder / part
             if folder.is_symlink():
                 raise self.refuse(entry, "would be written through a link")
+            if folder.is_file():
+                raise self.refuse(entry, "is below an entry that is a file")
             folder.mkdir(exist_ok=True, mode=0o755)
         path = folder / parts[-1]
         if path.is_symlink():
             raise self.refuse(entry, "would replace a link")
+        if path.exists() and not path.is_dir():
+            raise self.refuse(entry, "occurs twice")
         return path
 
     def _parts(self, entry: str) -> list[str]:
@@ -149,8 +153,8 @@ class _Tree:
     def file(self, entry: str, content: _Readable, mode: int) -> None:
         """Write a file, executable if its mode in the archive is executable by the owner."""
         path = self.path(entry)
-        if path is None:
-            raise self.refuse(entry, "is a file without a name")
+        if path is None or path.is_dir():
+            raise self.refuse(entry, "is a file, and also a folder")
         with path.open("xb") as target:
             while block := content.read(_BLOCK):
                 self._count(entry, len(block))
@@ -167,8 +171,8 @@ class _Tree:
     def link(self, entry: str, target: str, *, absolute: bool) -> None:
         """Create a symbolic link. With `absolute`, `/` in its target is the folder into which is unpacked."""
         path = self.path(entry)
-        if path is None:
-            raise self.refuse(entry, "is a link without a name")
+        if path is None or path.is_dir():
+            raise self.refuse(entry, "is a link, and also a folder")
         depth = len(self._parts(entry)) - 1
         if target.startswith("/") and absolute:
             target = "../" * depth + target.lstrip("/")
@@ -181,7 +185,13 @@ class _Tree:
         """Create a second name of a file that this archive contains."""
         path = self.path(entry)
         source = self._root.joinpath(*self._parts(target))
-        if path is None or source.is_symlink() or not source.is_file() or not self._is_inside(source):
+        if (
+            path is None
+            or path.is_dir()
+            or source.is_symlink()
+            or not source.is_file()
+            or not self._is_inside(source)
+        ):
             raise self.refuse(entry, f"is a hard link to {target!r}, which the archive does not contain")
         os.link(source, path)
 
