@@ -58,6 +58,8 @@ def download(
             if not size or have < size:
                 _transfer(name, url, part, have, limit=limit, progress=progress, stall=stall)
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # the error contains the open connection
             if (
                 isinstance(error, OSError)
                 and error.filename is not None
