@@ -55,11 +55,11 @@ def test_a_script_is_not_started_by_the_loader(tree: Tree) -> None:
     )
 
 
-def test_the_method_with_bubblewrap_mounts_the_folders_of_the_packages(tree: Tree) -> None:
+def test_the_method_with_bubblewrap_mounts_existing_folders_only(tree: Tree) -> None:
     started = launch.launch(tree, tree.root / "usr/bin/tool", BUBBLEWRAP, bubblewrap="/bin/bwrap")
 
     assert started.argv[:4] == ("/bin/bwrap", "--dev-bind", "/", "/")
-    assert started.argv[4:7] == ("--ro-bind", f"{tree.root}/usr/share/tool", "/usr/share/tool")
+    assert started.argv[4:7] == ("--ro-bind", f"{tree.root}/usr/share", "/usr/share")
 
 
 @pytest.mark.process

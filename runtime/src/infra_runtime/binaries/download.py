@@ -47,33 +47,20 @@ def download(
     if urlsplit(url).scheme not in {"http", "https"}:
         raise InstallError(name, f"{url} is not an HTTP address")
     part = target.with_name(f"{target.name}.part")
-    limit = size or UNKNOWN_LIMIT
     resumed = part.exists() and part.stat().st_size > 0
     for attempt in range(1, ATTEMPTS + 1):
-        have = part.stat().st_size if part.exists() else 0
-        if size and have > size:
-            part.unlink()
-            have = 0
         try:
-            if not size or have < size:
-                _transfer(name, url, part, have, limit=limit, progress=progress, stall=stall)
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+            if _transfer(name, url, part, size=size, progress=progress, stall=stall):
+                break
+            problem = f"the server sent {part.stat().st_size} of {size} bytes"
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the error contains the open connection
-            if (
-                isinstance(error, OSError)
-                and error.filename is not None
-                and not isinstance(error, urllib.error.URLError)
-            ):
-                raise  # the error of the file, such as a full disk
+            problem = _reason(error)
             if attempt == ATTEMPTS or _is_final(error):
-                raise InstallError(name, f"{url}: {_reason(error)}", _hint(error)) from error
-            continue
-        if not size or part.stat().st_size == size:
-            break
-        if attempt == ATTEMPTS:
-            sizes = f"{part.stat().st_size} of {size} bytes"
-            raise InstallError(name, f"{url}: the server sent {sizes}; the download can be continued")
+                raise InstallError(name, f"{url}: {problem}", _hint(error)) from error
+    else:
+        raise InstallError(name, f"{url}: {problem}", "The next attempt continues the download.")
     if digest and (actual := sha256(part)) != digest:
         part.unlink()
         if resumed:  # the file of another version may have been continued
@@ -83,10 +70,15 @@ def download(
     part.replace(target)
 
 
-def _transfer(
-    name: str, url: str, part: Path, have: int, *, limit: int, progress: Progress | None, stall: float
-) -> None:
-    """Request the bytes of a file from the position `have`, and append them to the file `part`."""
+def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress | None, stall: float) -> bool:
+    """Append the missing bytes of a file to the file `part`; return whether all bytes are there."""
+    limit = size or UNKNOWN_LIMIT
+    have = part.stat().st_size if part.exists() else 0
+    if size and have >= size:
+        if have == size:
+            return True
+        part.unlink()
+        have = 0
     headers = {"User-Agent": "pytest-infra", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -102,14 +94,15 @@ def _transfer(
             while block := answer.read1(_BLOCK):
                 have += len(block)
                 if have > limit:
-                    file.close()
                     part.unlink()
                     raise IntegrityError(name, f"{url}: the server sends more than {limit} bytes")
-                _write(file, block, part)
+                while block:  # a full disk can shorten a write before the next write fails
+                    block = block[_write(file, block, part) :]
                 if progress:
                     progress(have)
         if announced.isdigit() and answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
+    return not size or have == size
 
 
 def _opened(part: Path, *, append: bool) -> FileIO:
@@ -118,12 +111,11 @@ def _opened(part: Path, *, append: bool) -> FileIO:
     return FileIO(os.open(part, flags, 0o600), "wb")
 
 
-def _write(file: FileIO, block: bytes, part: Path) -> None:
+def _write(file: FileIO, block: bytes, part: Path) -> int:
     try:
-        while block:  # a full disk can shorten a write before the next write fails
-            block = block[file.write(block) :]
+        return file.write(block)
     except OSError as error:
-        error.filename = str(part)  # distinguishes an error of the disk from an error of the network
+        error.filename = str(part)
         raise
 
 

@@ -80,23 +80,37 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
     `bubblewrap` is the path of `bwrap`, for the method with this name.
     """
     env = {"PATH": str(tree.scripts)}
-    own = tree.library_folders(tree.root)
     if method == LIBRARIES:
-        libraries = {"LD_LIBRARY_PATH": ":".join(own)}
+        libraries = {"LD_LIBRARY_PATH": ":".join(tree.library_folders(tree.root))}
         return Launch(argv=(str(program),), env={**env, **libraries}, root=str(tree.root))
-    if method == LOADER and not is_program(program):
-        return Launch(argv=(str(program),), env=env, root=str(tree.root))  # a script starts its interpreter
     if method == LOADER:
-        loader = tree.loader()
-        if loader is None:
-            raise ValueError(f"{tree.glibc} contains no loader")
-        folders = ":".join([*tree.library_folders(tree.glibc), *own])
-        argv = (str(loader), "--library-path", folders, "--argv0", program.name, str(program))
+        argv = (*_loader_words(tree, program), str(program)) if is_program(program) else (str(program),)
         return Launch(argv=argv, env=env, root=str(tree.root))
     inner = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
-    binds = [word for mount in tree.mounts for word in ("--ro-bind", f"{tree.root}{mount}", mount)]
+    folders = dict.fromkeys(_existing(mount) for mount in tree.mounts)
+    binds = [word for folder in folders for word in ("--ro-bind", f"{tree.root}{folder}", folder)]
     prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--die-with-parent", "--")
     return Launch(argv=(*prefix, *inner.argv), env=inner.env, root=str(tree.root))
+
+
+def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
+    """Return the command line of the loader, without the program."""
+    loader = tree.loader()
+    if loader is None:
+        raise ValueError(f"{tree.glibc} contains no loader")
+    folders = [*tree.library_folders(tree.glibc), *tree.library_folders(tree.root)]
+    return (str(loader), "--library-path", ":".join(folders), "--argv0", program.name)
+
+
+def _existing(path: str) -> str:
+    """Return the nearest folder of this machine above a path, or the path itself if it is a folder.
+
+    A mount point must exist; bubblewrap would create a missing one on the file system of the machine.
+    """
+    folder = Path(path)
+    while not folder.is_dir():
+        folder = folder.parent
+    return str(folder)
 
 
 def available(methods: Iterable[str], *, glibc_needed: str, mounts: bool, bubblewrap: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ Progress = Callable[[int], None]
 STALL_SECONDS = 120.0
 #: bytes that a client may write besides the artefacts
 _SLACK = 8 << 20
+#: the lines in which apt and pip report errors
+_ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
 #: seconds between two looks at the files
 _INTERVAL = 0.05
 
@@ -68,10 +71,16 @@ def run(
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if process.returncode != 0:
-        lines = [line for line in text.splitlines() if line.strip()]
-        problem = "; ".join(lines[-3:]) or f"exit code {process.returncode}"
+        problem = "; ".join(_important(text)) or f"exit code {process.returncode}"
         raise InstallError(name, f"{Path(command[0]).name} failed: {problem}")
     return text
+
+
+def _important(text: str) -> list[str]:
+    """Return the lines of a client's output that contain the reason of a failure, at most three."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return errors[:3] or lines[-3:]
 
 
 def _watch(

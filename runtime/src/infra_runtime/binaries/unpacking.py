@@ -185,13 +185,8 @@ class _Tree:
         """Create a second name of a file that this archive contains."""
         path = self.path(entry)
         source = self._root.joinpath(*self._parts(target))
-        if (
-            path is None
-            or path.is_dir()
-            or source.is_symlink()
-            or not source.is_file()
-            or not self._is_inside(source)
-        ):
+        is_known = source.is_file() and not source.is_symlink() and self._is_inside(source)
+        if path is None or path.is_dir() or not is_known:
             raise self.refuse(entry, f"is a hard link to {target!r}, which the archive does not contain")
         os.link(source, path)
 

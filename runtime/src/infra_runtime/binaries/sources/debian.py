@@ -21,6 +21,12 @@ GLIBC = "libc6"
 HELPER = "/usr/lib/apt/apt-helper"
 #: the keys of Debian's archive. Source: the package debian-archive-keyring
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+#: lists that apt downloads on machines with a desktop or with apt-file
+_OTHER_LISTS = (
+    "DEP-11",
+    *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
+    "Contents-deb",
+)
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
 #: packages that a program needs only when it is installed in the system
 _LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
@@ -43,9 +49,9 @@ def repositories() -> list[Repository]:
     if program is None:
         raise InstallError("apt", "apt-get is missing", hint="Put the programs on PATH instead.")
     format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
-    text = registry_client.run(
-        "apt", [program, "indextargets", "--format", format_], folder=Path("/nonexistent")
-    )
+    # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
+    command = [program, "indextargets", "--no-release-info", "--format", format_]
+    text = registry_client.run("apt", command, folder=Path("/nonexistent"))
     found = []
     for line in dict.fromkeys(text.splitlines()):
         created_by, _, rest = line.partition("|")
@@ -107,6 +113,8 @@ class _Apt:
             "APT::Architecture": architecture,
             "APT::Architectures": architecture,
             "Acquire::Languages": "none",
+            # Only the lists of packages are needed, not those of icons and descriptions for app stores.
+            **{f"Acquire::IndexTargets::deb::{name}::DefaultEnabled": "false" for name in _OTHER_LISTS},
         }
         self._options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
