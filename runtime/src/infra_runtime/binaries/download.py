@@ -48,6 +48,7 @@ def download(
         raise InstallError(name, f"{url} is not an HTTP address")
     part = target.with_name(f"{target.name}.part")
     resumed = part.exists() and part.stat().st_size > 0
+    problem = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             if _transfer(name, url, part, size=size, progress=progress, stall=stall):

@@ -66,11 +66,15 @@ def project(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_project(*, directory: Path | None, **options: Any) -> Any:
-        from infra_runtime.config import declared_recipes, stack_file
+        from infra_runtime.config import stack_file
 
         start = (directory or Path.cwd()).resolve()
         file = stack_file.find(start)
-        own = declared_recipes.declared(file)
+        own: Sequence[Recipe] = ()
+        if file and "binaries" in file.values:
+            from infra_runtime.config import declared_recipes  # imports pydantic, which is slow
+
+            own = declared_recipes.declared(file)
         return command(Project(root=file.path.parent if file else start, own_recipes=own), **options)
 
     return with_project

@@ -12,7 +12,8 @@ from infra_cli.commands.bin._project import Project, entry_document, project
 from infra_cli.download_display import progress_line
 
 if TYPE_CHECKING:
-    from infra_cli.missing_programs import Wanted
+    from infra_runtime.binaries.lockfile import Locked
+    from infra_runtime.binaries.recipe import Recipe
     from infra_runtime.binaries.store import Installed
 
 
@@ -51,7 +52,7 @@ def command(
     if bundle:
         wanted = bundles.read(bundle, project.chosen(names), project.recipes(), store)
     else:
-        wanted = [(each.recipe, each.locked) for each in _wanted(project, names)]
+        wanted = _wanted(project, names)
     before = {entry.folder for entry in store.installed()}
     with progress_line() as progress:
         entries = installation.install(
@@ -67,19 +68,17 @@ def command(
         output.say("the stack of this directory has no missing program")
 
 
-def _wanted(project: Project, names: tuple[str, ...]) -> list[Wanted]:
-    from infra_cli import missing_programs
+def _wanted(project: Project, names: tuple[str, ...]) -> list[tuple[Recipe, Locked]]:
     from infra_runtime.binaries import installation
+    from infra_runtime.config import missing_executables
     from infra_runtime.config.resolve import resolve
 
     if not names:
-        missing = missing_programs.missing(resolve(directory=project.root, executables=False))
-        return missing_programs.wanted(missing, project.own_recipes, project.root)
+        missing = missing_executables.missing(resolve(directory=project.root, executables=False))
+        chosen = missing_executables.installable(missing, project.root)
+        return [(each.recipe, each.locked) for each in chosen]
     locks, platform = project.locks(), installation.current_platform()
-    return [
-        missing_programs.Wanted(recipe=recipe, locked=installation.required(recipe, locks, platform))
-        for recipe in project.chosen(names)
-    ]
+    return [(recipe, installation.required(recipe, locks, platform)) for recipe in project.chosen(names)]
 
 
 def document(entry: Installed) -> dict[str, Any]:
