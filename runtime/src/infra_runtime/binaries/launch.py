@@ -89,7 +89,8 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
     inner = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
     folders = dict.fromkeys(_existing(mount) for mount in tree.mounts)
     binds = [word for folder in folders for word in ("--ro-bind", f"{tree.root}{folder}", folder)]
-    prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--die-with-parent", "--")
+    # Without `--die-with-parent`: the supervisor also sends stop signals to what remains after `bwrap`.
+    prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--")
     return Launch(argv=(*prefix, *inner.argv), env=inner.env, root=str(tree.root))
 
 
