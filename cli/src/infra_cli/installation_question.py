@@ -32,7 +32,8 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
     from infra_runtime.config import missing_executables
 
     missing = missing_executables.missing(resolved)
-    chosen = missing_executables.installable(missing, Path(resolved.plan.root))
+    root = Path(resolved.plan.root)
+    chosen = missing_executables.installable(missing, root)
     if not chosen:
         return False
     lines = [f"  {each}" for each in chosen]
@@ -46,7 +47,7 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
         for line in lines:
             click.echo(line, err=True)
     with progress_line() as progress:
-        missing_executables.install(chosen, progress=progress)
+        missing_executables.install(chosen, root, report=output.note, progress=progress)
     return True
 
 

@@ -225,8 +225,9 @@ class Session:
         from infra_runtime.config import missing_executables as executables
 
         plan = self._plan_of(services, profile)
-        chosen = executables.installable(executables.missing(plan), Path(plan.plan.root))
-        executables.install(chosen)
+        root = Path(plan.plan.root)
+        chosen = executables.installable(executables.missing(plan), root)
+        executables.install(chosen, root, report=self._notes.add_message)
         return self._plan_of(services, profile, executables=True)
 
     def _plan_of(

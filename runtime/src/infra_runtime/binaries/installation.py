@@ -135,6 +135,39 @@ def install(
     return [entry for _, locked in wanted if (entry := store.get(locked))]
 
 
+def install_or_renew(
+    wanted: Sequence[tuple[Recipe, Locked]],
+    store: Store,
+    *,
+    project: Path,
+    report: Callable[[str], None],
+    progress: Progress | None = None,
+) -> list[Installed]:
+    """Install lock entries; resolve recipes again whose packages have left the archive of Debian.
+
+    `report` is called with a line for each difference to the lock. The new entries replace those in the lock
+    of the project, `infra.lock` in the folder `project`. Raises as `install` does.
+    """
+    try:
+        return install(wanted, store, progress=progress)
+    except debian.GoneError as error:
+        report(f"{error}; the packages are resolved again")
+    path, renewed = project / lockfile.NAME, []
+    own = lockfile.read(path)
+    for recipe, locked in wanted:
+        new = locked
+        if locked.source == debian.NAME and store.get(locked) is None:
+            new = lock(recipe, locked.platform)
+            for line in lockfile.differences(locked, new):
+                report(f"{recipe.name}: {line}")
+        renewed.append((recipe, new))
+    changed = [new for _, new in renewed if own.get(new.recipe, new.platform) not in {None, new}]
+    if changed:
+        lockfile.write(path, own.updated(changed))
+        report(f"{path} is updated")
+    return install(renewed, store, progress=progress)
+
+
 def fetch(
     entries: Sequence[Locked],
     folder: Path,

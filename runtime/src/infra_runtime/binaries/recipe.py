@@ -29,6 +29,8 @@ class Debian:
     #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
     #: namespace in which these paths are the folders of the packages
     mounts: tuple[str, ...] = ()
+    #: libraries that the programs do not need although the packages depend on them
+    without: tuple[str, ...] = ()
 
 
 @frozen

@@ -44,7 +44,8 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
     if distribution := table.get("wheel"):
         yield Wheel(distribution=distribution, version=version)
     if packages := table.get("debian"):
-        yield Debian(packages=tuple(packages), mounts=tuple(table.get("mounts", ())))
+        mounts, without = tuple(table.get("mounts", ())), tuple(table.get("without", ()))
+        yield Debian(packages=tuple(packages), mounts=mounts, without=without)
     for platform, archive in table.get("archive", {}).items():
         yield Archive(platform=platform, url=archive["url"], sha256=archive["sha256"], version=version)
 

@@ -1,6 +1,7 @@
 """The store: the folder `INFRA_BINARIES` with the installed executables of all projects of a user.
 
-    NAME/VERSION-HASH/manifest.json     recipe, artefacts, programs, licence, checksums
+    NAME/VERSION-HASH/manifest.json     recipe, artefacts, programs, licence
+    NAME/VERSION-HASH/files.json        the checksum of each file at the time of the installation
     NAME/VERSION-HASH/root/             the unpacked files
     NAME/VERSION-HASH/glibc/            the C library, if the packages contain it
     NAME/VERSION-HASH/launch/METHOD/    scripts that start the programs of Debian packages
@@ -17,14 +18,13 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from infra_runtime.binaries import launch, lockfile
-from infra_runtime.binaries.lockfile import Locked
+from infra_runtime.binaries.lockfile import Lock, Locked
 from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.data_directory.paths import user_cache
 from infra_runtime.errors import InstallError
@@ -34,6 +34,8 @@ from infra_runtime.value import frozen
 #: the version of the layout of an entry
 FORMAT = 1
 MANIFEST = "manifest.json"
+#: separate from the manifest, because the search for a program reads all manifests
+FILES = "files.json"
 #: the beginning of the names of folders that an installation fills
 _NEW = ".new-"
 
@@ -52,13 +54,8 @@ class Installed:
     glibc: str = ""
     mounts: tuple[str, ...] = ()
     bubblewrap: str = ""
-    #: path → checksum, as of the time of the installation
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """The number of bytes of all files."""
-        return sum(int(text.split()[0]) for text in self.files.values() if text[:1].isdigit())
+    #: the number of bytes of all files
+    size: int = 0
 
     def method(self) -> str:
         """Return the method by which this machine starts the programs; empty: directly."""
@@ -96,9 +93,11 @@ class Installed:
     def damage(self) -> list[str]:
         """Return the paths of files that have changed, are missing or were added since the installation."""
         now = _checksums(self.folder)
-        return sorted(
-            path for path in self.files.keys() | now.keys() if self.files.get(path) != now.get(path)
-        )
+        try:
+            then: dict[str, str] = json.loads((self.folder / FILES).read_bytes())
+        except (OSError, ValueError):
+            return [FILES]
+        return sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
 
 
 class Store:
@@ -242,20 +241,26 @@ def find(program: str, project: Path | None = None, *, store: Store | None = Non
     candidates = [entry for entry in Store(folder).installed() if program in entry.programs]
     if not candidates:
         return None
-    locks = [lockfile.read(project / lockfile.NAME)] if project else []
-    chosen = candidates[0]
-    for number, lock in enumerate((*locks, lockfile.read(lockfile.KIT))):
-        named = [lock.get(entry.locked.recipe, entry.locked.platform) for entry in candidates]
-        matching = [entry for entry, wanted in zip(candidates, named, strict=True) if entry.locked == wanted]
-        if matching:
-            chosen = matching[0]
-            break
-        if number < len(locks) and any(named):
-            return None
-    path = chosen.program(program)
+    chosen = _chosen(candidates, project)
+    path = chosen.program(program) if chosen else None
     if path is not None:
         ownership.check_parents(str(path))
     return path
+
+
+def _chosen(candidates: Sequence[Installed], project: Path | None) -> Installed | None:
+    """Return the entry whose version the locks determine; None if the project's lock has another version."""
+    own = lockfile.read(project / lockfile.NAME) if project else lockfile.EMPTY
+    if wanted := [locked for entry in candidates if (locked := _in_lock(own, entry))]:
+        return next((entry for entry in candidates if entry.locked in wanted), None)
+    if len(candidates) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
+        return candidates[0]
+    kit = lockfile.read(lockfile.KIT)
+    return next((entry for entry in candidates if entry.locked == _in_lock(kit, entry)), candidates[0])
+
+
+def _in_lock(lock: Lock, entry: Installed) -> Locked | None:
+    return lock.get(entry.locked.recipe, entry.locked.platform)
 
 
 def unwritable(path: Path, error: OSError) -> InstallError:
@@ -286,7 +291,7 @@ def _read(folder: Path) -> Installed | None:
             glibc=data["glibc"],
             mounts=tuple(data["mounts"]),
             bubblewrap=data["bubblewrap"],
-            files=data["files"],
+            size=data["bytes"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -298,6 +303,8 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
         for name in entry.programs:
             text = entry.launch_of(name, method).script().replace(str(folder), str(final))
             launch.write_script(folder / "launch" / method / name, text)
+    files = _checksums(folder)
+    (folder / FILES).write_text(json.dumps(files, indent=1), encoding="utf-8")
     data = {
         "format": FORMAT,
         "recipe": entry.locked.recipe,
@@ -308,12 +315,11 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
         "glibc": entry.glibc,
         "mounts": list(entry.mounts),
         "bubblewrap": entry.bubblewrap,
-        "files": _checksums(folder),
+        "bytes": sum(int(text.split()[0]) for text in files.values() if text[:1].isdigit()),
     }
     (folder / MANIFEST).write_text(json.dumps(data, indent=1), encoding="utf-8")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
     sums = checksums(str(folder))
-    sums.pop(MANIFEST, None)
-    return sums
+    return {path: text for path, text in sums.items() if path not in {MANIFEST, FILES}}

@@ -55,6 +55,8 @@ class RecipeSettings(BaseModel):
     debian: Words = ()
     #: absolute paths that the programs of the packages contain
     mounts: Words = ()
+    #: libraries that the programs do not need although the packages depend on them
+    without: Words = ()
     #: platform → archive
     archive: Mapping[str, ArchiveSettings] = {}
     homepage: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from infra_runtime import catalogue
@@ -75,6 +75,16 @@ def installable(names: Sequence[str], root: Path) -> list[Installable]:
     ]
 
 
-def install(chosen: Sequence[Installable], *, progress: Progress | None = None) -> None:
-    """Install recipes in the store of this user. Raises as `installation.install` does."""
-    installation.install([(each.recipe, each.locked) for each in chosen], store.default(), progress=progress)
+def install(
+    chosen: Sequence[Installable],
+    root: Path,
+    *,
+    report: Callable[[str], None],
+    progress: Progress | None = None,
+) -> None:
+    """Install recipes in the store of this user, as `installation.install_or_renew` does.
+
+    `root` is the folder of the stack file. `report` is called with lines about changes of the lock.
+    """
+    wanted = [(each.recipe, each.locked) for each in chosen]
+    installation.install_or_renew(wanted, store.default(), project=root, report=report, progress=progress)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.artefacts import Files, package, serving, tar
-from infra_runtime.binaries import installation, launch, platforms, recipes
+from infra_runtime.binaries import installation, launch, lockfile, platforms, recipes
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.platforms import current
@@ -97,6 +98,24 @@ class TestApt:
         with pytest.raises(InstallError, match="404"):
             install([(SHELL, locked(b"content"))], Store(tmp_path / "binaries"))
 
+    def test_a_package_that_left_the_archive_is_resolved_again(
+        self, archive: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = package(tar({"./bin/dash": b"#!/bin/sh\n"}))
+        old, new = locked(b"content"), replace(locked(content, version="2"), version="2")
+        archive.add("debian/pool/d/dash_2.deb", content)
+        monkeypatch.setattr(installation, "lock", lambda recipe, platform: new)
+        lockfile.write(tmp_path / lockfile.NAME, lockfile.EMPTY.updated([old]))
+        reported: list[str] = []
+
+        (installed,) = installation.install_or_renew(
+            [(SHELL, old)], Store(tmp_path / "binaries"), project=tmp_path, report=reported.append
+        )
+
+        assert installed.locked == new
+        assert reported[1:] == ["dash: dash 1 → 2", f"{tmp_path / lockfile.NAME} is updated"]
+        assert lockfile.read(tmp_path / lockfile.NAME).get("dash", current()) == new
+
     def test_a_package_with_another_content_is_refused(self, archive: Files, tmp_path: Path) -> None:
         archive.add("debian/pool/d/dash_1.deb", b"CONTENT")
 
@@ -157,13 +176,13 @@ class TestApt:
         assert methods == [launch.LOADER]
 
 
-def locked(content: bytes) -> Locked:
+def locked(content: bytes, version: str = "1") -> Locked:
     """Return the lock entry of a package with this content."""
     artefact = Artefact(
         registry="debian",
         name="dash",
-        version="1",
-        path="pool/d/dash_1.deb",
+        version=version,
+        path=f"pool/d/dash_{version}.deb",
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
         suite="bookworm",

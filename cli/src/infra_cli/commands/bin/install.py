@@ -55,9 +55,12 @@ def command(
         wanted = _wanted(project, names)
     before = {entry.folder for entry in store.installed()}
     with progress_line() as progress:
-        entries = installation.install(
-            wanted, store, offline=offline or bundle is not None, progress=progress
-        )
+        if offline or bundle:
+            entries = installation.install(wanted, store, offline=True, progress=progress)
+        else:
+            entries = installation.install_or_renew(
+                wanted, store, project=project.root, report=output.note, progress=progress
+            )
     if as_json:
         output.say_json({"folder": str(store.folder), "installed": [document(entry) for entry in entries]})
         return

@@ -32,6 +32,10 @@ _URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
 _LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
 
 
+class GoneError(InstallError):
+    """The error that a locked package is no longer in the archive, which keeps only the newest versions."""
+
+
 @frozen
 class Repository:
     """A part of the archive of Debian in apt's configuration."""
@@ -80,7 +84,8 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
     uris = apt.run("apt-get", "install", "--print-uris", "--no-install-recommends", "-y", *source.packages)
     solved = {_package_name(match[2]): match[1] for match in _URI.finditer(uris)}
     stanzas = _stanzas(apt.run("apt-cache", "show", "--no-all-versions", *sorted(solved)))
-    needed = _closure(source.packages, {name: stanzas[name] for name in solved if name in stanzas})
+    wanted = [name for name in solved if name in stanzas and name not in source.without]
+    needed = _closure(source.packages, {name: stanzas[name] for name in wanted})
     artefacts = [_artefact(stanzas[name], solved[name], known) for name in needed]
     main = next(artefact for artefact in artefacts if artefact.name == source.packages[0])
     return Locked(
@@ -206,7 +211,12 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     ]
     command = [HELPER, "-o", "APT::Sandbox::User=", "download-file", *words]
     expected = sum(artefact.size for artefact in artefacts)
-    registry_client.run(recipe, command, folder=new, expected=expected, progress=progress)
+    try:
+        registry_client.run(recipe, command, folder=new, expected=expected, progress=progress)
+    except InstallError as error:
+        if "404" in error.reason:
+            raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
+        raise
     for artefact in artefacts:
         (new / artefact.file_name).replace(folder / artefact.file_name)
     new.rmdir()
