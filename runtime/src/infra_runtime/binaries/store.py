@@ -67,10 +67,15 @@ class Installed:
         return usable[0] if usable else ""
 
     def program(self, name: str) -> Path | None:
-        """Return the path that starts a program: the program, or the script for this machine's method."""
+        """Return the path that starts a program: the program, or the script for this machine's method.
+
+        The result is None if the entry does not contain the program or has no method for this machine.
+        """
         if name not in self.programs:
             return None
         method = self.method()
+        if self.methods and not method:
+            return None
         return self.folder / (f"launch/{method}/{name}" if method else self.programs[name])
 
     def launch_of(self, name: str, method: str | None = None) -> launch.Launch:

@@ -94,6 +94,16 @@ class TestApt:
         assert installed.methods == (launch.LIBRARIES,)
         assert subprocess.check_output([installed.program("dash")], text=True) == "hello\n"
 
+    def test_packages_without_a_c_library_are_refused_on_a_machine_without_it(
+        self, archive: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = package(tar({"./bin/dash": b"\x7fELF"}))
+        archive.add("debian/pool/d/dash_1.deb", content)
+        monkeypatch.setattr(platforms, "glibc_version", lambda: ())
+
+        with pytest.raises(InstallError, match="need the GNU C library, which this machine does not have"):
+            install([(SHELL, locked(content))], Store(tmp_path / "binaries"))
+
     def test_a_package_that_left_the_archive_is_an_error(self, archive: Files, tmp_path: Path) -> None:
         with pytest.raises(InstallError, match="404"):
             install([(SHELL, locked(b"content"))], Store(tmp_path / "binaries"))
