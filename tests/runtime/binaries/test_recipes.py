@@ -32,6 +32,33 @@ def test_a_recipe_of_the_stack_file_takes_precedence() -> None:
     assert recipes.providing("nats-server", recipes.all_recipes([OWN]).values()) == OWN
 
 
+class Point:
+    """An entry point of another distribution."""
+
+    name = value = "acme.recipes:TOOL"
+
+    def __init__(self, loaded: object) -> None:
+        self._loaded = loaded
+
+    def load(self) -> object:
+        return self._loaded
+
+
+def test_another_distribution_adds_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = replace(OWN, name="acme", is_users=False, licence="MIT")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point(added)])
+
+    assert recipes.find("acme") == added
+    assert recipes.find("redis").name == "redis"
+
+
+def test_an_entry_point_that_is_not_a_recipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point("text")])
+
+    with pytest.raises(ConfigurationError, match="should be a Recipe, but is a str"):
+        recipes.find("acme")
+
+
 def test_an_unknown_recipe_is_an_error_with_a_similar_name() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'memcached'"):
         recipes.find("memcache")
