@@ -209,4 +209,4 @@ class CommandLine:
 
 
 #: environment variables of the machine that every stack needs
-KEPT = frozenset({"INFRA_RUNTIME_DIR", "INFRA_CACHE", "INFRA_TEST_SUITE"})
+KEPT = frozenset({"INFRA_RUNTIME_DIR", "INFRA_CACHE", "INFRA_BINARIES", "INFRA_TEST_SUITE"})

@@ -31,6 +31,7 @@ def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str
         keep=False,
         strict=False,
         tmpfs=None,
+        install=False,
     )
     return {name: instance.kit.kind for name, instance in Instances(options).fixtures().items()}
 

@@ -27,6 +27,8 @@ EXAMPLES: dict[str, InfraError] = {
         errors.WaitTimeoutError(60.0, {"db": "connection refused"}),
         errors.SnapshotError("before", "it does not exist"),
         errors.ExportError("compose", "not up to date: compose.yaml"),
+        errors.InstallError("memcached", "no artefact for macos-arm64", "Put it on PATH."),
+        errors.IntegrityError("memcached", "the SHA-256 differs"),
     )
 }
 #: errors in the user's request, which share one exit code

@@ -46,6 +46,17 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "infra_cli.commands.config.validate",
         "env": "infra_cli.commands.config.env",
     },
+    "bin": {
+        "list": "infra_cli.commands.bin.list",
+        "install": "infra_cli.commands.bin.install",
+        "which": "infra_cli.commands.bin.which",
+        "verify": "infra_cli.commands.bin.verify",
+        "remove": "infra_cli.commands.bin.remove",
+        "lock": "infra_cli.commands.bin.lock",
+        "outdated": "infra_cli.commands.bin.outdated",
+        "bundle": "infra_cli.commands.bin.bundle",
+        "licences": "infra_cli.commands.bin.licences",
+    },
     "cache": {
         "list": "infra_cli.commands.cache.list",
         "verify": "infra_cli.commands.cache.verify",
@@ -64,6 +75,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 GROUPS = {
     "runtime": "Start, inspect and stop the stack of this directory.",
     "config": "Show and check the configuration of the stack.",
+    "bin": "Install the executables of services, without root and without Docker.",
     "cache": "Inspect and clean the prepared data that all stacks of a user share.",
     "export": "Write the stack as files for other programs, such as Docker Compose.",
     "dev": "Check the machine, failure reports of tests, and OpenAPI documents.",

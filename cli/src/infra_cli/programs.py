@@ -28,9 +28,10 @@ def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iter
     """Yield the executables of one service; `kind` is required if it differs from the name of the service."""
     entry = catalogue.entry(kind or service)
     setting = _setting(service, resolved) if resolved else None
+    project = Path(resolved.plan.root) if resolved else None
     for binary in entry.binaries:
         try:
-            path = binaries.locate(binary, setting=setting)
+            path = binaries.locate(binary, setting=setting, project=project)
         except BinaryMissingError as error:
             yield Program(name=binary.name, optional=binary.optional, problem=error.problem, hint=error.hint)
         else:

@@ -59,6 +59,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
             "(default: the value of the stack file, or else yes)"
         ),
     ),
+    "infra-install": (
+        "yes|no",
+        "install missing servers before the first test that needs them, as `infra bin install` (default: no)",
+    ),
     "infra-strict": (
         "",
         "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
@@ -92,6 +96,8 @@ class Options(NamedTuple):
     strict: bool
     #: whether the data of the services are in RAM; None: the stack file decides
     tmpfs: bool | None
+    #: whether missing servers are installed
+    install: bool
 
 
 def add(parser: pytest.Parser) -> None:
@@ -130,6 +136,7 @@ def read(config: pytest.Config) -> Options:
         keep=_keep(config),
         strict=_strict(config),
         tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
+        install=_yes_or_no("infra_install", _chosen(config, "install")) or False,
     )
 
 

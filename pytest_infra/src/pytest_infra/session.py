@@ -19,7 +19,7 @@ import pytest
 from infra_runtime.config.resolve import Origin, Resolved, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError, InfraError, SupervisorError
+from infra_runtime.errors import BinaryMissingError, ConfigurationError, InfraError, SupervisorError
 from infra_runtime.messages import Status
 from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
@@ -206,7 +206,34 @@ class Session:
     def _resolve(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
     ) -> Resolved:
-        resolved = resolve(
+        resolved = (
+            self._with_executables(services, profile) if executables else self._plan_of(services, profile)
+        )
+        if (tmpfs := self._options.tmpfs) is None:
+            return resolved
+        origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
+        return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
+
+    def _with_executables(self, services: tuple[str, ...], profile: str | None) -> Resolved:
+        """Return a resolved plan; with the option `infra_install`, install missing executables."""
+        try:
+            return self._plan_of(services, profile, executables=True)
+        except BinaryMissingError:
+            if not self._options.install:
+                raise
+        # Imported late: only a run that may install servers needs the module.
+        from infra_runtime.config import missing_executables as executables
+
+        plan = self._plan_of(services, profile)
+        root = Path(plan.plan.root)
+        chosen = executables.installable(executables.missing(plan), root)
+        executables.install(chosen, root, report=self._notes.add_message)
+        return self._plan_of(services, profile, executables=True)
+
+    def _plan_of(
+        self, services: tuple[str, ...], profile: str | None, *, executables: bool = False
+    ) -> Resolved:
+        return resolve(
             services,
             directory=self._options.directory,
             environment=self._options.environment,
@@ -214,10 +241,6 @@ class Session:
             data=self._options.data,
             executables=executables,
         )
-        if (tmpfs := self._options.tmpfs) is None:
-            return resolved
-        origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
-        return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
 
     # --- which stack -----------------------------------------------------------------------------------
 

@@ -243,6 +243,34 @@ class ExportError(InfraError):
         return f"{self.path}: {self.reason}"
 
 
+class InstallError(InfraError):
+    """The error that an executable cannot be locked, downloaded or unpacked."""
+
+    exit_code = 14
+
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(name, reason, hint)
+        self.name, self.reason = name, reason
+        self.hint = hint or f"Put the programs of {name} on PATH, or run the command again."
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+class IntegrityError(InfraError):
+    """The error that a downloaded file differs from the lock, is unsafe to unpack, or has changed."""
+
+    exit_code = 15
+
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(name, reason, hint)
+        self.name, self.reason = name, reason
+        self.hint = hint or "Nothing of this file was used. `infra bin lock` reads the registry again."
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
 def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
     classes = {base.__name__: base}
     for subclass in base.__subclasses__():

@@ -15,6 +15,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Simulate a machine without programs: empty PATH, empty scripts directory, separate cache."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFRA_BINARIES", str(tmp_path / "binaries"))
     monkeypatch.setattr(sysconfig, "get_path", lambda *_, **__: str(tmp_path / "scripts"))
     return tmp_path
 
@@ -110,6 +111,7 @@ def test_the_error_for_a_missing_executable_has_all_searched_places(elsewhere: P
         "server on PATH",
         "old on PATH",
         "/no/*/bin",
+        f"{elsewhere}/binaries",
     ]
     assert "pytest-infra[served]" in caught.value.hint
 

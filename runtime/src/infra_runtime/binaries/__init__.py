@@ -1,7 +1,7 @@
-"""Search for executables: in a setting, in this Python environment, on PATH, in known folders.
+"""Search for executables: in a setting, in this Python environment, on PATH, in known folders, in the store.
 
 A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
-rarely runs a program.
+rarely runs a program. The store contains what `infra bin install` has installed (`store`).
 """
 
 from __future__ import annotations
@@ -59,26 +59,32 @@ class BinarySearch:
     path: str
 
 
-def search(binary: Binary, setting: str | None, *, name: str = "") -> BinarySearch:
+def search(
+    binary: Binary, setting: str | None, *, name: str = "", project: Path | None = None
+) -> BinarySearch:
     """Search for an executable; return the result, which has no path if the executable is missing.
 
     `name` is the name in references `${bin.NAME}`; by default, it is `binary.name`.
     """
     try:
-        path = str(locate(binary, setting=setting))
+        path = str(locate(binary, setting=setting, project=project))
     except BinaryMissingError:
         path = ""
     return BinarySearch(name=name or binary.name, binary=binary, setting=setting, path=path)
 
 
-def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> Path:
+def locate(
+    binary: Binary, *, setting: str | os.PathLike[str] | None = None, project: Path | None = None
+) -> Path:
     """Return the path of an executable. `setting` is the user's setting: a path, or the folder to search.
+
+    `project` is the folder with the project's lock, which determines the version in the store.
 
     Raises:
         BinaryMissingError: the file was not found, is not executable, or is too old.
     """
     if binary.beside:
-        leader = locate(binary.beside, setting=setting)
+        leader = locate(binary.beside, setting=setting, project=project)
         # The leader's path is resolved: PATH may contain a link to only one of the installation's programs.
         path = leader.resolve().parent / binary.name
         if not os.access(path, os.X_OK):
@@ -86,8 +92,7 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         return path
     searched: list[str] = []
     first_problem = ""
-    places = _interpreter if binary.module else _paths
-    for path in _setting(binary, setting) if setting else places(binary, searched):
+    for path in _setting(binary, setting) if setting else _places(binary, searched, project):
         problem = _problem(binary, path)
         if not problem:
             return path
@@ -96,6 +101,8 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
     error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
     if binary.module:
         error.hint = f"Install it with `python -m pip install 'pytest-infra[{binary.extra}]'`."
+    elif recipe := _recipe(binary):
+        error.hint = f"{error.hint.removesuffix('.')}, or run `infra bin install {recipe}`."
     if setting:
         error.hint += " Then remove the setting `binary`, or correct the path in it."
     raise error
@@ -123,6 +130,26 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
     yield path / binary.name if path.is_dir() else path
 
 
+def _recipe(binary: Binary) -> str:
+    """Return the name of the kit's recipe that installs an executable; empty if there is none."""
+    from infra_runtime.binaries import recipes  # imported here because only the error needs it
+
+    recipe = recipes.providing(binary.name, recipes.kit().values())
+    return recipe.name if recipe else ""
+
+
+def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterator[Path]:
+    """Yield the paths at which an executable may be, in the order of the search.
+
+    Places that do not contain the executable are appended to `searched`, for the error message.
+    """
+    if binary.module:
+        yield from _interpreter(binary, searched)
+        return
+    yield from _paths(binary, searched)
+    yield from _installed((binary.name, *binary.aliases), searched, project)
+
+
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
     """Yield the interpreter of this environment if the environment contains the package `binary.module`."""
     if importlib.util.find_spec(binary.module):
@@ -132,10 +159,7 @@ def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
 
 
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
-    """Yield the paths at which an executable may be, in the order of the search.
-
-    Places that do not contain the executable are appended to `searched`, for the error message.
-    """
+    """Yield the paths in this environment, on PATH and in known folders at which an executable may be."""
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
@@ -163,6 +187,22 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
             yield Path(matching) / binary.name
         if not folders:
             searched.append(pattern)
+
+
+def _installed(names: tuple[str, ...], searched: list[str], project: Path | None) -> Iterator[Path]:
+    """Yield the paths of programs in the store, the folder `INFRA_BINARIES`."""
+    from infra_runtime.binaries import store  # imported here because most executables are found elsewhere
+    from infra_runtime.host.ownership import OwnershipError
+
+    folder = store.default_folder()
+    try:
+        installed = [path for name in names if (path := store.find(name, project))]
+    except OwnershipError as error:
+        searched.append(f"{error.filename} ({error.strerror})")
+        return
+    yield from installed
+    if folder:
+        searched.append(str(folder))
 
 
 def scripts_folder() -> Path:

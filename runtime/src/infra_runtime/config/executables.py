@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra_runtime.binaries import Binary, BinarySearch, locate, search
+from infra_runtime.binaries import Binary, BinarySearch, locate, recipes, search
 from infra_runtime.catalogue import Entry
+from infra_runtime.config import declared_recipes
 from infra_runtime.config.declaration import Declaration
+from infra_runtime.errors import BinaryMissingError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, map_texts, rename
 
@@ -56,7 +58,20 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
     results = []
     for name in sorted(required | optional):
         binary, setting = available.get(name, (Binary(name=name), None))
-        results.append(search(binary, setting, name=name))
+        results.append(search(binary, setting, name=name, project=declaration.request.root))
         if name in required and not results[-1].path:
-            locate(binary, setting=setting)
+            try:
+                locate(binary, setting=setting, project=declaration.request.root)
+            except BinaryMissingError as error:
+                _add_own_recipe(error, declaration)
+                raise
     return tuple(results)
+
+
+def _add_own_recipe(error: BinaryMissingError, declaration: Declaration) -> None:
+    """Add the command that installs an executable to the hint, if the stack file has a recipe for it."""
+    own = declared_recipes.declared(declaration.request.file)
+    recipe = recipes.providing(error.binary, own)
+    command = f"`infra bin install {recipe.name}`" if recipe else ""
+    if command not in error.hint:
+        error.hint = f"{error.hint.removesuffix('.')}, or run {command}."

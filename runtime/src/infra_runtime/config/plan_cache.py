@@ -44,7 +44,10 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    now = [search(executable.binary, executable.setting, name=executable.name) for executable in sought]
+    now = [
+        search(executable.binary, executable.setting, name=executable.name, project=request.root)
+        for executable in sought
+    ]
     if sought != now or identities != _identities(sought):
         return None
     if files != _states(files):

@@ -133,7 +133,11 @@ def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
     if entry.facts is None or not declaration.executables:
         return []
     try:
-        executable = locate(entry.binaries[0], setting=binary_setting(declaration, name))
+        executable = locate(
+            entry.binaries[0],
+            setting=binary_setting(declaration, name),
+            project=declaration.request.root,
+        )
     except BinaryMissingError:
         return []
     return [Layer(values=entry.facts(executable), where=lambda _: str(executable))]

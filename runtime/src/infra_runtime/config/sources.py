@@ -17,8 +17,9 @@ from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import ENVIRONMENTS
 
 _TOP = frozenset(StackSettings.model_fields)
-#: tables of the stack file that are not settings of the stack: overlays, and the APIs (`declared_apis`)
-_BESIDE = frozenset({"environment", "api"})
+#: tables of the stack file that are not settings of the stack: overlays, the APIs (`declared_apis`), and the
+#: recipes of executables (`declared_recipes`)
+_BESIDE = frozenset({"environment", "api", "binaries"})
 
 
 def layers(request: Request) -> list[Layer]:

@@ -21,7 +21,7 @@ TABLES = frozenset({"SERVICES", "PROFILES"})
 NAMES = frozenset(
     {
         *("USE", "PROFILE", "CONFIG_SERVICE", "TMPFS"),
-        *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "LOG_LIMIT", "LOG_TOTAL"),
+        *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "BINARIES", "INSTALL", "LOG_LIMIT", "LOG_TOTAL"),
     }
 )
 #: variables that the supervisor sets for its services

@@ -43,6 +43,11 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--watch", is_flag=True, help=("Restart a service when a file changes that matches its `watch` patterns.")
 )
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Install missing programs without a question, as `infra bin install` does. [INFRA_INSTALL]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all events and results as lines of JSON.")
 @target
 def command(
@@ -55,6 +60,7 @@ def command(
     detach: bool,
     wait: bool,
     watch: bool,
+    install: bool,
     as_json: bool,
 ) -> int:
     """Start the stack of this directory, and print the addresses of its services.
@@ -63,6 +69,9 @@ def command(
     given services and the services that they need. Ctrl-C stops the stack and verifies that no process, port
     or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
     whole stack is stopped, except with --watch.
+
+    If programs are missing that `infra bin` can install, the command asks once in a terminal. Without a
+    terminal and in CI, --install or INFRA_INSTALL=1 allows the installation.
 
     \b
     Examples:
@@ -78,7 +87,16 @@ def command(
             "--watch cannot be used with --detach: the command must keep running to watch the files."
         )
     from infra_cli.foreground import UpOptions, run
+    from infra_runtime.errors import BinaryMissingError
 
     names = (*services, *only)
     options = UpOptions(names=names, profile=profile, skip=skip, detach=detach, wait=wait, watch=watch)
+    try:
+        return run(target, options, as_json=as_json)
+    except BinaryMissingError as error:
+        from infra_cli.installation_question import install_missing
+
+        plan = target.resolve(*names, profile=profile, skip=skip, executables=False)
+        if not install_missing(plan, error, allowed=install, may_ask=not as_json):
+            raise
     return run(target, options, as_json=as_json)

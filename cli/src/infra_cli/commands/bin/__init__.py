@@ -1,0 +1,1 @@
+"""The commands of `infra bin`, one file each."""

@@ -1,0 +1,92 @@
+"""The recipes, locks and store that the commands of `infra bin` work on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra_runtime.value import frozen
+
+if TYPE_CHECKING:
+    from infra_runtime.binaries.installation import Locks
+    from infra_runtime.binaries.lockfile import Locked
+    from infra_runtime.binaries.recipe import Recipe
+    from infra_runtime.binaries.store import Store
+
+
+@frozen
+class Project:
+    """The project of a directory: its folder, and the recipes of its stack file."""
+
+    #: the folder of the stack file, or the directory itself
+    root: Path
+    own_recipes: Sequence[Recipe]
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Return name → recipe of the stack file, of other distributions and of the kit."""
+        from infra_runtime.binaries import recipes
+
+        return recipes.all_recipes(self.own_recipes)
+
+    def chosen(self, names: Sequence[str]) -> list[Recipe]:
+        """Return the recipes with these names; a name can also be that of a program.
+
+        Raises `ConfigurationError` for an unknown name.
+        """
+        from infra_runtime.binaries import recipes
+
+        found = {recipe.name: recipe for recipe in (recipes.find(name, self.own_recipes) for name in names)}
+        return list(found.values())
+
+    def locks(self) -> Locks:
+        """Return the lock of the project and the lock of the kit."""
+        from infra_runtime.binaries import installation
+
+        return installation.read_locks(self.root)
+
+    def store(self) -> Store:
+        """Return the store of this user."""
+        from infra_runtime.binaries import store
+
+        return store.default()
+
+
+def project(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option `--directory` to a command, which receives a `Project` as its first argument."""
+
+    @click.option(
+        "-C",
+        "--directory",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="The directory in which the search for the stack file begins.  [default: the working directory]",
+    )
+    @functools.wraps(command)
+    def with_project(*, directory: Path | None, **options: Any) -> Any:
+        from infra_runtime.config import stack_file
+
+        start = (directory or Path.cwd()).resolve()
+        file = stack_file.find(start)
+        own: Sequence[Recipe] = ()
+        if file and "binaries" in file.values:
+            from infra_runtime.config import declared_recipes  # imports pydantic, which is slow
+
+            own = declared_recipes.declared(file)
+        return command(Project(root=file.path.parent if file else start, own_recipes=own), **options)
+
+    return with_project
+
+
+def entry_document(locked: Locked) -> dict[str, Any]:
+    """Return the JSON data of a lock entry that several commands print."""
+    return {
+        "name": locked.recipe,
+        "platform": locked.platform,
+        "version": locked.version,
+        "source": locked.source,
+        "licence": locked.licence,
+        "bytes": locked.size,
+    }

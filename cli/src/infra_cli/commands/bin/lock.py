@@ -1,0 +1,64 @@
+"""The command `infra bin lock`, which writes versions, sizes and hashes to the lock of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra_cli import output
+from infra_cli.commands.bin._project import Project, entry_document, project
+
+
+@click.command(short_help="Write versions, sizes and hashes to infra.lock.")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option(
+    "--platform", "platforms", multiple=True, metavar="PLATFORM",
+    help="Lock for this platform, such as linux-aarch64; can be repeated. [default: this machine]",
+)  # fmt: skip
+@click.option(
+    "--output",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The lock file.  [default: infra.lock beside the stack file]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@project
+def command(
+    project: Project, *, names: tuple[str, ...], platforms: tuple[str, ...], file: Path | None, as_json: bool
+) -> None:
+    """Read the newest artefacts of recipes from their registries, and write them to infra.lock.
+
+    Without NAME, the command locks the recipes that infra.lock already contains, and the recipes of the stack
+    file. The versions in infra.lock take precedence over those of pytest-infra. The file contains no address
+    of a registry: the addresses are those in the configuration of pip and apt. Commit the file, so that all
+    machines of the project use the same executables.
+
+    \b
+    Examples:
+      infra bin lock
+      infra bin lock memcached --platform linux-x86_64 --platform linux-aarch64
+    """
+    from infra_runtime.binaries import installation, lockfile
+
+    path = file or project.root / lockfile.NAME
+    old = lockfile.read(path)
+    known = dict.fromkeys(
+        [*names] or [*(name for name, _ in old.entries), *(recipe.name for recipe in project.own_recipes)]
+    )
+    if not known:
+        raise click.UsageError(f"{path} contains no recipe yet: give the names of recipes to lock")
+    changes, entries = [], []
+    for recipe in project.chosen([*known]):
+        for platform in platforms or old.platforms(recipe.name) or [installation.current_platform()]:
+            entry = installation.lock(recipe, platform)
+            lines = lockfile.differences(old.get(recipe.name, platform), entry)
+            changes.append({**entry_document(entry), "changes": lines})
+            entries.append(entry)
+            if not as_json:
+                output.say(f"{recipe.name} {entry.version} ({platform}): {len(lines)} changes")
+                for line in lines:
+                    output.say(f"  {line}")
+    lockfile.write(path, old.updated(entries))
+    if as_json:
+        output.say_json({"file": str(path), "recipes": changes})

@@ -1,0 +1,37 @@
+"""A line in the terminal with the number of downloaded bytes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+_REFRESH_SECONDS = 0.1
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function that draws bytes so far and in total; None if standard error is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    drawn = 0.0
+
+    def draw(number: int, total: int) -> None:
+        nonlocal drawn
+        now = time.monotonic()
+        if number >= total or now - drawn >= _REFRESH_SECONDS:
+            drawn = now
+            share = f"{100 * number // total:3d} %" if total else "     "
+            click.echo(
+                f"\r  downloading {share}  {number / 1e6:.1f} of {total / 1e6:.1f} MB ", nl=False, err=True
+            )
+
+    try:
+        yield draw
+    finally:
+        if drawn:
+            click.echo(err=True)

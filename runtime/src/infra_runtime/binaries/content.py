@@ -1,0 +1,87 @@
+"""The files of an entry of the store: unpack the artefacts, locate the programs, keep the licences."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from infra_runtime.binaries import unpacking
+from infra_runtime.binaries.lockfile import Locked
+from infra_runtime.binaries.recipe import Recipe
+from infra_runtime.binaries.sources import debian
+from infra_runtime.errors import InstallError
+
+#: the folders in which a program is searched for first
+_FOLDERS = ("*.data/scripts", "bin", "usr/bin", "usr/sbin", "sbin", ".")
+#: the beginnings of the names of licence files, in lower case
+_LICENCE_NAMES = ("licen", "copying", "copyright", "notice", "third_party", "third-party")
+#: more bytes than any text of a licence
+_LICENCE_LIMIT = 4 << 20
+
+
+def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
+    """Unpack the verified artefacts of a lock entry: the C library of Debian below `glibc`, others in `root`.
+
+    A file that is a program itself, not an archive, is copied under the name of the recipe.
+    """
+    for artefact in locked.artefacts:
+        path = downloads / artefact.file_name
+        part = "glibc" if artefact.registry == "debian" and artefact.name == debian.GLIBC else "root"
+        if artefact.registry == "url" and unpacking.is_program(path):
+            unpacking.unpack_plain(path, folder / part, locked.recipe)
+        else:
+            unpacking.unpack(path, folder / part)
+
+
+def locate(recipe: Recipe, folder: Path) -> dict[str, str]:
+    """Return program → path relative to `folder` for all programs of a recipe, and make them executable.
+
+    Raises `InstallError` if the unpacked files do not contain a program.
+    """
+    programs = {}
+    for name, pattern in recipe.programs.items():
+        path = next(_candidates(folder / "root", name, pattern), None)
+        if path is None:
+            where = f" at {pattern}" if pattern else ""
+            raise InstallError(recipe.name, f"the files contain no program {name}{where}")
+        path.chmod(0o755)
+        programs[name] = str(path.relative_to(folder))
+    return programs
+
+
+def _candidates(root: Path, name: str, pattern: str) -> Iterator[Path]:
+    patterns = [pattern] if pattern else [*(f"{folder}/{name}" for folder in _FOLDERS), f"**/{name}"]
+    for each in patterns:
+        for path in sorted(root.glob(each), key=lambda path: len(path.parts)):
+            real = path.resolve()
+            if real.is_file() and real.is_relative_to(root.resolve()):
+                yield path
+
+
+def collect_licences(folder: Path) -> None:
+    """Copy the texts of licences in the unpacked files to the folder `licences`."""
+    into = folder / "licences"
+    into.mkdir()
+    for part in ("root", "glibc"):
+        for parent, _, names in os.walk(folder / part):
+            for name in names:
+                path = Path(parent) / name
+                if name.lower().startswith(_LICENCE_NAMES) and _is_text(path):
+                    relative = path.relative_to(folder / part)
+                    package = _package(relative)
+                    shutil.copyfile(path, into / f"{package}-{name}")
+
+
+def _package(path: Path) -> str:
+    """Return the name of the package to which a licence file belongs, from its path."""
+    for part in path.parts:
+        if part.endswith(".dist-info"):
+            return part.removesuffix(".dist-info")
+    parent = path.parts[-2] if len(path.parts) > 1 else "archive"
+    return parent.replace(os.sep, "-")
+
+
+def _is_text(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size <= _LICENCE_LIMIT

@@ -1,0 +1,82 @@
+"""Read the files of a Debian package, which is an `ar` archive with a tar archive in it.
+
+Source: deb(5), ar(5).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from infra_runtime.errors import IntegrityError
+
+_MAGIC = b"!<arch>\n"
+#: bytes of the header of a member
+_HEADER = 60
+
+
+@contextmanager
+def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield the tar archive with the files of a package, at its position in the package.
+
+    Raises `IntegrityError` if the file is not a Debian package.
+    """
+    package = str(file.name).rpartition("/")[2]
+    for name, size in _members(file, package):
+        if name in {"data.tar", "data.tar.gz", "data.tar.xz", "data.tar.bz2"}:
+            yield _Part(file, size)  # type: ignore[misc] # tarfile only calls `read`
+            return
+        if name == "data.tar.zst":
+            with _decompressed(file, package) as tar:
+                yield tar
+            return
+    raise IntegrityError(package, "the package does not contain data.tar, or in an unknown compression")
+
+
+def _members(file: IO[bytes], package: str) -> Iterator[tuple[str, int]]:
+    """Yield name and size of each member; the position of the file is then at the member's content."""
+    file.seek(0)
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise IntegrityError(package, "is not a Debian package")
+    position = len(_MAGIC)
+    while len(header := file.read(_HEADER)) == _HEADER:
+        try:
+            size = int(header[48:58])
+        except ValueError:
+            size = -1
+        if size < 0 or header[58:] != b"`\n":
+            raise IntegrityError(package, "the header of a member is damaged")
+        yield header[:16].decode("ascii", "replace").rstrip().rstrip("/"), size
+        position += _HEADER + size + size % 2
+        file.seek(position)
+    if header:
+        raise IntegrityError(package, "the package is cut off")
+
+
+class _Part:
+    """A file that ends after a number of bytes of another file."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._left = file, size
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(block)
+        return block
+
+
+@contextmanager
+def _decompressed(file: IO[bytes], package: str) -> Iterator[IO[bytes]]:
+    """Yield the tar archive of a package with Zstandard, which Python before 3.14 cannot decompress."""
+    program = shutil.which("dpkg-deb")
+    if program is None:
+        raise IntegrityError(
+            package, "the package is compressed with Zstandard", hint="Install the program `dpkg-deb`."
+        )
+    command = [program, "--fsys-tarfile", str(file.name)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        yield process.stdout

@@ -1,0 +1,154 @@
+"""How an installed program is started: directly, or with the libraries of its Debian packages.
+
+Programs of Debian packages need the libraries of the packages. There are three methods:
+
+- `libraries`: the variable LD_LIBRARY_PATH contains the folders of the libraries, and the C library is that
+  of this machine. Child processes get the same libraries.
+- `loader`: the program is started by the loader (`ld.so`) of its packages, with their C library. The method
+  works with every distribution. A child process that is a program of the machine uses the machine's
+  libraries; a child process that is a program of the packages is started by the loader, too.
+- `bubblewrap`: the program runs in a mount namespace in which absolute paths that it contains, such as
+  `/usr/share/prometheus`, are the folders of the packages, and otherwise with one of the other methods.
+
+A launch is written as a small shell script, so that a plan can use the path of this script as it uses the
+path of any program. The script replaces itself (`exec`), so that the pid is the pid of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from pathlib import Path
+
+from infra_runtime.binaries import platforms
+from infra_runtime.binaries.unpacking import is_program
+from infra_runtime.value import frozen
+
+LIBRARIES, LOADER, BUBBLEWRAP = "libraries", "loader", "bubblewrap"
+#: in the order in which they are preferred
+METHODS = (LIBRARIES, LOADER, BUBBLEWRAP)
+#: variables to which the script adds the value that it has inherited
+_PATH_LISTS = frozenset({"PATH", "LD_LIBRARY_PATH"})
+
+
+@frozen
+class Launch:
+    """The start of a program: the beginning of its command line, environment variables, and root folder."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    #: the folder with the unpacked files
+    root: str
+
+    def script(self) -> str:
+        """Return a shell script that starts the program with the arguments of the script."""
+        lines = ["#!/bin/sh"]
+        for name, value in sorted(self.env.items()):
+            rest = f"${{{name}:+:${name}}}" if name in _PATH_LISTS else ""
+            lines.append(f"export {name}={shlex.quote(value)}{rest}")
+        return "\n".join([*lines, f'exec {shlex.join(self.argv)} "$@"', ""])
+
+
+@frozen
+class Tree:
+    """The unpacked files of Debian packages: the packages, and the C library in its own folder."""
+
+    root: Path
+    glibc: Path
+    #: the folder with the scripts of the programs, to which child processes of a program refer by PATH
+    scripts: Path
+    mounts: tuple[str, ...] = ()
+
+    def loader(self) -> Path | None:
+        """Return the loader (`ld.so`) of the C library; None if the packages contain no C library."""
+        found = sorted(self.glibc.glob("lib*/ld-linux*.so*")) + sorted(self.glibc.glob("lib/*/ld-linux*.so*"))
+        return next((path for path in found if path.exists()), None)
+
+    def library_folders(self, tree: Path) -> list[str]:
+        """Return the folders of libraries in one of the two trees."""
+        folders = sorted(tree.glob("lib/*-linux-gnu*")) + sorted(tree.glob("usr/lib/*-linux-gnu*"))
+        return [str(folder) for folder in folders if folder.is_dir()]
+
+
+def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> Launch:
+    """Return how a program of Debian packages is started with a method.
+
+    `bubblewrap` is the path of `bwrap`, for the method with this name.
+    """
+    env = {"PATH": str(tree.scripts)}
+    if method == LIBRARIES:
+        libraries = {"LD_LIBRARY_PATH": ":".join(tree.library_folders(tree.root))}
+        return Launch(argv=(str(program),), env={**env, **libraries}, root=str(tree.root))
+    if method == LOADER:
+        argv = (*_loader_words(tree, program), str(program)) if is_program(program) else (str(program),)
+        return Launch(argv=argv, env=env, root=str(tree.root))
+    inner = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
+    folders = dict.fromkeys(_existing(mount) for mount in tree.mounts)
+    binds = [word for folder in folders for word in ("--ro-bind", f"{tree.root}{folder}", folder)]
+    # Without `--die-with-parent`: the supervisor also sends stop signals to what remains after `bwrap`.
+    prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--")
+    return Launch(argv=(*prefix, *inner.argv), env=inner.env, root=str(tree.root))
+
+
+def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
+    """Return the command line of the loader, without the program."""
+    loader = tree.loader()
+    if loader is None:
+        raise ValueError(f"{tree.glibc} contains no loader")
+    folders = [*tree.library_folders(tree.glibc), *tree.library_folders(tree.root)]
+    return (str(loader), "--library-path", ":".join(folders), "--argv0", program.name)
+
+
+def _existing(path: str) -> str:
+    """Return the nearest folder of this machine above a path, or the path itself if it is a folder.
+
+    A mount point must exist; bubblewrap would create a missing one on the file system of the machine.
+    """
+    folder = Path(path)
+    while not folder.is_dir():
+        folder = folder.parent
+    return str(folder)
+
+
+def available(methods: Iterable[str], *, glibc_needed: str, mounts: bool, bubblewrap: str) -> list[str]:
+    """Return those of the methods that work on this machine, the preferred one first.
+
+    `glibc_needed` is the version of the C library in the packages, and `mounts` is true if the programs
+    contain absolute paths.
+    """
+    host = platforms.glibc_version()
+    works = {
+        LIBRARIES: bool(host) and host >= platforms.version_numbers(glibc_needed),
+        LOADER: True,
+        BUBBLEWRAP: mounts and bool(bubblewrap),
+    }
+    order = (BUBBLEWRAP, LIBRARIES, LOADER) if mounts else METHODS
+    existing = set(methods)
+    return [method for method in order if method in existing and works[method]]
+
+
+def bubblewrap_program(installed: Path | None = None) -> str:
+    """Return the path of `bwrap` if it can create namespaces on this machine; otherwise an empty text.
+
+    `installed` is the path of `bwrap` in the store, which is used if PATH contains none.
+    """
+    program = shutil.which("bwrap") or (str(installed) if installed else "")
+    if not program:
+        return ""
+    test = [program, "--dev-bind", "/", "/", "--", "/bin/true"]
+    try:
+        done = subprocess.run(test, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return program if done.returncode == 0 else ""
+
+
+def write_script(path: Path, text: str) -> None:
+    """Write an executable script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    os.chmod(path, 0o755)  # noqa: PTH101, S103 - a program that all users may run

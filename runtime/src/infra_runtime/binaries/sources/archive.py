@@ -1,0 +1,53 @@
+"""Archives by URL, whose SHA-256 is in a recipe of the stack file; the programs of the kit do not use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra_runtime.binaries import download
+from infra_runtime.binaries.lockfile import Artefact, Locked
+from infra_runtime.binaries.recipe import Archive, Recipe
+from infra_runtime.binaries.registry_client import Progress
+from infra_runtime.errors import InstallError
+
+NAME = "archive"
+
+
+def lock(recipe: Recipe, source: Archive, platform: str, work: Path) -> Locked:
+    """Download an archive, compare it with the hash of its recipe, and return its lock entry.
+
+    Raises `InstallError` if the archive is for another platform.
+    """
+    if source.platform != platform:
+        raise InstallError(recipe.name, f"the archive {source.url} is for {source.platform}")
+    target = work / "archive"
+    download.download(recipe.name, source.url, target, digest=source.sha256)
+    artefact = Artefact(
+        registry="url",
+        name=recipe.name,
+        version=source.version,
+        path=source.url,
+        sha256=source.sha256,
+        size=target.stat().st_size,
+        licence=recipe.licence,
+    )
+    return Locked(
+        recipe=recipe.name,
+        platform=platform,
+        source=NAME,
+        version=source.version,
+        licence=recipe.licence,
+        artefacts=(artefact,),
+    )
+
+
+def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:
+    """Download a locked archive to the path `target`."""
+    download.download(
+        locked.recipe,
+        artefact.path,
+        target,
+        size=artefact.size,
+        digest=artefact.sha256,
+        progress=progress,
+    )

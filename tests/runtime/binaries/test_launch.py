@@ -1,0 +1,113 @@
+"""How programs are started: command line, variables, and the choice of the method."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.binaries import launch, platforms
+from infra_runtime.binaries.launch import BUBBLEWRAP, LIBRARIES, LOADER, Launch, Tree, available
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """The unpacked files of packages, with a space in the path."""
+    base = tmp_path / "with space"
+    for folder in (
+        "root/usr/lib/x86_64-linux-gnu",
+        "root/usr/bin",
+        "glibc/lib/x86_64-linux-gnu",
+        "glibc/lib64",
+    ):
+        (base / folder).mkdir(parents=True)
+    (base / "glibc/lib64/ld-linux-x86-64.so.2").touch()
+    (base / "root/usr/bin/tool").write_bytes(b"\x7fELF")
+    return Tree(
+        root=base / "root", glibc=base / "glibc", scripts=base / "launch", mounts=("/usr/share/tool",)
+    )
+
+
+def test_the_method_with_libraries_sets_their_folder(tree: Tree) -> None:
+    started = launch.launch(tree, tree.root / "usr/bin/tool", LIBRARIES)
+
+    assert started.argv == (str(tree.root / "usr/bin/tool"),)
+    assert started.env["LD_LIBRARY_PATH"] == str(tree.root / "usr/lib/x86_64-linux-gnu")
+
+
+def test_the_method_with_the_loader_uses_the_c_library_of_the_packages(tree: Tree) -> None:
+    started = launch.launch(tree, tree.root / "usr/bin/tool", LOADER)
+
+    loader, option, folders, *rest = started.argv
+    assert loader == str(tree.glibc / "lib64/ld-linux-x86-64.so.2")
+    assert option == "--library-path"
+    assert folders.split(":")[0] == str(tree.glibc / "lib/x86_64-linux-gnu")
+    assert rest == ["--argv0", "tool", str(tree.root / "usr/bin/tool")]
+    assert "LD_LIBRARY_PATH" not in started.env
+
+
+def test_a_script_is_not_started_by_the_loader(tree: Tree) -> None:
+    (tree.root / "usr/bin/setup").write_text("#!/bin/sh\n")
+
+    assert launch.launch(tree, tree.root / "usr/bin/setup", LOADER).argv == (
+        str(tree.root / "usr/bin/setup"),
+    )
+
+
+def test_the_method_with_bubblewrap_mounts_existing_folders_only(tree: Tree) -> None:
+    started = launch.launch(tree, tree.root / "usr/bin/tool", BUBBLEWRAP, bubblewrap="/bin/bwrap")
+
+    assert started.argv[:4] == ("/bin/bwrap", "--dev-bind", "/", "/")
+    assert started.argv[4:7] == ("--ro-bind", f"{tree.root}/usr/share", "/usr/share")
+
+
+@pytest.mark.process
+def test_a_script_keeps_arguments_variables_and_the_pid(tmp_path: Path) -> None:
+    text = Launch(
+        argv=("/bin/sh", "-c", 'echo $$ "$A B" "$PATH" "$@"', "name"),
+        env={"A": "it's $HOME", "PATH": "/one/with space"},
+        root="/",
+    ).script()
+    launch.write_script(tmp_path / "x y" / "tool", text)
+
+    with subprocess.Popen(
+        [tmp_path / "x y" / "tool", "a  b", "$c", "'"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    ) as process:
+        printed, _ = process.communicate(timeout=60)
+
+    assert printed == f"{process.pid} it's $HOME B /one/with space:/usr/bin:/bin a  b $c '\n"
+
+
+@pytest.mark.parametrize(
+    ("glibc", "needed", "mounts", "bubblewrap", "expected"),
+    [
+        ((2, 36), "2.36-9", False, "", [LIBRARIES, LOADER]),
+        ((2, 31), "2.36-9", False, "", [LOADER]),
+        ((), "2.36-9", False, "", [LOADER]),
+        ((2, 41), "2.36-9", True, "/bin/bwrap", [BUBBLEWRAP, LIBRARIES, LOADER]),
+        ((2, 31), "2.36-9", True, "", [LOADER]),
+    ],
+)
+def test_the_methods_depend_on_the_c_library_and_on_namespaces(
+    monkeypatch: pytest.MonkeyPatch,
+    glibc: tuple[int, ...],
+    needed: str,
+    mounts: bool,
+    bubblewrap: str,
+    expected: list[str],
+) -> None:
+    monkeypatch.setattr(platforms, "glibc_version", lambda: glibc)
+
+    methods = available(launch.METHODS, glibc_needed=needed, mounts=mounts, bubblewrap=bubblewrap)
+
+    assert methods == expected
+
+
+def test_a_machine_without_any_method_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platforms, "glibc_version", lambda: (2, 31))
+
+    assert available([LIBRARIES], glibc_needed="2.36", mounts=False, bubblewrap="") == []

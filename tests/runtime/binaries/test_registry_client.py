@@ -1,0 +1,57 @@
+"""The clients of registries are bounded in size and waiting time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.binaries import registry_client
+from infra_runtime.binaries.registry_client import run
+from infra_runtime.errors import InstallError, IntegrityError
+
+pytestmark = pytest.mark.process
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_the_output_is_returned_and_progress_reported(tmp_path: Path) -> None:
+    reported: list[int] = []
+    code = f"open({str(tmp_path / 'file')!r}, 'wb').write(bytes(700)); print('done')"
+
+    printed = run("tool", python(code), folder=tmp_path, expected=1000, progress=reported.append)
+
+    assert printed == "done\n"
+    assert reported[-1] == 700
+
+
+def test_a_failing_client_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
+    code = "import sys; print('one'); print('no such version', file=sys.stderr); sys.exit(3)"
+
+    with pytest.raises(InstallError, match=r"^tool: .* failed: .*no such version"):
+        run("tool", python(code), folder=tmp_path)
+
+
+def test_a_client_that_writes_nothing_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="no data arrived for 0 s"):
+        run("tool", python("import time; time.sleep(600)"), folder=tmp_path, stall=0.2)
+
+
+def test_a_client_that_writes_too_much_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_client, "_SLACK", 1000)
+    code = (
+        "import time\n"
+        f"with open({str(tmp_path / 'file')!r}, 'wb', buffering=0) as file:\n"
+        "    while True: file.write(bytes(1000)); time.sleep(0.001)\n"
+    )
+
+    with pytest.raises(IntegrityError, match="more than the 5000 bytes of the lock"):
+        run("tool", python(code), folder=tmp_path, expected=5000)
+
+
+def test_a_missing_client_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="cannot be started"):
+        run("tool", [str(tmp_path / "missing")], folder=tmp_path)
