@@ -177,6 +177,18 @@ def test_bombs_are_refused_before_they_fill_the_disk(
         package(tar(FILES))[:100],
         package(tar(FILES), "data.tar.lz4"),
     ],
+    # The content of an archive contains the time, which differs between the workers of a run.
+    ids=[
+        "empty",
+        "page",
+        "half tar",
+        "cut tar.xz",
+        "cut zip",
+        "no member",
+        "no package",
+        "cut package",
+        "lz4",
+    ],
 )
 def test_a_damaged_archive_is_an_error(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match=r"^archive: "):
