@@ -15,9 +15,8 @@ from infra_openapi.schema.annotation import mapping
 from infra_openapi.schema.contradiction import consistent
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.limits import COMBINATIONS
-from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, limited, only
 from infra_openapi.schema.pairing import content_key
-from infra_openapi.schema.question import limited
 from infra_openapi.schema.schemas import Schemas
 
 _ONLY_NULL = frozenset({"null"})

@@ -16,11 +16,11 @@ from infra_openapi.finding import Direction
 from infra_openapi.schema import members
 from infra_openapi.schema.alternatives import Branch, TagIndex
 from infra_openapi.schema.change import Change, Mode, Pair
+from infra_openapi.schema.contradiction import both
 from infra_openapi.schema.inclusion import Context, covers
 from infra_openapi.schema.limits import OVERLAPS, Answer, Limit
 from infra_openapi.schema.literal import NOTHING
 from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term
-from infra_openapi.schema.question import both
 
 #: The answer if two alternatives can have a common value, but no such value proves a change.
 UNDECIDED: Final = object()

@@ -18,12 +18,12 @@ from typing import Any
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema import array_values, members, scalar_values
-from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.contradiction import both, consistent
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.limits import STACK, STEPS, VALUE_DEPTH, Answer, Limit
 from infra_openapi.schema.literal import NOTHING, Literal, Literals, Role
 from infra_openapi.schema.membership import Membership
-from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, only
+from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, limited, only
 from infra_openapi.schema.normalize import Normalizer
 
 #: The values of the types that have few values.
@@ -384,19 +384,6 @@ def _count(node: Node, *, positive: bool) -> int:
     if positive:
         return 1 if node.negations else len(node.groups[0].branches) if node.groups else 2
     return 1 + len(node.negations) + 2 * (len(node.conditions) + len(node.dependent_schemas))
-
-
-def both(one: Node, other: Node) -> Node:
-    """Return the intersection of two schemas."""
-    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)
-
-
-def limited(node: Node, types: frozenset[str]) -> Node:
-    """Return a schema restricted to these types."""
-    if node.types <= types:
-        return node
-    key = ("limited", node.key, types)
-    return replace(node, types=node.types & types, key=key, derived=True)
 
 
 def _rest(node: Node, **changes: Any) -> Node:

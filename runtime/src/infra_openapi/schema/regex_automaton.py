@@ -9,7 +9,6 @@ expression with such a construct.
 from __future__ import annotations
 
 import functools
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -380,16 +379,6 @@ def _points(machines: Iterable[Automaton]) -> list[int]:
 def _readable(low: int, high: int) -> int:
     preferred: Iterator[int] = (point for point in (120, 97, 65, 48, 32, 33) if low <= point <= high)
     return next(preferred, min(low, _LAST))
-
-
-def size(expressions: Iterable[str]) -> int:
-    """Return a length that only strings of an infinite language exceed: the number of combined states.
-
-    The language consists of the strings that match all expressions. A longer string reaches a combination of
-    states twice, so the part between both can be repeated.
-    """
-    made = (automaton(expression) for expression in expressions)
-    return math.prod(len(each.steps) for each in made if isinstance(each, Automaton))
 
 
 def of_lengths(least: float | None, most: float | None) -> str:

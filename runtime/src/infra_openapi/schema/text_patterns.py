@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from infra_openapi import facts
@@ -91,6 +92,16 @@ def told_apart(wide: Node, narrow: Node) -> str | None:
     return next((text for text in found if isinstance(text, str)), None)
 
 
+def _size(expressions: Iterable[str]) -> int:
+    """Return a length that only strings of an infinite language exceed: the number of combined states.
+
+    The language consists of the strings that match all expressions. A longer string reaches a combination of
+    states twice, so the part between both can be repeated.
+    """
+    made = (regex_automaton.automaton(expression) for expression in expressions)
+    return math.prod(len(each.steps) for each in made if isinstance(each, regex_automaton.Automaton))
+
+
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
     """Return whether a changed `minLength` or `maxLength` has no effect.
 
@@ -100,7 +111,7 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
     inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
-    value = min(outer.facets[name].value, regex_automaton.size(inner.patterns))
+    value = min(outer.facets[name].value, _size(inner.patterns))
     expression = regex_automaton.of_lengths(*((value, None) if name == "minLength" else (None, value)))
     found = regex_automaton.counterexample(list(inner.patterns), expression)
     if isinstance(found, Limit):
