@@ -165,7 +165,7 @@ class Questions:
         """Return the literals that have an effect; None if two of them contradict each other."""
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
-        for literal in sorted(unique, key=_role):
+        for literal in sorted(unique, key=lambda literal: literal.role):
             if literal.role.positive and not any(self._equal(each, literal) for each in positive):
                 positive.append(literal)
         types = ALL_TYPES
@@ -368,10 +368,6 @@ class Questions:
             ):
                 return value
         return NOTHING
-
-
-def _role(literal: Literal) -> Role:
-    return literal.role
 
 
 def composed(node: Node) -> bool:
