@@ -230,9 +230,10 @@ class Scene:
         """Yield the target, and after random times up to three of the other processes in `others`."""
         yield target
         for _ in range(3):
-            if self._chance.random() < 0.5:
+            if self._chance.random() < 0.25:
                 return
-            time.sleep(self._chance.uniform(0.0, 0.3))
+            # Half of the kills are during the reactions to the kill before, which take some milliseconds.
+            time.sleep(self._chance.uniform(0.0, self._chance.choice((0.02, 0.3))))
             yield self._chance.choice(others)
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
@@ -311,7 +312,7 @@ class Scene:
                 victims = [it for it in family if it.parent in pids and it not in guardians]
         if target in {"xdist worker", "service"} and victims:
             victims = [self._chance.choice(victims)]
-        if target == "both":  # a stopped supervisor does not replace its guardian
+        if target == "both" and victims:  # a stopped supervisor does not replace its guardian
             for process in supervisors:
                 processes.send(process, signal.SIGSTOP)
         return sum(processes.send(process, signal.SIGKILL) for process in victims) > 0

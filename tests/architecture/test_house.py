@@ -33,6 +33,8 @@ IMPORTED_AS = {
     "pytest-asyncio": "pytest_asyncio",
 }
 
+#: the start of a module with a docstring: comments, and a string that is not empty
+DOCSTRING = re.compile(r'(?:\s|#.*\n)*r?"""[^"]')
 #: modules that are parts of a declared distribution with another name
 BUNDLED = {"_pytest", "py", "pydantic_core"}
 
@@ -51,9 +53,9 @@ def test_every_module_stays_under_400_lines() -> None:
 
 
 def test_every_module_has_a_docstring() -> None:
-    parsed = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MODULES}
+    texts = {module: module.read_text(encoding="utf-8") for module in MODULES}
 
-    assert [module for module, tree in parsed.items() if not ast.get_docstring(tree)] == []
+    assert [module for module, text in texts.items() if not DOCSTRING.match(text)] == []
 
 
 def test_every_package_is_typed_and_in_a_src_folder() -> None:

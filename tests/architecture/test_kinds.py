@@ -51,7 +51,10 @@ def foreign_kinds(path: Path) -> list[str]:
     """Return `LINE: KIND` for each kind that is named in a file which does not belong to it."""
     if path == MANIFEST:
         return []
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if not any(kind in text for kind in KINDS):
+        return []
+    tree = ast.parse(text)
     return [f"{line}: {kind}" for line, kind in kinds_named_in(tree) if not is_file_of(kind, path)]
 
 

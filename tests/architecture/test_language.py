@@ -42,13 +42,24 @@ FILES = [
 ]
 
 
+#: all patterns in one, because the search in all files is slow; the text must be in lower case
+PHRASE = re.compile(
+    "(?<![a-z])(?:"
+    + "|".join(
+        f"(?P<p{number}>{pattern})".replace(" ", r"(?:\s+(?:#:?\s+)?|_)")
+        for number, pattern in enumerate(BANNED)
+    )
+    + ")(?![a-z])"
+)
+ADVICE = {f"p{number}": advice for number, advice in enumerate(BANNED.values())}
+
+
 def banned_phrases(text: str) -> Iterator[str]:
     """`LINE: PHRASE (ADVICE)` for each banned phrase; an underscore or a line break may stand for a space."""
-    for pattern, advice in BANNED.items():
-        words = pattern.replace(" ", r"(?:\s+(?:#:?\s+)?|_)")
-        for match in re.finditer(rf"(?<![a-z]){words}(?![a-z])", text, re.IGNORECASE):
-            line = text.count("\n", 0, match.start()) + 1
-            yield f"{line}: {' '.join(match[0].split())!r} ({advice})"
+    lower = text.lower()
+    for match in PHRASE.finditer(lower):
+        line = lower.count("\n", 0, match.start()) + 1
+        yield f"{line}: {' '.join(match[0].split())!r} ({ADVICE[str(match.lastgroup)]})"
 
 
 def test_no_banned_phrase_occurs() -> None:
@@ -59,3 +70,13 @@ def test_no_banned_phrase_occurs() -> None:
 
 def test_identifiers_are_searched_too() -> None:
     assert list(banned_phrases("def nobody_reads(): ..."))
+
+
+def test_phrases_are_found_across_lines_with_their_advice() -> None:
+    text = "# Heirs\n# are no\n# services; it is no longer polite.\n"
+
+    assert list(banned_phrases(text)) == [
+        "1: 'heirs' (foreign process, derived schema, orphaned process)",
+        "2: 'are no # services' (is not a …)",
+        "3: 'polite' (name the signal)",
+    ]

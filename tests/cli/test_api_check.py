@@ -243,19 +243,23 @@ def test_without_the_extra_the_error_names_the_missing_package(check: Checks) ->
 def test_equal_input_gives_equal_output_in_every_process(check: Checks) -> None:
     """The order of sets has no effect on the output."""
     check.pair(revision=BROKEN.replace("/pets:", "/animals:").replace("type: integer", "type: string"))
-    for form in api_check.FORMATS:
-        outputs = {
-            subprocess.run(
-                [INFRA, "dev", "api-check", "base.yaml", "revision.yaml", "--format", form],
-                env={**os.environ, "PYTHONHASHSEED": seed},
-                capture_output=True,
-                check=False,
-                timeout=60,
-            ).stdout
-            for seed in ("1", "2", "3")
-        }
+    code = "import sys; from infra_cli.main import run\n"
+    code += "for form in sys.argv[1:]:\n"
+    code += "    print(run(['dev', 'api-check', 'base.yaml', 'revision.yaml', '--format', form]), flush=True)"
 
-        assert len(outputs) == 1
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code, *api_check.FORMATS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+
+    assert len(outputs) == 1
+    assert outputs.pop().count(b"\n1\n") == len(api_check.FORMATS)
 
 
 @pytest.mark.process

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from infra_cli import early_interrupt
 from infra_cli.interrupts import Interrupts
 
 
@@ -50,3 +54,51 @@ def test_an_ignored_signal_stays_ignored_and_handlers_are_restored() -> None:
         signal.signal(signal.SIGINT, before)
 
     assert handler is signal.SIG_IGN
+
+
+def test_a_signal_that_was_received_before_the_context_raises_at_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python has ignored the exception, because it was raised in a finalizer."""
+    monkeypatch.setattr(early_interrupt, "received", signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        pytest.fail("the context was entered")
+
+
+#: a program that receives SIGINT in a finalizer, during the import of the module `infra_cli.main`
+INTERRUPTED_IMPORT = """
+import signal, sys
+from infra_cli import program
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "infra_cli.main":
+            Finalized()
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["infra", "runtime", "up"]
+program.main()
+"""
+
+
+@pytest.mark.process
+def test_a_signal_in_a_finalizer_during_the_imports_ends_the_command(tmp_path: Path) -> None:
+    (tmp_path / "infra.toml").write_text('[services.web]\ncommand = ["sleep", "600"]\n')
+
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "ignored" in result.stderr  # by Python
+    assert result.returncode == 130
+    assert not (tmp_path / ".data").exists()

@@ -336,7 +336,7 @@ def test_analyze_shows_the_longest_chain_of_the_start(open_shop: CommandLine) ->
     answer = open_shop("runtime", "analyze")
     start = open_shop("runtime", "analyze", "--json").json
 
-    assert "the longest chain: db → api → worker" in answer.out
+    assert "the longest chain of services that waited for each other: db → api → worker" in answer.out
     assert start["chain"] == ["db", "api", "worker"]
     assert start["shares"][0].keys() == {
         "service", "waiting", "preparing", "starting", "ended", "outcome", "needs",

@@ -27,21 +27,20 @@ SELECTIONS = [
 ]
 
 
-def one_service(name: str) -> str:
-    """Return a stack file with one service, on a port that is free."""
-    return stack_file(service(name, ports=f"{{ main = {free_port()} }}"), [name])
+def services(*names: str) -> str:
+    """Return a stack file with these services, on ports that are free."""
+    tables = [service(name, ports=f"{{ main = {free_port()} }}") for name in names]
+    return stack_file("".join(tables), names)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[CommandLine]:
     """Run `infra` in a project with one service, without variables."""
     line = CommandLine(tmp_path / "project")
-    line.write(one_service("web"))
+    line.write(services("web"))
     del line.environ["INFRA_ENV"]
     yield line
-    line.end()
-    for data in ("../my data", "../other", "../elsewhere", ".data-test"):
-        line("runtime", "down", "--data", data)
+    line.end("../my data", "../other", "../elsewhere")
 
 
 def printed(text: str, name: str) -> list[str]:
@@ -146,19 +145,20 @@ def test_a_stack_starts_with_a_relative_home(shop) -> None:
 # --- names that the kit uses for its own files -----------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["control", "ports", "snapshot", "infra", "logs", "services", "cache"])
-def test_a_service_may_have_the_name_of_a_file_or_folder_of_the_kit(shop, name) -> None:
-    shop.write(one_service(name))
+def test_services_may_have_the_names_of_files_and_folders_of_the_kit(shop) -> None:
+    names = ["control", "ports", "snapshot", "infra", "logs", "services", "cache"]
+    shop.write(services(*names))
 
     assert shop("runtime", "up", "--detach").code == 0
     assert shop("runtime", "snapshot", "save").code == 0
     assert shop("runtime", "snapshot", "restore").code == 0
-    assert shop("runtime", "status", "--json").json["services"][0]["ready"]
+    status = shop("runtime", "status", "--json").json["services"]
+    assert {service["name"]: service["ready"] for service in status} == dict.fromkeys(names, True)
     assert "0 processes, 0 ports, 0 sockets left" in shop("runtime", "down").out
 
 
 def test_a_service_cannot_have_the_name_of_the_supervisors_log(shop) -> None:
-    shop.write(one_service("supervisor"))
+    shop.write(services("supervisor"))
 
     for command in (("config", "validate"), ("runtime", "up", "--detach")):
         answer = shop(*command)

@@ -39,7 +39,9 @@ TIMEOUT = 120.0
 def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
-        marks = [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")] if servers else []
+        marks = (
+            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail")] if servers else []
+        )
         yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from fakes.stacks import SERVER
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.paths import Paths
 
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 #: the time limit in seconds; a test that waits longer fails
@@ -188,14 +190,22 @@ class CommandLine:
         os.close(terminal)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
 
-    def end(self) -> None:
-        """Stop all processes and stacks that the test has started."""
+    def end(self, *folders: str) -> None:
+        """Kill the processes that the test has started, and stop its stacks, also those in these folders."""
         for running in self._running:
             if running.process.poll() is None:
                 running.process.kill()
                 running.process.wait()
-        self("runtime", "down")
-        self("runtime", "down", "--env", "development")
+        for folder in (".data-test", ".data", self.environ.get("INFRA_DATA", ""), *folders):
+            if folder and self._has_stack(folder):
+                self("runtime", "down", "--data", folder)
+
+    def _has_stack(self, folder: str) -> bool:
+        """Return whether a stack was started in a data directory that has not stopped since."""
+        paths = Paths(str(self.root / folder))
+        if not Path(paths.control_file).exists():
+            return False
+        return [event.event for event in journal.read(paths.journal)][-1:] != ["down"]
 
 
 #: environment variables of the machine that every stack needs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
@@ -69,18 +70,17 @@ PAIRS: list[tuple[str, Any, Any]] = [
 TOLERATED = {"optional field"}
 
 
-def contexts(kind: Any) -> dict[str, Any]:
-    """Return types that contain a type."""
-    return {
-        "alone": kind,
-        "optional": kind | None,
-        "list": list[kind],
-        "dictionary": dict[str, kind],
-        "list in union": list[kind] | int,
-        "field": create_model("Outer", inner=(kind, ...)),
-        "optional field": create_model("Outer", inner=(kind | None, None)),
-        "nested": create_model("Outer", inner=(create_model("Inner", deep=(list[kind], ...)), ...)),
-    }
+#: Types that contain a type.
+CONTEXTS: dict[str, Callable[[Any], Any]] = {
+    "alone": lambda kind: kind,
+    "optional": lambda kind: kind | None,
+    "list": lambda kind: list[kind],
+    "dictionary": lambda kind: dict[str, kind],
+    "list in union": lambda kind: list[kind] | int,
+    "field": lambda kind: create_model("Outer", inner=(kind, ...)),
+    "optional field": lambda kind: create_model("Outer", inner=(kind | None, None)),
+    "nested": lambda kind: create_model("Outer", inner=(create_model("Inner", deep=(list[kind], ...)), ...)),
+}
 
 
 def schema(kind: Any, mode: Literal["validation", "serialization"]) -> tuple[Any, dict[str, Any]]:

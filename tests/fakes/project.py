@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,14 @@ class Project:
         with pytest.raises(ConfigurationError) as caught:
             self.resolve(*names, **more)
         return str(caught.value).replace(f"{self.root}/", "")
+
+
+def empty_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Create an empty project with its own cache in a folder, and unset the variables of pytest-infra."""
+    for name in list(os.environ):
+        if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    root = folder / "project"
+    root.mkdir()
+    return Project(root)

@@ -1,7 +1,7 @@
 """A small TCP server, which tests start as a child process; its options turn faults on.
 
     python -I -S server.py PORT [--exit-after S] [--status N] [--ignore-term] [--fork-away S] [--stray FILE]
-        [--wait-for FILE] [--deaf]
+        [--wait-for GATE] [--deaf]
 
 The server imports only the standard library.
 """
@@ -11,6 +11,21 @@ import signal
 import socket
 import sys
 import time
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
+        file.write(text)
+
+
+def wait(gate: str, port: int) -> None:
+    """Write the port to GATE.port, and wait until GATE exists: a test uses the port before it is bound.
+
+    GATE.up exists when the server listens.
+    """
+    write(f"{gate}.port", str(port))
+    while not os.path.exists(gate):  # noqa: PTH110
+        time.sleep(0.005)
 
 
 def main(arguments: list[str]) -> None:
@@ -32,15 +47,10 @@ def main(arguments: list[str]) -> None:
         # Start a grandchild process in its own session that ignores SIGTERM and whose parent has exited.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        with open(value("--stray"), "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
-            file.write(str(os.getpid()))
+        write(value("--stray"), str(os.getpid()))
         time.sleep(600)
-    if "--wait-for" in options:
-        # Write the port to FILE.port, and bind it when FILE exists: a test uses the port before.
-        with open(value("--wait-for") + ".port", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(str(port))
-        while not os.path.exists(value("--wait-for")):  # noqa: PTH110
-            time.sleep(0.005)
+    if gate := value("--wait-for"):
+        wait(gate, port)
     if "--exit-after" in options:
         signal.setitimer(signal.ITIMER_REAL, float(value("--exit-after")))
         signal.signal(signal.SIGALRM, lambda *_: os._exit(int(value("--status", "1"))))
@@ -50,6 +60,8 @@ def main(arguments: list[str]) -> None:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", port))
         server.listen()
+        if gate:
+            write(f"{gate}.up", "")
         while True:
             connection, _ = server.accept()
             connection.close()

@@ -22,13 +22,17 @@ SERVER = str(Path(__file__).with_name("server.py"))
 
 
 def server(name: str, *options: str, **fields: Any) -> ServiceSpec:
-    """Return a service that runs `server.py` with these options."""
+    """Return a service that runs `server.py` with these options.
+
+    The step of a server that exits at SIGTERM is long, so that it is not killed on a busy machine.
+    """
+    ignores_term = not {"--ignore-term", "--stray"}.isdisjoint(options)
     defaults: dict[str, Any] = {
         "command": (sys.executable, "-I", "-S", SERVER, "${port.main}", *options),
         "ports": {"main": 0},
         "ready": TcpProbe(port="main"),
         "exports": {"url": "tcp://${host}:${port.main}", "port": "${port.main}"},
-        "stop": (StopStep(signal=signal.SIGTERM, seconds=2.0),),
+        "stop": (StopStep(signal=signal.SIGTERM, seconds=2.0 if ignores_term else 60.0),),
         "start_timeout": 60.0,
     }
     return ServiceSpec(name=name, **{**defaults, **fields})

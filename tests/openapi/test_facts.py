@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import infra_openapi
 from infra_openapi import facts
 from infra_openapi.facts import FactKind
@@ -26,8 +28,13 @@ def ids(kind: FactKind) -> list[str]:
     return [rule for rule in (kind.request, kind.response, kind.undirected) if rule]
 
 
-def nodes(text: str) -> Iterator[ast.AST]:
-    """Yield every node of a module except ids of oasdiff, which may be equal to ids of rules."""
+@pytest.fixture(scope="module")
+def nodes() -> dict[Path, list[ast.AST]]:
+    """All nodes of each module except ids of oasdiff, which may be equal to ids of rules."""
+    return {path: list(_nodes(text)) for path, text in SOURCES.items()}
+
+
+def _nodes(text: str) -> Iterator[ast.AST]:
     waiting: list[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()
@@ -72,16 +79,16 @@ def test_a_fact_has_a_rule_and_is_stated_by_the_comparison() -> None:
         assert stated or f"facts.{name}," in bounds, name
 
 
-def test_an_id_is_written_in_one_module() -> None:
+def test_an_id_is_written_in_one_module(nodes: dict[Path, list[ast.AST]]) -> None:
     """With the id of a finding one can search for the constant, and with that for the code and the rule."""
-    for path, text in SOURCES.items():
-        written = {node.value for node in nodes(text) if isinstance(node, ast.Constant)} & RULES.keys()
+    for path, of_module in nodes.items():
+        written = {node.value for node in of_module if isinstance(node, ast.Constant)} & RULES.keys()
         assert written == (set(RULES) if path.name == "facts.py" else set()), path
 
 
-def test_fact_kinds_are_defined_with_literals_in_one_module() -> None:
-    for path, text in SOURCES.items():
-        for node in nodes(text):
+def test_fact_kinds_are_defined_with_literals_in_one_module(nodes: dict[Path, list[ast.AST]]) -> None:
+    for path, of_module in nodes.items():
+        for node in of_module:
             made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             if made == "FactKind":
                 assert path.name == "facts.py"
@@ -89,10 +96,10 @@ def test_fact_kinds_are_defined_with_literals_in_one_module() -> None:
                 assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
 
 
-def test_no_id_is_composed_of_parts() -> None:
+def test_no_id_is_composed_of_parts(nodes: dict[Path, list[ast.AST]]) -> None:
     """Neither by an f-string nor by a sum."""
-    for path, text in SOURCES.items():
-        for node in nodes(text):
+    for path, of_module in nodes.items():
+        for node in of_module:
             parts: list[ast.expr] = []
             if isinstance(node, ast.JoinedStr):
                 parts = node.values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.api import document
+from fakes.recursion import frame_limit
 from infra_openapi import CompareError, parse, snapshot
 from infra_openapi.document import text
 
@@ -132,14 +132,9 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_a_document_that_is_nested_too_deeply_is_an_error() -> None:
     deep = parse('{"openapi": "3.0.0", "paths": {}, "x-deep": ' + "[" * 900 + "]" * 900 + "}")
-    usual = sys.getrecursionlimit()
-    sys.setrecursionlimit(500)  # newer Pythons get through with the usual one
 
-    try:
-        with pytest.raises(CompareError, match="nested too deeply to be written"):
-            snapshot.canonical(deep)
-    finally:
-        sys.setrecursionlimit(usual)
+    with frame_limit(frames=400), pytest.raises(CompareError, match="nested too deeply to be written"):
+        snapshot.canonical(deep)
 
 
 def test_half_of_a_surrogate_pair_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakes.distribution import ACME, Distribution
-from fakes.project import Project
+from fakes.project import Project, empty_project
 from fakes.stacks import SERVER, alive, resolved, until
 from infra_runtime import catalogue
 from infra_runtime.engines.local.client import raise_failures
@@ -27,13 +26,7 @@ from infra_runtime.spec import ServiceSpec
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Create an empty project with its own cache, and unset the variables of pytest-infra."""
-    for name in list(os.environ):
-        if name.startswith("INFRA_") and name not in ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    root = tmp_path / "project"
-    root.mkdir()
-    return Project(root)
+    return empty_project(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                     )
                 stack = ReportedStack(resolved, make_report(names, as_json=as_json))
             stack.start(resolved, options, began)
+            interrupts.check()
             if not options.detach:
                 return stack.wait_for_end(resolved.plan if options.watch else None)
             stack.detach()

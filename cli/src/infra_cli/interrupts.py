@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
+from infra_cli import early_interrupt
+
 
 class Interrupts:
     """A context in which SIGINT and SIGTERM raise `KeyboardInterrupt`.
 
-    `number` is the number of the last received signal, or 0. A signal that the process already ignores (such
+    `number` is the number of the last received signal, or 0. The context raises `KeyboardInterrupt` at its
+    start if the process has received SIGINT before. A signal that the process already ignores (such
     as SIGINT in a background job of a shell) stays ignored.
     """
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number = early_interrupt.received
         self._deferred = False
         self._before: dict[int, Any] = {}
 
@@ -37,6 +40,10 @@ class Interrupts:
             yield
         finally:
             self._deferred = False
+        self.check()
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if a signal was received, even if Python ignored the first exception."""
         if self.number:
             raise KeyboardInterrupt
 
@@ -46,6 +53,7 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
+        self.check()
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)

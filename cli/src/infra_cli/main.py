@@ -164,7 +164,7 @@ for _name in COMMANDS:
 
 
 def main() -> None:
-    """Run `infra` with the arguments of the process; this function is the console script."""
+    """Run `infra` with the arguments of the process, and exit with its exit code."""
     sys.exit(run(sys.argv[1:]))
 
 

@@ -144,7 +144,7 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
-        help="The data directory, which identifies the stack.  [default: .data, with --env test .data-test]",
+        help="The data directory, which identifies the stack.  [default: .data; .data-test if --env is test]",
     )
     @click.option(
         "-C",

@@ -54,7 +54,7 @@ class Exclusive:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Fail a test whose marker has another argument or an unknown service."""
+        """Fail a test whose marker has an argument that is not the name of a service of the stack."""
         for marker in item.iter_markers(MARK):
             wrong = [name for name in marker.args if not isinstance(name, str)]
             if marker.kwargs or wrong:

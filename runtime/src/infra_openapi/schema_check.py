@@ -54,6 +54,18 @@ _UNDERSTOOD: dict[str, tuple[type, ...]] = {
 }
 
 
+def _follow(
+    validator: Any, target: tuple[dict[str, Any], str], instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    """Check a value with the converted schema to which a reference leads: all schemas, and its name."""
+    del schema
+    schemas, name = target
+    yield from validator.descend(instance, schemas[name])
+
+
+_Validator: Any = extend(Draft202012Validator, {"x-follow": _follow})  # type: ignore[no-untyped-call]
+
+
 class Checker:
     """Converts the schemas of one document for jsonschema.
 
@@ -64,20 +76,13 @@ class Checker:
         self._hidden = HIDDEN[direction]
         self._known: dict[str, Any] = {}
         self._waiting: list[tuple[str, Element]] = []
-        known = self._known
-
-        def follow(validator: Any, name: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-            del schema
-            yield from validator.descend(instance, known[name])
-
-        self._kind = extend(Draft202012Validator, {"x-follow": follow})  # type: ignore[no-untyped-call]
 
     def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
         """Yield the errors that jsonschema finds when it checks a value with the schemas of a node."""
         for element in node.elements:
             name = self._name(element)
             self._rewrite_all()
-            yield from self._kind(self._known[name], format_checker=_FORMATS).iter_errors(value)
+            yield from _Validator(self._known[name], format_checker=_FORMATS).iter_errors(value)
 
     def _name(self, element: Element) -> str:
         name = f"{element.file}#{element.pointer}"
@@ -99,8 +104,8 @@ class Checker:
             return raw if isinstance(raw, bool) else True
         target = target_of(element)
         if target is not None and not element.document.modern:
-            return {"x-follow": self._name(target)}
-        made: dict[str, Any] = {} if target is None else {"x-follow": self._name(target)}
+            return {"x-follow": (self._known, self._name(target))}
+        made: dict[str, Any] = {} if target is None else {"x-follow": (self._known, self._name(target))}
         for key, value in raw.items():
             if key in _DATA:
                 made[key] = value

@@ -88,6 +88,14 @@ KINDS: Mapping[str, Kind] = {
             ports={"http": 8090},
             extra="pocketbase",
         ),
+        Kind(
+            name="mail",
+            summary="an inbox that receives every e-mail of your programs (SMTP)",
+            ports={"smtp": 1025, "http": 8025},
+            extra="mail",
+            # Source: django-environ's documentation, "Supported types", email_url.
+            variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
+        ),
     )
 }
 

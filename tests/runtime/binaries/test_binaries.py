@@ -167,5 +167,22 @@ def test_python_is_the_interpreter_that_runs() -> None:
     assert locate(Binary(name="python")) == Path(sys.executable)
 
 
+def test_a_program_in_a_package_runs_with_the_interpreter_of_this_environment(elsewhere: Path) -> None:
+    program(elsewhere / "path" / "pytest")
+
+    assert locate(Binary(name="pytest", module="pytest")) == Path(sys.executable)
+
+
+def test_a_missing_package_is_an_error_even_if_path_contains_a_program_of_its_name(elsewhere: Path) -> None:
+    program(elsewhere / "path" / "acme")
+
+    with pytest.raises(
+        BinaryMissingError, match=r"acme: not found; searched: the package acme_server in "
+    ) as error:
+        locate(Binary(name="acme", module="acme_server", extra="acme"))
+
+    assert error.value.hint == "Install it with `python -m pip install 'pytest-infra[acme]'`."
+
+
 def test_a_search_for_a_missing_executable_is_not_an_error() -> None:
     assert search(SERVER, None).path == ""

@@ -8,9 +8,8 @@ import pytest
 from fakes.project import Project
 from infra_runtime.config.resolve import data_directory, is_test_environment
 from infra_runtime.errors import BinaryMissingError, UnknownServiceError
-from infra_runtime.manifest import KINDS
 
-DEFAULT_STACK = list(KINDS)
+DEFAULT_STACK = ["nats", "postgres", "valkey", "caddy", "pocketbase"]
 
 
 # --- which services --------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class Peer:
         self.say(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
 
     async def hear(self) -> dict[str, Any]:
-        return json.loads(await asyncio.wait_for(self.reader.readline(), 5))
+        return json.loads(await asyncio.wait_for(self.reader.readline(), 60))
 
     async def close(self) -> None:
         self.writer.close()
@@ -114,7 +114,7 @@ async def serving(path: Path) -> AsyncIterator[tuple[Control, Methods]]:
         # The connections end after their clients have closed them; a transport that is open after the test
         # would be reported in another test.
         if serving_tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(serving_tasks, timeout=5)
+            await asyncio.wait(serving_tasks, timeout=60)
         await asyncio.sleep(0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -32,6 +33,9 @@ class Clock:
         self.timers.append(timer)
         return type("Timer", (), {"cancel": lambda _: timer.__setitem__(2, False)})()
 
+    def time(self) -> float:
+        return self.now
+
     def advance(self, seconds: float) -> None:
         self.now += seconds
         for timer in self.timers:
@@ -54,7 +58,7 @@ def ended() -> list[bool]:
 
 @pytest.fixture
 def held(clock: Clock, ended: list[bool]) -> Leases:
-    return Leases(lambda: ended.append(True))
+    return Leases(lambda: ended.append(True), os.getpid())
 
 
 def test_the_stack_ends_with_the_last_lease(held: Leases, ended: list[bool]) -> None:
@@ -97,6 +101,29 @@ def test_a_supervisor_without_any_lease_ends(held: Leases, clock: Clock, ended: 
     clock.advance(leases.FIRST_LEASE)
 
     assert ended
+
+
+def test_a_supervisor_without_any_lease_ends_when_the_process_that_started_it_exits(
+    held: Leases, clock: Clock, ended: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(leases.LAUNCHER_INTERVAL)
+    assert not ended
+
+    monkeypatch.setattr(leases.processes, "look", lambda _: None)
+    clock.advance(leases.LAUNCHER_INTERVAL)
+
+    assert ended
+
+
+def test_the_first_lease_can_be_taken_by_another_process_than_the_one_that_started_the_supervisor(
+    held: Leases, clock: Clock, ended: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.take(FakeConnection())
+    monkeypatch.setattr(leases.processes, "look", lambda _: None)
+
+    clock.advance(100)
+
+    assert not ended
 
 
 def test_a_lease_shortly_before_the_timeout_keeps_the_stack(

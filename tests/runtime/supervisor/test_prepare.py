@@ -278,7 +278,7 @@ async def test_a_cancelled_start_releases_the_lock_of_a_seed(machine) -> None:
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
 
-    folder = await asyncio.wait_for(machine.prepare(TREE, stack="two"), 5)
+    folder = await asyncio.wait_for(machine.prepare(TREE, stack="two"), 60)
 
     assert (folder / "made").is_dir()
 

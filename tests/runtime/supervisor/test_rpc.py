@@ -17,7 +17,7 @@ def test_every_method_of_the_contract_has_a_handler() -> None:
     names = {value.name for value in vars(messages).values() if isinstance(value, Method)}
 
     async def table() -> set[str]:
-        return set(Methods(supervisor=None).table())  # type: ignore[arg-type]  # no handler is called
+        return set(Methods(supervisor=None, launcher=0).table())  # type: ignore[arg-type]  # no handler is called
 
     assert asyncio.run(table()) == names
 

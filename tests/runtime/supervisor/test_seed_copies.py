@@ -153,4 +153,4 @@ def test_other_environments_have_no_early_copies(tree: Path, data: Path, tmp_pat
     spec = resolved(tmp_path / "development", [seeded()], environment="development")
     LocalEngine(launch=launch).open(spec).down()
 
-    assert [argv[-1] for argv in commands] == ["[]"]
+    assert [argv[-2] for argv in commands] == ["[]"]

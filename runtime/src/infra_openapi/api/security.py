@@ -80,7 +80,7 @@ class Likeness:
         return sorted(found)
 
     def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
-        """Return the scopes that the old requirement demands for the scheme `name` of the new requirement.
+        """Return the OAuth scopes that the old requirement has for the scheme `name` of the new requirement.
 
         The result is empty if the old requirement does not have the scheme.
         """

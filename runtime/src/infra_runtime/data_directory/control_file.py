@@ -20,7 +20,7 @@ _REMOVE = "Stop the supervisor of this data directory if it is running, and remo
 
 
 class ControlFile(NamedTuple):
-    """The content of a control file."""
+    """The content of a control file, with which a client finds the control socket of the supervisor."""
 
     #: the path of the control socket
     socket: str

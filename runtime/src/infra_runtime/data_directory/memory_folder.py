@@ -49,10 +49,10 @@ def make(paths: Paths, folder: str) -> int:
 
 
 def recorded(paths: Paths) -> str:
-    """Return the folder whose name is in the marker, even if it is missing; empty if the marker has no name.
+    """Return the path of the folder in RAM whose name is in the marker, even if this folder does not exist.
 
-    A copied data directory contains the name of the original's folder, which is not returned: the name of a
-    folder begins with the identifier of its stack.
+    The result is an empty text if the marker contains no such name, or the name of another stack's folder: a
+    copied data directory contains the name of the original's folder.
     """
     name = _marker(paths).get(KEY)
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name.split("-")[1] != paths.stack:

@@ -17,7 +17,7 @@ LEFT_OUT = ("ssl", "_hashlib")
 
 
 def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "[]") -> list[str]:
-    """Return the command line that starts a supervisor for a data directory.
+    """Return the command line with which this process starts a supervisor for a data directory.
 
     Python runs isolated (-I) and without `site` (-S), and imports the package of this process. With `tmpfs`,
     the supervisor keeps the data of a test's services in RAM if there is enough room. `copies` is the result
@@ -28,4 +28,6 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
     code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
     code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
-    return [sys.executable, "-I", "-S", "-c", code, paths.data, environment, TMPFS if tmpfs else DISK, copies]
+    place = TMPFS if tmpfs else DISK
+    arguments = (paths.data, environment, place, copies, str(os.getpid()))
+    return [sys.executable, "-I", "-S", "-c", code, *arguments]

@@ -25,6 +25,8 @@ class Boot(NamedTuple):
     """The objects of the supervisor that are created before it imports asyncio."""
 
     paths: Paths
+    #: the pid of the process that started the supervisor
+    launcher: int
     environment: str
     token: str
     guardian: Guardian
@@ -38,7 +40,9 @@ class Boot(NamedTuple):
     copies: Mapping[str, SeedCopy]
 
 
-def prepared(paths: Paths, descriptor: int, environment: str, *, tmpfs: bool, copies: str) -> Boot:
+def prepared(
+    paths: Paths, descriptor: int, launcher: int, environment: str, *, tmpfs: bool, copies: str
+) -> Boot:
     """Clean up after an earlier supervisor, start the guardian and the planned copies of seeds.
 
     `descriptor` holds the lock of the data directory. Raises `DataDirectoryError`, and `OSError`.
@@ -75,7 +79,16 @@ def prepared(paths: Paths, descriptor: int, environment: str, *, tmpfs: bool, co
         seed_copies.start(copies, paths, guardian, environment=environment, token=token) if is_test else {}
     )
     return Boot(
-        paths, environment, token, guardian, journal, places, tuple(temporary), tuple(leftovers), begun
+        paths,
+        launcher,
+        environment,
+        token,
+        guardian,
+        journal,
+        places,
+        tuple(temporary),
+        tuple(leftovers),
+        begun,
     )
 
 

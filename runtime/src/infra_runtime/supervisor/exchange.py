@@ -68,7 +68,7 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
 
 
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
-    """Read one message of a service, which ends with a text or begins with its length.
+    """Read one message from a service: `until` is the text at its end, or describes the length at its start.
 
     Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
     """

@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from infra_runtime.host import processes
 from infra_runtime.supervisor.control import Connection
 
-#: seconds that a supervisor without any lease waits for its first one
+#: seconds that a supervisor without any lease waits for its first one, if the process that started it runs
 FIRST_LEASE = 10.0
+#: seconds between two checks whether this process runs
+LAUNCHER_INTERVAL = 0.25
 
 
 class Leases:
-    """The open connections that hold a lease. The function `end` is called when no lease is left."""
+    """The open connections that hold a lease. The function `end` is called when no lease is left.
 
-    def __init__(self, end: Callable[[], object]) -> None:
-        self._end = end
+    `launcher` is the pid of the process that started the supervisor, and normally takes the first lease. If
+    this process exits before that, `end` is called.
+    """
+
+    def __init__(self, end: Callable[[], object], launcher: int) -> None:
+        self._end, self._launcher = end, launcher
         self._holders: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_LEASE, self._check)
+        self._first_lease_until = self._loop.time() + FIRST_LEASE
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(
+            LAUNCHER_INTERVAL, self._check_launcher
+        )
         #: whether the stack keeps running after its last lease, and for how many seconds; None: until `down`
         self.stays = False
         self.stay_seconds: float | None = None
@@ -42,6 +52,14 @@ class Leases:
         """Set whether the stack keeps running after its last lease, and for how many seconds."""
         self.stays, self.stay_seconds = on, seconds if on else None
         self._check()
+
+    def _check_launcher(self) -> None:
+        launcher = processes.look(self._launcher)
+        runs = launcher is not None and launcher.state != processes.ZOMBIE
+        if runs and self._loop.time() < self._first_lease_until:
+            self._timer = self._loop.call_later(LAUNCHER_INTERVAL, self._check_launcher)
+        else:
+            self._check()
 
     def _check(self) -> None:
         self._cancel()

@@ -23,7 +23,7 @@ async def supervise(boot: Boot) -> None:
     """Run the supervisor until the stack is stopped."""
     paths = boot.paths
     supervisor = Supervisor(boot)
-    methods = Methods(supervisor)
+    methods = Methods(supervisor, boot.launcher)
     control = Control(paths.control, methods.table())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, methods.end)

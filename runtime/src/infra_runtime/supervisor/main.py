@@ -24,17 +24,20 @@ def main() -> int:
 
     The function `argv.command` builds the command line.
     """
-    data, environment, place, copies = sys.argv[1:]
+    data, environment, place, copies, launcher = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
     # A closed terminal ends the client, and so its lease; the client handles Ctrl-C and requests the stop.
-    # Services would inherit SIG_IGN and lose a stop signal at their start, so the signals have a handler.
-    for number in (signal.SIGHUP, signal.SIGINT):
+    # Services would inherit SIG_IGN and lose a stop signal at their start, so the signals have a handler. The
+    # supervisor itself may have inherited SIG_IGN: a background job of a script ignores SIGINT and SIGQUIT.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, _do_nothing)
     try:
-        begun = boot.prepared(paths, descriptor, environment, tmpfs=place == TMPFS, copies=copies)
+        begun = boot.prepared(
+            paths, descriptor, int(launcher), environment, tmpfs=place == TMPFS, copies=copies
+        )
         import asyncio  # imported here, while the guardian and the copies of seeds start
 
         from infra_runtime.supervisor.lifetime import supervise

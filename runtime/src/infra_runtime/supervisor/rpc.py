@@ -66,9 +66,9 @@ def typed(
 class Methods:
     """The handlers for the requests of clients to a supervisor; `finished` is set when the stack is down."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, launcher: int) -> None:
         self._supervisor = supervisor
-        self._leases = Leases(self.end)
+        self._leases = Leases(self.end, launcher)
         self._down: asyncio.Task[list[str]] | None = None
         #: runs one save or restore of a snapshot at a time
         self._snapshots = ExclusiveTask()

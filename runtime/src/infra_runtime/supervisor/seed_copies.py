@@ -47,9 +47,9 @@ class BegunCopy(NamedTuple):
 def start(
     text: str, paths: Paths, guardian: Guardian, *, environment: str, token: str
 ) -> dict[str, SeedCopy]:
-    """Start the planned copies of services without data; return final path → copy.
+    """Start to copy the seeds of services that do not have data yet; return final path → copy.
 
-    A copy that cannot be started is omitted: the service is then prepared without it.
+    A copy that cannot be started is omitted: the service is then prepared without this copy.
     """
     copies = {}
     for request in (PlannedCopy(*fields) for fields in json.loads(text)):

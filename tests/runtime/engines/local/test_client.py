@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -524,7 +525,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-4:] == [paths.data, "test", "tmpfs", "[]"]
+    assert started[0][-5:] == [paths.data, "test", "tmpfs", "[]", str(os.getpid())]
 
 
 def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(

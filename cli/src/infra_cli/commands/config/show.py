@@ -16,7 +16,7 @@ from infra_runtime.errors import ConfigurationError
 @click.command(short_help="Show every setting and the source of its value.")
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
 @click.option(
-    "--profile", help=("Show only the services of this profile of the stack file, or of `minimal` or `full`.")
+    "--profile", help=("Show only the services of a profile: `minimal`, `full`, or one of the stack file.")
 )
 @click.option(
     "--json",

@@ -12,7 +12,7 @@ from infra_runtime.manifest import ENVIRONMENTS
 @click.command(short_help="Check the stack file in every environment.")
 @click.option(
     "--profile",
-    help="Check only the services of this profile of the stack file, or of `minimal` or `full`.",
+    help="Check only the services of a profile: `minimal`, `full`, or one of the stack file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target

@@ -24,7 +24,7 @@ FOLDER = "compose"
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help="Export only the services of this profile of the stack file, or of `minimal` or `full`.",
+    help="Export only the services of a profile: `minimal`, `full`, or one of the stack file.",
 )
 @click.option(
     "-o",

@@ -19,11 +19,12 @@ WIDTH = 40
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document; times are in seconds.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """Show how long each service waited, prepared and started in the last start, and the longest chain.
+    """Show how long each service waited, prepared and started in the last start.
 
-    The longest chain is a list of services, each of which had to wait for the previous service. The duration
-    of this chain is the duration of the start. To make the start faster, remove dependencies from the chain
-    or make one of its services faster. The stack does not have to be running.
+    The last line is the longest chain of services that waited for each other: each service of the chain had
+    to wait for the previous one. The duration of this chain is the duration of the start. To make the start
+    faster, remove dependencies from the chain or make one of its services faster. The stack does not have to
+    be running.
 
     \b
     Example:
@@ -45,7 +46,7 @@ def command(target: Target, *, as_json: bool) -> None:
         output.say(line)
     booted = f"; before that, the supervisor started in {start.boot:.3f} s" if start.boot else ""
     output.say(f"{start.seconds:.3f} s from the start request until the last service was ready{booted}")
-    output.say(f"the longest chain: {' → '.join(start.chain)}")
+    output.say(f"the longest chain of services that waited for each other: {' → '.join(start.chain)}")
 
 
 def _row(share: Share, start: Start) -> tuple[str, ...]:

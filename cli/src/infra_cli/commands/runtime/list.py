@@ -18,9 +18,9 @@ from infra_runtime.manifest import KINDS
 def command(target: Target, *, as_json: bool) -> None:
     """List all services that a stack can use.
 
-    The list contains the services of pytest-infra, the services of other installed packages, and your own
-    services. Services of this stack are marked with *. A missing executable is listed with a hint for its
-    installation.
+    The list contains the kinds of services that pytest-infra and other installed packages provide, and the
+    services of your stack file. The services that this stack uses are marked with *. A missing executable is
+    listed with a hint for its installation.
 
     \b
     Example:

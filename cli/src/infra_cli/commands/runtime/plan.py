@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show the services that `infra runtime up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
-    "--profile", help=("Plan only the services of this profile of the stack file, or of `minimal` or `full`.")
+    "--profile", help=("Plan only the services of a profile: `minimal`, `full`, or one of the stack file.")
 )
 @click.option(
     "--bound",

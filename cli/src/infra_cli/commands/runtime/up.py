@@ -16,7 +16,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help="Start only the services of this profile of the stack file, or of `minimal` or `full`.",
+    help="Start only the services of a profile: `minimal`, `full`, or one of the stack file.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,

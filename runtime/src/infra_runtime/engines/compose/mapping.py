@@ -128,7 +128,10 @@ SPEC: Mapping[str, Row] = {
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
     "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
-    "copy_of": Row(outcome="left out", remark="Copies for single tests are not part of a plan."),
+    "copy_of": Row(
+        outcome="left out",
+        remark="A plan does not contain the copies of services that belong to single tests.",
+    ),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",

@@ -173,7 +173,10 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
     if reference.startswith("secret."):
         problem = "the image does not use this secret"
     elif not inside:
-        problem, hint = "the value is a path inside another container", "Use a URL or a port instead."
+        problem, hint = (
+            "the value is a path inside another container",
+            "Refer to a URL or a port of the service.",
+        )
     elif reference == "root":
         problem = "the folder of the project in the image is not known"
         hint = f"Set `root` in [services.{spec.name}.container]."

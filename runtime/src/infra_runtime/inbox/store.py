@@ -1,0 +1,218 @@
+"""The messages of the inbox: one file for each message, and an index in memory.
+
+The index contains the envelope and the most important headers of each message. The first line of a file is
+this summary as JSON; the bytes of the message follow. The folder contains at most `max_messages` messages
+with `max_bytes` bytes; older messages are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from infra_runtime.inbox.message import read_headers
+from infra_runtime.value import frozen
+
+#: the top-level domain of the addresses of tests. Source: RFC 6761, "Special-Use Domain Names".
+DOMAIN = "test"
+_SUFFIX = ".message"
+#: characters of a header in the index; the whole header is in the message
+_LONGEST = 1000
+
+
+@frozen
+class Summary:
+    """The data of a message that the index contains."""
+
+    id: int
+    #: seconds since 1970
+    received: float
+    sender: str
+    recipients: tuple[str, ...]
+    #: the user name with which the client logged in; empty without a login
+    login: str
+    subject: str
+    #: the header `From`
+    author: str
+    #: the number of bytes of the message
+    size: int
+
+
+@frozen
+class Query:
+    """The conditions that a message must all meet; an empty text matches every message."""
+
+    #: parts of a recipient's address, of the sender's address or header `From`, and of the subject, without
+    #: regard to case
+    to: str = ""
+    sender: str = ""
+    subject: str = ""
+    #: the name of an isolation unit: a recipient's domain is `UNIT.test`, or the client logged in as `UNIT`
+    unit: str = ""
+    #: only messages with a greater id
+    after: int = 0
+
+    def matches(self, message: Summary) -> bool:
+        """Return whether a message meets all conditions."""
+        return (
+            message.id > self.after
+            and any(self.to.casefold() in address.casefold() for address in message.recipients)
+            and self.sender.casefold() in f"{message.sender}\n{message.author}".casefold()
+            and self.subject.casefold() in message.subject.casefold()
+            and (not self.unit or _belongs(message, self.unit.casefold()))
+        )
+
+
+def _belongs(message: Summary, unit: str) -> bool:
+    domain = f"{unit}.{DOMAIN}"
+    domains = (address.rpartition("@")[2].casefold() for address in message.recipients)
+    return message.login.casefold() == unit or domain in domains
+
+
+class Store:
+    """The messages that the server has received; the newest have the greatest ids.
+
+    `clock` returns seconds since 1970. If `durable` is true, a message is on disk when `add` returns, and
+    otherwise in the kernel, so that it survives the end of this process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_messages: int,
+        max_bytes: int,
+        durable: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder, self._durable, self._clock = folder, durable, clock
+        self._max_messages, self._max_bytes = max_messages, max_bytes
+        self._messages: dict[int, Summary] = {}
+        self._bytes = 0
+        self._adding = asyncio.Lock()
+        self._arrival = asyncio.Event()
+        #: the number of messages that were dropped since the start of the server
+        self.dropped = 0
+
+    def load(self) -> None:
+        """Create the folder if it is missing, and read the summaries of its messages.
+
+        Files of a killed server that are incomplete are removed.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in sorted(self._folder.iterdir(), key=lambda path: (len(path.name), path.name)):
+            if summary := _read_summary(path):
+                self._enter(summary)
+            else:
+                path.unlink()
+        self._drop_oldest()
+
+    async def add(self, raw: bytes, *, sender: str, recipients: Sequence[str], login: str = "") -> Summary:
+        """Store a message, and wake the callers of `wait`. Raises `OSError` if it cannot be written."""
+        headers = read_headers(raw)
+        async with self._adding:  # ids become visible in their order, so that `after` skips no message
+            now = self._clock()
+            summary = Summary(
+                # With milliseconds as ids, the ids also increase when the newest message was deleted before a
+                # restart.
+                id=max(next(reversed(self._messages), 0) + 1, int(now * 1000)),
+                received=now,
+                sender=sender,
+                recipients=tuple(recipients),
+                login=login,
+                subject=headers.get("Subject", "")[:_LONGEST],
+                author=headers.get("From", "")[:_LONGEST],
+                size=len(raw),
+            )
+            await asyncio.to_thread(self._write, summary, raw)
+            self._enter(summary)
+            self._drop_oldest()
+        arrival, self._arrival = self._arrival, asyncio.Event()
+        arrival.set()
+        return summary
+
+    def search(self, query: Query) -> list[Summary]:
+        """Return the messages that match a query, the oldest first."""
+        return [message for message in self._messages.values() if query.matches(message)]
+
+    async def wait(self, query: Query, seconds: float) -> list[Summary]:
+        """Wait until a message matches a query, and return all that match; after `seconds`, an empty list."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not (matching := self.search(query)):
+                    await self._arrival.wait()
+                return matching
+        return self.search(query)
+
+    def get(self, number: int) -> Summary | None:
+        """Return the summary of a message; None if the inbox does not contain the message."""
+        return self._messages.get(number)
+
+    def raw(self, number: int) -> bytes:
+        """Return the bytes of a message. Raises `FileNotFoundError` if it was deleted."""
+        with self._path(number).open("rb") as file:
+            file.readline()
+            return file.read()
+
+    def delete(self, messages: Iterable[Summary]) -> int:
+        """Delete messages, and return how many of them the inbox contained."""
+        numbers = [message.id for message in messages if self._messages.pop(message.id, None)]
+        for number in numbers:
+            self._path(number).unlink(missing_ok=True)
+        self._bytes = sum(message.size for message in self._messages.values())
+        return len(numbers)
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def _enter(self, summary: Summary) -> None:
+        self._messages[summary.id] = summary
+        self._bytes += summary.size
+
+    def _drop_oldest(self) -> None:
+        excess = []
+        count, size = len(self._messages), self._bytes
+        for message in self._messages.values():
+            # The newest message is always kept, also if it is larger than the limit.
+            if count == 1 or (count <= self._max_messages and size <= self._max_bytes):
+                break
+            excess.append(message)
+            count, size = count - 1, size - message.size
+        self.dropped += self.delete(excess)
+
+    def _write(self, summary: Summary, raw: bytes) -> None:
+        """Write a message beside its place, and then move it there, so that no file is incomplete."""
+        path = self._path(summary.id)
+        new = path.with_suffix(".new")
+        try:
+            with new.open("wb") as file:
+                file.write(json.dumps(asdict(summary)).encode() + b"\n")
+                file.write(raw)
+                if self._durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            new.rename(path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}{_SUFFIX}"
+
+
+def _read_summary(path: Path) -> Summary | None:
+    """Return the summary in the first line of a file; None if the file is incomplete."""
+    if path.suffix != _SUFFIX:
+        return None
+    try:
+        with path.open("rb") as file:
+            data = json.loads(file.readline())
+        return Summary(**{**data, "recipients": tuple(data["recipients"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

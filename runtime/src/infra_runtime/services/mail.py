@@ -1,0 +1,97 @@
+"""A mail server that delivers nothing: every message is in its inbox, which has a JSON API and a web page.
+
+Sources: aiosmtpd's documentation; for the container axllent/mailpit, `Dockerfile` (ports, health check), and
+Mailpit's documentation, "Runtime options".
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Container, HttpProbe, ServiceSpec
+
+IMAGE = "axllent/mailpit:v1.31.3"
+
+_PORTS = KINDS["mail"].ports
+
+
+class MailPorts(Ports):
+    smtp: Port = _PORTS["smtp"]
+    http: Port = _PORTS["http"]
+
+
+class MailSettings(ServiceSettings):
+    ports: MailPorts = MailPorts()
+    #: whether each message is written to the disk before the client gets the answer
+    durable: bool = True
+    #: the number of messages, and of their bytes, that the inbox contains at most; older messages are dropped
+    max_messages: int = Field(1000, ge=1, le=1_000_000)
+    max_bytes: int = Field(256 * 2**20, ge=1, le=2**40)
+    #: larger messages are refused
+    max_message_bytes: int = Field(32 * 2**20, ge=1, le=2**30)
+
+
+def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of the mail server, which accepts each login and messages to each address.
+
+    The container is Mailpit, because the server has no image. Mailpit has another JSON API.
+    """
+    return ServiceSpec(
+        name="mail",
+        command=(
+            "${bin.aiosmtpd}",
+            # The working directory is the data folder, whose files must not be imported.
+            "-P",
+            "-m",
+            "infra_runtime.inbox",
+            "--host=${host}",
+            "--smtp-port=${port.smtp}",
+            "--http-port=${port.http}",
+            "--folder=${data}/messages",
+            f"--max-messages={settings.max_messages}",
+            f"--max-bytes={settings.max_bytes}",
+            f"--max-message-bytes={settings.max_message_bytes}",
+            *(("--durable",) if settings.durable else ()),
+        ),
+        env=settings.env,
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path="/health", contains='"protocol": "smtp"'),
+        exports={
+            "url": "smtp://${host}:${port.smtp}",
+            "host": "${host}",
+            "port": "${port.smtp}",
+            "inbox_url": "http://${host}:${port.http}",
+            "inbox_port": "${port.http}",
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            env={
+                "MP_DATABASE": "/data/mailpit.db",
+                "MP_MAX_MESSAGES": str(settings.max_messages),
+                "MP_SMTP_AUTH_ACCEPT_ANY": "true",
+                "MP_SMTP_AUTH_ALLOW_INSECURE": "true",
+                "MP_DISABLE_VERSION_CHECK": "true",
+                **settings.env,
+            },
+            data="/data",
+            ports=dict(_PORTS),
+            health=("/mailpit", "readyz"),
+        ),
+    )
+
+
+ENTRY = Entry(
+    settings=MailSettings,
+    make=mail,
+    # The interpreter of this environment, which has the library.
+    binaries=(Binary(name="aiosmtpd", module="aiosmtpd"),),
+    roles=("mail-inbox",),
+    defaults={"test": {"durable": False}},
+)
