@@ -115,7 +115,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("contains-removed", {**ARRAY, "contains": {"const": "x"}}, ARRAY),
     ("union-branch-added", {"oneOf": [CLOSED_CAT, TEXT]}, {"oneOf": [CLOSED_CAT, TEXT, CLOSED_DOG]}),
     ("union-branch-added", {"anyOf": [CAT, DOG]}, {"anyOf": [CAT, DOG, COW]}),
-    ("union-too-large", many(40, 40), many(40, 41)),
+    ("limit-reached", many(40, 40), many(40, 41)),
     ("union-branch-removed", {"oneOf": [CLOSED_CAT, CLOSED_DOG]}, {"oneOf": [CLOSED_DOG]}),
     ("union-became-exclusive", {"anyOf": [CAT, DOG]}, {"oneOf": [CAT, DOG]}),
     ("union-became-exclusive-for-some", {"anyOf": [NUMBER, WHOLE]}, {"oneOf": [NUMBER, WHOLE]}),

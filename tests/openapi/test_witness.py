@@ -175,7 +175,7 @@ def test_each_removed_alternative_has_an_example_of_this_alternative() -> None:
 
     found = shown({"oneOf": [cat, dog, cow]}, {"oneOf": [cow]})["request-union-branch-removed"]
 
-    assert [list(value) for value in found] == [["purrs"], ["barks"]]
+    assert sorted(list(value) for value in found) == [["barks"], ["purrs"]]
 
 
 def test_the_example_of_a_removed_alternative_does_not_show_a_change_of_another_one() -> None:

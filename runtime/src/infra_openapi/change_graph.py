@@ -16,9 +16,10 @@ from typing import Any
 from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
+from infra_openapi.schema import inclusion
 from infra_openapi.schema.change import Fact, Mode, Pair
-from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import Node, Term
+from infra_openapi.schema.schemas import Schemas
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
 #: A schema with one of these keywords has parts. A schema without parts is identified by its content and its
@@ -92,8 +93,8 @@ class Scope:
 
         A scope is a pair of an old and a new element in the change graph.
         """
-        comparer = self.graph.comparer
-        if base is not None and revision is not None and comparer.equality.same(base, revision):
+        schemas = self.graph.schemas
+        if base is not None and revision is not None and schemas.equality.same(base, revision):
             return None
         key = (kind, direction, self.graph.content(base), self.graph.content(revision))
         scope, new = self.graph.scope(key, base, revision, self)
@@ -111,11 +112,16 @@ class ChangeGraph:
     A scope is a pair of an old and a new element, with the facts about their differences.
     """
 
-    def __init__(self, comparer: Comparer) -> None:
-        self.comparer = comparer
+    def __init__(self, context: inclusion.Context) -> None:
+        self.context = context
         self.scopes: list[Scope] = []
         self._by_key: dict[Hashable, Scope] = {}
         self._waiting: deque[tuple[Scope, Pair]] = deque()
+
+    @property
+    def schemas(self) -> Schemas:
+        """Return the schemas of both documents."""
+        return self.context.schemas
 
     def scope(
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
@@ -133,13 +139,13 @@ class ChangeGraph:
 
     def content(self, element: Element | None) -> Hashable:
         """Return a key for the content of an element; elements with equal content in one file share a key."""
-        return None if element is None else (element.file, self.comparer.equality.digest(element.raw))
+        return None if element is None else (element.file, self.schemas.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
         """Link the scope of a pair of schemas to the scope of the part that contains the schemas."""
-        if self.comparer.same(pair):
+        if self.schemas.same(pair):
             return
-        old, new = self.comparer.normal(pair.old), self.comparer.normal(pair.new)
+        old, new = self.schemas.normal(pair.old), self.schemas.normal(pair.new)
         if old.derived or new.derived:
             key: Hashable = ("part", parent.number, index, pair.mode)
         else:
@@ -164,7 +170,7 @@ class ChangeGraph:
         """Compare all schema pairs in the queue, including pairs that the comparison adds to the queue."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
-            change = self.comparer.change(pair)
+            change = inclusion.change(pair, self.context)
             scope.pair = pair
             scope.facts += change.facts
             for index, part in enumerate(change.pairs):

@@ -16,7 +16,7 @@ from infra_openapi.evaluation import findings
 from infra_openapi.finding import Direction, Finding, Level, Operation
 from infra_openapi.report import Report
 from infra_openapi.schema.change import Mode
-from infra_openapi.schema.comparison import new_comparer
+from infra_openapi.schema.comparison import new_context
 from infra_openapi.severity import PRESETS, RuleLevels
 
 __all__ = ["PRESETS", "compare"]
@@ -57,7 +57,7 @@ class Walker:
 
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
-        self.graph = ChangeGraph(new_comparer())
+        self.graph = ChangeGraph(new_context())
         #: Each scope of an operation, with the operation and whether its stability level is `draft` or
         #: `alpha`.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
@@ -140,7 +140,7 @@ class Walker:
             server.compare(scope, old, new)
             security.compare(scope, old, new)
         parameter.compare(scope, old, new, sends, self.today)
-        if self.graph.comparer.equality.same(old.element, new.element):
+        if self.graph.schemas.equality.same(old.element, new.element):
             return
         lifecycle.compare(scope, old, new)
         message.body(scope, old.element, new.element, sends)

@@ -10,6 +10,8 @@ from infra_openapi.document.reference import all_targets, mapped, packed, refere
 from infra_openapi.errors import CompareError
 
 _Key: TypeAlias = tuple[str, str]
+#: The keywords whose value is a list without an order.
+_SETS = frozenset({"allOf", "anyOf", "oneOf", "enum", "required", "type"})
 
 
 class Equality:
@@ -17,13 +19,34 @@ class Equality:
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str]]] = {}
-        # The table contains ids of objects, so the objects must not be freed.
+        self._unordered: dict[int, bytes] = {}
+        # The tables contain ids of objects, so the objects must not be freed.
         self._alive: list[Any] = []
         self._clean: dict[tuple[_Key, _Key], bool] = {}
 
     def digest(self, raw: Any) -> bytes:
         """Return a hash of a value (16 bytes)."""
         return self._content(raw)[0]
+
+    def unordered(self, raw: Any) -> bytes:
+        """Return a hash of a value (16 bytes), independent of the order of keys and of alternatives."""
+        known = self._unordered.get(id(raw))
+        if known is None:
+            if isinstance(raw, dict):
+                parts = [key.encode() + b"=" + self._part(key, part) for key, part in sorted(raw.items())]
+            elif isinstance(raw, list):
+                parts = [self.unordered(part) for part in raw]
+            else:
+                parts = [packed(raw)]
+            content = b"%d:%s" % (isinstance(raw, dict), b",".join(parts))
+            known = self._unordered[id(raw)] = hashlib.blake2b(content, digest_size=16).digest()
+            self._alive.append(raw)
+        return known
+
+    def _part(self, key: str, part: Any) -> bytes:
+        if key in _SETS and isinstance(part, list):
+            return b",".join(sorted(self.unordered(each) for each in part))
+        return self.unordered(part)
 
     def _content(self, raw: Any) -> tuple[bytes, list[str]]:
         known = self._digests.get(id(raw))

@@ -20,7 +20,7 @@ from infra_openapi.identity import identity, unnamed
 from infra_openapi.rules import RULES
 from infra_openapi.rules.advice import advice
 from infra_openapi.schema.change import Fact
-from infra_openapi.schema.comparer import harms
+from infra_openapi.schema.inclusion import harms
 from infra_openapi.severity import RuleLevels
 from infra_openapi.witness import Witnesses
 
@@ -45,7 +45,7 @@ def findings(
         for fact in scope.facts:
             scopes_by_fact.setdefault(_identity(fact), []).append((scope, fact))
     result = []
-    witnesses = Witnesses(graph.comparer)
+    witnesses = Witnesses(graph.schemas)
     names: dict[int, tuple[Operation, ...]] = {}
     for same in scopes_by_fact.values():
         scope, fact = same[0]

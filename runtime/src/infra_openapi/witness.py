@@ -19,8 +19,8 @@ from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema import text_patterns
 from infra_openapi.schema.candidates import Candidates
 from infra_openapi.schema.change import Fact, Pair
-from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.node import COUNTS, Node
+from infra_openapi.schema.schemas import Schemas
 from infra_openapi.schema_check import HIDDEN, Checker
 
 #: The maximum number of items of an array in an example, and of attempts to remove a part of an example.
@@ -49,9 +49,9 @@ _TRANSPARENT = frozenset({"x-follow", "allOf", *range(1000)})
 class Witnesses:
     """Finds example values for the findings of one comparison."""
 
-    def __init__(self, comparer: Comparer) -> None:
-        self._comparer = comparer
-        self._candidates = Candidates(comparer.node)
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._candidates = Candidates(schemas.node)
         self._checkers: dict[tuple[int, Direction], Checker] = {}
 
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
@@ -62,7 +62,7 @@ class Witnesses:
         """
         keywords = _KEYWORDS.get(fact.kind)
         direction = pair.mode.direction
-        old, new = self._comparer.normal(pair.old), self._comparer.normal(pair.new)
+        old, new = self._schemas.normal(pair.old), self._schemas.normal(pair.new)
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
         branch = self._branch(fact, wide)
         if (keywords is None and branch is None and not alone) or not (wide.elements and narrow.elements):
@@ -72,7 +72,7 @@ class Witnesses:
 
         def shows(value: Any) -> bool:
             # Most candidates are valid in both documents, and jsonschema is slow.
-            holds = self._comparer.member.holds
+            holds = self._schemas.member.holds
             if holds(narrow, value) is True or any(holds(side, value) is False for side in sides):
                 return False
             takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
@@ -101,7 +101,7 @@ class Witnesses:
 
     def _reductions(self, value: Any, node: Node) -> Iterator[Any]:
         """Yield values with one property or item less, except for the ones that the schema requires."""
-        node_of = self._comparer.node
+        node_of = self._schemas.node
         if isinstance(value, dict):
             for key in value:
                 if key not in node.required or _hidden(node_of(node.properties.get(key, ()))):
@@ -123,7 +123,7 @@ class Witnesses:
             return None
         element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
         inside = element is not None and element.identity not in {each.identity for each in wide.elements}
-        return self._comparer.node((element,)) if element is not None and inside else None
+        return self._schemas.node((element,)) if element is not None and inside else None
 
     def _first_tries(self, fact: Fact, wide: Node, narrow: Node) -> list[Any]:
         """Return the values that probably show the fact."""

@@ -103,8 +103,8 @@ def test_a_limit_is_a_warning_that_names_the_limit() -> None:
 
     (finding,) = report(sends(schema(40)), sends(schema(41))).findings
 
-    assert (finding.rule, finding.level) == ("request-union-too-large", "warning")
-    assert "more than 256 combinations" in finding.message
+    assert (finding.rule, finding.level) == ("request-limit-reached", "warning")
+    assert "256 combinations of the alternatives of several unions" in finding.message
 
 
 def test_alternatives_with_number_tags_are_not_mixed_up() -> None:

@@ -1002,3 +1002,24 @@ def test_alternatives_with_a_discriminator_do_not_overlap() -> None:
         return sends(union, components={"schemas": SHARED})
 
     assert report(pets("Cat", "Dog"), pets("Cat", "Dog", "Cow")).verdict == "compatible"
+
+
+#: Alternatives of a `oneOf` beside `true`, which matches every value.
+BESIDE_TRUE: list[list[Any]] = [
+    [{"anyOf": [WHOLE, {"type": "number", "minimum": 1, "maximum": 5}]}],
+    [{**TEXT, "minLength": 3}],
+    [WHOLE, obj("a", a=TEXT)],
+    [False],
+]
+
+
+@pytest.mark.parametrize("alternatives", BESIDE_TRUE, ids=str)
+def test_a_double_negation_of_a_union_that_contains_true_is_not_breaking(alternatives: list[Any]) -> None:
+    union = {"oneOf": [True, *alternatives]}
+    for schema in (union, obj("a", a=union), {"type": "array", "items": obj("a", a=union)}):
+        negated = {"Root": schema, "Not": {"not": schema}, "Twice": {"not": ref("Not")}}
+        for make in (sends, receives):
+            plain, twice = (make(ref(name), components={"schemas": negated}) for name in ("Root", "Twice"))
+
+            assert not report(plain, twice).breaking
+            assert not report(twice, plain).breaking

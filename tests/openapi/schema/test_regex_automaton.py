@@ -53,7 +53,7 @@ def test_a_counterexample_is_valid_and_exists_only_for_wider_expressions(narrow:
 
 
 @pytest.mark.parametrize(
-    "expression", ["^(?=a)", "(?<!a)b", r"(a)\1", r"\bword", r"\p{L}", "a{2000}", "(", "[b-a]", "a**", "{2}"]
+    "expression", ["^(?=a)", "(?<!a)b", r"(a)\1", r"\bword", r"\p{L}", "(", "[b-a]", "a**", "{2}"]
 )
 def test_invalid_and_non_regular_expressions_are_not_compared(expression: str) -> None:
     assert matches(expression, "a") is None

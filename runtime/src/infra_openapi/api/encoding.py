@@ -131,7 +131,7 @@ def _encodings(media: Element) -> dict[str, Element]:
 
 def _terms(scope: Scope, media: Element) -> dict[str, Term]:
     schema, item = media.child("schema"), media.child("itemSchema")
-    node = scope.graph.comparer.node((schema,) if schema is not None else ())
+    node = scope.graph.schemas.node((schema,) if schema is not None else ())
     found: dict[str, Term] = dict(node.properties)
     found |= {str(number): term for number, term in enumerate(node.prefix)}
     return found | {"*": (item,) if item is not None else node.items or ()}

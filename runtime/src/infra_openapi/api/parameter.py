@@ -63,7 +63,7 @@ def _must(element: Element) -> bool:
 
 def _has_default(scope: Scope, element: Element) -> bool:
     schema = element.child("schema")
-    return schema is not None and "default" in scope.graph.comparer.node((schema,)).notes
+    return schema is not None and "default" in scope.graph.schemas.node((schema,)).notes
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:

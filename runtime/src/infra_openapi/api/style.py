@@ -66,7 +66,7 @@ def alternatives(scope: Scope, term: Term) -> list[Node]:
     A node combines the keywords of the alternative with the keywords beside the union. Nested unions are
     followed up to a limited depth. The result for a schema without unions is its own node.
     """
-    return list(_alternatives(scope, scope.graph.comparer.node(term), _NESTED))
+    return list(_alternatives(scope, scope.graph.schemas.node(term), _NESTED))
 
 
 def _alternatives(scope: Scope, node: Node, depth: int) -> Iterator[Node]:
@@ -75,6 +75,6 @@ def _alternatives(scope: Scope, node: Node, depth: int) -> Iterator[Node]:
         return
     group, base = node.groups[0], replace(node, groups=node.groups[1:])
     for branch in group.branches:
-        inner = scope.graph.comparer.node(branch)
+        inner = scope.graph.schemas.node(branch)
         both = consistent(intersection(base, inner, ("alternative", node.key, inner.key)))
         yield from _alternatives(scope, both, depth - 1)

@@ -56,14 +56,14 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
 
     Each pair of schemas is compared once.
     """
-    comparer, graph = scope.graph.comparer, scope.graph
+    schemas, graph = scope.graph.schemas, scope.graph
     waiting = [_Step(scope, old, new)]
     while waiting:
         step = waiting.pop()
-        alike = step.before == step.after and comparer.same(Pair(step.old, step.new, Mode(direction)))
+        alike = step.before == step.after and schemas.same(Pair(step.old, step.new, Mode(direction)))
         if alike or not step.old or not step.new:
             continue
-        one, other = comparer.node(step.old), comparer.node(step.new)
+        one, other = schemas.node(step.old), schemas.node(step.new)
         first, second = _shape(one, step.before), _shape(other, step.after)
         key = ("xml", direction, one.key, other.key, first, second)
         inner, fresh = graph.scope(key, one.element, other.element, step.scope)

@@ -18,6 +18,8 @@ from infra_openapi.finding import Location, Note
 #: the document.
 Reader: TypeAlias = Callable[[str], bytes]
 
+#: The maximum number of notes of a document; a last note is about the notes that are left out.
+_MOST_NOTES = 1000
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 
 
@@ -238,8 +240,10 @@ class Document:
     def note(self, element: Element, message: str) -> None:
         """Add a note to the document: which element is invalid, and how the comparison interprets it."""
         key = (element.file, element.pointer, message)
-        if key not in self._notes and len(self._notes) < 1000:
+        if key not in self._notes and len(self._notes) <= _MOST_NOTES:
             line = self.location(element.file, element.pointer).line
+            if len(self._notes) == _MOST_NOTES:
+                message = f"the document has more than {_MOST_NOTES} invalid parts; the others are not listed"
             self._notes[key] = Note(file=element.file, pointer=element.pointer, message=message, line=line)
 
     def file(self, name: str, asked_by: Element) -> Any:

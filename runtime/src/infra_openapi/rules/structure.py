@@ -138,19 +138,6 @@ RULES = [
                 ),
             ),
             Row(
-                fact=facts.UNION_TOO_LARGE,
-                effect=U,
-                mirror=facts.UNION_TOO_LARGE,
-                message=(
-                    "not all alternatives of {place} were compared: its unions have more than 256 "
-                    "combinations, or more than 2000 pairs of alternatives of `oneOf` can overlap"
-                ),
-                explain=(
-                    "The comparison ends at a limit. A discriminator, or a required property with another "
-                    "value in each alternative, makes the alternatives comparable without a limit."
-                ),
-            ),
-            Row(
                 fact=facts.UNION_BECAME_EXCLUSIVE,
                 effect=U,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
@@ -333,6 +320,18 @@ RULES = [
                 explain=(
                     "The comparison does not evaluate how the new `if` changes the effect of `then` and "
                     "`else`."
+                ),
+            ),
+            Row(
+                fact=facts.LIMIT_REACHED,
+                effect=U,
+                mirror=facts.LIMIT_REACHED,
+                message="the comparison of {place} reached a limit and is not complete: {name}",
+                explain=(
+                    "The comparison of composed schemas can take very long, so it ends at a limit. It is not "
+                    "decided whether the change breaks clients; other findings for this schema are facts "
+                    "about its keywords. A discriminator, or a required property with another value in each "
+                    "alternative, makes alternatives comparable without a limit."
                 ),
             ),
             Row(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from infra_openapi.document import Element
 from infra_openapi.document.reference import target_of
+from infra_openapi.equality import Equality
 from infra_openapi.schema import members
 from infra_openapi.schema.annotation import mapping
-from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.contradiction import consistent
 from infra_openapi.schema.intersection import intersection
-from infra_openapi.schema.node import ALL_TYPES, Group, Node, only
+from infra_openapi.schema.limits import COMBINATIONS
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, limited, only
+from infra_openapi.schema.pairing import content_key
+from infra_openapi.schema.schemas import Schemas
 
-#: The maximum number of combinations if a schema has several unions.
-MOST_COMBINATIONS = 256
 _ONLY_NULL = frozenset({"null"})
 
 
@@ -49,11 +51,11 @@ class Branch:
         Nearly all open objects match each other, so documents with such alternatives do not mean this.
         """
         mine = members.opened(self.node)
-        return [
-            node
+        others = (
+            limited(node, ALL_TYPES - {"object"}) if mine and members.opened(node) else node
             for node in self.siblings
-            if node.types & self.node.types and not (mine and members.opened(node))
-        ]
+        )
+        return [node for node in others if node.types & self.node.types]
 
 
 class TagIndex:
@@ -89,21 +91,31 @@ class TagIndex:
         return [each for each in least if each.node.types & branch.node.types - _ONLY_NULL]
 
 
-def alternatives(comparer: Comparer, node: Node) -> tuple[list[Branch] | None, bool]:
+def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, bool]:
     """Return the alternatives of a schema, and whether it allows null.
 
-    The alternatives are None if the combinations of several unions are too many.
+    The order of the alternatives depends on their content only. The alternatives are None if the combinations
+    of several unions are too many.
     """
-    spelling = _Spelling(comparer)
+    spelling = _Spelling(schemas)
     null = spelling.add(node, "", "", node.element, ())
-    return (None if spelling.full else spelling.found), null
+    if spelling.full:
+        return None, null
+    return sorted(spelling.found, key=lambda branch: _key(branch, schemas.equality)), null
+
+
+def _key(branch: Branch, equality: Equality) -> tuple[str, list[str], bytes, str]:
+    parts = branch.node.parts or branch.node.elements
+    # The same schema can be part of several unions. The index of an alternative depends on the order.
+    place = re.sub(r"/\d+", "", branch.element.pointer) if branch.element else ""
+    return branch.shown, branch.node.type_names, content_key(equality, parts), place
 
 
 class _Spelling:
     """Spells out the alternatives of one schema."""
 
-    def __init__(self, comparer: Comparer) -> None:
-        self._comparer = comparer
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
         self._seen: set[object] = set()
         self._references: list[str] = []
         self.found: list[Branch] = []
@@ -121,16 +133,16 @@ class _Spelling:
         self._seen.add(node.key)
         if not node.groups:
             self.found += self._by_type(node, reference, title, element, siblings)
-            return "null" in node.types and self._comparer.member.holds(node, None) is not False
+            return "null" in node.types and self._schemas.member.holds(node, None) is not False
         group, rest = node.groups[0], node.groups[1:]
-        returns = self._comparer.normalizer.returns(group)
+        returns = self._schemas.normalizer.returns(group)
         if returns:
             if group.element.identity in self._seen:
                 return False
             self._seen.add(group.element.identity)
         base = replace(node, groups=rest, key=("base", node.key), derived=True)
         plain = base.bare and not rest
-        inner = [self._comparer.node(term) for term in group.branches]
+        inner = [self._schemas.node(term) for term in group.branches]
         exclusive = group.kind == "oneOf" and group.discriminator is None and not returns
         null = False
         for index, (name, title_, written_at) in enumerate(self._names(group)):
@@ -139,7 +151,7 @@ class _Spelling:
             if not plain:
                 joined = consistent(intersection(base, each, ("alt", node.key, each.key)))
                 joined = replace(joined, derived=True)
-            if rest and len(self.found) > MOST_COMBINATIONS:
+            if rest and len(self.found) > COMBINATIONS.number:
                 self.full = True
                 return null
             others = (*siblings, *_Others(inner, index)) if siblings and exclusive else siblings
@@ -165,7 +177,7 @@ class _Spelling:
         self, node: Node, reference: str, title: str, element: Element | None, siblings: Iterable[Node]
     ) -> Iterator[Branch]:
         types = node.types - _ONLY_NULL
-        tags = members.tags(node, self._comparer.node)
+        tags = members.tags(node, self._schemas.node)
         whole = types | _ONLY_NULL == ALL_TYPES or len(types) == 1
         for each in [node] if whole else (only(node, name) for name in sorted(types)):
             yield Branch(

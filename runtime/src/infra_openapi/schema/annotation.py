@@ -9,7 +9,7 @@ from infra_openapi.document import Element
 from infra_openapi.document.reference import resolve, target_of
 from infra_openapi.errors import CompareError
 from infra_openapi.schema.change import Change
-from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.inclusion import Context
 from infra_openapi.schema.node import Facet, Node, canonical
 
 _STABILITY = {
@@ -19,13 +19,13 @@ _STABILITY = {
 }
 
 
-def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+def compare(old: Node, new: Node, change: Change, context: Context) -> None:
     """Add facts about changed annotations of a schema, such as `default` and `deprecated`."""
     _default(old, new, change)
     _deprecated(old, new, change)
     _stability(old, new, change)
     _extensible(old, new, change)
-    _discriminator(old, new, change, comparer)
+    _discriminator(old, new, change, context)
 
 
 def _default(old: Node, new: Node, change: Change) -> None:
@@ -87,7 +87,7 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
             change.fact(kind, before.element, after.element, one, two, ", ".join(map(canonical, values)))
 
 
-def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+def _discriminator(old: Node, new: Node, change: Change, context: Context) -> None:
     before, after = old.notes.get("discriminator"), new.notes.get("discriminator")
     if before is None or after is None:
         if before is not None:
@@ -114,7 +114,7 @@ def _discriminator(old: Node, new: Node, change: Change, comparer: Comparer) -> 
             change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *holders, value, None, value)
         elif one is None:
             change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *holders, None, value, value)
-        elif _name(one) != _name(other) and not comparer.same_term((one,), (other,)):
+        elif _name(one) != _name(other) and not context.schemas.same_term((one,), (other,)):
             change.fact(
                 facts.DISCRIMINATOR_MAPPING_CHANGED,
                 before.element,

@@ -8,11 +8,12 @@ from infra_openapi import facts
 from infra_openapi.finding import Direction
 from infra_openapi.rules.bounds import BOUNDS
 from infra_openapi.schema.change import Change, Pair
-from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.inclusion import Context, covers
 from infra_openapi.schema.node import Containment, Node
+from infra_openapi.schema.pairing import content_key, paired
 
 
-def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+def compare(old: Node, new: Node, change: Change, context: Context) -> None:
     """Add facts about changed items of an array.
 
     The keyword `items` applies to those items that follow the items of `prefixItems`.
@@ -28,27 +29,37 @@ def compare(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
             change.pair(first, second, f"[{index}]", change.mode.items())
     if (old.items is not None or new.items is not None) and count < most:
         change.pair(old.items or (), new.items or (), "[]", change.mode.items())
-    _contains(old, new, change, comparer)
+    _contains(old, new, change, context)
 
 
-def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
-    left, lost = list(new.contains), []
-    for one in old.contains:
-        match = next((each for each in left if comparer.same_term(one.term, each.term)), None)
-        if match is None:
-            lost.append(one)
-        else:
-            left.remove(match)
-            _counts(one, match, change)
-    while lost and left:
-        first, second = lost.pop(0), left.pop(0)
+def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
+    schemas = context.schemas
+
+    def same(first: Containment, second: Containment) -> bool:
+        return schemas.same_term(first.term, second.term)
+
+    def equivalent(first: Containment, second: Containment) -> bool:
+        there, back = (first.term, second.term), (second.term, first.term)
+        return all(change.proved(covers(Pair(*pair, change.mode.inner()), context)) for pair in (there, back))
+
+    pairs, lost, left = paired(
+        old.contains,
+        new.contains,
+        lambda each: content_key(schemas.equality, each.term) + b"%r" % (_span(each),),
+        (
+            lambda one, other: same(one, other) and _span(one) == _span(other),
+            same,
+            equivalent,
+            lambda *_: True,
+        ),
+    )
+    for first, second in pairs:
         _counts(first, second, change)
+        if same(first, second):
+            continue
         if first.most is None and second.most is None:
             change.pair(first.term, second.term, "contains")
-        elif not (
-            comparer.covers(Pair(first.term, second.term, change.mode.inner()))
-            and comparer.covers(Pair(second.term, first.term, change.mode.inner()))
-        ):
+        elif not equivalent(first, second):
             # A larger number of matching items satisfies `minContains`, but can exceed `maxContains`.
             change.fact(
                 facts.KEYWORD_UNDECIDED, first.element, second.element, subject="contains with maxContains"
@@ -57,6 +68,10 @@ def _contains(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
         change.fact(facts.CONTAINS_REMOVED, one.element, new.element)
     for one in left:
         change.fact(facts.CONTAINS_ADDED, old.element, one.element)
+
+
+def _span(part: Containment) -> tuple[float, float | None]:
+    return part.least, part.most
 
 
 def _counts(old: Containment, new: Containment, change: Change) -> None:

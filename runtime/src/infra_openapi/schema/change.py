@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
+from infra_openapi.schema.limits import Answer, Limit
 from infra_openapi.schema.node import Node, Term
 
 
@@ -75,6 +76,8 @@ class Change:
     mode: Mode
     facts: list[Fact] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    #: The limits that the comparison reached; each of them becomes a fact.
+    limits: set[Limit] = field(default_factory=set)
 
     def fact(
         self,
@@ -91,3 +94,10 @@ class Change:
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
         """Add a pair of inner schemas (such as the schemas of a property), which is compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))
+
+    def proved(self, answer: Answer) -> bool:
+        """Return whether something is proved; a limit at which the proof ended is kept for a fact."""
+        if isinstance(answer, Limit):
+            self.limits.add(answer)
+            return False
+        return answer

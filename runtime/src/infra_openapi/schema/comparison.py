@@ -8,94 +8,104 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infra_openapi import facts
-from infra_openapi.equality import Equality
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema import annotation, array, enumeration, logic, overlap, scalar, union
 from infra_openapi.schema.change import Change, Mode
-from infra_openapi.schema.comparer import Comparer, harms, requires_composed
-from infra_openapi.schema.literal import NOTHING
+from infra_openapi.schema.inclusion import Context, covers, harms
+from infra_openapi.schema.limits import Limit
 from infra_openapi.schema.node import ALL_TYPES, Group, Node
 from infra_openapi.schema.object_keywords import Objects
 from infra_openapi.schema.question import composed
-
-#: The maximum number of alternatives of a union that is compared as a whole, not only by its alternatives.
-_MOST_ALTERNATIVES = 32
-
+from infra_openapi.schema.schemas import new_schemas, requires_composed
 
 #: The kinds of facts that only a proof of inclusion by the law of JSON Schema contradicts.
 _POLICY = overlap.KINDS | {facts.PROPERTY_REMOVED}
 
 
-def new_comparer() -> Comparer:
-    """Return a comparer for one pair of documents."""
-    return Comparer(Equality(), compare)
+def new_context() -> Context:
+    """Return the context of the comparison of one pair of documents."""
+    return Context(schemas=new_schemas(), compare=compare)
 
 
-def compare(old: Node, new: Node, mode: Mode, comparer: Comparer) -> Change:
+def compare(old: Node, new: Node, mode: Mode, context: Context) -> Change:
     """Return the facts about an old and a new schema, and the pairs of inner schemas to compare next."""
     change = Change(mode)
-    if comparer.same_nodes(old, new):
-        return change
-    if old.impossible or new.impossible:
-        gone, goes = (comparer.nothing_in(node, thorough=True) for node in (old, new))
-        return _impossible(change, old, new, gone, goes)
-    annotation.compare(old, new, change, comparer)
-    noted = len(change.facts)
-    _values(old, new, change, comparer)
-    if _comparable(old, new) and _refuted(change, noted, comparer):
-        gone, goes = comparer.nothing_in(old), comparer.nothing_in(new)
-        if gone or goes:
-            return _impossible(Change(mode), old, new, gone, goes)
-        if _included(old, new, mode, comparer):
-            sent, received = (old, new) if mode.direction is Direction.REQUEST else (new, old)
-            ask = comparer.question(Direction.NONE).ask
-            policy = frozenset[FactKind]() if ask(held=[sent], denied=[received]) is NOTHING else _POLICY
-            change.facts[noted:] = [f for f in change.facts[noted:] if not harms(f) or f.kind in policy]
-            change.pairs[:] = [pair for pair in change.pairs if comparer.covers(pair)]
+    if not context.schemas.same_nodes(old, new):
+        _compare(old, new, change, context)
+    if change.limits:
+        limits = ", ".join(map(str, sorted(change.limits)))
+        change.fact(facts.LIMIT_REACHED, old.element, new.element, subject=limits)
     return change
 
 
-def _impossible(change: Change, old: Node, new: Node, gone: bool, goes: bool) -> Change:
-    """Return a change with the fact that only one of two schemas allows no value."""
+def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
+    if old.impossible or new.impossible:
+        _impossible(old, new, change, context, thorough=True)
+        return
+    annotation.compare(old, new, change, context)
+    noted = len(change.facts)
+    _values(old, new, change, context)
+    if not _comparable(old, new) or not _refuted(change, noted, context):
+        return
+    if _impossible(old, new, change, context, thorough=False):
+        return
+    sent, received = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
+    types = ALL_TYPES - {"null"} if change.mode.nullless else ALL_TYPES
+    questions = context.schemas.questions
+    if change.proved(
+        questions[change.mode.direction].unanswerable(sent=[sent], refused=[received], types=types)
+    ):
+        change.limits.clear()
+        whole = change.proved(questions[Direction.NONE].unanswerable(held=[sent], denied=[received]))
+        policy = frozenset[FactKind]() if whole else _POLICY
+        change.facts[noted:] = [f for f in change.facts[noted:] if not harms(f) or f.kind in policy]
+        change.pairs[:] = [pair for pair in change.pairs if covers(pair, context) is True]
+
+
+def _impossible(old: Node, new: Node, change: Change, context: Context, *, thorough: bool) -> bool:
+    """Add the fact that only one of two schemas allows no value, and return whether this is proved."""
+    answers = [context.schemas.nothing_in(node, thorough=thorough) for node in (old, new)]
+    gone, goes = map(change.proved, answers)
+    if any(isinstance(answer, Limit) for answer in answers):
+        return False
+    if gone or goes:
+        change.facts.clear()
+        change.pairs.clear()
     if gone != goes:
         change.fact(facts.BECAME_IMPOSSIBLE if goes else facts.BECAME_POSSIBLE, old.element, new.element)
-    return change
+    return gone or goes
 
 
-def _refuted(change: Change, noted: int, comparer: Comparer) -> bool:
+def _refuted(change: Change, noted: int, context: Context) -> bool:
     """Return whether the facts or the parts, without annotations, refute the inclusion of the schemas."""
-    return any(map(harms, change.facts[noted:])) or not all(map(comparer.covers, change.pairs))
+    return (
+        bool(change.limits)
+        or any(map(harms, change.facts[noted:]))
+        or any(covers(pair, context) is not True for pair in change.pairs)
+    )
 
 
 def _comparable(old: Node, new: Node) -> bool:
-    """Return whether a proof can be better than the comparison by keywords, and is not too expensive."""
-    large = any(len(group.branches) > _MOST_ALTERNATIVES for node in (old, new) for group in node.groups)
+    """Return whether a proof can be better than the comparison by keywords."""
     unions = all(len(node.groups) == 1 and node.bare for node in (old, new))
-    return not large and not unions and any(composed(node) or requires_composed(node) for node in (old, new))
+    return not unions and any(composed(node) or requires_composed(node) for node in (old, new))
 
 
-def _included(old: Node, new: Node, mode: Mode, comparer: Comparer) -> bool:
-    """Return whether it is proved that the receiver of a message allows every value of its sender."""
-    sent, received = (old, new) if mode.direction is Direction.REQUEST else (new, old)
-    types = ALL_TYPES - {"null"} if mode.nullless else ALL_TYPES
-    return comparer.question(mode.direction).ask(sent=[sent], refused=[received], types=types) is NOTHING
-
-
-def _values(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+def _values(old: Node, new: Node, change: Change, context: Context) -> None:
     """Add the facts about the values that both schemas allow."""
     if old.unrestrained != new.unrestrained and not _only_typed(old, new):
         name = facts.SCHEMA_ADDED if old.unrestrained else facts.SCHEMA_REMOVED
         change.fact(name, old.element, new.element, old.type_names, new.type_names)
         return
-    old, new = _without_shared_groups(old, new, comparer)
+    old, new = _without_shared_groups(old, new, context)
     if old.groups or new.groups:
-        union.compare(comparer, old, new, change)
+        union.compare(old, new, change, context)
     else:
-        _members(old, new, change, comparer)
+        _members(old, new, change, context)
 
 
-def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
+def _members(old: Node, new: Node, change: Change, context: Context) -> None:
     if change.mode.exploded and "array" in new.types - old.types and not old.types & new.types:
         # For a repeatable parameter, a single value is the same as an array with one item.
         change.fact(facts.TYPE_WIDENED, old.element, new.element, old.type_names, new.type_names)
@@ -107,26 +117,26 @@ def _members(old: Node, new: Node, change: Change, comparer: Comparer) -> None:
     if enumeration.texts(old, new, change):
         return
     shared = scalar.types(old, new, change)
-    free = enumeration.values(old, new, shared, change, comparer.member)
+    free = enumeration.values(old, new, shared, change, context.schemas.member)
     scalar.facets(old, new, free, change)
     # Keywords for types that the schema does not allow are compared too (see `scalar.facets`).
     either = old.types | new.types
     if "object" in free or "object" not in either:
-        Objects(comparer, old, new, change).compare()
+        Objects(context.schemas, old, new, change).compare()
     if "array" in free or "array" not in either:
-        array.compare(old, new, change, comparer)
-    logic.compare(old, new, change, comparer)
+        array.compare(old, new, change, context)
+    logic.compare(old, new, change, context)
 
 
-def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[Node, Node]:
+def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node, Node]:
     """Return both schemas without the unions (`oneOf`, `anyOf`) that the old and the new schema have.
 
     Duplicate unions inside one schema are removed too.
     """
-    first, second = _distinct(old.groups, comparer), _distinct(new.groups, comparer)
+    first, second = _distinct(old.groups, context), _distinct(new.groups, context)
     left = list(second)
     for group in first:
-        match = next((each for each in left if _same_group(group, each, comparer)), None)
+        match = next((each for each in left if _same_group(group, each, context)), None)
         if match is None:
             break
         left.remove(match)
@@ -139,19 +149,22 @@ def _without_shared_groups(old: Node, new: Node, comparer: Comparer) -> tuple[No
     return old, new
 
 
-def _distinct(groups: tuple[Group, ...], comparer: Comparer) -> tuple[Group, ...]:
+def _distinct(groups: tuple[Group, ...], context: Context) -> tuple[Group, ...]:
     found: list[Group] = []
     for group in groups:
-        if not any(_same_group(group, each, comparer) for each in found):
+        if not any(_same_group(group, each, context) for each in found):
             found.append(group)
     return tuple(found)
 
 
-def _same_group(old: Group, new: Group, comparer: Comparer) -> bool:
+def _same_group(old: Group, new: Group, context: Context) -> bool:
     return (
         old.kind == new.kind
         and len(old.branches) == len(new.branches)
-        and all(comparer.same_term(one, other) for one, other in zip(old.branches, new.branches, strict=True))
+        and all(
+            context.schemas.same_term(one, other)
+            for one, other in zip(old.branches, new.branches, strict=True)
+        )
     )
 
 

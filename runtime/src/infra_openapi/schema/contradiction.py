@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from infra_openapi.schema import pattern as expression
+from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Facet, Node, narrower_end, type_of
 
 
@@ -113,3 +114,8 @@ def allows(node: Node, value: Any) -> bool:
             return False
         return not (step and (Fraction(str(value)) / Fraction(str(step.value))).denominator != 1)
     return True
+
+
+def both(one: Node, other: Node) -> Node:
+    """Return the intersection of two schemas."""
+    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from infra_openapi import facts
@@ -13,7 +14,7 @@ from infra_openapi.schema.contradiction import allows
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, canonical, kind_of
 
-#: The maximum size of an integer range that is compared with an enumeration.
+#: A range of so many integers is shown like an enumeration, even if the other enumeration is shorter.
 _SHORT = 64
 
 
@@ -115,9 +116,12 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
     if name != "number" or name not in other.values or not (node.integral and low and high):
         return None
-    numbers = range(low.value.value, min(high.value.value, low.value.value + _SHORT) + 1)
-    whole = {canonical(number): number for number in numbers if allows(node, number)}
-    return None if len(numbers) > _SHORT else whole
+    step = Fraction(str(node.facets["multipleOf"].value)).numerator if "multipleOf" in node.facets else 1
+    start, end = -(-low.value.value // step) * step, high.value.value
+    # A longer range has numbers that the enumeration of the other schema does not contain.
+    if (end - start) // step >= max(_SHORT, len(other.values[name])):
+        return None
+    return {canonical(number): number for number in range(start, end + 1, step) if allows(node, number)}
 
 
 def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:

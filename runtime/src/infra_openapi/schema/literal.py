@@ -53,8 +53,8 @@ class Search(Protocol):
         """Return a value with these roles, or `NOTHING`."""
         ...
 
-    def step(self) -> None:
-        """Count a step of the question, whose number is limited."""
+    def step(self, count: int = 1, /) -> None:
+        """Count steps of the question, whose number is limited."""
         ...
 
 

@@ -220,6 +220,14 @@ def type_of(facet: str) -> str:
     return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"
 
 
+def limited(node: Node, types: frozenset[str]) -> Node:
+    """Return a schema restricted to these types."""
+    if node.types <= types:
+        return node
+    key = ("limited", node.key, types)
+    return replace(node, types=node.types & types, key=key, derived=True)
+
+
 def only(node: Node, kind: str) -> Node:
     """Return a schema in normal form that is restricted to one type, with the keywords for this type."""
     text = kind == "string"

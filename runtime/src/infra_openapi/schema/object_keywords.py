@@ -8,10 +8,10 @@ from infra_openapi.document.pointer import escaped
 from infra_openapi.facts import FactKind
 from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.change import Change
-from infra_openapi.schema.comparer import Comparer
 from infra_openapi.schema.intersection import declared
 from infra_openapi.schema.members import HIDDEN_BY, closing, hidden
 from infra_openapi.schema.node import Node, Term
+from infra_openapi.schema.schemas import Schemas
 
 # Keyword that hides a property in one direction → the kinds of fact for an optional and for a required
 # property.
@@ -28,8 +28,8 @@ _BECAME_VISIBLE = {
 class Objects:
     """Compares the keywords for objects (such as `properties`, `required`) of an old and a new schema."""
 
-    def __init__(self, comparer: Comparer, old: Node, new: Node, change: Change) -> None:
-        self._node, self._same, self._impossible = comparer.node, comparer.same_term, comparer.impossible
+    def __init__(self, schemas: Schemas, old: Node, new: Node, change: Change) -> None:
+        self._schemas, self._node, self._same = schemas, schemas.node, schemas.same_term
         self.old, self.new, self.change = old, new, change
         self._inner = change.mode.property()
         self._hidden_by = HIDDEN_BY.get(change.mode.direction, "")
@@ -75,6 +75,9 @@ class Objects:
             if not self._same(first, second):
                 change.pair(first, second, name, self._inner)
             self._required(name)
+
+    def _impossible(self, term: Term) -> bool:
+        return self.change.proved(self._schemas.impossible(term))
 
     def _undeclared(self, node: Node, name: str) -> bool:
         """Return whether a schema requires a property that no part of the schema describes."""

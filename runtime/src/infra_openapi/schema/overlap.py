@@ -9,22 +9,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from infra_openapi import facts
 from infra_openapi.finding import Direction
 from infra_openapi.schema import members
 from infra_openapi.schema.alternatives import Branch, TagIndex
 from infra_openapi.schema.change import Change, Mode, Pair
-from infra_openapi.schema.comparer import Comparer
+from infra_openapi.schema.contradiction import both
+from infra_openapi.schema.inclusion import Context, covers
+from infra_openapi.schema.limits import OVERLAPS, Answer, Limit
 from infra_openapi.schema.literal import NOTHING
-from infra_openapi.schema.node import ALL_TYPES, Group, Node
-from infra_openapi.schema.question import UNDECIDED, both
+from infra_openapi.schema.node import ALL_TYPES, Group, Node, Term
 
-#: The maximum number of questions about one pair of unions: about harm, and about other changes.
-_MOST_QUESTIONS, _FEW_QUESTIONS = 2000, 8
-#: The maximum number of alternatives of unions that are compared as a whole.
-_MOST_ALTERNATIVES = 16
+#: The answer if two alternatives can have a common value, but no such value proves a change.
+UNDECIDED: Final = object()
 _NOT_NULL = ALL_TYPES - {"null"}
 # The kind of a fact without an example, and the kind of the same fact with an example.
 _BECAME_EXCLUSIVE = facts.UNION_BECAME_EXCLUSIVE, facts.UNION_BECAME_EXCLUSIVE_FOR_SOME
@@ -54,7 +53,7 @@ class _Exclusive:
     inner: bool
 
 
-def overlaps(comparer: Comparer, old: Side, new: Side, change: Change) -> None:
+def overlaps(old: Side, new: Side, change: Change, context: Context) -> None:
     """Add facts about overlaps: a value that matches two alternatives is invalid only in `oneOf`."""
     groups = (*old.node.groups, *new.node.groups)
     alone = len(old.node.groups) == len(new.node.groups) == 1
@@ -64,24 +63,25 @@ def overlaps(comparer: Comparer, old: Side, new: Side, change: Change) -> None:
         (old, new, _NO_LONGER_EXCLUSIVE if switched else _OVERLAP_REMOVED),
     ):
         harmful = (side is new) == (change.mode.direction is Direction.REQUEST)
-        if comparer.assuming and not harmful:
+        if context.proving and not harmful:
             continue
         search = _Search(
-            comparer, side, peer, change.mode.direction, shown=(harmful or switched) and not comparer.assuming
+            context, side, peer, change.mode.direction, shown=(harmful or switched) and not context.proving
         )
-        search.most = _MOST_QUESTIONS if harmful else _FEW_QUESTIONS
         group, example = search.first()
-        undecided = group is not None and example is UNDECIDED
-        if undecided and (search.disproved() or _are_equal(comparer, old, new, change.mode)):
+        if group is None and not search.limits:
             continue
+        proved = example is not NOTHING and example is not UNDECIDED
+        if not proved:
+            if search.disproved() is True or _are_equal(old, new, change.mode, context):
+                continue
+            change.limits |= search.limits
         if group is not None:
             one, other = (group.element if each is side else each.node.element for each in (old, new))
-            change.fact(kinds[example is not UNDECIDED], one, other)
-        if search.exhausted and harmful and group is None:
-            change.fact(facts.UNION_TOO_LARGE, old.node.element, new.node.element)
+            change.fact(kinds[proved], one, other)
 
 
-def _are_equal(comparer: Comparer, old: Side, new: Side, mode: Mode) -> bool:
+def _are_equal(old: Side, new: Side, mode: Mode, context: Context) -> bool:
     """Return whether two `oneOf` are proved to have the same alternatives, in any order.
 
     Two alternatives are the same if they have the same name and each of them includes the other one. This
@@ -90,14 +90,14 @@ def _are_equal(comparer: Comparer, old: Side, new: Side, mode: Mode) -> bool:
     groups = [side.node.groups for side in (old, new)]
     if any(len(group) != 1 or group[0].kind != "oneOf" for group in groups):
         return False
-    if any(comparer.node(term).groups for [group] in groups for term in group.branches):
+    if any(context.schemas.node(term).groups for [group] in groups for term in group.branches):
         return False
     names = [sorted(branch.shown for branch in side.branches) for side in (old, new)]
-    if names[0] != names[1] or len(set(names[0])) < len(names[0]) or len(names[0]) > _MOST_ALTERNATIVES:
+    if names[0] != names[1] or len(set(names[0])) < len(names[0]):
         return False
     partners = {branch.shown: branch.node for branch in new.branches}
     return all(
-        comparer.covers(Pair(one, other, mode))
+        covers(Pair(one, other, mode), context) is True
         for branch in old.branches
         for one, other in itertools.permutations((branch.node, partners[branch.shown]))
     )
@@ -107,54 +107,59 @@ class _Search:
     """The search for values that one side rejects because two alternatives match."""
 
     def __init__(
-        self, comparer: Comparer, side: Side, peer: Side, direction: Direction, *, shown: bool
+        self, context: Context, side: Side, peer: Side, direction: Direction, *, shown: bool
     ) -> None:
-        self._comparer, self._side, self._peer = comparer, side, peer
+        self._context, self._schemas = context, context.schemas
+        self._side, self._peer = side, peer
         self._direction, self._shown = direction, shown
         self._senders = TagIndex(peer.branches)
-        self._questions, self.most = 0, _MOST_QUESTIONS
-        self.exhausted = False
+        self._questions = 0
+        #: The limits at which parts of the search ended.
+        self.limits: set[Limit] = set()
 
     def first(self) -> tuple[Group | None, Any]:
         """Return a `oneOf` that rejects values of the other side, with an example that can be undecided.
 
-        A `oneOf` that only rejects null is the last one.
+        A `oneOf` with an example is the best one, and a `oneOf` that only rejects null is the last one.
         """
         peers = [each for each in self._exclusives(self._peer.node) if not each.inner]
         exclusives = self._exclusives(self._side.node)
+        undecided: Group | None = None
         for exclusive in exclusives:
-            answer: Any = NOTHING
-            for first, second in self._pairs(exclusive, peers):
-                if self.exhausted:
-                    break
-                if answer is UNDECIDED and not self._provable(first.node, second.node):
-                    continue
-                found = self._common(exclusive, first, second)
-                answer = answer if found is NOTHING else found
-                if found is not NOTHING and (found is not UNDECIDED or not self._shown):
-                    break
-            if answer is not NOTHING:
-                return exclusive.group, answer
-        if exclusives and self._rejects_null():
-            return exclusives[0].group, UNDECIDED
-        return None, NOTHING
+            example = self._overlap(exclusive, peers)
+            if example is UNDECIDED:
+                undecided = undecided or exclusive.group
+            elif example is not NOTHING:
+                return exclusive.group, example
+        if undecided is None and exclusives and self._rejects_null():
+            undecided = exclusives[0].group
+        return undecided, NOTHING if undecided is None else UNDECIDED
 
-    def disproved(self) -> bool:
+    def _overlap(self, exclusive: _Exclusive, peers: list[_Exclusive]) -> Any:
+        """Return an example for two alternatives of a `oneOf`, `UNDECIDED`, or `NOTHING`."""
+        answer: Any = NOTHING
+        for first, second in self._pairs(exclusive, peers):
+            if answer is UNDECIDED and not (self._shown and self._provable(first.node, second.node)):
+                continue
+            if OVERLAPS in self.limits:
+                break
+            found = self._common(exclusive, first, second)
+            if found is not NOTHING and found is not UNDECIDED:
+                return found
+            answer = answer if found is NOTHING else found
+        return answer
+
+    def disproved(self) -> Answer:
         """Return whether it is proved that this side accepts every value of the other side."""
-        if any(
-            len(group.branches) > _MOST_ALTERNATIVES
-            for group in (*self._side.node.groups, *self._peer.node.groups)
-        ):
-            return False
-        ask = self._comparer.question(Direction.NONE).ask
-        return ask(held=[self._peer.node], denied=[self._side.node]) is NOTHING
+        questions = self._schemas.questions[Direction.NONE]
+        return questions.unanswerable(held=[self._peer.node], denied=[self._side.node])
 
     def _rejects_null(self) -> bool:
         """Return whether two alternatives allow null, which only the other side accepts.
 
         Documents often have alternatives that are nullable for no reason, so null does not prove a change.
         """
-        holds = self._comparer.member.holds
+        holds = self._schemas.member.holds
         return (
             self._side.null and holds(self._side.node, None) is False and holds(self._peer.node, None) is True
         )
@@ -169,7 +174,7 @@ class _Search:
             return
         seen.add(node.key)
         for index, group in enumerate(node.groups):
-            nodes = [self._comparer.node(branch) for branch in group.branches]
+            nodes = [self._schemas.node(branch) for branch in group.branches]
             if group.kind == "oneOf" and group.discriminator is None:
                 rest = node.groups[:index] + node.groups[index + 1 :]
                 base = replace(node, groups=rest, key=("beside", node.key, index), derived=True)
@@ -179,7 +184,7 @@ class _Search:
                 self._collect(each, found, seen, inner=True)
 
     def _branch(self, node: Node) -> Branch:
-        tags = members.tags(node, self._comparer.node) if node.types == {"object"} else {}
+        tags = members.tags(node, self._schemas.node) if node.types == {"object"} else {}
         return Branch(node=node, reference="", title="", element=node.element, siblings=(), tags=tags)
 
     def _pairs(self, exclusive: _Exclusive, peers: list[_Exclusive]) -> Iterator[tuple[Branch, Branch]]:
@@ -197,7 +202,7 @@ class _Search:
 
     def _kept(self, exclusive: _Exclusive, peer: _Exclusive) -> set[int]:
         """Return the alternatives that a `oneOf` of the other side has too."""
-        digest = self._comparer.equality.digest
+        digest = self._schemas.equality.unordered
         waiting: dict[bytes, list[int]] = {}
         terms = peer.group.branches
         for number, term in enumerate(terms):
@@ -205,26 +210,35 @@ class _Search:
         kept = set()
         for number, term in enumerate(exclusive.group.branches):
             left = waiting.get(digest(term[0].raw), [])
-            match = next((each for each in left if self._comparer.same_term(term, terms[each])), None)
+            match = next((each for each in left if self._equal(term, terms[each])), None)
             if match is not None:
                 left.remove(match)
                 kept.add(number)
         return kept
 
+    def _equal(self, one: Term, other: Term) -> bool:
+        """Return whether two alternatives with the same content, in any order, have the same meaning."""
+        if self._schemas.same_term(one, other):
+            return True
+        mode = Mode(self._direction)
+        pairs = Pair(one, other, mode), Pair(other, one, mode)
+        return all(covers(pair, self._context) is True for pair in pairs)
+
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
         """Return a value of both alternatives that the other side accepts."""
         answer: Any = NOTHING
+        questions = self._schemas.questions[Direction.NONE]
+        if questions.unanswerable(held=[first.node, second.node], types=_NOT_NULL) is True:
+            return NOTHING
         outer = [self._side.node] if exclusive.inner else []
         for sender in self._senders.rivals(first):
             if not self._more():
                 return answer
             held, denied = [first.node, second.node], [*sender.excluded(), *outer]
-            ask = self._comparer.question(self._direction).ask
-            value = ask(sent=[sender.node], held=held, denied=denied, types=_NOT_NULL)
+            value = self._ask(self._direction, sent=[sender.node], held=held, denied=denied)
             if value is NOTHING and self._direction is Direction.REQUEST:
                 # Values that clients do not send are an overlap too, but no proof of a change.
-                ask = self._comparer.question(Direction.NONE).ask
-                value = ask(held=[sender.node, *held], denied=denied, types=_NOT_NULL)
+                value = self._ask(Direction.NONE, held=[sender.node, *held], denied=denied)
                 answer = answer if value is NOTHING else UNDECIDED
             elif value is not NOTHING:
                 if self._shown and self._proves(value, first.node, second.node):
@@ -233,6 +247,14 @@ class _Search:
             if answer is UNDECIDED and not (self._shown and self._provable(first.node, second.node)):
                 break
         return answer
+
+    def _ask(self, direction: Direction, **roles: list[Node]) -> Any:
+        """Return the answer to a question; `NOTHING` if the question reaches a limit."""
+        value = self._schemas.questions[direction].ask(**roles, types=_NOT_NULL)
+        if isinstance(value, Limit):
+            self.limits.add(value)
+            return NOTHING
+        return value
 
     def _provable(self, first: Node, second: Node) -> bool:
         """Return whether a common value of two alternatives can prove a change.
@@ -244,20 +266,21 @@ class _Search:
             return True
         if self._direction is not Direction.REQUEST or not self._more():
             return False
-        ask = self._comparer.question(Direction.NONE).ask
-        return ask(held=[first], denied=[second]) is NOTHING or ask(held=[second], denied=[first]) is NOTHING
+        refuted = self._schemas.questions[Direction.NONE].unanswerable
+        return (
+            refuted(held=[first], denied=[second]) is True or refuted(held=[second], denied=[first]) is True
+        )
 
     def _more(self) -> bool:
         """Count a question, and return whether it is allowed."""
         self._questions += 1
-        self.exhausted = self._questions > self.most
-        return not self.exhausted
+        if self._questions > OVERLAPS.number:
+            self.limits.add(OVERLAPS)
+        return OVERLAPS not in self.limits
 
     def _proves(self, value: Any, first: Node, second: Node) -> bool:
         """Return whether a value matches both alternatives, and only the other side accepts it."""
-        if value is NOTHING or value is UNDECIDED:
-            return False
-        holds = self._comparer.member.holds
+        holds = self._schemas.member.holds
         return (
             (self._provable(first, second) or plain(value))
             and holds(first, value) is True

@@ -8,18 +8,18 @@ from infra_openapi.schema import regex_automaton
 
 #: Nested repetitions and repetitions of ambiguous alternatives can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
+#: The length of the longest text that is matched with `re`, which can take polynomial time.
 _LONGEST = 256
 
 
 def matches(pattern: str, text: str) -> bool | None:
     """Return whether a string matches a pattern.
 
-    The result is None if the pattern is invalid in Python or can take exponential time.
+    The result is None if the pattern is invalid in Python, can take exponential time, or is a pattern for
+    `re` and the text is long.
     """
-    if len(text) > _LONGEST:
-        return None
     answer = regex_automaton.matches(pattern, text)
-    if answer is None and harmless(pattern):
+    if answer is None and len(text) <= _LONGEST and harmless(pattern):
         return re.search(pattern, text) is not None
     return answer
 

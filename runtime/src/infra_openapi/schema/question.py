@@ -2,7 +2,7 @@
 
 This is the one question behind the comparison of composed schemas: one schema includes another if no value
 is allowed by the second and refused by the first; two alternatives overlap if both allow the same value. The
-answer is a value, a proof that no value exists, or `undecided` if a limit is reached.
+answer is a value, a proof that no value exists, or a limit that the search reached.
 
 The law for messages is the same as outside unions: a client sends and reads only the properties that its
 schema describes. A property that only the new schema describes therefore refutes nothing, and a property that
@@ -14,31 +14,32 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema import array_values, members, scalar_values
-from infra_openapi.schema.contradiction import consistent
+from infra_openapi.schema.contradiction import both, consistent
 from infra_openapi.schema.intersection import intersection
+from infra_openapi.schema.limits import STACK, STEPS, VALUE_DEPTH, Answer, Limit
 from infra_openapi.schema.literal import NOTHING, Literal, Literals, Role
 from infra_openapi.schema.membership import Membership
-from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, only
+from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, limited, only
 from infra_openapi.schema.normalize import Normalizer
 
-#: The answer if the search ends at a limit.
-UNDECIDED: Final = object()
-#: Limits of one question: the number of steps, and the depth of the value.
-_MOST_STEPS, _DEEPEST = 3000, 24
 #: The values of the types that have few values.
 _FINITE: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
 #: At this depth, it is assumed that schemas that only allow values do not contradict one another.
 _DEEP = 5
-#: The maximum number of closed alternatives of a `oneOf` whose pairs are searched for a common value.
-_MOST_EXCLUSIVE = 40
+#: The number of schemas, and of pairs of alternatives, that are examined in one step.
+_LITERALS_IN_STEP, _PAIRS_IN_STEP = 8, 16
 
 
 class _LimitError(Exception):
-    """Raised if a question needs too many steps."""
+    """Raised if a question reaches a limit."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(str(limit))
+        self.limit = limit
 
 
 class Questions:
@@ -73,7 +74,7 @@ class Questions:
         denied: Iterable[Node] = (),
         types: frozenset[str] = ALL_TYPES,
     ) -> Any:
-        """Return a value with these roles, `NOTHING` if there is none, or `UNDECIDED`.
+        """Return a value with these roles, `NOTHING` if there is none, or the limit that was reached.
 
         The value is a suggestion: it is not checked against keywords that cannot be evaluated.
         """
@@ -88,28 +89,41 @@ class Questions:
         self._steps = self._depth = 0
         try:
             return self.find(tuple(literals))
-        except (_LimitError, RecursionError):
+        except (_LimitError, RecursionError) as error:
             self._forget(mark)
             self._underway.clear()
-            return UNDECIDED
+            return error.limit if isinstance(error, _LimitError) else STACK
+
+    def unanswerable(
+        self,
+        *,
+        sent: Iterable[Node] = (),
+        held: Iterable[Node] = (),
+        refused: Iterable[Node] = (),
+        denied: Iterable[Node] = (),
+        types: frozenset[str] = ALL_TYPES,
+    ) -> Answer:
+        """Return whether it is proved that no value has these roles."""
+        value = self.ask(sent=sent, held=held, refused=refused, denied=denied, types=types)
+        return value if isinstance(value, Limit) else value is NOTHING
 
     def _forget(self, mark: int) -> None:
         self._none.difference_update(self._trail[mark:])
         del self._trail[mark:]
 
-    def step(self) -> None:
-        """Count a step of the question, whose number is limited."""
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise _LimitError
+    def step(self, count: int = 1) -> None:
+        """Count steps of the question, whose number is limited."""
+        self._steps += count
+        if self._steps > STEPS.number:
+            raise _LimitError(STEPS)
 
     def part(self, literals: Literals) -> Any:
         """Return a value for a part of an object or array, like `find`."""
         if self._depth >= _DEEP and all(role.positive for _, role in literals):
             return {}
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise _LimitError
+        if self._depth > VALUE_DEPTH.number:
+            raise _LimitError(VALUE_DEPTH)
         try:
             return self.find(literals)
         finally:
@@ -127,7 +141,7 @@ class Questions:
             return self._found[key]
         if key in self._underway:
             return {}
-        self.step()
+        self.step(1 + len(kept) // _LITERALS_IN_STEP)
         mark = len(self._trail)
         proving = any(not role.positive for _, role in kept)
         if proving:
@@ -151,7 +165,7 @@ class Questions:
         """Return the literals that have an effect; None if two of them contradict each other."""
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
-        for literal in sorted(unique, key=_role):
+        for literal in sorted(unique, key=lambda literal: literal.role):
             if literal.role.positive and not any(self._equal(each, literal) for each in positive):
                 positive.append(literal)
         types = ALL_TYPES
@@ -222,12 +236,13 @@ class Questions:
             branches = [self.node_of(branch) for branch in group.branches]
             for index, branch in enumerate(branches):
                 others = branches[:index] + branches[index + 1 :] if self._exclusive(group) else []
-                denied = tuple(
-                    Literal(other, Role.DENIED)
+                kept = (
+                    limited(other, ALL_TYPES - {"object"} if self._both_open(branch, other) else ALL_TYPES)
                     for other in others
-                    if not self._both_open(branch, other) and not self.apart(branch, other)
+                    if not self.apart(branch, other)
                 )
-                yield (base, Literal(branch, role), *denied)
+                excluded = (Literal(other, Role.DENIED) for other in kept if other.types & branch.types)
+                yield (base, Literal(branch, role), *excluded)
         elif node.conditions:
             one = node.conditions[0]
             base = Literal(_rest(node, conditions=node.conditions[1:]), role)
@@ -270,9 +285,8 @@ class Questions:
 
         Nearly all open objects have common values, which clients do not send.
         """
-        if len(branches) > _MOST_EXCLUSIVE and not all(map(members.opened, branches)):
-            raise _LimitError
         for index, one in enumerate(branches):
+            self.step(1 + (len(branches) - index) // _PAIRS_IN_STEP)
             for other in branches[index + 1 :]:
                 # By the law of messages, alternatives that are nullable for no reason do not overlap.
                 nulls = frozenset[str]() if self.direction is Direction.NONE else frozenset({"null"})
@@ -336,6 +350,8 @@ class Questions:
             value = scalar_values.number(merged, refusals)
         elif kind == "string":
             value = scalar_values.text(merged, refusals)
+            if isinstance(value, Limit):
+                raise _LimitError(value)
         elif kind == "array":
             return array_values.array(self, merged, positive, negative)
         else:
@@ -354,10 +370,6 @@ class Questions:
         return NOTHING
 
 
-def _role(literal: Literal) -> Role:
-    return literal.role
-
-
 def composed(node: Node) -> bool:
     """Return whether a schema consists of other schemas for the same value."""
     return bool(node.groups or node.negations or node.conditions or node.dependent_schemas)
@@ -368,19 +380,6 @@ def _count(node: Node, *, positive: bool) -> int:
     if positive:
         return 1 if node.negations else len(node.groups[0].branches) if node.groups else 2
     return 1 + len(node.negations) + 2 * (len(node.conditions) + len(node.dependent_schemas))
-
-
-def both(one: Node, other: Node) -> Node:
-    """Return the intersection of two schemas."""
-    return replace(consistent(intersection(one, other, ("both", one.key, other.key))), derived=True)
-
-
-def limited(node: Node, types: frozenset[str]) -> Node:
-    """Return a schema restricted to these types."""
-    if node.types <= types:
-        return node
-    key = ("limited", node.key, types)
-    return replace(node, types=node.types & types, key=key, derived=True)
 
 
 def _rest(node: Node, **changes: Any) -> Node:

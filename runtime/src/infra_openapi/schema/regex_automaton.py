@@ -14,14 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from infra_openapi.schema.limits import PATTERN, PATTERNS, Limit
+
 #: Inclusive ranges of code points, sorted and disjoint.
 Characters: TypeAlias = tuple[tuple[int, int], ...]
 States: TypeAlias = frozenset[int]
 
 _LAST = 0x10FFFF
-#: Limits: the size of an automaton, and the number of state combinations in a search.
-_MOST_STATES, _MOST_PAIRS = 3000, 4000
-_MOST_REPEATED = 1000
 _DIGITS: Characters = ((48, 57),)
 _WORD: Characters = ((48, 57), (65, 90), (95, 95), (97, 122))
 # Source: ECMA-262, "CharacterClassEscape", WhiteSpace and LineTerminator.
@@ -46,6 +45,10 @@ class _UnreadableError(Exception):
     """Raised if a regular expression contains a construct that this module does not support."""
 
 
+class _TooLargeError(Exception):
+    """Raised if the automaton of a regular expression has too many states."""
+
+
 @dataclass(slots=True)
 class Automaton:
     """A finite automaton for one regular expression, with states and transitions.
@@ -62,8 +65,8 @@ class Automaton:
 
     def state(self) -> int:
         """Add a state to the automaton, and return the number of the new state."""
-        if len(self.steps) >= _MOST_STATES:
-            raise _UnreadableError
+        if len(self.steps) >= PATTERN.number:
+            raise _TooLargeError
         self.steps.append([])
         self.jumps.append([])
         return len(self.steps) - 1
@@ -221,8 +224,8 @@ class _Reader:
         least, most = self._counts()
         if (least, most) == (1, 1):
             return inner, outer
-        if max(least, most or 0) > _MOST_REPEATED:
-            raise _UnreadableError
+        if max(least, most or 0) > PATTERN.number:
+            raise _TooLargeError
         made, after = self._made, self._at
         begin = finish = made.state()
         optional: list[int] = []
@@ -300,10 +303,12 @@ def _within(point: int, characters: Characters) -> bool:
 
 
 @functools.lru_cache(maxsize=2048)
-def automaton(expression: str) -> Automaton | None:
+def automaton(expression: str) -> Automaton | Limit | None:
     """Return the automaton of a regular expression; None if the expression is not supported."""
     try:
         return _Reader(expression).automaton()
+    except _TooLargeError:
+        return PATTERN
     except (_UnreadableError, RecursionError, ValueError):
         return None
 
@@ -311,10 +316,10 @@ def automaton(expression: str) -> Automaton | None:
 def matches(expression: str, text: str) -> bool | None:
     """Return whether a regular expression matches a string, in polynomial time.
 
-    The result is None if the expression is not supported.
+    The result is None if the expression is not supported or too large.
     """
     made = automaton(expression)
-    if made is None:
+    if made is None or isinstance(made, Limit):
         return None
     states = made.closure([0], start=True)
     for one in text:
@@ -322,16 +327,16 @@ def matches(expression: str, text: str) -> bool | None:
     return made.accepts(states, start=not text)
 
 
-def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
+def counterexample(narrow: Sequence[str], wide: str) -> str | bool | Limit | None:
     """Return a string that matches all expressions in `narrow`, but not the expression `wide`.
 
-    The result is False if no such string exists. It is None if this is undecided, because an expression is
-    not supported or the search is too large.
+    The result is False if no such string exists. It is None if an expression is not supported, and a limit if
+    the search reaches this limit.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
-    machines = [each for each in known if each is not None]
+    machines = [each for each in known if isinstance(each, Automaton)]
     if len(machines) < len(known):
-        return None
+        return None if None in known else PATTERN
     points = _points(machines)
     first = tuple(each.closure([0], start=True) for each in machines)
     came: dict[tuple[States, ...], str] = {first: ""}
@@ -347,8 +352,8 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | None:
         for point in points:
             there = tuple(each.after(states, point) for each, states in zip(machines, here, strict=True))
             if there not in came:
-                if len(came) >= _MOST_PAIRS:
-                    return None
+                if len(came) >= PATTERNS.number:
+                    return PATTERNS
                 came[there] = text + chr(point)
                 waiting.append(there)
     return False

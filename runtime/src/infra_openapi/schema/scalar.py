@@ -212,8 +212,8 @@ def _step(before: float, after: float) -> FactKind:
 def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
     either = old.types | new.types
     before, after = _relevant(old, shared, either), _relevant(new, shared, either)
-    lost = [name for name in before if name not in after and not _implied(name, old, after)]
-    won = [name for name in after if name not in before and not _implied(name, new, before)]
+    lost = [name for name in sorted(before) if name not in after and not _implied(name, old, after)]
+    won = [name for name in sorted(after) if name not in before and not _implied(name, new, before)]
     if lost and won:
         one, other = lost.pop(0), won.pop(0)
         change.fact(_format_change(one, other), before[one], after[other], one, other)

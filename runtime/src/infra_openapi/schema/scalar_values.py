@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from infra_openapi.schema import regex_automaton, text_patterns
 from infra_openapi.schema.contradiction import allows, consistent
 from infra_openapi.schema.format import HINTS, WIDER
+from infra_openapi.schema.limits import Limit
 from infra_openapi.schema.node import Bound, Facet, Node, canonical, narrower_end
 
 #: The maximum number of integers in a range that are tried one by one.
@@ -134,8 +135,11 @@ def _points(low: Facet | None, high: Facet | None, count: int) -> Iterator[Fract
     yield from (begin + sign * Fraction(index, 8) for index in range(count * 8))
 
 
-def text(node: Node, refusals: Sequence[Node]) -> str | None:
-    """Return a string that the schema allows and all refusals refuse; None if there is none."""
+def text(node: Node, refusals: Sequence[Node]) -> str | Limit | None:
+    """Return a string that the schema allows and all refusals refuse; None if there is none.
+
+    If the patterns are too large for the search, the result is a limit.
+    """
     return _text(node, [list(_text_ways(node, refusal)) for refusal in refusals], ())
 
 
@@ -155,7 +159,9 @@ def _text_ways(node: Node, refusal: Node) -> Iterator[tuple[str, Facet | str]]:
         yield "pattern", _NEVER
 
 
-def _text(node: Node, ways: list[list[tuple[str, Facet | str]]], avoided: tuple[str, ...]) -> str | None:
+def _text(
+    node: Node, ways: list[list[tuple[str, Facet | str]]], avoided: tuple[str, ...]
+) -> str | Limit | None:
     """Return a string for one way of each refusal."""
     if not ways:
         return _matching(node, avoided)
@@ -179,7 +185,7 @@ def _limited(node: Node, name: str, limit: Facet) -> Node:
     return replace(node, facets={**node.facets, name: limit})
 
 
-def _matching(node: Node, avoided: tuple[str, ...]) -> str | None:
+def _matching(node: Node, avoided: tuple[str, ...]) -> str | Limit | None:
     least, most = (node.facets[name].value if name in node.facets else None for name in _LENGTHS)
     if most is not None and most < (least or 0):
         return None
@@ -187,11 +193,11 @@ def _matching(node: Node, avoided: tuple[str, ...]) -> str | None:
         return "x" * min(least or 0, _LONGEST)
     unwanted = "|".join(f"(?:{each})" for each in avoided) or _NEVER
     found = regex_automaton.counterexample(text_patterns.restraints(node), unwanted)
-    if found is None:  # the lengths can be too large
+    if found is None or isinstance(found, Limit):  # the lengths can be too large
         found = regex_automaton.counterexample(list(node.patterns), unwanted)
     if found is False:
         return None
-    return found if isinstance(found, str) else _GUESS
+    return found if isinstance(found, str | Limit) else _GUESS
 
 
 def _other_formats(node: Node, refusal: Node) -> bool:

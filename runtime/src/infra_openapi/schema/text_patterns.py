@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from infra_openapi import facts
@@ -9,6 +10,7 @@ from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 from infra_openapi.schema import regex_automaton
 from infra_openapi.schema.change import Change
+from infra_openapi.schema.limits import Limit
 from infra_openapi.schema.node import Node
 
 #: A regular expression that matches no string.
@@ -20,9 +22,9 @@ def patterns(old: Node, new: Node, change: Change) -> None:
     request = change.mode.direction is Direction.REQUEST
     # The change is compatible if the wider side allows every string that the narrower side allows.
     inner, outer = (old, new) if request else (new, old)
-    asked = [pattern for pattern in outer.patterns if pattern not in inner.patterns]
-    given = [pattern for pattern in inner.patterns if pattern not in outer.patterns]
-    answers = {pattern: _example(inner, pattern) for pattern in asked}
+    asked = [pattern for pattern in sorted(outer.patterns) if pattern not in inner.patterns]
+    given = [pattern for pattern in sorted(inner.patterns) if pattern not in outer.patterns]
+    answers = {pattern: _example(inner, pattern, change) for pattern in asked}
     left = [pattern for pattern in asked if answers[pattern] is not False]
     if left and given:
         harm = facts.PATTERN_NARROWED if request else facts.PATTERN_WIDENED
@@ -31,7 +33,7 @@ def patterns(old: Node, new: Node, change: Change) -> None:
         _changed(old, new, change, pair, harm if harms else facts.PATTERN_CHANGED)
     elif left:
         _one_sided(old, new, change, left)
-    elif remaining := [pattern for pattern in given if _example(outer, pattern) is not False]:
+    elif remaining := [pattern for pattern in given if _example(outer, pattern, change) is not False]:
         if asked:
             pair = (remaining[0], asked[0]) if request else (asked[0], remaining[0])
             _changed(old, new, change, pair, facts.PATTERN_WIDENED if request else facts.PATTERN_NARROWED)
@@ -52,12 +54,18 @@ def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> No
             change.fact(facts.PATTERN_REMOVED, old.patterns[pattern], new.element, pattern, None)
 
 
-def _example(node: Node, expression: str) -> str | bool | None:
+def _example(node: Node, expression: str, change: Change | None = None) -> str | bool | None:
     """Return a string that the schema allows, but that the regular expression does not match.
 
-    The result is False if no such string exists, and None if this is undecided.
+    The result is False if no such string exists, and None if this is undecided. If the search reaches a
+    limit, the limit is added to the change.
     """
-    return regex_automaton.counterexample(restraints(node), expression)
+    found = regex_automaton.counterexample(restraints(node), expression)
+    if not isinstance(found, Limit):
+        return found
+    if change is not None:
+        change.limits.add(found)
+    return None
 
 
 def restraints(node: Node) -> list[str]:
@@ -84,6 +92,16 @@ def told_apart(wide: Node, narrow: Node) -> str | None:
     return next((text for text in found if isinstance(text, str)), None)
 
 
+def _size(expressions: Iterable[str]) -> int:
+    """Return a length that only strings of an infinite language exceed: the number of combined states.
+
+    The language consists of the strings that match all expressions. A longer string reaches a combination of
+    states twice, so the part between both can be repeated.
+    """
+    made = (regex_automaton.automaton(expression) for expression in expressions)
+    return math.prod(len(each.steps) for each in made if isinstance(each, regex_automaton.Automaton))
+
+
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
     """Return whether a changed `minLength` or `maxLength` has no effect.
 
@@ -93,9 +111,12 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
     inner, outer = (old, new) if change.mode.direction is Direction.REQUEST else (new, old)
     if name not in {"minLength", "maxLength"} or name not in outer.facets or not inner.patterns:
         return False
-    value = outer.facets[name].value
+    value = min(outer.facets[name].value, _size(inner.patterns))
     expression = regex_automaton.of_lengths(*((value, None) if name == "minLength" else (None, value)))
-    return _example(inner, expression) is False
+    found = regex_automaton.counterexample(list(inner.patterns), expression)
+    if isinstance(found, Limit):
+        change.limits.add(found)
+    return found is False
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:

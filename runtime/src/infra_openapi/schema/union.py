@@ -7,15 +7,15 @@ An alternative without a partner is compared with the alternatives of the other 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
 from infra_openapi import facts
 from infra_openapi.finding import Direction
 from infra_openapi.schema.alternatives import Branch, TagIndex, alternatives
 from infra_openapi.schema.change import Change, Mode, Pair
-from infra_openapi.schema.comparer import Comparer
-from infra_openapi.schema.literal import NOTHING
+from infra_openapi.schema.inclusion import Context, covers
+from infra_openapi.schema.limits import COMBINATIONS, Answer, Limit
 from infra_openapi.schema.node import ALL_TYPES, Node
 from infra_openapi.schema.overlap import Side, overlaps
 
@@ -23,55 +23,51 @@ Key: TypeAlias = "Callable[[Branch], Hashable | None]"
 
 #: If two objects have at least this share of common properties, they are treated as the same object.
 _ALIKE = 0.5
-#: The maximum number of alternatives with which an alternative without a partner is compared.
-_MOST_TRIED = 64
+#: An alternative without a partner is compared with so many alternatives, and then with all of them together.
+_TRIED = 64
+#: So many possible pairs of similar alternatives are sorted; more pairs would take too long.
+_SORTED = 20_000
 _ONLY_NULL, _ONLY_OBJECT = frozenset({"null"}), frozenset({"object"})
 
 
-def compare(comparer: Comparer, old: Node, new: Node, change: Change) -> None:
+def compare(old: Node, new: Node, change: Change, context: Context) -> None:
     """Add facts about two schemas, at least one of which is a union."""
-    sides = alternatives(comparer, old), alternatives(comparer, new)
+    sides = alternatives(context.schemas, old), alternatives(context.schemas, new)
     (olds, was_null), (news, is_null) = sides
     if not change.mode.nullless and was_null != is_null:
         name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
         change.fact(name, old.element, new.element)
     if olds is None or news is None:
-        change.fact(facts.UNION_TOO_LARGE, old.element, new.element)
+        change.limits.add(COMBINATIONS)
         return
     mode = Mode(change.mode.direction, text=change.mode.text, exploded=change.mode.exploded, nullless=True)
     if len(olds) == len(news) == 1:
         change.pair(olds[0].node, news[0].node, news[0].shown, mode)
         return
-    overlaps(
-        comparer,
+    first, second = (
         Side(node=old, branches=olds, null=was_null),
         Side(node=new, branches=news, null=is_null),
-        change,
     )
-    _Matching(comparer, old, new, olds, news, change, mode).compare()
+    overlaps(first, second, change, context)
+    _Matching(first, second, change, mode, context).compare()
 
 
 class _Matching:
     """Matches the alternatives of two unions."""
 
-    def __init__(  # noqa: PLR0917 - both sides, and where the facts go
-        self,
-        comparer: Comparer,
-        old: Node,
-        new: Node,
-        olds: list[Branch],
-        news: list[Branch],
-        change: Change,
-        mode: Mode,
-    ) -> None:
-        self._comparer, self._old, self._new = comparer, old, new
-        self._olds = olds
+    def __init__(self, old: Side, new: Side, change: Change, mode: Mode, context: Context) -> None:
+        self._context, self._old, self._new = context, old.node, new.node
+        self._olds = olds = old.branches
+        news = new.branches
         self._change, self._mode = change, mode
         self._request = mode.direction is Direction.REQUEST
         #: The alternatives of the side that sends the message, and of the side that receives it.
         self._sent, self._received = (olds, news) if self._request else (news, olds)
         self._receivers = TagIndex(self._received)
         self._free: dict[Branch, None] = dict.fromkeys(self._received)
+        self._known_marks: dict[Branch, frozenset[Hashable]] = {}
+        #: The alternatives of both sides of which it is undecided whether the other side includes them.
+        self._undecided: set[Branch] = set()
 
     def compare(self) -> None:
         """Compare the pairs, and add facts about the remaining alternatives."""
@@ -81,7 +77,7 @@ class _Matching:
             partner = partners.get(branch)
             if partner is None:
                 left.append(branch)
-            elif self._covers(branch, partner) or not self._included(branch, partner):
+            elif self._covers(branch, partner) is True or self._included(branch, partner) is not True:
                 self._pair(branch, partner)
         left = [branch for branch in left if not self._covered(branch)]
         self._remaining(left)
@@ -92,27 +88,56 @@ class _Matching:
         """Return the partner of each alternative that has the same content, tag, name, title or shape."""
         found: dict[Branch, Branch] = {}
         for key in (self._content, _tag, _references, _reference, _title, _shape):
-            waiting: dict[Hashable, list[Branch]] = {}
+            waiting: dict[Hashable, tuple[list[Branch], list[Branch]]] = {}
             for other in self._free:
                 name = key(other)
                 if name is not None:
-                    waiting.setdefault(name, []).append(other)
+                    waiting.setdefault(name, ([], []))[1].append(other)
             for branch in self._sent:
                 name = key(branch) if branch not in found else None
-                others = waiting.get(name) if name is not None else None
-                for other in others or ():
-                    if key is self._content or (
-                        branch.node.types & other.node.types and _same_tag(branch, other)
-                    ):
-                        found[branch] = other
-                        del self._free[other]
-                        waiting[name].remove(other)
-                        break
+                if name in waiting:
+                    waiting[name][0].append(branch)
+            fits = _always if key == self._content else _fits
+            for sent, received in waiting.values():
+                found |= self._best(sent, received, fits)
         return found
+
+    def _best(
+        self, sent: Iterable[Branch], received: Iterable[Branch], fits: Callable[[Branch, Branch], bool]
+    ) -> dict[Branch, Branch]:
+        """Return the partners of alternatives, the most similar ones first; partners are no longer free."""
+        pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
+        if 1 < len(pairs) <= _SORTED and fits is not _always:
+            pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)
+        found: dict[Branch, Branch] = {}
+        for branch, other in pairs:
+            if branch not in found and other in self._free:
+                found[branch] = other
+                del self._free[other]
+        return found
+
+    def _similarity(self, one: Branch, other: Branch) -> float:
+        """Return the share of the keywords and properties that two alternatives have in common: 0 to 1."""
+        first, second = self._marks(one), self._marks(other)
+        return len(first & second) / max(1, len(first | second))
+
+    def _marks(self, branch: Branch) -> frozenset[Hashable]:
+        known = self._known_marks.get(branch)
+        if known is None:
+            digest = self._context.schemas.equality.unordered
+            marks: set[Hashable] = set()
+            for element in branch.node.parts or branch.node.elements:
+                for name, value in element.raw.items() if isinstance(element.raw, dict) else ():
+                    marks.add((name, digest(value)))
+                    if name == "properties" and isinstance(value, dict):
+                        marks |= {("property", key) for key in value}
+                        marks |= {("property", key, digest(schema)) for key, schema in value.items()}
+            known = self._known_marks[branch] = frozenset(marks)
+        return known
 
     def _content(self, branch: Branch) -> Hashable | None:
         elements = branch.node.parts or branch.node.elements
-        digest = self._comparer.equality.digest
+        digest = self._context.schemas.equality.digest
         return (branch.node.types, frozenset(digest(element.raw) for element in elements))
 
     def _pair(self, sent: Branch, received: Branch) -> None:
@@ -121,15 +146,15 @@ class _Matching:
 
     # --- inclusion ----------------------------------------------------------------------------------
 
-    def _covers(self, sent: Branch, received: Branch) -> bool:
+    def _covers(self, sent: Branch, received: Branch) -> Answer:
         """Return whether it is proved that the second alternative includes the first."""
-        return self._comparer.covers(self._as_pair(sent, received))
+        return covers(self._as_pair(sent, received), self._context)
 
     def _as_pair(self, sent: Branch, received: Branch) -> Pair:
         old, new = (sent, received) if self._request else (received, sent)
         return Pair(old.node, new.node, self._mode)
 
-    def _included(self, branch: Branch, partner: Branch | None = None) -> bool:
+    def _included(self, branch: Branch, partner: Branch | None = None) -> Answer:
         """Return whether it is proved that the alternatives of the other side together include this one.
 
         If only its partner can have common values, the comparison of both already is the answer.
@@ -137,50 +162,59 @@ class _Matching:
         others = self._receivers.rivals(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
             return False  # a client that sends this alternative does not mean another one
-        rivals = [other.node for other in others]
-        return (
-            len(rivals) <= _MOST_TRIED
-            and others != [partner]
-            and (
-                self._comparer.question(self._mode.direction).ask(
-                    sent=[branch.node], refused=rivals, denied=branch.excluded(), types=ALL_TYPES - _ONLY_NULL
-                )
-                is NOTHING
-            )
+        if others == [partner]:
+            return False
+        return self._within_all(branch, others)
+
+    def _within_all(self, branch: Branch, others: list[Branch]) -> Answer:
+        answer = self._context.schemas.questions[self._mode.direction].unanswerable(
+            sent=[branch.node],
+            refused=[other.node for other in others],
+            denied=branch.excluded(),
+            types=ALL_TYPES - _ONLY_NULL,
         )
+        if isinstance(answer, Limit):
+            self._change.limits.add(answer)
+            self._undecided.add(branch)
+        return answer
 
     def _covered(self, branch: Branch) -> bool:
         """Return whether the other side includes an alternative without a partner."""
         rivals = self._receivers.rivals(branch)
-        for other in sorted(rivals[:_MOST_TRIED], key=lambda each: each not in self._free):
-            if self._covers(branch, other):
+        for other in sorted(rivals, key=lambda each: each not in self._free)[:_TRIED]:
+            if self._covers(branch, other) is True:
                 if other in self._free:
                     self._pair(branch, other)
                     del self._free[other]
                 return True
-        return self._included(branch)
+        return self._included(branch) is True
 
     def _within(self, received: Branch, senders: TagIndex) -> bool:
         """Return whether an alternative of the sending side includes an alternative of the receiving side."""
-        flipped = (self._as_pair(received, sent) for sent in senders.rivals(received)[:_MOST_TRIED])
-        return any(self._comparer.covers(pair) for pair in flipped)
+        rivals = senders.rivals(received)
+        decided = len(rivals) <= _TRIED
+        for sent in rivals[:_TRIED]:
+            answer = self._covers(received, sent)
+            if answer is True:
+                return True
+            decided = decided and answer is False
+        return not decided and self._within_all(received, rivals) is True
 
     # --- remaining alternatives ---------------------------------------------------------------------
 
     def _remaining(self, left: list[Branch]) -> None:
         """Pair similar alternatives, and add facts about those that remain."""
-        lost = []
-        for branch in left:
-            match = next((other for other in self._free if _alike(branch, other)), None)
-            if match is None:
-                match = next((other for other in self._free if _of_one_type(branch, other)), None)
-            if match is None:
-                lost.append(branch)
-            else:
-                self._pair(branch, match)
-                del self._free[match]
+        for fits in (_alike, _of_one_type):
+            partners = self._best(left, self._free, fits)
+            for branch, partner in partners.items():
+                if branch not in self._undecided:
+                    self._pair(branch, partner)
+            left = [branch for branch in left if branch not in partners]
         senders = TagIndex(self._sent)
         gained = [branch for branch in self._free if not self._within(branch, senders)]
+        lost, gained = (
+            [branch for branch in branches if branch not in self._undecided] for branches in (left, gained)
+        )
         gone, come = (lost, gained) if self._request else (gained, lost)
         if not self._request and self._expects_more():
             # What was sent as the removed alternative may now be sent as the new one.
@@ -212,6 +246,15 @@ class _Matching:
     def _expects_more(self) -> bool:
         """Return whether the old schema is a union with objects, whose clients expect further objects."""
         return len(self._olds) > 1 and any("object" in each.node.types for each in self._olds)
+
+
+def _always(one: Branch, other: Branch) -> bool:
+    del one, other
+    return True
+
+
+def _fits(one: Branch, other: Branch) -> bool:
+    return bool(one.node.types & other.node.types) and _same_tag(one, other)
 
 
 def _tag(branch: Branch) -> Hashable | None:

@@ -1,0 +1,38 @@
+"""The limits of the comparison, and the answer of a proof that can end at a limit.
+
+A proof that ends at a limit proves nothing. The comparison then adds a fact that names the limit, so a
+reached limit is always a warning in the report.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+
+class Limit(NamedTuple):
+    """The maximum number of something that is counted."""
+
+    number: int
+    counted: str
+
+    def __str__(self) -> str:
+        return f"{self.number:,} {self.counted}"
+
+
+#: The answer to the question whether something is proved; a limit if the proof is too large.
+Answer: TypeAlias = bool | Limit
+
+#: One question for a value ends at these limits.
+STEPS: Final = Limit(3000, "steps in the search for a value")
+VALUE_DEPTH: Final = Limit(24, "levels of properties and items in the search for a value")
+#: The stack of Python has a similar limit, which is reached if a value of few levels has many conditions.
+STACK: Final = Limit(1000, "nested calls in the search for a value")
+#: The depth of nested pairs in a proof that one schema includes another schema.
+PROOF_DEPTH: Final = Limit(60, "levels of schemas in the proof that one schema includes another schema")
+#: The questions about one pair of unions: whether two alternatives of `oneOf` allow the same value.
+OVERLAPS: Final = Limit(2000, "questions whether two alternatives of `oneOf` allow the same value")
+#: The alternatives of a schema with several unions are the combinations of their alternatives.
+COMBINATIONS: Final = Limit(256, "combinations of the alternatives of several unions")
+#: Limits of regular expressions: the states of one automaton, and of a search in several automata.
+PATTERN: Final = Limit(3000, "states of the automaton of a regular expression")
+PATTERNS: Final = Limit(4000, "combinations of states in the comparison of regular expressions")
