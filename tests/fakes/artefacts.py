@@ -61,7 +61,9 @@ def package(data: bytes, name: str = "data.tar.xz") -> bytes:
     return content
 
 
-def wheel(distribution: str, version: str, programs: Mapping[str, bytes]) -> tuple[str, bytes]:
+def wheel(
+    distribution: str, version: str, programs: Mapping[str, bytes], tag: str = "py3-none-any"
+) -> tuple[str, bytes]:
     """Return file name and content of a wheel with programs as scripts."""
     stem = f"{distribution.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
@@ -69,11 +71,11 @@ def wheel(distribution: str, version: str, programs: Mapping[str, bytes]) -> tup
     files = {
         **{f"{stem}.data/scripts/{name}": content for name, content in programs.items()},
         f"{info}/METADATA": metadata.encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
         f"{info}/licenses/LICENSE": b"the text of the licence\n",
     }
     record = "".join(f"{name},,\n" for name in files) + f"{info}/RECORD,,\n"
-    return f"{stem}-py3-none-any.whl", zipped({**files, f"{info}/RECORD": record.encode()})
+    return f"{stem}-{tag}.whl", zipped({**files, f"{info}/RECORD": record.encode()})
 
 
 def locked(recipe: str, url: str, content: bytes, *, version: str = "1.0", size: int | None = None) -> Locked:

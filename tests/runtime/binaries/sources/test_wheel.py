@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +51,28 @@ def test_the_newest_wheel_is_locked_and_installed(tmp_path: Path) -> None:
     assert entry.artefacts[0].path == "tool_bin-1.1-py3-none-any.whl"
     assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
     assert [path.name for path in (installed.folder / "licences").iterdir()] == ["tool_bin-1.1-LICENSE"]
+
+
+def test_a_locked_wheel_for_another_version_of_python_is_installed(index: Path, tmp_path: Path) -> None:
+    """The wheels of a distribution contain the same program for each version of Python."""
+    machine = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    this, other = (f"cp3{minor}-cp3{minor}-{machine}" for minor in (sys.version_info.minor, 99))
+    for tag in (this, other):
+        save(index, *wheel("tool-bin", "1.2", {"tool": PROGRAM}, tag))
+    entry = installation.lock(RECIPE, current())
+    (artefact,) = entry.artefacts
+    content = (index / f"tool_bin-1.2-{other}.whl").read_bytes()
+    locked = replace(
+        artefact,
+        path=f"tool_bin-1.2-{other}.whl",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )
+
+    (installed,) = install([(RECIPE, replace(entry, artefacts=(locked,)))], Store(tmp_path / "binaries"))
+
+    assert artefact.path == f"tool_bin-1.2-{this}.whl"
+    assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
 
 
 def test_a_recipe_can_fix_the_version() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import importlib.util
+import re
 import sys
 import tempfile
 import zipfile
@@ -56,7 +57,8 @@ def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress |
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip-") as folder:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(f"{artefact.name}=={artefact.version} --hash=sha256:{artefact.sha256}\n")
-        arguments = [*_tags(locked.platform), "--require-hashes", "-r", str(requirements)]
+        tags = [*_tags(locked.platform), *_python_tags(artefact.path)]
+        arguments = [*tags, "--require-hashes", "-r", str(requirements)]
         wheel = _download(locked.recipe, arguments, Path(folder), artefact.size, progress)
         wheel.replace(target)
 
@@ -84,6 +86,17 @@ def _tags(platform: str) -> list[str]:
     if platform == platforms.current():
         return []
     return [f"--platform={tag}" for tag in platforms.WHEEL_TAGS.get(platform, (platform,))]
+
+
+def _python_tags(wheel: str) -> list[str]:
+    """Return the options of pip that select a locked wheel for one version of Python; none for other wheels.
+
+    A program in such a wheel runs without Python, so another version of Python can install it.
+    """
+    python, abi, _ = wheel.removesuffix(".whl").split("-")[-3:]
+    if not (version := re.fullmatch(r"cp(\d+)", python)) or abi == "abi3":
+        return []
+    return [f"--python-version={version[1]}", "--implementation=cp", f"--abi={abi}"]
 
 
 def pip() -> list[str]:
