@@ -28,8 +28,6 @@ from infra_openapi.schema.normalize import Normalizer
 
 #: The values of the types that have few values.
 _FINITE: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
-#: At this depth, it is assumed that schemas that only allow values do not contradict one another.
-_DEEP = 5
 #: The number of schemas, and of pairs of alternatives, that are examined in one step.
 _LITERALS_IN_STEP, _PAIRS_IN_STEP = 8, 16
 
@@ -119,8 +117,6 @@ class Questions:
 
     def part(self, literals: Literals) -> Any:
         """Return a value for a part of an object or array, like `find`."""
-        if self._depth >= _DEEP and all(role.positive for _, role in literals):
-            return {}
         self._depth += 1
         if self._depth > VALUE_DEPTH.number:
             raise _LimitError(VALUE_DEPTH)
