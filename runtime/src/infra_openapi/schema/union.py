@@ -137,7 +137,7 @@ class _Matching:
 
     def _content(self, branch: Branch) -> Hashable | None:
         elements = branch.node.parts or branch.node.elements
-        digest = self._context.schemas.equality.digest
+        digest = self._context.schemas.equality.unordered
         return (branch.node.types, frozenset(digest(element.raw) for element in elements))
 
     def _pair(self, sent: Branch, received: Branch) -> None:
