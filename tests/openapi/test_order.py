@@ -67,6 +67,16 @@ def test_the_order_has_no_effect_on_the_findings_about_alternatives_without_name
         assert findings(shuffled(before, random), shuffled(after, random)) == findings(before, after)
 
 
+def test_equal_alternatives_are_partners_whatever_the_order_of_their_keys() -> None:
+    one = {"type": "string", "pattern": "^a+$"}
+    shorter = {**one, "maxLength": 5}
+    before, after = sends({"oneOf": [one, shorter]}), sends({"oneOf": [one]})
+    turned = sends({"oneOf": [dict(reversed(one.items()))]})
+
+    assert findings(before, turned) == findings(before, after)
+    assert findings(turned, before) == findings(after, before)
+
+
 @SETTINGS
 @given(random=RANDOM, keyword=st.sampled_from(["not", "if", "contains", "pattern", "format"]))
 def test_the_order_has_no_effect_on_the_pairs_of_a_keyword_that_occurs_several_times(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any, TypeAlias
 
 from infra_openapi.document import Element
@@ -18,7 +19,7 @@ class Equality:
     """Decides which elements (parts) of two documents have the same content; each pair is compared once."""
 
     def __init__(self) -> None:
-        self._digests: dict[int, tuple[bytes, list[str]]] = {}
+        self._digests: dict[int, tuple[bytes, list[str], int]] = {}
         self._unordered: dict[int, bytes] = {}
         # The tables contain ids of objects, so the objects must not be freed.
         self._alive: list[Any] = []
@@ -48,13 +49,14 @@ class Equality:
             return b",".join(sorted(self.unordered(each) for each in part))
         return self.unordered(part)
 
-    def _content(self, raw: Any) -> tuple[bytes, list[str]]:
+    def _content(self, raw: Any) -> tuple[bytes, list[str], int]:
+        """Return the hash of a value, its references, and its size, which does not depend on the order."""
         known = self._digests.get(id(raw))
         if known is None:
             content = packed(raw)
             found = references(content) if b"ef" in content else []
             found += mapped(content) if b"discriminator" in content and b"mapping" in content else []
-            known = (hashlib.blake2b(content, digest_size=16).digest(), found)
+            known = (hashlib.blake2b(content, digest_size=16).digest(), found, len(content))
             self._digests[id(raw)] = known
             self._alive.append(raw)
         return known
@@ -65,10 +67,14 @@ class Equality:
         If the result is True, the content is certainly the same. If it is False, the content can still be the
         same.
         """
-        first, refs = self._content(base.raw)
-        if first != self._content(revision.raw)[0]:
+        if not self._alike(base.raw, revision.raw):
             return False
-        return all(self._same_target(base, revision, ref) for ref in refs)
+        return all(self._same_target(base, revision, ref) for ref in self._content(base.raw)[1])
+
+    def _alike(self, raw: Any, other: Any) -> bool:
+        """Return whether two values are equal, apart from the order of their keys."""
+        (first, _, size), (second, _, other_size) = self._content(raw), self._content(other)
+        return first == second or (size == other_size and _sorted(raw) == _sorted(other))
 
     def _same_target(self, base: Element, revision: Element, ref: str) -> bool:
         starts = self._pairs(base, revision, ref)
@@ -104,9 +110,8 @@ class Equality:
         while waiting:
             base, revision = waiting.pop()
             here = _key((base, revision))
-            first, refs = self._content(base.raw)
-            alike = first == self._content(revision.raw)[0]
-            for ref in refs if alike else ():
+            alike = self._alike(base.raw, revision.raw)
+            for ref in self._content(base.raw)[1] if alike else ():
                 pairs = self._pairs(base, revision, ref)
                 if pairs is None or not all(self._clean.get(_key(pair), True) for pair in pairs):
                     alike = False
@@ -124,6 +129,10 @@ class Equality:
                 met[here] = False
                 different += users.get(here, [])
         self._clean |= met
+
+
+def _sorted(raw: Any) -> str:
+    return json.dumps(raw, sort_keys=True, default=repr)
 
 
 def _key(pair: tuple[Element, Element]) -> tuple[_Key, _Key]:
