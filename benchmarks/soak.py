@@ -227,13 +227,20 @@ class Scene:
         return time.perf_counter() if not up and EXPENDABLE.issuperset(self.killed) else killed
 
     def _victims(self, target: str, others: tuple[str, ...]) -> Iterator[str]:
-        """Yield the target, and after random times up to three of the other processes in `others`."""
-        yield target
-        for _ in range(3):
-            if self._chance.random() < 0.25:
-                return
+        """Yield the target, and up to three of the other processes in `others`, with random times between.
+
+        Most of the others are killed before the target, which then has to react to their exits.
+        """
+        count = self._chance.choice((0, 1, 2, 3))
+        later = self._chance.choice((0, 0, 1)) if count else 0
+        expendable = [other for other in others if other in EXPENDABLE]
+        for _ in range(count - later):
+            yield self._chance.choice(expendable)
             # Half of the kills are during the reactions to the kill before, which take some milliseconds.
             time.sleep(self._chance.uniform(0.0, self._chance.choice((0.02, 0.3))))
+        yield target
+        for _ in range(later):
+            time.sleep(self._chance.uniform(0.0, 0.02))
             yield self._chance.choice(others)
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
