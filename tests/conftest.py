@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -74,11 +73,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} is in {len(marked)} groups: {', '.join(marked)}")
         if not marked:
             item.add_marker(_group(item))
-
-
-def pytest_collection_finish() -> None:
-    """Exclude modules and tests from garbage collection, which would traverse them again and again."""
-    gc.freeze()
 
 
 def _group(item: pytest.Item) -> str:
