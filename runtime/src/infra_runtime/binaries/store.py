@@ -1,11 +1,12 @@
 """The store: the folder `INFRA_BINARIES` with the installed executables of all projects of a user.
 
-    NAME/VERSION-HASH/manifest.json     recipe, artefacts, programs, licence
-    NAME/VERSION-HASH/files.json        the checksum of each file at the time of the installation
-    NAME/VERSION-HASH/root/             the unpacked files
-    NAME/VERSION-HASH/glibc/            the C library, if the packages contain it
-    NAME/VERSION-HASH/launch/METHOD/    scripts that start the programs of Debian packages
-    NAME/VERSION-HASH/licences/         the texts of the licences
+    NAME/VERSION-HASH/                  an installed version, with these files and folders:
+        manifest.json                   recipe, artefacts, programs, licence
+        files.json                      the checksum of each file at the time of the installation
+        root/                           the unpacked files
+        glibc/                          the C library, if the packages contain it
+        launch/METHOD/                  scripts that start the programs of Debian packages
+        licences/                       the texts of the licences
     downloads/                          artefacts, complete (`HASH-NAME`) or partial (`….part`)
     NAME.lock, downloads.lock           held while entries or downloads change
 
