@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from infra_openapi.finding import Direction
 from infra_openapi.schema import array_values, members, scalar_values
@@ -30,6 +30,16 @@ from infra_openapi.schema.normalize import Normalizer
 _FINITE: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
 #: The number of schemas, and of pairs of alternatives, that are examined in one step.
 _LITERALS_IN_STEP, _PAIRS_IN_STEP = 8, 16
+
+
+class Roles(TypedDict, total=False):
+    """The schemas of a question with the roles of `Role`, and the types that the value can have."""
+
+    sent: Iterable[Node]
+    held: Iterable[Node]
+    refused: Iterable[Node]
+    denied: Iterable[Node]
+    types: frozenset[str]
 
 
 class _LimitError(Exception):
@@ -63,23 +73,16 @@ class Questions:
         self._underway: set[Hashable] = set()
         self._steps = self._depth = 0
 
-    def ask(
-        self,
-        *,
-        sent: Iterable[Node] = (),
-        held: Iterable[Node] = (),
-        refused: Iterable[Node] = (),
-        denied: Iterable[Node] = (),
-        types: frozenset[str] = ALL_TYPES,
-    ) -> Any:
+    def ask(self, **roles: Unpack[Roles]) -> Any:
         """Return a value with these roles, `NOTHING` if there is none, or the limit that was reached.
 
         The value is a suggestion: it is not checked against keywords that cannot be evaluated.
         """
-        literals = [Literal(node, Role.SENT) for node in sent]
-        literals += [Literal(node, Role.HELD) for node in held]
-        literals += [Literal(node, Role.REFUSED) for node in refused]
-        literals += [Literal(node, Role.DENIED) for node in denied]
+        literals = [Literal(node, Role.SENT) for node in roles.get("sent", ())]
+        literals += [Literal(node, Role.HELD) for node in roles.get("held", ())]
+        literals += [Literal(node, Role.REFUSED) for node in roles.get("refused", ())]
+        literals += [Literal(node, Role.DENIED) for node in roles.get("denied", ())]
+        types = roles.get("types", ALL_TYPES)
         if types != ALL_TYPES:
             limit = Node(key=("types", types), elements=(), types=types, derived=True)
             literals.append(Literal(limit, Role.HELD))
@@ -92,17 +95,9 @@ class Questions:
             self._underway.clear()
             return error.limit if isinstance(error, _LimitError) else STACK
 
-    def unanswerable(
-        self,
-        *,
-        sent: Iterable[Node] = (),
-        held: Iterable[Node] = (),
-        refused: Iterable[Node] = (),
-        denied: Iterable[Node] = (),
-        types: frozenset[str] = ALL_TYPES,
-    ) -> Answer:
+    def unanswerable(self, **roles: Unpack[Roles]) -> Answer:
         """Return whether it is proved that no value has these roles."""
-        value = self.ask(sent=sent, held=held, refused=refused, denied=denied, types=types)
+        value = self.ask(**roles)
         return value if isinstance(value, Limit) else value is NOTHING
 
     def _forget(self, mark: int) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra_runtime.binaries import Binary, BinarySearch, locate, recipes, search
+from infra_runtime.binaries import Binary, BinarySearch, locate, search
 from infra_runtime.catalogue import Entry
-from infra_runtime.config import declared_recipes
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.errors import BinaryMissingError
 from infra_runtime.plan import Plan
@@ -70,6 +69,9 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
 
 def _add_own_recipe(error: BinaryMissingError, declaration: Declaration) -> None:
     """Add the command that installs an executable to the hint, if the stack file has a recipe for it."""
+    from infra_runtime.binaries import recipes  # imported here because only the error needs the modules
+    from infra_runtime.config import declared_recipes
+
     own = declared_recipes.declared(declaration.request.file)
     recipe = recipes.providing(error.binary, own)
     command = f"`infra bin install {recipe.name}`" if recipe else ""
