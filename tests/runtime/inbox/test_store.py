@@ -106,13 +106,20 @@ def test_the_order_after_a_restart_is_the_order_of_the_ids(tmp_path: Path) -> No
     assert subjects(store_in(tmp_path)) == [str(number) for number in range(12)]
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"id": 1}\n', b"[]\n", b"\xff\n"])
-def test_an_incomplete_file_is_removed(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "1.message").write_bytes(text)
+def test_a_file_that_a_killed_server_has_not_completed_is_removed(tmp_path: Path) -> None:
     (tmp_path / "2.new").write_bytes(b"x")
 
     assert len(store_in(tmp_path)) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"id": 1}\n', b"[]\n", b"\xff\n"])
+def test_a_file_that_is_not_a_message_is_ignored_and_stays(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "1.message").write_bytes(text)
+    (tmp_path / "folder.new").mkdir()
+
+    assert len(store_in(tmp_path)) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.message", "folder.new"]
 
 
 def test_a_message_that_cannot_be_written_is_not_in_the_inbox(tmp_path: Path) -> None:

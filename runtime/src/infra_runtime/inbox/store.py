@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -22,6 +23,8 @@ from infra_runtime.value import frozen
 #: the top-level domain of the addresses of tests. Source: RFC 6761, "Special-Use Domain Names".
 DOMAIN = "test"
 _SUFFIX = ".message"
+#: the name of a file while the server writes it
+_INCOMPLETE = re.compile(r"\d+\.new")
 #: characters of a header in the index; the whole header is in the message
 _LONGEST = 1000
 
@@ -103,14 +106,14 @@ class Store:
     def load(self) -> None:
         """Create the folder if it is missing, and read the summaries of its messages.
 
-        Files of a killed server that are incomplete are removed.
+        Files that a killed server has not completed are removed, and files of other programs are ignored.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(self._folder.iterdir(), key=lambda path: (len(path.name), path.name)):
-            if summary := _read_summary(path):
-                self._enter(summary)
-            else:
+            if _INCOMPLETE.fullmatch(path.name):
                 path.unlink()
+            elif summary := _read_summary(path):
+                self._enter(summary)
         self._drop_oldest()
 
     async def add(self, raw: bytes, *, sender: str, recipients: Sequence[str], login: str = "") -> Summary:
@@ -207,7 +210,7 @@ class Store:
 
 
 def _read_summary(path: Path) -> Summary | None:
-    """Return the summary in the first line of a file; None if the file is incomplete."""
+    """Return the summary in the first line of a file; None if the file is not a message."""
     if path.suffix != _SUFFIX:
         return None
     try:
