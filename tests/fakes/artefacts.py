@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -20,16 +21,20 @@ PROGRAM = b'#!/bin/sh\necho "$(basename "$0") $*"\n'
 
 
 def tar(entries: Mapping[str, bytes], *members: tarfile.TarInfo, mode: str = "w:gz") -> bytes:
-    """Return a tar archive with executable files, and members without content."""
+    """Return a tar archive with executable files, and members without content.
+
+    The archive does not contain the time, because the workers of a run must collect the same parameters.
+    """
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+    compressed = mode == "w:gz"
+    with tarfile.open(fileobj=buffer, mode="w" if compressed else mode) as archive:  # type: ignore[call-overload]
         for member in members:
             archive.addfile(member)
         for name, content in entries.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(content), 0o755
             archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0) if compressed else buffer.getvalue()
 
 
 def member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:

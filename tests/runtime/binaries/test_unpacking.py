@@ -177,7 +177,6 @@ def test_bombs_are_refused_before_they_fill_the_disk(
         package(tar(FILES))[:100],
         package(tar(FILES), "data.tar.lz4"),
     ],
-    # The content of an archive contains the time, which differs between the workers of a run.
     ids=[
         "empty",
         "page",
