@@ -27,7 +27,7 @@ def is_file_of(kind: str, path: Path) -> bool:
         if "services" in path.parts
         else ()
     )
-    return len(services) > 1 and services[1].removesuffix(".py") == kind
+    return len(services) > 1 and services[1].removesuffix(".py") == KINDS[kind].identifier
 
 
 def kinds_named_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -44,7 +44,9 @@ def kinds_named_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def _kind_of_module(module: str) -> list[str]:
     parts = module.split(".")
-    return [kind for before, kind in itertools.pairwise(parts) if before == "services" and kind in KINDS]
+    modules = {kind.identifier: name for name, kind in KINDS.items()}
+    following = [after for before, after in itertools.pairwise(parts) if before == "services"]
+    return [modules[module] for module in following if module in modules]
 
 
 def foreign_kinds(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TypeGuard
 import pytest
 
 from infra_runtime import catalogue
+from infra_runtime.binaries import recipes
 from infra_runtime.manifest import KINDS
 from pytest_infra import kit_registry
 from pytest_infra.kit import load
@@ -66,7 +67,7 @@ def test_a_service_has_a_page(name: str) -> None:
 
 @services
 def test_a_service_is_tested_against_its_real_server(name: str) -> None:
-    text = (TESTS / f"test_{name}.py").read_text(encoding="utf-8")
+    text = (TESTS / f"test_{KINDS[name].identifier}.py").read_text(encoding="utf-8")
 
     assert re.search(rf"mark\.real\([^)]*\"{name}\"", text)
 
@@ -74,7 +75,7 @@ def test_a_service_is_tested_against_its_real_server(name: str) -> None:
 @services
 def test_a_service_keeps_the_contract_against_its_real_server(name: str) -> None:
     """`tests/kinds/test_contract.py` runs for every kind, with these two functions of the kind."""
-    module = ast.parse((CONTRACT / f"{name}.py").read_text(encoding="utf-8"))
+    module = ast.parse((CONTRACT / f"{KINDS[name].identifier}.py").read_text(encoding="utf-8"))
 
     functions = {
         node.name: [argument.arg for argument in node.args.args] for node in module.body if _is_function(node)
@@ -110,12 +111,17 @@ def test_a_kind_has_the_protocols_that_the_manifest_names(name: str) -> None:
 
 
 @services
-def test_every_executable_of_a_kind_names_the_extra_that_installs_it(name: str) -> None:
+def test_every_executable_of_a_kind_names_the_extra_or_has_the_recipe_that_installs_it(name: str) -> None:
     """The error for a missing executable shows it."""
     extra = KINDS[name].extra
+    binaries = catalogue.entry(name).binaries
 
-    assert extra in PROJECT["optional-dependencies"]
-    assert {binary.extra for binary in catalogue.entry(name).binaries} == {extra}
+    assert {binary.extra for binary in binaries} == {extra}
+    if extra:
+        assert extra in PROJECT["optional-dependencies"]
+    else:
+        kit = recipes.kit().values()
+        assert [binary.name for binary in binaries if not recipes.providing(binary.name, kit)] == []
 
 
 @services

@@ -36,9 +36,14 @@ class Kind:
     protocols: tuple[str, ...] = ()
 
     @property
+    def identifier(self) -> str:
+        """The name of the kind as the name of a module; a module's name contains no hyphen."""
+        return self.name.replace("-", "_")
+
+    @property
     def module(self) -> str:
         """The name of the module of the kind; its attribute `ENTRY` is the catalogue's entry of the kind."""
-        return f"infra_runtime.services.{self.name}"
+        return f"infra_runtime.services.{self.identifier}"
 
 
 #: in the order in which documentation and `infra runtime list` present them
