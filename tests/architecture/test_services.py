@@ -31,7 +31,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "etcd": (2379,),
     "grafana": (3000,),
     "jaeger": (14317, 14318, 16686),
-    "kafka": (9092,),
     "kubernetes": (6443,),
     "mariadb": (3306,),
     "memcached": (11211,),

@@ -101,6 +101,13 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="kafka",
+            summary="a log of events in topics and partitions (Apache Kafka)",
+            ports={"client": 9092, "controller": 9094},
+            # Source: Apache Kafka documentation, "Docker": the clients of its examples read this variable.
+            variables={"KAFKA_BOOTSTRAP_SERVERS": "bootstrap_servers"},
+        ),
     )
 }
 

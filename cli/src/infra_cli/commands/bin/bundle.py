@@ -37,7 +37,7 @@ def command(
     from infra_runtime.config.resolve import resolve
 
     locks, target = project.locks(), platform or installation.current_platform()
-    recipes = project.chosen(names)
+    recipes = project.chosen_and_needed(names)
     if not recipes:
         plan = resolve(directory=project.root, executables=False).plan
         programs = sorted(name.partition("@")[0] for name in plan.binaries())

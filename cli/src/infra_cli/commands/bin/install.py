@@ -50,7 +50,7 @@ def command(
 
     store = project.store()
     if bundle:
-        wanted = bundles.read(bundle, project.chosen(names), project.recipes(), store)
+        wanted = bundles.read(bundle, project.chosen_and_needed(names), project.recipes(), store)
     else:
         wanted = _wanted(project, names)
     before = {entry.folder for entry in store.installed()}
@@ -81,7 +81,8 @@ def _wanted(project: Project, names: tuple[str, ...]) -> list[tuple[Recipe, Lock
         chosen = missing_executables.installable(missing, project.root)
         return [(each.recipe, each.locked) for each in chosen]
     locks, platform = project.locks(), installation.current_platform()
-    return [(recipe, installation.required(recipe, locks, platform)) for recipe in project.chosen(names)]
+    recipes = project.chosen_and_needed(names)
+    return [(recipe, installation.required(recipe, locks, platform)) for recipe in recipes]
 
 
 def document(entry: Installed) -> dict[str, Any]:

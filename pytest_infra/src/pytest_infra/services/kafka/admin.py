@@ -1,0 +1,64 @@
+"""The administration client of confluent-kafka, with which units are removed.
+
+Source: confluent-kafka's documentation, "AdminClient".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+#: seconds for one request
+PATIENCE = 30.0
+
+
+def connect(server: Endpoint) -> AdminClient:
+    """Return a client; raise `ConfigurationError` if confluent-kafka is not installed."""
+    try:
+        from confluent_kafka.admin import AdminClient
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{server.name}: separate topics for each test need confluent-kafka",
+            hint="Install it with `python -m pip install 'pytest-infra[kafka]'`, or share the server:"
+            f" `infra_isolation = {server.name}: off`.",
+        ) from error
+    # The log of the client contains only lost connections, for example after the server was stopped.
+    return AdminClient({"bootstrap.servers": server["bootstrap_servers"], "log_level": 0})
+
+
+def topics(client: AdminClient, prefix: str) -> list[str]:
+    """Return the names of the topics that begin with a prefix, sorted."""
+    return sorted(name for name in client.list_topics(timeout=PATIENCE).topics if name.startswith(prefix))
+
+
+def groups(client: AdminClient, prefix: str) -> list[str]:
+    """Return the names of the consumer groups that begin with a prefix, sorted."""
+    listed = client.list_consumer_groups(request_timeout=PATIENCE).result()
+    return sorted(group.group_id for group in listed.valid if group.group_id.startswith(prefix))
+
+
+def delete(client: AdminClient, prefixes: Iterable[str]) -> None:
+    """Delete the topics and the groups with one of these prefixes. A group with members is kept."""
+    beginnings = tuple(prefixes)
+    names = [name for name in topics(client, "") if name.startswith(beginnings)]
+    if names:
+        _finish(client.delete_topics(names, request_timeout=PATIENCE))
+    old = [name for name in groups(client, "") if name.startswith(beginnings)]
+    if old:
+        _finish(client.delete_consumer_groups(old, request_timeout=PATIENCE))
+
+
+def _finish(futures: dict[str, Any]) -> None:
+    from confluent_kafka import KafkaException
+
+    for future in futures.values():
+        try:
+            future.result()
+        except KafkaException:  # deleted by the test, or the group has members
+            continue

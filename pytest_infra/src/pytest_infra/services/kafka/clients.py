@@ -1,0 +1,63 @@
+"""The client fixtures of Kafka, of the libraries confluent-kafka (librdkafka) and aiokafka."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    import confluent_kafka
+    from aiokafka import AIOKafkaProducer
+    from confluent_kafka.admin import AdminClient
+
+
+def admin(context: FixtureContext, unit: Endpoint) -> Iterator[AdminClient]:
+    """Yield an administration client."""
+    yield context.library("confluent_kafka.admin").AdminClient(_settings(context, unit))
+
+
+def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Producer]:
+    """Yield a producer that sends each event at once; after the test it waits for unsent events."""
+    settings = {**_settings(context, unit), "linger.ms": 0}
+    opened = context.library("confluent_kafka").Producer(settings)
+    try:
+        yield opened
+    finally:
+        opened.flush(10.0)
+
+
+def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Consumer]:
+    """Yield a consumer in the group `PREFIXtest`, which begins with the first event of a topic."""
+    settings = {
+        **_settings(context, unit),
+        "group.id": f"{unit.get('prefix', '')}test",
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": 6000,
+        "topic.metadata.refresh.interval.ms": 1000,
+        "fetch.wait.max.ms": 50,
+    }
+    opened = context.library("confluent_kafka").Consumer(settings)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+async def async_producer(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AIOKafkaProducer]:
+    """Yield a started asynchronous producer."""
+    library = context.library("aiokafka")
+    opened = library.AIOKafkaProducer(
+        bootstrap_servers=unit["bootstrap_servers"], client_id=context.label.name
+    )
+    await opened.start()
+    try:
+        yield opened
+    finally:
+        await opened.stop()
+
+
+def _settings(context: FixtureContext, unit: Endpoint) -> dict[str, object]:
+    return {"bootstrap.servers": unit["bootstrap_servers"], "client.id": context.label.name, "log_level": 0}

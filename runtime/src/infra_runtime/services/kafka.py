@@ -1,0 +1,181 @@
+"""Apache Kafka: one server that is broker and controller (KRaft), without ZooKeeper.
+
+Sources: Apache Kafka documentation, "Broker Configs", "KRaft", "Protocol Guide" (ApiVersions); for the
+container apache/kafka, "Docker image usage guide"; JEP 514, "Ahead-of-Time Command-Line Ergonomics".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    LengthPrefix,
+    Run,
+    Seed,
+    Send,
+    ServiceSpec,
+    StopStep,
+    WriteFile,
+)
+from infra_runtime.spec.probes import escape
+
+IMAGE = "apache/kafka:4.1.1"
+_LOGS = "${data}/log"
+_FILE = "${data}/server.properties"
+#: the folder with the cache of loaded classes, which halves the processor time of a start
+_CLASSES = "${data}/classes"
+#: Java does not use a class cache that does not fit, and continues.
+_LOGGING = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true "
+    "-Xlog:disable -Xlog:all=error:stderr"
+)
+#: identifiers of the cluster and of the folder: any 16 bytes in base64 that Kafka does not reserve
+_CLUSTER, _FOLDER = "aW5mcmEtbG9jYWwta2Fma2", "aW5mcmEtbG9jYWwtZGlyMQ"
+
+_PORTS = KINDS["kafka"].ports
+
+
+class KafkaPorts(Ports):
+    client: Port = _PORTS["client"]
+    #: for the server itself
+    controller: Port = _PORTS["controller"]
+
+
+class KafkaSettings(ServiceSettings):
+    ports: KafkaPorts = KafkaPorts()
+    #: whether a client that uses an unknown topic creates it
+    auto_create: bool = True
+    #: partitions of a topic that a client creates without a number
+    partitions: int = Field(1, ge=1, le=1000)
+    #: the memory of Java for objects
+    heap: str = Field("256m", pattern=r"^\d+[mg]$")
+    #: further properties of the server, such as `log.retention.hours = "1"`
+    options: Mapping[str, str] = {}
+
+
+#: a request ApiVersions without a client id, with the correlation id 7; a ready server answers without error
+READY = Exchange(
+    port="client",
+    steps=(
+        Send(text=escape(struct.pack("!ihhih", 10, 18, 0, 7, -1))),
+        Expect(until=LengthPrefix(extra=4), at=4, prefixes=("\\0\\0\\0\\x07\\0\\0",)),
+    ),
+)
+
+
+def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of a Kafka server; its class cache is made once for each version of Java and Kafka."""
+    java = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx{settings.heap}"
+    module = "infra_runtime.kafka_training"
+    training = ("${bin.python}", "-P", "-m", module, "${bin.kafka-server}", "${out}")
+    properties = _properties(settings)
+    return ServiceSpec(
+        name="kafka",
+        command=("${bin.kafka-server}", _FILE),
+        env={
+            "JDK_JAVA_OPTIONS": f"{java} {_LOGGING} -XX:AOTCache={_CLASSES}/classes.aot",
+            **settings.env,
+        },
+        prepare=(
+            Seed(
+                into=_CLASSES,
+                steps=(
+                    WriteFile(path="${out}/log/meta.properties", text=META),
+                    WriteFile(path="${out}/training.properties", text=_text(_trained(properties))),
+                    Run(command=training, env={"JDK_JAVA_OPTIONS": java}),
+                ),
+            ),
+            WriteFile(path=f"{_LOGS}/meta.properties", text=META),
+            WriteFile(path=_FILE, text=_text(properties)),
+        ),
+        ports=settings.port_map(),
+        ready=READY,
+        exports={
+            "url": "kafka://${host}:${port.client}",
+            "bootstrap_servers": "${host}:${port.client}",
+            "host": "${host}",
+            "port": "${port.client}",
+        },
+        needs=settings.needs,
+        start_timeout=max(settings.start_timeout, 60.0),
+        stop=(StopStep(seconds=20.0),),
+        restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            env=_container(properties),
+            data="/var/lib/kafka/data",
+            ports={"client": 9092, "controller": 9093},
+            health=("sh", "-c", "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list"),
+        ),
+    )
+
+
+#: written instead of the result of `kafka-storage.sh format`, which takes a start of Java
+META = f"node.id=1\nversion=1\ncluster.id={_CLUSTER}\ndirectory.id={_FOLDER}\n"
+
+
+def _properties(settings: KafkaSettings) -> dict[str, str]:
+    """Return the properties of a cluster with one server: nothing is replicated."""
+    return {
+        "node.id": "1",
+        "process.roles": "broker,controller",
+        "listeners": "CLIENT://${host}:${port.client},CONTROLLER://${host}:${port.controller}",
+        "advertised.listeners": "CLIENT://${host}:${port.client}",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENT",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": "1@${host}:${port.controller}",
+        "log.dirs": _LOGS,
+        "num.partitions": str(settings.partitions),
+        "auto.create.topics.enable": str(settings.auto_create).lower(),
+        "default.replication.factor": "1",
+        "offsets.topic.num.partitions": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # A new member of a group does not wait for others.
+        "group.initial.rebalance.delay.ms": "0",
+        **settings.options,
+    }
+
+
+def _trained(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties of the server whose classes are recorded; the program replaces CAPITALS."""
+    places = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}
+    return {
+        name: re.sub(r"\$\{([^}]*)\}", lambda match: places.get(match[1], match[0]), value)
+        for name, value in {**properties, "log.dirs": "LOG_FOLDER"}.items()
+    }
+
+
+def _text(properties: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
+def _container(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties as variables of the image, whose entry point formats the folder."""
+    # Without an advertised address, clients get the name of the container's host, which the network resolves.
+    changed = {
+        "listeners": "CLIENT://:9092,CONTROLLER://:9093",
+        "controller.quorum.voters": "1@localhost:9093",
+        "log.dirs": "/var/lib/kafka/data",
+    }
+    rest = {name: value for name, value in properties.items() if name != "advertised.listeners"}
+    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in {**rest, **changed}.items()}
+
+
+ENTRY = Entry(settings=KafkaSettings, make=kafka, binaries=(Binary(name="kafka-server"),))
