@@ -43,7 +43,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "postgres-exporter": (9187,),
     "prometheus": (9090,),
     "rabbitmq": (5672, 15672),
-    "redis": (6380,),
     "redis-exporter": (9121,),
     "registry": (5000,),
     "s3": (8333,),

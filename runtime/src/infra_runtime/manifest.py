@@ -101,6 +101,13 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="redis",
+            summary="keys, caches, queues (Redis 7.0, the version before its new licence)",
+            ports={"client": 6380},
+            # The kind that speaks the same protocol sets this variable, too.
+            variables={"REDIS_URL": "url"},
+        ),
     )
 }
 
