@@ -34,7 +34,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "kafka": (9092,),
     "kubernetes": (6443,),
     "mariadb": (3306,),
-    "memcached": (11211,),
     "mongodb": (27017,),
     "mosquitto": (1883,),
     "nginx": (8081,),

@@ -108,6 +108,7 @@ KINDS: Mapping[str, Kind] = {
             # The kind that speaks the same protocol sets this variable, too.
             variables={"REDIS_URL": "url"},
         ),
+        Kind(name="memcached", summary="a cache in memory (memcached)", ports={"client": 11211}),
     )
 }
 
