@@ -35,7 +35,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "kubernetes": (6443,),
     "mariadb": (3306,),
     "mongodb": (27017,),
-    "mosquitto": (1883,),
     "nginx": (8081,),
     "node-exporter": (9100,),
     "pgbouncer": (6432,),

@@ -109,6 +109,7 @@ KINDS: Mapping[str, Kind] = {
             variables={"REDIS_URL": "url"},
         ),
         Kind(name="memcached", summary="a cache in memory (memcached)", ports={"client": 11211}),
+        Kind(name="mosquitto", summary="a broker for messages of devices (MQTT)", ports={"client": 1883}),
     )
 }
 
