@@ -28,7 +28,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "bento": (4195,),
     "dashboard": (1337,),
     "deck": (8888,),
-    "etcd": (2379,),
     "grafana": (3000,),
     "jaeger": (14317, 14318, 16686),
     "kafka": (9092,),

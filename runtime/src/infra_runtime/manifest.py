@@ -110,6 +110,13 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(name="memcached", summary="a cache in memory (memcached)", ports={"client": 11211}),
         Kind(name="mosquitto", summary="a broker for messages of devices (MQTT)", ports={"client": 1883}),
+        Kind(
+            name="etcd",
+            summary="keys and values for configuration and coordination (etcd)",
+            ports={"client": 2379},
+            # Source: etcd documentation, "etcdctl".
+            variables={"ETCDCTL_ENDPOINTS": "url"},
+        ),
     )
 }
 
