@@ -46,7 +46,8 @@ def test_the_container_accepts_clients_without_a_password() -> None:
     container = made("mosquitto").container
 
     assert container is not None
-    (text,) = container.files.values()
+    ((file, text),) = container.files.items()
+    assert container.command[-2:] == ("-c", file)
     assert "allow_anonymous true" in text
     assert "plugin" not in text
     assert container.exports["url"] == "mqtt://${host}:${port.client}"

@@ -76,10 +76,11 @@ _USERS = {
 #: Writes the users with the hash of the password. Programs of Mosquitto take the password as an argument,
 #: which all users of the machine can read. The password is random, so a hash with few rounds is safe.
 _WRITE_USERS = """\
-import base64, hashlib, json, os, sys
-path, users = sys.argv[1], json.loads(sys.argv[2])
+import os, sys
+path = sys.argv[1]
 if not os.path.exists(path):
-    salt = os.urandom(12)
+    import base64, hashlib, json  # they take longer than the rest
+    users, salt = json.loads(sys.argv[2]), os.urandom(12)
     digest = hashlib.pbkdf2_hmac("sha512", os.environ["INFRA_PASSWORD"].encode(), salt, 101)
     encoded = {"password": base64.b64encode(digest).decode(), "salt": base64.b64encode(salt).decode()}
     users["clients"][0] |= {**encoded, "iterations": 101}
@@ -153,6 +154,7 @@ def mosquitto(settings: MosquittoSettings, _: Contributions = ()) -> ServiceSpec
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            command=("/usr/sbin/mosquitto", "-c", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: in_container},
             # Only containers of the stack can connect to the broker, so it needs no password.
