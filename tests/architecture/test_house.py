@@ -28,6 +28,7 @@ IMPORTED_AS = {
     "pytest-xprocess": "xprocess",
     "python-dotenv": "dotenv",
     "nats-py": "nats",
+    "paho-mqtt": "paho",
     "pyyaml": "yaml",
     "pydantic-settings": "pydantic_settings",
     "pytest-asyncio": "pytest_asyncio",

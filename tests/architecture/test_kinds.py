@@ -17,6 +17,8 @@ SOURCES = [
     for package in ("runtime/src/infra_runtime", "cli/src/infra_cli", "pytest_infra/src/pytest_infra")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
+#: kind → a kind with the same protocol: the name is also that of a client library and of a driver's URL
+SAME_PROTOCOL = {"redis": "valkey", "valkey": "redis"}
 MANIFEST = ROOT / "runtime/src/infra_runtime/manifest.py"
 
 
@@ -57,7 +59,11 @@ def foreign_kinds(path: Path) -> list[str]:
     if not any(kind in text for kind in KINDS):
         return []
     tree = ast.parse(text)
-    return [f"{line}: {kind}" for line, kind in kinds_named_in(tree) if not is_file_of(kind, path)]
+    return [
+        f"{line}: {kind}"
+        for line, kind in kinds_named_in(tree)
+        if not any(is_file_of(owner, path) for owner in {kind, SAME_PROTOCOL.get(kind, kind)})
+    ]
 
 
 def test_a_kind_is_named_only_in_its_own_files_and_in_the_manifest() -> None:

@@ -39,8 +39,11 @@ TIMEOUT = 120.0
 def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
+        own = (page.stem,) if page.parent.name == "services" else ()
         marks = (
-            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail")] if servers else []
+            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", *own)]
+            if servers
+            else []
         )
         yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 

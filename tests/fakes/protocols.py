@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from infra_runtime.services.nats import PROTOCOL as NATS
-from infra_runtime.services.valkey import READY as RESP
+from infra_runtime.services.resp import READY as RESP
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, escape
 
 HOST = "127.0.0.1"

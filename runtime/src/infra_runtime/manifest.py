@@ -108,6 +108,22 @@ KINDS: Mapping[str, Kind] = {
             # Source: Apache Kafka documentation, "Docker": the clients of its examples read this variable.
             variables={"KAFKA_BOOTSTRAP_SERVERS": "bootstrap_servers"},
         ),
+        Kind(
+            name="redis",
+            summary="keys, caches, queues (Redis 7.0, the version before its new licence)",
+            ports={"client": 6380},
+            # The kind that speaks the same protocol sets this variable, too.
+            variables={"REDIS_URL": "url"},
+        ),
+        Kind(name="memcached", summary="a cache in memory (memcached)", ports={"client": 11211}),
+        Kind(name="mosquitto", summary="a broker for messages of devices (MQTT)", ports={"client": 1883}),
+        Kind(
+            name="etcd",
+            summary="keys and values for configuration and coordination (etcd)",
+            ports={"client": 2379},
+            # Source: etcd documentation, "etcdctl".
+            variables={"ETCDCTL_ENDPOINTS": "url"},
+        ),
     )
 }
 

@@ -88,6 +88,16 @@ def test_an_alias_is_found(elsewhere: Path) -> None:
     assert locate(SERVER) == found
 
 
+def test_a_compatible_program_is_used_only_if_the_executable_is_missing(elsewhere: Path) -> None:
+    binary = Binary(name="new-server", instead=SERVER)
+
+    compatible = program(elsewhere / "scripts" / "server")
+    assert locate(binary) == compatible
+
+    found = program(elsewhere / "path" / "new-server")
+    assert locate(binary) == found
+
+
 def test_the_highest_number_of_several_folders_is_tried_first(elsewhere: Path) -> None:
     for version in ("9", "15", "16"):
         program(elsewhere / "opt" / version / "bin" / "server")

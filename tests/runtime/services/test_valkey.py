@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fakes.engine import made, options
-from infra_runtime.services.valkey import READY
+from infra_runtime.services.resp import READY
 from infra_runtime.spec import WriteFile
 
 

@@ -42,6 +42,8 @@ class Binary:
     oldest: int = 0
     #: another executable, whose folder must also contain this executable: both are from the same installation
     beside: Binary | None = None
+    #: a compatible program of another project, which is used if this executable is missing
+    instead: Binary | None = None
     #: true if the service also runs without this executable
     optional: bool = False
 
@@ -148,6 +150,8 @@ def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterat
         return
     yield from _paths(binary, searched)
     yield from _installed((binary.name, *binary.aliases), searched, project)
+    if binary.instead:
+        yield from _places(binary.instead, searched, project)
 
 
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:

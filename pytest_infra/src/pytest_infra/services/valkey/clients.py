@@ -1,4 +1,8 @@
-"""The client fixtures of Valkey, which log in as the user of the test."""
+"""The client fixtures of Valkey and Redis, which log in as the user of the test.
+
+valkey-py is a fork of redis-py: both libraries connect to both servers. The order in `install` of the kit
+determines which of them is used.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ if TYPE_CHECKING:
     import valkey
     import valkey.asyncio
 
+LIBRARIES = frozenset({"valkey", "redis"})
+
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
-    """Yield a synchronous client of Valkey for the test's unit; the client returns texts (`str`)."""
-    library = context.library("valkey", "redis")
+    """Yield a synchronous client for the test's unit; the client returns texts (`str`)."""
+    library = context.library(*_libraries(context))
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:
         yield opened
@@ -24,10 +30,15 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[valkey.asyncio.Valkey]:
-    """Yield an asynchronous client of Valkey for the test's unit; the client returns texts (`str`)."""
-    library = context.library("valkey.asyncio", "redis.asyncio")
+    """Yield an asynchronous client for the test's unit; the client returns texts (`str`)."""
+    library = context.library(*(f"{name}.asyncio" for name in _libraries(context)))
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:
         yield opened
     finally:
         await opened.aclose()
+
+
+def _libraries(context: FixtureContext) -> list[str]:
+    """Return the libraries in the order of the kit's `install`, in which they are tried."""
+    return [name for name in context.install if name in LIBRARIES]

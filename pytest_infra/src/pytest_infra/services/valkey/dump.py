@@ -1,4 +1,4 @@
-"""Write the keys of a test's unit in Valkey to the failure report, as JSON.
+"""Write the keys of a test's unit in Valkey or Redis to the failure report, as JSON.
 
 For each key, the file contains type, seconds to live, length and first elements.
 
@@ -33,7 +33,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     path = folder / f"{unit.id}.json"
     prefix = unit.prefix if isinstance(unit, Keys) else ""
     password = unit.server_password if isinstance(unit, Keys) else unit.get("password", "")
-    with RespConnection(unit.host, unit.port, password) as connection:
+    with RespConnection(unit, password) as connection:
         connection.call("SELECT", unit["database"])
         names = sorted(_scanned(connection, prefix))
         shown = {readable(name): _key(connection, name) for name in names[:KEYS]}

@@ -1,4 +1,4 @@
-"""Valkey: a separate logical database or key prefix for each test, with its own user.
+"""Valkey and Redis: a separate logical database or key prefix for each test, with its own user.
 
 The user has access only to the database or the prefix.
 
@@ -36,9 +36,9 @@ PREFIXES = 256
 
 
 class Keys(Unit):
-    """An isolation unit of Valkey: a logical database, or the keys with a prefix; `url` contains the user.
+    """An isolation unit of Valkey or Redis: a logical database, or the keys with a prefix.
 
-    For a database, `prefix` is empty.
+    `url` contains the user of the unit. For a database, `prefix` is empty.
     """
 
     def __init__(
@@ -95,21 +95,19 @@ class Keys(Unit):
 
 
 def units(context: KitContext) -> Users:
-    """Return the object that provides isolation units (databases or prefixes) of a Valkey service."""
+    """Return the object that provides isolation units (databases or prefixes) of a service."""
     return Users(context.endpoint, context.stack.data, context.variant)
 
 
 class Users:
-    """The isolation units of a Valkey service: databases or prefixes, with a user for each unit.
+    """The isolation units of a service: databases or prefixes, with a user for each unit.
 
     The user is created with the unit. When the user is removed, the server closes the user's connections.
     """
 
     def __init__(self, server: Endpoint, stack: Path, variant: str) -> None:
         self._server = server
-        self._connection = CommandConnection(
-            lambda: RespConnection(server.host, server.port, server.get("password", ""))
-        )
+        self._connection = CommandConnection(lambda: RespConnection(server, server.get("password", "")))
         self._by_prefix = variant == "prefix"
         count = int(self._connection.run(lambda connection: connection.call("CONFIG", "GET", "databases"))[1])
         if count < 2 and not self._by_prefix:

@@ -1,4 +1,4 @@
-"""Send commands to Valkey and read the results.
+"""Send commands to Valkey or Redis and read the results.
 
 Source: Valkey documentation, "RESP protocol".
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class RespConnection(LineConnection):
-    """A connection to Valkey as the default user, which logs in if the server has a password."""
+    """A connection to a server as the default user, which logs in if the server has a password."""
 
-    def __init__(self, host: str, port: int, password: str = "") -> None:
-        super().__init__(host, port)
+    def __init__(self, server: Endpoint, password: str) -> None:
+        super().__init__(server.host, server.port)
+        self._name = server.name
         if password:
             try:
                 self.call("AUTH", password)
@@ -39,7 +41,7 @@ class RespConnection(LineConnection):
             try:
                 results.append(self._value())
             except CommandError as error:
-                failures.append(CommandError(f"valkey: {words[0]}: {error}"))
+                failures.append(CommandError(f"{self._name}: {words[0]}: {error}"))
         if failures:
             raise failures[0]
         return results
