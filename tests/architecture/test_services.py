@@ -33,7 +33,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "jaeger": (14317, 14318, 16686),
     "kafka": (9092,),
     "kubernetes": (6443,),
-    "mariadb": (3306,),
     "memcached": (11211,),
     "mongodb": (27017,),
     "mosquitto": (1883,),

@@ -40,7 +40,9 @@ def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
         marks = (
-            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail")] if servers else []
+            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", "mariadb")]
+            if servers
+            else []
         )
         yield pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 

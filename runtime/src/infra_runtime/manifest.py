@@ -101,6 +101,20 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="mariadb",
+            summary="the relational database that speaks the protocol of MySQL (MariaDB)",
+            ports={"client": 3306},
+            protocols=("mysql",),
+            # Sources: MariaDB documentation, "MariaDB Environment Variables"; the Twelve-Factor App.
+            variables={
+                "DATABASE_URL": "url",
+                "MYSQL_HOST": "host",
+                "MYSQL_TCP_PORT": "port",
+                "MYSQL_PWD": "password",
+                "MYSQL_UNIX_PORT": "socket",
+            },
+        ),
     )
 }
 
