@@ -38,7 +38,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "mosquitto": (1883,),
     "nginx": (8081,),
     "node-exporter": (9100,),
-    "pgbouncer": (6432,),
     "postgres-exporter": (9187,),
     "prometheus": (9090,),
     "rabbitmq": (5672, 15672),

@@ -40,7 +40,11 @@ def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
         marks = (
-            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", "mariadb")]
+            [
+                pytest.mark.real(
+                    "nats", "postgres", "valkey", "caddy", "pocketbase", "mail", "mariadb", "pgbouncer"
+                )
+            ]
             if servers
             else []
         )

@@ -115,6 +115,11 @@ KINDS: Mapping[str, Kind] = {
                 "MYSQL_UNIX_PORT": "socket",
             },
         ),
+        Kind(
+            name="pgbouncer",
+            summary="a pool of connections to a PostgreSQL server (PgBouncer)",
+            ports={"client": 6432},
+        ),
     )
 }
 
@@ -127,6 +132,8 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
+#: the kind of the servers in front of which a connection pool can be
+POOLED_KIND = KINDS["postgres"]
 
 
 @functools.cache
