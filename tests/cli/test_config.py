@@ -166,6 +166,16 @@ def test_one_of_several_instances_has_the_names_that_clients_read(services: list
     assert values["ANALYTICS_URL"] == "of analytics"
 
 
+def test_of_two_kinds_with_the_same_name_the_first_one_of_the_manifest_has_it() -> None:
+    exports = {name: {"url": f"of {name}", "host": "h"} for name in ("mariadb", "postgres")}
+
+    values = variables(exports, {name: name for name in exports})
+
+    assert values["DATABASE_URL"] == "of postgres"
+    assert values["MYSQL_HOST"] == "h"
+    assert variables({"mariadb": exports["mariadb"]}, {"mariadb": "mariadb"})["DATABASE_URL"] == "of mariadb"
+
+
 def test_a_users_service_with_the_name_of_a_kind_has_no_conventional_names() -> None:
     assert "DATABASE_URL" not in variables({"postgres": {"url": "u"}}, {"postgres": ""})
 

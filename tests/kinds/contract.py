@@ -27,6 +27,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         ("test_data_of_development_survives_a_kill", "test_a_snapshot_brings_the_state_back"),
         "a cache whose items are only in memory",
     ),
+    "pgbouncer": {
+        "test_two_instances_have_different_ports_and_data": "both are in front of the same PostgreSQL server",
+    },
     "caddy": {
         "test_data_of_development_survives_a_kill": (
             "its routes come from the stack file; one that the admin API added is in memory"

@@ -67,12 +67,13 @@ def started(kind: str, folder: Path, environment: str, *further: str) -> Iterato
     names = (kind, *further)
     tables = "".join(f'[services.{name}]\nkind = "{kind}"\n' for name in further)
     (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
-    ports = {name: {port: free_port() for port in made(kind).ports} for name in names}
+    kinds = {**dict.fromkeys(names, kind), **{name: name for name in made(kind).all_needs()}}
+    ports = {name: {port: free_port() for port in made(of).ports} for name, of in kinds.items()}
     with infra.start(
         directory=folder,
         environment=environment,
         data=folder / "data",
-        overrides={"services": {name: {"ports": ports[name]} for name in names}},
+        overrides={"services": {name: {"ports": numbers} for name, numbers in ports.items()}},
     ) as stack:
         for name in names:
             contract.subject(kind).write(stack[name], name, "written when ready")

@@ -35,6 +35,8 @@ class KitContext:
     #: a function that returns the plan of the service and its dependencies, with which copies of the service
     #: are started
     resolve: Callable[[], Resolved]
+    #: returns the unit, or the server, that the fixture of another service has returned; None without it
+    current: Callable[[str], Endpoint | None] = lambda _: None
     #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
     alone: Callable[[], bool] = lambda: False
     #: returns whether the running test has the marker `infra_exclusive` for the service, under xdist

@@ -121,6 +121,8 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
 
         service = instance.service
         registry = unit_registry_of(request.config)
+        if fixture := registry.upstream(service):
+            request.getfixturevalue(fixture)
         with registry.unit(
             service,
             request.node.nodeid,

@@ -85,6 +85,11 @@ class UnitRegistry:
                 self.live.remove(unit)
                 units.release(unit)
 
+    def upstream(self, service: str) -> str:
+        """Return the name of the fixture that must exist before a unit of the service; empty if none must."""
+        export = self._instances[service].kit.upstream
+        return self._instances[self._session.service(service)[export]].fixture if export else ""
+
     def close(self) -> None:
         """Remove all isolation units of this process.
 
@@ -144,6 +149,7 @@ class UnitRegistry:
                 executables=self._session.executables,
                 config=self._config,
                 resolve=lambda: self._session.resolved(instance.service),
+                current=self.current.get,
                 alone=lambda: self._session.alone(instance.service),
                 exclusive=lambda: self._session.exclusive(instance.service),
                 stops=self._session.stops,

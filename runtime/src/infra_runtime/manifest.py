@@ -124,6 +124,25 @@ KINDS: Mapping[str, Kind] = {
             # Source: etcd documentation, "etcdctl".
             variables={"ETCDCTL_ENDPOINTS": "url"},
         ),
+        Kind(
+            name="mariadb",
+            summary="the relational database that speaks the protocol of MySQL (MariaDB)",
+            ports={"client": 3306},
+            protocols=("mysql",),
+            # Sources: MariaDB documentation, "MariaDB Environment Variables"; the Twelve-Factor App.
+            variables={
+                "DATABASE_URL": "url",
+                "MYSQL_HOST": "host",
+                "MYSQL_TCP_PORT": "port",
+                "MYSQL_PWD": "password",
+                "MYSQL_UNIX_PORT": "socket",
+            },
+        ),
+        Kind(
+            name="pgbouncer",
+            summary="a pool of connections to a PostgreSQL server (PgBouncer)",
+            ports={"client": 6432},
+        ),
     )
 }
 
@@ -136,6 +155,8 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
+#: the kind of the servers in front of which a connection pool can be
+POOLED_KIND = KINDS["postgres"]
 
 
 @functools.cache

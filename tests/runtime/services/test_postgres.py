@@ -14,6 +14,7 @@ import pytest
 from fakes import seccomp
 from fakes.engine import made, options
 from fakes.stacks import alive, journal_events, until
+from fakes.suite import free_port
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
 from infra_runtime.host import file_lock, shared_memory
@@ -95,6 +96,68 @@ def test_a_cluster_needs_an_executable_of_its_version() -> None:
     (step,) = (step for step in made("postgres", version=17).prepare if isinstance(step, RequireFile))
 
     assert (step.path, step.text) == ("${data}/cluster/PG_VERSION", "17")
+
+
+def test_extensions_are_created_in_the_seed_and_in_a_cluster_that_exists() -> None:
+    spec = made("postgres", extensions="vector, cube", options={"shared_preload_libraries": "x"})
+    (seed,) = (step for step in spec.prepare if isinstance(step, Seed))
+
+    for step, folder in ((seed.steps[-1], "${out}"), (spec.prepare[-1], "${data}")):
+        assert isinstance(step, Run)
+        assert {f"{folder}/extensions", f"{folder}/cluster", "vector\ncube"} <= set(step.command)
+        assert "shared_preload_libraries=x" in step.command
+    assert not [step for step in made("postgres").prepare if isinstance(step, Run)]
+
+
+@pytest.mark.parametrize("name", ["a b", 'a"b', "a;b", "$(a)"])
+def test_an_extension_with_an_impossible_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of an extension"):
+        made("postgres", extensions=[name])
+
+
+def test_the_container_creates_the_extensions_that_its_image_has() -> None:
+    official, own = made("postgres", extensions=["cube"]), made("postgres", extensions=["vector"], image="x")
+    impossible = made("postgres", extensions=["vector"])
+
+    assert official.container is not None
+    assert own.container is not None
+    assert impossible.container is not None
+    (script,) = official.container.files.values()
+    assert script.splitlines() == [
+        "\\connect template1",
+        'create extension if not exists "cube" cascade;',
+        "\\connect postgres",
+        'create extension if not exists "cube" cascade;',
+    ]
+    assert (official.container.problem, own.container.problem) == ("", "")
+    assert "does not have the extension 'vector'" in impossible.container.problem
+
+
+@pytest.mark.real("postgres")
+def test_a_real_cluster_that_exists_gets_new_extensions(run) -> None:
+    arguments = {"environment": "development", "port": free_port()}
+    with run("postgres", **arguments) as stack, psycopg.connect(stack.postgres.url) as connection:
+        connection.execute("create table pets as select 'Ada' as name")
+
+    with run("postgres", extensions=["earthdistance"], **arguments) as stack:
+        with psycopg.connect(stack.postgres.url, autocommit=True) as connection:
+            connection.execute("create database shop")
+            assert connection.execute("select name from pets").fetchall() == [("Ada",)]
+        for database in ("postgres", "shop"):
+            url = stack.postgres.url.rpartition("/")[0] + f"/{database}"
+            with psycopg.connect(url) as connection:
+                query = "select extname from pg_extension order by 1"
+                names = [name for (name,) in connection.execute(query).fetchall()]
+            assert names == ["cube", "earthdistance", "plpgsql"]
+
+
+@pytest.mark.real("postgres")
+def test_an_extension_that_a_real_server_does_not_have_is_an_error_with_a_hint(run) -> None:
+    with pytest.raises(StartError) as error:
+        run("postgres", extensions=["cube", "missing"])
+
+    assert 'extension "missing" is not available' in str(error.value)
+    assert "set `binary` in the table `[services.postgres]`" in str(error.value)
 
 
 @pytest.mark.real("postgres")

@@ -19,14 +19,14 @@ def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]
 
     `exports` is service → export → value, `kinds` is service → kind. Well-known names, such as DATABASE_URL,
     are read by client libraries and contain the value of the instance with the name of its kind, or else of
-    the first instance in alphabetical order.
+    the first instance in alphabetical order. If several kinds have the same name, the first kind is used.
     """
     values = {
         f"{service}_{name}".upper().replace("-", "_"): value
         for service, exported in exports.items()
         for name, value in exported.items()
     }
-    for kind in KINDS.values():
+    for kind in reversed([*KINDS.values()]):
         instances = sorted(service for service in exports if kinds.get(service) == kind.name)
         if not instances:
             continue

@@ -8,17 +8,19 @@ with `-` go to `postgres`, POSTGRES_PASSWORD_FILE names a file with the password
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from infra_runtime.binaries import Binary, major_version
-from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
+from infra_runtime.services import postgres_extensions
 from infra_runtime.spec import (
     Container,
     PostgresProbe,
@@ -43,6 +45,10 @@ _PORTS = KINDS["postgres"].ports
 IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
 #: the locales of the Debian variants of the image, besides those that are part of PostgreSQL
 _IMAGE_LOCALES = frozenset({"en_US.utf8", "en_US.UTF-8", "C", "C.UTF-8"})
+#: the databases of a new cluster of which users' databases are copies, or that users use directly
+_DATABASES = ("template1", "postgres")
+#: the container's script runs it when the cluster is new
+_CONTAINER_FILE = "/docker-entrypoint-initdb.d/extensions.sql"
 #: parameters that the local engine alone uses
 _LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
 
@@ -59,8 +65,18 @@ class PostgresSettings(ServiceSettings):
     version: int = Field(18, ge=OLDEST, le=99)
     #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"
+    #: extensions that every database has, such as `vector`
+    extensions: Words = ()
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
+
+    @field_validator("extensions")
+    @classmethod
+    def _without_quotes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(f"{name!r} is not the name of an extension")
+        return names
 
 
 #: POSIX shared memory would remain in /dev/shm after a SIGKILL; in a container, it has only 64 MB
@@ -91,7 +107,8 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         **settings.options,
     }
     flags = [word for name, value in parameters.items() for word in ("-c", f"{name}={value}")]
-    seed = Seed(into="${data}", steps=(Run(command=_initdb(settings), env=_ENV),))
+    initdb = Run(command=_initdb(settings), env=_ENV)
+    seed = Seed(into="${data}", steps=(initdb, *_extensions(settings, "${out}")))
     probe = replace(
         PROTOCOL,
         password="${secret.password}",  # noqa: S106 - a reference
@@ -113,7 +130,13 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         name="postgres",
         command=("${bin.postgres}", "-D", CLUSTER, *flags),
         env={**_ENV, **settings.env},
-        prepare=(seed, Secret(path="${data}/password.secret"), same_version, no_pid_file),
+        prepare=(
+            seed,
+            Secret(path="${data}/password.secret"),
+            same_version,
+            no_pid_file,
+            *_extensions(settings, "${data}"),
+        ),
         ports=settings.port_map(),
         ready=probe,
         exports={
@@ -143,6 +166,12 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
             f"the official image does not have the locale {settings.locale!r}; `locale` can be"
             f" {', '.join(sorted(_IMAGE_LOCALES))}, or set `image` to an image that has this locale"
         )
+    missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB)
+    if not settings.image and missing:
+        problem = (
+            f"the official image does not have the extension {missing[0]!r}; set `image` to an image that has"
+            " it, such as `pgvector/pgvector:pg18` for `vector`"
+        )
     return Container(
         image=settings.image
         or f"postgres:{IMAGE_TAGS.get(settings.version, f'{settings.version}-bookworm')}",
@@ -160,6 +189,9 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
             **settings.env,
         },
         secret_files={"POSTGRES_PASSWORD_FILE": "password"},
+        files={_CONTAINER_FILE: postgres_extensions.script(settings.extensions, _DATABASES)}
+        if settings.extensions
+        else {},
         data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
         ports={"client": 5432},
         # The check uses TCP: while the script creates the cluster, a temporary server listens on the socket.
@@ -175,6 +207,23 @@ def _locale(settings: PostgresSettings) -> tuple[str, ...]:
     if settings.version >= 17:
         return ("--no-locale", "--locale-provider=builtin", f"--builtin-locale={settings.locale}")
     return ("--no-locale",)
+
+
+def _extensions(settings: PostgresSettings, folder: str) -> tuple[Run, ...]:
+    """Return the step that creates the extensions of the settings in a cluster; empty without extensions."""
+    if not settings.extensions:
+        return ()
+    # Some extensions require that the server has loaded their library at its start.
+    preloaded = settings.options.get("shared_preload_libraries", "")
+    parameters = ("-c", f"shared_preload_libraries={preloaded}") if preloaded else ()
+    step = postgres_extensions.creation(
+        settings.extensions,
+        _DATABASES,
+        marker=f"{folder}/{postgres_extensions.MARKER}",
+        server=("${bin.postgres}", "--single", "-D", f"{folder}/cluster", *parameters),
+        hint=postgres_extensions.HINT.format(service=KINDS["postgres"].name),
+    )
+    return (step,)
 
 
 #: the server does not start if the user's locale is not installed on the machine

@@ -6,13 +6,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes.suite import Suite
 from infra_runtime.engines.local import engine as stacks
-from infra_runtime.engines.local.stack import Stack
+from infra_runtime.engines.local.stack import Endpoint, Stack
+from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.services.postgres.isolation import template_key
 
 pytestmark = pytest.mark.real("postgres")
 
@@ -172,6 +175,41 @@ def test_databases_are_not_dropped_one_by_one_if_the_server_stops(suite: Suite) 
         suite.run().assert_outcomes(passed=1)
 
     assert (suite.root / "closed").read_text().split() == ["False", "True"]
+
+
+# --- extensions ------------------------------------------------------------------------------------
+
+
+def test_the_databases_of_the_tests_have_the_extensions_of_the_stack_file(suite: Suite) -> None:
+    suite.stack("[services.postgres]\nextensions = ['earthdistance']\n")
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(postgres_connection, number):
+            rows = postgres_connection.execute("select extname from pg_extension order by 1").fetchall()
+            assert [name for (name,) in rows] == ["cube", "earthdistance", "plpgsql"]
+            postgres_connection.execute("create table places as select '(1, 2, 3)'::cube as place")
+            postgres_connection.commit()
+        """
+    )
+
+    suite.run().assert_outcomes(passed=3)
+
+
+def test_other_extensions_have_another_template(tmp_path: Path) -> None:
+    """A cluster that exists can get new extensions, but its templates do not get them."""
+    server = Endpoint("postgres", {}, {}, str(tmp_path))
+    migrations = Migrations(run=print, key="0123456789abcdef")
+
+    keys = [template_key(migrations, server)]
+    for names in ("vector\n", "vector\ncube\n"):
+        (tmp_path / "extensions").write_text(names)
+        keys.append(template_key(migrations, server))
+
+    assert keys[0] == migrations.key
+    assert len({*keys}) == 3
 
 
 # --- migrations ------------------------------------------------------------------------------------

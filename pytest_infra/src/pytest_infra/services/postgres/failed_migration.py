@@ -10,6 +10,7 @@ from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.services.postgres_extensions import HINT as EXTENSION_HINT
 from pytest_infra.isolation.migrations import Migrations
 
 #: the number of lines of a statement in an error
@@ -22,8 +23,7 @@ _STATEMENT_VARIABLES = ("query", "statement")
 _HINTS = {
     re.compile(r'extension "([^"]+)" is not available'): (
         "This PostgreSQL has no extension {0}; the view pg_available_extensions lists the extensions of the"
-        " server. To use an installed server that has the extension, set `binary` in the table"
-        ' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
+        f" server. {EXTENSION_HINT}"
     ),
     re.compile(r'role "([^"]+)" does not exist'): (
         "Create the role in an earlier migration, or write the dump with"

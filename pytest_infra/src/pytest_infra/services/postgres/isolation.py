@@ -8,6 +8,8 @@ import pytest
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.host.file_copy import spread
+from infra_runtime.services.postgres_extensions import MARKER
+from pytest_infra.isolation.migrations import Migrations, key_of
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit, Units
@@ -47,7 +49,7 @@ class Databases:
         self._report = Notes.of(context.config).add_message
         self._psycopg = driver(server.name)
         self._migrations = context.parameters["migrations"]
-        self._template = template.TEMPLATE + self._migrations.key
+        self._template = template.TEMPLATE + template_key(self._migrations, server)
         self._start_number = _start_number(server)
         spread(str(server.data / "cluster" / "base"))
         self._factory = DatabaseFactory(
@@ -187,6 +189,15 @@ def unkept(server: Endpoint) -> list[str]:
 def owner_of(database: str) -> str:
     """Return the token of the process that created a test's database, from the name of the database."""
     return database.removeprefix(CLONE).partition("_")[0]
+
+
+def template_key(migrations: Migrations, server: Endpoint) -> str:
+    """Return the key of a template: of the migrations, and of the extensions if the cluster has any."""
+    try:
+        extensions = (server.data / MARKER).read_bytes()
+    except OSError:
+        return migrations.key
+    return key_of([migrations.key.encode(), extensions])
 
 
 def _start_number(server: Endpoint) -> int:

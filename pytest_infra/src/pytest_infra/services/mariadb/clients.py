@@ -1,0 +1,35 @@
+"""The client fixtures of MariaDB, which are connected to the database of the test as its user."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.kit_context import FixtureContext
+from pytest_infra.services.mariadb.driver import address
+
+if TYPE_CHECKING:
+    import aiomysql
+    import pymysql
+
+
+def connection(context: FixtureContext, unit: Endpoint) -> Iterator[pymysql.Connection[Any]]:
+    """Yield a PyMySQL connection to the test's database; uncommitted changes are rolled back at the end."""
+    library = context.library("pymysql")
+    opened = library.connect(**address(unit), database=unit["database"])
+    try:
+        yield opened
+    finally:
+        if opened.open:
+            opened.close()
+
+
+async def aiomysql_connection(context: FixtureContext, unit: Endpoint) -> AsyncIterator[aiomysql.Connection]:
+    """Yield an aiomysql connection to the test's database; uncommitted changes are rolled back at the end."""
+    library = context.library("aiomysql")
+    opened = await library.connect(**address(unit), db=unit["database"])
+    try:
+        yield opened
+    finally:
+        await opened.ensure_closed()

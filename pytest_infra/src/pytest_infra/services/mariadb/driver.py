@@ -1,0 +1,58 @@
+"""Import PyMySQL, the driver with which databases are created and dropped, and connect to a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pymysql
+
+#: The seconds to wait for a connection, and for a lock that a test may hold.
+PATIENCE, LOCK_PATIENCE = 10, 5
+
+
+def driver(service: str) -> Any:
+    """Return the module pymysql; raise `ConfigurationError` if it is not installed."""
+    try:
+        import pymysql
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{service}: a database for each test needs PyMySQL",
+            hint="Install it with `python -m pip install 'pytest-infra[mariadb]'`, or share the server:"
+            f" `infra_isolation = {service}: off`.",
+        ) from error
+    return pymysql
+
+
+def address(endpoint: Endpoint) -> Mapping[str, Any]:
+    """Return the arguments with which PyMySQL and aiomysql connect to the database of an endpoint.
+
+    If the server has a Unix socket, the arguments contain its path.
+    """
+    names = ("user", "password", "host")
+    socket = {"unix_socket": endpoint["socket"]} if "socket" in endpoint else {}
+    return {**{name: endpoint[name] for name in names}, "port": int(endpoint["port"]), **socket}
+
+
+def connect(endpoint: Endpoint, **options: Any) -> pymysql.Connection[Any]:
+    """Return a connection in which each statement is a transaction, and waits for locks at most 5 seconds."""
+    opened: pymysql.Connection[Any] = driver(endpoint.name).connect(
+        **address(endpoint),
+        autocommit=True,
+        connect_timeout=PATIENCE,
+        init_command=f"set lock_wait_timeout = {LOCK_PATIENCE}, innodb_lock_wait_timeout = {LOCK_PATIENCE}",
+        **options,
+    )
+    return opened
+
+
+def execute(connection: pymysql.Connection[Any], *statements: str) -> list[tuple[Any, ...]]:
+    """Execute statements, and return the rows of the last one."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return list(cursor.fetchall())

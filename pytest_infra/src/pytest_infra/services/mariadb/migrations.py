@@ -1,0 +1,103 @@
+"""Read the migrations of a database: SQL files, functions, or a list of them.
+
+Each new database runs the migrations, because MariaDB cannot clone a database.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.migrations import (
+    Migrations,
+    Source,
+    combined,
+    contents,
+    flattened,
+    imported,
+    key_of,
+)
+from pytest_infra.services.mariadb.driver import connect, driver
+
+#: the command of the client `mariadb` that changes the end of a statement, which mysqldump writes
+_DELIMITER = re.compile(r"^[ \t]*delimiter[ \t]+(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
+def read(source: Source, root: Path, where: str) -> Migrations:
+    """Return the migrations for an ini value, or for the value of the fixture `where`.
+
+    Raises:
+        ConfigurationError: the value does not describe migrations.
+    """
+    return combined([_read(part, root, place) for part, place in flattened(source, where)])
+
+
+def _read(source: Source, root: Path, where: str) -> Migrations:
+    """Return the migrations of one source, which is not a list."""
+    if isinstance(source, Migrations):
+        return source
+    if callable(source):
+        return Migrations.of(source)
+    text = str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else ""
+    path = root / Path(text).expanduser()
+    if text and (path.is_dir() or (path.suffix == ".sql" and path.is_file())):
+        files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
+        if not files:
+            raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
+        return Migrations(run=lambda database: _run(files, database), key=key_of(contents(files)))
+    if ":" in text:
+        return imported(text, where)
+    raise ConfigurationError(
+        f"{text or source!r} is neither a SQL file nor a folder of SQL files nor MODULE:FUNCTION",
+        where=where,
+        hint="A relative path refers to the root directory of pytest.",
+    )
+
+
+def _run(files: Sequence[Path], database: Endpoint) -> None:
+    """Run the files in one session, in which a `USE` or `SET` also applies to later files."""
+    library = driver(database.name)
+    options = {"database": database["database"], "client_flag": library.constants.CLIENT.MULTI_STATEMENTS}
+    with connect(database, **options) as connection, connection.cursor() as cursor:
+        for file in files:
+            text = file.read_text(encoding="utf-8-sig")
+            for part, line in parts(text):
+                done = 0
+                try:
+                    cursor.execute(part)
+                    done = 1
+                    while cursor.nextset():
+                        done += 1
+                except library.Error as error:
+                    raise ConfigurationError(
+                        f"{error.args[-1]} (error {error.args[0]}, statement {done + 1} from line {line})",
+                        where=f"{file}:{line}",
+                        hint="Correct the migration.",
+                    ) from error
+
+
+def parts(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the parts of a file that are sent to the server together, with the line of their beginning.
+
+    A part contains several statements, except after the command DELIMITER, which the server does not know:
+    the statements after it are parts.
+    """
+    delimiter, begin = ";", 0
+    for match in [*_DELIMITER.finditer(text), None]:
+        end = match.start() if match else len(text)
+        for part, offset in _separated(text[begin:end], delimiter):
+            yield part, text.count("\n", 0, begin + offset) + 1
+        if match:
+            delimiter, begin = match[1], match.end()
+
+
+def _separated(text: str, delimiter: str) -> Iterator[tuple[str, int]]:
+    offset = 0
+    for part in [text] if delimiter == ";" else text.split(delimiter):
+        if stripped := part.strip():
+            yield stripped, offset + part.index(stripped)
+        offset += len(part) + len(delimiter)

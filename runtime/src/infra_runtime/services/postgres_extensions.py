@@ -1,0 +1,65 @@
+"""The extensions of the setting `extensions` of PostgreSQL, which all databases have.
+
+PostgreSQL creates each database as a copy of the database `template1`. A server in single-user mode creates
+the extensions in this database, and in others that exist, before the server starts.
+
+Sources: PostgreSQL documentation, "postgres" (`--single`), "Template Databases" and "exit_on_error".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra_runtime.spec import Run
+
+#: the file with the names of the extensions that the cluster has, one name in each line
+MARKER = "extensions"
+#: the hint for a server that does not have an extension
+HINT = (
+    "To use an installed server that has the extension, set `binary` in the table"
+    ' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
+)
+#: The arguments are the path of the marker, the names of the extensions and of the databases, the hint, and
+#: the command of the server. A shell needs two milliseconds to find out that there is nothing to do; the
+#: interpreter of Python would need thirty.
+_SCRIPT = """
+marker=$1 names=$2 databases=$3 hint=$4
+shift 4
+[ -f "$marker" ] && [ "$(cat "$marker")" = "$names" ] && exit 0
+for database in $databases; do
+  for name in $names; do
+    echo "create extension if not exists \\"$name\\" cascade;"
+  done | "$@" "$database" >/dev/null || { echo "$hint" >&2; exit 1; }
+done
+echo "$names" >"$marker"
+"""
+_CONTRIB = """
+adminpack amcheck autoinc bloom btree_gin btree_gist citext cube dblink dict_int dict_xsyn
+earthdistance file_fdw fuzzystrmatch hstore insert_username intagg intarray isn lo ltree moddatetime
+old_snapshot pageinspect pg_buffercache pg_freespacemap pg_logicalinspect pg_prewarm
+pg_stat_statements pg_surgery pg_trgm pg_visibility pg_walinspect pgcrypto pgrowlocks pgstattuple
+plpgsql postgres_fdw refint seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time unaccent
+uuid-ossp xml2
+"""
+#: the extensions that are part of PostgreSQL, in one of the supported versions
+CONTRIB = frozenset(_CONTRIB.split())
+
+
+def creation(
+    names: Sequence[str], databases: Sequence[str], *, marker: str, server: Sequence[str], hint: str
+) -> Run:
+    """Return the step that creates extensions in databases of a cluster, unless the marker has their names.
+
+    `server` is the command of the server in single-user mode, without the name of a database.
+    """
+    arguments = (marker, "\n".join(names), " ".join(databases), hint)
+    return Run(
+        command=("/bin/sh", "-c", _SCRIPT, "sh", *arguments, *server, "-c", "exit_on_error=on"),
+        env={"LC_ALL": "C"},
+    )
+
+
+def script(names: Sequence[str], databases: Sequence[str]) -> str:
+    """Return a file for psql that creates the extensions in the databases."""
+    statements = "".join(f'create extension if not exists "{name}" cascade;\n' for name in names)
+    return "".join(f"\\connect {database}\n{statements}" for database in databases)
