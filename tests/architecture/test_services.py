@@ -46,7 +46,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "redis": (6380,),
     "redis-exporter": (9121,),
     "registry": (5000,),
-    "s3": (8333,),
     "telemetry": (4317, 4318, 4319),
     "traefik": (8082,),
     "victorialogs": (9428,),

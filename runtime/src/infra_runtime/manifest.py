@@ -101,6 +101,30 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="s3",
+            summary="objects in buckets, with the protocol of S3 (SeaweedFS)",
+            ports={
+                "client": 8333,
+                "client_grpc": 18333,
+                "filer": 8334,
+                "filer_grpc": 18334,
+                "volume": 8335,
+                "volume_grpc": 18335,
+                "master": 9333,
+                "master_grpc": 19333,
+            },
+            # Source: AWS SDKs and Tools Reference Guide, "Settings reference". The variable for all services
+            # is set only for an engine that has other services than S3.
+            variables={
+                "AWS_ENDPOINT_URL_S3": "url",
+                "AWS_ENDPOINT_URL": "endpoint_url",
+                "AWS_ACCESS_KEY_ID": "access_key",
+                "AWS_SECRET_ACCESS_KEY": "secret_key",
+                "AWS_DEFAULT_REGION": "region",
+                "AWS_REGION": "region",
+            },
+        ),
     )
 }
 
