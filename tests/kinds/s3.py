@@ -24,8 +24,9 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     try:
         answer = _client(endpoint).get_object(Bucket=_bucket(endpoint), Key=name)
     except ClientError as error:
-        assert error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket"}
-        return None
+        if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket"}:
+            return None
+        raise
     return answer["Body"].read().decode()
 
 

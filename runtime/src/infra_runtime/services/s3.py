@@ -51,7 +51,7 @@ class S3Settings(ServiceSettings):
     durable: bool = True
     #: the name of the region, for clients; it has no effect on the server
     region: str = "us-east-1"
-    #: the number of identities `test1`, `test2`, … for the plugin's tests, each with buckets of its own
+    #: the number of identities `test1`, `test2`, … for the plugin's tests, each with separate buckets
     accounts: int = Field(0, ge=0, le=1000)
 
 
@@ -134,7 +134,7 @@ def _programs(settings: S3Settings) -> list[dict[str, Any]]:
             "-mdir=./master",
             "-telemetry=false",
             f"-volumeSizeLimitMB={1024 if settings.durable else 64}",
-            # Web pages can send requests to the port. The plugin uses it in tests, where the number is random.
+            # Web pages can send requests to the port. The plugin uses it in tests, with a random number.
             *(() if settings.accounts else ("-disableHttp",)),
         ),
         # A volume is a file that grows; the number limits only the number of buckets.
@@ -178,7 +178,7 @@ def _program(
 
 
 def _identities(settings: S3Settings) -> dict[str, Any]:
-    """Return the users of SeaweedFS; a user for tests has only the buckets whose names begin with its name."""
+    """Return the users of SeaweedFS; a user for tests has the buckets whose names begin with its name."""
     tests = [
         _identity(f"test{number}", "${secret.accounts}", f"Admin:test{number}-*")
         for number in range(1, settings.accounts + 1)

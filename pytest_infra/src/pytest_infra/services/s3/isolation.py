@@ -62,7 +62,7 @@ class Buckets:
         return Bucket(self._server, name, label, self._factory.keys(name))
 
     def release(self, unit: Unit) -> None:
-        """Delete all buckets of a test's user in the background, and create a new bucket for the next test."""
+        """Delete all buckets of a test's user and create a new bucket, in the background."""
         if unit.keep:
             self._factory.keep(unit.id)
         else:
@@ -125,7 +125,7 @@ class _BucketFactory:
         url = f"http://{self._server.host}:{port}/vol/grow?count=1&collection={name}"
         with (
             contextlib.suppress(urllib.error.HTTPError),  # the first write then creates the volume
-            urllib.request.urlopen(url, timeout=PATIENCE),  # noqa: S310 - the scheme is http
+            urllib.request.urlopen(url, timeout=PATIENCE),
         ):
             pass
 

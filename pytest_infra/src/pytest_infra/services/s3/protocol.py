@@ -6,14 +6,14 @@ API Reference, "AssumeRole".
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import http.client
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from infra_runtime.engines.local.stack import Endpoint
@@ -45,12 +45,12 @@ class Storage:
         answer = _parsed(self.request("GET", "/"))
         return [_text(bucket, "Name") for bucket in answer.iter("Bucket")]
 
-    def versions(self, bucket: str) -> Iterator[list[Object]]:
-        """Yield pages of at most 1000 versions of the objects in a bucket."""
+    def versions(self, bucket: str, size: int = 1000) -> Iterator[list[Object]]:
+        """Yield the versions of the objects in a bucket, in pages of at most `size`."""
         marker: dict[str, str] = {}
         while True:
             answer = _parsed(
-                self.request("GET", f"/{bucket}", {"versions": "", "max-keys": "1000", **marker})
+                self.request("GET", f"/{bucket}", {"versions": "", "max-keys": str(size), **marker})
             )
             found = [entry for entry in answer if entry.tag in {"Version", "DeleteMarker"}]
             yield [
@@ -149,7 +149,7 @@ class Storage:
         self, method: str, path: str, arguments: str, body: bytes, headers: Mapping[str, str], service: str
     ) -> dict[str, str]:
         """Return the headers of a request, with its signature."""
-        moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        moment = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
         all_headers = {
             **headers,
@@ -159,34 +159,34 @@ class Storage:
         }
         names = ";".join(sorted(all_headers))
         lines = "".join(f"{name}:{all_headers[name].strip()}\n" for name in sorted(all_headers))
-        canonical = "\n".join((method, path, arguments, lines, names, digest))
+        canonical = f"{method}\n{path}\n{arguments}\n{lines}\n{names}\n{digest}"
         scope = f"{moment[:8]}/{self._region}/{service}/aws4_request"
-        text = "\n".join(
-            ("AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest())
-        )
+        text = "\n".join(("AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()))
         key = f"AWS4{self._secret_key}".encode()
         for part in (*scope.split("/"), text):
             key = hmac.digest(key, part.encode(), "sha256")
         credential = f"{self._access_key}/{scope}"
-        authorization = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+        authorization = (
+            f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+        )
         return {**all_headers, "authorization": authorization}
 
 
-def _parsed(content: bytes) -> ElementTree.Element:
+def _parsed(content: bytes) -> ET.Element:
     """Return the root of an XML document, in which the names of elements have no namespace."""
-    root = ElementTree.fromstring(content)  # noqa: S314 - the document is from a server of this stack
+    root = ET.fromstring(content)  # noqa: S314 - the document is from a server of this stack
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
 
 
-def _text(element: ElementTree.Element, tag: str) -> str:
+def _text(element: ET.Element, tag: str) -> str:
     return element.findtext(tag) or ""
 
 
 def _reason(content: bytes) -> str:
     try:
         root = _parsed(content)
-    except ElementTree.ParseError:
+    except ET.ParseError:
         return repr(content[:200])
     return f"{_text(root, 'Code')}: {_text(root, 'Message')}"
