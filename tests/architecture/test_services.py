@@ -39,7 +39,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "rabbitmq": (5672, 15672),
     "redis-exporter": (9121,),
     "registry": (5000,),
-    "s3": (8333,),
     "telemetry": (4317, 4318, 4319),
     "traefik": (8082,),
     "victorialogs": (9428,),
@@ -108,13 +107,13 @@ def test_every_executable_of_a_kind_names_the_extra_or_has_the_recipe_that_insta
     """The error for a missing executable shows it."""
     extra = KINDS[name].extra
     binaries = catalogue.entry(name).binaries
+    kit = recipes.kit().values()
 
-    assert {binary.extra for binary in binaries} == {extra}
-    if extra:
-        assert extra in PROJECT["optional-dependencies"]
-    else:
-        kit = recipes.kit().values()
-        assert [binary.name for binary in binaries if not recipes.providing(binary.name, kit)] == []
+    assert {binary.extra for binary in binaries if not binary.optional} == {extra}
+    assert {binary.extra for binary in binaries} - {""} <= PROJECT["optional-dependencies"].keys()
+    assert [
+        binary.name for binary in binaries if not binary.extra and not recipes.providing(binary.name, kit)
+    ] == []
 
 
 @services

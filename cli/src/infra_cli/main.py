@@ -80,9 +80,16 @@ GROUPS = {
     "export": "Write the stack as files for other programs, such as Docker Compose.",
     "dev": "Check the machine, failure reports of tests, and OpenAPI documents.",
 }
+#: command outside of the groups → module
+SINGLE_COMMANDS: Mapping[str, str] = {"tools": "infra_cli.commands.tools"}
 #: command → its full name, of the first group that has such a command
 PATHS = {
-    name: f"infra {group} {name}" for group, commands in reversed(list(COMMANDS.items())) for name in commands
+    **{name: f"infra {name}" for name in SINGLE_COMMANDS},
+    **{
+        name: f"infra {group} {name}"
+        for group, commands in reversed(list(COMMANDS.items()))
+        for name in commands
+    },
 }
 #: The exit codes with which a shell reports that SIGINT or SIGPIPE has ended a program.
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -117,8 +124,14 @@ class Root(usage_errors.Group):
     all_commands = PATHS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names of the command groups, in the order of `COMMANDS`."""
-        return list(COMMANDS)
+        """Return the names of the command groups and of the commands outside of the groups."""
+        return [*COMMANDS, *SINGLE_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a group, or import and return a command outside of the groups."""
+        if module := SINGLE_COMMANDS.get(cmd_name):
+            return _with_debug(importlib.import_module(module).command)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the requested command; if it fails, print the error and exit with the error's exit code."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from infra_runtime import binaries, catalogue
+from infra_runtime.binaries.recipe import Recipe
+from infra_runtime.binaries.recipes import providing
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import BinaryMissingError
 from infra_runtime.value import frozen
@@ -36,6 +40,29 @@ def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iter
             yield Program(name=binary.name, optional=binary.optional, problem=error.problem, hint=error.hint)
         else:
             yield Program(name=binary.name, optional=binary.optional, path=path)
+
+
+def binary(program: str, known: Mapping[str, Recipe]) -> binaries.Binary:
+    """Return the description with which an executable is searched; `known` are all recipes by name.
+
+    A program that no kind describes is searched in the places of a program of the same recipe, such as a
+    client beside its server.
+    """
+    described = _described()
+    if program in described:
+        return described[program]
+    recipe = providing(program, known.values())
+    for other in recipe.programs if recipe else ():
+        if neighbour := described.get(other):
+            return replace(neighbour, name=program, aliases=(), oldest=0, optional=False)
+    return binaries.Binary(name=program)
+
+
+@functools.cache
+def _described() -> Mapping[str, binaries.Binary]:
+    """Return name → executable of all kinds, without those that are modules of Python."""
+    entries = (catalogue.entry(kind) for kind in catalogue.names())
+    return {each.name: each for entry in entries for each in entry.binaries if not each.module}
 
 
 def _setting(service: str, resolved: Resolved) -> Path | None:

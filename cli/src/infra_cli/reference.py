@@ -42,7 +42,9 @@ def page() -> str:
     """Return the text of the page `docs/reference/cli.md`."""
     sections = [PREFACE]
     for group in subcommands(click.Context(infra, info_name="infra")):
-        sections.append(f"## {group.command_path}\n\n{group.command.help}\n")
+        is_group = any(subcommands(group))
+        summary = group.command.help if is_group else group.command.short_help
+        sections.append(f"## {group.command_path}\n\n{summary}\n")
         for command in leaves(group):
             sections += _section(command)
     return "\n".join(sections)

@@ -165,7 +165,7 @@ def _described(entry: Entry, kind: Kind) -> Entry:
 
 def _from_extra(binary: Binary, extra: str) -> Binary:
     beside = _from_extra(binary.beside, extra) if binary.beside else None
-    return replace(binary, extra=extra, beside=beside)
+    return replace(binary, extra=binary.extra or extra, beside=beside)
 
 
 def _loaded(point: EntryPoint) -> Entry:

@@ -143,6 +143,31 @@ KINDS: Mapping[str, Kind] = {
             summary="a pool of connections to a PostgreSQL server (PgBouncer)",
             ports={"client": 6432},
         ),
+        ),
+        Kind(
+            name="s3",
+            summary="objects in buckets, with the protocol of S3 (SeaweedFS)",
+            ports={
+                "client": 8333,
+                "client_grpc": 18333,
+                "filer": 8334,
+                "filer_grpc": 18334,
+                "volume": 8335,
+                "volume_grpc": 18335,
+                "master": 9333,
+                "master_grpc": 19333,
+            },
+            # Source: AWS SDKs and Tools Reference Guide, "Settings reference". The variable for all services
+            # is set only for an engine that has other services than S3.
+            variables={
+                "AWS_ENDPOINT_URL_S3": "url",
+                "AWS_ENDPOINT_URL": "endpoint_url",
+                "AWS_ACCESS_KEY_ID": "access_key",
+                "AWS_SECRET_ACCESS_KEY": "secret_key",
+                "AWS_DEFAULT_REGION": "region",
+                "AWS_REGION": "region",
+            },
+        ),
     )
 }
 

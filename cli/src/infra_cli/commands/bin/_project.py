@@ -72,18 +72,23 @@ def project(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(command)
     def with_project(*, directory: Path | None, **options: Any) -> Any:
-        from infra_runtime.config import stack_file
-
-        start = (directory or Path.cwd()).resolve()
-        file = stack_file.find(start)
-        own: Sequence[Recipe] = ()
-        if file and "binaries" in file.values:
-            from infra_runtime.config import declared_recipes  # imports pydantic, which is slow
-
-            own = declared_recipes.declared(file)
-        return command(Project(root=file.path.parent if file else start, own_recipes=own), **options)
+        return command(project_of(directory), **options)
 
     return with_project
+
+
+def project_of(directory: Path | None) -> Project:
+    """Return the project of a directory; None stands for the working directory."""
+    from infra_runtime.config import stack_file
+
+    start = (directory or Path.cwd()).resolve()
+    file = stack_file.find(start)
+    own: Sequence[Recipe] = ()
+    if file and "binaries" in file.values:
+        from infra_runtime.config import declared_recipes  # imports pydantic, which is slow
+
+        own = declared_recipes.declared(file)
+    return Project(root=file.path.parent if file else start, own_recipes=own)
 
 
 def entry_document(locked: Locked) -> dict[str, Any]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from infra_cli import output
 from infra_cli.commands.bin._project import Project, project
-
-if TYPE_CHECKING:
-    from infra_runtime.binaries import Binary
 
 
 @click.command(short_help="Print the path of an executable, and how it is started.")
@@ -30,10 +25,10 @@ def command(project: Project, *, program: str, as_json: bool) -> None:
     Example:
       infra bin which nats-server
     """
+    from infra_cli.programs import binary
     from infra_runtime.binaries import locate, store
 
-    binary = _binary(program)
-    path = locate(binary, project=project.root)
+    path = locate(binary(program, project.recipes()), project=project.root)
     if not as_json:
         output.say(str(path))
         return
@@ -50,12 +45,3 @@ def command(project: Project, *, program: str, as_json: bool) -> None:
             "method": (entry.method() or "direct") if entry else "direct",
         }
     )
-
-
-def _binary(program: str) -> Binary:
-    from infra_runtime import catalogue
-    from infra_runtime.binaries import Binary
-
-    entries = (catalogue.entry(name) for name in catalogue.names())
-    known = {binary.name: binary for entry in entries for binary in entry.binaries}
-    return known.get(program, Binary(name=program))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -48,9 +48,14 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
     state = status.services[service]
     if not state.ready:
         raise StartError(service, f"is {state.phase}" + (f": {state.reason}" if state.reason else ""))
+    return replace_process(argv, environment(os.environ, service, endpoints, status))
+
+
+def replace_process(argv: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a program in place of this process; if that is not possible, return the exit code of a shell."""
     output.flush()
     try:
-        os.execvpe(argv[0], argv, environment(os.environ, service, endpoints, status))  # noqa: S606 - the purpose of the command
+        os.execvpe(argv[0], [*argv], variables)  # noqa: S606 - the purpose of the command
     except FileNotFoundError:
         output.note(f"{argv[0]}: program not found")
         return NOT_FOUND
@@ -70,11 +75,22 @@ def environment(
     folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be a bare name
     path = own.get("PATH", os.defpath)
     return {
-        **own,
-        **program_variables(endpoints),
+        **stack_environment(own, endpoints, status),
         **endpoints[service].env,
         "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
         "INFRA_ENV": status.environment,
         "INFRA_DATA": status.data,
         "INFRA_SERVICE": service,
+    }
+
+
+def stack_environment(
+    own: Mapping[str, str], endpoints: Mapping[str, ServiceEndpoint], status: Status
+) -> dict[str, str]:
+    """Return the user's environment variables `own` with the addresses of a running stack."""
+    return {
+        **own,
+        **program_variables(endpoints),
+        "INFRA_ENV": status.environment,
+        "INFRA_DATA": status.data,
     }

@@ -1,0 +1,30 @@
+"""The service kit of the kind `s3`: each test gets a bucket, and keys that are valid for its buckets only."""
+
+from __future__ import annotations
+
+from pytest_infra.kit import KitFixture, ServiceKit
+
+KIT = ServiceKit(
+    kind="s3",
+    variants=("bucket",),
+    units="pytest_infra.services.s3.isolation:units",
+    dump="pytest_infra.services.s3.dump:dump",
+    install={"boto3": "pytest-infra[s3]"},
+    secrets=("secret_key", "accounts_key", "session_token"),
+    # A stack in the environment `development` has no keys for tests. Tests must not fail because of this.
+    isolation_exports={
+        "accounts": "{service} has no keys for tests (`services.{service}.accounts`), so all tests share it"
+    },
+    fixtures=(
+        KitFixture(
+            name="{service}_client",
+            function="pytest_infra.services.s3.clients:client",
+            summary="A client of boto3 with the keys of the test: `{service}_client.list_buckets()`.",
+        ),
+        KitFixture(
+            name="{service}_bucket",
+            function="pytest_infra.services.s3.clients:bucket",
+            summary="The bucket of the test as a resource of boto3: `{service}_bucket.put_object(Key=…)`.",
+        ),
+    ),
+)

@@ -1,0 +1,45 @@
+"""Write the objects in a test's bucket to the failure report, as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.isolation.readable import CHARACTERS, write_json
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.services.s3.protocol import Object, Storage
+
+#: The maximum number of versions of objects that are listed, and of those whose first bytes are written.
+OBJECTS, CONTENTS = 1000, 100
+
+
+def dump(unit: Unit, folder: Path) -> list[Path]:
+    """Write key, size and first bytes of the objects in a unit to a file; return a list with the file."""
+    path = folder / f"{unit.id}.json"
+    storage = Storage(unit, unit["access_key"], unit["secret_key"])
+    buckets = {name: _objects(storage, name) for name in storage.buckets()}
+    write_json(path, {"buckets": buckets})
+    return [path]
+
+
+def _objects(storage: Storage, bucket: str) -> list[dict[str, Any]]:
+    found = next(storage.versions(bucket))[:OBJECTS]
+    return [_shown(storage, bucket, each, number) for number, each in enumerate(found)]
+
+
+def _shown(storage: Storage, bucket: str, each: Object, number: int) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "key": each.key,
+        "version": each.version,
+        "size": each.size,
+        "modified": each.modified,
+    }
+    if each.size and number < CONTENTS:
+        try:
+            content = storage.read(bucket, each, CHARACTERS)
+        except CommandError as error:
+            shown["content"] = f"({error})"
+        else:
+            shown["content"] = content.decode("utf-8", "backslashreplace")
+    return shown
