@@ -37,7 +37,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "memcached": (11211,),
     "mongodb": (27017,),
     "mosquitto": (1883,),
-    "nginx": (8081,),
     "node-exporter": (9100,),
     "pgbouncer": (6432,),
     "postgres-exporter": (9187,),
@@ -48,7 +47,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "registry": (5000,),
     "s3": (8333,),
     "telemetry": (4317, 4318, 4319),
-    "traefik": (8082,),
     "victorialogs": (9428,),
     "victoriametrics": (8428,),
 }

@@ -101,6 +101,16 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="nginx",
+            summary="a proxy in front of your HTTP services, and a server of files (nginx)",
+            ports={"http": 8081},
+        ),
+        Kind(
+            name="traefik",
+            summary="a proxy in front of your HTTP services with metrics (Traefik)",
+            ports={"http": 8082},
+        ),
     )
 }
 

@@ -1,0 +1,73 @@
+"""Host names in a proxy as isolation units: the same tests for every proxy."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes import upstream
+from fakes.suite import Suite
+from infra_runtime import catalogue
+from infra_runtime.manifest import KINDS
+
+PROXIES = [
+    pytest.param(kind, marks=pytest.mark.real(kind))
+    for kind in KINDS
+    if "proxy" in catalogue.entry(kind).roles
+]
+API = f"""
+[services.api]
+command = ["${{bin.python}}", "-I", "-S", "{upstream.__file__}", "${{port.http}}", "api"]
+ports = {{ http = 18080 }}
+route = "/stack/*"
+"""
+SUITE = r"""
+import pytest
+
+def ask(client, path):
+    answer = client.get(path)
+    return answer.status_code, answer.text
+
+@pytest.mark.parametrize("number", range(4))
+def test_it(PROXY, api, http_client, number):
+    client, body = http_client(PROXY), f'test {number}: $1 ${{x}} "q" \\ é\n'
+    assert ask(client, "/hello")[0] == 404
+    PROXY.respond("/hello", body=body, status=202)
+    PROXY.route("/api/*", to=api, strip=True)
+    assert ask(client, "/hello") == (202, body)
+    assert client.get("/api/x%2Fy?q=1").json()["path"] == "/x%2Fy?q=1"
+    assert client.get("/stack/x").json()["path"] == "/stack/x"
+    assert ask(http_client("PROXY", headers={"Host": "other.localhost"}), "/hello")[0] == 404
+    PROXY.respond("/hello", body="new")
+    assert ask(client, "/hello") == (200, "new")
+
+def test_a_released_unit_leaves_no_route(PROXY, infra_unit, http_client):
+    with infra_unit("PROXY") as unit:
+        assert unit.url == PROXY.url
+        client = http_client(PROXY, headers=unit.headers)
+        unit.respond("/kept", body="kept")
+        with unit.example():
+            unit.respond("/more", body="more")
+            assert ask(client, "/more") == (200, "more")
+        assert ask(client, "/more")[0] == 404
+        assert ask(client, "/kept") == (200, "kept")
+    PROXY.respond("/own", body="own")
+    assert ask(client, "/kept")[0] == 404
+
+def test_the_proxy_of_the_stack_has_no_route_of_a_test(PROXY, infra_stack, http_client):
+    PROXY.respond("/hello", body="hello")
+    stack = http_client("PROXY", base_url=infra_stack.PROXY.url, headers=PROXY.headers)
+    assert ask(stack, "/hello")[0] == 404
+"""
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_each_test_has_its_own_routes(suite: Suite, kind: str) -> None:
+    pytest.importorskip("httpx")
+    pytest.importorskip("xdist")
+    suite.stack(f'use = ["{kind}", "api"]\n', API)
+    suite.test(SUITE.replace("PROXY", kind))
+
+    result = suite.run("-n2")
+
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["infra: 2 services, *; 0 processes, 0 ports, 0 sockets left"])
