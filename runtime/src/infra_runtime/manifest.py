@@ -121,6 +121,8 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: the role of a proxy, the setting that selects a kind with this role, and the service of this kind
+PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
 

@@ -60,6 +60,25 @@ def test_the_proxy_of_the_stack_has_no_route_of_a_test(PROXY, infra_stack, http_
 """
 
 
+SELECTED = """
+def test_it(proxy, infra_stack, http_client):
+    assert [service.kind for service in infra_stack.status().services if service.name == "proxy"] == ["nginx"]
+    assert http_client("proxy").get("/stack/x").json()["path"] == "/stack/x"
+    proxy.respond("/hello", body="hello")
+    assert http_client(proxy).get("/hello").text == "hello"
+    assert http_client("proxy", base_url=infra_stack.proxy.url).get("/hello").status_code == 404
+"""
+
+
+@pytest.mark.real("nginx")
+def test_the_fixture_of_the_selected_proxy_is_called_proxy(suite: Suite) -> None:
+    pytest.importorskip("httpx")
+    suite.stack('use = ["caddy", "api"]\n', 'proxy = "nginx"\n', API)
+    suite.test(SELECTED)
+
+    suite.run().assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("kind", PROXIES)
 def test_each_test_has_its_own_routes(suite: Suite, kind: str) -> None:
     pytest.importorskip("httpx")

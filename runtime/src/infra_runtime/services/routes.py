@@ -1,6 +1,6 @@
 """The routes of a proxy: which requests go to which target. Every proxy gives them the same meaning.
 
-The module of a proxy only writes these routes in the form of its own configuration.
+The module of a proxy only converts these routes to the configuration of the proxy.
 """
 
 from __future__ import annotations
