@@ -65,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("kind", marked, scope="module")
 
 
-def test_an_exception_names_a_proxy_and_a_clause_and_its_page_states_it() -> None:
+def test_an_exception_names_a_proxy_and_a_clause() -> None:
     for kind, clauses in EXCEPTIONS.items():
         assert kind in PROXIES
         assert clauses.keys() <= globals().keys()
