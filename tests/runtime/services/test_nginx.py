@@ -60,6 +60,7 @@ def test_the_container_has_the_same_routes_with_the_folders_of_the_image() -> No
     container = made("nginx", routes=[{"files": "public"}]).container
 
     assert container is not None
+    assert container.command == ("nginx", "-g", "daemon off;")
     assert container.mounts == ("public",)
     assert container.files["/etc/nginx/routes.conf"] == files(routes=[{"files": "public"}])["routes.conf"]
     assert "${data}" not in container.files["/etc/nginx/nginx.conf"]

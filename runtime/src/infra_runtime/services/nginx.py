@@ -89,6 +89,7 @@ def nginx(settings: NginxSettings, contributions: Contributions = ()) -> Service
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            command=("nginx", "-g", "daemon off;"),
             env=settings.env,
             files={
                 f"{_CONTAINER[0]}/{name}": text
