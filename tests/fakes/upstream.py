@@ -48,6 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
+        if long := self.headers.get("X-Long"):
+            self.send_header("X-Long", long)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

@@ -42,7 +42,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "traefik": {
         "test_a_folder_is_served": "Traefik has no server of files",
-        "test_dots_in_a_path_arrive_unchanged": "Traefik removes the parts `.` and `..` from the path",
+        "test_dots_and_empty_parts_of_a_path_arrive_unchanged": "Traefik removes these parts of a path",
         "test_the_response_names_what_is_missing": "Traefik's responses 404 and 502 have fixed texts",
     },
 }
@@ -252,8 +252,8 @@ def test_the_path_arrives_unchanged(proxy: Proxy) -> None:
     assert (received["name"], received["path"]) == ("plain", path)
 
 
-def test_dots_in_a_path_arrive_unchanged(proxy: Proxy) -> None:
-    assert proxy.request("/x/../a/./b").received["path"] == "/x/../a/./b"
+def test_dots_and_empty_parts_of_a_path_arrive_unchanged(proxy: Proxy) -> None:
+    assert proxy.request("/x/../a/./b//c").received["path"] == "/x/../a/./b//c"
 
 
 @pytest.mark.parametrize(
@@ -306,6 +306,25 @@ def test_the_service_gets_the_address_of_the_client_and_the_host(proxy: Proxy) -
     assert headers["host"] == headers["x-forwarded-host"] == "other.localhost"
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert headers["x-forwarded-proto"] == "http"
+
+
+def test_long_headers_arrive(proxy: Proxy) -> None:
+    long = "x" * 30_000
+    with contextlib.closing(proxy.connect()) as connection:
+        connection.request("GET", "/x", headers={"X-Long": long})
+        response = connection.getresponse()
+
+        assert json.loads(response.read())["headers"]["x-long"] == long
+        assert response.getheader("X-Long") == long
+
+
+def test_a_client_cannot_set_a_header_of_the_proxy_with_an_underscore(proxy: Proxy) -> None:
+    """An application that replaces `-` by `_`, as CGI does, could not distinguish the two headers."""
+    with contextlib.closing(proxy.connect()) as connection:
+        connection.request("GET", "/x", headers={"X_Forwarded_For": "192.0.2.1", "X-Other": "1"})
+
+        received = json.loads(connection.getresponse().read())["headers"]
+        assert [name for name in received if "_" in name or name == "x-other"] == ["x-other"]
 
 
 def test_a_head_request_has_no_body(proxy: Proxy) -> None:

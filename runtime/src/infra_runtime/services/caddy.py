@@ -58,6 +58,8 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
     server = {
         # HTTP/3 is off, because it would use a UDP port that is not reserved for this stack.
         "protocols": ["h1", "h2"],
+        # The default of Caddy 2.11 refuses the headers of some applications, such as long cookies.
+        "max_header_bytes": 2**20,
         "automatic_https": {"disable": True},
         "logs": {},
         "errors": {"routes": [*(_failure(route) for route in targets if route.to), _ERROR]},

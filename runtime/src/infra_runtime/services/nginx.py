@@ -107,15 +107,19 @@ def nginx(settings: NginxSettings, contributions: Contributions = ()) -> Service
 def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str, data: str) -> dict[str, str]:
     """Return name → text of the files in the folder `configuration`; nginx writes into the folder `data`."""
     named = [(f"route_{number}", route) for number, route in enumerate(routes)]
-    hosts = dict.fromkeys(route.host for route in routes if route.host)
+    hosts = dict.fromkeys(route.host.lower() for route in routes if route.host)
     directives = {
         "server_tokens": "off",
         "access_log": "/dev/stdout",
         "default_type": "application/octet-stream",
         "sendfile": "on",
         "server_names_hash_bucket_size": "256",
-        # Requests and responses can have any size, and nginx forwards each part at once.
+        # Requests and responses can have any size and long headers, and nginx forwards each part at once.
         "client_max_body_size": "0",
+        "large_client_header_buffers": "8 64k",
+        "proxy_buffer_size": "64k",
+        "proxy_buffers": "8 64k",
+        "proxy_busy_buffers_size": "128k",
         "proxy_buffering": "off",
         "proxy_request_buffering": "off",
         "proxy_http_version": "1.1",
@@ -149,9 +153,9 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
 
 
 def _applies(route: Route, host: str) -> bool:
-    return route.host in (None, host) or bool(
-        "*" in (route.host or "") and re.search(host_expression(route.host or ""), host, re.IGNORECASE)
-    )
+    if route.host is None or route.host.lower() == host:
+        return True
+    return "*" in route.host and bool(re.search(host_expression(route.host), host, re.IGNORECASE))
 
 
 def server(host: str, directives: str, listen: str = LISTEN) -> str:
