@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import threading
 from http import HTTPStatus
-from typing import Any
 
 
 class Responder:
@@ -65,7 +64,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Write no log."""
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815
