@@ -22,6 +22,7 @@ route = "/stack/*"
 """
 SUITE = r"""
 import pytest
+from infra_runtime.errors import InfraError
 
 def ask(client, path):
     answer = client.get(path)
@@ -52,6 +53,16 @@ def test_a_released_unit_leaves_no_route(PROXY, infra_unit, http_client):
         assert ask(client, "/kept") == (200, "kept")
     PROXY.respond("/own", body="own")
     assert ask(client, "/kept")[0] == 404
+
+def test_a_refused_route_does_not_affect_the_other_routes(PROXY, http_client):
+    PROXY.respond("/hello", body="hello")
+    with pytest.raises(InfraError, match="should be the endpoint"):
+        PROXY.route("/x", to="http://localhost:1")
+    if "PROXY" == "nginx":
+        with pytest.raises(InfraError, match="invalid port"):
+            PROXY.route("/x", to="127.0.0.1:99999")
+    assert ask(http_client(PROXY), "/hello") == (200, "hello")
+    assert ask(http_client(PROXY), "/x")[0] == 404
 
 def test_the_proxy_of_the_stack_has_no_route_of_a_test(PROXY, infra_stack, http_client):
     PROXY.respond("/hello", body="hello")
@@ -88,5 +99,5 @@ def test_each_test_has_its_own_routes(suite: Suite, kind: str) -> None:
 
     result = suite.run("-n2")
 
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(["infra: 2 services, *; 0 processes, 0 ports, 0 sockets left"])

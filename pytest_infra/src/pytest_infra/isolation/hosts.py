@@ -11,7 +11,8 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import InfraError
+from infra_runtime.errors import ConfigurationError, InfraError
+from infra_runtime.services.routes import is_address
 from pytest_infra.isolation.copies import Copier
 from pytest_infra.isolation.host import Host
 from pytest_infra.isolation.owner import Owner
@@ -45,6 +46,10 @@ class RoutedHost(Host):
         The route that was added last is matched first.
         """
         upstream = to if isinstance(to, str) else f"{to.host}:{to.port}"
+        if not is_address(upstream):
+            raise ConfigurationError(
+                f"`to` should be the endpoint of a service or HOST:PORT, not {upstream!r}"
+            )
         self._append(HostRoute(path=path, to=upstream, strip=strip))
 
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
@@ -70,7 +75,11 @@ class RoutedHost(Host):
 
     def _append(self, route: HostRoute) -> None:
         self.own.append(route)
-        self.update()
+        try:
+            self.update()
+        except InfraError:  # the proxy refuses the route
+            self.clear(len(self.own) - 1)
+            raise
 
     @abstractmethod
     def update(self) -> None:

@@ -23,6 +23,11 @@ _ADDRESS = re.compile(r"[^/\s]+:\d+")
 Patience = Annotated[float, Field(ge=0, le=3600)]
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text is an address `HOST:PORT`, and not the name of a service."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 class Route(BaseModel):
     """A rule of the proxy: which requests go to which target (a service of the stack, a server, or files)."""
 
@@ -61,7 +66,7 @@ class Route(BaseModel):
     def upstream(self) -> str:
         """The address `HOST:PORT` of the target, as references if the target is a service."""
         to = self.to or ""
-        return to if _ADDRESS.fullmatch(to) else f"${{{to}.host}}:${{{to}.port}}"
+        return to if is_address(to) else f"${{{to}.host}}:${{{to}.port}}"
 
     @property
     def folder(self) -> str:

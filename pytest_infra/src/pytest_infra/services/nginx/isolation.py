@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import InfraError
 from infra_runtime.services.nginx import DOLLAR, HOSTS, ROUTES, definition, location, quoted, server
 from infra_runtime.services.routes import Route, path_expression
 from pytest_infra.isolation.hosts import HostRoute, Hosts, RoutedHost, write_file
@@ -41,17 +40,9 @@ class NginxHost(RoutedHost):
         self._restart = restart
 
     def update(self) -> None:
-        """Write the file of the host name, and restart nginx.
-
-        If nginx does not accept the routes, the routes are removed, and the error of the start is raised.
-        """
+        """Write the file of the host name, and restart nginx."""
         write_file(self._file, self._text())
-        try:
-            self._restart()
-        except InfraError:
-            self.remove()
-            self._restart()
-            raise
+        self._restart()
 
     def remove(self) -> None:
         """Remove the file of the host name. No other unit has this name, so nginx need not be restarted."""
