@@ -32,7 +32,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "jaeger": (14317, 14318, 16686),
     "kubernetes": (6443,),
     "mongodb": (27017,),
-    "nginx": (8081,),
     "node-exporter": (9100,),
     "postgres-exporter": (9187,),
     "prometheus": (9090,),
@@ -40,7 +39,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "redis-exporter": (9121,),
     "registry": (5000,),
     "telemetry": (4317, 4318, 4319),
-    "traefik": (8082,),
     "victorialogs": (9428,),
     "victoriametrics": (8428,),
 }

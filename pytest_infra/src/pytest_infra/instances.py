@@ -5,6 +5,7 @@ This module does not import pydantic. If the project has no stack file, it does 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from keyword import iskeyword
@@ -13,13 +14,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
-from infra_runtime.manifest import KINDS
+from infra_runtime.manifest import KINDS, PROXY
 from pytest_infra import kit_registry, options
 from pytest_infra.kit import Parameter, ServiceKit
 
 #: The names of pytest's own fixtures. A service with such a name has no fixture, but
 #: `infra_service("request")` returns it.
 RESERVED = frozenset({"request"})
+
+#: the variable of the setting `proxy`, which has priority over the stack file
+PROXY_VARIABLE = "INFRA_PROXY"
 
 #: Matches the table `[tool.infra]` in every notation, but not a dependency on pytest-infra.
 _OUR_TABLE = rb"(?m)(?:\btool\s*\.|^)\s*[\"']?infra\b"
@@ -50,6 +54,8 @@ class Instances:
         kinds = {**dict.fromkeys(KINDS), **dict.fromkeys(chosen.services)}
         if _stack_file_may_exist(chosen.directory):
             kinds |= _kinds_in_stack_file(chosen)
+        if proxy := os.environ.get(PROXY_VARIABLE):
+            kinds[PROXY] = proxy
         self._instances = {name: _instance(name, kind) for name, kind in kinds.items()}
 
     @classmethod
@@ -112,7 +118,7 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
 
     If the file is invalid, the result is empty: the first test that needs a service reports the error.
     """
-    from infra_runtime.config import stack_file
+    from infra_runtime.config import request, stack_file
     from infra_runtime.errors import ConfigurationError
 
     try:
@@ -121,6 +127,7 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
             return {}
         overlay = stack_file.overlay(file, chosen.environment)
         tables: list[object] = [file.values, overlay.values if overlay else {}]
+        dotenv = request.read_dotenv(file.path.parent / ".env", PROXY_VARIABLE.encode())
     except ConfigurationError:
         return {}
     environments = file.values.get("environment")
@@ -131,7 +138,15 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
         if isinstance(table, Mapping):
             for name, service in _services(table):
                 settings.setdefault(name, {}).update(service)
-    return {name: _kind(service) for name, service in settings.items()}
+    kinds = {name: _kind(service) for name, service in settings.items()}
+    # The overlay file has priority over the table of the environment, which has priority over the stack file.
+    base, over, *inner = tables
+    settings_of_stack = [table.get(PROXY) for table in (over, *inner, base) if isinstance(table, Mapping)]
+    for proxy in (dotenv.get(PROXY_VARIABLE), *settings_of_stack):
+        if isinstance(proxy, str):
+            kinds[PROXY] = proxy
+            break
+    return kinds
 
 
 def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -143,7 +143,6 @@ KINDS: Mapping[str, Kind] = {
             summary="a pool of connections to a PostgreSQL server (PgBouncer)",
             ports={"client": 6432},
         ),
-        ),
         Kind(
             name="s3",
             summary="objects in buckets, with the protocol of S3 (SeaweedFS)",
@@ -168,6 +167,16 @@ KINDS: Mapping[str, Kind] = {
                 "AWS_REGION": "region",
             },
         ),
+        Kind(
+            name="nginx",
+            summary="a proxy in front of your HTTP services, and a server of files (nginx)",
+            ports={"http": 8081},
+        ),
+        Kind(
+            name="traefik",
+            summary="a proxy in front of your HTTP services with metrics (Traefik)",
+            ports={"http": 8082},
+        ),
     )
 }
 
@@ -178,6 +187,8 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, besides `full`, which is the default stack and the user's own services
 PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: the role of a proxy, the setting that selects a kind with this role, and the service of this kind
+PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
 #: the kind of the servers in front of which a connection pool can be

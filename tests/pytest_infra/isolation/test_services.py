@@ -183,49 +183,6 @@ def test_each_test_has_its_own_keys(suite: Suite, variant: str, workers: int) ->
     suite.run("-n", str(workers)).assert_outcomes(passed=10)
 
 
-API = """
-[services.api]
-command = ["${bin.python}", "-m", "http.server", "${port.http}", "--bind", "${host}"]
-ports = { http = 18080 }
-ready = { http = "/" }
-"""
-
-# --- Caddy -----------------------------------------------------------------------------------------
-
-
-@WORKERS
-@pytest.mark.real("caddy")
-def test_each_test_has_its_own_routes(suite: Suite, workers: int) -> None:
-    pytest.importorskip("httpx")
-    suite.stack('use = ["caddy", "api"]\n', API)
-    suite.test(
-        """
-        import pytest
-        from pytest_infra.services.caddy.protocol import admin_request
-
-        @pytest.mark.parametrize("number", range(4))
-        def test_it(caddy, api, http_client, number):
-            caddy.route("/api/*", to=api, strip=True)
-            caddy.respond("/hello", body=f"test {number}")
-            assert http_client(caddy).get("/hello").text == f"test {number}"
-            assert http_client("caddy").get("/api/").text == http_client("api").get("/").text
-            other_host = http_client("caddy", headers={"Host": "other.localhost"})
-            assert other_host.get("/hello").status_code == 404
-
-        def test_a_released_unit_leaves_no_route(caddy, infra_unit):
-            with infra_unit("caddy") as unit:
-                assert unit.url == caddy.url
-                unit.respond(body="hi")
-                with unit.example():
-                    unit.respond("/more", body="more")
-            routes = admin_request(unit.admin_socket, "GET", "/config/apps/http/servers/http/routes")
-            assert not [route for route in routes if route.get("@id", "").startswith(unit.id)]
-        """
-    )
-
-    suite.run("-n", str(workers)).assert_outcomes(passed=5)
-
-
 # --- PocketBase ------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,15 @@ STACKS = {
         "[services.caddy]\nhttps = true\nroutes = [{ files = 'public' },"
         " { path = '/db/*', host = 'db.example', to = '192.0.2.1:80' }]\n"
     ),
+    "nginx with a folder": (
+        "use = ['nginx']\nproxy = 'nginx'\n"
+        "[services.proxy]\nroutes = [{ path = '/f/*', strip = true, files = 'public' }]\n"
+        + API
+        + "route = { path = '/api/*', strip = true }\n"
+    ),
+    "Traefik": "use = ['proxy']\nproxy = 'traefik'\n"
+    + API
+    + "route = { path = '/api/*', host = 'x.test' }\n",
     "settings of every kind": (
         "use = ['postgres', 'nats', 'valkey', 'caddy']\n"
         "[services.postgres]\nport = 5433\nversion = 16\nenv = { TZ = 'UTC' }\n"

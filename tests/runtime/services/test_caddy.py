@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 import stat
@@ -15,7 +14,7 @@ import pytest
 
 from fakes.engine import made, written
 from fakes.project import Project
-from infra_runtime.services.caddy import HEALTH
+from infra_runtime.services.routes import HEALTH
 from infra_runtime.spec import HttpProbe
 from infra_runtime.supervisor import https_child
 
@@ -58,20 +57,6 @@ def test_https_does_not_change_the_trust_store_of_the_machine() -> None:
     assert apps["pki"]["certificate_authorities"]["local"]["install_trust"] is False
 
 
-def test_a_route_to_a_service_is_a_reference_and_so_a_need() -> None:
-    spec = made("caddy", routes=[{"path": "/api/*", "to": "api"}])
-
-    assert "${api.host}:${api.port}" in json.dumps(written(spec))
-    assert spec.all_needs() == ("api",)
-
-
-def test_a_route_to_another_server_is_not_a_need() -> None:
-    spec = made("caddy", routes=[{"to": "127.0.0.1:9000"}])
-
-    assert spec.all_needs() == ()
-    assert '"dial": "127.0.0.1:9000"' in json.dumps(written(spec))
-
-
 def test_a_path_with_a_star_also_matches_the_path_without_it() -> None:
     (route,) = routes({"path": "/api/*", "to": "api"})
 
@@ -90,49 +75,6 @@ def test_the_fixed_part_of_the_path_can_be_removed() -> None:
     assert route["handle"][0] == {"handler": "rewrite", "strip_path_prefix": "/api"}
 
 
-def test_in_the_test_environment_requests_do_not_wait_for_a_stopped_service(project: Project) -> None:
-    project.write('[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/*"\n')
-
-    assert "try_duration" in json.dumps(written(project.spec("caddy")))
-    assert "try_duration" not in json.dumps(written(project.spec("caddy", environment="test")))
-
-
-def test_routes_of_services_are_sorted_by_length_after_the_routes_of_caddy(project: Project) -> None:
-    project.write(
-        """
-        [services.site]
-        command = ["site"]
-        ports = { http = 8000 }
-        route = "/*"
-        [services.api]
-        command = ["api"]
-        ports = { http = 8001 }
-        route = { path = "/api/*", strip = true }
-        [[services.caddy.routes]]
-        path = "/"
-        files = "public"
-        """
-    )
-
-    routes_of_project = written(project.spec("caddy"))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
-
-    assert [
-        route["handle"][-1].get("root") or route["handle"][-1]["upstreams"][0]["dial"]
-        for route in routes_of_project
-    ] == [
-        "${root}/public",
-        "${api.host}:${api.port}",
-        "${site.host}:${site.port}",
-    ]
-
-
-def test_a_service_that_is_skipped_has_no_route(project: Project) -> None:
-    project.write('[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/*"\n')
-
-    assert project.names("caddy") == ["api", "caddy"]
-    assert project.names("caddy", skip=("api",)) == ["caddy"]
-
-
 # --- the real one ----------------------------------------------------------------------------------
 
 SHOP = """
@@ -143,10 +85,6 @@ cwd = "${root}/goods"
 ports = { http = 8000 }
 ready = { http = "/" }
 route = { path = "/shop/*", strip = true }
-[[services.caddy.routes]]
-path = "/static/*"
-strip = true
-files = "public"
 """
 
 
@@ -163,18 +101,7 @@ def get(url: str, context: ssl.SSLContext | None = None) -> tuple[int, str]:
 def shop(project: Project) -> Project:
     project.write(SHOP)
     project.write("an apple", "goods/apple.txt")
-    project.write("a sheet", "public/style.css")
     return project
-
-
-@pytest.mark.real("caddy")
-@pytest.mark.usefixtures("shop")
-def test_a_real_proxy_forwards_each_path_to_its_service(run) -> None:
-    url = run("caddy").caddy.url
-
-    assert get(f"{url}/shop/apple.txt") == (200, "an apple")
-    assert get(f"{url}/static/style.css") == (200, "a sheet")
-    assert get(f"{url}/elsewhere") == (404, "no route leads from /elsewhere to a service\n")
 
 
 @pytest.mark.real("caddy")
@@ -186,6 +113,7 @@ def test_a_real_proxy_reports_which_service_does_not_answer(run) -> None:
     stack.stop("shop")
 
     status, text = get(f"{stack.caddy.url}/shop/apple.txt")
+    assert get(f"{stack.caddy.url}/elsewhere") == (404, "no route leads from /elsewhere to a service\n")
     assert status == 502
     assert text.startswith(f"502: shop does not answer: dial tcp {address}: connect: connection refused")
 

@@ -86,6 +86,10 @@ class Copier:
         """Stop a copy; its folder remains until it is removed."""
         self._open().stop(name)
 
+    def restart(self, name: str) -> None:
+        """Restart a copy, and wait until it is ready again."""
+        self._open().restart(name)
+
     def folder(self, name: str) -> Path:
         """Return the path of a copy's data folder."""
         return self._server.data.parent / name

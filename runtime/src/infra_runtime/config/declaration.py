@@ -10,6 +10,7 @@ from infra_runtime.config.environment import StackSettings
 from infra_runtime.config.layers import Merged, leaves
 from infra_runtime.config.request import Request
 from infra_runtime.config.stack_file import Key
+from infra_runtime.manifest import PROXY
 from infra_runtime.spec import other_service, references, texts
 from infra_runtime.value import frozen
 
@@ -28,11 +29,19 @@ class Declaration:
     executables: bool
 
     def table(self, service: str) -> Mapping[str, Any]:
-        """Return the settings of a service, merged from all sources; empty if no source sets any."""
-        return self.stack.services.get(service, {})
+        """Return the settings of a service, merged from all sources; empty if no source sets any.
+
+        The service `proxy` also has the settings in the table of the kind that the setting `proxy` selects.
+        """
+        own = self.stack.services.get(service, {})
+        if service == PROXY and self.stack.proxy is not None:
+            return catalogue.overlaid(self.stack.services.get(self.stack.proxy, {}), own)
+        return own
 
     def kind(self, service: str) -> str | None:
         """Return the service's kind: `USER` for a user's own service, None if no service has this name.
+
+        The kind of the service `proxy` is the setting `proxy` of the stack.
 
         A table with `command` or `kind` takes precedence over a kind with the same name, so that a kind that
         is added to the catalogue later does not change an existing stack.
@@ -42,6 +51,8 @@ class Declaration:
             return USER
         if "kind" in table:
             return str(table["kind"])
+        if service == PROXY and self.stack.proxy is not None:
+            return self.stack.proxy
         return service if catalogue.exists(service) else None
 
     def names(self) -> list[str]:
@@ -58,6 +69,9 @@ class Declaration:
 
     def location(self, key: Key) -> str:
         """Return where a setting (or the table that contains it) is set, such as `infra.toml:3`."""
+        if key[:2] == ("services", PROXY) and self.stack.proxy and not self.merged.exact_location(key):
+            of_kind = ("services", self.stack.proxy, *key[2:])
+            return self.merged.exact_location(of_kind) or self.merged.location(key)
         return self.merged.location(key)
 
     def location_of_text(self, service: str, text: str) -> str:

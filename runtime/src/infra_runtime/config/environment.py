@@ -43,6 +43,8 @@ class StackSettings(BaseSettings):
     #: `minimal`, `full`, or one of `profiles`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
+    #: the kind of the service `proxy`, which takes the place of every kind of proxy in `use` and in profiles
+    proxy: str | None = None
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
     #: in tests, the data of the services are in RAM if there is enough room

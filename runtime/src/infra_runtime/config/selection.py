@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from infra_runtime.config.declaration import Declaration
+from infra_runtime.config.proxy_choice import check, is_replaced, replaced_error, with_selected_proxy
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import DEFAULT_STACK, PROFILES
@@ -21,8 +22,12 @@ def selected(declaration: Declaration) -> list[str]:
     for name in (*request.names, *request.skip):
         if declaration.kind(name) is None:
             raise UnknownServiceError(name, declaration.names())
+    check(declaration)
+    for name in (*request.names, *request.skip):
+        if is_replaced(name, declaration):
+            raise replaced_error(name, "the request names", "", declaration)
     _check_lists(declaration)
-    names = request.names or _stack(declaration)
+    names = request.names or with_selected_proxy(_stack(declaration), declaration)
     return [name for name in dict.fromkeys(names) if name not in request.skip]
 
 
@@ -32,7 +37,8 @@ def declared(declaration: Declaration) -> set[str]:
     in_use = _everything(declaration) if stack.use is None else stack.use
     names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
     names = names.union(*stack.profiles.values())
-    return {name for name in names if declaration.kind(name) is not None}
+    existing = [name for name in names if declaration.kind(name) is not None]
+    return set(with_selected_proxy(existing, declaration))
 
 
 def _stack(declaration: Declaration) -> Sequence[str]:

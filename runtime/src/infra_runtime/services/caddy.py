@@ -8,56 +8,21 @@ the XDG folders, Busybox's wget.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, overlaid
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
+from infra_runtime.services.routes import HEALTH, Patience, ProxySettings, Route, all_routes, folders
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
-HEALTH = "/__infra/health"
 IMAGE = "caddy:2.11.4-alpine"
 _CONTAINER_FILE = "/etc/caddy/caddy.json"
 #: The time of the last removal of unused certificates. Without this file, Caddy removes them when it starts.
 #: It can then remove the folder of a certificate that it creates, and it retries only after a minute.
 _LAST_CLEAN = {"tls": {"timestamp": "2100-01-01T00:00:00Z", "instance_id": "infra"}}
-_ADDRESS = re.compile(r"[^/\s]+:\d+")
-
-
-class Route(BaseModel):
-    """A rule of the proxy: which requests go to which target (a service of the stack, a server, or files)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: str = "/*"
-    host: str | None = None
-    #: whether the fixed part of the path is removed before a request is forwarded
-    strip: bool = False
-    #: a service that exports `host` and `port`, or `HOST:PORT`
-    to: str | None = None
-    #: a folder; a relative path refers to the stack file's folder
-    files: str | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        if not path.startswith("/"):
-            raise ValueError(f"{path!r} should begin with /")
-        return path
-
-    @model_validator(mode="after")
-    def _one_target(self) -> Route:
-        if (self.to is None) == (self.files is None):
-            raise ValueError("a route needs either `to` or `files`")
-        if self.to and "://" in self.to:
-            raise ValueError(f"`to` should be a service or HOST:PORT, not the URL {self.to!r}")
-        return self
 
 
 _PORTS = KINDS["caddy"].ports
@@ -68,14 +33,12 @@ class CaddyPorts(Ports):
     https: Port = _PORTS["https"]
 
 
-class CaddySettings(ServiceSettings):
+class CaddySettings(ProxySettings):
     ports: CaddyPorts = CaddyPorts()
     #: whether Caddy also accepts HTTPS; a local authority in the data directory signs the certificates
     https: bool = False
-    #: the first matching route is used; the routes that services contribute follow after these routes
-    routes: tuple[Route, ...] = ()
     #: seconds for which a request waits for a service that is restarting
-    patience: float = Field(2.0, ge=0, le=3600)
+    patience: Patience = 2.0
     #: further keys of Caddy's JSON; tables are merged
     options: Mapping[str, Any] = {}
 
@@ -90,11 +53,13 @@ class CaddySettings(ServiceSettings):
 
 def caddy(settings: CaddySettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of a Caddy proxy. The proxy's admin API listens on a Unix socket with mode 0600."""
-    targets = (*settings.routes, *_contributed(contributions))
+    targets = all_routes(settings, contributions)
     routes = [*(_route(route, settings.patience) for route in targets), _NOT_FOUND]
     server = {
         # HTTP/3 is off, because it would use a UDP port that is not reserved for this stack.
         "protocols": ["h1", "h2"],
+        # The default of Caddy 2.11 refuses the headers of some applications, such as long cookies.
+        "max_header_bytes": 2**20,
         "automatic_https": {"disable": True},
         "logs": {},
         "errors": {"routes": [*(_failure(route) for route in targets if route.to), _ERROR]},
@@ -149,7 +114,7 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
             command=("caddy", "run", "--config", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: text},
-            mounts=tuple(dict.fromkeys(route.files for route in settings.routes if route.files is not None)),
+            mounts=folders(settings.routes),
             root="/srv",
             data="/data",
             ports={"http": 80, "https": 443} if settings.https else {"http": 80},
@@ -157,16 +122,6 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
             public=True,
         ),
     )
-
-
-def _contributed(contributions: Contributions) -> list[Route]:
-    """Return the routes that services contribute, sorted for the proxy, which uses the first matching route.
-
-    A route with a longer path precedes a route with a shorter path. If the paths have the same length, a
-    route with a host precedes a route without a host.
-    """
-    routes = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
-    return sorted(routes, key=lambda route: (-len(route.path), route.host is None, route.host, route.to))
 
 
 _OK = {"handler": "static_response", "status_code": 200}
@@ -205,22 +160,16 @@ def _match(route: Route) -> dict[str, Any]:
 
 def _route(route: Route, patience: float) -> dict[str, Any]:
     handle: list[dict[str, Any]] = []
-    prefix = route.path.removesuffix("*").removesuffix("/")
-    if route.strip and prefix:
-        handle.append({"handler": "rewrite", "strip_path_prefix": prefix})
+    if route.prefix:
+        handle.append({"handler": "rewrite", "strip_path_prefix": route.prefix})
     if route.files is not None:
-        handle.append({"handler": "file_server", "root": f"${{root}}/{route.files}"})
+        handle.append({"handler": "file_server", "root": route.folder})
     else:
-        proxy: dict[str, Any] = {"handler": "reverse_proxy", "upstreams": [{"dial": _upstream(route)}]}
+        proxy: dict[str, Any] = {"handler": "reverse_proxy", "upstreams": [{"dial": route.upstream}]}
         if patience:
             proxy["load_balancing"] = {"try_duration": f"{patience:g}s", "try_interval": "50ms"}
         handle.append(proxy)
     return {**_match(route), "handle": handle, "terminal": True}
-
-
-def _upstream(route: Route) -> str:
-    to = route.to or ""
-    return to if _ADDRESS.fullmatch(to) else f"${{{to}.host}}:${{{to}.port}}"
 
 
 def _failure(route: Route) -> dict[str, Any]:

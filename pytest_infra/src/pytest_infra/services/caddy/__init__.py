@@ -8,7 +8,7 @@ KIT = ServiceKit(
     kind="caddy",
     variants=("host",),
     units="pytest_infra.services.caddy.isolation:units",
-    dump="pytest_infra.services.caddy.dump:dump",
+    dump="pytest_infra.isolation.hosts:dump",
     urls={"http": "{url}"},
     secrets=(),
 )

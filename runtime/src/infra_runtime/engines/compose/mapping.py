@@ -166,7 +166,7 @@ USER_SERVICE: Mapping[str, Row] = {
     ),
     "route": Row(
         outcome="kept",
-        attribute="the configuration of Caddy",
+        attribute="the configuration of the proxy",
         remark=("The route contains the host name of the service's container."),
     ),
     **{

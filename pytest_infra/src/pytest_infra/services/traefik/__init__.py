@@ -1,0 +1,14 @@
+"""The service kit of the kind `traefik`: each test gets a host name with its own routes."""
+
+from __future__ import annotations
+
+from pytest_infra.kit import ServiceKit
+
+KIT = ServiceKit(
+    kind="traefik",
+    variants=("host",),
+    units="pytest_infra.services.traefik.isolation:units",
+    dump="pytest_infra.isolation.hosts:dump",
+    urls={"http": "{url}"},
+    secrets=(),
+)
