@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from infra_runtime import catalogue
-from infra_runtime.binaries import Binary, locate
+from infra_runtime.binaries import Binary, locate, store
 from infra_runtime.errors import BinaryMissingError
 
 #: the environment variable that all processes of this test session have
@@ -43,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the environment variable of this session, which the workers of xdist inherit."""
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
+        # Tests with their own cache use the servers that this user has installed.
+        if folder := store.default_folder():
+            os.environ["INFRA_BINARIES"] = str(folder)
     # A background job of a script ignores SIGINT, and a job under nohup ignores SIGHUP. The processes that
     # the tests start would inherit this.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

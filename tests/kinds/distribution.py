@@ -15,7 +15,7 @@ from infra_runtime import manifest
 
 #: kind → the folder with the sources of the distribution
 DISTRIBUTIONS = {"acme-memcached": Path(__file__).parent / "acme"}
-KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_CACHE")
+KEPT = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_CACHE", "INFRA_BINARIES")
 METADATA = "Metadata-Version: 2.1\nName: {kind}\nVersion: 1.0\n"
 ENTRY_POINTS = """
 [infra.services]

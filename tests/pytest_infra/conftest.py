@@ -9,7 +9,7 @@ import pytest
 from fakes.suite import MARK, Suite
 
 #: variables of the outer test suite that stay set for the inner pytest
-KEPT_VARIABLES = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE")
+KEPT_VARIABLES = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_BINARIES")
 
 
 @pytest.fixture
