@@ -22,7 +22,7 @@ def selected(declaration: Declaration) -> list[str]:
         if declaration.kind(name) is None:
             raise UnknownServiceError(name, declaration.names())
     _check_lists(declaration)
-    names = request.names or _stack(declaration)
+    names = request.names or stack_names(declaration)
     return [name for name in dict.fromkeys(names) if name not in request.skip]
 
 
@@ -30,12 +30,13 @@ def declared(declaration: Declaration) -> set[str]:
     """Return the names of all services that a request for this stack can start."""
     stack = declaration.stack
     in_use = _everything(declaration) if stack.use is None else stack.use
-    names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
+    names = {*in_use, *stack.services, *stack_names(declaration), *declaration.mentioned()}
     names = names.union(*stack.profiles.values())
     return {name for name in names if declaration.kind(name) is not None}
 
 
-def _stack(declaration: Declaration) -> Sequence[str]:
+def stack_names(declaration: Declaration) -> Sequence[str]:
+    """Return the names of the services of the stack: those of the profile, of `use`, or of `full`."""
     stack = declaration.stack
     if stack.profile is not None:
         return _profiles(declaration)[stack.profile]
