@@ -41,7 +41,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "node-exporter": (9100,),
     "pgbouncer": (6432,),
     "postgres-exporter": (9187,),
-    "prometheus": (9090,),
     "rabbitmq": (5672, 15672),
     "redis": (6380,),
     "redis-exporter": (9121,),

@@ -101,6 +101,11 @@ KINDS: Mapping[str, Kind] = {
             # Source: django-environ's documentation, "Supported types", email_url.
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
+        Kind(
+            name="prometheus",
+            summary="collects and stores the metrics of your services (Prometheus)",
+            ports={"http": 9090},
+        ),
     )
 }
 
