@@ -34,6 +34,8 @@ class Kind:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: the names in `protocols` of the kind's entry, for `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
+    #: the kind to whose first instance a service of this kind connects, if no setting names another service
+    target: str = ""
 
     @property
     def identifier(self) -> str:
@@ -105,6 +107,23 @@ KINDS: Mapping[str, Kind] = {
             name="prometheus",
             summary="collects and stores the metrics of your services (Prometheus)",
             ports={"http": 9090},
+        ),
+        Kind(
+            name="postgres-exporter",
+            summary="metrics of PostgreSQL in the format of Prometheus",
+            ports={"http": 9187},
+            target="postgres",
+        ),
+        Kind(
+            name="redis-exporter",
+            summary="metrics of Valkey and Redis in the format of Prometheus",
+            ports={"http": 9121},
+            target="valkey",
+        ),
+        Kind(
+            name="node-exporter",
+            summary="metrics of the machine in the format of Prometheus",
+            ports={"http": 9100},
         ),
     )
 }
