@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.binaries.recipe import Archive, Debian, Recipe, Wheel
+from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Wheel
 from infra_runtime.config import stack_file
 from infra_runtime.config.declared_recipes import declared
 from infra_runtime.errors import ConfigurationError
@@ -43,6 +43,47 @@ def test_a_recipe_has_the_sources_of_its_table_in_a_fixed_order(tmp_path: Path) 
     assert recipe.refused_licence() == ""
 
 
+def test_a_recipe_can_have_sources_whose_programs_are_packages_or_classes(tmp_path: Path) -> None:
+    java, go, npm = recipes_of(
+        tmp_path,
+        """
+        [binaries.broker]
+        programs = { broker = "org.acme.Main" }
+        licence = "MIT"
+        maven = ["org.acme:broker:1.0"]
+        java = 21
+
+        [binaries.crane]
+        programs = { crane = "acme.test/tools/crane" }
+        licence = "MIT"
+        version = "1.2.0"
+
+        [binaries.crane.go]
+        module = "acme.test/tools"
+        flags = ["-tags=netgo"]
+        replace = { "acme.test/old" = "acme.test/new v1.0.0" }
+        files = { "version/.txt" = "1" }
+
+        [binaries.tool]
+        programs = { tool = "package/tool.js" }
+        licence = "MIT"
+        npm = "@acme/tool"
+        """,
+    )
+
+    assert java.sources == (Maven(artefacts=("org.acme:broker:1.0",), java=21),)
+    assert go.sources == (
+        Go(
+            module="acme.test/tools",
+            version="1.2.0",
+            flags=("-tags=netgo",),
+            replace={"acme.test/old": "acme.test/new v1.0.0"},
+            files={"version/.txt": "1"},
+        ),
+    )
+    assert npm.sources == (Npm(package="@acme/tool"),)
+
+
 def test_programs_can_be_a_list(tmp_path: Path) -> None:
     (recipe,) = recipes_of(
         tmp_path, '[binaries.a]\nprograms = ["a", "b"]\nlicence = "MIT"\nwheel = "a-bin"\n'
@@ -61,9 +102,21 @@ def test_a_stack_file_without_recipes_has_none(tmp_path: Path) -> None:
     [
         ('licence = "MIT"\nwheel = "x"', "programs"),
         ('programs = ["x"]\nwheel = "x"', "licence"),
-        ('programs = ["x"]\nlicence = "MIT"', "one of `wheel`, `debian` and `archive` is required"),
+        (
+            'programs = ["x"]\nlicence = "MIT"',
+            "one of `wheel`, `debian`, `maven`, `go`, `npm` and `archive` is required",
+        ),
         ('programs = ["../x"]\nlicence = "MIT"\nwheel = "x"', "programs"),
         ('programs = ["x"]\nlicence = "MIT"\nwheels = "x"', "wheels"),
+        ('programs = ["x"]\nlicence = "MIT"\nmaven = ["a:b:1"]', "from program to main class"),
+        ('programs = ["x"]\nlicence = "MIT"\ngo = { module = "a.test/b" }', "from program to package"),
+        ('programs = ["x"]\nlicence = "MIT"\nmaven = ["a:b"]', "maven"),
+        ('programs = { x = "x" }\nlicence = "MIT"\ngo = { module = "-x" }', r"go\.module"),
+        (
+            'programs = { x = "x" }\nlicence = "MIT"\ngo = { module = "x", files = { "a/../b" = "" } }',
+            "files",
+        ),
+        ('programs = ["x"]\nlicence = "MIT"\nnpm = "--x y"', "npm"),
         (
             'programs = ["x"]\nlicence = "MIT"\narchive.linux-x86_64 = { url = "file:///x", sha256 = "x" }',
             r"archive\.linux-x86_64\.url",

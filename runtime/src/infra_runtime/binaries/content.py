@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from infra_runtime.binaries import unpacking
 from infra_runtime.binaries.lockfile import Locked
 from infra_runtime.binaries.recipe import Recipe
-from infra_runtime.binaries.sources import debian
+from infra_runtime.binaries.sources import debian, go, maven
 from infra_runtime.errors import InstallError
 
 #: the folders in which a program is searched for first
@@ -22,12 +23,21 @@ _LICENCE_LIMIT = 4 << 20
 
 
 def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
-    """Unpack the verified artefacts of a lock entry: the C library of Debian below `glibc`, others in `root`.
+    """Unpack the verified artefacts of an entry in `root`, but the C library of Debian in `glibc`.
 
-    A file that is a program itself, not an archive, is copied under the name of the recipe.
+    A file that is a program itself, not an archive, is copied under the name of the recipe. Jars are copied
+    to the folder `lib`; the modules of Go are not unpacked.
     """
+    (folder / "root").mkdir()
     for artefact in locked.artefacts:
         path = downloads / artefact.file_name
+        if artefact.registry == maven.NAME:
+            target = folder / "root" / maven.JARS / artefact.path.rpartition("/")[2]
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)
+            continue
+        if artefact.registry == go.NAME:
+            continue
         part = "glibc" if artefact.registry == "debian" and artefact.name == debian.GLIBC else "root"
         if artefact.registry == "url" and unpacking.is_program(path):
             unpacking.unpack_plain(path, folder / part, locked.recipe)
@@ -35,20 +45,34 @@ def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
             unpacking.unpack(path, folder / part)
 
 
-def locate(recipe: Recipe, folder: Path) -> dict[str, str]:
+def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
     """Return program → path relative to `folder` for all programs of a recipe, and make them executable.
+
+    `source` is the source of the lock entry: Java programs and those of Go are in the folder `bin`.
 
     Raises `InstallError` if the unpacked files do not contain a program.
     """
     programs = {}
-    for name, pattern in recipe.programs.items():
+    for name, target in recipe.programs.items():
+        pattern = f"bin/{name}" if source in {maven.NAME, go.NAME} else target
         path = next(_candidates(folder / "root", name, pattern), None)
         if path is None:
             where = f" at {pattern}" if pattern else ""
             raise InstallError(recipe.name, f"the files contain no program {name}{where}")
         path.chmod(0o755)
+        _check_interpreter(recipe, path)
         programs[name] = str(path.relative_to(folder))
     return programs
+
+
+def _check_interpreter(recipe: Recipe, path: Path) -> None:
+    """Raise `InstallError` if a program is a script for Node.js, and Node.js is missing."""
+    with path.open("rb") as file:
+        first = file.readline(200)
+    if first.startswith(b"#!") and first.split()[-1:] == [b"node"] and not shutil.which("node"):
+        raise InstallError(
+            recipe.name, f"{path.name} needs Node.js, which is not on PATH", "Install Node.js."
+        )
 
 
 def _candidates(root: Path, name: str, pattern: str) -> Iterator[Path]:
@@ -72,6 +96,20 @@ def collect_licences(folder: Path) -> None:
                     relative = path.relative_to(folder / part)
                     package = _package(relative)
                     shutil.copyfile(path, into / f"{package}-{name}")
+
+
+def collect_packed_licences(locked: Locked, downloads: Path, folder: Path) -> None:
+    """Copy the texts of licences in jars and in the modules of Go to the folder `licences`."""
+    for artefact in locked.artefacts:
+        path = downloads / artefact.file_name
+        if artefact.registry not in {maven.NAME, go.NAME} or not zipfile.is_zipfile(path):
+            continue
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                name = info.filename.rpartition("/")[2]
+                if name.lower().startswith(_LICENCE_NAMES) and 0 < info.file_size <= _LICENCE_LIMIT:
+                    package = artefact.name.replace("/", "-").replace(":", "-")
+                    (folder / "licences" / f"{package}-{name}").write_bytes(archive.read(info))
 
 
 def _package(path: Path) -> str:

@@ -12,14 +12,18 @@ from pathlib import Path
 from infra_runtime.binaries import content, launch, lockfile, platforms
 from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Lock, Locked
-from infra_runtime.binaries.recipe import Archive, Debian, Recipe, Source, Wheel
-from infra_runtime.binaries.sources import archive, debian, wheel
+from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
+from infra_runtime.binaries.sources import archive, debian, go, maven, npm, wheel
 from infra_runtime.binaries.store import Installed, Store, find
 from infra_runtime.errors import InstallError, IntegrityError
 from infra_runtime.value import frozen
 
 #: downloads at the same time
 PARALLEL = 4
+#: registry → function that downloads one file
+_SINGLE = {"python": wheel.fetch, "npm": npm.fetch, "url": archive.fetch}
+#: registry → function that downloads a list of files, because its client needs seconds to start
+_LISTS = {"debian": debian.fetch, "maven": maven.fetch, "go": go.fetch}
 #: called with the number of bytes downloaded so far and in total
 Progress = Callable[[int, int], None]
 
@@ -69,6 +73,12 @@ def _lock(recipe: Recipe, source: Source, platform: str, work: Path) -> Locked:
             return wheel.lock(recipe, source, platform, work)
         case Debian():
             return debian.lock(recipe, source, platform, work)
+        case Maven():
+            return maven.lock(recipe, source, platform, work)
+        case Go():
+            return go.lock(recipe, source, platform, work)
+        case Npm():
+            return npm.lock(recipe, source, platform, work)
         case Archive():
             return archive.lock(recipe, source, platform, work)
 
@@ -194,12 +204,15 @@ def fetch(
         names = ", ".join(sorted({locked.recipe for locked, _ in needed}))
         problem = f"{len(needed)} files are not in {folder}, and the network is not used"
         raise InstallError(names, problem, "Install from a bundle with `infra bin install --from FILE`.")
-    packages = [(locked, artefact) for locked, artefact in needed if artefact.registry == "debian"]
-    others = [(locked, artefact) for locked, artefact in needed if artefact.registry != "debian"]
+    others = [(locked, artefact) for locked, artefact in needed if artefact.registry in _SINGLE]
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = [pool.submit(_fetch, locked, artefact, folder, counter) for locked, artefact in others]
-        if packages:  # apt downloads a list of packages at once
-            futures.append(pool.submit(_fetch_packages, packages, folder, counter))
+        lists = {registry: [item for item in needed if item[1].registry == registry] for registry in _LISTS}
+        futures += [
+            pool.submit(_fetch_list, registry, files, folder, counter)
+            for registry, files in lists.items()
+            if files
+        ]
         try:
             for future in futures:
                 future.result()
@@ -210,15 +223,14 @@ def fetch(
 
 def _fetch(locked: Locked, artefact: Artefact, folder: Path, counter: _Counter) -> None:
     target = folder / artefact.file_name
-    fetch_one = wheel.fetch if artefact.registry == "python" else archive.fetch
-    fetch_one(locked, artefact, target, lambda number: counter.add(artefact.sha256, number))
+    _SINGLE[artefact.registry](locked, artefact, target, lambda number: counter.add(artefact.sha256, number))
     verify(target, artefact)
 
 
-def _fetch_packages(packages: list[tuple[Locked, Artefact]], folder: Path, counter: _Counter) -> None:
-    recipe = packages[0][0].recipe
-    artefacts = [artefact for _, artefact in packages]
-    debian.fetch(recipe, artefacts, folder, lambda number: counter.add("debian", number))
+def _fetch_list(registry: str, files: list[tuple[Locked, Artefact]], folder: Path, counter: _Counter) -> None:
+    recipe = files[0][0].recipe
+    artefacts = [artefact for _, artefact in files]
+    _LISTS[registry](recipe, artefacts, folder, lambda number: counter.add(registry, number))
     for artefact in artefacts:
         verify(folder / artefact.file_name, artefact)
 
@@ -258,8 +270,15 @@ def verify(path: Path, artefact: Artefact) -> None:
 def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Installed:
     """Unpack the artefacts of a lock entry into a folder, and return the entry of the store."""
     content.unpack(locked, store.downloads, folder)
-    programs = content.locate(recipe, folder)
+    for source in recipe.sources:
+        if isinstance(source, Maven) and locked.source == maven.NAME:
+            java = maven.java_program(recipe.name, source.java, find("java", store=store))
+            maven.build(recipe, folder / "root", java)
+        elif isinstance(source, Go) and locked.source == go.NAME:
+            go.build(recipe, source, locked, store.downloads, folder / "root")
+    programs = content.locate(recipe, locked.source, folder)
     content.collect_licences(folder)
+    content.collect_packed_licences(locked, store.downloads, folder)
     if locked.source != debian.NAME:
         return Installed(folder=folder, locked=locked, programs=programs)
     mounts = _mounts(recipe)

@@ -2,7 +2,7 @@
 
 The kit contains a lock for its own recipes; a project can have another lock, `infra.lock` beside the stack
 file, which takes precedence. A lock contains no address of a registry: the address comes from the
-configuration of pip and apt on the machine that installs.
+configuration of pip, apt, Maven, Go and npm on the machine that installs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @frozen
 class Artefact:
-    """A file of a registry: a wheel, a Debian package or an archive."""
+    """A file of a registry, such as a wheel, a Debian package or a jar."""
 
-    #: `python`, `debian` or `url`
+    #: `python`, `debian`, `maven`, `go`, `npm` or `url`
     registry: str
     #: the name of the distribution or package
     name: str
     version: str
-    #: the name of the wheel, the path of the package in the archive of Debian, or the URL of the archive
+    #: the name of the wheel, the URL of the archive, or the path in the archive of Debian, in a Maven
+    #: repository or in a Go module proxy
     path: str
     sha256: str
     size: int
@@ -61,11 +62,14 @@ class Locked:
     version: str
     licence: str
     artefacts: tuple[Artefact, ...]
+    #: a hash of the settings with which the programs are built; empty if there are none
+    build: str = ""
 
     @property
     def key(self) -> str:
         """The name of the folder in the store: the version, and a hash of the hashes of all artefacts."""
-        digest = hashlib.sha256(" ".join(artefact.sha256 for artefact in self.artefacts).encode())
+        hashes = [artefact.sha256 for artefact in self.artefacts] + ([self.build] if self.build else [])
+        digest = hashlib.sha256(" ".join(hashes).encode())
         return f"{re.sub(r'[^0-9A-Za-z.+-]', '_', self.version)}-{digest.hexdigest()[:8]}"
 
     @property
@@ -148,6 +152,7 @@ def encode(entry: Locked) -> dict[str, Any]:
         "source": entry.source,
         "version": entry.version,
         "licence": entry.licence,
+        **({"build": entry.build} if entry.build else {}),
         "artefacts": [_encoded(artefact) for artefact in entry.artefacts],
     }
 
@@ -180,6 +185,7 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
         version=str(data["version"]),
         licence=str(data["licence"]),
         artefacts=artefacts,
+        build=str(data.get("build", "")),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -43,7 +45,51 @@ class Archive:
     version: str
 
 
-Source = Wheel | Debian | Archive
+@frozen
+class Maven:
+    """Artefacts of a Maven repository, such as `org.slf4j:slf4j-simple:2.0.17`, with their dependencies.
+
+    The pattern of a program is the name of its main class.
+    """
+
+    artefacts: tuple[str, ...]
+    #: the oldest major version of Java that runs the programs
+    java: int = 17
+
+
+@frozen
+class Go:
+    """Programs of a Go module, which are built on this machine.
+
+    The pattern of a program is the import path of its package `main`.
+    """
+
+    module: str
+    #: the version of the module to lock, such as `v1.2.3`; empty: the newest version
+    version: str = ""
+    #: options of `go build`, such as `-tags=netgo`
+    flags: tuple[str, ...] = ()
+    #: module → the module and version that replaces it, such as `example.test/fork v1.2.3`
+    replace: Mapping[str, str] = field(default_factory=dict)
+    #: path in the module → the text of a file that is added or replaced
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def settings(self) -> str:
+        """Return a hash of the settings that change the programs; empty if there are none."""
+        settings = [list(self.flags), sorted(self.replace.items()), sorted(self.files.items())]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest() if any(settings) else ""
+
+
+@frozen
+class Npm:
+    """A package of the npm registry without its dependencies; its programs need Node.js."""
+
+    package: str
+    #: the version to lock; empty: the newest version
+    version: str = ""
+
+
+Source = Wheel | Debian | Maven | Go | Npm | Archive
 
 
 @frozen

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries.recipe import Archive, Debian, Recipe, Source, Wheel
+from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.errors import ConfigurationError, nearest
 
 #: the entry points by which other distributions add recipes; each is a `Recipe`
@@ -46,8 +46,20 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
     if packages := table.get("debian"):
         mounts, without = tuple(table.get("mounts", ())), tuple(table.get("without", ()))
         yield Debian(packages=tuple(packages), mounts=mounts, without=without)
+    if artefacts := table.get("maven"):
+        yield Maven(artefacts=tuple(artefacts), **_given(table, "java"))
+    if module := table.get("go"):
+        flags = tuple(module.get("flags", ()))
+        yield Go(**{**module, "version": version, "flags": flags})
+    if package := table.get("npm"):
+        yield Npm(package=package, version=version)
     for platform, archive in table.get("archive", {}).items():
         yield Archive(platform=platform, url=archive["url"], sha256=archive["sha256"], version=version)
+
+
+def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the values of a table under these names, without the names that are missing."""
+    return {name: table[name] for name in names if table.get(name) is not None}
 
 
 def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:

@@ -28,6 +28,9 @@ from infra_runtime.errors import ConfigurationError
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
+#: a relative path without `..`
+_PATH = r"^\.?[\w@+-]+(\.[\w@+-]+)*(/\.?[\w@+-]+(\.[\w@+-]+)*)*$"
+
 
 class ArchiveSettings(BaseModel):
     """An archive for one platform: its URL and its SHA-256."""
@@ -38,17 +41,32 @@ class ArchiveSettings(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class GoSettings(BaseModel):
+    """Programs of a Go module: the table `[binaries.NAME.go]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    module: str = Field(pattern=r"^[^\s-][^\s]*$")
+    #: options of `go build`
+    flags: tuple[Annotated[str, Field(pattern=r"^-")], ...] = ()
+    #: module → the module and version that replaces it
+    replace: Mapping[str, Annotated[str, Field(pattern=r"^\S+ v\S+$")]] = {}
+    #: path in the module → the text of a file that is added or replaced
+    files: Mapping[Annotated[str, Field(pattern=_PATH)], str] = {}
+
+
 class RecipeSettings(BaseModel):
     """The settings of one recipe in the stack file: the table `[binaries.NAME]`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the names of the programs, or program → glob pattern of its path in the archive
+    #: the names of the programs, or program → glob pattern of its path in the archive; with `maven`, the
+    #: name of its main class; with `go`, the import path of its package
     programs: tuple[_Name, ...] | Mapping[_Name, str]
     #: the SPDX expression of the licence
     licence: str = Field(min_length=1)
-    #: the version of the archives, or of the wheel
-    version: str = ""
+    #: the version of the archives, the wheel, the Go module or the npm package
+    version: str = Field("", pattern=r"^([^\s-]\S*)?$")
     #: the name of a distribution whose wheel contains the programs
     wheel: str = ""
     #: packages of Debian
@@ -57,6 +75,14 @@ class RecipeSettings(BaseModel):
     mounts: Words = ()
     #: libraries that the programs do not need although the packages depend on them
     without: Words = ()
+    #: artefacts of a Maven repository: `GROUP:ARTEFACT:VERSION`
+    maven: tuple[Annotated[str, Field(pattern=r"^[\w.-]+(:[\w.-]+){2}$")], ...] = ()
+    #: the oldest major version of Java that runs the programs of `maven`
+    java: int | None = Field(None, ge=8, le=99)
+    #: programs of a Go module, which are built on this machine
+    go: GoSettings | None = None
+    #: a package of the npm registry
+    npm: str = Field("", pattern=r"^(@?[\w.-]+(/[\w.-]+)?)?$")
     #: platform → archive
     archive: Mapping[str, ArchiveSettings] = {}
     homepage: str = ""
@@ -82,8 +108,12 @@ def _recipe(file: StackFile, name: str, table: Mapping[str, object]) -> Recipe:
         settings = RecipeSettings.model_validate(table)
     except ValidationError as error:
         raise configuration_error(error, RecipeSettings, ("binaries", name), file.where) from None
+    targets = "main class" if settings.maven else "package" if settings.go else ""
+    if targets and not (isinstance(settings.programs, Mapping) and all(settings.programs.values())):
+        problem = f"binaries.{name}.programs: a table from program to {targets} is required"
+        raise ConfigurationError(problem, where=file.where(("binaries", name)))
     recipe = recipes.decode(name, settings.model_dump(), is_users=True)
     if not recipe.sources:
-        problem = f"binaries.{name}: one of `wheel`, `debian` and `archive` is required"
+        problem = f"binaries.{name}: one of `wheel`, `debian`, `maven`, `go`, `npm` and `archive` is required"
         raise ConfigurationError(problem, where=file.where(("binaries", name)))
     return recipe

