@@ -25,7 +25,6 @@ CONTRACT = ROOT / "tests" / "kinds"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: planned kind → its default ports
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
-    "alertmanager": (9093,),
     "bento": (4195,),
     "dashboard": (1337,),
     "deck": (8888,),

@@ -1,6 +1,6 @@
-"""Units of kinds without data of a test: all tests share the server, and its metrics are dumped.
+"""Units of kinds that cannot be divided: all tests share the server, which its page states.
 
-A kit with these units states in its page that tests share the server.
+A unit is the server itself, or the server with a label that belongs to the data of one test.
 """
 
 from __future__ import annotations
@@ -19,21 +19,35 @@ from pytest_infra.private_files import write
 
 def units(context: KitContext) -> SharedUnits:
     """Return the object that provides units of one server in this process."""
-    return SharedUnits(context.endpoint, context.owner)
+    return SharedUnits(context.endpoint, context.owner, labelled=False)
+
+
+def labels(context: KitContext) -> SharedUnits:
+    """Return the object that provides units with a label: a value of `test` that no other test has.
+
+    The label belongs to what a test writes. The server has no tenants, so that requests without the label
+    also return the data of other tests.
+    """
+    return SharedUnits(context.endpoint, context.owner, labelled=True)
 
 
 class SharedUnits:
-    """Units that are the server itself; they differ in their names only."""
+    """Units that are the server itself; they differ in their names, and with `labelled` in two exports.
 
-    def __init__(self, server: Endpoint, owner: Owner) -> None:
-        self._server, self._owner = server, owner
+    The exports are `test` (the value of the label) and `selector` (`{test="…"}`).
+    """
+
+    def __init__(self, server: Endpoint, owner: Owner, *, labelled: bool) -> None:
+        self._server, self._owner, self._labelled = server, owner, labelled
 
     def acquire(self, label: str) -> Unit:
         """Return a unit with a new name; other tests use the server at the same time."""
-        return Unit(self._server, self._owner.name(), label)
+        name = self._owner.name()
+        exports = {"test": name, "selector": f'{{test="{name}"}}'} if self._labelled else {}
+        return Unit(self._server, name, label, **exports)
 
     def release(self, unit: Unit) -> None:
-        """Do nothing: the server contains nothing of a test."""
+        """Do nothing: the server cannot remove what has the label of a test."""
 
     def close(self) -> list[str]:
         """Return an empty list, because the server contains nothing that could be left."""

@@ -125,6 +125,11 @@ KINDS: Mapping[str, Kind] = {
             summary="metrics of the machine in the format of Prometheus",
             ports={"http": 9100},
         ),
+        Kind(
+            name="alertmanager",
+            summary="groups the alerts of Prometheus and sends them (Alertmanager)",
+            ports={"http": 9093},
+        ),
     )
 }
 

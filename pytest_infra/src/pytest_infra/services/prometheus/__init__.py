@@ -7,7 +7,7 @@ from pytest_infra.kit import KitFixture, ServiceKit
 KIT = ServiceKit(
     kind="prometheus",
     variants=("label",),
-    units="pytest_infra.services.prometheus.isolation:units",
+    units="pytest_infra.shared_units:labels",
     dump="pytest_infra.services.prometheus.dump:dump",
     fixtures=(
         KitFixture(
