@@ -138,8 +138,21 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: profile → services, besides `full`, which is the default stack and the user's own services
-PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: profile → services, without a service whose `target` is not part of the stack
+PROFILES: Mapping[str, tuple[str, ...]] = {
+    "minimal": ("nats", "postgres"),
+    "messaging": ("nats", "mail"),
+    "observability": (
+        "prometheus",
+        "alertmanager",
+        "node-exporter",
+        "postgres-exporter",
+        "redis-exporter",
+    ),
+}
+#: the profiles that depend on the stack file: the default stack and the services with a table; and a service
+#: of each kind, but only one proxy, and the services with a table
+FULL, EVERYTHING = "full", "everything"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
 

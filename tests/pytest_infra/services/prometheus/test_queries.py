@@ -58,6 +58,26 @@ def test_errors(prometheus_queries):
 """
 
 
+OTHER_PROFILE = """
+def test_the_stack(infra_stack):
+    assert {*infra_stack.endpoints()} == {"prometheus", "node-exporter"}
+
+def test_the_store(prometheus_queries):
+    assert prometheus_queries.jobs == ("node-exporter",)
+"""
+
+
+@pytest.mark.real("node-exporter")
+def test_a_profile_of_the_run_also_determines_the_jobs_for_a_single_fixture(suite: Suite) -> None:
+    """The specs of the server must be the same: a running server cannot be changed."""
+    suite.stack("use = ['prometheus']\nprofiles = { watch = ['prometheus', 'node-exporter'] }\n")
+    suite.test(OTHER_PROFILE)
+
+    result = suite.run("-q", "--infra-profile=watch")
+
+    result.assert_outcomes(passed=2)
+
+
 def test_two_workers_query_the_metrics_that_were_counted_before_the_call(suite: Suite) -> None:
     pytest.importorskip("xdist")
     suite.with_plugins("xdist")
