@@ -15,8 +15,8 @@ from fakes.changes import PAIRS
 
 #: The lists whose order has no meaning.
 _UNORDERED = frozenset({"allOf", "anyOf", "oneOf"})
-#: The changes of schemas that do not refer to other schemas.
-INLINE = [change for change in PAIRS if "$ref" not in repr(change)]
+#: The changes of schemas that do not refer to other schemas, and whose comparison reaches no limit.
+INLINE = [change for change in PAIRS if "$ref" not in repr(change) and change[0] != "limit-reached"]
 #: Without shrinking, which takes minutes for these documents; a failure prints both documents.
 SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow],
