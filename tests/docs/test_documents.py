@@ -32,6 +32,8 @@ from infra_runtime.errors import NoStackError
 PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 #: in the environment `test`, printed commands have the data directory of the page's project
 DATA = re.compile(r" --data \S*/\.data-test(?=`)")
+#: page → the kinds of its examples, besides those of the default stack
+OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager")}
 #: seconds that a command may take
 TIMEOUT = 120.0
 
@@ -39,7 +41,7 @@ TIMEOUT = 120.0
 def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
-        own = (page.stem,) if page.parent.name == "services" else ()
+        own = (page.stem,) if page.parent.name == "services" else OTHER_SERVERS.get(page.stem, ())
         marks = (
             [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", *own)]
             if servers

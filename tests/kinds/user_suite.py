@@ -95,16 +95,15 @@ def suite_of(kind: str, folder: Path, test: str) -> Suite:
 
 def note(kind: str, unit: Endpoint, data: Path, number: int, others: int = 1) -> None:
     """Write into the unit, wait for the other test, and note what is read and which secrets exist."""
-    service = contract.subject(kind)
-    before = service.read(unit, "name")
-    service.write(unit, "name", value(number))
+    before = contract.read(kind, unit, "name")
+    contract.write(kind, unit, "name", value(number))
     Path(f"written-{number}").touch()
     until(lambda: len(list(Path().glob("written-*"))) > others, contract.PATIENCE)
     found = {
         "worker": os.environ.get("PYTEST_XDIST_WORKER", ""),
         "data": str(data),
         "before": before,
-        "read": service.read(unit, "name"),
+        "read": contract.read(kind, unit, "name"),
         "secrets": sorted(contract.secrets(data, unit)),
     }
     path = Path(NOTE.format(number=number))

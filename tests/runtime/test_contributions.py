@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra_runtime.contributions import Alert, Contribution, Log, Metrics, Route
+from infra_runtime.contributions import Alert, AlertSink, Contribution, Log, Metrics, Route
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from infra_runtime.contributions import Alert, Contribution, Log, Metrics, Route
         ("route", Route(path="/api/*", host="a.localhost", strip=True)),
         ("metrics", Metrics(port="http")),
         ("alert", Alert(name="Down", expression="up == 0", after=60.0)),
+        ("alert-sink", AlertSink(port="http")),
         ("log", Log(format="json")),
         ("acme", {"any": ["data"]}),
     ],
@@ -35,6 +36,7 @@ def test_a_path_begins_with_a_slash(shape: Any) -> None:
         shape(path="x")
 
 
-def test_only_metrics_refer_to_a_port() -> None:
+def test_only_metrics_and_receivers_of_alerts_refer_to_a_port() -> None:
+    assert Contribution(key="alert-sink", value=AlertSink(port="api")).port == "api"
     assert Contribution(key="metrics", value=Metrics(port="http")).port == "http"
     assert Contribution(key="route", value=Route()).port == ""

@@ -20,7 +20,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-profile": (
         "NAME",
-        "the profile that selects the services: minimal, full, or a profile of the stack file",
+        "the profile that selects the services: minimal, full, everything, or another one",
     ),
     "infra-env": ("NAME", f"the environment of the run: {', '.join(ENVIRONMENTS)} (default: test)"),
     "infra-data": ("PATH", "the data directory of the stack (default: .data-test beside the stack file)"),

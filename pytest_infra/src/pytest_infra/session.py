@@ -237,7 +237,8 @@ class Session:
             services,
             directory=self._options.directory,
             environment=self._options.environment,
-            profile=profile,
+            # Also in a request for single services: some specs depend on the services of the stack.
+            profile=profile or self._options.profile,
             data=self._options.data,
             executables=executables,
         )

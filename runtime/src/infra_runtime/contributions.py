@@ -80,16 +80,32 @@ class Log:
     format: Literal["text", "json", "logfmt"] = "text"
 
 
+@frozen
+class AlertSink:
+    """The contribution under the key `alert-sink`: the service receives alerts as Alertmanager does.
+
+    Source: Alertmanager documentation, "Sending alerts".
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port
+    port: str
+
+
 #: key → the shape of its values
-SHAPES: Mapping[str, type[Route | Metrics | Alert | Log]] = {
+SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log]] = {
     "route": Route,
     "metrics": Metrics,
     "alert": Alert,
+    "alert-sink": AlertSink,
     "log": Log,
 }
-#: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it.
-#: Under all other keys, a consumer gets only the contributions of services that are already in the plan.
-BRING_IN = frozenset({"route"})
+#: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
+#: and a metrics store the services whose metrics it collects. Therefore the spec of the consumer is the same
+#: for each request, and a request cannot change a running consumer. Under all other keys, a consumer gets
+#: only the contributions of services that are already in the plan.
+BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink"})
 
 
 @frozen
@@ -112,7 +128,7 @@ class Contribution:
     @property
     def port(self) -> str:
         """The name of the service's port to which the value refers; empty if it refers to no port."""
-        return self.value.port if isinstance(self.value, Metrics) else ""
+        return self.value.port if isinstance(self.value, Metrics | AlertSink) else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""

@@ -34,6 +34,8 @@ class Kind:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: the names in `protocols` of the kind's entry, for `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
+    #: the kind to whose first instance a service of this kind connects, if no setting names another service
+    target: str = ""
 
     @property
     def identifier(self) -> str:
@@ -177,6 +179,33 @@ KINDS: Mapping[str, Kind] = {
             summary="a proxy in front of your HTTP services with metrics (Traefik)",
             ports={"http": 8082},
         ),
+        Kind(
+            name="prometheus",
+            summary="collects and stores the metrics of your services (Prometheus)",
+            ports={"http": 9090},
+        ),
+        Kind(
+            name="postgres-exporter",
+            summary="metrics of PostgreSQL in the format of Prometheus",
+            ports={"http": 9187},
+            target="postgres",
+        ),
+        Kind(
+            name="redis-exporter",
+            summary="metrics of Valkey and Redis in the format of Prometheus",
+            ports={"http": 9121},
+            target="valkey",
+        ),
+        Kind(
+            name="node-exporter",
+            summary="metrics of the machine in the format of Prometheus",
+            ports={"http": 9100},
+        ),
+        Kind(
+            name="alertmanager",
+            summary="groups the alerts of Prometheus and sends them (Alertmanager)",
+            ports={"http": 9093},
+        ),
     )
 }
 
@@ -185,8 +214,21 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: profile → services, besides `full`, which is the default stack and the user's own services
-PROFILES: Mapping[str, tuple[str, ...]] = {"minimal": ("nats", "postgres")}
+#: profile → services, without a service whose `target` is not part of the stack
+PROFILES: Mapping[str, tuple[str, ...]] = {
+    "minimal": ("nats", "postgres"),
+    "messaging": ("nats", "mosquitto", "kafka"),
+    "observability": (
+        "prometheus",
+        "alertmanager",
+        "node-exporter",
+        "postgres-exporter",
+        "redis-exporter",
+    ),
+}
+#: the profiles that depend on the stack file: the default stack and the services with a table; and a service
+#: of each kind, but only one proxy, and the services with a table
+FULL, EVERYTHING = "full", "everything"
 #: the role of a proxy, the setting that selects a kind with this role, and the service of this kind
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)

@@ -30,6 +30,7 @@ def test_a_recipe_has_the_sources_of_its_table_in_a_fixed_order(tmp_path: Path) 
         wheel = "tool-bin"
         debian = ["tool", "tool-data"]
         mounts = ["/usr/share/tool"]
+        mounts_required = true
         archive.linux-x86_64 = {{ url = "https://files.test/tool.tar.gz", sha256 = "{DIGEST}" }}
         """,
     )
@@ -37,7 +38,7 @@ def test_a_recipe_has_the_sources_of_its_table_in_a_fixed_order(tmp_path: Path) 
     assert recipe.programs == {"tool": "tool-*/bin/tool", "helper": ""}
     assert recipe.sources == (
         Wheel(distribution="tool-bin", version="1.2"),
-        Debian(packages=("tool", "tool-data"), mounts=("/usr/share/tool",)),
+        Debian(packages=("tool", "tool-data"), mounts=("/usr/share/tool",), mounts_required=True),
         Archive(platform="linux-x86_64", url="https://files.test/tool.tar.gz", sha256=DIGEST, version="1.2"),
     )
     assert recipe.refused_licence() == ""

@@ -72,11 +72,27 @@ def test_a_kind_of_another_distribution_consumes_and_contributes(project: Projec
 
 
 @pytest.mark.usefixtures("acme")
-def test_routes_add_services_to_the_plan_and_metrics_do_not(project: Project) -> None:
-    project.write(API)
+def test_routes_and_metrics_add_services_to_the_plan_and_other_keys_do_not(project: Project) -> None:
+    project.write("use = ['words', 'api']\n" + API)
 
-    assert project.names("store") == ["store"]
     assert project.names("caddy") == ["api", "caddy"]
+    assert project.names("store") == ["store", "api"]
+    assert project.names("words") == ["words"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_kind_without_a_table_is_added_if_the_stack_contains_it(project: Project) -> None:
+    project.write("use = ['store', 'second']\n[services.second]\nkind = 'store'\nport = 19091\n")
+
+    assert project.names("second") == ["second", "store"]
+    assert project.names("store") == ["store", "second"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_skipped_service_is_not_added_by_its_contributions(project: Project) -> None:
+    project.write("use = ['store', 'api']\n" + API)
+
+    assert project.names("store", skip=("api",)) == ["store"]
 
 
 @pytest.mark.usefixtures("acme")

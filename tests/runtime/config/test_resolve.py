@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from fakes.project import Project
+from infra_runtime.catalogue import entry
 from infra_runtime.config.resolve import data_directory, is_test_environment
 from infra_runtime.errors import BinaryMissingError, UnknownServiceError
+from infra_runtime.manifest import KINDS
 
 DEFAULT_STACK = ["nats", "postgres", "valkey", "caddy", "pocketbase"]
 
@@ -58,6 +60,46 @@ def test_a_needed_service_cannot_be_skipped(project: Project) -> None:
 
 def test_the_profile_minimal_has_nats_and_postgres(project: Project) -> None:
     assert project.names(profile="minimal") == ["nats", "postgres"]
+
+
+def test_the_profile_messaging_has_the_servers_of_messages(project: Project) -> None:
+    assert project.names(profile="messaging") == ["nats", "mosquitto", "kafka"]
+
+
+def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack(project: Project) -> None:
+    metrics = {"prometheus", "alertmanager", "node-exporter"}
+    project.write("use = ['valkey', 'api']\n[services.api]\ncommand = ['a']\nports.http = 1\nmetrics = '/'\n")
+
+    assert {*project.names(profile="observability")} == {*metrics, "redis-exporter", "valkey", "api"}
+
+    project.write(
+        "use = []\n[services.main]\nkind = 'postgres'\n[services.postgres-exporter]\ntarget = 'main'\n"
+    )
+
+    assert {*project.names(profile="observability")} == {*metrics, "postgres-exporter", "main"}
+
+
+def test_the_profile_everything_has_each_kind_but_one_proxy_and_the_services_with_a_table(
+    project: Project,
+) -> None:
+    project.write("[services.api]\ncommand = ['api']\n")
+
+    plan = project.resolve(profile="everything").plan
+
+    names = {spec.name for spec in plan.services}
+    missing = KINDS.keys() - names
+    assert names - KINDS.keys() == {"api"}
+    assert len(plan.providers("proxy")) == 1
+    assert all("proxy" in entry(kind).roles for kind in missing)
+
+
+def test_a_request_with_a_profile_has_the_specs_of_the_profile(project: Project) -> None:
+    whole = project.resolve(profile="observability").plan
+    alone = project.resolve("prometheus", profile="observability").plan
+
+    assert {spec.name: spec for spec in alone.services}.items() <= {
+        spec.name: spec for spec in whole.services
+    }.items()
 
 
 def test_a_profile_of_the_stack_file_is_used(project: Project) -> None:

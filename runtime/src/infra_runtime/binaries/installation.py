@@ -281,12 +281,20 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     content.collect_packed_licences(locked, store.downloads, folder)
     if locked.source != debian.NAME:
         return Installed(folder=folder, locked=locked, programs=programs)
-    mounts = _mounts(recipe)
+    packages = next((source for source in recipe.sources if isinstance(source, Debian)), None)
+    mounts = packages.mounts if packages else ()
     bubblewrap = launch.bubblewrap_program(find("bwrap", store=store)) if mounts else ""
     has_loader = (folder / "glibc").is_dir()
     methods = [launch.LIBRARIES]
     methods += [launch.LOADER] if has_loader else []
     methods += [launch.BUBBLEWRAP] if bubblewrap else []
+    if packages and packages.mounts_required:
+        methods = [launch.BUBBLEWRAP]
+        if not bubblewrap:
+            paths = ", ".join(mounts)
+            problem = f"its programs need {paths}, for which `bwrap` is missing or cannot create namespaces"
+            hint = f"Run `infra bin install bubblewrap {recipe.name}`, or put the program on PATH."
+            raise InstallError(recipe.name, problem, recipe.hint or hint)
     glibc = next((item.version for item in locked.artefacts if item.name == debian.GLIBC), "")
     if not launch.available(methods, glibc_needed=glibc, mounts=bool(mounts), bubblewrap=bubblewrap):
         problem = "the packages need the GNU C library, which this machine does not have"
@@ -300,10 +308,6 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
         mounts=mounts,
         bubblewrap=bubblewrap,
     )
-
-
-def _mounts(recipe: Recipe) -> tuple[str, ...]:
-    return next((source.mounts for source in recipe.sources if isinstance(source, Debian)), ())
 
 
 def current_platform() -> str:

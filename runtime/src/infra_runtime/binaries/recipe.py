@@ -31,6 +31,8 @@ class Debian:
     #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
     #: namespace in which these paths are the folders of the packages
     mounts: tuple[str, ...] = ()
+    #: whether the programs do not start without `mounts`
+    mounts_required: bool = False
     #: libraries that the programs do not need although the packages depend on them
     without: tuple[str, ...] = ()
 

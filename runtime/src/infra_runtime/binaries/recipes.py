@@ -47,7 +47,12 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
         yield Wheel(distribution=distribution, version=version)
     if packages := table.get("debian"):
         mounts, without = tuple(table.get("mounts", ())), tuple(table.get("without", ()))
-        yield Debian(packages=tuple(packages), mounts=mounts, without=without)
+        yield Debian(
+            packages=tuple(packages),
+            mounts=mounts,
+            mounts_required=table.get("mounts_required", False),
+            without=without,
+        )
     if artefacts := table.get("maven"):
         yield Maven(artefacts=tuple(artefacts), **_given(table, "java"))
     if module := table.get("go"):

@@ -73,6 +73,8 @@ class RecipeSettings(BaseModel):
     debian: Words = ()
     #: absolute paths that the programs of the packages contain
     mounts: Words = ()
+    #: whether the programs do not start without `mounts`
+    mounts_required: bool = False
     #: libraries that the programs do not need although the packages depend on them
     without: Words = ()
     #: artefacts of a Maven repository: `GROUP:ARTEFACT:VERSION`

@@ -22,7 +22,7 @@ from infra_runtime.config.port_numbers import default_ports, further_instances
 from infra_runtime.config.provenance import provenance
 from infra_runtime.config.proxy_choice import is_replaced, replaced_error
 from infra_runtime.config.request import Request, Resolved, make_resolved
-from infra_runtime.config.selection import selected
+from infra_runtime.config.selection import selected, stack_names
 from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
 from infra_runtime.config.sources import layers
 from infra_runtime.contributions import BRING_IN, Contribution, Contributions
@@ -91,6 +91,21 @@ def _number_ports(declaration: Declaration, services: dict[str, ServiceConfigura
         services[name] = configure(name, declaration, ports=layer)
 
 
+def _offering(
+    declaration: Declaration, services: Mapping[str, ServiceConfiguration]
+) -> dict[str, ServiceConfiguration]:
+    """Return the services whose contributions under the keys `BRING_IN` can be consumed.
+
+    These are the services with a table, and if a service consumes such a key, all services of the stack. The
+    contributions therefore do not depend on the services that the request names.
+    """
+    offering = dict(services)
+    if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):
+        names = (name for name in stack_names(declaration) if declaration.kind(name) is not None)
+        offering |= {name: configure(name, declaration) for name in names if name not in services}
+    return offering
+
+
 def _offers(
     services: Mapping[str, ServiceConfiguration], members: Iterable[str], skip: Iterable[str]
 ) -> list[Contribution]:
@@ -125,23 +140,26 @@ def _plan(
     consumed: dict[str, Contributions] = {}
     while True:
         members = len(needed_by)
-        offers = _offers(services, needed_by, request.skip)
+        offering = _offering(declaration, services)
+        offers = _offers(offering, needed_by, request.skip)
         queue = deque(needed_by)
         while queue:
             name = queue.popleft()
             if name not in services:
                 _check_need(name, needed_by[name], declaration)
-                services[name] = configure(name, declaration)
+                services[name] = offering.get(name) or configure(name, declaration)
             own_offers = _consumed(services[name], offers)
             if name in specs and own_offers == consumed[name]:
                 continue
             consumed[name], specs[name] = own_offers, _spec(services[name], own_offers, declaration)
-            for need in specs[name].all_needs():
+            brought_in = (offer.service for offer in own_offers if offer.key in BRING_IN)
+            for need in dict.fromkeys((*specs[name].all_needs(), *brought_in)):
                 if need not in needed_by:
                     _check_need(need, name, declaration)
                     needed_by[need] = name
                     queue.append(need)
-        if len(needed_by) == members and offers == _offers(services, needed_by, request.skip):
+        offering = _offering(declaration, services)
+        if len(needed_by) == members and offers == _offers(offering, needed_by, request.skip):
             break
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
     # The names of all kinds are read only if necessary, because the catalogue searches for entry points then.

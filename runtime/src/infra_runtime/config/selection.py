@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from infra_runtime import catalogue
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.config.proxy_choice import check, is_replaced, replaced_error, with_selected_proxy
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
-from infra_runtime.manifest import DEFAULT_STACK, PROFILES
+from infra_runtime.manifest import DEFAULT_STACK, EVERYTHING, FULL, KINDS, PROFILES, PROXY
+
+#: roles that one service of the profile `everything` provides
+_ONCE = frozenset({PROXY})
 
 
 def selected(declaration: Declaration) -> list[str]:
@@ -27,39 +31,69 @@ def selected(declaration: Declaration) -> list[str]:
         if is_replaced(name, declaration):
             raise replaced_error(name, "the request names", "", declaration)
     _check_lists(declaration)
-    names = request.names or with_selected_proxy(_stack(declaration), declaration)
+    names = request.names or with_selected_proxy(stack_names(declaration), declaration)
     return [name for name in dict.fromkeys(names) if name not in request.skip]
 
 
 def declared(declaration: Declaration) -> set[str]:
     """Return the names of all services that a request for this stack can start."""
     stack = declaration.stack
-    in_use = _everything(declaration) if stack.use is None else stack.use
-    names = {*in_use, *stack.services, *_stack(declaration), *declaration.mentioned()}
+    names = {*_in_use(declaration), *stack.services, *stack_names(declaration), *declaration.mentioned()}
     names = names.union(*stack.profiles.values())
     existing = [name for name in names if declaration.kind(name) is not None]
     return set(with_selected_proxy(existing, declaration))
 
 
-def _stack(declaration: Declaration) -> Sequence[str]:
-    stack = declaration.stack
-    if stack.profile is not None:
-        return _profiles(declaration)[stack.profile]
-    return _everything(declaration) if stack.use is None else stack.use
+def stack_names(declaration: Declaration) -> Sequence[str]:
+    """Return the names of the services of the stack: those of the profile, of `use`, or of `full`."""
+    profile = declaration.stack.profile
+    return _in_use(declaration) if profile is None else _profile(declaration, profile)
 
 
-def _everything(declaration: Declaration) -> Sequence[str]:
+def _in_use(declaration: Declaration) -> Sequence[str]:
+    return _full(declaration) if declaration.stack.use is None else declaration.stack.use
+
+
+def _full(declaration: Declaration) -> Sequence[str]:
     """Return the services of the profile `full`: the default stack, and each other service with a table."""
-    return (*DEFAULT_STACK, *sorted(declaration.stack.services.keys() - set(DEFAULT_STACK)))
+    return _with_tables(declaration, DEFAULT_STACK)
 
 
-def _profiles(declaration: Declaration) -> Mapping[str, Sequence[str]]:
-    return {"full": _everything(declaration), **PROFILES, **declaration.stack.profiles}
+def _with_tables(declaration: Declaration, names: Sequence[str]) -> Sequence[str]:
+    return (*names, *sorted(declaration.stack.services.keys() - set(names)))
+
+
+def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
+    """Return the services of an existing profile. A profile of the stack file takes precedence."""
+    if (own := declaration.stack.profiles.get(profile)) is not None:
+        return own
+    if profile == FULL:
+        return _full(declaration)
+    if profile == EVERYTHING:
+        return _with_tables(declaration, _every_kind())
+    present = {*_in_use(declaration), *declaration.stack.services}
+    return [
+        name
+        for name in PROFILES[profile]
+        if name in declaration.stack.services or KINDS[name].target in {"", *present}
+    ]
+
+
+def _every_kind() -> list[str]:
+    """Return the kinds of the manifest, without further kinds that provide a role of `_ONCE`."""
+    names, provided = [], set[str]()
+    for name in KINDS:
+        roles = _ONCE.intersection(catalogue.entry(name).roles)
+        if not roles & provided:
+            names.append(name)
+        provided |= roles
+    return names
 
 
 def _check_lists(declaration: Declaration) -> None:
     """Raise an error for an unknown name in the settings `profile` and `use` or in a profile."""
-    stack, profiles = declaration.stack, _profiles(declaration)
+    stack = declaration.stack
+    profiles = {*PROFILES, FULL, EVERYTHING, *stack.profiles}
     if stack.profile is not None and stack.profile not in profiles:
         raise ConfigurationError(
             f"unknown profile {stack.profile!r}{nearest(stack.profile, profiles)}",

@@ -104,6 +104,23 @@ class TestApt:
         with pytest.raises(InstallError, match="need the GNU C library, which this machine does not have"):
             install([(SHELL, locked(content))], Store(tmp_path / "binaries"))
 
+    def test_programs_that_do_not_start_without_their_paths_need_bubblewrap(
+        self, archive: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = package(tar({"./bin/dash": b"#!/bin/sh\n"}))
+        archive.add("debian/pool/d/dash_1.deb", content)
+        packages = Debian(packages=("dash",), mounts=("/usr/share/dash",), mounts_required=True)
+        recipe, own = replace(SHELL, sources=(packages,)), Store(tmp_path / "binaries")
+
+        monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "")
+        with pytest.raises(InstallError, match="need /usr/share/dash, for which `bwrap` is missing") as error:
+            install([(recipe, locked(content))], own)
+        monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "/bin/bwrap")
+        (installed,) = install([(recipe, locked(content))], own)
+
+        assert "infra bin install bubblewrap dash" in error.value.hint
+        assert installed.methods == (launch.BUBBLEWRAP,)
+
     def test_a_package_that_left_the_archive_is_an_error(self, archive: Files, tmp_path: Path) -> None:
         with pytest.raises(InstallError, match="404"):
             install([(SHELL, locked(b"content"))], Store(tmp_path / "binaries"))

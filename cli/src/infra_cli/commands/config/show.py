@@ -9,15 +9,14 @@ from typing import Any
 import click
 
 from infra_cli import output
+from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 from infra_runtime.errors import ConfigurationError
 
 
 @click.command(short_help="Show every setting and the source of its value.")
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
-@click.option(
-    "--profile", help=("Show only the services of a profile: `minimal`, `full`, or one of the stack file.")
-)
+@click.option("--profile", help=f"Show only the services of a profile: {PROFILES}, or one of the stack file.")
 @click.option(
     "--json",
     "as_json",

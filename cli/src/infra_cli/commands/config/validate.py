@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from infra_cli import output
+from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 from infra_runtime.manifest import ENVIRONMENTS
 
@@ -12,7 +13,7 @@ from infra_runtime.manifest import ENVIRONMENTS
 @click.command(short_help="Check the stack file in every environment.")
 @click.option(
     "--profile",
-    help="Check only the services of a profile: `minimal`, `full`, or one of the stack file.",
+    help=f"Check only the services of a profile: {PROFILES}, or one of the stack file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target

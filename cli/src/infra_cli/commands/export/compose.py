@@ -10,6 +10,7 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
+from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 from infra_runtime.errors import ConfigurationError, ExportError
 from infra_runtime.manifest import ENVIRONMENTS
@@ -24,7 +25,7 @@ FOLDER = "compose"
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help="Export only the services of a profile: `minimal`, `full`, or one of the stack file.",
+    help=f"Export only the services of a profile: {PROFILES}, or one of the stack file.",
 )
 @click.option(
     "-o",

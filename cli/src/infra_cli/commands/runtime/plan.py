@@ -11,6 +11,7 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
+from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 from infra_runtime.config.masking import masked_copy
 
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show the services that `infra runtime up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
-@click.option(
-    "--profile", help=("Plan only the services of a profile: `minimal`, `full`, or one of the stack file.")
-)
+@click.option("--profile", help=f"Plan only the services of a profile: {PROFILES}, or one of the stack file.")
 @click.option(
     "--bound",
     is_flag=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from infra_cli.completion import complete_services
+from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 
 
@@ -16,7 +17,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help="Start only the services of a profile: `minimal`, `full`, or one of the stack file.",
+    help=f"Start only the services of a profile: {PROFILES}, or one of the stack file.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,

@@ -1,0 +1,71 @@
+"""Units of kinds that cannot be divided: all tests share the server, which its page states.
+
+A unit is the server itself, or the server with a label that belongs to the data of one test.
+"""
+
+from __future__ import annotations
+
+import http.client
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.kit_context import KitContext
+from pytest_infra.private_files import write
+
+
+def units(context: KitContext) -> SharedUnits:
+    """Return the object that provides units of one server in this process."""
+    return SharedUnits(context.endpoint, context.owner, labelled=False)
+
+
+def labels(context: KitContext) -> SharedUnits:
+    """Return the object that provides units with a label: a value of `test` that no other test has.
+
+    The label belongs to what a test writes. The server has no tenants, so that requests without the label
+    also return the data of other tests.
+    """
+    return SharedUnits(context.endpoint, context.owner, labelled=True)
+
+
+class SharedUnits:
+    """Units that are the server itself; they differ in their names, and with `labelled` in two exports.
+
+    The exports are `test` (the value of the label) and `selector` (`{test="…"}`).
+    """
+
+    def __init__(self, server: Endpoint, owner: Owner, *, labelled: bool) -> None:
+        self._server, self._owner, self._labelled = server, owner, labelled
+
+    def acquire(self, label: str) -> Unit:
+        """Return a unit with a new name; other tests use the server at the same time."""
+        name = self._owner.name()
+        exports = {"test": name, "selector": f'{{test="{name}"}}'} if self._labelled else {}
+        return Unit(self._server, name, label, **exports)
+
+    def release(self, unit: Unit) -> None:
+        """Do nothing: the server cannot remove what has the label of a test."""
+
+    def close(self) -> list[str]:
+        """Return an empty list, because the server contains nothing that could be left."""
+        return []
+
+
+def dump_metrics(unit: Unit, folder: Path) -> list[Path]:
+    """Write the metrics at `metrics_url` of a unit to a file, as the server has sent them."""
+    url = urlsplit(unit["metrics_url"])
+    connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
+    try:
+        connection.request("GET", url.path)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        raise CommandError(f"{unit.name} answers {response.status} to the request for its metrics")
+    path = folder / f"{unit.id}.txt"
+    write(path, body.decode("utf-8", "backslashreplace"))
+    return [path]

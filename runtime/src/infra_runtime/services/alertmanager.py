@@ -1,0 +1,110 @@
+"""Alertmanager, which groups the alerts of a metrics store and sends them to receivers.
+
+Sources: Alertmanager documentation, "Configuration", "Clients", and the output of `alertmanager --help`; for
+the container prometheus/alertmanager, `Dockerfile`: `/bin/alertmanager` is the entry point, `/alertmanager`
+the volume, and Busybox contains wget.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, overlaid
+from infra_runtime.contributions import AlertSink, Contribution, Contributions, Metrics
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
+
+IMAGE = "prom/alertmanager:v0.28.1"
+#: the receiver that sends nothing; the alerts are visible in the HTTP API
+NO_RECEIVER = "none"
+_FILE, _CONTAINER_FILE = "${data}/alertmanager.yml", "/etc/alertmanager/alertmanager.yml"
+_FLAGS = (
+    # Without an address, the server runs alone and does not listen on the port 9094 of a cluster.
+    "--cluster.listen-address=",
+    # Silences are written to the disk at this interval, and when the server exits.
+    "--data.maintenance-interval=1m",
+)
+
+_PORTS = KINDS["alertmanager"].ports
+
+
+class AlertmanagerPorts(Ports):
+    http: Port = _PORTS["http"]
+
+
+class AlertmanagerSettings(ServiceSettings):
+    ports: AlertmanagerPorts = AlertmanagerPorts()
+    #: seconds for which the first alert of a group waits for further alerts before a message is sent
+    group_wait: float = Field(5.0, ge=0, le=86400)
+    #: seconds between two messages about a group whose alerts have changed
+    group_interval: Seconds = 60.0
+    #: further keys of Alertmanager's configuration, such as `route` and `receivers`; tables are merged
+    options: Mapping[str, Any] = {}
+
+
+def alertmanager(settings: AlertmanagerSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of an Alertmanager that is not part of a cluster, without a receiver by default."""
+    configuration = {
+        "route": {
+            "receiver": NO_RECEIVER,
+            "group_wait": f"{round(settings.group_wait * 1000)}ms",
+            "group_interval": f"{max(round(settings.group_interval * 1000), 1)}ms",
+        },
+        "receivers": [{"name": NO_RECEIVER}],
+    }
+    # JSON is also YAML.
+    text = json.dumps(overlaid(configuration, settings.options), indent=2, ensure_ascii=False)
+    return ServiceSpec(
+        name="alertmanager",
+        command=(
+            "${bin.prometheus-alertmanager}",
+            f"--config.file={_FILE}",
+            "--storage.path=${data}/state",
+            "--web.listen-address=${host}:${port.http}",
+            *_FLAGS,
+        ),
+        env=settings.env,
+        prepare=(WriteFile(path=_FILE, text=text, json=True),),
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path="/-/ready", contains="OK"),
+        exports={"url": "http://${host}:${port.http}", "host": "${host}", "port": "${port.http}"},
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            command=(
+                f"--config.file={_CONTAINER_FILE}",
+                "--storage.path=/alertmanager",
+                "--web.listen-address=${host}:${port.http}",
+                *_FLAGS,
+            ),
+            env=settings.env,
+            files={_CONTAINER_FILE: text},
+            data="/alertmanager",
+            ports=dict(_PORTS),
+            health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/-/ready"),
+        ),
+    )
+
+
+def _contributions(_settings: AlertmanagerSettings) -> list[Contribution]:
+    return [
+        Contribution(key="alert-sink", value=AlertSink(port="http")),
+        Contribution(key="metrics", value=Metrics(port="http")),
+    ]
+
+
+ENTRY = Entry(
+    settings=AlertmanagerSettings,
+    make=alertmanager,
+    binaries=(Binary(name="prometheus-alertmanager", aliases=("alertmanager",)),),
+    roles=("alert-sink",),
+    contributions=_contributions,
+    defaults={"test": {"group_wait": 0.0, "group_interval": 1.0}},
+)

@@ -1,0 +1,80 @@
+"""Exporters: the settings and the spec that programs with metrics of another server have in common.
+
+Source: Prometheus documentation, "Writing exporters": an exporter requests the values of its target when its
+own metrics are requested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from infra_runtime.catalogue import ServiceSettings
+from infra_runtime.contributions import Contribution, Metrics
+from infra_runtime.spec import Container, HttpProbe, ServiceSpec
+
+#: the pattern of a service's name in a reference
+SERVICE = r"^[a-z][a-z0-9_-]*$"
+
+
+class ExporterSettings(ServiceSettings):
+    """The settings of every exporter; each exporter has the port `http`."""
+
+    #: further flags of the program, such as `log.level = "debug"`; an empty value is a flag without a value
+    options: Mapping[str, str] = {}
+
+
+def exporter(
+    settings: ExporterSettings,
+    *,
+    program: str,
+    flags: Mapping[str, str],
+    env: Mapping[str, str],
+    ready: str,
+    probe: str = "/metrics",
+) -> ServiceSpec:
+    """Return the spec of an exporter that listens on its port `http` and has its metrics at `/metrics`.
+
+    `flags` is name → value of the options of `program`, `env` contains the address and the password of the
+    target, and the service is ready when the answer to a request for `probe` contains the text `ready`.
+    """
+    return ServiceSpec(
+        name=program,
+        command=(
+            f"${{bin.{program}}}",
+            *arguments({**flags, "web.listen-address": "${host}:${port.http}", **settings.options}),
+        ),
+        env={**env, **settings.env},
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path=probe, contains=ready),
+        exports={
+            "url": "http://${host}:${port.http}",
+            "metrics_url": "http://${host}:${port.http}/metrics",
+            "host": "${host}",
+            "port": "${port.http}",
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+    )
+
+
+def container(
+    settings: ExporterSettings, *, image: str, flags: Mapping[str, str], env: Mapping[str, str]
+) -> Container:
+    """Return the container of an exporter, whose image contains wget."""
+    return Container(
+        image=settings.image or image,
+        command=arguments({**flags, "web.listen-address": "${host}:${port.http}", **settings.options}),
+        env={**env, **settings.env},
+        health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/metrics"),
+    )
+
+
+def arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return flags as arguments `--name=value`."""
+    return tuple(f"--{name}={value}" if value else f"--{name}" for name, value in flags.items())
+
+
+def contributions(_settings: ExporterSettings) -> list[Contribution]:
+    """Return the contribution of an exporter: its metrics."""
+    return [Contribution(key="metrics", value=Metrics(port="http"))]
