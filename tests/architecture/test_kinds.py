@@ -51,6 +51,10 @@ def _kind_of_module(module: str) -> list[str]:
     return [modules[module] for module in following if module in modules]
 
 
+#: file → a name in the configuration of its server that is also the name of a kind
+OTHER_MEANING = {"traefik.py": "prometheus"}
+
+
 def foreign_kinds(path: Path) -> list[str]:
     """Return `LINE: KIND` for each kind that is named in a file which does not belong to it."""
     if path == MANIFEST:
@@ -63,6 +67,7 @@ def foreign_kinds(path: Path) -> list[str]:
         f"{line}: {kind}"
         for line, kind in kinds_named_in(tree)
         if not any(is_file_of(owner, path) for owner in {kind, SAME_PROTOCOL.get(kind, kind)})
+        and OTHER_MEANING.get(path.name) != kind
     ]
 
 
