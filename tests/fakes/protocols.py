@@ -12,6 +12,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from infra_runtime.services.mariadb import PROTOCOL as MYSQL
 from infra_runtime.services.nats import PROTOCOL as NATS
 from infra_runtime.services.resp import READY as RESP
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, escape
@@ -34,18 +35,6 @@ SMTP = Exchange(
         Expect(prefixes=("220",), skip=("220-",), not_yet={"421": "{answer}"}),
         Send(text="EHLO localhost\\r\\n"),
         Expect(prefixes=("250",), skip=("250-",)),
-    ),
-)
-#: Source: MySQL documentation, "Client/Server Protocol", "Protocol::HandshakeV10" and "ERR_Packet"
-MYSQL = Exchange(
-    port="main",
-    steps=(
-        Expect(
-            until=LengthPrefix(size=3, order="little", extra=4),
-            at=4,
-            prefixes=("\\x0a",),
-            not_yet={"\\xff": "{answer}"},
-        ),
     ),
 )
 

@@ -9,9 +9,8 @@ from infra_runtime.engines.local.stack import Endpoint
 
 def _connected(endpoint: Endpoint) -> pymysql.Connection:
     names = ("host", "user", "password", "database")
-    return pymysql.connect(
-        **{name: endpoint[name] for name in names}, port=int(endpoint["port"]), autocommit=True
-    )
+    address = {name: endpoint[name] for name in names}
+    return pymysql.connect(**address, port=int(endpoint["port"]), autocommit=True, ssl_disabled=True)
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:

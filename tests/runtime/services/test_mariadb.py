@@ -134,7 +134,7 @@ def query(server: Endpoint, statement: str, **options: object) -> list[tuple[obj
     """Run a statement as the user of the endpoint, and return its rows."""
     pymysql = pytest.importorskip("pymysql", reason="the minimal profile has no clients")
     address = {name: server[name] for name in ("host", "user", "password", "database")}
-    arguments = {"port": int(server.port), "autocommit": True, **address, **options}
+    arguments = {"port": int(server.port), "autocommit": True, "ssl_disabled": True, **address, **options}
     with pymysql.connect(**arguments) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall())

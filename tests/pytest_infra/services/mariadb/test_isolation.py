@@ -180,7 +180,7 @@ async def test_it(mariadb, mariadb_connection, mariadb_aiomysql, infra_url, numb
         await cursor.execute("select name, database(), current_user() from pets")
         user = f"{mariadb.user}@%"
         assert await cursor.fetchall() == (("Ada", mariadb.database, user),)
-    assert infra_url(mariadb, "sqlalchemy+pymysql") == mariadb.url.replace("mysql:", "mysql+pymysql:")
+    assert infra_url(mariadb, "sqlalchemy+aiomysql") == mariadb.url.replace("mysql:", "mysql+aiomysql:")
     assert mariadb.password not in repr(mariadb)
 """
 FAILS = """

@@ -12,13 +12,22 @@ from pytest_infra.services.postgres.isolation import unkept
 
 pytestmark = pytest.mark.real("pgbouncer", "postgres")
 
+POOLS = """
+[services.postgres]
+[services.pgbouncer]
+[services.transactions]
+kind = "pgbouncer"
+pool_mode = "transaction"
+"""
 WRITES = """
 import psycopg, pytest
 
 opened = []
 
-@pytest.mark.parametrize("number", range(8))
-def test_it(pgbouncer, pgbouncer_connection, postgres, postgres_connection, number):
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("mode", ["pgbouncer", "transactions"])
+def test_it(mode, postgres, postgres_connection, number, request):
+    pgbouncer, pgbouncer_connection = map(request.getfixturevalue, (mode, f"{mode}_connection"))
     assert (pgbouncer.database, pgbouncer.user) == (postgres.database, postgres.user)
     assert pgbouncer.port != postgres.port
     assert pgbouncer.url_for("sqlalchemy+psycopg").startswith("postgresql+psycopg://")
@@ -41,12 +50,11 @@ def test_the_pool_alone(pgbouncer_connection):
 """
 
 
-@pytest.mark.parametrize("mode", ["session", "transaction"])
 def test_the_databases_of_two_workers_are_reset_and_removed_although_the_pool_has_connections(
-    suite: Suite, mode: str
+    suite: Suite,
 ) -> None:
     pytest.importorskip("psycopg")
-    suite.stack("use = ['pgbouncer']\n", f"[services.pgbouncer]\npool_mode = '{mode}'\n[services.postgres]\n")
+    suite.stack(POOLS)
     (suite.root / "pets.sql").write_text("create table pets (name text); insert into pets values ('Ada');")
     suite.pytester.makeini("[pytest]\ninfra_postgres_migrations = pets.sql\n")
     suite.test(WRITES)
@@ -55,12 +63,12 @@ def test_the_databases_of_two_workers_are_reset_and_removed_although_the_pool_ha
         result = suite.run("-n", "2", "-p", "no:unraisableexception")
         left = unkept(stack.postgres)
 
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=11)
     result.stdout.no_fnmatch_line("*could not be*")
     assert left == []
     used = (suite.root / "oids").read_text().split()
-    assert len(used) == 8
-    assert len({*used}) < 8  # some databases were reset and used again
+    assert len(used) == 10
+    assert len({*used}) < 10  # some databases were reset and used again
 
 
 OTHERS = """

@@ -19,7 +19,8 @@ KIT = ServiceKit(
     urls={
         "mysql": f"mysql://{_LOGIN}",
         "mariadb": f"mariadb://{_LOGIN}",
-        "sqlalchemy+pymysql": f"mysql+pymysql://{_LOGIN}",
+        # PyMySQL reads the certificates of the system for each connection, which takes tens of milliseconds.
+        "sqlalchemy+pymysql": f"mysql+pymysql://{_LOGIN}?ssl_disabled=true",
         "sqlalchemy+aiomysql": f"mysql+aiomysql://{_LOGIN}",
         "sqlalchemy+asyncmy": f"mysql+asyncmy://{_LOGIN}",
         "sqlalchemy+mysqldb": f"mysql+mysqldb://{_LOGIN}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.kit_context import FixtureContext
-from pytest_infra.services.mariadb.driver import address
+from pytest_infra.services.mariadb.driver import WITHOUT_TLS, address
 
 if TYPE_CHECKING:
     import aiomysql
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[pymysql.Connection[Any]]:
     """Yield a PyMySQL connection to the test's database; uncommitted changes are rolled back at the end."""
     library = context.library("pymysql")
-    opened = library.connect(**address(unit), database=unit["database"])
+    opened = library.connect(**address(unit), **WITHOUT_TLS, database=unit["database"])
     try:
         yield opened
     finally:

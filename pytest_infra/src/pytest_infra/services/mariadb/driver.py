@@ -11,6 +11,8 @@ from infra_runtime.errors import ConfigurationError
 if TYPE_CHECKING:
     import pymysql
 
+#: PyMySQL reads the certificates of the system for each connection, which takes tens of milliseconds.
+WITHOUT_TLS = {"ssl_disabled": True}
 #: The seconds to wait for a connection, and for a lock that a test may hold.
 PATIENCE, LOCK_PATIENCE = 10, 5
 
@@ -42,6 +44,7 @@ def connect(endpoint: Endpoint, **options: Any) -> pymysql.Connection[Any]:
     """Return a connection in which each statement is a transaction, and waits for locks at most 5 seconds."""
     opened: pymysql.Connection[Any] = driver(endpoint.name).connect(
         **address(endpoint),
+        **WITHOUT_TLS,
         autocommit=True,
         connect_timeout=PATIENCE,
         init_command=f"set lock_wait_timeout = {LOCK_PATIENCE}, innodb_lock_wait_timeout = {LOCK_PATIENCE}",
