@@ -14,7 +14,10 @@ def main() -> None:
     """Run the benchmarks in the arguments of the command line, or all benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(ALL)}, api_check, isolation, peers, rewritings"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(ALL)}, api_check, isolation, kinds, peers, rewritings",
     )
     parser.add_argument("--rounds", type=int, help="number of rounds; default: the number of each benchmark")
     options = parser.parse_args()

@@ -8,8 +8,11 @@ successful probe, and exits when its standard input ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -86,6 +89,8 @@ def end(running: Mapping[str, Running]) -> None:
         child.send_signal(service["stop"])
     for service, child in running.values():
         child.wait()
+        with contextlib.suppress(ProcessLookupError):  # a service can consist of several programs
+            os.killpg(child.pid, signal.SIGKILL)
         shutil.rmtree(service["data"])
 
 

@@ -28,6 +28,25 @@ def test_a_benchmark_runs_a_round_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.real("valkey")
+def test_the_table_of_kinds_has_a_line_for_each_kind_and_a_cell_for_each_figure(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kinds", "--rounds", "1", "valkey"],
+        cwd=checkout, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    heading, _, row = (line for line in done.stdout.splitlines() if line.startswith("|"))
+    assert heading.count("|") == row.count("|") == 9
+    assert row.startswith("| `valkey` |")
+    assert "| - |" not in row
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_benchmarks_are_run_when_none_is_named(checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],

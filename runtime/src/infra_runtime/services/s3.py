@@ -100,7 +100,7 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
             files={_CONTAINER_FILE: json.dumps({"identities": [_identity(_CONTAINER_KEY, _CONTAINER_KEY)]})},
             exports={"access_key": _CONTAINER_KEY, "secret_key": _CONTAINER_KEY},
             data="/data",
-            ports={name: number for name, number in _IMAGE_PORTS.items() if name in _PORTS},
+            ports=_IMAGE_PORTS,
             health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.client}/healthz"),
         ),
     )

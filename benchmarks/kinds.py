@@ -1,0 +1,176 @@
+"""Measure each kind whose server is installed, and print a table in Markdown.
+
+The columns: the time of `infra_runtime.start()` in a new process, and of a launch of the same programs
+without a supervisor; the processor time and the memory of the server when it is ready; the time of
+`attach()`; and how long a test waits for its isolation unit. All values are medians of the rounds. The kinds
+are those of the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import infra_runtime as infra
+from benchmarks.cold_start import API
+from benchmarks.footprint import MIB, family, memory, processor
+from benchmarks.rounds import Measures, Spread, Variant, busy, headline, rounds
+from benchmarks.script import script
+from benchmarks.stage import PYTEST, PYTHON, held, project, stage, timed
+from infra_runtime import catalogue
+from infra_runtime.binaries import search, store
+from infra_runtime.config.resolve import resolve
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import ExecProbe
+
+#: tests of the session that measures units, each of which takes `SECONDS`
+TESTS, SECONDS = 20, 0.04
+#: measured figure → heading of its column, factor, digits, unit
+COLUMNS = {
+    "start": ("cold start", 1000, 0, "ms"),
+    "bare": ("without supervisor", 1000, 0, "ms"),
+    "processor": ("processor time", 1000, 0, "ms"),
+    "rss": ("RSS", MIB, 0, "MiB"),
+    "pss": ("PSS", MIB, 0, "MiB"),
+    "attach": ("`attach()`", 1000, 1, "ms"),
+    "unit": ("wait for a unit", 1000, 1, "ms"),
+}
+UNITS = """\
+import json, time, pytest
+
+waits = []
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    began = time.perf_counter()
+    result = yield
+    if fixturedef.argname == "{fixture}":
+        waits.append(time.perf_counter() - began)
+    return result
+
+def pytest_sessionfinish():
+    with open("waits.json", "w") as file:
+        json.dump(waits, file)
+"""
+SUITE = """\
+import time, pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_it({fixture}, number):
+    time.sleep({seconds})
+"""
+
+
+def main() -> None:
+    """Measure the kinds in the arguments of the command line, or all kinds whose server is installed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=__doc__)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="default: all whose server is installed")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    installed = store.default_folder()
+    kinds = options.kinds or [kind for kind in KINDS if is_installed(kind)]
+    headline("Each kind of service")
+    print(f"rounds: {options.rounds}; {busy()}\n")
+    print(f"| kind | {' | '.join(heading for heading, *_ in COLUMNS.values())} |")
+    print("| --- |" + " ---: |" * len(COLUMNS), flush=True)
+    with stage() as folder:
+        if installed:
+            os.environ["INFRA_BINARIES"] = str(installed)
+        for kind in kinds:
+            print(row(kind, measured(folder, kind, options.rounds)), flush=True)
+
+
+def is_installed(kind: str) -> bool:
+    """Return whether all executables that a kind requires are found."""
+    return all(search(binary, None).path for binary in catalogue.entry(kind).binaries if not binary.optional)
+
+
+def row(kind: str, results: dict[str, Spread]) -> str:
+    """Return a line of the table; a figure that cannot be measured is a dash."""
+    cells = [
+        f"{results[name].median * scale:.{digits}f} {unit}" if name in results else "-"
+        for name, (_, scale, digits, unit) in COLUMNS.items()
+    ]
+    return f"| `{kind}` | {' | '.join(cells)} |"
+
+
+def measured(folder: Path, kind: str, count: int) -> dict[str, Spread]:
+    """Return figure → values of all rounds for one kind."""
+    with contextlib.ExitStack() as stack:
+        # This start also fills the cache of seeds, which the launch without a supervisor needs.
+        variants = [stack.enter_context(running(folder, kind)), start(folder, kind), units(folder, kind)]
+        # The launch without a supervisor supports no probe that runs a command.
+        if not isinstance(resolve((kind,), environment="test").plan.services[-1].ready, ExecProbe):
+            variants.append(stack.enter_context(bare(folder, kind)))
+        return rounds(variants, count)
+
+
+def start(folder: Path, kind: str) -> Variant:
+    """Return a variant that measures a start from an empty directory in a new interpreter."""
+    cwd = project(folder, f"{kind}-start")
+
+    def measure() -> Measures:
+        with held([PYTHON, "-c", API, kind], cwd) as (_, line, _child):
+            seconds = float(line.split()[0])
+            with infra.attach(cwd / ".data-test", lease=False) as stack:
+                pids = _pids(stack, kind)
+                used = {"processor": processor(pids), "rss": memory(pids, "Rss"), "pss": memory(pids, "Pss")}
+        return {"start": seconds, **used}
+
+    return measure
+
+
+def _pids(stack: infra.Stack, kind: str) -> list[int]:
+    return next(family(service.pid) for service in stack.status().services if service.name == kind)
+
+
+@contextlib.contextmanager
+def bare(folder: Path, kind: str) -> Iterator[Variant]:
+    """Yield a variant in which a script starts the same programs without a supervisor."""
+    cwd = project(folder, f"{kind}-bare")
+    with script(resolve((kind,), directory=cwd, environment="test")) as launched:
+
+        def measure() -> Measures:
+            with held(launched.command(), cwd) as (_, line, _child):
+                return {"bare": float(line)}
+
+        yield measure
+
+
+@contextlib.contextmanager
+def running(folder: Path, kind: str) -> Iterator[Variant]:
+    """Yield a variant that attaches to a running stack and reads an export of the service."""
+    cwd = project(folder, f"{kind}-running")
+    with infra.start(kind, directory=cwd, environment="test") as stack:
+        data = stack.data
+
+        def measure() -> Measures:
+            began = perf_counter()
+            with infra.attach(data) as attached:
+                assert attached[kind].host
+            return {"attach": perf_counter() - began}
+
+        yield measure
+
+
+def units(folder: Path, kind: str) -> Variant:
+    """Return a variant that measures the fixture of a kind in a session; the first test starts the server."""
+    names = {"fixture": KINDS[kind].identifier, "tests": TESTS, "seconds": SECONDS}
+    files = {"conftest_py": UNITS.format(**names), "test_it_py": SUITE.format(**names)}
+    cwd = project(folder, f"{kind}-units", **files, infra_toml=f'use = ["{kind}"]\n')
+
+    def measure() -> Measures:
+        timed(PYTEST, cwd)
+        _, *waits = json.loads((cwd / "waits.json").read_text(encoding="utf-8"))
+        return {"unit": Spread(values=tuple(waits)).median}
+
+    return measure
+
+
+if __name__ == "__main__":
+    main()
