@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from infra_runtime.config.declaration import Declaration
-from infra_runtime.config.proxy_choice import check, is_replaced, replaced_error, with_selected_proxy
+from infra_runtime.config.proxy_choice import check, hint, is_replaced, replaced_error, with_selected_proxy
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import DEFAULT_STACK, PROFILES
@@ -73,4 +73,5 @@ def _check_lists(declaration: Declaration) -> None:
                 raise ConfigurationError(
                     f"unknown service {name!r}{nearest(name, declaration.names())}",
                     where=declaration.location(key),
+                    hint=hint(name),
                 )
