@@ -8,6 +8,7 @@ import pytest
 
 from fakes.project import Project
 from infra_runtime.config.resolve import Resolved
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import encode
 
 API = '[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/api/*"\n'
@@ -141,6 +142,16 @@ def test_a_contradiction_is_an_error_with_its_line(project: Project, text: str, 
     project.write(text)
 
     assert project.error().startswith(message)
+
+
+@pytest.mark.parametrize("text", ['use = ["proxy"]\n', f'{API}env = {{ P = "${{proxy.url}}" }}\n'])
+def test_without_the_setting_the_error_for_the_name_proxy_has_a_hint(project: Project, text: str) -> None:
+    project.write(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        project.resolve()
+
+    assert "Select the proxy" in caught.value.hint
 
 
 def test_a_replaced_proxy_cannot_be_requested(project: Project) -> None:

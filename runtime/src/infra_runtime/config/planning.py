@@ -20,7 +20,7 @@ from infra_runtime.config.executables import sought, with_own_executables
 from infra_runtime.config.layers import merge
 from infra_runtime.config.port_numbers import default_ports, further_instances
 from infra_runtime.config.provenance import provenance
-from infra_runtime.config.proxy_choice import is_replaced, replaced_error
+from infra_runtime.config.proxy_choice import hint, is_replaced, replaced_error
 from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.config.selection import selected, stack_names
 from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
@@ -211,6 +211,7 @@ def _check_need(need: str, by: str, declaration: Declaration) -> None:
         raise ConfigurationError(
             f"{by} needs {need!r}, which is not a service{nearest(need, declaration.names())}",
             where=declaration.location_of_text(by, need),
+            hint=hint(need),
         )
 
 

@@ -43,6 +43,13 @@ def replaced_error(name: str, subject: str, where: str, declaration: Declaration
     )
 
 
+def hint(name: str) -> str:
+    """Return the hint for an unknown service that has this name; empty if it is not the service `proxy`."""
+    return (
+        f'Select the proxy at the top of the stack file, such as {PROXY} = "caddy".' if name == PROXY else ""
+    )
+
+
 def check(declaration: Declaration) -> None:
     """Raise `ConfigurationError` if the setting `proxy` or a table contradicts it."""
     kind = declaration.stack.proxy

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from infra_runtime import catalogue
 from infra_runtime.config.declaration import Declaration
-from infra_runtime.config.proxy_choice import check, is_replaced, replaced_error, with_selected_proxy
+from infra_runtime.config.proxy_choice import check, hint, is_replaced, replaced_error, with_selected_proxy
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import DEFAULT_STACK, EVERYTHING, FULL, KINDS, PROFILES, PROXY
@@ -107,4 +107,5 @@ def _check_lists(declaration: Declaration) -> None:
                 raise ConfigurationError(
                     f"unknown service {name!r}{nearest(name, declaration.names())}",
                     where=declaration.location(key),
+                    hint=hint(name),
                 )
