@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.project import Project
-from infra_runtime.services import nats, valkey
+from infra_runtime.services import nats, resp
 from infra_runtime.spec import (
     Exchange,
     ExecProbe,
@@ -82,7 +82,7 @@ def test_exports_of_the_stack_file_replace_the_default_ones(api) -> None:
         ('{ exec = ["true"] }', ExecProbe(command=("true",))),
         ("{ nats = true }", replace(nats.PROTOCOL, port="main")),
         ("{ postgres = true }", PostgresProbe(port="main", user="postgres", database="postgres")),
-        ("{ resp = true }", replace(valkey.READY, port="main")),
+        ("{ resp = true }", replace(resp.READY, port="main")),
     ],
 )
 def test_a_probe_uses_the_only_port(api, ready: str, probe: object) -> None:

@@ -113,6 +113,8 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            # The command of the image; an empty command would remove it.
+            command=("/etc/kafka/docker/run",),
             env=_container(properties),
             data="/var/lib/kafka/data",
             ports={"client": 9092, "controller": 9093},
