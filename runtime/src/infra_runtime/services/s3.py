@@ -95,7 +95,10 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
-            command=("server", "-s3", "-s3.config", _CONTAINER_FILE, "-master.telemetry=false"),
+            command=(
+                *("server", "-s3", "-s3.config", _CONTAINER_FILE),
+                *("-master.telemetry=false", "-disableHttp"),
+            ),
             env=settings.env,
             files={_CONTAINER_FILE: json.dumps({"identities": [_identity(_CONTAINER_KEY, _CONTAINER_KEY)]})},
             exports={"access_key": _CONTAINER_KEY, "secret_key": _CONTAINER_KEY},
