@@ -59,6 +59,36 @@ def test_a_port_that_the_running_stack_holds_is_fine(infra: CommandLine) -> None
     )
 
 
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs /proc")
+def test_a_port_that_a_service_does_not_declare_is_a_finding(infra: CommandLine) -> None:
+    """Such a port is not reserved, and an address outside loopback is open to other machines."""
+    (infra.root / "extra.py").write_text(
+        "import socket, sys, time\n"
+        "own, extra, public = (socket.create_server((host, int(port))) for host, port in\n"
+        "    (('127.0.0.1', sys.argv[1]), ('127.0.0.1', 0), ('0.0.0.0', 0)))\n"
+        "print(extra.getsockname()[1], public.getsockname()[1], flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    infra.write(
+        "use = ['web']\n[services.web]\nports = { main = 18440 }\nready = { tcp = true }\n"
+        f'command = ["${{bin.python}}", "{infra.root}/extra.py", "${{port.main}}"]\n'
+    )
+    infra("runtime", "up", "--detach", "--wait", "--env", "test")
+    extra, public = infra("runtime", "logs", "web", "--env", "test").out.split()[-2:]
+
+    found = states(infra, "--env", "test")
+
+    assert found[f"web: port {extra}"] == (
+        "note",
+        f"listens on 127.0.0.1:{extra}, which is not in its `ports`",
+    )
+    assert found[f"web: port {public}"] == (
+        "wrong",
+        f"listens on 0.0.0.0:{public}, which other machines can reach",
+    )
+    assert len([topic for topic in found if topic.startswith("web: port")]) == 2
+
+
 def test_findings_are_aligned(shop: CommandLine) -> None:
     topics = [finding["topic"] for finding in shop("dev", "doctor", "--json").json]
     lines = [line for line in shop("dev", "doctor").out.splitlines() if line[0] in "✓·✗"]

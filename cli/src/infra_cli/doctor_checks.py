@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,10 +22,10 @@ from infra_runtime.config.unknown_variables import misspelled_variables
 from infra_runtime.data_directory.paths import SOCKET_PATH, Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError, NoStackError
-from infra_runtime.host import memory, ownership
-from infra_runtime.host.ports import taken
+from infra_runtime.host import memory, ownership, processes
+from infra_runtime.host.ports import LOOPBACK, listening, taken
 from infra_runtime.host.privileges import other_user, user_namespaces_work
-from infra_runtime.messages import STATUS, Nothing
+from infra_runtime.messages import STATUS, Nothing, ServiceStatus
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
@@ -66,8 +67,10 @@ def examine(target: Target) -> Iterator[Finding]:
     yield from _programs(resolved)
     own_ports: set[int] = set()
     if paths:
-        running, own_ports = _running(paths)
+        running, services = _running(paths)
+        own_ports = {port for service in services if service.pid for port in service.ports.values()}
         yield running
+        yield from _listening(services)
     if plan:
         yield from _ports(plan, own_ports)
     yield _root(plan)
@@ -91,17 +94,24 @@ def _kit() -> Finding:
 
 
 def _programs(resolved: Resolved | None) -> Iterator[Finding]:
-    in_stack = {spec.name for spec in resolved.plan.services} if resolved else set()
-    for service in catalogue.names():
-        for program in programs(service, resolved):
-            topic = service if program.name == service else f"{service}: {program.name}"
+    """Yield a finding for each program of the stack, and one for all other kinds of the catalogue."""
+    kinds = {spec.kind for spec in resolved.plan.services if spec.kind} if resolved else set()
+    for kind in (name for name in catalogue.names() if name in kinds):
+        for program in programs(kind, resolved):
+            topic = kind if program.name == kind else f"{kind}: {program.name}"
             if program.path:
                 yield Finding(topic=topic, state="fine", text=f"{program.path}  ({version(program.path)})")
             else:
-                required = service in in_stack and not program.optional
-                state: Literal["wrong", "note"] = "wrong" if required else "note"
+                state: Literal["wrong", "note"] = "note" if program.optional else "wrong"
                 text = f"{program.name}: {program.problem}"
                 yield Finding(topic=topic, state=state, text=text, hint=program.hint)
+    others = [name for name in catalogue.names() if name not in kinds]
+    lacking = [
+        name for name in others if any(not each.path and not each.optional for each in programs(name, None))
+    ]
+    installed = ", ".join(name for name in others if name not in lacking) or "none"
+    text = f"installed: {installed}; not installed: {', '.join(lacking) or 'none'}"
+    yield Finding(topic="other kinds", state="note" if lacking else "fine", text=text)
 
 
 def version(path: Path) -> str:
@@ -122,22 +132,45 @@ def version(path: Path) -> str:
 # --- the running stack -------------------------------------------------------------------------------
 
 
-def _running(paths: Paths) -> tuple[Finding, set[int]]:
-    """Return a finding about the stack of this directory, and the ports that the running stack uses."""
+def _running(paths: Paths) -> tuple[Finding, Sequence[ServiceStatus]]:
+    """Return a finding about the stack of this directory, and the services of the running stack."""
     try:
         client = Client.connect(paths)
     except NoStackError:
-        return Finding(topic="stack", state="note", text=f"not running in {paths.data}"), set()
+        return Finding(topic="stack", state="note", text=f"not running in {paths.data}"), ()
     except InfraError as error:
-        return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), set()
+        return Finding(topic="stack", state="wrong", text=str(error), hint=error.hint), ()
     try:
         status = client.call(STATUS, Nothing())
     finally:
         client.close()
     ready = sum(service.ready for service in status.services)
     text = f"running in {paths.data}: {ready} of {len(status.services)} services are ready"
-    own_ports = {port for service in status.services if service.pid for port in service.ports.values()}
-    return Finding(topic="stack", state="fine", text=text), own_ports
+    return Finding(topic="stack", state="fine", text=text), status.services
+
+
+def _listening(services: Sequence[ServiceStatus]) -> Iterator[Finding]:
+    """Yield a finding for each port on which a service listens although it is not one of its ports.
+
+    Such a port is not reserved for the stack, so that two stacks cannot run at the same time. An address
+    outside loopback is reachable from other machines.
+    """
+    table = processes.table().values()
+    for service in services:
+        pids = [process.pid for process in table if service.pid and process.session == service.pid]
+        for address, port in sorted(listening(pids)):
+            topic = f"{service.name}: port {port}"
+            if not ipaddress.ip_address(address).is_loopback:
+                text = f"listens on {address}:{port}, which other machines can reach"
+                hint = f"Configure the program to listen on {LOOPBACK}."
+                yield Finding(topic=topic, state="wrong", text=text, hint=hint)
+            elif port not in service.ports.values():
+                text = f"listens on {address}:{port}, which is not in its `ports`"
+                hint = (
+                    f"Add the port to `ports` in [services.{service.name}] and refer to it with "
+                    "${port.NAME} in its configuration, or turn the port off."
+                )
+                yield Finding(topic=topic, state="note", text=text, hint=hint)
 
 
 def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:

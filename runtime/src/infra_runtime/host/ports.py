@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterable
 
 from infra_runtime.host import file_lock, ownership
 
@@ -155,27 +156,52 @@ def holder(port: int) -> str:
     """
     if sys.platform != "linux":
         return _ask_lsof(port)
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    sockets = {inode for inode, (_, number) in _listening_sockets().items() if number == port}
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if sockets & _open_sockets(pid):
+            return f"pid {pid} ({command(pid)})"
+    return "a process of another user"
+
+
+def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
+    """Return address and number of the TCP ports on which processes listen; empty without /proc."""
+    sockets = _listening_sockets()
+    opened = {inode for pid in pids for inode in _open_sockets(pid)}
+    return {sockets[inode] for inode in opened & sockets.keys()}
+
+
+def _listening_sockets() -> dict[str, tuple[str, int]]:
+    """Return inode → address and port of each listening TCP socket. Source: proc_net(5)."""
+    sockets = {}
+    for table, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
         try:
             with open(table, encoding="ascii") as file:
                 lines = [line.split() for line in file][1:]
         except OSError:
             continue
-        inodes |= {
-            f"socket:[{line[9]}]"
-            for line in lines
-            if line[3] == LISTEN and int(line[1].rpartition(":")[2], 16) == port
-        }
-    for pid in (name for name in os.listdir("/proc") if name.isdigit()):
-        try:
-            descriptors = os.listdir(f"/proc/{pid}/fd")
-            listens = any(os.readlink(f"/proc/{pid}/fd/{number}") in inodes for number in descriptors)
-        except OSError:
-            continue
-        if listens:
-            return f"pid {pid} ({command(int(pid))})"
-    return "a process of another user"
+        for line in lines:
+            if line[3] == LISTEN:
+                address, _, port = line[1].rpartition(":")
+                # Each group of eight digits is a number in the byte order of the machine.
+                groups = [address[start : start + 8] for start in range(0, len(address), 8)]
+                packed = b"".join(int(group, 16).to_bytes(4, sys.byteorder) for group in groups)
+                text = socket.inet_ntop(family, packed).removeprefix("::ffff:")
+                sockets[line[9]] = (text, int(port, 16))
+    return sockets
+
+
+def _open_sockets(pid: int) -> set[str]:
+    """Return the inodes of the sockets of a process; empty for a process of another user."""
+    inodes = set()
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                target = os.readlink(f"/proc/{pid}/fd/{number}")
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+    except OSError:
+        return set()
+    return inodes
 
 
 def command(pid: int) -> str:
