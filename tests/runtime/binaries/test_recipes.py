@@ -96,3 +96,19 @@ def test_some_licences_are_refused_except_in_recipes_of_users(licence: str, refu
     assert kit.refused_licence(licence) == refused
     assert replace(kit, licence=licence).refused_licence() == refused
     assert replace(kit, is_users=True).refused_licence(licence) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("kafka", ["jdk", "kafka"]), ("alertmanager", ["bubblewrap", "alertmanager"]), ("redis", ["redis"])],
+)
+def test_a_recipe_is_installed_with_those_that_it_needs(name: str, needed: list[str]) -> None:
+    assert [recipe.name for recipe in recipes.with_needed([recipes.find(name)])] == needed
+
+
+def test_a_needed_recipe_is_installed_first_and_once() -> None:
+    chosen = [recipes.find(name) for name in ("alertmanager", "bubblewrap", "prometheus")]
+
+    names = [recipe.name for recipe in recipes.with_needed(chosen)]
+
+    assert names == ["bubblewrap", "alertmanager", "prometheus"]

@@ -283,7 +283,7 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
         return Installed(folder=folder, locked=locked, programs=programs)
     packages = next((source for source in recipe.sources if isinstance(source, Debian)), None)
     mounts = packages.mounts if packages else ()
-    bubblewrap = launch.bubblewrap_program(find("bwrap", store=store)) if mounts else ""
+    bubblewrap = launch.bubblewrap_program(find(recipes.BUBBLEWRAP, store=store)) if mounts else ""
     has_loader = (folder / "glibc").is_dir()
     methods = [launch.LIBRARIES]
     methods += [launch.LOADER] if has_loader else []

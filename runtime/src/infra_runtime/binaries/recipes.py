@@ -12,8 +12,8 @@ from infra_runtime.errors import ConfigurationError, nearest
 
 #: the entry points by which other distributions add recipes; each is a `Recipe`
 GROUP = "infra.binaries"
-#: the program that runs the programs of Maven repositories
-JAVA = "java"
+#: the program that runs the programs of Maven repositories, and the one that mounts folders at absolute paths
+JAVA, BUBBLEWRAP = "java", "bwrap"
 _KIT = Path(__file__).with_name("kit.toml")
 
 
@@ -89,10 +89,17 @@ def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
 
 
 def with_needed(chosen: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
-    """Return recipes, and before them those that they need: Java for the programs of Maven repositories."""
+    """Return recipes, and before them the recipes that they need.
+
+    Programs of Maven repositories need Java, and Debian's programs with absolute paths need bubblewrap.
+    """
     chosen = list(chosen)
-    is_java = any(isinstance(source, Maven) for recipe in chosen for source in recipe.sources)
-    needed = [find(JAVA, users)] if is_java else []
+    sources = [source for recipe in chosen for source in recipe.sources]
+    programs = [JAVA] if any(isinstance(source, Maven) for source in sources) else []
+    programs += (
+        [BUBBLEWRAP] if any(isinstance(source, Debian) and source.mounts for source in sources) else []
+    )
+    needed = [find(program, users) for program in programs]
     return list({recipe.name: recipe for recipe in (*needed, *chosen)}.values())
 
 
