@@ -38,7 +38,7 @@ IMPORTED_AS = {
 #: the start of a module with a docstring: comments, and a string that is not empty
 DOCSTRING = re.compile(r'(?:\s|#.*\n)*r?"""[^"]')
 #: modules that are parts of a declared distribution with another name
-BUNDLED = {"_pytest", "py", "pydantic_core"}
+BUNDLED = {"_pytest", "bson", "py", "pydantic_core"}
 
 
 def test_no_module_has_a_vague_name() -> None:

@@ -13,6 +13,7 @@ A kind without state (`STATELESS`) stores nothing that a client sends. Its modul
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,14 @@ from infra_runtime.engines.local.stack import Endpoint
 #: kind → clause (the name of its test) → why the kind does not keep it. The test runs all the same and must
 #: fail: an exception that is no longer needed fails the suite.
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
+    # With MongoDB itself, all clauses are kept.
+    "mongodb": {}
+    if shutil.which("mongod")
+    else {
+        "test_data_of_development_survives_a_kill": "the emulation is refused outside of tests",
+        "test_nothing_is_left_when_the_supervisor_is_killed": "the emulation is refused outside of tests",
+        "test_a_snapshot_brings_the_state_back": "the emulation keeps all documents in memory",
+    },
     "mosquitto": {
         "test_a_snapshot_brings_the_state_back": "in tests, the messages of the broker are only in memory"
     },

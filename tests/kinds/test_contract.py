@@ -21,6 +21,7 @@ from fakes.engine import made
 from fakes.stacks import until
 from fakes.suite import free_port
 from infra_runtime.engines.local.stack import Stack
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Run, Seed, references
 from infra_runtime.supervisor import probes
@@ -45,7 +46,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             continue
         marks = [pytest.mark.real(kind)] if kind in KINDS else []
         if reason := contract.EXCEPTIONS.get(kind, {}).get(clause):
-            marks.append(pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason))
+            marks.append(
+                pytest.mark.xfail(raises=(AssertionError, ConfigurationError), strict=True, reason=reason)
+            )
         marked.append(pytest.param(kind, marks=marks, id=kind))
     metafunc.parametrize("kind", marked, indirect=True, scope="module")
 

@@ -111,6 +111,13 @@ KINDS: Mapping[str, Kind] = {
             variables={"KAFKA_BOOTSTRAP_SERVERS": "bootstrap_servers"},
         ),
         Kind(
+            name="mongodb",
+            summary="documents in collections (MongoDB, or a part of it for tests)",
+            ports={"client": 27017},
+            # Source: MongoDB documentation, the examples of the drivers read this variable.
+            variables={"MONGODB_URI": "url"},
+        ),
+        Kind(
             name="redis",
             summary="keys, caches, queues (Redis 7.0, the version before its new licence)",
             ports={"client": 6380},

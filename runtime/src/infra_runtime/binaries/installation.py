@@ -273,7 +273,7 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     for source in recipe.sources:
         if isinstance(source, Maven) and locked.source == maven.NAME:
             java = maven.java_program(recipe.name, source.java, find(recipes.JAVA, store=store))
-            maven.build(recipe, folder / "root", java)
+            maven.build(recipe, source, folder / "root", java)
         elif isinstance(source, Go) and locked.source == go.NAME:
             go.build(recipe, source, locked, store.downloads, folder / "root")
     programs = content.locate(recipe, locked.source, folder)

@@ -57,6 +57,8 @@ class Maven:
     artefacts: tuple[str, ...]
     #: the oldest major version of Java that runs the programs
     java: int = 17
+    #: the names of classes in the folder `java` of this package that are added, only in recipes of the kit
+    classes: tuple[str, ...] = ()
 
 
 @frozen

@@ -54,7 +54,8 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
             without=without,
         )
     if artefacts := table.get("maven"):
-        yield Maven(artefacts=tuple(artefacts), **_given(table, "java"))
+        classes = tuple(table.get("classes", ()))
+        yield Maven(artefacts=tuple(artefacts), classes=classes, **_given(table, "java"))
     if module := table.get("go"):
         flags = tuple(module.get("flags", ()))
         yield Go(**{**module, "version": version, "flags": flags})

@@ -5,6 +5,7 @@ Source: Maven documentation, "Apache Maven Dependency Plugin", goal `copy-depend
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
 import xml.etree.ElementTree as ET
@@ -22,6 +23,8 @@ from infra_runtime.errors import InstallError
 NAME = "maven"
 #: the folder of the jars in an unpacked entry
 JARS = "lib"
+#: classes of the kit, compiled, each beside its source
+_CLASSES = Path(__file__).parent.parent / "java"
 
 
 def lock(recipe: Recipe, source: Maven, platform: str, work: Path) -> Locked:
@@ -39,7 +42,14 @@ def lock(recipe: Recipe, source: Maven, platform: str, work: Path) -> Locked:
         version=main[2],
         licence=recipe.licence,
         artefacts=tuple(_artefact(path, work / "jars") for path in jars),
+        build=_classes_hash(source),
     )
+
+
+def _classes_hash(source: Maven) -> str:
+    """Return a hash of the added classes; empty if there are none."""
+    content = b"".join((_CLASSES / f"{name}.class").read_bytes() for name in source.classes)
+    return hashlib.sha256(content).hexdigest() if content else ""
 
 
 def _artefact(path: Path, repository: Path) -> Artefact:
@@ -114,15 +124,19 @@ def _fill(element: ET.Element, texts: dict[str, str]) -> None:
         ET.SubElement(element, name).text = text
 
 
-def build(recipe: Recipe, root: Path, java: Path) -> None:
+def build(recipe: Recipe, source: Maven, root: Path, java: Path) -> None:
     """Write a script for each program, which runs its main class with the jars.
 
     The variable JDK_JAVA_OPTIONS contains further options. Source: JDK documentation, "The java Command".
     """
-    folder = root / "bin"
+    folder, classes = root / "bin", root / "classes"
     folder.mkdir(exist_ok=True)
+    classes.mkdir()
+    for name in source.classes:
+        shutil.copyfile(_CLASSES / f"{name}.class", classes / f"{name}.class")
+    paths = f"${{0%/*}}/../{classes.name}:${{0%/*}}/../{JARS}/*"
     for name, main in recipe.programs.items():
-        start = f'exec {shlex.quote(str(java))} -cp "${{0%/*}}/../{JARS}/*" {shlex.quote(main)} "$@"'
+        start = f'exec {shlex.quote(str(java))} -cp "{paths}" {shlex.quote(main)} "$@"'
         (folder / name).write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
 
 

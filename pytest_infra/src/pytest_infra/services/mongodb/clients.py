@@ -1,0 +1,30 @@
+"""The client fixtures of MongoDB, of the library PyMongo."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.database import AsyncDatabase
+    from pymongo.database import Database
+
+#: the database of a server whose tests share it
+SHARED = "test"
+
+
+def database(context: FixtureContext, unit: Endpoint) -> Iterator[Database[dict[str, Any]]]:
+    """Yield the test's database."""
+    with context.library("pymongo").MongoClient(unit["url"], appname=context.label.name) as client:
+        yield client.get_default_database(SHARED)
+
+
+async def async_database(
+    context: FixtureContext, unit: Endpoint
+) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """Yield the test's database for asynchronous code."""
+    async with context.library("pymongo").AsyncMongoClient(unit["url"], appname=context.label.name) as client:
+        yield client.get_default_database(SHARED)
