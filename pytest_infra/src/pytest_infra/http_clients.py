@@ -59,12 +59,18 @@ def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, 
     endpoint: Endpoint = (
         request.getfixturevalue(service.replace("-", "_")) if isinstance(service, str) else service
     )
-    host = {"Host": endpoint["host_name"]} if "host_name" in endpoint else {}
+    host, limits = {}, {}
+    if "host_name" in endpoint:
+        host = {"Host": endpoint["host_name"]}
+        # A proxy closes idle connections some time after its routes have changed, also just when the client
+        # sends the next request.
+        limits = {"limits": context.library("httpx").Limits(max_keepalive_connections=0)}
     # With `trust_env=False`, httpx ignores the proxies in environment variables, which cannot reach services
     # on this machine.
     return {
         "base_url": endpoint.url,
         "trust_env": False,
+        **limits,
         **options,
         "headers": {**context.label.headers, **host, **options.get("headers", {})},
     }

@@ -28,7 +28,7 @@ class EtcdClient:
     def get(self, key: str) -> str | None:
         """Return the value of a key; None if the key does not exist."""
         value = protocol.get(self._unit, self._key(key))
-        return None if value is None else value.decode()
+        return None if value is None else _text(value)
 
     def delete(self, key: str) -> bool:
         """Remove a key, and return whether it existed."""
@@ -37,7 +37,7 @@ class EtcdClient:
     def items(self, prefix: str = "") -> dict[str, str]:
         """Return key → value for all keys with a prefix, sorted."""
         _, pairs = protocol.pairs(self._unit, self._key(prefix))
-        return {pair.key.decode().removeprefix(self.prefix): pair.value.decode() for pair in pairs}
+        return {_text(pair.key).removeprefix(self.prefix): _text(pair.value) for pair in pairs}
 
     def lease(self, seconds: int) -> int:
         """Create a lease that ends after some seconds, and return its id."""
@@ -57,3 +57,8 @@ class EtcdClient:
 def client(_context: FixtureContext, unit: Endpoint) -> Iterator[EtcdClient]:
     """Yield a client for the test's unit."""
     yield EtcdClient(unit)
+
+
+def _text(data: bytes) -> str:
+    """Return bytes as text; another program may have written bytes that are not UTF-8."""
+    return data.decode("utf-8", "surrogateescape")
