@@ -133,7 +133,7 @@ class Hosts:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the routes of a host name after its test, unless the unit is kept."""
+        """Remove the routes of a unit's host name after the test, unless `unit.keep` is set."""
         if unit.keep:
             self._keep = True
         elif isinstance(unit, RoutedHost):

@@ -64,8 +64,8 @@ class NginxSettings(ProxySettings):
 def nginx(settings: NginxSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of an nginx server with one worker, or more (`workers`).
 
-    Workers of a master process that root has started are root, too: another user could not read the data
-    folder. nginx ignores the directive `user` if its user is not root.
+    If root starts nginx, its worker processes run as root, too (directive `user`), because another user could
+    not read the data folder of the service. If another user starts nginx, nginx ignores this directive.
     """
     routes = all_routes(settings, contributions)
     files = {

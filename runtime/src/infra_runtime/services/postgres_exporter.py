@@ -1,7 +1,8 @@
 """The exporter of PostgreSQL's metrics.
 
 Sources: postgres_exporter's README, "Environment Variables" and "Flags"; for the container,
-prometheus-community/postgres_exporter, `Dockerfile`: Busybox, and `/bin/postgres_exporter` as entry point.
+prometheus-community/postgres_exporter, `Dockerfile`: the image contains Busybox, and its entry point is
+`/bin/postgres_exporter`.
 """
 
 from __future__ import annotations

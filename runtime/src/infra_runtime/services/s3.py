@@ -217,8 +217,8 @@ def _moto(settings: S3Settings) -> ServiceSpec:
         stop=(StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
         container=Container(
-            problem="moto keeps its data in memory and accepts every key; "
-            'containers need `engine = "seaweedfs"`, or your own service with an image'
+            problem="the engine moto keeps its data in memory and accepts every access key; "
+            'set `engine = "seaweedfs"`, or write a service of your own with an image'
         ),
     )
 

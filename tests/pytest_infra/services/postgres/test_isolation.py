@@ -341,7 +341,7 @@ def test_the_error_without_psycopg_has_the_command_that_installs_it(suite: Suite
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["infra: postgres: *needs psycopg", "Install it with *pytest-infra?postgres?*"]
+        ["infra: postgres: *needs psycopg", "Install psycopg with *pytest-infra?postgres?*"]
     )
 
 

@@ -144,7 +144,7 @@ def test_a_build_that_needs_a_module_outside_the_lock_fails(tmp_path: Path) -> N
     entry = installation.lock(RECIPE, current())
     rest = tuple(each for each in entry.artefacts if each.name != "example.test/Text")
 
-    with pytest.raises(IntegrityError, match="the lock is incomplete"):
+    with pytest.raises(IntegrityError, match="in the lock is incomplete"):
         install([(RECIPE, replace(entry, artefacts=rest))], Store(tmp_path / "binaries"))
 
 

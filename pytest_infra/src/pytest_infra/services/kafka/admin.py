@@ -19,14 +19,14 @@ PATIENCE = 30.0
 
 
 def connect(server: Endpoint) -> AdminClient:
-    """Return a client; raise `ConfigurationError` if confluent-kafka is not installed."""
+    """Return an AdminClient for a Kafka server; raise `ConfigurationError` if confluent-kafka is missing."""
     try:
         from confluent_kafka.admin import AdminClient
     except ImportError as error:
         raise ConfigurationError(
             f"{server.name}: separate topics for each test need confluent-kafka",
-            hint="Install it with `python -m pip install 'pytest-infra[kafka]'`, or share the server:"
-            f" `infra_isolation = {server.name}: off`.",
+            hint="Install confluent-kafka with `python -m pip install 'pytest-infra[kafka]'`. The client"
+            f" is not needed if all tests share the server: `infra_isolation = {server.name}: off`.",
         ) from error
     # The log of the client contains only lost connections, for example after the server was stopped.
     return AdminClient({"bootstrap.servers": server["bootstrap_servers"], "log_level": 0})

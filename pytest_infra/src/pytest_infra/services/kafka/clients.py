@@ -30,7 +30,7 @@ def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafk
 
 
 def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Consumer]:
-    """Yield a consumer in the group `PREFIXtest`, which begins with the first event of a topic."""
+    """Yield a consumer that reads topics from their first event, in the group `{prefix}test`."""
     settings = {
         **_settings(context, unit),
         "group.id": f"{unit.get('prefix', '')}test",

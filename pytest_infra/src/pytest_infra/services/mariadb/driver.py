@@ -24,8 +24,8 @@ def driver(service: str) -> Any:
     except ImportError as error:
         raise ConfigurationError(
             f"{service}: a database for each test needs PyMySQL",
-            hint="Install it with `python -m pip install 'pytest-infra[mariadb]'`, or share the server:"
-            f" `infra_isolation = {service}: off`.",
+            hint="Install PyMySQL with `python -m pip install 'pytest-infra[mariadb]'`. The driver is"
+            f" not needed if all tests share the server: `infra_isolation = {service}: off`.",
         ) from error
     return pymysql
 

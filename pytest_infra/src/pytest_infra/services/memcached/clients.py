@@ -39,7 +39,7 @@ class Values:
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
-    """Yield a client for the test's unit, which waits for the answer to each command."""
+    """Yield a client of pymemcache for the test's unit. The client waits for the answer to each command."""
     library = context.library("pymemcache")
     opened = library.Client(
         (unit.host, unit.port),

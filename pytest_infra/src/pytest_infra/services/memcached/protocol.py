@@ -55,7 +55,9 @@ class MemcachedConnection(LineConnection):
             if line == b"END":
                 break
             if not line.startswith(b"key="):
-                raise CommandError(f"{self._name}: lru_crawler: {line.decode(errors='replace')}")
+                raise CommandError(
+                    f"{self._name} answers the command `lru_crawler` with {line.decode(errors='replace')}"
+                )
             key = unquote_to_bytes(line[len(b"key=") :].split(b" ", 1)[0])
             if key.startswith(prefix):
                 keys.append(key)

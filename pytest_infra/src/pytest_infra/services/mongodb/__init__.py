@@ -17,12 +17,12 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_database",
             function="pytest_infra.services.mongodb.clients:database",
-            summary="The Database of PyMongo: `{service}_database.orders.find_one()`.",
+            summary="The test's database, of PyMongo: `{service}_database.orders.find_one()`.",
         ),
         KitFixture(
             name="{service}_async_database",
             function="pytest_infra.services.mongodb.clients:async_database",
-            summary="The AsyncDatabase of PyMongo: `await {service}_async_database.orders.find_one()`.",
+            summary="The same for asynchronous code: `await {service}_async_database.orders.find_one()`.",
             asynchronous=True,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Import PyMongo, the driver with which databases are dropped."""
+"""Connect to a MongoDB server with PyMongo, the driver with which the plugin drops databases of tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def connect(server: Endpoint) -> MongoClient[dict[str, Any]]:
     except ImportError as error:
         raise ConfigurationError(
             f"{server.name}: a database for each test needs PyMongo",
-            hint="Install it with `python -m pip install 'pytest-infra[mongodb]'`, or share the server:"
-            f" `infra_isolation = {server.name}: off`.",
+            hint="Install PyMongo with `python -m pip install 'pytest-infra[mongodb]'`. The driver is"
+            f" not needed if all tests share the server: `infra_isolation = {server.name}: off`.",
         ) from error
     return MongoClient(server["url"], serverSelectionTimeoutMS=PATIENCE, retryWrites=False)

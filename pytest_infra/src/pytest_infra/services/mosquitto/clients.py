@@ -31,7 +31,10 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
     opened.loop_start()
     try:
         if not answered.wait(PATIENCE):
-            pytest.fail(f"{unit.name} has not answered the login within {PATIENCE:g} s", pytrace=False)
+            pytest.fail(
+                f"the service {unit.name} has not answered the login of the client within {PATIENCE:g} s",
+                pytrace=False,
+            )
         opened.on_connect = None
         yield opened
     finally:

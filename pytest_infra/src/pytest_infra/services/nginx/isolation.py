@@ -45,7 +45,11 @@ class NginxHost(RoutedHost):
         self._restart()
 
     def remove(self) -> None:
-        """Remove the file of the host name. No other unit has this name, so nginx need not be restarted."""
+        """Remove the nginx configuration of the host name of the unit.
+
+        nginx uses the configuration until its next restart, which is harmless, because no later unit has the
+        same host name.
+        """
         self._file.unlink(missing_ok=True)
 
     def _text(self) -> str:

@@ -14,7 +14,7 @@ def driver(service: str) -> Any:
     except ImportError as error:
         raise ConfigurationError(
             f"{service}: a database for each test needs psycopg",
-            hint="Install it with `python -m pip install 'pytest-infra[postgres]'`, or share the server:"
-            f" `infra_isolation = {service}: off`.",
+            hint="Install psycopg with `python -m pip install 'pytest-infra[postgres]'`. The driver is"
+            f" not needed if all tests share the server: `infra_isolation = {service}: off`.",
         ) from error
     return psycopg

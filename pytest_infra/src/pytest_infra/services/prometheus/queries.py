@@ -87,7 +87,9 @@ class Queries:
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise QueryError(f"{self._server.name} answers {response.status}: {_error(body)}")
+            raise QueryError(
+                f"{self._server.name} answers the query with HTTP status {response.status}: {_error(body)}"
+            )
         return json.loads(body)["data"]
 
     def _wait_for_scrape(self, moment: float, timeout: float) -> None:

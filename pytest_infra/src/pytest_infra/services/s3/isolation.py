@@ -62,7 +62,7 @@ class Buckets:
         return Bucket(self._server, name, label, self._factory.keys(name))
 
     def release(self, unit: Unit) -> None:
-        """Delete all buckets of a test's user and create a new bucket, in the background."""
+        """Start the deletion of all buckets of the unit's user, and the creation of its next bucket."""
         if unit.keep:
             self._factory.keep(unit.id)
         else:

@@ -86,7 +86,9 @@ class Storage:
                 "POST", f"/{bucket}", {"delete": ""}, body, {"x-amz-bypass-governance-retention": "true"}
             )
             if errors := [_text(error, "Message") for error in _parsed(answer).iter("Error")]:
-                raise CommandError(f"{bucket}: {len(errors)} objects cannot be deleted: {errors[0]}")
+                raise CommandError(
+                    f"{bucket}: {len(errors)} objects cannot be deleted; the first error: {errors[0]}"
+                )
         uploads = _parsed(self.request("GET", f"/{bucket}", {"uploads": ""})).iter("Upload")
         for upload in uploads:
             self.request(

@@ -128,7 +128,7 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
                 tool.run("build", "-trimpath", "-buildvcs=false", *source.flags, f"-o={target}", package)
         except InstallError as error:
             if "file://" in error.reason:
-                problem = f"the lock is incomplete: {error.reason}"
+                problem = f"the entry of {recipe.name} in the lock is incomplete: {error.reason}"
                 raise IntegrityError(recipe.name, problem, f"Run `infra bin lock {recipe.name}`.") from error
             raise
 
