@@ -87,7 +87,11 @@ def _status(running: dict[int, Program]) -> int | None:
     if not exited:
         return None
     names = ", ".join(running.pop(pid).name for pid in exited)
-    print(f"{names}: exited unexpectedly; the other programs are killed", file=sys.stderr, flush=True)
+    print(
+        f"{names}: exited unexpectedly; the other programs of the service are killed",
+        file=sys.stderr,
+        flush=True,
+    )
     for pid in running:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -51,7 +51,7 @@ def hint(name: str) -> str:
 
 
 def check(declaration: Declaration) -> None:
-    """Raise `ConfigurationError` if the setting `proxy` or a table contradicts it."""
+    """Raise `ConfigurationError` if `proxy` names no proxy, or if the table of a service contradicts it."""
     kind = declaration.stack.proxy
     if kind is None:
         return

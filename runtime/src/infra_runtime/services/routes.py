@@ -59,7 +59,7 @@ class Route(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """The fixed part of the path, without a slash at the end, if `strip` removes it; otherwise empty."""
+        """The part of the path that is removed, without a slash at the end; empty if `strip` is false."""
         return self.path.removesuffix("*").removesuffix("/") if self.strip else ""
 
     @property

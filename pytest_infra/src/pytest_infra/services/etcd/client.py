@@ -46,7 +46,8 @@ class EtcdClient:
     def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request to the JSON gateway, such as `kv/txn`, and return the answer.
 
-        The bytes in a request are Base64, and keys have no prefix. Raises `CommandError` for an error.
+        The request is sent unchanged: the caller encodes keys and values as Base64, and adds the prefix of
+        the test to the keys. Raises `CommandError` if etcd rejects the request.
         """
         return protocol.call(self._unit, path, body)
 

@@ -18,7 +18,8 @@ BYTES, INTEGER, TEXT = 0, 2, 16
 class Values:
     """Converts values so that a text, an integer and bytes are returned as they were set.
 
-    The format is that of pymemcache's own class, but other types are errors: pickled objects could run code.
+    The format is that of `PickleSerde` of pymemcache. But a value of another type raises `TypeError`, because
+    reading a pickled object can run code.
     """
 
     def serialize(self, _key: bytes, value: object) -> tuple[bytes, int]:

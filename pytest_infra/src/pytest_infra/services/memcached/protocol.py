@@ -83,4 +83,6 @@ class MemcachedConnection(LineConnection):
         self.send(b"".join(b"md %b q\r\n" % key for key in keys) + b"mn\r\n")
         while (line := self.line()) != b"MN":
             if line != b"NF":
-                raise CommandError(f"{self._name}: md: {line.decode(errors='replace')}")
+                raise CommandError(
+                    f"{self._name} answers the command `md` with {line.decode(errors='replace')}"
+                )
