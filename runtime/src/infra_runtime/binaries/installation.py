@@ -207,12 +207,7 @@ def fetch(
     others = [(locked, artefact) for locked, artefact in needed if artefact.registry in _SINGLE]
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = [pool.submit(_fetch, locked, artefact, folder, counter) for locked, artefact in others]
-        lists = {registry: [item for item in needed if item[1].registry == registry] for registry in _LISTS}
-        futures += [
-            pool.submit(_fetch_list, registry, files, folder, counter)
-            for registry, files in lists.items()
-            if files
-        ]
+        futures += [pool.submit(_fetch_list, files, folder, counter) for files in _lists(needed)]
         try:
             for future in futures:
                 future.result()
@@ -227,10 +222,24 @@ def _fetch(locked: Locked, artefact: Artefact, folder: Path, counter: _Counter) 
     verify(target, artefact)
 
 
-def _fetch_list(registry: str, files: list[tuple[Locked, Artefact]], folder: Path, counter: _Counter) -> None:
-    recipe = files[0][0].recipe
+def _lists(needed: Iterable[tuple[Locked, Artefact]]) -> list[list[tuple[Locked, Artefact]]]:
+    """Return the files that one client downloads together, without those of `_SINGLE`.
+
+    Maven selects one version of an artefact that occurs twice, so the recipes with jars are separate.
+    """
+    lists: dict[tuple[str, str], list[tuple[Locked, Artefact]]] = {}
+    for locked, artefact in needed:
+        if artefact.registry in _LISTS:
+            separate = locked.recipe if artefact.registry == maven.NAME else ""
+            lists.setdefault((artefact.registry, separate), []).append((locked, artefact))
+    return list(lists.values())
+
+
+def _fetch_list(files: list[tuple[Locked, Artefact]], folder: Path, counter: _Counter) -> None:
+    locked, first = files[0]
     artefacts = [artefact for _, artefact in files]
-    _LISTS[registry](recipe, artefacts, folder, lambda number: counter.add(registry, number))
+    fetch_all = _LISTS[first.registry]
+    fetch_all(locked.recipe, artefacts, folder, lambda number: counter.add(first.sha256, number))
     for artefact in artefacts:
         verify(folder / artefact.file_name, artefact)
 
