@@ -49,7 +49,7 @@ def test_a_query_contains_what_happened_before(prometheus, prometheus_queries, a
 def test_errors(prometheus_queries):
     assert prometheus_queries.jobs == ("api",)
     assert prometheus_queries.value("1 + 1", wait=False) == 2
-    with pytest.raises(QueryError, match=r"prometheus answers 400: .*parse error"):
+    with pytest.raises(QueryError, match=r"prometheus answers the query with HTTP status 400: .*parse error"):
         prometheus_queries.query("orders_total{", wait=False)
     with pytest.raises(QueryError, match="'nothing' has 0 samples instead of one"):
         prometheus_queries.value("nothing", wait=False)
