@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from fakes.distribution import Distribution
 from fakes.project import Project
+from infra_runtime.binaries import Binary
 from infra_runtime.config import plan_cache, planning
 
 
@@ -197,3 +200,12 @@ def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
         )
 
         assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("beside", [None, Binary(name="a")])
+def test_an_executable_with_another_one_in_its_place_is_read_from_the_cache(beside: Binary | None) -> None:
+    written = Binary(
+        name="a", aliases=("b",), beside=beside, instead=Binary(name="c", instead=Binary(name="d"))
+    )
+
+    assert plan_cache._binary(json.loads(json.dumps(asdict(written)))) == written

@@ -135,11 +135,9 @@ def _sought(data: dict[str, Any]) -> BinarySearch:
 
 
 def _binary(data: dict[str, Any]) -> Binary:
-    beside = _binary(data["beside"]) if data["beside"] else None
+    others = {name: _binary(data[name]) if data[name] else None for name in ("beside", "instead")}
     lists = {name: tuple(data[name]) for name in ("aliases", "folders")}
-    return Binary(
-        **{**data, **lists, "beside": beside, "wheel": tuple(data["wheel"]) if data["wheel"] else None}
-    )
+    return Binary(**{**data, **others, **lists, "wheel": tuple(data["wheel"]) if data["wheel"] else None})
 
 
 def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
