@@ -75,15 +75,17 @@ def test_a_database_with_another_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "folder"),
+    ("prefix", "server", "folder"),
     [
-        ("usr/sbin/mariadbd", "usr/share/mysql"),
-        ("opt/mariadb/bin/mariadbd", "opt/mariadb/share/mysql"),
-        ("store/launch/libraries/mariadbd", "store/root/usr/share/mysql"),
+        ("usr", "sbin/mariadbd", "share/mysql"),
+        ("opt/mariadb", "bin/mariadbd", "share/mysql"),
+        ("store", "launch/libraries/mariadbd", "root/usr/share/mysql"),
     ],
 )
-def test_the_sql_files_of_an_installation_are_found(tmp_path: Path, server: str, folder: str) -> None:
-    program, share = tmp_path / server, tmp_path / folder
+def test_the_sql_files_of_an_installation_are_found(
+    tmp_path: Path, prefix: str, server: str, folder: str
+) -> None:
+    program, share = tmp_path / prefix / server, tmp_path / prefix / folder
     for path in (program.parent, share):
         path.mkdir(parents=True)
     program.touch()
