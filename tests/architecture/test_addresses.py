@@ -1,0 +1,51 @@
+"""No file names a folder of one machine or the host of a registry."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDERS = (".ci", "benchmarks", "changelog.d", "cli", "docs", "examples", "pytest_infra", "runtime", "tests")
+#: in two parts, so that this file does not contain them
+HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("files", "pythonhosted", "org"),
+        ("registry", "npmjs", "org"),
+        ("repo1", "maven", "org"),
+        ("repo", "maven", "apache", "org"),
+        ("proxy", "golang", "org"),
+        ("deb", "debian", "org"),
+        ("security", "debian", "org"),
+    )
+]
+FORBIDDEN = re.compile("|".join(re.escape(text) for text in (f"/{'root'}/", f"/{'work'}/main", *HOSTS)))
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "."])
+def test_no_file_names_a_machine_or_a_registry(folder: str) -> None:
+    paths = (ROOT / folder).glob("*" if folder == "." else "**/*")
+    files = [path for path in paths if path.is_file() and not _is_generated(path.relative_to(ROOT / folder))]
+    lines = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if FORBIDDEN.search(line)
+    ]
+
+    assert files
+    assert lines == []
+
+
+def _is_generated(path: Path) -> bool:
+    """Return whether a file is compiled, or is in a hidden folder such as a data directory."""
+    return path.suffix in {".pyc", ".class"} or any(part.startswith(".") for part in path.parts)
+
+
+@pytest.mark.parametrize("text", [f"cd /{'root'}/x", f"https://{HOSTS[0]}/project/x", HOSTS[-1]])
+def test_an_address_is_found(text: str) -> None:
+    assert FORBIDDEN.search(text)
