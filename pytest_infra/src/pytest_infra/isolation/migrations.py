@@ -50,6 +50,32 @@ class Migrations:
         return cls(run=run, key=key_of(content))
 
 
+def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
+    """Return the migrations for an ini value, or for the value of the fixture `where`.
+
+    `read_text` returns the migrations for a text (a path, or `MODULE:FUNCTION`) and its place.
+
+    Raises:
+        ConfigurationError: the value does not describe migrations.
+    """
+    return combined([_read(part, place, read_text) for part, place in flattened(source, where)])
+
+
+def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
+    """Return the migrations of one source, which is not a list."""
+    if isinstance(source, Migrations):
+        return source
+    if callable(source):
+        return Migrations.of(source)
+    if isinstance(source, (str, os.PathLike)):
+        return read_text(str(os.fspath(source)), where)
+    raise ConfigurationError(
+        f"{source!r} is a {type(source).__name__}, not migrations",
+        where=where,
+        hint="A source is a path, `MODULE:FUNCTION`, a function, a `Migrations`, or a list of them.",
+    )
+
+
 def combined(parts: Sequence[Migrations]) -> Migrations:
     """Return migrations that run several migrations in their order; an empty list changes nothing."""
     if len(parts) == 1:

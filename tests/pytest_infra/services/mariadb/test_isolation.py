@@ -157,9 +157,18 @@ def test_a_failed_migration_is_reported_with_its_place(
     assert unkept(server) == []
 
 
-@pytest.mark.parametrize("value", ["missing.sql", "missing", 3])
-def test_a_value_that_describes_no_migrations_is_an_error(tmp_path: Path, value: object) -> None:
-    with pytest.raises(ConfigurationError, match="neither a SQL file nor a folder"):
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("missing.sql", "neither a SQL file nor a folder"),
+        ("missing", "neither a SQL file nor a folder"),
+        (3, "3 is a int, not migrations"),
+    ],
+)
+def test_a_value_that_describes_no_migrations_is_an_error(
+    tmp_path: Path, value: object, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
         read(value, tmp_path, "the ini value")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.client_library import required
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -20,16 +20,18 @@ PATIENCE = 30.0
 
 def connect(server: Endpoint) -> AdminClient:
     """Return an AdminClient for a Kafka server; raise `ConfigurationError` if confluent-kafka is missing."""
-    try:
-        from confluent_kafka.admin import AdminClient
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{server.name}: separate topics for each test need confluent-kafka",
-            hint="Install confluent-kafka with `python -m pip install 'pytest-infra[kafka]'`. The client"
-            f" is not needed if all tests share the server: `infra_isolation = {server.name}: off`.",
-        ) from error
+    library = required(
+        "confluent_kafka.admin",
+        service=server.name,
+        library="confluent-kafka",
+        extra="kafka",
+        purpose="separate topics for each test need",
+    )
     # The log of the client contains only lost connections, for example after the server was stopped.
-    return AdminClient({"bootstrap.servers": server["bootstrap_servers"], "log_level": 0})
+    client: AdminClient = library.AdminClient(
+        {"bootstrap.servers": server["bootstrap_servers"], "log_level": 0}
+    )
+    return client
 
 
 def topics(client: AdminClient, prefix: str) -> list[str]:

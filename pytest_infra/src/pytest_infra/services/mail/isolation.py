@@ -5,19 +5,16 @@ Source: RFC 6761, "Special-Use Domain Names", for the top-level domain `test`.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
-from collections.abc import Iterator
 from urllib.parse import quote
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.owner import Owner
-from pytest_infra.isolation.unit import Unit
+from pytest_infra.isolation.cleared import ClearedUnit, ClearedUnits
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.mail.protocol import clear, run
 
 
-class MailDomain(Unit):
+class MailDomain(ClearedUnit):
     """An isolation unit of the mail server: the messages to a domain, or from a client with its login.
 
     `url` contains the login, with which messages to any address belong to the unit.
@@ -39,39 +36,16 @@ class MailDomain(Unit):
         )
         self._server = server
 
-    @contextlib.contextmanager
-    def example(self) -> Iterator[MailDomain]:
-        """Yield this unit without messages, for one example of Hypothesis."""
-        self.clear()
-        yield self
-        self.clear()
-
     def clear(self) -> None:
         """Delete all messages of this unit."""
         run(self._server, clear(self.id))
 
 
-def units(context: KitContext) -> Domains:
+def units(context: KitContext) -> ClearedUnits:
     """Return the object that creates isolation units (domains) of a mail server."""
-    return Domains(context.endpoint, context.owner)
+    server = context.endpoint
 
+    def make(name: str, label: str) -> MailDomain:
+        return MailDomain(server, name.replace("_", "-"), label)
 
-class Domains:
-    """The domains of one process; the server needs no preparation for a new domain."""
-
-    def __init__(self, server: Endpoint, owner: Owner) -> None:
-        self._server, self._owner = server, owner
-
-    def acquire(self, label: str) -> Unit:
-        """Return an isolation unit: a domain that no other test has used."""
-        return MailDomain(self._server, self._owner.name().replace("_", "-"), label)
-
-    def release(self, unit: Unit) -> None:
-        """Delete the messages of a domain after its test, unless the unit is kept."""
-        if isinstance(unit, MailDomain) and not unit.keep:
-            with contextlib.suppress(OSError):  # the messages of a stopped server cannot be deleted
-                unit.clear()
-
-    def close(self) -> list[str]:
-        """Return an empty list, because no unit exists between two tests."""
-        return []
+    return ClearedUnits(context.owner, make, OSError)

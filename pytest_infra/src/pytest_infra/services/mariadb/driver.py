@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.client_library import required
 
 if TYPE_CHECKING:
     import pymysql
@@ -19,15 +19,8 @@ PATIENCE, LOCK_PATIENCE = 10, 5
 
 def driver(service: str) -> Any:
     """Return the module pymysql; raise `ConfigurationError` if it is not installed."""
-    try:
-        import pymysql
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{service}: a database for each test needs PyMySQL",
-            hint="Install PyMySQL with `python -m pip install 'pytest-infra[mariadb]'`. The driver is"
-            f" not needed if all tests share the server: `infra_isolation = {service}: off`.",
-        ) from error
-    return pymysql
+    purpose = "a database for each test needs"
+    return required("pymysql", service=service, library="PyMySQL", extra="mariadb", purpose=purpose)
 
 
 def address(endpoint: Endpoint) -> Mapping[str, Any]:

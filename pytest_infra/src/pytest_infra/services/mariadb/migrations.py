@@ -5,22 +5,14 @@ Each new database runs the migrations, because MariaDB cannot clone a database.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
-from pytest_infra.isolation.migrations import (
-    Migrations,
-    Source,
-    combined,
-    contents,
-    flattened,
-    imported,
-    key_of,
-)
+from pytest_infra.isolation import migrations
+from pytest_infra.isolation.migrations import Migrations, Source, contents, imported, key_of
 from pytest_infra.services.mariadb.driver import connect, driver
 
 #: the command of the client `mariadb` that changes the end of a statement, which mysqldump writes
@@ -33,18 +25,13 @@ def read(source: Source, root: Path, where: str) -> Migrations:
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    return combined([_read(part, root, place) for part, place in flattened(source, where)])
+    return migrations.read(source, where, lambda text, place: _read(text, root, place))
 
 
-def _read(source: Source, root: Path, where: str) -> Migrations:
-    """Return the migrations of one source, which is not a list."""
-    if isinstance(source, Migrations):
-        return source
-    if callable(source):
-        return Migrations.of(source)
-    text = str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else ""
+def _read(text: str, root: Path, where: str) -> Migrations:
+    """Return the migrations for a path, or for `MODULE:FUNCTION`."""
     path = root / Path(text).expanduser()
-    if text and (path.is_dir() or (path.suffix == ".sql" and path.is_file())):
+    if path.is_dir() or (path.suffix == ".sql" and path.is_file()):
         files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
         if not files:
             raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
@@ -52,7 +39,7 @@ def _read(source: Source, root: Path, where: str) -> Migrations:
     if ":" in text:
         return imported(text, where)
     raise ConfigurationError(
-        f"{text or source!r} is neither a SQL file nor a folder of SQL files nor MODULE:FUNCTION",
+        f"{text!r} is neither a SQL file nor a folder of SQL files nor MODULE:FUNCTION",
         where=where,
         hint="A relative path refers to the root directory of pytest.",
     )

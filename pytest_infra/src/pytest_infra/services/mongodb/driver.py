@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
-from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.client_library import required
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -16,12 +16,9 @@ PATIENCE = 30_000
 
 def connect(server: Endpoint) -> MongoClient[dict[str, Any]]:
     """Return a client; raise `ConfigurationError` if PyMongo is not installed."""
-    try:
-        from pymongo import MongoClient
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{server.name}: a database for each test needs PyMongo",
-            hint="Install PyMongo with `python -m pip install 'pytest-infra[mongodb]'`. The driver is"
-            f" not needed if all tests share the server: `infra_isolation = {server.name}: off`.",
-        ) from error
-    return MongoClient(server["url"], serverSelectionTimeoutMS=PATIENCE, retryWrites=False)
+    purpose = "a database for each test needs"
+    library = required("pymongo", service=server.name, library="PyMongo", extra="mongodb", purpose=purpose)
+    client: MongoClient[dict[str, Any]] = library.MongoClient(
+        server["url"], serverSelectionTimeoutMS=PATIENCE, retryWrites=False
+    )
+    return client

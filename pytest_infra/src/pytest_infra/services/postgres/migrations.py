@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from infra_runtime.errors import ConfigurationError
-from pytest_infra.isolation.migrations import Migrations, Source, combined, flattened, imported
+from pytest_infra.isolation import migrations
+from pytest_infra.isolation.migrations import Migrations, Source, imported
 from pytest_infra.services.postgres import alembic_config, alembic_upgrade, sql_files
 
 
@@ -16,22 +16,11 @@ def read(source: Source, root: Path, where: str) -> Migrations:
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    return combined([_read(part, root, place) for part, place in flattened(source, where)])
+    return migrations.read(source, where, lambda text, place: _read(text, root, place))
 
 
-def _read(source: Source, root: Path, where: str) -> Migrations:
-    """Return the migrations of one source, which is not a list."""
-    if isinstance(source, Migrations):
-        return source
-    if callable(source):
-        return Migrations.of(source)
-    if not isinstance(source, (str, os.PathLike)):
-        raise ConfigurationError(
-            f"{source!r} is a {type(source).__name__}, not migrations",
-            where=where,
-            hint="A source is a path, `MODULE:FUNCTION`, a function, a `Migrations`, or a list of them.",
-        )
-    text = str(os.fspath(source))
+def _read(text: str, root: Path, where: str) -> Migrations:
+    """Return the migrations for a path, or for `MODULE:FUNCTION`."""
     path = _path(text, root)
     if (config := alembic_config.find(path, root, where)) is not None:
         return alembic_upgrade.migrations(config)
