@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import urllib.error
@@ -12,6 +11,7 @@ from io import FileIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra_runtime.binaries.lockfile import sha256
 from infra_runtime.errors import InstallError, IntegrityError
 
 #: called with the number of bytes that are downloaded so far
@@ -118,12 +118,6 @@ def _write(file: FileIO, block: bytes, part: Path) -> int:
     except OSError as error:
         error.filename = str(part)
         raise
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_final(error: Exception) -> bool:

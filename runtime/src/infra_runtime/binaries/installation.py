@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra_runtime.binaries import content, launch, lockfile, platforms, recipes
-from infra_runtime.binaries.download import sha256
-from infra_runtime.binaries.lockfile import Artefact, Lock, Locked
+from infra_runtime.binaries.lockfile import Artefact, Lock, Locked, sha256
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.binaries.sources import archive, debian, go, maven, npm, wheel
 from infra_runtime.binaries.store import Installed, Store, find

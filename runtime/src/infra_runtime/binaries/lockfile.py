@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.value import fields_of, frozen
 
@@ -24,6 +25,12 @@ KIT = Path(__file__).with_name("kit.lock.json")
 #: the version of the format
 FORMAT = 1
 _HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @frozen
@@ -45,6 +52,21 @@ class Artefact:
     #: for Debian: the suite from which the package comes, such as `bookworm-security`
     suite: str = ""
 
+    @classmethod
+    def of(
+        cls, file: Path, *, registry: str, name: str, version: str, path: str = "", licence: str = ""
+    ) -> Artefact:
+        """Return the artefact of a downloaded file; by default, its path is the name of the file."""
+        return cls(
+            registry=registry,
+            name=name,
+            version=version,
+            path=path or file.name,
+            sha256=sha256(file),
+            size=file.stat().st_size,
+            licence=licence,
+        )
+
     @property
     def file_name(self) -> str:
         """The name of the file in the folder of downloads: the hash, and the last part of the path."""
@@ -64,6 +86,18 @@ class Locked:
     artefacts: tuple[Artefact, ...]
     #: a hash of the settings with which the programs are built; empty if there are none
     build: str = ""
+
+    @classmethod
+    def single(cls, recipe: Recipe, platform: str, source: str, artefact: Artefact) -> Locked:
+        """Return the entry of a recipe that consists of one artefact, whose version it has."""
+        return cls(
+            recipe=recipe.name,
+            platform=platform,
+            source=source,
+            version=artefact.version,
+            licence=recipe.licence,
+            artefacts=(artefact,),
+        )
 
     @property
     def key(self) -> str:

@@ -22,23 +22,15 @@ def lock(recipe: Recipe, source: Archive, platform: str, work: Path) -> Locked:
         raise InstallError(recipe.name, f"the archive {source.url} is for {source.platform}")
     target = work / "archive"
     download.download(recipe.name, source.url, target, digest=source.sha256)
-    artefact = Artefact(
+    artefact = Artefact.of(
+        target,
         registry="url",
         name=recipe.name,
         version=source.version,
         path=source.url,
-        sha256=source.sha256,
-        size=target.stat().st_size,
         licence=recipe.licence,
     )
-    return Locked(
-        recipe=recipe.name,
-        platform=platform,
-        source=NAME,
-        version=source.version,
-        licence=recipe.licence,
-        artefacts=(artefact,),
-    )
+    return Locked.single(recipe, platform, NAME, artefact)
 
 
 def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:

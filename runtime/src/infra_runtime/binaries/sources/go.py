@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra_runtime.binaries import registry_client, unpacking
-from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Go, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -66,13 +65,12 @@ def _newest(tool: _Tool, module: str) -> str:
 
 def _artefact(path: Path, cache: Path) -> Artefact:
     relative = path.relative_to(cache)
-    return Artefact(
+    return Artefact.of(
+        path,
         registry=NAME,
         name=_unescaped(str(relative.parent.parent)),
         version=_unescaped(path.stem),
         path=str(relative),
-        sha256=sha256(path),
-        size=path.stat().st_size,
     )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from infra_runtime.binaries import registry_client
-from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Maven, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -56,13 +55,12 @@ def _classes_hash(source: Maven) -> str:
 def _artefact(path: Path, repository: Path) -> Artefact:
     """Return the artefact of a jar, whose path in a repository is GROUP/ARTEFACT/VERSION/FILE."""
     *group, artefact, version, _ = path.relative_to(repository).parts
-    return Artefact(
+    return Artefact.of(
+        path,
         registry=NAME,
         name=f"{'.'.join(group)}:{artefact}",
         version=version,
         path=str(path.relative_to(repository)),
-        sha256=sha256(path),
-        size=path.stat().st_size,
     )
 
 

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 from infra_runtime.binaries import registry_client
-from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Npm, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -28,23 +27,8 @@ def lock(recipe: Recipe, source: Npm, platform: str, work: Path) -> Locked:
     requirement = f"{source.package}@{source.version or 'latest'}"
     tarball = _pack(recipe.name, requirement, work)
     name, version, licence = _metadata(tarball)
-    artefact = Artefact(
-        registry=NAME,
-        name=name,
-        version=version,
-        path=tarball.name,
-        sha256=sha256(tarball),
-        size=tarball.stat().st_size,
-        licence=licence,
-    )
-    return Locked(
-        recipe=recipe.name,
-        platform=platform,
-        source=NAME,
-        version=version,
-        licence=recipe.licence,
-        artefacts=(artefact,),
-    )
+    artefact = Artefact.of(tarball, registry=NAME, name=name, version=version, licence=licence)
+    return Locked.single(recipe, platform, NAME, artefact)
 
 
 def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:

