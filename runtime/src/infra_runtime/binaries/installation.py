@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -287,8 +287,18 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     programs = content.locate(recipe, locked.source, folder)
     content.collect_licences(folder)
     content.collect_packed_licences(locked, store.downloads, folder)
-    if locked.source != debian.NAME:
-        return Installed(folder=folder, locked=locked, programs=programs)
+    if locked.source == debian.NAME:
+        return _with_launch_methods(recipe, locked, store, folder, programs)
+    return Installed(folder=folder, locked=locked, programs=programs)
+
+
+def _with_launch_methods(
+    recipe: Recipe, locked: Locked, store: Store, folder: Path, programs: Mapping[str, str]
+) -> Installed:
+    """Return the entry of Debian packages, with the methods by which this machine can start the programs.
+
+    Raises `InstallError` if this machine has none of the methods.
+    """
     packages = next((source for source in recipe.sources if isinstance(source, Debian)), None)
     mounts = packages.mounts if packages else ()
     bubblewrap = launch.bubblewrap_program(find(recipes.BUBBLEWRAP, store=store)) if mounts else ""
