@@ -42,6 +42,18 @@ SHARED: dict[str, Any] = {
 #: Description, base, revision; whether the change is breaking in a request and in a response.
 CASES: list[tuple[str, Any, Any, bool, bool]] = [
     ("int->num", WHOLE, NUMBER, OK, B),
+    (
+        "map->alternatives with a gap",
+        {"type": "object", "additionalProperties": WHOLE},
+        {
+            "anyOf": [
+                {**obj(a={**WHOLE, "maximum": 3}), "additionalProperties": WHOLE},
+                {**obj(a={**WHOLE, "minimum": 5}), "additionalProperties": WHOLE},
+            ]
+        },
+        B,
+        OK,
+    ),
     ("num->int", NUMBER, WHOLE, B, OK),
     ("str->int", TEXT, WHOLE, B, B),
     ("int->str", WHOLE, TEXT, B, B),
