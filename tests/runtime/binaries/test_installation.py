@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from fakes.artefacts import PROGRAM, Files, locked, serving, tar, zipped
 from fakes.small_disk import on_a_small_disk
 from infra_runtime.binaries import Binary, bundle, installation, locate, lockfile, platforms, store
 from infra_runtime.binaries.installation import Locks, install, required
-from infra_runtime.binaries.lockfile import EMPTY, Locked
+from infra_runtime.binaries.lockfile import EMPTY
 from infra_runtime.binaries.recipe import Archive, Recipe
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import BinaryMissingError, InstallError, IntegrityError
@@ -147,15 +147,25 @@ def test_offline_uses_downloads_only(files: Files, own: Store) -> None:
     assert files.requests == []
 
 
-def _install(folder: str, entry: Locked) -> str:
-    return str(install([(RECIPE, entry)], Store(Path(folder)))[0].folder)
+#: reads a recipe with its locked entry and a store, installs the program, and prints its folder
+INSTALL = """
+import pickle, sys
+from infra_runtime.binaries.installation import install
+item, own = pickle.load(sys.stdin.buffer)
+print(install([item], own)[0].folder, end="")
+"""
 
 
 def test_two_installations_at_once_give_one_entry(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        folders = pool.starmap(_install, [(str(own.folder), entry)] * 2)
+    argv = [sys.executable, "-c", INSTALL]
+    started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    for process in started:
+        assert process.stdin
+        pickle.dump(((RECIPE, entry), own), process.stdin)
+        process.stdin.flush()
+    folders = [process.communicate(timeout=120)[0].decode() for process in started]
 
     assert folders == [str(own.path(entry))] * 2
     assert everything(own) == [f"tool/{entry.key}/manifest.json"]
