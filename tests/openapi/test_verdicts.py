@@ -33,6 +33,13 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
     ),
     ("anyOf remove", {"anyOf": [ref("Cat"), ref("Dog")]}, {"anyOf": [ref("Cat")]}, "breaking", "compatible"),
     ("wrap", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, "warning", "breaking"),
+    (
+        "property of an open alternative beside a closed one",
+        {"oneOf": [{"type": "object", "additionalProperties": False}, {"type": "object"}]},
+        {"oneOf": [{"type": "object", "additionalProperties": False}, obj(a=WHOLE)]},
+        "compatible",
+        "compatible",
+    ),
     ("unwrap single", {"oneOf": [ref("Cat")]}, ref("Cat"), "compatible", "compatible"),
     (
         "allOf flatten",
