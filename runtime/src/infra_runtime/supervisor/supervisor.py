@@ -272,9 +272,8 @@ class Supervisor:
             strerror = getattr(error, "strerror", None) or str(error)
             where = getattr(error, "filename", None) or bound.command[0]
             action = "use the working directory" if where == bound.cwd else "start"
-            is_ready = self.machine.services[effect.service].phase is Phase.READY
-            kind: EventKind = "exited" if is_ready else "spawn-failed"
-            self.dispatch(Event(kind, effect.service, f"cannot {action} {where}: {strerror}", 127))
+            self._activation.close(effect.service)
+            self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
             return
         original = self.machine.services[effect.service].spec.copy_of
         details = {"copy_of": original} if original else {}

@@ -249,7 +249,7 @@ def _named(names: tuple[str, ...], number: int) -> str:
 
 
 def _level_name(severity: int) -> str:
-    return next((name for name, number in reversed(LEVELS.items()) if severity >= number), "")
+    return next((name for name, number in reversed([*LEVELS.items()]) if severity >= number), "")
 
 
 def _read(store: Store, query: str, values: Iterable[Any], run: str) -> list[dict[str, Any]]:

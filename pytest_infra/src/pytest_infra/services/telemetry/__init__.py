@@ -6,8 +6,8 @@ from pytest_infra.kit import KitFixture, ServiceKit
 
 KIT = ServiceKit(
     kind="telemetry",
-    variants=("label",),
-    units="pytest_infra.shared_units:labels",
+    variants=("trace",),
+    units="pytest_infra.services.telemetry.units:units",
     dump="pytest_infra.services.telemetry.dump:dump",
     secrets=("key",),
     fixtures=(

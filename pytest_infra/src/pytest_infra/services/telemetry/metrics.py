@@ -16,6 +16,8 @@ __all__ = ["Change", "MetricMissingError", "Metrics", "Point"]
 
 #: seconds for which a method waits for the next export of a service
 TIMEOUT = 10.0
+#: seconds for which `change` waits for an export before its block; a service without metrics sends none
+FIRST_EXPORT = 1.0
 
 
 class MetricMissingError(InfraError, AssertionError):
@@ -25,14 +27,13 @@ class MetricMissingError(InfraError, AssertionError):
 
 
 class Point(NamedTuple):
-    """A value of a metric; `time` is nanoseconds since the epoch, `count` exists for a distribution."""
+    """A value of a metric; `time` is nanoseconds since the epoch. For a distribution, it is the sum."""
 
     service: str
     name: str
     value: float
     attributes: Mapping[str, Any]
     time: int
-    count: int | None
 
 
 class Change:
@@ -78,11 +79,13 @@ class Metrics:
     ) -> Iterator[Change]:
         """Yield an object whose `value` is the change of a metric during the block.
 
-        A metric that does not exist before the block has the value 0. At the end of the block, wait for the
-        next export of the services, up to `timeout` seconds.
+        A metric that does not exist before the block has the value 0. Before the block, wait for the next
+        export of any metric, at most `FIRST_EXPORT` seconds; at the end of the block, wait for the next
+        export of this metric, at most `timeout` seconds.
         """
         __tracebackhide__ = True
         change = Change()
+        ask(self._server, "points", FIRST_EXPORT, service=service, since=f"{time.time():.9f}", limit=1)
         before = sum(point.value for point in self.points(name, service=service, **attributes))
         yield change
         change.value = self.value(name, service=service, timeout=timeout, **attributes) - before

@@ -15,14 +15,15 @@ LONGEST_WAIT = 60.0
 _HEADER = "x-otlp-api-key"
 
 
-def ask(server: Endpoint, name: str, wait: float = 0.0, **parameters: object) -> dict[str, Any]:
-    """Return an answer of the query API; the service waits up to `wait` seconds for its first row.
+def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
+    """Return the answer of a part of the query API, such as `spans`.
 
-    Raises `CommandError` for a refused request, and `OSError` if the service is stopped.
+    The service waits up to `wait` seconds for the first row. Raises `CommandError` for a refused request, and
+    `OSError` if the service is stopped.
     """
     wait = max(0.0, min(wait, LONGEST_WAIT))
     given = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}
-    target = f"/api/v1/{name}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
+    target = f"/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
     connection = http.client.HTTPConnection(server.host, int(server["query_port"]), timeout=PATIENCE + wait)
     try:
         connection.request("GET", target, headers={_HEADER: server["key"]})
