@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+
 from fakes.engine import made
 from infra_runtime.contributions import Contribution, Variables
+from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.services.telemetry import ENTRY, TelemetrySettings
 from infra_runtime.services.user_service import UserServiceSettings, user_service
 from infra_runtime.spec import ServiceSpec
@@ -61,3 +68,26 @@ def test_the_contribution_survives_the_cache_of_plans() -> None:
 
     assert isinstance(again.value, Variables)
     assert again.value.values == offer.value.values
+
+
+@pytest.mark.real("telemetry")
+def test_a_real_receiver_in_development_keeps_the_records_of_earlier_runs(run: Any) -> None:
+    stack = run("telemetry", environment="development", ports={"otlp": 18473, "query": 18474})
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "before"}}]}]}]}
+    asked(stack.telemetry, "/v1/logs", body)
+
+    stack.restart("telemetry")
+
+    state = asked(stack.telemetry, "/api/v1/state")
+    (first, second) = state["runs"]
+    assert second == state["run"]
+    (record,) = asked(stack.telemetry, f"/api/v1/logs?run={first}")["items"]
+    assert record["body"] == "before"
+
+
+def asked(server: Endpoint, path: str, body: object = None) -> Any:
+    url = f"{server['url'] if body else server['query_url']}{path}"
+    headers = {"x-otlp-api-key": server["key"], "content-type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)

@@ -180,7 +180,7 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
         ("/api/v1/spans?since=soon", "since has the value 'soon'"),
         ("/api/v1/logs?level=loud", "level has the value 'loud'"),
         ("/api/v1/logs?wait=-1", "wait is a number from 0 to 60"),
-        ("/api/v1/logs?run=../x", "there is no run '../x'"),
+        ("/api/v1/logs?run=../x", "the run '../x' does not exist"),
     ],
 )
 def test_an_invalid_parameter_is_named(tmp_path: Path, path: str, text: str) -> None:
@@ -231,6 +231,7 @@ def test_a_web_page_cannot_send_records_as_plain_text(tmp_path: Path) -> None:
         (b"{}", "br", 415, "the content encoding br is not known"),
         (b"{", "identity", 400, "not JSON"),
     ],
+    ids=["bomb", "huge", "cut", "longer", "plain", "brotli", "malformed"],
 )
 def test_a_malformed_or_huge_body_is_refused(
     tmp_path: Path, content: bytes, encoding: str, status: int, text: str

@@ -95,7 +95,7 @@ def test_deeply_nested_values_are_refused() -> None:
         decoded_span(attributes=[{"key": "k", "value": value}])
 
 
-def test_bytes_that_are_no_protobuf_message_are_refused() -> None:
+def test_other_bytes_than_a_protobuf_message_are_refused() -> None:
     with pytest.raises(DecodeError, match="not a protobuf message"):
         decode("logs", b"\xff\xff", is_json=False)
 

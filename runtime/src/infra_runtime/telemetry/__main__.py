@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ def main() -> int:
     from infra_runtime.telemetry.limits import Limits
     from infra_runtime.telemetry.server import serve
 
+    # uvicorn sends itself the signal again at the end; the records are written before the process exits.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         key = arguments.key_file.read_text().strip()
         sockets = _inherited() or [_listening(arguments.host, port) for port in arguments.port]

@@ -158,7 +158,7 @@ class Telemetry:
         except RefusedError as error:
             return JSONResponse({"error": error.reason}, error.status)
         if not found["spans"] and not found["logs"]:
-            return JSONResponse({"error": f"there is no trace {name}"}, HTTPStatus.NOT_FOUND)
+            return JSONResponse({"error": f"the trace {name} does not exist"}, HTTPStatus.NOT_FOUND)
         return JSONResponse(found)
 
     async def _first(self, answer: Callable[[], dict[str, Any]], wait: float) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def _converter(field: FieldDescriptor) -> Callable[[Any], Any] | None:
     if kind in {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}:
         return float
     if kind == FieldDescriptor.CPPTYPE_ENUM:
-        names = field.enum_type.values_by_name
+        names = field.enum_type.values_by_name if field.enum_type else {}
         return lambda value: names[value].number if value in names else _integer(value)
     return _integer
 

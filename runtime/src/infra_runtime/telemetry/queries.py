@@ -256,7 +256,7 @@ def _read(store: Store, query: str, values: Iterable[Any], run: str) -> list[dic
     try:
         return store.read(query, [*values], run=run)
     except FileNotFoundError:
-        raise QueryError(f"there is no run {run!r}; `GET /api/v1/state` returns the names") from None
+        raise QueryError(f"the run {run!r} does not exist; `GET /api/v1/state` returns the names") from None
 
 
 def _converted(name: str, chosen: Filter, text: str) -> Any:
