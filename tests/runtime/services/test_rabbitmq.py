@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import infra_runtime as infra
+from fakes.command_line import INFRA
 from fakes.engine import made
 from infra_runtime.amqp.management import Management, ManagementError
-from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.spec import ServiceSpec, WriteFile
 
@@ -77,29 +80,37 @@ def test_a_container_has_the_same_topology_and_the_account_of_its_image() -> Non
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("rabbitmq")
-    (folder / "infra.toml").write_text('use = ["rabbitmq"]\n')
-    overrides = {"services": {"rabbitmq": {"topology": TOPOLOGY}}}
-    with infra.start(directory=folder, environment="test", overrides=overrides) as stack:
+    (folder / "infra.toml").write_text(declared(TOPOLOGY))
+    with infra.start(directory=folder, environment="test") as stack:
         yield stack
 
 
-def compared(stack: Stack, topology: dict[str, Any]) -> list[str]:
-    """Return the differences between a topology and the server."""
-    compare = entry("rabbitmq").compare
-    assert compare is not None
-    return [*compare(made("rabbitmq", topology=topology), stack["rabbitmq"])]
+def declared(topology: dict[str, Any]) -> str:
+    """Return a stack file that declares a topology."""
+    inline = re.sub(r'"([^"]+)": ', r'"\1" = ', json.dumps(topology))
+    return f'use = ["rabbitmq"]\n[services.rabbitmq]\ntopology = {inline}\n'
+
+
+def differences(stack: Stack, topology: dict[str, Any]) -> list[str]:
+    """Return the differences that the command `infra runtime plan` prints for a changed stack file."""
+    folder = Path(stack.data).parent
+    (folder / "infra.toml").write_text(declared(topology))
+    command = [INFRA, "runtime", "plan", "-C", folder, "--env", "test"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "rabbitmq_management" in done.stdout
+    return [line.strip() for line in done.stdout.splitlines() if line.lstrip().startswith(("+ ", "- ", "~ "))]
 
 
 @pytest.mark.real("rabbitmq")
 class TestServer:
     def test_the_declared_topology_exists_when_the_server_is_ready(self, stack: Stack) -> None:
-        assert compared(stack, TOPOLOGY) == []
+        assert differences(stack, TOPOLOGY) == []
 
     def test_a_changed_topology_differs_from_the_server(self, stack: Stack) -> None:
         email = {"bind": {"notifications": "email.#"}, "ttl": 60}
         changed = {"exchanges": TOPOLOGY["exchanges"], "queues": {"email": email, "sms": {"retries": []}}}
 
-        lines = compared(stack, changed)
+        lines = differences(stack, changed)
 
         assert "+ queue sms" in lines
         assert "- queue audit.logs" in lines
