@@ -139,7 +139,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-#: Terms of Erlang: the format `rabbitmq.conf` would be translated by a program that takes half a second.
+#: Terms of Erlang: the format `rabbitmq.conf` would be translated first, which takes some tenths of a second.
 _CONFIG = """\
 [{rabbit, [
   {tcp_listeners, [{"${host}", ${port.amqp}}]},

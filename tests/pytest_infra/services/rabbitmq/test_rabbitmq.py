@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from fakes.suite import Suite
+from fakes.stacks import until
+from fakes.suite import PATIENCE, Suite
 from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Stack
 from pytest_infra.services.rabbitmq.isolation import unkept
@@ -110,6 +113,10 @@ async def test_a_message_without_a_queue_is_an_error(rabbitmq_async_channel):
         await publish(rabbitmq_async_channel, Envelope(type="fax.welcome"), "notifications")
 """
 FAILS = """
+def test_hangs(rabbitmq):
+    import time
+    time.sleep(600)
+
 def test_fails(rabbitmq_channel):
     rabbitmq_channel.basic_publish("notifications", "email.welcome", b"hello", mandatory=True)
     raise ValueError
@@ -125,7 +132,7 @@ def warm(suite: Suite) -> Iterator[Stack]:
     suite.down()  # a kept unit keeps the stack running
 
 
-def test_tests_have_their_own_virtual_hosts_and_leave_none(suite: Suite, warm: Stack) -> None:
+def test_tests_have_their_own_virtual_hosts_and_none_is_left(suite: Suite, warm: Stack) -> None:
     """One server for all clauses, because its start takes seconds."""
     for library in ("pika", "aio_pika", "pytest_asyncio"):
         pytest.importorskip(library)
@@ -133,12 +140,19 @@ def test_tests_have_their_own_virtual_hosts_and_leave_none(suite: Suite, warm: S
     suite.test(TESTS)
     suite.test(FAILS, name="test_failing")
 
+    killed = suite.begin("-p", "no:asyncio", "-k", "hangs")
+    until(lambda: bool(unkept(warm["rabbitmq"])), PATIENCE)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    left = unkept(warm["rabbitmq"])
+
     options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     result = suite.run("-n", "2", *options, "test_it.py")
-    failed = suite.run("--infra-keep=failed", *options, "test_failing.py")
+    failed = suite.run("--infra-keep=failed", *options, "-k", "fails", "test_failing.py")
 
     result.assert_outcomes(passed=9)
-    failed.assert_outcomes(failed=1)
+    failed.assert_outcomes(failed=1, deselected=1)
+    assert left
     assert unkept(warm["rabbitmq"]) == []
     (capsule,) = (suite.root / ".data-test" / "capsules").glob("*test_fails*")
     (dump,) = json.loads((capsule / "capsule.json").read_text())["dumps"].values()

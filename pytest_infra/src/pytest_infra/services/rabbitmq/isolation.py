@@ -54,7 +54,7 @@ def read(value: Any, root: Path, where: str) -> str:
     `value` is a table, a `Topology`, or the path of a TOML file relative to `root`. Raises
     `ConfigurationError` if it is not a topology.
     """
-    if not value:
+    if value is None or value == "":
         return ""
     if isinstance(value, Topology):
         return value.model_dump_json(exclude_unset=True)
