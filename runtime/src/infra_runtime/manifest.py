@@ -219,6 +219,14 @@ KINDS: Mapping[str, Kind] = {
             summary="groups the alerts of Prometheus and sends them (Alertmanager)",
             ports={"http": 9093},
         ),
+        Kind(
+            name="rabbitmq",
+            summary="a broker with exchanges and queues (RabbitMQ; AMQP 0-9-1)",
+            ports={"amqp": 5672, "management": 15672},
+            protocols=("amqp",),
+            # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
+            variables={"CLOUDAMQP_URL": "url"},
+        ),
     )
 }
 
