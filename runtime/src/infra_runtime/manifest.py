@@ -238,7 +238,7 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
-    "messaging": ("nats", "mosquitto", "kafka"),
+    "messaging": ("nats", "mosquitto", "kafka", "rabbitmq"),
     "observability": (
         "prometheus",
         "alertmanager",

@@ -65,9 +65,11 @@ async def consuming(
     `settings` is the queue in the topology: `topology.queues["email"]`. A message is acknowledged when
     `handle` has returned. If `handle` fails, it is called again after each of the delays in `retries`; a
     message without an envelope is rejected at once.
+
+    Raises `aio_pika.exceptions.ChannelNotFoundEntity` if the queue or the exchange of a delay is missing.
     """
     chosen = settings or Queue()
-    exchanges = [await channel.get_exchange(retry_name(delay), ensure=False) for delay in chosen.retries]
+    exchanges = [await channel.get_exchange(retry_name(delay)) for delay in chosen.retries]
     await channel.set_qos(prefetch_count=chosen.prefetch)
     queue = await channel.get_queue(name)
 

@@ -18,6 +18,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
+from infra_runtime.rabbitmq_server import NODE
 from infra_runtime.spec import (
     Container,
     Exchange,
@@ -120,7 +121,8 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             image=settings.image or IMAGE,
             # The command of the image; an empty command would remove it.
             command=("rabbitmq-server",),
-            env=settings.env,
+            # The tables belong to a node, and by default each container has another name of its node.
+            env={"RABBITMQ_NODENAME": NODE, **settings.env},
             files={
                 f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,
                 f"{_CONTAINER_FOLDER}/definitions.json": json.dumps(
