@@ -63,7 +63,7 @@ def test_in_production_the_debug_paths_do_not_exist(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", DEBUG[:2])
-def test_in_production_there_are_no_profiles_even_with_the_token(path: str) -> None:
+def test_in_production_profiles_do_not_exist_even_with_the_token(path: str) -> None:
     assert get(path, production=True, token=TOKEN, headers=bearer(TOKEN)).body == APPLICATION
 
 

@@ -65,7 +65,10 @@ def configure_logging(
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=repr)
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream is not None and stream.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=stream is not None and stream.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the traceback is a text already
+        )
     )
     handler = WatchedFileHandler(file, encoding="utf-8") if file else logging.StreamHandler(stream)
     handler.set_name(__name__)
