@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # as in `infra_runtime`, type checkers recognise this nam
 if TYPE_CHECKING:
     from infra_runtime.web.access import Actor, ActorKind, current_actor, require
     from infra_runtime.web.alerting import Alert
+    from infra_runtime.web.asgi import Application
     from infra_runtime.web.audit import AuditLog
     from infra_runtime.web.composition import application
     from infra_runtime.web.context import outgoing_headers
@@ -29,6 +30,7 @@ __all__ = [
     "Actor",
     "ActorKind",
     "Alert",
+    "Application",
     "AuditLog",
     "Keys",
     "MemoryStorage",
@@ -52,6 +54,7 @@ _MODULES = {
     "Actor": "access",
     "ActorKind": "access",
     "Alert": "alerting",
+    "Application": "asgi",
     "AuditLog": "audit",
     "Keys": "tokens",
     "MemoryStorage": "storage",

@@ -21,11 +21,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from infra_runtime.errors import IntegrityError
+from infra_runtime.errors import ConfigurationError, IntegrityError
 from infra_runtime.value import frozen
 from infra_runtime.web.context import request_id
+
+if TYPE_CHECKING:
+    from infra_runtime.web.settings import WebSettings
 
 #: the hash before the first entry
 ORIGIN = "0" * 64
@@ -56,7 +59,17 @@ class AuditLog:
     def __init__(self, path: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
         self.path, self._key, self._clock = path, key.encode(), clock
         self._lock = threading.Lock()
+        #: the last entry, and the size of the file after it; another process may have written since then
         self._last, self._size = Head(entries=0, hash=ORIGIN), -1
+
+    @classmethod
+    def from_settings(cls, settings: WebSettings) -> Self:
+        """Return the audit log of the settings; raise `ConfigurationError` if they name no file."""
+        if settings.audit_file is None:
+            hint = "The page docs/reference/web.md describes the settings."
+            raise ConfigurationError("the file of the audit log is not set", "WEB_AUDIT_FILE", hint)
+        key = settings.audit_key
+        return cls(settings.audit_file, key=key.get_secret_value() if key else "")
 
     async def record(self, action: str, *, actor: str = "", **details: object) -> None:
         """Append an entry; return when it is on the disk."""
