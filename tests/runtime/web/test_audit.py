@@ -203,7 +203,11 @@ def test_several_writers_write_one_chain(tmp_path: Path, key: str) -> None:
     logs = [AuditLog(path, key=key) for _ in range(4)]
 
     def write(log: AuditLog) -> list[Head]:
-        return [log.append("order.placed") for _ in range(10)]
+        heads = []
+        for _ in range(10):
+            heads.append(log.append("order.placed"))
+            assert verify(path, key=key).entries >= heads[-1].entries
+        return heads
 
     with ThreadPoolExecutor(4) as threads:
         heads = [head for heads in threads.map(write, logs) for head in heads]

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,10 @@ log = structlog.get_logger("shop")
 
 
 @pytest.fixture
-def console(records: Records, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Write the log to a text in the format for terminals."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", stream)
+def console(records: Records, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Write the log in the format for terminals, and return a function that reads it."""
     logs.configure_logging(style="console")
-    return stream
+    return lambda: capsys.readouterr().out
 
 
 def test_a_request_is_logged_with_its_ids(records: Records) -> None:
@@ -99,21 +98,21 @@ def test_a_line_break_in_a_path_does_not_start_a_record(records: Records, tmp_pa
 
 
 @pytest.mark.parametrize("hostile", ["\n", "\r\n", "\x1b[2K\r", "\x85", "\u2028", "\u202e", "\x00", "\ud800"])
-def test_control_characters_are_escaped_on_a_terminal(console: io.StringIO, hostile: str) -> None:
+def test_control_characters_are_escaped_on_a_terminal(console: Callable[[], str], hostile: str) -> None:
     event = f"event{hostile}[critical] forged"
     log.info(event, agent=f"a{hostile}b", nested={f"k{hostile}": [hostile]})
 
-    (line,) = console.getvalue().splitlines()
+    (line,) = console().splitlines()
     assert hostile not in line
     assert "\\" in line
 
 
-def test_a_line_in_the_text_of_an_exception_does_not_look_like_a_record(console: io.StringIO) -> None:
+def test_a_line_in_the_text_of_an_exception_does_not_look_like_a_record(console: Callable[[], str]) -> None:
     error = ValueError("a\n2026-01-01T00:00:00Z [info     ] forged")
 
     log.error("failed", exc_info=error)
 
-    _, *traceback = console.getvalue().splitlines()
+    _, *traceback = console().splitlines()
     assert traceback
     assert [line for line in traceback if not line.startswith("    ")] == []
 
@@ -138,6 +137,18 @@ def test_long_and_deep_values_are_cut(records: Records) -> None:
     log.info("large", text="a" * 100_000, deep=deep)
 
     assert len(json.dumps(records())) < 10_000
+
+
+def test_the_log_follows_a_replaced_standard_output(
+    console: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", replaced)
+
+    log.info("moved")
+
+    assert "moved" in replaced.getvalue()
+    assert console() == ""
 
 
 def test_a_second_configuration_replaces_the_first(records: Records, tmp_path: Path) -> None:

@@ -142,9 +142,12 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     protection against a program that has the key and replaces both the log and the file `NAME.head`.
     """
     last, found = Head(entries=0, hash=ORIGIN), not head
-    recorded = read_head(path)
     with path.open("rb") as file:
-        while line := file.readline(MAX_ENTRY + 1):
+        # Entries that are written after this moment are not read, so that the check does not block a writer.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        size, recorded = os.fstat(file.fileno()).st_size, read_head(path)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        while file.tell() < size and (line := file.readline(MAX_ENTRY + 1)):
             number = last.entries + 1
             if not line.endswith(b"\n"):
                 raise AuditError(str(path), number, "the line is too long, or its end is missing")

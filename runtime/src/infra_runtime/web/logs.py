@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -61,16 +61,15 @@ def configure_logging(
         structlog.processors.format_exc_info,
         clean,
     ]
-    stream = None if file else sys.stdout
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False, default=repr)
         if style == "json"
         else structlog.dev.ConsoleRenderer(
-            colors=stream is not None and stream.isatty(),
+            colors=file is None and sys.stdout.isatty(),
             exception_formatter=structlog.dev.plain_traceback,  # the traceback is a text already
         )
     )
-    handler = WatchedFileHandler(file, encoding="utf-8") if file else logging.StreamHandler(stream)
+    handler = WatchedFileHandler(file, encoding="utf-8") if file else StandardOutputHandler()
     handler.set_name(__name__)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -96,6 +95,18 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class StandardOutputHandler(logging.StreamHandler[TextIO]):
+    """Writes to the present `sys.stdout`, because pytest replaces and closes the stream of each test."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override] # as in the standard library's handler of last resort
+        """The stream."""
+        return sys.stdout
 
 
 def remove_handler() -> None:
