@@ -96,6 +96,13 @@ def test_the_first_wrong_line_of_a_changed_log_is_named(path: Path, key: str, ch
     assert wrong_line(path, key)[0] == number
 
 
+def test_the_error_contains_the_number_of_an_entry_at_a_wrong_place(path: Path, key: str) -> None:
+    lines = lines_of(path)
+    path.write_text("".join([*lines[:2], *lines[3:]]), encoding="utf-8")
+
+    assert "the entry has the number 4" in wrong_line(path, key)[1]
+
+
 def forged(line: str, **changes: object) -> str:
     """Return an entry with changes and the hash that belongs to it, as a program without the key can do."""
     fields = {**json.loads(line), **changes}
