@@ -43,6 +43,10 @@ def test_metrics_are_in_the_format_of_prometheus() -> None:
     assert b"# TYPE http_requests_total counter" in get("/metrics").body
 
 
+def test_the_paths_are_below_the_path_of_a_mounted_application() -> None:
+    assert get("/shop/health", root_path="/shop").json["status"] == "pass"
+
+
 def test_another_path_reaches_the_application() -> None:
     assert get("/orders").body == APPLICATION
 

@@ -32,6 +32,12 @@ def header(scope: Scope, name: str) -> str:
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
+def local_path(scope: Scope) -> str:
+    """Return the path of a request below the path at which the server has mounted the application."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def client_address(scope: Scope) -> str:
     """Return the address of the client, or an empty text if the server does not know it (a Unix socket).
 

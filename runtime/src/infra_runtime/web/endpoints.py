@@ -7,7 +7,16 @@ from typing import get_args
 from urllib.parse import parse_qs
 
 from infra_runtime.web import logs, profiling
-from infra_runtime.web.asgi import Application, Receive, Scope, Send, header, respond, respond_json
+from infra_runtime.web.asgi import (
+    Application,
+    Receive,
+    Scope,
+    Send,
+    header,
+    local_path,
+    respond,
+    respond_json,
+)
 from infra_runtime.web.health import Health
 from infra_runtime.web.metrics import Metrics
 from infra_runtime.web.problems import ProblemError
@@ -31,10 +40,10 @@ class Endpoints:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or run the application."""
-        if scope["type"] != "http" or not self._answers(scope["path"]):
+        if scope["type"] != "http" or not self._answers(local_path(scope)):
             await self.app(scope, receive, send)
             return
-        path, method = scope["path"], scope["method"]
+        path, method = local_path(scope), scope["method"]
         allowed = ("GET", "HEAD", "PUT") if path == "/debug/log-level" else ("GET", "HEAD")
         if method not in allowed:
             raise ProblemError(405, headers={"allow": ", ".join(allowed)})

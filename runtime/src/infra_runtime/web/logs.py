@@ -27,6 +27,7 @@ from infra_runtime.web.asgi import (
     Scope,
     Send,
     client_address,
+    local_path,
 )
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -195,11 +196,9 @@ class Logger:
             raise
         finally:
             failed = outcome != "done" or response.status >= 500
-            level = (
-                logging.ERROR if failed else logging.DEBUG if scope["path"] in QUIET_PATHS else logging.INFO
-            )
+            usual = logging.DEBUG if local_path(scope) in QUIET_PATHS else logging.INFO
             log.log(
-                level,
+                logging.ERROR if failed else usual,
                 "request",
                 method=scope.get("method", "WEBSOCKET"),
                 path=scope["path"],

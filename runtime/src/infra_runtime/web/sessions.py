@@ -31,26 +31,26 @@ class Session(MutableMapping[str, Json]):
     def __init__(self, identifier: str, values: dict[str, Json]) -> None:
         #: empty: the session is not stored yet
         self.identifier = identifier
-        self.values_: dict[str, Json] = values
+        self.data: dict[str, Json] = values
         #: the id that the session had before `renew`
         self.obsolete = ""
         #: the stored content
         self.content = ""
 
     def __getitem__(self, key: str) -> Json:
-        return self.values_[key]
+        return self.data[key]
 
     def __setitem__(self, key: str, value: Json) -> None:
-        self.values_[key] = value
+        self.data[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del self.values_[key]
+        del self.data[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values_)
+        return iter(self.data)
 
     def __len__(self) -> int:
-        return len(self.values_)
+        return len(self.data)
 
     def renew(self) -> None:
         """Give the session a new id; do this when a user logs in, so that an id from before is useless."""
@@ -107,7 +107,7 @@ class Sessions:
             stored = await self._storage.get(_key(identifier), extend=self._seconds)
             if stored is not None:
                 loaded = Session(identifier, json.loads(stored))
-                loaded.content = json.dumps(loaded.values_)
+                loaded.content = json.dumps(loaded.data)
                 return loaded
         # An id that the server has not stored is not accepted: a page of an attacker may have set it.
         return Session("", {})
@@ -121,7 +121,7 @@ class Sessions:
                 return ""
             await self._storage.delete(_key(sent))
             return f"{self._cookie}=; Max-Age=0{self._attributes}"
-        content = json.dumps(current.values_)
+        content = json.dumps(current.data)
         if content != current.content or not current.identifier:
             if current.identifier and await self._storage.get(_key(current.identifier)) is None:
                 return ""  # another request has deleted the session meanwhile
