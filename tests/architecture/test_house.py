@@ -26,13 +26,14 @@ PACKAGES = {"infra_runtime", "infra_openapi", "infra_cli", "pytest_infra"}
 #: requirement → import name, if the two differ
 IMPORTED_AS = {
     "confluent-kafka": "confluent_kafka",
-    "opentelemetry-api": "opentelemetry",
-    "opentelemetry-sdk": "opentelemetry",
-    "prometheus-client": "prometheus_client",
     "pytest-xprocess": "xprocess",
     "python-dotenv": "dotenv",
     "nats-py": "nats",
+    "opentelemetry-api": "opentelemetry",
+    "opentelemetry-proto": "opentelemetry",
     "paho-mqtt": "paho",
+    "prometheus-client": "prometheus_client",
+    "protobuf": "google",
     "pyyaml": "yaml",
     "pydantic-settings": "pydantic_settings",
     "pytest-asyncio": "pytest_asyncio",
