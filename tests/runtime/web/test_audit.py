@@ -196,6 +196,28 @@ def test_a_truncated_log_is_not_continued(path: Path, key: str, kept: int) -> No
         AuditLog(path, key=key).append("order.placed")
 
 
+@pytest.mark.parametrize(
+    ("damage", "number"),
+    [
+        (lambda path: path.with_name("audit.jsonl.head").unlink(), 6),
+        (lambda path: path.with_name("audit.jsonl.head").write_text(f"5 {'a' * 64}\n"), 5),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), 5),
+        (lambda path: path.write_bytes(path.read_bytes() + b"x" * 4 * MAX_ENTRY), 5),
+        (lambda path: path.write_bytes(path.read_bytes() + b"[1]\n"), 5),
+    ],
+)
+def test_a_changed_log_is_not_continued_and_stays_as_it_is(
+    path: Path, key: str, damage: Callable[[Path], object], number: int
+) -> None:
+    damage(path)
+    before = path.read_bytes()
+
+    with pytest.raises(AuditError, match=f"line {number}:"):
+        AuditLog(path, key=key).append("order.placed")
+
+    assert path.read_bytes() == before
+
+
 def test_a_log_that_is_truncated_while_it_is_open_is_not_continued(path: Path, key: str) -> None:
     log = AuditLog(path, key=key)
     log.append("order.placed")

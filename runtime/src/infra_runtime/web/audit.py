@@ -119,19 +119,18 @@ class AuditLog:
         start = max(0, size - 2 * MAX_ENTRY)
         tail = os.pread(descriptor, size - start, start)
         complete = tail[: tail.rfind(b"\n") + 1]
+        recorded = read_head(self.path)
+        last = Head(entries=0, hash=ORIGIN)
+        if complete or start:
+            line = complete.rstrip(b"\n").rpartition(b"\n")[2]
+            entry = _parsed(self.path, recorded.entries if recorded else 1, line, self._key)
+            last = Head(entries=entry["number"], hash=entry["hash"])
+        if recorded:
+            _compare(self.path, last, recorded)
+        elif last.entries > 1:  # a crash can only have prevented the first write of the head
+            raise _missing_head(self.path, last)
         if len(complete) < len(tail):
             os.ftruncate(descriptor, start + len(complete))
-        recorded = read_head(self.path)
-        if not complete:
-            if recorded is not None and recorded.entries:
-                raise AuditError(str(self.path), 1, f"the log is empty, but had {recorded.entries} entries")
-            return Head(entries=0, hash=ORIGIN)
-        line = complete.rstrip(b"\n").rpartition(b"\n")[2]
-        entry = _parsed(self.path, recorded.entries if recorded else 1, line, self._key)
-        last = Head(entries=entry["number"], hash=entry["hash"])
-        if recorded and recorded.entries > last.entries:
-            reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
-            raise AuditError(str(self.path), last.entries + 1, reason)
         return last
 
 
@@ -158,14 +157,13 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
             if entry["previous"] != last.hash:
                 raise AuditError(str(path), number, "the hash of the previous entry differs: it was replaced")
             last = Head(entries=number, hash=entry["hash"])
-            if recorded and recorded.entries == number and recorded.hash != last.hash:
-                raise AuditError(str(path), number, f"the hash differs from the file {_head_path(path).name}")
+            if recorded and recorded.entries == number:
+                _compare(path, last, recorded)
             found = found or last.hash == head
-    if recorded is None and last.entries:
-        raise AuditError(str(path), last.entries + 1, f"the file {_head_path(path).name} is missing")
-    if recorded and recorded.entries > last.entries:
-        reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
-        raise AuditError(str(path), last.entries + 1, reason)
+    if recorded:
+        _compare(path, last, recorded)
+    elif last.entries:
+        raise _missing_head(path, last)
     if not found:
         raise AuditError(str(path), last.entries + 1, f"the log does not contain the entry {head}")
     return last
@@ -200,6 +198,19 @@ def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
     if not is_unchanged:
         raise AuditError(str(path), number, "the entry was changed, or its key is another one")
     return dict(entry)
+
+
+def _compare(path: Path, last: Head, recorded: Head) -> None:
+    """Raise `AuditError` if the last entry that was read contradicts the file `NAME.head`."""
+    if recorded.entries > last.entries:
+        reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
+        raise AuditError(str(path), last.entries + 1, reason)
+    if recorded.entries == last.entries and recorded.hash != last.hash:
+        raise AuditError(str(path), last.entries, f"the hash differs from the file {_head_path(path).name}")
+
+
+def _missing_head(path: Path, last: Head) -> AuditError:
+    return AuditError(str(path), last.entries + 1, f"the file {_head_path(path).name} is missing")
 
 
 def _head_path(path: Path) -> Path:
