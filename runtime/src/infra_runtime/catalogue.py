@@ -116,6 +116,9 @@ class Entry:
     consumes: tuple[str, ...] = ()
     #: the roles that a service of this kind provides, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
+    #: compares what a spec declares, such as queues, with the running service: spec and exports → a line for
+    #: each difference, for `infra runtime plan`
+    compare: Callable[[ServiceSpec, Mapping[str, str]], Iterable[str]] | None = None
     #: name → probe for `ready = { NAME = true }` of the user's own services; the probe's port is not used
     protocols: Mapping[str, PortProbe] = field(default_factory=dict)
 

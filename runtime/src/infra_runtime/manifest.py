@@ -104,6 +104,12 @@ KINDS: Mapping[str, Kind] = {
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
         Kind(
+            name="telemetry",
+            summary="a receiver of traces, logs and metrics (OpenTelemetry)",
+            ports={"otlp": 4318, "query": 4319},
+            extra="telemetry",
+        ),
+        Kind(
             name="kafka",
             summary="a log of events in topics and partitions (Apache Kafka)",
             ports={"client": 9092, "controller": 9094},
@@ -213,6 +219,14 @@ KINDS: Mapping[str, Kind] = {
             summary="groups the alerts of Prometheus and sends them (Alertmanager)",
             ports={"http": 9093},
         ),
+        Kind(
+            name="rabbitmq",
+            summary="a broker with exchanges and queues (RabbitMQ; AMQP 0-9-1)",
+            ports={"amqp": 5672, "management": 15672},
+            protocols=("amqp",),
+            # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
+            variables={"CLOUDAMQP_URL": "url"},
+        ),
     )
 }
 
@@ -224,7 +238,7 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
-    "messaging": ("nats", "mosquitto", "kafka"),
+    "messaging": ("nats", "mosquitto", "kafka", "rabbitmq"),
     "observability": (
         "prometheus",
         "alertmanager",
