@@ -7,6 +7,7 @@ import pickle
 import stat
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -354,6 +355,49 @@ def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path:
         path.write_bytes(wrong)
         with pytest.raises(IntegrityError):
             bundle.read(path, [], {"tool": RECIPE}, own)
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        (lockfile.NAME, "the lock in the bundle is not a file"),
+        ("artefacts/", "is not a file of .* bytes"),
+    ],
+)
+def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
+    files: Files, own: Store, tmp_path: Path, folder: str, problem: str
+) -> None:
+    path, wrong = tmp_path / "servers.bundle", tmp_path / "wrong.bundle"
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    with tarfile.open(path) as old, tarfile.open(wrong, "w") as new:
+        for member in old:
+            content = old.extractfile(member)
+            if member.name.startswith(folder):
+                member.type, member.size = tarfile.DIRTYPE, 0
+            new.addfile(member, content)
+
+    with pytest.raises(IntegrityError, match=problem):
+        bundle.read(wrong, [], {"tool": RECIPE}, own)
+
+
+def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "servers.bundle"
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+
+    with pytest.raises(InstallError, match="no such recipe") as caught:
+        bundle.read(path, [], {}, own)
+
+    assert "[binaries.tool]" in caught.value.hint
+
+
+def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "servers.bundle"
+    path.mkdir()
+
+    with pytest.raises(InstallError, match=r"servers.bundle: cannot be written"):
+        bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+
+    assert not path.with_name("servers.bundle.part").exists()
 
 
 if sys.platform != "linux":
