@@ -89,13 +89,10 @@ def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_a_chain_of_links_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
-    chain = tar(
-        {"a/b/c/file": b"x"},
-        member("deep", tarfile.SYMTYPE, "a/b"),
-        member("a/up", tarfile.SYMTYPE, "../deep/../.."),
-    )
+    """`here/..` seems to be the folder itself, but `here` is a link to it."""
+    chain = tar({}, member("here", tarfile.SYMTYPE, "."), member("up", tarfile.SYMTYPE, "here/.."))
 
-    with pytest.raises(IntegrityError, match=r"through another link|leaves the folder"):
+    with pytest.raises(IntegrityError, match="'up' is a link that leaves the folder through another link"):
         unpack(archive_of(chain, tmp_path), tmp_path / "into")
 
 
