@@ -81,6 +81,7 @@ def test_which_as_json_describes_the_start(project: CommandLine) -> None:
 
     assert document["argv"] == [document["path"]]
     assert document["method"] == "direct"
+    assert document["path"].startswith(f"{document['root']}/")
 
 
 def test_a_recipe_without_a_lock_is_an_error_that_names_the_command(project: CommandLine) -> None:
@@ -160,6 +161,19 @@ def test_old_versions_are_removed(project: CommandLine, files: Files) -> None:
     assert answer.out.split()[:3] == ["removed", "tool", "1.0"]
     (removed,) = project("bin", "remove", "tool", "--json").json["removed"]
     assert removed["version"] == "2.0"
+
+
+def test_downloads_are_removed_only_on_request(project: CommandLine, tmp_path: Path) -> None:
+    downloads = tmp_path / "binaries" / "downloads"
+    project("bin", "lock")
+    project("bin", "install")
+    downloads.mkdir(exist_ok=True)
+    (downloads / "tool.part").touch()
+
+    assert project("bin", "remove", "tool").code == 0
+    assert downloads.exists()
+    assert project("bin", "remove", "--downloads").code == 0
+    assert not downloads.exists()
 
 
 def test_up_does_not_install_without_permission(project: CommandLine, files: Files) -> None:

@@ -100,6 +100,8 @@ def test_list_has_the_catalogue_and_the_users_own(shop: CommandLine) -> None:
     assert services["db"]["in_stack"]
     assert not services["nats"]["in_stack"]
     assert services["db"]["summary"] == "keeps everything"
+    assert services["nats"]["origin"] == "kit"
+    assert services["db"]["origin"].endswith("infra.toml")
 
 
 def test_list_has_instances_and_no_kind_that_a_users_service_hides(infra: CommandLine) -> None:
