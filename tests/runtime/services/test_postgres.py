@@ -134,6 +134,21 @@ def test_the_container_creates_the_extensions_that_its_image_has() -> None:
     assert "does not have the extension 'vector'" in impossible.container.problem
 
 
+@pytest.mark.parametrize(
+    ("version", "data"),
+    [(15, "/var/lib/postgresql/data"), (17, "/var/lib/postgresql/data"), (18, "/var/lib/postgresql")],
+)
+def test_the_image_has_the_version_of_the_setting(version: int, data: str) -> None:
+    container = made("postgres", version=version).container
+    with_postgis = made("postgres", version=version, extensions=["postgis"]).container
+
+    assert container is not None
+    assert with_postgis is not None
+    assert container.image.startswith(f"postgres:{version}.")
+    assert container.data == data
+    assert f"`postgis/postgis:{version}-" in with_postgis.problem
+
+
 @pytest.mark.real("postgres")
 def test_a_real_cluster_that_exists_gets_new_extensions(run) -> None:
     arguments = {"environment": "development", "port": free_port()}
