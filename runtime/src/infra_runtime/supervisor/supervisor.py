@@ -291,9 +291,11 @@ class Supervisor:
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, {**bound.env, **env})
 
-        began = self._loop.time()
+        began, reported = self._loop.time(), ""
         while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
-            self.dispatch(Event("probe-failed", name, reason))
+            if reason != reported:  # most attempts fail for the same reason
+                self.dispatch(Event("probe-failed", name, reason))
+                reported = reason
             await asyncio.sleep(probes.interval(self._loop.time() - began))
         self.dispatch(Event("probe-succeeded", name))
 
