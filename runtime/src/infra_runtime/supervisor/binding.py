@@ -109,7 +109,15 @@ def resolver(
     is known before that service starts, because its ports and secrets are known; the value is empty if
     `others` does not contain the service.
     """
-    own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
+    own_values = {
+        "host": LOOPBACK,
+        "data": bound.data,
+        "run": bound.run,
+        "root": scope.root,
+        "out": out,
+        "stack.environment": scope.environment,
+        "stack.service": bound.spec.name,
+    }
 
     def lookup(reference: str) -> str:
         if (value := own_values.get(reference)) is not None:
@@ -121,8 +129,6 @@ def resolver(
             return scope.binaries[name]
         if prefix == "port" and name in bound.ports:
             return str(bound.ports[name])
-        if prefix == "stack" and name == "environment":
-            return scope.environment
         if prefix == "secret":
             return MASK if masked else _secret(bound, name)
         if prefix == "env":

@@ -127,6 +127,7 @@ SPEC: Mapping[str, Row] = {
         remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
+    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
     "copy_of": Row(
         outcome="left out",
@@ -256,6 +257,7 @@ REFERENCES: Mapping[str, Row] = {
         remark=("The value is the name of the executable, which is searched in the PATH of the image."),
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
+    "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
 }
 
 _PAGE = """\
