@@ -68,7 +68,7 @@ asyncio.run(main())
     assert in_a_supervisor(str(tmp_path), code) == "handled\n"
 
 
-def test_a_coroutine_function_is_no_handler_of_a_signal(tmp_path) -> None:
+def test_a_coroutine_function_is_refused_as_the_handler_of_a_signal(tmp_path) -> None:
     code = """
 class Handler:
     async def method(self): ...

@@ -28,8 +28,7 @@ class _Deferred(ModuleType):
 
 def defer() -> None:
     """Register the modules in `sys.modules`; this process has not imported them yet."""
-    import concurrent
-
+    __import__("concurrent")
     constants = ("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED")
     #: name → the attributes that asyncio and dataclasses read at each start
     attributes: dict[str, dict[str, object]] = {
@@ -42,7 +41,7 @@ def defer() -> None:
     for name, values in attributes.items():
         sys.modules[name] = module = _Deferred(name)
         vars(module).update(values)
-    vars(concurrent)["futures"] = sys.modules["concurrent.futures"]
+    sys.modules["concurrent"].__dict__["futures"] = sys.modules["concurrent.futures"]
 
 
 def _extract_stack(*arguments: Any) -> object:
