@@ -71,7 +71,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
 
     The supervisor of the run must have exited.
     """
-    run = journal.last_run(journal.read(paths.journal))
+    run = journal.last_run(journal.recent(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
     alive = processes.family(roots, run[0].token, grouped=True) if run else []

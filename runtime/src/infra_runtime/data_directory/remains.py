@@ -34,7 +34,7 @@ class Cleaned:
 
 def find(paths: Paths) -> Traces:
     """Return the data that identify remaining processes: from the journal and the file `descendants`."""
-    traces = journal.traces(journal.read(paths.journal))
+    traces = journal.traces(journal.recent(paths.journal))
     return traces._replace(roots=read_descendants(paths.descendants) | traces.roots) if traces else traces
 
 
@@ -85,7 +85,7 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
 def end_locked(paths: Paths) -> Cleaned:
     """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
-    traces, run = find(paths), journal.last_run(journal.read(paths.journal))
+    traces, run = find(paths), journal.last_run(journal.recent(paths.journal))
     cleaned = end(paths)
     # After a `down`, files among the data of a test can be the user's.
     removes_data = bool(traces) and bool(run) and run[0].environment == "test"

@@ -42,7 +42,7 @@ from infra_runtime.messages import (
     Up,
     Wait,
 )
-from infra_runtime.spec import encode
+from infra_runtime.spec import Run, Seed, ServiceSpec, encode
 from infra_runtime.supervisor import answers
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
@@ -61,6 +61,16 @@ def typed(
         return (await handle(connection, decode(method.params, params))).to_json()
 
     return handler
+
+
+def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
+    """Return the key by which services are sorted for their start: the longest preparation comes first.
+
+    Commands take longest. The check of a copied seed blocks the event loop for milliseconds, so the copies
+    come last.
+    """
+    kinds = {type(step) for step in spec.prepare}
+    return Run not in kinds, Seed in kinds
 
 
 class Methods:
@@ -148,7 +158,7 @@ class Methods:
             # Every test sends this request; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=wanted, needs=needs)
-        for name in wanted:
+        for name in sorted(wanted, key=lambda name: _preparation(services[name].spec)):
             supervisor.dispatch(Event("wanted", name))
         if wait:
             await self._settle(closure)

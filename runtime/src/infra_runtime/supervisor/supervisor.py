@@ -290,9 +290,10 @@ class Supervisor:
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, {**bound.env, **env})
 
-        began = self._loop.time()
+        began, service = self._loop.time(), self.machine.services[name]
         while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
-            self.dispatch(Event("probe-failed", name, reason))
+            if reason != service.reason:  # most attempts fail for the same reason
+                self.dispatch(Event("probe-failed", name, reason))
             await asyncio.sleep(probes.interval(self._loop.time() - began))
         self.dispatch(Event("probe-succeeded", name))
 
@@ -371,8 +372,6 @@ class Supervisor:
     def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
         self.refused_ports[name] = port, holder
         self.dispatch(Event("port-taken", name, f"port {port} is taken by {holder}", int(may_rebind)))
-
-    # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
         """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""
