@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from infra_cli import reference
 from infra_cli.main import BROKEN_PIPE, COMMANDS, INTERRUPTED, SINGLE_COMMANDS, infra
@@ -17,16 +16,9 @@ from infra_runtime.errors import InfraError
 REFERENCE = Path(__file__).parent.parent.parent / "docs" / "reference"
 LEAVES = list(reference.leaves(click.Context(infra, info_name="infra")))
 
-leaves = pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.command_path)
-
 
 def options(leaf: click.Context) -> list[click.Option]:
     return [parameter for parameter in leaf.command.params if isinstance(parameter, click.Option)]
-
-
-def section(page: str, heading: str) -> str:
-    """Return the text between a heading and the next one."""
-    return page.split(f"\n### {heading}\n", 1)[1].split("\n##", 1)[0]
 
 
 def test_every_command_has_a_leaf() -> None:
@@ -36,45 +28,49 @@ def test_every_command_has_a_leaf() -> None:
     assert named == in_groups | {(name,) for name in SINGLE_COMMANDS}
 
 
-@leaves
-def test_a_command_is_in_the_reference_with_all_its_options(leaf: click.Context) -> None:
-    text = section((REFERENCE / "cli.md").read_text(encoding="utf-8"), leaf.command_path)
-    flags = [flag for option in options(leaf) for flag in (*option.opts, *option.secondary_opts)]
-
-    assert [flag for flag in flags if not re.search(rf"`{flag}[ `]", text)] == []
-
-
 def test_the_reference_is_generated_from_the_commands() -> None:
     """Write it with python -m infra_cli.reference > docs/reference/cli.md."""
     assert (REFERENCE / "cli.md").read_text(encoding="utf-8") == reference.page()
 
 
-@leaves
-def test_a_command_and_its_options_have_a_help(leaf: click.Context) -> None:
-    assert leaf.command.help
-    assert [option.name for option in options(leaf) if not option.help] == []
+def test_the_reference_has_every_command_with_all_its_options() -> None:
+    sections = dict(section.partition("\n")[::2] for section in reference.page().split("\n### ")[1:])
+    flags = [
+        (leaf.command_path, flag)
+        for leaf in LEAVES
+        for option in options(leaf)
+        for flag in (*option.opts, *option.secondary_opts)
+    ]
+
+    assert sections.keys() >= {leaf.command_path for leaf in LEAVES}
+    assert [(path, flag) for path, flag in flags if not re.search(rf"`{flag}[ `]", sections[path])] == []
 
 
-@leaves
-def test_a_command_has_an_example(leaf: click.Context) -> None:
-    examples = re.search(
-        r"^Examples?:\n(?:  .+\n?)+\Z", inspect.cleandoc(leaf.command.help or ""), re.MULTILINE
-    )
-
-    assert examples
-    assert leaf.command_path in examples[0]
+def test_every_command_and_every_option_has_a_help() -> None:
+    assert [leaf.command_path for leaf in LEAVES if not leaf.command.help] == []
+    assert [(leaf, option) for leaf in LEAVES for option in options(leaf) if not option.help] == []
 
 
-@pytest.mark.parametrize(
-    "leaf",
-    [leaf for leaf in LEAVES if any("--json" in option.opts for option in options(leaf))],
-    ids=lambda leaf: leaf.command_path,
-)
-def test_the_json_output_of_a_command_is_in_the_reference(leaf: click.Context) -> None:
+def test_the_help_of_every_command_ends_with_an_example() -> None:
+    ends = {
+        leaf.command_path: re.search(
+            r"^Examples?:\n(?:  .+\n?)+\Z", inspect.cleandoc(leaf.command.help or ""), re.MULTILINE
+        )
+        for leaf in LEAVES
+    }
+
+    assert [path for path, examples in ends.items() if not examples or path not in examples[0]] == []
+
+
+def test_the_json_output_of_every_command_is_in_the_reference() -> None:
     rows = re.findall(r"^\| (`.*?) \|", (REFERENCE / "json.md").read_text(encoding="utf-8"), re.MULTILINE)
-    described = {name for row in rows for name in _commands(row)}
+    with_json = {
+        leaf.command_path.removeprefix("infra ")
+        for leaf in LEAVES
+        if any("--json" in option.opts for option in options(leaf))
+    }
 
-    assert leaf.command_path.removeprefix("infra ") in described
+    assert with_json - {name for row in rows for name in _commands(row)} == set()
 
 
 def _commands(row: str) -> Iterator[str]:
@@ -85,9 +81,10 @@ def _commands(row: str) -> Iterator[str]:
         yield f"{full_name.rpartition(' ')[0]} {short_name}"
 
 
-@leaves
-def test_every_command_takes_debug(leaf: click.Context) -> None:
-    assert "--debug" in {flag for option in options(leaf) for flag in option.opts}
+def test_every_command_takes_debug() -> None:
+    without = [leaf for leaf in LEAVES if not any("--debug" in option.opts for option in options(leaf))]
+
+    assert [leaf.command_path for leaf in without] == []
 
 
 def kinds(base: type[InfraError] = InfraError) -> list[type[InfraError]]:
@@ -95,13 +92,13 @@ def kinds(base: type[InfraError] = InfraError) -> list[type[InfraError]]:
     return [base, *(kind for subclass in base.__subclasses__() for kind in kinds(subclass))]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind.__module__ == "infra_runtime.errors"])
-def test_an_error_is_listed_with_its_exit_code(kind: type[InfraError]) -> None:
-    rows = re.findall(
-        r"^\| (\d+) \|.*\|(.*)\|$", (REFERENCE / "exit-codes.md").read_text("utf-8"), re.MULTILINE
+def test_every_error_is_listed_with_its_exit_code() -> None:
+    rows = dict(
+        re.findall(r"^\| (\d+) \|.*\|(.*)\|$", (REFERENCE / "exit-codes.md").read_text("utf-8"), re.MULTILINE)
     )
+    errors = [kind for kind in kinds() if kind.__module__ == "infra_runtime.errors"]
 
-    assert f"`{kind.__name__}`" in dict(rows)[str(kind.exit_code)]
+    assert [kind for kind in errors if f"`{kind.__name__}`" not in rows[str(kind.exit_code)]] == []
 
 
 def test_the_exit_codes_of_signals_are_listed() -> None:

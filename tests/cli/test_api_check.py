@@ -14,7 +14,7 @@ import pytest
 
 from fakes.checks import BROKEN, GROWN, HEAD, PETS, Checks
 from fakes.command_line import INFRA
-from infra_cli.commands.dev import api_check
+from infra_cli.commands.dev import _api_rules, api_check
 from infra_openapi import RULES, comparison
 from infra_openapi.formats import FORMATS
 
@@ -321,13 +321,12 @@ def test_every_rule_is_listed(check: Checks) -> None:
     assert [rule["id"] for rule in check("--list-rules", "--format=json").json] == list(RULES)
 
 
-def test_every_rule_can_be_explained(check: Checks) -> None:
+def test_every_rule_can_be_explained() -> None:
     for rule in RULES.values():
-        said = check("--explain", rule.id)
+        first, *further = _api_rules.explanations(rule.id)
 
-        assert said.code == 0
-        assert said.out.startswith(f"{rule.id}  {rule.level}\n")
-        assert " ".join(rule.explain.split()) in " ".join(said.out.split())
+        assert first == f"{rule.id}  {rule.level}"
+        assert " ".join(rule.explain.split()) in " ".join(" ".join(further).split())
 
 
 def test_an_oasdiff_id_is_explained_by_the_corresponding_rules(check: Checks) -> None:
@@ -336,7 +335,7 @@ def test_an_oasdiff_id_is_explained_by_the_corresponding_rules(check: Checks) ->
     said = check("--explain", rule.aliases[0])
 
     assert said.code == 0
-    assert rule.id in said.out
+    assert f"{rule.id}  {rule.level}\n" in said.out
 
 
 def test_explain_with_an_empty_name_is_an_error(check: Checks) -> None:

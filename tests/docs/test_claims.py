@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from fakes.pages import PAGES, ROOT, blocks
 from infra_cli.main import infra
 from pytest_infra.options import OPTIONS
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 
 #: a command line of `infra`, in a span of code or as a line of a block
 COMMAND = re.compile(r"(?:`|^\$ |^    |&& |\$\()(infra (?:runtime|config|dev)\b[^`\n&|;)]*)", re.MULTILINE)
@@ -25,47 +24,54 @@ CHECKED_LANGUAGES = {"toml", "python", "console", "ini", "text"}
 CHECKED_ELSEWHERE = {"docs/reference/api-check-json.md"}
 
 
-@pages
-def test_a_command_that_a_page_names_exists_with_its_options(page: Path) -> None:
-    lines = COMMAND.findall(page.read_text(encoding="utf-8"))
+def test_every_command_that_a_page_names_exists_with_its_options() -> None:
+    lines = {(page, line) for page, text in TEXTS.items() for line in COMMAND.findall(text)}
 
-    assert [line for line in lines if unknown(line.split()[1:])] == []
+    assert [(page, line) for page, line in sorted(lines) if unknown(line.split()[1:])] == []
 
 
-@pages
-def test_an_option_of_the_plugin_that_a_page_names_exists(page: Path) -> None:
+def test_every_option_of_the_plugin_that_a_page_names_exists() -> None:
     options = {f"--{name}" for name in OPTIONS} | {"--infra-update-openapi"}
 
-    assert set(FLAG.findall(page.read_text(encoding="utf-8"))) - options == set()
+    unknown_options = {page: set(FLAG.findall(text)) - options for page, text in TEXTS.items()}
+    assert {page: names for page, names in unknown_options.items() if names} == {}
 
 
-@pages
-def test_the_heading_of_a_link_exists(page: Path) -> None:
-    links = FRAGMENT.findall(page.read_text(encoding="utf-8"))
+def test_the_heading_of_every_link_exists() -> None:
+    links = [
+        (page, (page.parent / to).resolve() if to else page, name)
+        for page in PAGES
+        for to, name in FRAGMENT.findall(TEXTS[str(page.relative_to(ROOT))])
+    ]
+    anchors = {target: headings(target) for _, target, _ in links}
 
-    assert [
-        f"{to}#{name}" for to, name in links if name not in headings(page.parent / to if to else page)
-    ] == []
+    assert [f"{page}: {to}#{name}" for page, to, name in links if name not in anchors[to]] == []
 
 
-@pages
-def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
+def test_every_block_that_is_not_run_has_a_reason() -> None:
     unchecked = [
-        block
+        f"{page.relative_to(ROOT)}:{block.line}"
+        for page in PAGES
         for block in blocks(page)
         if not (block.reason or block.title or block.language in CHECKED_LANGUAGES)
+        and str(page.relative_to(ROOT)) not in CHECKED_ELSEWHERE
     ]
 
-    assert str(page.relative_to(ROOT)) in CHECKED_ELSEWHERE or [block.line for block in unchecked] == []
-    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(blocks(page))
+    assert unchecked == []
 
 
-@pages
-def test_a_python_file_is_used_by_a_later_block(page: Path) -> None:
-    last_run = max((block.line for block in blocks(page) if block.needs_servers), default=0)
-    files = [block for block in blocks(page) if block.title.endswith(".py")]
+def test_every_fence_belongs_to_a_block() -> None:
+    assert [page for page in PAGES if page.read_text("utf-8").count("\n```") != 2 * len(blocks(page))] == []
 
-    assert [block.title for block in files if block.line > last_run] == []
+
+def test_every_python_file_is_used_by_a_later_block() -> None:
+    unused = []
+    for page in PAGES:
+        last_run = max((block.line for block in blocks(page) if block.needs_servers), default=0)
+        files = [block for block in blocks(page) if block.title.endswith(".py")]
+        unused += [(page, block.title) for block in files if block.line > last_run]
+
+    assert unused == []
 
 
 def unknown(words: list[str]) -> list[str]:

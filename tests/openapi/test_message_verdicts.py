@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import pytest
-
 from fakes.api import JSON, body, document, operation, query, report, takes
 
 TODAY = dt.date(2026, 6, 1)
@@ -617,17 +615,13 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
-)
-def test_the_verdict_of_a_change_outside_schemas(before: Any, after: Any, verdict: str) -> None:
-    assert report(before, after, today=TODAY).verdict == verdict
+def test_the_verdict_of_a_change_outside_schemas() -> None:
+    found = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+
+    assert found == [(name, verdict) for name, _, _, verdict, _ in CASES]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"),
-    [(before, after, verdict) for _, after, before, _, verdict in CASES],
-    ids=[case[0] for case in CASES],
-)
-def test_the_verdict_of_the_opposite_change(before: Any, after: Any, verdict: str) -> None:
-    assert report(before, after, today=TODAY).verdict == verdict
+def test_the_verdict_of_the_opposite_change() -> None:
+    found = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+
+    assert found == [(name, verdict) for name, _, _, _, verdict in CASES]

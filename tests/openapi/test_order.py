@@ -19,6 +19,7 @@ _UNORDERED = frozenset({"allOf", "anyOf", "oneOf"})
 INLINE = [change for change in PAIRS if "$ref" not in repr(change) and change[0] != "limit-reached"]
 #: Without shrinking, which takes minutes for these documents; a failure prints both documents.
 SETTINGS = settings(
+    max_examples=settings().max_examples // 2,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     phases=[phase for phase in Phase if phase is not Phase.shrink],

@@ -27,11 +27,12 @@ def found(direction: str, before: Any, after: Any) -> list[str]:
     return rules(make(before, **OTHERS), make(after, **OTHERS))
 
 
-@pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:50])
-def test_each_pair_gives_the_finding_of_its_rule_and_no_other(
-    direction: str, fact: str, before: Any, after: Any
-) -> None:
-    assert found(direction, before, after) == [f"{direction}-{fact}"]
+def test_each_pair_gives_the_finding_of_its_rule_and_no_other() -> None:
+    assert [
+        (direction, fact, before, after, findings)
+        for direction, fact, before, after in CASES
+        if (findings := found(direction, before, after)) != [f"{direction}-{fact}"]
+    ] == []
 
 
 def key(direction: str, before: Any, after: Any) -> str:
@@ -48,13 +49,16 @@ def is_mirror(rule: str, other: str) -> bool:
     return bool(RULES[other].mirror == rule or RULES[rule].mirror == other or RULES[rule].waiver)
 
 
-@pytest.mark.parametrize(("direction", "fact", "before", "after"), ONE_WAY, ids=lambda value: str(value)[:50])
-def test_a_reversed_pair_gives_the_finding_of_the_mirror(
-    direction: str, fact: str, before: Any, after: Any
-) -> None:
-    (backwards,) = found(direction, after, before)
+def test_a_reversed_pair_gives_the_finding_of_the_mirror() -> None:
+    backwards = [
+        (f"{direction}-{fact}", found(direction, after, before)) for direction, fact, before, after in ONE_WAY
+    ]
 
-    assert is_mirror(f"{direction}-{fact}", backwards)
+    assert [
+        (rule, findings)
+        for rule, findings in backwards
+        if len(findings) != 1 or not is_mirror(rule, findings[0])
+    ] == []
 
 
 def test_a_pair_that_is_the_reverse_of_another_one_is_about_the_mirror() -> None:

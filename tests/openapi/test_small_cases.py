@@ -144,18 +144,19 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "before", "after", "sent", "received"), SCHEMAS, ids=lambda value: str(value)[:50]
-)
-def test_a_change_of_a_schema_has_its_verdict(
-    name: str, before: Any, after: Any, sent: str, received: str
-) -> None:
-    more = {"components": {"schemas": {"Car": obj("doors", doors=WHOLE)}}}
+def verdict(make: Any, *schemas: Any) -> str:
+    components = {"schemas": {"Car": obj("doors", doors=WHOLE)}}
+    base, revision = (make(schema, components=components) for schema in schemas)
+    return str(report(base, revision).verdict)
 
-    request = report(sends(before, **more), sends(after, **more))
-    response = report(receives(before, **more), receives(after, **more))
 
-    assert (name, request.verdict, response.verdict) == (name, sent, received)
+def test_a_change_of_a_schema_has_its_verdict() -> None:
+    found = [
+        (name, verdict(sends, before, after), verdict(receives, before, after))
+        for name, before, after, _, _ in SCHEMAS
+    ]
+
+    assert found == [(name, sent, received) for name, _, _, sent, received in SCHEMAS]
 
 
 @pytest.mark.parametrize("tags", [(1, 2, 6), ("a", "b", "f"), (True, False, "none")])
@@ -244,11 +245,10 @@ DOCUMENTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "before", "after", "verdict"), DOCUMENTS, ids=lambda value: str(value)[:40])
-def test_a_change_of_a_document_has_its_verdict(
-    name: str, before: dict[str, Any], after: dict[str, Any], verdict: str
-) -> None:
-    assert (name, report(before, after).verdict) == (name, verdict)
+def test_a_change_of_a_document_has_its_verdict() -> None:
+    found = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
+
+    assert found == [(name, verdict) for name, _, _, verdict in DOCUMENTS]
 
 
 def test_a_null_in_openapi_3_0_is_the_same_as_a_type_in_3_1() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from fakes.api import document, operation, receives, report, sends
 
 TEXT = {"type": "string"}
@@ -35,6 +33,13 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
     ),
     ("anyOf remove", {"anyOf": [ref("Cat"), ref("Dog")]}, {"anyOf": [ref("Cat")]}, "breaking", "compatible"),
     ("wrap", ref("Cat"), {"oneOf": [ref("Cat"), ref("Dog")]}, "warning", "breaking"),
+    (
+        "property of an open alternative beside a closed one",
+        {"oneOf": [{"type": "object", "additionalProperties": False}, {"type": "object"}]},
+        {"oneOf": [{"type": "object", "additionalProperties": False}, obj(a=WHOLE)]},
+        "compatible",
+        "compatible",
+    ),
     ("unwrap single", {"oneOf": [ref("Cat")]}, ref("Cat"), "compatible", "compatible"),
     (
         "allOf flatten",
@@ -290,16 +295,18 @@ SCHEMAS: list[tuple[str, Any, Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "sent", "received"), [case[1:] for case in SCHEMAS], ids=[case[0] for case in SCHEMAS]
-)
-def test_the_verdict_of_a_schema_change_depends_on_the_direction(
-    before: Any, after: Any, sent: str, received: str
-) -> None:
-    shared = {"schemas": ANIMALS}
+def verdict(make: Any, *schemas: Any) -> str:
+    base, revision = (make(schema, components={"schemas": ANIMALS}) for schema in schemas)
+    return str(report(base, revision).verdict)
 
-    assert report(sends(before, components=shared), sends(after, components=shared)).verdict == sent
-    assert report(receives(before, components=shared), receives(after, components=shared)).verdict == received
+
+def test_the_verdict_of_a_schema_change_depends_on_the_direction() -> None:
+    found = [
+        (name, verdict(sends, before, after), verdict(receives, before, after))
+        for name, before, after, _, _ in SCHEMAS
+    ]
+
+    assert found == [(name, sent, received) for name, _, _, sent, received in SCHEMAS]
 
 
 def posted(**more: Any) -> dict[str, Any]:
@@ -620,8 +627,7 @@ DOCUMENTS: list[tuple[str, Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"), [case[1:] for case in DOCUMENTS], ids=[case[0] for case in DOCUMENTS]
-)
-def test_the_verdict_follows_from_the_contract(before: Any, after: Any, verdict: str) -> None:
-    assert report(before, after).verdict == verdict
+def test_the_verdict_follows_from_the_contract() -> None:
+    found = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
+
+    assert found == [(name, verdict) for name, _, _, verdict in DOCUMENTS]

@@ -50,21 +50,17 @@ def valid(schema: Any, value: Any) -> bool:
     return Draft202012Validator(whole, format_checker=FORMATS).is_valid(value)
 
 
-@pytest.mark.parametrize(("direction", "fact", "before", "after"), CASES, ids=lambda value: str(value)[:40])
-def test_a_breaking_finding_about_a_schema_has_a_valid_example(
-    direction: str, fact: str, before: Any, after: Any
-) -> None:
-    make = sends if direction == "request" else receives
-    findings = report(make(before, **OTHERS), make(after, **OTHERS)).findings
-    witness = findings[0].witness
-    if f"{direction}-{fact}" in WITHOUT:
-        assert witness is None
-        return
+def test_a_breaking_finding_about_a_schema_has_a_valid_example() -> None:
+    wrong = []
+    for direction, fact, before, after in CASES:
+        make = sends if direction == "request" else receives
+        witness = report(make(before, **OTHERS), make(after, **OTHERS)).findings[0].witness
+        wide, narrow = (before, after) if direction == "request" else (after, before)
+        is_example = witness is not None and valid(wide, witness.value) and not valid(narrow, witness.value)
+        if (witness is None) != (f"{direction}-{fact}" in WITHOUT) or (witness and not is_example):
+            wrong.append((direction, fact, before, after, witness))
 
-    assert witness is not None
-    wide, narrow = (before, after) if direction == "request" else (after, before)
-    assert valid(wide, witness.value)
-    assert not valid(narrow, witness.value)
+    assert wrong == []
 
 
 def test_with_two_changes_each_example_shows_its_own_change() -> None:

@@ -94,19 +94,6 @@ def test_an_alternative_of_a_large_union_is_compared(count: int, discriminator: 
     assert rules(receives(after), receives(before)) == ["response-property-became-optional"]
 
 
-def test_a_limit_is_a_warning_that_names_the_limit() -> None:
-    def schema(count: int) -> dict[str, Any]:
-        unions = [[f"{letter}{number}" for number in range(count)] for letter in "ab"]
-        return {
-            "allOf": [{"anyOf": [{"type": "object", "required": [name]} for name in each]} for each in unions]
-        }
-
-    (finding,) = report(sends(schema(40)), sends(schema(41))).findings
-
-    assert (finding.rule, finding.level) == ("request-limit-reached", "warning")
-    assert "256 combinations of the alternatives of several unions" in finding.message
-
-
 def test_alternatives_with_number_tags_are_not_mixed_up() -> None:
     before, after = ({"oneOf": [object_of(0), object_of(0, tag=tag)]} for tag in (2, 6))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import stat
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from fakes.artefacts import PROGRAM, Files, locked, serving, tar, zipped
 from fakes.small_disk import on_a_small_disk
 from infra_runtime.binaries import Binary, bundle, installation, locate, lockfile, platforms, store
 from infra_runtime.binaries.installation import Locks, install, required
-from infra_runtime.binaries.lockfile import EMPTY, Locked
+from infra_runtime.binaries.lockfile import EMPTY
 from infra_runtime.binaries.recipe import Archive, Recipe
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import BinaryMissingError, InstallError, IntegrityError
@@ -147,15 +148,25 @@ def test_offline_uses_downloads_only(files: Files, own: Store) -> None:
     assert files.requests == []
 
 
-def _install(folder: str, entry: Locked) -> str:
-    return str(install([(RECIPE, entry)], Store(Path(folder)))[0].folder)
+#: reads a recipe with its locked entry and a store, installs the program, and prints its folder
+INSTALL = """
+import pickle, sys
+from infra_runtime.binaries.installation import install
+item, own = pickle.load(sys.stdin.buffer)
+print(install([item], own)[0].folder, end="")
+"""
 
 
 def test_two_installations_at_once_give_one_entry(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        folders = pool.starmap(_install, [(str(own.folder), entry)] * 2)
+    argv = [sys.executable, "-c", INSTALL]
+    started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    for process in started:
+        assert process.stdin
+        pickle.dump(((RECIPE, entry), own), process.stdin)
+        process.stdin.flush()
+    folders = [process.communicate(timeout=120)[0].decode() for process in started]
 
     assert folders == [str(own.path(entry))] * 2
     assert everything(own) == [f"tool/{entry.key}/manifest.json"]
@@ -362,6 +373,49 @@ def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path:
         path.write_bytes(wrong)
         with pytest.raises(IntegrityError):
             bundle.read(path, [], {"tool": RECIPE}, own)
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        (lockfile.NAME, "the lock in the bundle is not a file"),
+        ("artefacts/", "is not a file of .* bytes"),
+    ],
+)
+def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
+    files: Files, own: Store, tmp_path: Path, folder: str, problem: str
+) -> None:
+    path, wrong = tmp_path / "servers.bundle", tmp_path / "wrong.bundle"
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    with tarfile.open(path) as old, tarfile.open(wrong, "w") as new:
+        for member in old:
+            content = old.extractfile(member)
+            if member.name.startswith(folder):
+                member.type, member.size = tarfile.DIRTYPE, 0
+            new.addfile(member, content)
+
+    with pytest.raises(IntegrityError, match=problem):
+        bundle.read(wrong, [], {"tool": RECIPE}, own)
+
+
+def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "servers.bundle"
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+
+    with pytest.raises(InstallError, match="no such recipe") as caught:
+        bundle.read(path, [], {}, own)
+
+    assert "[binaries.tool]" in caught.value.hint
+
+
+def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+    path = tmp_path / "servers.bundle"
+    path.mkdir()
+
+    with pytest.raises(InstallError, match=r"servers.bundle: cannot be written"):
+        bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+
+    assert not path.with_name("servers.bundle.part").exists()
 
 
 if sys.platform != "linux":

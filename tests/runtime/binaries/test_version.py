@@ -70,3 +70,11 @@ def test_a_replaced_program_is_run_again(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_a_program_without_output_has_no_version(tmp_path: Path) -> None:
     assert major_version(program(tmp_path / "server")) is None
+
+
+@pytest.mark.process
+def test_a_program_that_cannot_be_run_has_no_version(tmp_path: Path) -> None:
+    path = program(tmp_path / "server")
+    path.chmod(0o644)
+
+    assert major_version(path) is None

@@ -245,6 +245,21 @@ def test_a_failure_also_fails_indirect_dependents() -> None:
     assert world.settled()
 
 
+def test_a_replaced_service_does_not_fail_with_a_service_that_it_no_longer_needs() -> None:
+    world = World(
+        [service("api", "db"), service("db"), service("cache")],
+        {"db": Behaviour(spawn_error="Permission denied"), "cache": Behaviour(ready_after=5.0)},
+    )
+    world.machine.add(service("api", "cache"))
+
+    world.dispatch("wanted", "api")
+    world.dispatch("wanted", "db")
+    world.run()
+
+    assert world.phase("db") is Phase.FAILED
+    assert [line.split()[2] for line in world.history if " api " in line] == ["preparing", "ready"]
+
+
 def test_a_service_that_was_ready_starts_again_after_a_crash_and_its_dependents_stay() -> None:
     world = World([service("db"), service("api", "db")])
     world.dispatch("wanted", "api")

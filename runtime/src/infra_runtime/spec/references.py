@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -99,16 +99,25 @@ def optional_exports(value: object) -> list[tuple[str, str]]:
     return list(dict.fromkeys(filter(None, exports)))
 
 
-def texts(value: object) -> Iterator[str]:
-    """Yield every text inside a spec, in the order of its fields."""
+def texts(value: object) -> list[str]:
+    """Return every text inside a spec, in the order of its fields."""
+    found: list[str] = []
+    _add_texts(value, found)
+    return found
+
+
+def _add_texts(value: object, found: list[str]) -> None:
+    # In the order of their frequency, because planning calls this for each part of each spec several times.
     if isinstance(value, str):
-        yield value
-    elif is_dataclass(value):
-        for item in fields_of(value):
-            yield from texts(getattr(value, item.name))
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from texts(inner)
+        found.append(value)
     elif isinstance(value, tuple | list):
         for inner in value:
-            yield from texts(inner)
+            _add_texts(inner, found)
+    elif value is None or isinstance(value, int | float):
+        pass
+    elif is_dataclass(value):
+        for item in fields_of(value):
+            _add_texts(getattr(value, item.name), found)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _add_texts(inner, found)

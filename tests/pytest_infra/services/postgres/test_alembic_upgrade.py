@@ -16,7 +16,8 @@ from pytest_infra.services.postgres.migrations import read
 from pytest_infra.services.postgres.statements import url_at
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
-pytest.importorskip("alembic", reason="the minimal profile has no Alembic")
+if importlib.util.find_spec("alembic") is None:  # its import would slow down every run of any test
+    pytest.skip("the minimal profile has no Alembic", allow_module_level=True)
 pytestmark = pytest.mark.real("postgres")
 
 WHERE = "infra_postgres_migrations"
