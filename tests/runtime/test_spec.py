@@ -118,6 +118,7 @@ FIELDS = {
     "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "image": words,
     "sensitive": commands,
     "container": st.none()
     | st.builds(

@@ -12,6 +12,7 @@ from infra_runtime.binaries.lockfile import Locked
 from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.config import declared_recipes, stack_file
 from infra_runtime.config.request import Resolved
+from infra_runtime.services.image_service import ENGINE
 from infra_runtime.value import frozen
 
 
@@ -54,7 +55,8 @@ def _missing(resolved: Resolved) -> Iterator[str]:
             if not binary.optional and not search(leader, None, project=root).path:
                 yield leader.name
     for name in sorted(resolved.plan.binaries() - known):
-        if "@" not in name and not search(Binary(name=name), None, project=root).path:
+        # No recipe installs a container engine.
+        if "@" not in name and name != ENGINE.name and not search(Binary(name=name), None, project=root).path:
             yield name
 
 

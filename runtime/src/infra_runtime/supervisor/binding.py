@@ -42,6 +42,8 @@ class Scope(NamedTuple):
     environment: str
     binaries: Mapping[str, str]
     variables: Mapping[str, str]
+    #: identifies the run of the supervisor
+    token: str = ""
 
 
 class Bound:
@@ -60,6 +62,11 @@ class Bound:
         self.masked_exports: dict[str, str] = {}
         #: the values of the secrets in command, environment, probe and exports
         self.secrets: set[str] = set()
+
+    @property
+    def engine(self) -> str:
+        """The path of the container engine that runs the service; empty for a program of this machine."""
+        return self.command[0] if self.spec.image and self.command else ""
 
     def is_secret(self, name: str) -> bool:
         """Return whether a variable, an option or an export of this name holds a secret."""
@@ -110,6 +117,8 @@ def resolver(
     `others` does not contain the service.
     """
     own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
+    own_values |= {"stack.environment": scope.environment, "stack.token": scope.token}
+    own_values |= {"stack.service": bound.spec.name}
 
     def lookup(reference: str) -> str:
         if (value := own_values.get(reference)) is not None:
@@ -121,8 +130,6 @@ def resolver(
             return scope.binaries[name]
         if prefix == "port" and name in bound.ports:
             return str(bound.ports[name])
-        if prefix == "stack" and name == "environment":
-            return scope.environment
         if prefix == "secret":
             return MASK if masked else _secret(bound, name)
         if prefix == "env":

@@ -124,12 +124,15 @@ class Methods:
         """
         self._refuse_when_ending()
         self._supervisor.check_files(params.services)
-        scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
-        services = self._supervisor.machine.services
+        supervisor = self._supervisor
+        scope = Scope(
+            params.root, supervisor.environment, params.binaries, params.variables, supervisor.token
+        )
+        services = supervisor.machine.services
         for spec in params.services:
             old = services.get(spec.name)
             if old is None or (old.spec != spec and old.phase in RESTING):
-                self._supervisor.add(spec, scope)
+                supervisor.add(spec, scope)
             elif old.spec != spec:
                 raise PlanChangedError(spec.name, _changes(encode(old.spec), encode(spec)))
         wanted = params.wanted or [spec.name for spec in params.services]

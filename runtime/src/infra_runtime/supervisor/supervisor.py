@@ -25,6 +25,7 @@ from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.boot import Boot
 from infra_runtime.supervisor.children import Children
+from infra_runtime.supervisor.container_removal import ContainerRemoval
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
@@ -41,14 +42,13 @@ class Supervisor:
 
     def __init__(self, boot: Boot) -> None:
         self.paths, self.environment, self.journal = boot.paths, boot.environment, boot.journal
-        self._places = boot.places
-        paths = boot.paths
+        self.token, self._places = boot.token, boot.places
         self.machine = Machine()
         limit, total = log_limits(os.environ)
-        self.logs = Logs(paths.logs, limit=limit, total=total)
+        self.logs = Logs(self.paths.logs, limit=limit, total=total)
         #: in tests, each service gets free ports; in other environments, the ports in its spec
         self.leased = boot.environment == "test"
-        self.ports = Ports(paths.ports, paths.data, leased=self.leased)
+        self.ports = Ports(self.paths.ports, self.paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
         #: services in optional references, with their ports, until these services are prepared
         self.bound_ahead: dict[str, Bound] = {}
@@ -62,6 +62,7 @@ class Supervisor:
         self.children = Children(
             boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
+        self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
         self._copies = self.children.adopt(boot.copies)
         self._copied = {copy.service for copy in boot.copies.values()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -171,7 +172,7 @@ class Supervisor:
             task.cancel()
         for name in self._copied:  # a copy of a service that was not started may still be running
             self.children.sweep(name)
-        left = self.children.sweep_orphaned()
+        left = self.children.sweep_orphaned() + self._containers.left(self.machine.services)
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
         self._ticker.cancel()
@@ -196,6 +197,7 @@ class Supervisor:
 
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
+        await self._containers.finish(name)
         self._log_marks[name] = self.logs.size(name)
         try:
             ports = {port: self.ports.take(name, port, wanted) for port, wanted in spec.ports.items()}
@@ -268,6 +270,7 @@ class Supervisor:
 
     def _do_spawn(self, effect: Effect) -> None:
         bound = self.bound[effect.service]
+        self._containers.watch(bound)
         try:
             pid, start = self.children.start(bound, self.logs.path(effect.service))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -276,8 +279,8 @@ class Supervisor:
             action = "use the working directory" if where == bound.cwd else "start"
             self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
             return
-        original = self.machine.services[effect.service].spec.copy_of
-        details = {"copy_of": original} if original else {}
+        details = {"copy_of": bound.spec.copy_of, "engine": bound.engine}
+        details = {key: value for key, value in details.items() if value}
         self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **details)
         self.dispatch(Event("spawned", effect.service, number=pid))
 
@@ -332,7 +335,8 @@ class Supervisor:
         if not self.children.sweep(name):
             self.journal.write("unkillable", name)
         if not self.children.pid(name):
-            self._loop.call_soon(self.dispatch, Event("gone", name))
+            bound, log = self.bound.get(name), self.logs.path(name)
+            self._containers.start(bound, log, lambda: self.dispatch(Event("gone", name)))
 
     def _do_arm(self, effect: Effect) -> None:
         self._do_disarm(effect)
@@ -369,8 +373,6 @@ class Supervisor:
     def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
         self.refused_ports[name] = port, holder
         self.dispatch(Event("port-taken", name, f"port {port} is taken by {holder}", int(may_rebind)))
-
-    # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
         """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""

@@ -146,6 +146,7 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
     known = {
         "host": ALL_ADDRESSES if inside else stack.hosts[spec.name],
         "stack.environment": stack.environment,
+        "stack.service": spec.name,
         **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},
     }
     if inside:
