@@ -70,6 +70,8 @@ class Volume(BaseModel):
     def _inside(self) -> Self:
         if "," in self.path:
             raise ValueError(f"the path {self.path!r} contains a comma, which the engine does not support")
+        if self.path.startswith("~"):
+            raise ValueError(f"the path {self.path!r} should begin with ${{env.HOME}} instead of ~")
         if self._is_outside() and not self.outside:
             raise ValueError(
                 f"the path {self.path!r} is outside of the project; "
@@ -78,10 +80,10 @@ class Volume(BaseModel):
         return self
 
     def _is_outside(self) -> bool:
-        path = self.path.removeprefix("${data}/").removeprefix("${root}/")
-        has_prefix = path != self.path or self.path in {"${data}", "${root}"}
-        inner = posixpath.normpath(path)
-        return inner.startswith(("/", "~", "..")) or ("${" in path and not has_prefix) or "${" in path[2:]
+        if self.path in {"${data}", "${root}"}:
+            return False
+        inner = self.path.removeprefix("${data}/").removeprefix("${root}/")
+        return "${" in inner or posixpath.normpath(inner).startswith(("/", ".."))
 
     @property
     def is_data(self) -> bool:
@@ -272,6 +274,7 @@ def image_service(settings: ImageServiceSettings, _: Contributions = ()) -> Serv
         ready = replace(ready, command=containers.execute(_ENGINE, command))
     return replace(
         spec,
+        summary=settings.summary or settings.image,
         image=image,
         env={name: text for name, text in env.items() if not _is_clients(name)},
         cwd="${run}",
