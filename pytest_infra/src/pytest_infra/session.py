@@ -219,10 +219,9 @@ class Session:
             return resolved
         from infra_runtime.config import missing_images  # imported late, like `missing_executables`
 
-        if not (missing := missing_images.missing(resolved)):
-            return resolved
-        missing_images.pull(missing, resolved, report=self._notes.add_message)
-        return self._plan_of(services, profile, executables=True)
+        return missing_images.with_images(
+            lambda: self._plan_of(services, profile, executables=True), report=self._notes.add_message
+        )
 
     def _with_executables(self, services: tuple[str, ...], profile: str | None) -> Resolved:
         """Return a resolved plan; with the option `infra_install`, install missing executables."""

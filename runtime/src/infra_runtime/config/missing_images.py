@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import lockfile
+from infra_runtime.binaries import lockfile, store
 from infra_runtime.config.request import Resolved
 from infra_runtime.errors import ImageMissingError, InstallError
 from infra_runtime.host import containers
@@ -68,6 +68,22 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
             other = inspected(engine, name) if spec.image != name else None
             found = tuple(digests(other)) if other else ()
             yield MissingImage(service=spec.name, name=name, reference=spec.image, found=found)
+
+
+def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
+    """Return what `resolve` returns, after the download of the images that are not on this machine.
+
+    A download changes the lock of the project and so the plan. Other processes of this user wait, so that the
+    workers of a test run have the same plan. Raises `InstallError` if a download fails.
+    """
+    folder = store.default()
+    folder.prepare()
+    with folder.locked(".images"):
+        resolved = resolve()
+        if images := missing(resolved):
+            pull(images, resolved, report=report)
+            resolved = resolve()
+        return resolved
 
 
 def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable[[str], None]) -> None:
