@@ -73,13 +73,3 @@ def test_down_removes_the_containers_of_a_killed_stack(infra: CommandLine, engin
     assert answer.code == 0, answer
     assert "1 container that remained of the stack" in answer.out
     assert engine.containers == []
-
-
-def test_the_plan_shows_the_command_line_of_the_engine_without_an_engine(
-    infra: CommandLine, engine: ContainerEngine
-) -> None:
-    engine.path.unlink()
-
-    answer = infra("runtime", "plan", "--json")
-
-    assert answer.json["services"][0]["command"][:2] == ["${bin.container-engine}", "run"]
