@@ -22,7 +22,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.host import ownership, processes
+from infra_runtime.host import file_lock, ownership, processes
 from infra_runtime.spec import ServiceSpec
 
 pytestmark = pytest.mark.process
@@ -282,6 +282,28 @@ def test_what_is_left_after_the_down_event_is_removed(tmp_path, monkeypatch) -> 
     assert not group.exists()
     assert not lock_file.exists()
     assert Path(paths.services).exists()  # the user may have placed files in it since then
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_seed_that_a_killed_supervisor_was_building_is_removed(tmp_path, monkeypatch, is_running) -> None:
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
+    paths = Paths(str(tmp_path / "data"))
+    building = Path(paths.seeds(), "4711.new")
+    (building / "postgres-1").mkdir(parents=True)
+    descriptor = file_lock.acquire(str(building / "lock"))
+    if not is_running:
+        os.close(descriptor)
+    Path(paths.services).mkdir(parents=True)
+    record = Journal(paths.journal)
+    record.write("up", token="one", boot=remains.journal.boot(), environment="test")
+    record.close()
+
+    remains.end_unsupervised(paths)
+
+    assert building.exists() == is_running
+    assert [*Path(paths.seeds()).iterdir()] == ([building] if is_running else [])
+    if is_running:
+        os.close(descriptor)
 
 
 def test_a_wipe_ends_the_processes_of_a_separate_plan(start, data) -> None:

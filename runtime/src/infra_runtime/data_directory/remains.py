@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from infra_runtime.data_directory import control_file, journal, lock, memory_folder
+from infra_runtime.data_directory import control_file, journal, lock, memory_folder, seed_cache
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, containers, disk, file_lock, processes
@@ -74,9 +74,10 @@ def end(paths: Paths) -> Cleaned:
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
     """Kill the processes of a stack whose supervisor was killed, and remove the files that the stack left.
 
-    These files are the stack's sockets and, in the environment `test`, the data of its services. The function
-    changes nothing if the last run of the stack has ended completely, or if a supervisor runs. `patience` is
-    the time in seconds to wait for the lock of the data directory.
+    These files are the stack's sockets, the seeds that its supervisor was building, and in the environment
+    `test`, the data of its services. The function changes nothing if the last run of the stack has ended
+    completely, or if a supervisor runs. `patience` is the time in seconds to wait for the lock of the data
+    directory.
     """
     if not _has_remains(paths):
         return Cleaned()
@@ -101,6 +102,9 @@ def end_locked(paths: Paths) -> Cleaned:
         with contextlib.suppress(OSError):
             disk.remove(paths.services)
     file_lock.remove_free(paths.ports)
+    for folder in seed_cache.interrupted(paths.seeds()):
+        with contextlib.suppress(OSError):
+            disk.remove(folder)
     if traces:
         record = Journal(paths.journal)
         if cleaned:

@@ -52,7 +52,9 @@ async function follow() {
 function showList({ messages, total, dropped }) {
   const lost = dropped ? `, ${dropped} older messages dropped` : "";
   by("state").textContent = `${messages.length} of ${total} messages${lost}`;
-  by("list").replaceChildren(...messages.reverse().map((message) => {
+  by("none").textContent = messages.length ? "Select a message."
+    : total ? "No message matches the filters." : "No message has arrived yet.";
+  by("list").replaceChildren(...[...messages].reverse().map((message) => {
     const button = element("button");
     button.type = "button";
     button.dataset.id = message.id;
@@ -73,12 +75,14 @@ function showList({ messages, total, dropped }) {
 async function open(id) {
   const message = await json(`/api/messages/${id}`);
   chosen = id;
+  history.replaceState(null, "", `#${id}`);
   for (const button of by("list").querySelectorAll("button")) {
     button.setAttribute("aria-current", String(Number(button.dataset.id) === id));
   }
   by("subject").textContent = message.subject || "(no subject)";
   by("envelope").replaceChildren(...[
-    ["from", `${message.author} (envelope: ${message.sender || "<>"})`],
+    ["from", message.author || "(no header From)"],
+    ...(message.author === message.sender ? [] : [["envelope", message.sender || "<>"]]),
     ["to", message.recipients.join(", ")],
     ...(message.login ? [["login", message.login]] : []),
   ].flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
@@ -107,6 +111,7 @@ async function open(id) {
     return row;
   }));
   by("message").hidden = false;
+  by("none").hidden = true;
   show(message.html ? "html" : "text");
 }
 
@@ -129,17 +134,25 @@ function show(name) {
 by("views").addEventListener("click", (event) => {
   if (event.target.dataset.view) show(event.target.dataset.view);
 });
+function close() {
+  chosen = 0;
+  history.replaceState(null, "", location.pathname + location.search);
+  by("message").hidden = true;
+  by("none").hidden = false;
+}
+
 by("delete").addEventListener("click", async () => {
   await json(`/api/messages/${chosen}`, { method: "DELETE" });
-  by("message").hidden = true;
+  close();
   follow();
 });
 by("clear").addEventListener("click", async () => {
   if (!confirm("Delete all messages of this list?")) return;
   await json(query(), { method: "DELETE" });
-  by("message").hidden = true;
+  close();
   follow();
 });
 form.addEventListener("input", follow);
 form.addEventListener("submit", (event) => event.preventDefault());
 follow();
+if (/^#\d+$/.test(location.hash)) open(Number(location.hash.slice(1))).catch(close);
