@@ -21,7 +21,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.errors import LeftoverError
+from infra_runtime.errors import ConfigurationError, LeftoverError
 
 pytestmark = pytest.mark.process
 
@@ -106,9 +106,11 @@ def test_a_killed_client_leaves_no_container_and_the_service_starts_again(start,
     assert own(engine) == []
 
 
-def test_a_client_that_ignores_the_stop_signal_leaves_no_container(start, engine, data) -> None:
+def test_a_container_is_not_paused_and_a_kill_leaves_no_container(start, engine, data) -> None:
     stack = start()
 
+    with pytest.raises(ConfigurationError, match="search cannot be paused, because it runs in a container"):
+        stack.pause("search")
     stack.kill("search")
 
     assert own(engine) == []

@@ -208,8 +208,16 @@ class Methods:
         """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
         A service that is starting is paused when it is ready; a service that is not running is not changed.
+        A service in a container cannot be paused: the signal would pause the client of its engine only.
         """
         names = self._known(params.services)
+        for name in names:
+            if self._supervisor.machine.services[name].spec.image:
+                raise ConfigurationError(
+                    f"{name} cannot be paused, because it runs in a container",
+                    where=f"services.{name}",
+                    hint=f"Stop {name} instead, or cut its connections with `infra_chaos.proxy`.",
+                )
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
         # The services continue if the client exits before it resumes them.
