@@ -6,10 +6,13 @@ test in its own network namespace, which the kernel removes with its addresses a
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -28,6 +31,9 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import start
 from infra_runtime.engines.local.stack import Stack
 
+#: the places outside of the temporary folder to which podman writes as root
+PLACES = (Path("/run/netns"), Path("/run/containers"), Path("/run/libpod"), Path("/var/lib/containers"))
+CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000  # Source: <linux/sched.h>
 
 STORAGE = """
@@ -102,7 +108,23 @@ def own_network() -> Iterator[None]:
 
 
 @pytest.fixture
-def podman(own_network: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def system() -> Iterator[None]:
+    """Run one test at a time, and remove what podman leaves: folders, a mount and control groups."""
+    with locate(Binary(name="podman")).open("rb") as program:
+        fcntl.flock(program, fcntl.LOCK_EX)
+        new = [place for place in PLACES if not place.exists()]
+        yield
+        for place in new:
+            subprocess.run(["umount", place], check=False, capture_output=True)
+            shutil.rmtree(place, ignore_errors=True)
+        for parent in [*CGROUPS.glob("libpod_parent"), *CGROUPS.glob("*/libpod_parent")]:
+            for folder, _, _ in os.walk(parent, topdown=False):
+                with contextlib.suppress(OSError):  # a group with processes is not removed
+                    Path(folder).rmdir()
+
+
+@pytest.fixture
+def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the path of podman, which has only the image `localhost/box:1` of busybox."""
     path = str(locate(Binary(name="podman")))
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as folder:
