@@ -33,7 +33,7 @@ PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 #: in the environment `test`, printed commands have the data directory of the page's project
 DATA = re.compile(r" --data \S*/\.data-test(?=`)")
 #: page → the kinds of its examples, besides those of the default stack
-OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager")}
+OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager"), "test-traces": ("telemetry",)}
 #: seconds that a command may take
 TIMEOUT = 120.0
 

@@ -157,6 +157,7 @@ def test_a_program_that_only_opens_the_port_is_not_ready(
 ) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.2)
     spec = made(kind)
+    assert spec.ready is not None
 
     async def ask() -> str | None:
         served: list[asyncio.Task[None]] = []

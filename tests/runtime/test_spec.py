@@ -119,6 +119,7 @@ FIELDS = {
     "refuses_root": st.booleans(),
     "copy_of": words,
     "image": words,
+    "starts_on_connection": st.booleans(),
     "sensitive": commands,
     "container": st.none()
     | st.builds(

@@ -8,7 +8,7 @@ route of any service. The values under other keys can have any form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, field, is_dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from infra_runtime.value import frozen
@@ -93,8 +93,25 @@ class AlertSink:
     port: str
 
 
+@frozen
+class Variables:
+    """The contribution under the key `variables`: environment variables for the user's own services.
+
+    A variable that a service sets itself is not changed.
+    """
+
+    #: variable → value; a reference `${EXPORT}` in a value is an export of the contributing service
+    values: Mapping[str, str]
+    #: variable → the separator between the service's own value and the value of this contribution, which is
+    #: then added instead of left out
+    separators: Mapping[str, str] = field(default_factory=dict)
+    #: names of variables that contain secrets
+    sensitive: tuple[str, ...] = ()
+
+
 #: key → the shape of its values
-SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log]] = {
+SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log | Variables]] = {
+    "variables": Variables,
     "route": Route,
     "metrics": Metrics,
     "alert": Alert,
@@ -102,10 +119,11 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log]] = {
     "log": Log,
 }
 #: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
-#: and a metrics store the services whose metrics it collects. Therefore the spec of the consumer is the same
-#: for each request, and a request cannot change a running consumer. Under all other keys, a consumer gets
-#: only the contributions of services that are already in the plan.
-BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink"})
+#: a metrics store the services whose metrics it collects, and a service the receiver of its telemetry.
+#: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
+#: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
+#: plan.
+BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "variables"})
 
 
 @frozen

@@ -104,6 +104,12 @@ KINDS: Mapping[str, Kind] = {
             variables={"EMAIL_URL": "url", "SMTP_HOST": "host", "SMTP_PORT": "port"},
         ),
         Kind(
+            name="telemetry",
+            summary="a receiver of traces, logs and metrics (OpenTelemetry)",
+            ports={"otlp": 4318, "query": 4319},
+            extra="telemetry",
+        ),
+        Kind(
             name="kafka",
             summary="a log of events in topics and partitions (Apache Kafka)",
             ports={"client": 9092, "controller": 9094},

@@ -199,19 +199,3 @@ def test_a_real_server_requires_a_token_on_the_ports_with_objects(shared: Stack,
 
     assert error.value.code == 401
     error.value.close()
-
-
-@pytest.mark.real("s3")
-def test_a_real_server_in_development_keeps_its_objects_when_it_restarts(run: Any) -> None:
-    stack = run("s3", environment="development", ports=_ports())
-    s3 = client(stack.s3)
-    s3.create_bucket(Bucket="kept")
-    s3.put_object(Bucket="kept", Key="k", Body=b"before")
-
-    stack.restart("s3")
-
-    assert client(stack.s3).get_object(Bucket="kept", Key="k")["Body"].read() == b"before"
-
-
-def _ports() -> dict[str, int]:
-    return {name: 18410 + number for number, name in enumerate(made("s3").ports)}

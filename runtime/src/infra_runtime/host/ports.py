@@ -16,6 +16,8 @@ from infra_runtime.host import file_lock, ownership
 FIRST, LAST = 20000, 32767
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
+#: the variable with `port name=descriptor` of each listening socket that a process inherits, with commas
+SOCKETS = "INFRA_SOCKETS"
 #: the number of attempts to lock the file of a fixed port; if all fail, another stack holds the lock
 ATTEMPTS = 5
 _NOT_WRITTEN = "(not written to the lock file yet)"

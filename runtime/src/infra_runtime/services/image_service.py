@@ -19,7 +19,7 @@ from infra_runtime.contributions import Contributions
 from infra_runtime.errors import nearest
 from infra_runtime.host import containers, processes
 from infra_runtime.services.readiness import Argv
-from infra_runtime.services.user_service import ContainerHealth, OwnServiceSettings
+from infra_runtime.services.user_service import ContainerHealth, OwnServiceSettings, with_variables
 from infra_runtime.spec import (
     OWN_SCOPES,
     Container,
@@ -263,10 +263,13 @@ def _container(settings: ImageServiceSettings) -> Container:
     )
 
 
-def image_service(settings: ImageServiceSettings, _: Contributions = ()) -> ServiceSpec:
+def image_service(settings: ImageServiceSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of a service that runs in a container."""
     image = containers.pinned(settings.image, settings.digest)
-    env = {name: settings.translated(text) for name, text in settings.env.items()}
+    # From its own network, the container cannot reach the services that contribute variables.
+    reachable = contributions if settings.telemetry and settings.network == "host" else ()
+    variables, sensitive = with_variables(settings.env, reachable)
+    env = {name: settings.translated(text) for name, text in variables.items()}
     spec = settings.spec(_run(settings, image, env))
     ready = spec.ready
     if isinstance(ready, ExecProbe):
@@ -276,6 +279,7 @@ def image_service(settings: ImageServiceSettings, _: Contributions = ()) -> Serv
         spec,
         summary=settings.summary or settings.image,
         image=image,
+        sensitive=sensitive,
         env={name: text for name, text in env.items() if not _is_clients(name)},
         cwd="${run}",
         # The engine does not create the folders of volumes.
@@ -295,4 +299,5 @@ ENTRY = Entry(
     make=image_service,
     binaries=(ENGINE,),
     contributions=ImageServiceSettings.contributions,
+    consumes=("variables",),
 )

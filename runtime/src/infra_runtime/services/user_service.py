@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from infra_runtime.catalogue import Entry, Port, Seconds, Words
-from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route
+from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route, Variables
 from infra_runtime.errors import nearest
 from infra_runtime.services.readiness import Argv, Ready
-from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, texts
+from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, rename, texts
 
 
 def _text(value: Any) -> Any:
@@ -156,6 +157,8 @@ class OwnServiceSettings(BaseModel):
     metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
     alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
     log: Annotated[Log, BeforeValidator(_format)] | None = None
+    #: whether the service gets the variables with which it can send traces, logs and metrics to the stack
+    telemetry: bool = True
     task: bool = False
     watch: Words = ()
     start_timeout: Seconds = 30.0
@@ -246,11 +249,36 @@ class UserServiceSettings(OwnServiceSettings):
     container: UserContainer | None = None
 
 
-def user_service(settings: UserServiceSettings, _: Contributions = ()) -> ServiceSpec:
+def with_variables(
+    env: Mapping[str, str], contributions: Contributions
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the variables of a service with those that other services contribute, and the secret ones."""
+    variables, sensitive = dict(env), list[str]()
+    for offer in contributions:
+        if not isinstance(offer.value, Variables):
+            continue
+        sensitive += offer.value.sensitive
+        for name, text in offer.value.values.items():
+            value = rename(text, partial(_export_of, offer.service))
+            separator = offer.value.separators.get(name)
+            if name not in variables:
+                variables[name] = value
+            elif separator is not None:
+                variables[name] += separator + value
+    return variables, tuple(sensitive)
+
+
+def _export_of(service: str, reference: str) -> str:
+    return reference if reference.startswith("stack.") else f"{service}.{reference}?"
+
+
+def user_service(settings: UserServiceSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of a user's own service, which has a `command` in the stack file."""
     # The working directory does not depend on the working directory of the supervisor or of the client.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
-    return replace(settings.spec(settings.command), cwd=cwd, container=_container(settings, cwd))
+    env, sensitive = with_variables(settings.env, contributions if settings.telemetry else ())
+    spec = settings.spec(settings.command)
+    return replace(spec, env=env, sensitive=sensitive, cwd=cwd, container=_container(settings, cwd))
 
 
 #: the entry of every table with a `command` and without an `image`; it has no name, because it is not a kind
@@ -258,4 +286,5 @@ ENTRY = Entry(
     settings=UserServiceSettings,
     make=user_service,
     contributions=UserServiceSettings.contributions,
+    consumes=("variables",),
 )

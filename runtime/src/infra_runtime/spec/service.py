@@ -75,6 +75,9 @@ class ServiceSpec:
     quiesce: Quiesce | None = None
     #: true for a service that runs once and is complete when it exits with 0, such as a migration
     task: bool = False
+    #: whether the supervisor listens on the ports of the service, and starts the process only at the first
+    #: connection, with the listening sockets; until then, the service is ready without a process
+    starts_on_connection: bool = False
     #: glob patterns below the project's root; `up --watch` restarts the service when a matching file changes
     watch: tuple[str, ...] = ()
     #: true for a program that refuses to run as root: the supervisor runs it in a user namespace or as

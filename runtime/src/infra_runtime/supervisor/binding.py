@@ -68,6 +68,11 @@ class Bound:
         """The path of the container engine that runs the service; empty for a program of this machine."""
         return self.command[0] if self.spec.image and self.command else ""
 
+    def details(self) -> dict[str, object]:
+        """Return the fields of the journal's event `spawned` for this service; empty fields are left out."""
+        details = {"copy_of": self.spec.copy_of, "engine": self.engine}
+        return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
+
     def is_secret(self, name: str) -> bool:
         """Return whether a variable, an option or an export of this name holds a secret."""
         return name in self.spec.sensitive or is_secret_name(name)
@@ -116,9 +121,16 @@ def resolver(
     is known before that service starts, because its ports and secrets are known; the value is empty if
     `others` does not contain the service.
     """
-    own_values = {"host": LOOPBACK, "data": bound.data, "run": bound.run, "root": scope.root, "out": out}
-    own_values |= {"stack.environment": scope.environment, "stack.token": scope.token}
-    own_values |= {"stack.service": bound.spec.name}
+    own_values = {
+        "host": LOOPBACK,
+        "data": bound.data,
+        "run": bound.run,
+        "root": scope.root,
+        "out": out,
+        "stack.environment": scope.environment,
+        "stack.service": bound.spec.name,
+        "stack.token": scope.token,
+    }
 
     def lookup(reference: str) -> str:
         if (value := own_values.get(reference)) is not None:

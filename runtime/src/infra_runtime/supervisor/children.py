@@ -11,10 +11,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.host import cgroup, processes, shared_memory
+from infra_runtime.host.ports import SOCKETS
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.seed_copies import BegunCopy, SeedCopy
@@ -53,13 +55,16 @@ class Children:
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
-    def start(self, bound: Bound, log: str) -> tuple[int, str]:
+    def start(self, bound: Bound, log: str, sockets: Mapping[str, int]) -> tuple[int, str]:
         """Start the first process of a service; return the pid and the start time of the process.
 
-        Raises `OSError` or `subprocess.SubprocessError` if the command cannot be executed.
+        The process inherits `sockets`, port name → descriptor. Raises `OSError` or
+        `subprocess.SubprocessError` if the command cannot be executed.
         """
         name, refuses_root = bound.spec.name, bound.spec.refuses_root
-        pid = self._spawn(name, bound.command, bound.env, bound.cwd, log, refuses_root=refuses_root)
+        pid = self._spawn(
+            name, bound.command, bound.env, bound.cwd, log, refuses_root=refuses_root, sockets=sockets
+        )
         self._owners[pid] = name, None
         self._main_pids[name] = pid
         return pid, self._start_times[pid]
@@ -217,9 +222,19 @@ class Children:
         log: str,
         *,
         refuses_root: bool,
+        sockets: Mapping[str, int] = MappingProxyType({}),
     ) -> int:
         variables = environment_of(self._environment, service, self._token) | dict(env)
-        child = spawn(command, env=variables, cwd=cwd, log=log, refuses_root=refuses_root)
+        if sockets:
+            variables[SOCKETS] = ",".join(f"{name}={number}" for name, number in sockets.items())
+        child = spawn(
+            command,
+            env=variables,
+            cwd=cwd,
+            log=log,
+            refuses_root=refuses_root,
+            descriptors=[*sockets.values()],
+        )
         child.returncode = 0  # Popen must not wait for the process: `_reap` reads its exit status
         self._logs[service] = log
         self._start_times[child.pid] = processes.started(child.pid)

@@ -124,7 +124,7 @@ class Machine:
             yield Effect("probe", service.spec.name)
 
     def _on_spawn_failed(self, service: Service, event: Event) -> Iterator[Effect]:
-        if service.phase is Phase.STARTING:
+        if service.phase in {Phase.STARTING, Phase.READY}:  # ready: it starts at the first connection
             yield from self._fail(service, event.detail, "start")
 
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:

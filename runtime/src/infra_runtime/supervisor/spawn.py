@@ -19,11 +19,18 @@ def environment_of(environment: str, service: str, token: str) -> dict[str, str]
 
 
 def spawn(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: str, log: str, refuses_root: bool
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    log: str,
+    refuses_root: bool,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child process whose output is appended to the file `log`.
 
-    Raises `OSError` if the command cannot be executed.
+    The process inherits `descriptors`, with the same numbers. Raises `OSError` if the command cannot be
+    executed.
     """
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
@@ -41,6 +48,7 @@ def spawn(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=descriptors,
             preexec_fn=prepare,  # noqa: PLW1509 - the supervisor has one thread
         )
     finally:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections import ChainMap
 from collections.abc import Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from infra_runtime.data_directory.logs import SHORTEST, Logs
@@ -22,6 +23,7 @@ from infra_runtime.messages import Limits, Phase
 from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.supervisor import probes
+from infra_runtime.supervisor.activation import Activation
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.boot import Boot
 from infra_runtime.supervisor.children import Children
@@ -29,6 +31,7 @@ from infra_runtime.supervisor.container_removal import ContainerRemoval
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.reservation import reserve
 from infra_runtime.supervisor.state import Effect, Event, EventKind
 
 #: seconds between two records of the descendants
@@ -65,6 +68,7 @@ class Supervisor:
         self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
         self._copies = self.children.adopt(boot.copies)
         self._copied = {copy.service for copy in boot.copies.values()}
+        self._activation = Activation()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._log_marks: dict[str, int] = {}
@@ -236,7 +240,8 @@ class Supervisor:
         rejects services that would wait for each other's secrets.
         """
         exports = optional_exports(bound.spec)
-        self._reserve(service for service, _ in exports)
+        names = [service for service, _ in exports]
+        self.bound_ahead |= reserve(names, self._all_bound, self.machine.services, self.ports, self.paths)
         lookup = resolver(bound, self.scopes[bound.spec.name], self._all_bound)
         for service, export in exports:
             while True:
@@ -248,40 +253,32 @@ class Supervisor:
                         raise
                 await self.change()
 
-    def _reserve(self, services: Iterable[str]) -> None:
-        """Reserve the ports of unprepared services, and of the services to which their exports refer."""
-        names = list(services)
-        while names:
-            name = names.pop()
-            if name in self._all_bound or name not in self.machine.services:
-                continue
-            spec = self.machine.services[name].spec
-            ports = {}
-            for port, wanted in spec.ports.items():
-                try:
-                    ports[port] = self.ports.take(name, port, wanted)
-                except (PortError, OSError):
-                    ports[port] = wanted  # the error is reported when the other service starts
-            self.bound_ahead[name] = Bound(
-                spec, self.paths.service_data(name), self.paths.service_run(name), ports
-            )
-            names += [service for service, _ in optional_exports(spec.exports)]
-            names += spec.all_needs()
-
     def _do_spawn(self, effect: Effect) -> None:
+        """Start the process of a service, or listen for the connection at which it starts."""
         bound = self.bound[effect.service]
         self._containers.watch(bound)
+        if not bound.spec.starts_on_connection:
+            self._spawn(effect, bound)
+            return
         try:
-            pid, start = self.children.start(bound, self.logs.path(effect.service))
+            self._activation.listen(effect.service, bound.ports, partial(self._spawn, effect, bound))
+        except OSError as error:
+            self.dispatch(Event("spawn-failed", effect.service, f"cannot listen: {error.strerror}"))
+        else:
+            self.dispatch(Event("spawned", effect.service))
+
+    def _spawn(self, effect: Effect, bound: Bound) -> None:
+        sockets = self._activation.descriptors(effect.service)
+        try:
+            pid, start = self.children.start(bound, self.logs.path(effect.service), sockets)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             strerror = getattr(error, "strerror", None) or str(error)
             where = getattr(error, "filename", None) or bound.command[0]
             action = "use the working directory" if where == bound.cwd else "start"
+            self._activation.close(effect.service)
             self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
             return
-        details = {"copy_of": bound.spec.copy_of, "engine": bound.engine}
-        details = {key: value for key, value in details.items() if value}
-        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **details)
+        self.journal.write("spawned", effect.service, pid=pid, started=start, **bound.details())
         self.dispatch(Event("spawned", effect.service, number=pid))
 
     def _do_probe(self, effect: Effect) -> None:
@@ -316,6 +313,8 @@ class Supervisor:
             task.cancel()
 
     def _do_signal(self, effect: Effect) -> None:
+        if self._activation.close(effect.service) and not self.children.pid(effect.service):
+            self._loop.call_soon(self.dispatch, Event("exited", effect.service))
         self.children.signal(effect.service, int(effect.number), group=effect.detail == "group")
 
     def _do_signal_rest(self, effect: Effect) -> None:
@@ -332,6 +331,7 @@ class Supervisor:
 
     def _do_sweep(self, effect: Effect) -> None:
         name = effect.service
+        self._activation.close(name)
         if not self.children.sweep(name):
             self.journal.write("unkillable", name)
         if not self.children.pid(name):

@@ -131,6 +131,7 @@ SPEC: Mapping[str, Row] = {
         remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
+    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
     "copy_of": Row(
         outcome="left out",
@@ -201,6 +202,7 @@ USER_SERVICE: Mapping[str, Row] = {
             "restart",
         )
     },
+    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
 }
 
 #: key of a user's service that has an `image` → its row

@@ -1,0 +1,107 @@
+"""The fixture `infra_metrics`: the values of metrics that services have sent."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import InfraError
+from pytest_infra.kit_context import FixtureContext
+from pytest_infra.services.telemetry.query import ask
+
+__all__ = ["Change", "MetricMissingError", "Metrics", "Point"]
+
+#: seconds for which a method waits for the next export of a service
+TIMEOUT = 10.0
+#: seconds for which `change` waits for an export before its block; a service without metrics sends none
+FIRST_EXPORT = 1.0
+
+
+class MetricMissingError(InfraError, AssertionError):
+    """The error that no value of a metric arrived within the time limit."""
+
+    hint = "Correct the name, the service and the attributes, or increase `timeout`."
+
+
+class Point(NamedTuple):
+    """A value of a metric; `time` is nanoseconds since the epoch. For a distribution, it is the sum."""
+
+    service: str
+    name: str
+    value: float
+    attributes: Mapping[str, Any]
+    time: int
+
+
+class Change:
+    """The change of a metric during a block; `value` is set when the block has ended."""
+
+    value: float
+
+
+class Metrics:
+    """The metrics of the services of a stack. They do not belong to a test: all tests share the services."""
+
+    def __init__(self, server: Endpoint) -> None:
+        self._server = server
+
+    def points(self, name: str, *, service: str | None = None, **attributes: Any) -> list[Point]:
+        """Return the newest value of each series of a metric whose attributes have these values."""
+        answer = ask(self._server, "points", name=name, service=service, limit=10_000)
+        newest: dict[str, Point] = {}
+        totals: dict[str, float] = {}
+        for item in answer["items"]:
+            if not attributes.items() <= item["attributes"].items():
+                continue
+            key = repr((item["resource"], sorted(item["attributes"].items())))
+            totals[key] = item["value"] + (totals.get(key, 0.0) if item["delta"] else 0.0)
+            fields = {field: item.get(field) for field in Point._fields}
+            newest[key] = Point(**fields)._replace(value=totals[key])
+        return [*newest.values()]
+
+    def value(
+        self, name: str, *, service: str | None = None, timeout: float = TIMEOUT, **attributes: Any
+    ) -> float:
+        """Return the sum over the series of a metric, from an export that began after this call.
+
+        Raises `MetricMissingError` if no value arrives within `timeout` seconds.
+        """
+        __tracebackhide__ = True  # a failing test shows its own line
+        self._wait(name, service, time.time(), timeout)
+        return sum(point.value for point in self.points(name, service=service, **attributes))
+
+    @contextlib.contextmanager
+    def change(
+        self, name: str, *, service: str | None = None, timeout: float = TIMEOUT, **attributes: Any
+    ) -> Iterator[Change]:
+        """Yield an object whose `value` is the change of a metric during the block.
+
+        A metric that does not exist before the block has the value 0. Before the block, wait for the next
+        export of any metric, at most `FIRST_EXPORT` seconds; at the end of the block, wait for the next
+        export of this metric, at most `timeout` seconds.
+        """
+        __tracebackhide__ = True
+        change = Change()
+        ask(self._server, "points", FIRST_EXPORT, service=service, since=f"{time.time():.9f}", limit=1)
+        before = sum(point.value for point in self.points(name, service=service, **attributes))
+        yield change
+        change.value = self.value(name, service=service, timeout=timeout, **attributes) - before
+
+    def _wait(self, name: str, service: str | None, since: float, timeout: float) -> None:
+        answer = ask(
+            self._server, "points", timeout, name=name, service=service, since=f"{since:.9f}", limit=1
+        )
+        if not answer["items"]:
+            known = [item["name"] for item in ask(self._server, "metrics")["items"]]
+            raise MetricMissingError(
+                f"no value of the metric {name!r} arrived within {timeout:g} s; "
+                f"metrics that arrived before: {', '.join(known) or 'none'}"
+            )
+
+
+def metrics(_context: FixtureContext, unit: Endpoint) -> Iterator[Metrics]:
+    """Yield the metrics of the services."""
+    yield Metrics(unit)

@@ -1,0 +1,75 @@
+"""Listening sockets of services that start at the first connection (socket activation).
+
+The supervisor listens on the ports of such a service from the start, and the process of the service inherits
+the sockets. A connection before the process accepts it waits in the queue of the socket, so no client gets an
+error. While the process runs, the supervisor does not look at the sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+
+from infra_runtime.host.ports import LOOPBACK
+
+#: connections that wait until the process accepts them
+BACKLOG = 1024
+
+
+class Activation:
+    """The listening sockets of the services of one stack."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        #: service → port name → socket
+        self._sockets: dict[str, dict[str, socket.socket]] = {}
+
+    def listen(self, service: str, ports: Mapping[str, int], connected: Callable[[], None]) -> None:
+        """Listen on the ports of a service, and call `connected` once, at the first connection.
+
+        Raises `OSError` if a port cannot be used.
+        """
+        sockets = self._sockets[service] = {}
+        try:
+            for name, port in ports.items():
+                sockets[name] = _listening(port)
+        except OSError:
+            self.close(service)
+            raise
+
+        def first() -> None:
+            self._ignore(service)
+            connected()
+
+        for opened in sockets.values():
+            self._loop.add_reader(opened, first)
+
+    def descriptors(self, service: str) -> dict[str, int]:
+        """Return port name → descriptor of the listening sockets of a service; empty if there is none."""
+        return {name: opened.fileno() for name, opened in self._sockets.get(service, {}).items()}
+
+    def close(self, service: str) -> bool:
+        """Close the listening sockets of a service; return whether it had any."""
+        self._ignore(service)
+        sockets = self._sockets.pop(service, {})
+        for opened in sockets.values():
+            opened.close()
+        return bool(sockets)
+
+    def _ignore(self, service: str) -> None:
+        for opened in self._sockets.get(service, {}).values():
+            self._loop.remove_reader(opened)
+
+
+def _listening(port: int) -> socket.socket:
+    server = socket.socket()
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((LOOPBACK, port))
+        server.listen(BACKLOG)
+        server.setblocking(False)
+    except OSError:
+        server.close()
+        raise
+    return server

@@ -1,0 +1,41 @@
+"""Ports of services that are not prepared yet, for the optional references of other services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host.ports import PortError, Ports
+from infra_runtime.spec import optional_exports
+from infra_runtime.supervisor.binding import Bound
+from infra_runtime.supervisor.state import Service
+
+
+def reserve(
+    names: Iterable[str],
+    present: Mapping[str, Bound],
+    services: Mapping[str, Service],
+    ports: Ports,
+    paths: Paths,
+) -> dict[str, Bound]:
+    """Reserve the ports of unprepared services, and of the services to which their exports refer.
+
+    `present` are the services with ports. Returns the other services with their reserved ports.
+    """
+    reserved: dict[str, Bound] = {}
+    queue = list(names)
+    while queue:
+        name = queue.pop()
+        if name in present or name in reserved or name not in services:
+            continue
+        spec = services[name].spec
+        numbers = {}
+        for port, wanted in spec.ports.items():
+            try:
+                numbers[port] = ports.take(name, port, wanted)
+            except (PortError, OSError):
+                numbers[port] = wanted  # the error is reported when the other service starts
+        reserved[name] = Bound(spec, paths.service_data(name), paths.service_run(name), numbers)
+        queue += [service for service, _ in optional_exports(spec.exports)]
+        queue += spec.all_needs()
+    return reserved

@@ -1,0 +1,81 @@
+"""Start the telemetry service: `python -m infra_runtime.telemetry --help` prints the arguments."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from infra_runtime.host.ports import SOCKETS
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra_runtime.telemetry")
+    parser.add_argument("--host", default="127.0.0.1", help="the address on which the service listens")
+    parser.add_argument("--port", type=int, action="append", default=[], help="a port; repeat it for several")
+    parser.add_argument("--folder", type=Path, required=True, help="the folder of the stored records")
+    parser.add_argument("--key-file", type=Path, required=True, help="the file with the key of the clients")
+    parser.add_argument("--runs", type=int, default=10, help="the number of runs whose records are kept")
+    parser.add_argument("--run-bytes", type=int, default=512 * 2**20, help="bytes of the records of a run")
+    return parser
+
+
+def main() -> int:
+    """Run the service until SIGTERM or SIGINT, and return the exit status."""
+    arguments = _arguments().parse_args()
+    missing = [name for name in ("opentelemetry.proto", "starlette", "uvicorn") if not _is_installed(name)]
+    if missing:
+        print(
+            f"{sys.executable} does not have {', '.join(missing)}; "
+            "install them with `python -m pip install 'pytest-infra[telemetry]'`",
+            file=sys.stderr,
+        )
+        return 1
+    from infra_runtime.telemetry.limits import Limits
+    from infra_runtime.telemetry.server import serve
+
+    # uvicorn sends itself the signal again at the end; the records are written before the process exits.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        key = arguments.key_file.read_text().strip()
+        sockets = _inherited() or [_listening(arguments.host, port) for port in arguments.port]
+        limits = Limits(runs=arguments.runs, run_bytes=arguments.run_bytes)
+        asyncio.run(serve(sockets, arguments.folder, key, limits))
+    except OSError as error:
+        print(f"the telemetry service cannot run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _is_installed(name: str) -> bool:
+    with contextlib.suppress(ModuleNotFoundError):  # a parent package is missing
+        return importlib.util.find_spec(name) is not None
+    return False
+
+
+def _inherited() -> list[socket.socket]:
+    """Return the listening sockets that the supervisor has opened."""
+    descriptors = [pair.rpartition("=")[2] for pair in os.environ.get(SOCKETS, "").split(",") if pair]
+    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((host, port))
+    except OSError as error:
+        server.close()
+        raise OSError(error.errno, f"port {port}: {error.strerror}") from error
+    server.listen(128)
+    return server
+
+
+if __name__ == "__main__":
+    sys.exit(main())

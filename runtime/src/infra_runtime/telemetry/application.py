@@ -1,0 +1,253 @@
+"""The ASGI application of the telemetry service: OTLP requests, the query API, and the checks of both.
+
+Sources: OpenTelemetry specification, "OTLP/HTTP" (paths, status codes, retries); Fetch standard, "HTTP
+header layer division" (a web page cannot send the media types of OTLP without a preflight request).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hmac
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from infra_runtime.telemetry import decode, queries
+from infra_runtime.telemetry.decode import REQUESTS, DecodeError, Signal
+from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.records import read
+from infra_runtime.telemetry.store import QueueFullError, Store
+
+#: the header with the key, in requests of exporters and of the query API
+KEY_HEADER = "x-otlp-api-key"
+#: the media types of OTLP
+_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+#: seconds between two transactions while many records arrive
+INTERVAL = 0.1
+#: seconds for which a query can wait for its first row
+LONGEST_WAIT = 60.0
+#: requests that are decompressed and decoded at the same time
+DECODED_AT_ONCE = 2
+#: names of this machine in the header `Host`
+_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_STEP = 64 * 2**10
+
+
+class RefusedError(Exception):
+    """The error that a request is refused, with the status of the response."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status, self.reason = status, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Telemetry:
+    """The handlers of all requests, and the task that writes records."""
+
+    def __init__(self, store: Store, limits: Limits, key: str) -> None:
+        self._store, self._limits, self._key = store, limits, key.encode()
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        self._queued = asyncio.Event()
+        #: set after the next transaction, and then replaced
+        self._written = asyncio.Event()
+
+    def application(self) -> Starlette:
+        """Return the application."""
+        lists: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
+            "spans": functools.partial(queries.rows, self._store, "span"),
+            "logs": functools.partial(queries.rows, self._store, "log"),
+            "points": functools.partial(queries.rows, self._store, "point"),
+            "traces": functools.partial(queries.traces, self._store),
+            "metrics": functools.partial(queries.metrics, self._store),
+            "state": lambda _: queries.state(self._store),
+        }
+        return Starlette(
+            routes=[
+                Route("/health", self._health),
+                *(Route(f"/v1/{signal}", self._exporting(signal), methods=["POST"]) for signal in REQUESTS),
+                *(Route(f"/api/v1/{name}", self._listing(answer)) for name, answer in lists.items()),
+                Route("/api/v1/traces/{trace}", self._trace),
+            ]
+        )
+
+    async def write_forever(self) -> None:
+        """Write queued records, at most once per `INTERVAL` seconds, until the task is cancelled."""
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            is_committed = self._store.write()
+            self._written.set()
+            self._written = asyncio.Event()
+            if not self._store.is_empty:
+                self._queued.set()
+            # Requests are handled between two transactions.
+            await asyncio.sleep(0 if is_committed and not self._store.is_empty else INTERVAL)
+
+    # --- OTLP --------------------------------------------------------------------------------------
+
+    def _exporting(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
+        async def export(request: Request) -> Response:
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            is_json = media_type == _JSON
+            try:
+                self._check(request)
+                body = await self._export(signal, request, media_type)
+            except RefusedError as error:
+                headers = {"retry-after": "1"} if error.status is HTTPStatus.SERVICE_UNAVAILABLE else None
+                body = decode.error(error.reason, is_json=is_json)
+                return Response(body, error.status, headers, _PROTOBUF if not is_json else media_type)
+            return Response(body, media_type=media_type)
+
+        return export
+
+    async def _export(self, signal: Signal, request: Request, media_type: str) -> bytes:
+        if media_type not in {_PROTOBUF, _JSON}:
+            raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"use {_PROTOBUF} or {_JSON}")
+        is_json = media_type == _JSON
+        async with self._decoding:
+            try:
+                body = await _inflated(request, self._limits.request_bytes)
+                message = decode.decode(signal, body, is_json=is_json)
+            except DecodeError as error:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
+            except ClientDisconnect as error:
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has closed the connection") from error
+            arrival = time.time_ns()
+            records = read(signal, message, self._limits, arrival)
+            try:
+                self._store.add(records, len(body), arrival)
+            except QueueFullError as error:
+                self._queued.set()
+                raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+            self._queued.set()
+        return decode.response(signal, records.rejected, records.reason, is_json=is_json)
+
+    # --- the query API -----------------------------------------------------------------------------
+
+    def _listing(
+        self, answer: Callable[[Mapping[str, str]], dict[str, Any]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            parameters = dict(request.query_params)
+            try:
+                self._check(request)
+                wait = _seconds(parameters.pop("wait", "0"))
+                return JSONResponse(await self._first(functools.partial(answer, parameters), wait))
+            except RefusedError as error:
+                return JSONResponse({"error": error.reason}, error.status)
+
+        return handle
+
+    async def _trace(self, request: Request) -> Response:
+        try:
+            self._check(request)
+            name, run = request.path_params["trace"], request.query_params.get("run", "")
+            found = await _in_thread(functools.partial(queries.trace, self._store, name, run))
+        except RefusedError as error:
+            return JSONResponse({"error": error.reason}, error.status)
+        if not found["spans"] and not found["logs"]:
+            return JSONResponse({"error": f"the trace {name} does not exist"}, HTTPStatus.NOT_FOUND)
+        return JSONResponse(found)
+
+    async def _first(self, answer: Callable[[], dict[str, Any]], wait: float) -> dict[str, Any]:
+        """Return an answer as soon as it has an item, or after `wait` seconds."""
+        deadline = time.monotonic() + wait
+        while True:
+            written = self._written
+            found = await _in_thread(answer)
+            remaining = deadline - time.monotonic()
+            if found.get("items", True) or remaining <= 0:
+                return found
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), remaining)
+
+    async def _health(self, request: Request) -> Response:
+        if not _is_local(request):
+            return JSONResponse({"error": "foreign host name"}, HTTPStatus.FORBIDDEN)
+        problem = self._store.problem
+        content = {"status": "degraded" if problem else "ok", "problem": problem}
+        return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK)
+
+    # --- checks ------------------------------------------------------------------------------------
+
+    def _check(self, request: Request) -> None:
+        """Refuse requests without the key, and under a foreign host name, which a web page can cause."""
+        if not _is_local(request):
+            raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host does not name this machine")
+        given = request.headers.get(KEY_HEADER, "").encode()
+        if not hmac.compare_digest(given, self._key):
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} has no valid key")
+
+
+def _is_local(request: Request) -> bool:
+    hosts = request.headers.getlist("host")
+    if len(hosts) != 1:
+        return False
+    name, colon, port = hosts[0].rpartition(":")
+    return name.lower() in _HOSTS and colon == ":" and port.isascii() and port.isdigit()
+
+
+async def _in_thread(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return await asyncio.to_thread(answer)
+    except queries.QueryError as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise RefusedError(
+            HTTPStatus.BAD_REQUEST, f"the parameter wait is a number from 0 to {LONGEST_WAIT:g}, not {text!r}"
+        )
+    return seconds
+
+
+async def _inflated(request: Request, limit: int) -> bytes:
+    """Return the body of a request, decompressed, and stop at `limit` bytes."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip", ""}:
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not known")
+    inflate = _gunzip if encoding == "gzip" else _unchanged
+    body = bytearray()
+    async for part in inflate(request.stream()):
+        body += part
+        if len(body) > limit:
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {limit} bytes")
+    return bytes(body)
+
+
+async def _unchanged(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for part in parts:
+        yield part
+
+
+async def _gunzip(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    inflater = zlib.decompressobj(wbits=31)
+    async for compressed in parts:
+        pending = compressed
+        while pending:
+            if inflater.eof:
+                raise DecodeError("the body has data after the end of the gzip stream")
+            try:
+                yield inflater.decompress(pending, _STEP)
+            except zlib.error as error:
+                raise DecodeError(f"the body is not gzip: {error}") from error
+            pending = inflater.unconsumed_tail or inflater.unused_data
+    if not inflater.eof:
+        raise DecodeError("the gzip stream is cut off")

@@ -1,0 +1,37 @@
+"""The limits of the telemetry service. A value above a limit is cut, dropped or refused, and counted."""
+
+from __future__ import annotations
+
+from infra_runtime.value import frozen
+
+
+@frozen
+class Limits:
+    """Limits on requests, on single records, and on the store."""
+
+    #: bytes of a request after decompression; a larger request is refused with HTTP status 413
+    request_bytes: int = 64 * 2**20
+    #: bytes of the requests that are not written yet; above it, requests are refused with HTTP status 503
+    queue_bytes: int = 64 * 2**20
+    #: attributes of a record; further attributes are dropped
+    attributes: int = 128
+    #: characters of an attribute's key
+    key_length: int = 256
+    #: characters of an attribute's value as text; a longer value is cut
+    value_length: int = 8 * 2**10
+    #: characters of the body of a log record
+    body_length: int = 64 * 2**10
+    #: events, and also links, of a span
+    span_details: int = 128
+    #: spans of a run; the oldest are deleted
+    spans: int = 200_000
+    #: log records of a run; the oldest are deleted
+    logs: int = 200_000
+    #: metric points of a run; the oldest are deleted
+    points: int = 500_000
+    #: bytes of the file of a run; the oldest records are deleted
+    run_bytes: int = 512 * 2**20
+    #: files of runs, their bytes together, and their age in seconds; the oldest files are deleted
+    runs: int = 10
+    runs_bytes: int = 2 * 2**30
+    runs_age: float = 7 * 86400.0

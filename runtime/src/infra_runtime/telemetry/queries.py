@@ -1,0 +1,272 @@
+"""The queries of the telemetry service: parameters of a request to SQL, and rows to JSON values."""
+
+# ruff: noqa: S608 - the statements consist of constants of this module
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from infra_runtime.telemetry.store import Store, run_name
+
+#: rows of an answer, if the request has no `limit`, and at most
+LIMIT, LARGEST_LIMIT = 200, 10_000
+
+#: OTLP's numbers. Source: opentelemetry/proto/trace/v1/trace.proto and logs/v1/logs.proto
+KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+STATUSES = ("unset", "ok", "error")
+#: the smallest number of each level
+LEVELS: Mapping[str, int] = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
+
+
+class QueryError(ValueError):
+    """The error that a parameter of a request has a value that is not valid."""
+
+
+class Filter(NamedTuple):
+    """A parameter of a list: the condition in SQL, and the function that converts the text of the value."""
+
+    condition: str
+    convert: Any = str
+
+
+def _id(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def _nanoseconds(text: str) -> int:
+    return int(float(text) * 1e9)
+
+
+def _level(text: str) -> int:
+    return LEVELS[text.lower()]
+
+
+def _contains(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+_COMMON = {
+    "service": Filter("resource.service = ?"),
+    "after": Filter("seq > ?", int),
+}
+#: table → parameter → filter
+FILTERS: Mapping[str, Mapping[str, Filter]] = {
+    "span": {
+        **_COMMON,
+        "name": Filter("name = ?"),
+        "trace": Filter("trace = ?", _id),
+        "since": Filter("end >= ?", _nanoseconds),
+        "until": Filter("start <= ?", _nanoseconds),
+        "longer": Filter("end - start >= ?", _nanoseconds),
+        "status": Filter("status = ?", STATUSES.index),
+        "kind": Filter("kind = ?", KINDS.index),
+        "text": Filter("name || ' ' || message || ' ' || span.attributes LIKE ? ESCAPE '\\'", _contains),
+    },
+    "log": {
+        **_COMMON,
+        "trace": Filter("trace = ?", _id),
+        "since": Filter("time >= ?", _nanoseconds),
+        "until": Filter("time <= ?", _nanoseconds),
+        "level": Filter("severity >= ?", _level),
+        "text": Filter("body || ' ' || log.attributes LIKE ? ESCAPE '\\'", _contains),
+    },
+    "point": {
+        **_COMMON,
+        "name": Filter("name = ?"),
+        "since": Filter("time >= ?", _nanoseconds),
+        "until": Filter("time <= ?", _nanoseconds),
+    },
+}
+
+
+def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the newest rows of a table that match the parameters, the oldest first, as a JSON value.
+
+    The object has the keys `items`, `last` (pass it as `after` to get only newer rows), `dropped` (rows that
+    were deleted because of the limits) and `more` (whether older rows match, too). Raises `QueryError`.
+    """
+    filters = FILTERS[table]
+    unknown = parameters.keys() - filters.keys() - {"limit", "run", "wait"}
+    if unknown:
+        raise QueryError(f"unknown parameters: {', '.join(sorted(unknown))}; known: {', '.join(filters)}")
+    limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
+    conditions, values = [], []
+    for name, text in parameters.items():
+        if name in filters:
+            conditions.append(filters[name].condition)
+            values.append(_converted(name, filters[name], text))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    query = (
+        f"SELECT {table}.*, resource.service, resource.attributes AS resource_attributes "
+        f"FROM {table} JOIN resource ON resource.id = {table}.resource {where} ORDER BY seq DESC LIMIT ?"
+    )
+    run = parameters.get("run", "")
+    found = _read(store, query, [*values, limit + 1], run)
+    dropped = _read(store, "SELECT count FROM dropped WHERE name = ?", [table], run)
+    items = [SHOWN[table](row) for row in reversed(found[:limit])]
+    return {
+        "items": items,
+        "last": found[0]["seq"] if found else int(parameters.get("after") or 0),
+        "more": len(found) > limit,
+        "dropped": dropped[0]["count"] if dropped else 0,
+    }
+
+
+def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return a summary of each of the newest traces that have a span which matches the parameters."""
+    matching = rows(store, "span", {**parameters, "limit": str(LARGEST_LIMIT)})
+    limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
+    ids = list(dict.fromkeys(span["trace"] for span in reversed(matching["items"])))
+    run = parameters.get("run", "")
+    summaries = [_summary(trace(store, name, run)) for name in ids[:limit]]
+    return {**matching, "items": summaries, "more": len(ids) > limit or matching["more"]}
+
+
+def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
+    """Return the spans and the log records of a trace, in the order of their times."""
+    parameters = {"trace": name, "limit": str(LARGEST_LIMIT), "run": run}
+    spans = rows(store, "span", parameters)["items"]
+    logs = rows(store, "log", parameters)["items"]
+    return {
+        "trace": name,
+        "spans": sorted(spans, key=lambda span: (span["start"], -span["end"])),
+        "logs": sorted(logs, key=lambda log: log["time"]),
+    }
+
+
+def _summary(whole: dict[str, Any]) -> dict[str, Any]:
+    spans = whole["spans"]
+    ids = {span["id"] for span in spans}
+    root = next((span for span in spans if span["parent"] not in ids), spans[0])
+    start, end = min(span["start"] for span in spans), max(span["end"] for span in spans)
+    return {
+        "trace": whole["trace"],
+        "name": root["name"],
+        "service": root["service"],
+        "services": sorted({span["service"] for span in spans}),
+        "start": start,
+        "end": end,
+        "spans": len(spans),
+        "logs": len(whole["logs"]),
+        "errors": sum(span["status"] == "error" for span in spans),
+    }
+
+
+def metrics(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the name, the type and the unit of each metric, with its services."""
+    found = _read(
+        store,
+        "SELECT name, type, unit, group_concat(DISTINCT resource.service) AS services, count(*) AS points "
+        "FROM point JOIN resource ON resource.id = point.resource GROUP BY name, type, unit ORDER BY name",
+        [],
+        parameters.get("run", ""),
+    )
+    return {"items": [{**row, "services": sorted(row["services"].split(","))} for row in found]}
+
+
+def state(store: Store) -> dict[str, Any]:
+    """Return the numbers of stored and dropped records, the queue, and the names of the runs."""
+    counts = {
+        f"{table}s": store.read(f"SELECT count(*) AS count FROM {table}")[0]["count"]
+        for table in ("span", "log", "point")
+    }
+    dropped = {f"{row['name']}s": row["count"] for row in store.read("SELECT * FROM dropped")}
+    return {
+        "records": counts,
+        "dropped": dropped,
+        "queued_bytes": store.queued_bytes,
+        "problem": store.problem,
+        "run": run_name(store.path),
+        "runs": [run_name(path) for path in store.runs()],
+    }
+
+
+# --- rows to JSON ----------------------------------------------------------------------------------
+
+
+def _span(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_shared(row),
+        "trace": row["trace"].hex(),
+        "id": row["id"].hex(),
+        "parent": row["parent"].hex(),
+        "name": row["name"],
+        "kind": _named(KINDS, row["kind"]),
+        "start": row["start"],
+        "end": row["end"],
+        "status": _named(STATUSES, row["status"]),
+        "message": row["message"],
+        "events": json.loads(row["events"]),
+        "links": json.loads(row["links"]),
+    }
+
+
+def _log(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_shared(row),
+        "time": row["time"],
+        "severity": row["severity"],
+        "level": row["level"] or _level_name(row["severity"]),
+        "body": row["body"],
+        "event": row["event"],
+        "trace": row["trace"].hex(),
+        "span": row["span"].hex(),
+    }
+
+
+def _point(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_shared(row),
+        "name": row["name"],
+        "type": row["type"],
+        "unit": row["unit"],
+        "delta": bool(row["delta"]),
+        "start": row["start"],
+        "time": row["time"],
+        "value": row["value"],
+        **json.loads(row["data"]),
+    }
+
+
+SHOWN: Mapping[str, Any] = {"span": _span, "log": _log, "point": _point}
+
+
+def _shared(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "seq": row["seq"],
+        "service": row["service"],
+        "scope": row.get("scope", ""),
+        "attributes": json.loads(row["attributes"]),
+        "resource": json.loads(row["resource_attributes"]),
+    }
+
+
+def _named(names: tuple[str, ...], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else str(number)
+
+
+def _level_name(severity: int) -> str:
+    return next((name for name, number in reversed([*LEVELS.items()]) if severity >= number), "")
+
+
+def _read(store: Store, query: str, values: Iterable[Any], run: str) -> list[dict[str, Any]]:
+    try:
+        return store.read(query, [*values], run=run)
+    except FileNotFoundError:
+        raise QueryError(f"the run {run!r} does not exist; `GET /api/v1/state` returns the names") from None
+
+
+def _converted(name: str, chosen: Filter, text: str) -> Any:
+    try:
+        return chosen.convert(text)
+    except (ValueError, KeyError, OverflowError):
+        raise QueryError(f"the parameter {name} has the value {text!r}, which is not valid") from None
+
+
+def _number(name: str, text: str, largest: int) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= largest:
+        raise QueryError(f"the parameter {name} is a number from 1 to {largest}, not {text!r}")
+    return int(text)

@@ -1,0 +1,233 @@
+"""The store of the telemetry service: one SQLite file for each run, with one writer.
+
+Records are queued and written in transactions of many rows. A query reads in its own connection, so it does
+not delay the writer. When a table has more rows than its limit, or the file more bytes, the oldest rows are
+deleted in slices.
+
+Source: SQLite documentation, "Write-Ahead Logging", "PRAGMA statements".
+"""
+
+# ruff: noqa: S608 - the names of tables are constants of this module
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource, Span
+
+#: rows that one deletion removes
+SLICE = 5_000
+#: rows that one transaction writes
+TRANSACTION = 500
+#: seconds for which a query or the writer waits for a lock on the file
+_PATIENCE = 10.0
+_SUFFIX = ".sqlite3"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS resource (
+    id INTEGER PRIMARY KEY, service TEXT, attributes TEXT, UNIQUE (service, attributes)
+);
+CREATE TABLE IF NOT EXISTS span (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, resource INTEGER, trace BLOB, id BLOB, parent BLOB, name TEXT,
+    scope TEXT, kind INTEGER, start INTEGER, end INTEGER, status INTEGER, message TEXT, attributes TEXT,
+    events TEXT, links TEXT, arrival INTEGER, UNIQUE (trace, id)
+);
+CREATE TABLE IF NOT EXISTS log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, resource INTEGER, time INTEGER, severity INTEGER, level TEXT,
+    body TEXT, scope TEXT, event TEXT, trace BLOB, span BLOB, attributes TEXT, arrival INTEGER
+);
+CREATE INDEX IF NOT EXISTS log_trace ON log (trace) WHERE trace <> x'';
+CREATE TABLE IF NOT EXISTS point (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, resource INTEGER, name TEXT, type TEXT, unit TEXT, delta INTEGER,
+    attributes TEXT, start INTEGER, time INTEGER, value REAL, data TEXT, arrival INTEGER
+);
+CREATE INDEX IF NOT EXISTS point_name ON point (name);
+CREATE TABLE IF NOT EXISTS dropped (name TEXT PRIMARY KEY, count INTEGER);
+CREATE TABLE IF NOT EXISTS closed (time REAL);
+"""
+#: A span that a client sends again, for example after a lost response, replaces nothing.
+_INSERT = {
+    "span": f"INSERT OR IGNORE INTO span VALUES (NULL{', ?' * 15})",
+    "log": f"INSERT INTO log VALUES (NULL{', ?' * 11})",
+    "point": f"INSERT INTO point VALUES (NULL{', ?' * 11})",
+}
+
+_COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+
+
+class QueueFullError(Exception):
+    """The error that the store cannot accept further records now."""
+
+
+class Row(NamedTuple):
+    """A row for one of the tables, without the id of its resource."""
+
+    table: str
+    record: Span | LogRecord | Point
+    arrival: int
+
+
+class Store:
+    """The records of the current run, and the files of earlier runs."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        """Open the file of the run. Raises `OSError` or `sqlite3.Error` if it cannot be written."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder, self._limits = folder, limits
+        self._rows: list[Row] = []
+        self.queued_bytes = 0
+        #: the error of the last transaction; empty if it succeeded
+        self.problem = ""
+        self.path, self._writer = self._opened()
+        self._resources: dict[Resource, int] = {}
+        self._prune_runs()
+
+    def _opened(self) -> tuple[Path, sqlite3.Connection]:
+        """Return the file that a killed receiver has left open, or else a new file."""
+        newest = max(self.runs(), default=None)
+        if newest is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection = _connect(newest)
+                if connection.execute("SELECT count(*) FROM closed").fetchone()[0] == 0:
+                    connection.executescript(_SCHEMA)
+                    return newest, connection
+                connection.close()
+        path = self.folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}{_SUFFIX}"
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        connection = _connect(path)
+        connection.executescript(_SCHEMA)
+        return path, connection
+
+    def runs(self) -> list[Path]:
+        """Return the files of all runs, the oldest first."""
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+
+    def add(self, records: Records, size: int, arrival: int) -> None:
+        """Put records into the queue; `size` is the number of bytes of their request.
+
+        Raises `QueueFullError` if the queue is full, and if the last transaction failed and the queue is not
+        empty, so that nothing is accepted that may be lost.
+        """
+        if self.problem and self._rows:
+            raise QueueFullError(self.problem)
+        if self._rows and self.queued_bytes + size > self._limits.queue_bytes:
+            raise QueueFullError(f"{self.queued_bytes} bytes are not written yet")
+        self._rows += [Row("span", span, arrival) for span in records.spans]
+        self._rows += [Row("log", log, arrival) for log in records.logs]
+        self._rows += [Row("point", point, arrival) for point in records.points]
+        self.queued_bytes += size
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all records are written."""
+        return not self._rows
+
+    def write(self) -> bool:
+        """Write at most `TRANSACTION` queued records; return whether a transaction was committed.
+
+        If it fails, for example because the disk is full, the records remain in the queue.
+        """
+        rows = self._rows[:TRANSACTION]
+        if not rows:
+            return False
+        try:
+            with self._writer:
+                self._insert(rows)
+                self._delete_oldest()
+        except sqlite3.Error as error:
+            self.problem = f"the store cannot write to {self.path.name}: {error}"
+            self._resources.clear()
+            return False
+        self.problem = ""
+        remaining = len(self._rows) - len(rows)
+        self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
+        del self._rows[: len(rows)]
+        return True
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        by_table: dict[str, list[tuple[Any, ...]]] = {}
+        for table, record, arrival in rows:
+            values = (self._resource_id(record.resource), *record[1:], arrival)
+            by_table.setdefault(table, []).append(values)
+        for table, values_of_rows in by_table.items():
+            self._writer.executemany(_INSERT[table], values_of_rows)
+
+    def _resource_id(self, resource: Resource) -> int:
+        number = self._resources.get(resource)
+        if number is None:
+            self._writer.execute("INSERT OR IGNORE INTO resource VALUES (NULL, ?, ?)", resource)
+            query = "SELECT id FROM resource WHERE service = ? AND attributes = ?"
+            number = int(self._writer.execute(query, resource).fetchone()[0])
+            self._resources[resource] = number
+        return number
+
+    def _delete_oldest(self) -> None:
+        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
+        limits = {"span": self._limits.spans, "log": self._limits.logs, "point": self._limits.points}
+        pages, unused, size = (
+            self._writer.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        is_large = (pages - unused) * size > self._limits.run_bytes
+        for table, limit in limits.items():
+            first, last = self._writer.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
+            count = last - first + 1 if first else 0
+            if count > limit or (is_large and count):
+                slice_end = first + max(count - limit, min(SLICE, count // 4 + 1)) - 1
+                deleted = self._writer.execute(f"DELETE FROM {table} WHERE seq <= ?", [slice_end]).rowcount
+                self._writer.execute(_COUNT_DROPPED, [table, deleted])
+
+    def read(self, query: str, parameters: Sequence[Any] = (), *, run: str = "") -> list[dict[str, Any]]:
+        """Return the rows of a query as name → value, from the current run or the named one.
+
+        Raises `FileNotFoundError` for an unknown run. Another thread may call this method.
+        """
+        path = self.path if not run else self.folder / f"{run}{_SUFFIX}"
+        if path not in self.runs():
+            raise FileNotFoundError(run)
+        with contextlib.closing(_connect(path, read_only=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, parameters)]
+
+    def _prune_runs(self) -> None:
+        """Delete the files of the oldest runs above the limits; the current run remains."""
+        total, kept = 0, 0
+        for path in reversed(self.runs()):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                total, kept = total + status.st_size, kept + 1
+                is_old = time.time() - status.st_mtime > self._limits.runs_age
+                if path != self.path and (
+                    kept > self._limits.runs or total > self._limits.runs_bytes or is_old
+                ):
+                    for suffix in ("", "-wal", "-shm"):
+                        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Write all queued records, and mark the run as complete."""
+        while self.write():
+            pass
+        with contextlib.suppress(sqlite3.Error), self._writer:
+            self._writer.execute("INSERT INTO closed VALUES (?)", [time.time()])
+        self._writer.close()
+
+
+def run_name(path: Path) -> str:
+    """Return the name of the run in a file."""
+    return path.name.removesuffix(_SUFFIX)
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, check_same_thread=False)
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    return connection

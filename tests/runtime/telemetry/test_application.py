@@ -1,0 +1,294 @@
+"""The HTTP interface of the telemetry service, without a server: OTLP requests, queries, and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("opentelemetry.proto", reason="the minimal profile has no protobuf")
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
+pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
+
+import httpx
+
+from infra_runtime.telemetry.application import KEY_HEADER, Telemetry
+from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.store import QueueFullError, Store
+
+KEY = "k" * 20
+TRACE = "01" * 16
+JSON = {"content-type": "application/json"}
+
+
+@contextlib.asynccontextmanager
+async def opened(store: Store, limits: Limits, headers: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    telemetry = Telemetry(store, limits, KEY)
+    writing = asyncio.create_task(telemetry.write_forever())
+    transport = httpx.ASGITransport(app=telemetry.application())
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1:4318", headers=headers
+    ) as client:
+        yield client
+    writing.cancel()
+
+
+def run(
+    folder: Path,
+    work: Callable[[httpx.AsyncClient], Awaitable[Any]],
+    *,
+    limits: Limits | None = None,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    """Run a coroutine with a client that has the key; return its result."""
+    limits = limits or Limits()
+    store = Store(folder, limits)
+
+    async def main() -> Any:
+        async with opened(store, limits, {KEY_HEADER: KEY} if headers is None else headers) as client:
+            return await asyncio.wait_for(work(client), 60)
+
+    try:
+        return asyncio.run(main())
+    finally:
+        store.close()
+
+
+def trace_request(*names: str, trace: str = TRACE) -> dict[str, Any]:
+    spans = [
+        {
+            "traceId": trace,
+            "spanId": f"{number:016x}",
+            "parentSpanId": f"{number - 1:016x}" if number > 1 else "",
+            "name": name,
+            "startTimeUnixNano": str(number * 10**9),
+            "endTimeUnixNano": str(number * 10**9 + 10**8),
+            "status": {"code": 2} if name == "failing" else {},
+        }
+        for number, name in enumerate(names, 1)
+    ]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "api"}}]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+
+
+def log_request(*bodies: str, severity: int = 9) -> dict[str, Any]:
+    records = [
+        {"body": {"stringValue": body}, "severityNumber": severity, "traceId": TRACE, "timeUnixNano": "7"}
+        for body in bodies
+    ]
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+
+
+async def sent(client: httpx.AsyncClient, signal: str, request: dict[str, Any]) -> httpx.Response:
+    return await client.post(f"/v1/{signal}", content=json.dumps(request), headers=JSON)
+
+
+def test_a_span_is_found_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[httpx.Response, dict[str, Any]]:
+        query = asyncio.create_task(client.get("/api/v1/spans", params={"name": "charge", "wait": "30"}))
+        await sent(client, "traces", trace_request("order"))
+        response = await sent(client, "traces", trace_request("", "charge"))
+        return response, (await query).json()
+
+    response, answer = run(tmp_path, work)
+
+    assert (response.status_code, response.text) == (200, "{}")
+    (span,) = answer["items"]
+    assert (span["service"], span["name"], span["trace"]) == ("api", "charge", TRACE)
+    assert (answer["more"], answer["dropped"]) == (False, 0)
+
+
+def test_a_query_without_a_match_ends_after_its_time(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> Any:
+        return (await client.get("/api/v1/logs", params={"text": "x", "wait": "0.01"})).json()
+
+    assert run(tmp_path, work)["items"] == []
+
+
+def test_a_trace_has_its_spans_and_its_log_records(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[Any, Any, int]:
+        await sent(client, "traces", trace_request("root", "failing"))
+        await sent(client, "logs", log_request("declined"))
+        await client.get("/api/v1/logs", params={"wait": "30"})
+        traces = (await client.get("/api/v1/traces", params={"status": "error"})).json()
+        whole = (await client.get(f"/api/v1/traces/{TRACE}")).json()
+        missing = await client.get(f"/api/v1/traces/{'0' * 32}")
+        return traces["items"], whole, missing.status_code
+
+    (summary,), whole, missing = run(tmp_path, work)
+
+    assert (summary["name"], summary["spans"], summary["errors"], summary["logs"]) == ("root", 2, 1, 1)
+    assert [span["name"] for span in whole["spans"]] == ["root", "failing"]
+    assert [log["body"] for log in whole["logs"]] == ["declined"]
+    assert missing == 404
+
+
+@pytest.mark.parametrize(
+    ("parameters", "bodies"),
+    [
+        ({}, ["100%", "100x"]),
+        ({"text": "100%"}, ["100%"]),
+        ({"level": "error"}, []),
+        ({"level": "info", "limit": "1"}, ["100x"]),
+        ({"after": "1"}, ["100x"]),
+        ({"since": "1"}, []),
+        ({"service": "other"}, []),
+    ],
+)
+def test_the_parameters_select_log_records(
+    tmp_path: Path, parameters: dict[str, str], bodies: list[str]
+) -> None:
+    async def work(client: httpx.AsyncClient) -> Any:
+        await sent(client, "logs", log_request("100%", "100x"))
+        await client.get("/api/v1/logs", params={"wait": "30"})
+        return (await client.get("/api/v1/logs", params=parameters)).json()
+
+    assert [item["body"] for item in run(tmp_path, work)["items"]] == bodies
+
+
+def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
+    points = [{"asInt": "1", "timeUnixNano": "5"}, {"asInt": "4", "timeUnixNano": "6"}]
+    metrics = [{"name": "orders", "unit": "1", "sum": {"dataPoints": points}}]
+
+    async def work(client: httpx.AsyncClient) -> tuple[Any, Any, Any]:
+        await sent(client, "metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+        found = (await client.get("/api/v1/points", params={"name": "orders", "wait": "30"})).json()
+        listed = (await client.get("/api/v1/metrics")).json()
+        return found["items"], listed["items"], (await client.get("/api/v1/state")).json()
+
+    found, listed, state = run(tmp_path, work)
+
+    assert [point["value"] for point in found] == [1, 4]
+    assert listed == [
+        {"name": "orders", "type": "sum", "unit": "1", "services": ["unknown_service"], "points": 2}
+    ]
+    assert state["records"] == {"spans": 0, "logs": 0, "points": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/api/v1/spans?colour=red", "unknown parameters: colour"),
+        ("/api/v1/spans?limit=0", "limit is a number from 1 to 10000"),
+        ("/api/v1/spans?trace=xyz", "trace has the value 'xyz'"),
+        ("/api/v1/spans?since=soon", "since has the value 'soon'"),
+        ("/api/v1/logs?level=loud", "level has the value 'loud'"),
+        ("/api/v1/logs?wait=-1", "wait is a number from 0 to 60"),
+        ("/api/v1/logs?run=../x", "the run '../x' does not exist"),
+    ],
+)
+def test_an_invalid_parameter_is_named(tmp_path: Path, path: str, text: str) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(path)
+
+    response = run(tmp_path, work)
+
+    assert response.status_code == 400
+    assert text in response.json()["error"]
+
+
+@pytest.mark.parametrize("headers", [{}, {KEY_HEADER: "wrong"}])
+@pytest.mark.parametrize("path", ["/v1/traces", "/api/v1/spans", "/api/v1/state", f"/api/v1/traces/{TRACE}"])
+def test_a_request_without_the_key_is_refused(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await (client.get(path) if path.startswith("/api") else sent(client, "traces", {}))
+
+    assert run(tmp_path, work, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.test:4318", "127.0.0.1.evil.test:4318", "127.0.0.1", "localhost:x", ""]
+)
+@pytest.mark.parametrize("path", ["/health", "/api/v1/spans"])
+def test_a_request_under_a_foreign_host_name_is_refused(tmp_path: Path, path: str, host: str) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(path, headers={"host": host})
+
+    assert run(tmp_path, work).status_code == 403
+
+
+def test_a_web_page_cannot_send_records_as_plain_text(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/v1/traces", content="{}", headers={"content-type": "text/plain"})
+
+    assert run(tmp_path, work).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "status", "text"),
+    [
+        (gzip.compress(b"\0" * 2**22), "gzip", 413, "at most 1000000 bytes"),
+        (b"x" * 1_000_001, "identity", 413, "at most 1000000 bytes"),
+        (gzip.compress(b"{}")[:-3], "gzip", 400, "cut off"),
+        (gzip.compress(b"{}") + b"{}", "gzip", 400, "after the end"),
+        (b"{}", "gzip", 400, "not gzip"),
+        (b"{}", "br", 415, "the content encoding br is not known"),
+        (b"{", "identity", 400, "not JSON"),
+    ],
+    ids=["bomb", "huge", "cut", "longer", "plain", "brotli", "malformed"],
+)
+def test_a_malformed_or_huge_body_is_refused(
+    tmp_path: Path, content: bytes, encoding: str, status: int, text: str
+) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/v1/logs", content=content, headers={**JSON, "content-encoding": encoding})
+
+    response = run(tmp_path, work, limits=Limits(request_bytes=1_000_000))
+
+    assert response.status_code == status
+    assert text in response.json()["message"]
+
+
+def test_a_compressed_request_is_accepted_with_parameters_of_the_media_type(tmp_path: Path) -> None:
+    body = gzip.compress(json.dumps(log_request("zipped")).encode())
+    headers = {"content-type": "Application/JSON; charset=utf-8", "content-encoding": "gzip"}
+
+    async def work(client: httpx.AsyncClient) -> Any:
+        await client.post("/v1/logs", content=body, headers=headers)
+        return (await client.get("/api/v1/logs", params={"wait": "30"})).json()
+
+    assert [item["body"] for item in run(tmp_path, work)["items"]] == ["zipped"]
+
+
+def test_an_empty_protobuf_request_has_an_empty_response(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/v1/metrics", headers={"content-type": "application/x-protobuf"})
+
+    response = run(tmp_path, work)
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-type"] == "application/x-protobuf"
+
+
+def test_rejected_records_are_reported(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await sent(client, "traces", trace_request("a", trace="00" * 16))
+
+    assert run(tmp_path, work).json()["partialSuccess"]["rejectedSpans"] == "1"
+
+
+def test_a_full_store_asks_the_client_to_send_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise QueueFullError("disk is full")
+
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        monkeypatch.setattr(Store, "add", full)
+        return await sent(client, "logs", log_request("x"))
+
+    response = run(tmp_path, work)
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert response.json() == {"message": "disk is full"}
+
+
+def test_the_health_has_the_problem_of_the_store(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("/health")
+
+    assert run(tmp_path, work).json() == {"status": "ok", "problem": ""}
