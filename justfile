@@ -33,9 +33,10 @@ fix:
 up *services:
     infra runtime up {{services}}
 
-# the example and its tests
+# the examples and their tests
 example:
     cd examples/orders && python -m pytest
+    cd examples/shop-events && python -m pytest
 
 # the benchmarks, all or some: `just bench cold_start --rounds 5`
 bench *args:

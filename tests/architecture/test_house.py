@@ -25,12 +25,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PACKAGES = {"infra_runtime", "infra_openapi", "infra_cli", "pytest_infra"}
 #: requirement → import name, if the two differ
 IMPORTED_AS = {
+    "aio-pika": "aio_pika",
     "confluent-kafka": "confluent_kafka",
     "pytest-xprocess": "xprocess",
     "python-dotenv": "dotenv",
     "nats-py": "nats",
+    "opentelemetry-api": "opentelemetry",
     "opentelemetry-proto": "opentelemetry",
     "paho-mqtt": "paho",
+    "prometheus-client": "prometheus_client",
     "protobuf": "google",
     "pyyaml": "yaml",
     "pydantic-settings": "pydantic_settings",

@@ -51,7 +51,7 @@ def _kind_of_module(module: str) -> list[str]:
     return [modules[module] for module in following if module in modules]
 
 
-#: file → a name in the configuration of its server, or a key of every service, that is also the name of a kind
+#: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
 OTHER_MEANING = {"traefik.py": "prometheus", "mapping.py": "telemetry"}
 
 

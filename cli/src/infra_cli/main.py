@@ -70,6 +70,8 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "capsule": "infra_cli.commands.dev.capsule",
         "api-check": "infra_cli.commands.dev.api_check",
         "api-snapshot": "infra_cli.commands.dev.api_snapshot",
+        "jwt": "infra_cli.commands.dev.jwt",
+        "audit": "infra_cli.commands.dev.audit",
     },
 }
 GROUPS = {
@@ -78,7 +80,7 @@ GROUPS = {
     "bin": "Install the executables of services, without root and without Docker.",
     "cache": "Inspect and clean the prepared data that all stacks of a user share.",
     "export": "Write the stack as files for other programs, such as Docker Compose.",
-    "dev": "Check the machine, failure reports of tests, and OpenAPI documents.",
+    "dev": "Check the machine, failure reports of tests, OpenAPI documents, tokens and audit logs.",
 }
 #: command outside of the groups → module
 SINGLE_COMMANDS: Mapping[str, str] = {"tools": "infra_cli.commands.tools"}

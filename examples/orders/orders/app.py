@@ -1,71 +1,135 @@
-"""The HTTP API: `POST /orders`, `GET /orders/ID`, `GET /health`."""
+"""The HTTP API: `POST /orders`, `GET /orders/ID` and `GET /orders/last`.
+
+The middleware of `infra_runtime.web` adds `/health`, `/ready` and `/metrics`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import structlog
+from prometheus_client import Counter
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from valkey.asyncio import Valkey
 
-from orders.store import Store, open_store
+from infra_runtime import web
+from orders.store import Store
+
+#: the permissions of each role
+ROLES = {"clerk": ["orders:write", "orders:read"], "reader": ["orders:read"]}
+
+log = structlog.get_logger("orders")
+
+
+class InvalidOrderError(ValueError):
+    """The body of a request is not an order."""
+
+
+class OrderNotFoundError(LookupError):
+    """No order has this id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """What a request needs."""
+
+    store: Store
+    audit: web.AuditLog
+    placed: Counter
 
 
 async def place(request: Request) -> Response:
-    """Place an order."""
-    try:
-        order_fields = _order_fields(await request.json())
-    except ValueError as error:
-        return JSONResponse({"error": str(error)}, status_code=422)
-    order = await _store(request).place(**order_fields)
+    """Place an order, and record in the audit log which actor has placed it."""
+    actor, shop = web.require("orders:write"), _shop(request)
+    order = await shop.store.place(**_order_fields(await request.body()))
+    await shop.audit.record("order.placed", actor=actor.id, order=order.id)
+    shop.placed.inc()
+    web.session()["last"] = order.id
+    log.info("order_placed", order=order.id, quantity=order.quantity)
     return JSONResponse(asdict(order), status_code=201, headers={"Location": f"/orders/{order.id}"})
 
 
 async def show(request: Request) -> Response:
     """Return an order; the header `X-Cache` is `hit` if it was read from the cache."""
-    order, cached = await _store(request).find(request.path_params["id"])
+    web.require("orders:read")
+    return await _order(request, request.path_params["id"])
+
+
+async def show_last(request: Request) -> Response:
+    """Return the order that was placed last in the session of the browser."""
+    web.require("orders:read")
+    last = web.session().get("last")
+    if last is None:
+        raise OrderNotFoundError("this session has no order")
+    return await _order(request, uuid.UUID(str(last)))
+
+
+async def _order(request: Request, order_id: uuid.UUID) -> Response:
+    order, cached = await _shop(request).store.find(order_id)
     if order is None:
-        return JSONResponse({"error": "order not found"}, status_code=404)
+        raise OrderNotFoundError(f"the order {order_id} does not exist")
     return JSONResponse(asdict(order), headers={"X-Cache": "hit" if cached else "miss"})
 
 
-async def health(_: Request) -> Response:
-    """Return 200; requests are accepted only after all connections are open."""
-    return PlainTextResponse("ok")
-
-
-def _order_fields(body: Any) -> dict[str, Any]:
-    match body:
+def _order_fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    match fields:
         case {"customer": str(customer), "item": str(item), "quantity": int(quantity)} if (
             customer and item and 0 < quantity < 1_000_000
         ):
             return {"customer": customer, "item": item, "quantity": quantity}
-    raise ValueError("an order needs a customer, an item and a quantity above 0")
+    raise InvalidOrderError("an order needs a customer, an item and a quantity above 0")
 
 
-def _store(request: Request) -> Store:
-    store: Store = request.state.store
-    return store
+def _shop(request: Request) -> Shop:
+    shop: Shop = request.app.state.shop
+    return shop
 
 
-@asynccontextmanager
-async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Store]]:
-    """Open the connections at the start and close them at the end."""
-    urls = (os.environ[name] for name in ("DATABASE_URL", "NATS_URL", "VALKEY_URL"))
-    async with open_store(*urls) as store:
-        yield {"store": store}
+def create_app() -> web.Application:
+    """Return the application with its middleware; the settings are the variables `WEB_…`."""
+    settings = web.WebSettings(version="1.0")
+    metrics = web.Metrics(prefix="shop")
+    cache = Valkey.from_url(os.environ["VALKEY_URL"])
+    store = Store(os.environ["DATABASE_URL"], os.environ["NATS_URL"], cache, metrics)
+    shop = Shop(
+        store=store,
+        audit=web.AuditLog.from_settings(settings),
+        placed=metrics.counter("orders_placed", "Orders that were placed."),
+    )
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with store:
+            yield
 
-app = Starlette(
-    routes=[
-        Route("/orders", place, methods=["POST"]),
-        Route("/orders/{id:uuid}", show),
-        Route("/health", health),
-    ],
-    lifespan=lifespan,
-)
+    app = Starlette(
+        routes=[
+            Route("/orders", place, methods=["POST"]),
+            Route("/orders/last", show_last),
+            Route("/orders/{id:uuid}", show),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.shop = shop
+    return web.application(
+        app,
+        settings,
+        checks=store.checks,
+        roles=ROLES,
+        statuses={InvalidOrderError: 422, OrderNotFoundError: 404},
+        storage=web.ValkeyStorage(cache),
+        metrics=metrics,
+    )

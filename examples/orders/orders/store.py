@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
-import nats
-from nats.js import JetStreamContext
+from nats.aio.client import Client as Broker
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from valkey.asyncio import Valkey
+
+from infra_runtime.web import Metrics
 
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection]
 
@@ -37,21 +37,44 @@ class Order:
 
 
 class Store:
-    """Write and read orders in all three services."""
+    """Write and read orders in all three services, which are connected in an `async with` block."""
 
-    def __init__(self, pool: Pool, stream: JetStreamContext, cache: Valkey) -> None:
-        self._pool, self._stream, self._cache = pool, stream, cache
+    def __init__(self, database_url: str, nats_url: str, cache: Valkey, metrics: Metrics) -> None:
+        self._pool: Pool = Pool(database_url, open=False)
+        self._broker, self._nats_url = Broker(), nats_url
+        self._cache, self._metrics = cache, metrics
+
+    async def __aenter__(self) -> Self:
+        """Connect to the services, and create the stream if it does not exist."""
+        await self._broker.connect(self._nats_url)
+        await self._broker.jetstream().add_stream(name=STREAM, subjects=["orders.>"])
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._pool.close()
+        await self._cache.aclose()
+        await self._broker.close()
+
+    @property
+    def checks(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """Functions that raise an exception if a service does not answer."""
+        return {"postgres": self._check_database, "nats": self._broker.flush, "valkey": self._check_cache}
 
     async def place(self, *, customer: str, item: str, quantity: int) -> Order:
         """Store an order. The row is committed only after the stream has stored the event."""
         order = Order(id=str(uuid.uuid4()), customer=customer, item=item, quantity=quantity)
-        async with self._pool.connection() as connection:
-            await connection.execute(
-                "insert into orders (id, customer, item, quantity) values (%s, %s, %s, %s)",
-                [order.id, order.customer, order.item, order.quantity],
-            )
-            # With this id the stream ignores a second copy, which is sent if the acknowledgement was lost.
-            await self._stream.publish(PLACED, order.to_json().encode(), headers={"Nats-Msg-Id": order.id})
+        with self._metrics.query("insert_order"):
+            async with self._pool.connection() as connection:
+                await connection.execute(
+                    "insert into orders (id, customer, item, quantity) values (%s, %s, %s, %s)",
+                    [order.id, order.customer, order.item, order.quantity],
+                )
+                # With this id the stream ignores a second copy, which is sent if the answer was lost.
+                await self._broker.jetstream().publish(
+                    PLACED, order.to_json().encode(), headers={"Nats-Msg-Id": order.id}
+                )
         await self._cache_order(order)
         return order
 
@@ -59,11 +82,12 @@ class Store:
         """Return the order, and whether it was read from the cache."""
         if (copy := await self._cache.get(_key(str(order_id)))) is not None:
             return Order(**json.loads(copy)), True
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                "select customer, item, quantity from orders where id = %s", [order_id]
-            )
-            row = await cursor.fetchone()
+        with self._metrics.query("find_order"):
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    "select customer, item, quantity from orders where id = %s", [order_id]
+                )
+                row = await cursor.fetchone()
         if row is None:
             return None, False
         order = Order(id=str(order_id), customer=row[0], item=row[1], quantity=row[2])
@@ -73,21 +97,13 @@ class Store:
     async def _cache_order(self, order: Order) -> None:
         await self._cache.set(_key(order.id), order.to_json(), ex=CACHE_SECONDS)
 
+    async def _check_database(self) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute("select 1")
+
+    async def _check_cache(self) -> None:
+        await self._cache.get("health")
+
 
 def _key(order_id: str) -> str:
     return f"order:{order_id}"
-
-
-@asynccontextmanager
-async def open_store(database_url: str, nats_url: str, valkey_url: str) -> AsyncIterator[Store]:
-    """Connect to the three services, and create the stream if it does not exist."""
-    broker = await nats.connect(nats_url)
-    cache = Valkey.from_url(valkey_url)
-    try:
-        stream = broker.jetstream()
-        await stream.add_stream(name=STREAM, subjects=["orders.>"])
-        async with Pool(database_url, open=False) as pool:
-            yield Store(pool, stream, cache)
-    finally:
-        await cache.aclose()
-        await broker.close()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import nats
@@ -13,13 +16,31 @@ import pytest
 from valkey.asyncio import Valkey
 
 import infra_runtime as infra
+from infra_runtime import web
+from infra_runtime.web import audit
 
 ORDER = {"customer": "Ada", "item": "tea", "quantity": 3}
+STACK_FILE = Path(__file__).parent.parent / "infra.toml"
+VARIABLES = tomllib.loads(STACK_FILE.read_text(encoding="utf-8"))["services"]["api"]["env"]
+
+
+def bearer(*roles: str) -> dict[str, str]:
+    """Return the header with the token of a user who has these roles."""
+    tokens = web.Tokens(web.Keys.from_secret(VARIABLES["WEB_JWT_SECRET"]), issuer="app", audience="app")
+    return {"Authorization": f"Bearer {tokens.issue(web.Actor(id='ada', roles=frozenset(roles))).access}"}
+
+
+def audit_entry(log: Path, request_id: str) -> dict[str, Any]:
+    """Verify the audit log, and return the entry of a request."""
+    audit.verify(log, key=VARIABLES["WEB_AUDIT_KEY"])
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    (entry,) = [entry for entry in entries if entry["request"] == request_id]
+    return dict(entry)
 
 
 @pytest.fixture
 async def http(infra_stack: infra.Stack) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=infra_stack.caddy.url) as client:
+    async with httpx.AsyncClient(base_url=infra_stack.caddy.url, headers=bearer("clerk")) as client:
         yield client
 
 
@@ -61,6 +82,24 @@ async def test_an_order_is_read_from_the_cache_or_from_the_database(
     assert cached.json() == uncached.json() == response.json()
 
 
+async def test_the_session_contains_the_last_order(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/orders/last")).status_code == 404
+
+    placed = await http.post("/orders", json=ORDER)
+
+    assert (await http.get("/orders/last")).json() == placed.json()
+
+
+async def test_an_order_is_counted_and_is_in_the_audit_log(
+    http: httpx.AsyncClient, infra_stack: infra.Stack
+) -> None:
+    placed = await http.post("/orders", json=ORDER)
+
+    assert "shop_orders_placed_total" in (await http.get("/metrics")).text
+    entry = audit_entry(infra_stack.api.data / "audit.jsonl", placed.headers["X-Request-ID"])
+    assert (entry["actor"], entry["details"]) == ("ada", {"order": placed.json()["id"]})
+
+
 @pytest.mark.infra_exclusive("api")
 async def test_an_order_survives_a_restart_of_the_service(
     http: httpx.AsyncClient, infra_stack: infra.Stack
@@ -77,7 +116,15 @@ async def test_an_invalid_order_is_rejected(http: httpx.AsyncClient, change: dic
     response = await http.post("/orders", json={**ORDER, **change})
 
     assert response.status_code == 422
-    assert "quantity above 0" in response.json()["error"]
+    assert "quantity above 0" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (bearer("reader"), 403)])
+async def test_only_a_clerk_can_place_an_order(
+    infra_stack: infra.Stack, headers: dict[str, str], status: int
+) -> None:
+    async with httpx.AsyncClient(base_url=infra_stack.caddy.url, headers=headers) as client:
+        assert (await client.post("/orders", json=ORDER)).status_code == status
 
 
 async def test_an_unknown_order_is_not_found(http: httpx.AsyncClient) -> None:

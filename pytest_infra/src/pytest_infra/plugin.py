@@ -88,6 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", variants.MARKER)
     config.addinivalue_line("markers", variants.ISOLATION_MARKER)
+    config.addinivalue_line("markers", variants.PARAMETERS_MARKER)
     config.addinivalue_line("markers", CHAOS_MARKER)
     config.addinivalue_line("markers", EXCLUSIVE_MARKER)
     if not hasattr(config, "workerinput"):

@@ -126,7 +126,10 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
         with registry.unit(
             service,
             request.node.nodeid,
-            {name: values[fixture] for name, fixture in parameters.items()},
+            {
+                **{name: values[fixture] for name, fixture in parameters.items()},
+                **variants.parameters(request, service),
+            },
             shared=variants.shared(request, service),
             variant=variants.marked(request, service),
         ) as endpoint:

@@ -177,5 +177,7 @@ class UnitRegistry:
 
 
 def _hashable(value: Any) -> Hashable:
-    """Return a list, and the lists in it, as tuples; other values are unchanged."""
+    """Return lists and tables, and those in them, as tuples; other values are unchanged."""
+    if isinstance(value, Mapping):
+        return tuple((key, _hashable(item)) for key, item in value.items())
     return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import pytest
 
@@ -17,6 +17,10 @@ MARKER = (
 ISOLATION_MARKER = (
     "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated; it has priority over the "
     "ini value infra_isolation (pytest-infra)"
+)
+PARAMETERS_MARKER = (
+    "infra_parameters(service, **parameters): the parameters of the units of a service in these tests, such "
+    "as migrations; they have priority over the fixtures of the parameters (pytest-infra)"
 )
 
 
@@ -72,6 +76,15 @@ def marked(request: pytest.FixtureRequest, service: str) -> str:
                     pytest.fail(f"the marker `infra_isolation`: {problem}", pytrace=False)
                 return str(variant)
     return ""
+
+
+def parameters(request: pytest.FixtureRequest, service: str) -> dict[str, Any]:
+    """Return the parameters in a test's markers `infra_parameters` for a service; the nearest marker wins."""
+    chosen: dict[str, Any] = {}
+    for mark in request.node.iter_markers("infra_parameters"):
+        if service in mark.args:
+            chosen = {**mark.kwargs, **chosen}
+    return chosen
 
 
 def _problem(config: pytest.Config, service: str, variant: object) -> str:

@@ -219,6 +219,14 @@ KINDS: Mapping[str, Kind] = {
             summary="groups the alerts of Prometheus and sends them (Alertmanager)",
             ports={"http": 9093},
         ),
+        Kind(
+            name="rabbitmq",
+            summary="a broker with exchanges and queues (RabbitMQ; AMQP 0-9-1)",
+            ports={"amqp": 5672, "management": 15672},
+            protocols=("amqp",),
+            # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
+            variables={"CLOUDAMQP_URL": "url"},
+        ),
     )
 }
 
@@ -230,7 +238,7 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
-    "messaging": ("nats", "mosquitto", "kafka"),
+    "messaging": ("nats", "mosquitto", "kafka", "rabbitmq"),
     "observability": (
         "prometheus",
         "alertmanager",

@@ -63,7 +63,7 @@ def test_the_profile_minimal_has_nats_and_postgres(project: Project) -> None:
 
 
 def test_the_profile_messaging_has_the_servers_of_messages(project: Project) -> None:
-    assert project.names(profile="messaging") == ["nats", "mosquitto", "kafka"]
+    assert project.names(profile="messaging") == ["nats", "mosquitto", "kafka", "rabbitmq"]
 
 
 def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack(project: Project) -> None:

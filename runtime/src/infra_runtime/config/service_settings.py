@@ -150,7 +150,7 @@ def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
         return []
     try:
         executable = locate(
-            entry.binaries[0],
+            entry.executables(declaration.table(name))[0],
             setting=binary_setting(declaration, name),
             project=declaration.request.root,
         )

@@ -14,6 +14,7 @@ from infra_cli.completion import complete_services
 from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
 from infra_runtime.config.masking import masked_copy
+from infra_runtime.errors import InfraError, NoStackError
 
 if TYPE_CHECKING:
     from infra_runtime.messages import Binding
@@ -36,7 +37,9 @@ def command(
 ) -> None:
     """Show the services that `infra runtime up` would start, in dependency order; secrets are masked.
 
-    No service is started.
+    No service is started. If the stack is running and the plan declares content of a service, such as
+    queues, a line for each difference follows: `+` is missing in the service, `~` has other attributes there,
+    and `-` is only there.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
     local processes and for containers. The executables of the services do not have to be installed.
@@ -60,14 +63,42 @@ def command(
         for name, binding in bindings.services.items():
             _print(name, _bound(binding))
         return
-    plan = masked_copy(target.resolve(*services, profile=profile, executables=False).plan)
+    resolved = target.resolve(*services, profile=profile, executables=False).plan
+    plan = masked_copy(resolved)
     if as_json:
         output.say_json(plan.to_json())
         return
     ports = "fixed ports" if plan.ports == "fixed" else "ports chosen at start"
     output.say(f"environment {plan.environment}, {ports}, project folder {plan.root}")
+    differences = _differences(target, resolved)
     for spec in plan.services:
         _print(spec.name, _symbolic(spec, plan))
+        for line in differences.get(spec.name, ()):
+            output.say(f"  {line}")
+
+
+def _differences(target: Target, plan: Plan) -> dict[str, list[str]]:
+    """Return service → differences between what the plan declares and the running service.
+
+    The result is empty if the stack is not running. Only some kinds declare content, such as queues.
+    """
+    from infra_runtime import attach
+    from infra_runtime.catalogue import entry
+
+    try:
+        with attach(target.paths().data, lease=False) as stack:
+            endpoints = stack.endpoints()
+    except NoStackError:
+        return {}
+    differences = {}
+    for spec in plan.services:
+        compare = entry(spec.kind).compare if spec.kind else None
+        if compare and spec.name in endpoints:
+            try:
+                differences[spec.name] = [*compare(spec, endpoints[spec.name])]
+            except (OSError, InfraError) as error:
+                output.note(f"{spec.name} cannot be compared with the plan: {error}")
+    return differences
 
 
 def _print(name: str, rows: dict[str, str]) -> None:

@@ -1,0 +1,196 @@
+"""RabbitMQ: a virtual host with its own user for each test, created before the test needs it.
+
+One request of the HTTP API imports the definitions of a unit: virtual host, user, permissions and topology. A
+virtual host is never used again for another test.
+
+Source: RabbitMQ documentation, "Virtual Hosts", "Passwords" and "Management Plugin", permissions of tags.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from infra_runtime.amqp.management import Management
+from infra_runtime.amqp.topology import Topology
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import ConfigurationError
+from pytest_infra.isolation.owner import Owner
+from pytest_infra.isolation.pool import Pool
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.kit_context import KitContext
+from pytest_infra.notes import Notes
+
+#: the beginning of the name of a test's virtual host, which is also the name of its user
+PREFIX = "test-"
+#: the tag of a virtual host that must not be deleted
+KEPT = "infra-kept"
+#: the file with the process id of the server, in its data folder
+PID_FILE = "server.pid"
+
+
+class Vhost(Unit):
+    """A virtual host for one test; `url` contains its user, who has access only to this virtual host."""
+
+    def __init__(self, server: Endpoint, name: str, label: str, password: str, topology: str) -> None:
+        own = {"user": name, "password": password, "vhost": name, "topology": topology}
+        url = f"amqp://{name}:{password}@{server.host}:{server.port}/{name}"
+        super().__init__(server, name, label, url=url, **own)
+        #: the endpoint of the server, whose user is its administrator
+        self.server = server
+
+
+def read(value: Any, root: Path, where: str) -> str:
+    """Return a topology as JSON; empty for the topology of the stack file.
+
+    `value` is a table, a `Topology`, or the path of a TOML file relative to `root`. Raises
+    `ConfigurationError` if it is not a topology.
+    """
+    if value is None or value == "":
+        return ""
+    if isinstance(value, Topology):
+        return value.model_dump_json(exclude_unset=True)
+    try:
+        table = value if isinstance(value, Mapping) else tomllib.loads((root / str(value)).read_text("utf-8"))
+        return Topology.model_validate(table).model_dump_json(exclude_unset=True)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigurationError("\n".join(problems), where=where) from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{value}: {error}", where=where) from None
+
+
+def connect(server: Endpoint) -> Management:
+    """Return a connection to the HTTP API of a server as its administrator."""
+    return Management(server.host, server.ports["management"], server["user"], server["password"])
+
+
+def units(context: KitContext) -> Vhosts:
+    """Return the object that provides isolation units (virtual hosts) with one topology."""
+    return Vhosts(context)
+
+
+class Vhosts:
+    """The virtual hosts of tests, with one topology."""
+
+    def __init__(self, context: KitContext) -> None:
+        self._server, self._stops = context.endpoint, context.stops
+        self._start_number = _start_number(self._server)
+        self._topology = context.parameters["topology"] or self._server["topology"]
+        topology = Topology.model_validate_json(self._topology)
+        self._factory = VhostFactory(self._server, context.owner, topology)
+        report = Notes.of(context.config).add_message
+        self._pool = Pool(self._factory, self._server.name, report=report)
+        for name in unkept(self._server):
+            if not context.owner.alive(owner_of(name)):
+                self._pool.give_back(name)
+
+    def acquire(self, label: str) -> Unit:
+        """Return a new virtual host with a new user."""
+        # After a restart of the server, its data may be those of an older snapshot.
+        if (start_number := _start_number(self._server)) != self._start_number:
+            self._start_number = start_number
+            self._pool.renew()
+        name = self._pool.take()
+        return Vhost(self._server, name, label, self._factory.passwords[name], self._topology)
+
+    def release(self, unit: Unit) -> None:
+        """Delete the virtual host of a test in the background; a unit with `keep` is kept instead."""
+        if unit.keep:
+            with connect(self._server) as management:
+                management.set_tags(unit.id, KEPT)
+        else:
+            self._pool.give_back(unit.id)
+
+    def close(self) -> list[str]:
+        """Delete all virtual hosts of this process, unless the server stops now and its data are removed."""
+        return self._pool.close(remove=not self._stops())
+
+
+class VhostFactory:
+    """A factory that creates and deletes virtual hosts with their users, in the pool's thread."""
+
+    def __init__(self, server: Endpoint, owner: Owner, topology: Topology) -> None:
+        self._owner, self._topology = owner, topology
+        self._management = connect(server)
+        #: name of a virtual host and its user → the password of the user
+        self.passwords: dict[str, str] = {}
+
+    def make(self) -> str:
+        """Create a virtual host with the topology, and its user; return the name of both."""
+        name, password = PREFIX + self._owner.name().replace("_", "-"), secrets.token_hex(16)
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        try:
+            self._management.apply(
+                {
+                    "vhosts": [{"name": name}],
+                    "users": [_user(name, password)],
+                    "permissions": [{"user": name, "vhost": name, **everything}],
+                    **self._topology.definitions(name),
+                }
+            )
+        except Exception:
+            self.remove(name)
+            raise
+        self.passwords[name] = password
+        return name
+
+    def reset(self, name: str) -> str | None:  # noqa: ARG002 - the interface of a factory
+        """Return None: a virtual host that a test has used is deleted."""
+        return None
+
+    def remove(self, name: str) -> None:
+        """Delete a virtual host, which closes its connections, and its user."""
+        self._management.delete_vhost(name)
+        self._management.delete_user(name)
+        self.passwords.pop(name, None)
+
+    def close(self) -> None:
+        """Close the connection to the server; the next call of a method opens a new connection."""
+        self._management.close()
+
+
+def _user(name: str, password: str) -> dict[str, str]:
+    """Return the definition of a user, who can use the HTTP API for their virtual host.
+
+    The hash is that of the server: four bytes of salt, and the SHA-256 of salt and password.
+    """
+    salt = secrets.token_bytes(4)
+    digest = hashlib.sha256(salt + password.encode()).digest()
+    return {
+        "name": name,
+        "password_hash": base64.b64encode(salt + digest).decode(),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": "policymaker",
+    }
+
+
+def unkept(server: Endpoint) -> list[str]:
+    """Return the names of all tests' virtual hosts in a server, without those that were kept."""
+    with connect(server) as management:
+        vhosts = management.vhosts()
+    return [
+        name
+        for name, vhost in vhosts.items()
+        if name.startswith(PREFIX) and KEPT not in vhost.get("tags", ())
+    ]
+
+
+def owner_of(vhost: str) -> str:
+    """Return the token of the process that created a test's virtual host, from its name."""
+    return vhost.removeprefix(PREFIX).partition("-")[0]
+
+
+def _start_number(server: Endpoint) -> int:
+    """Return a number that differs for each start of the server, to detect a restart."""
+    with contextlib.suppress(OSError):
+        return (server.data / PID_FILE).stat().st_mtime_ns
+    return 0

@@ -1,0 +1,248 @@
+"""A topology: exchanges, queues and bindings as data, and the definitions that a server imports.
+
+A declaration is expanded without a server: a queue with `dead_letters` gets a queue `QUEUE.dead` behind the
+exchange `dead-letters`, and each delay of `retries` gets one exchange and one queue, such as `retry.2s`, for
+all queues. A message in a retry queue expires after the delay, and the default exchange routes it by its
+routing key back to the queue that it came from.
+
+Sources: RabbitMQ documentation, "Dead Letter Exchanges", "Time-To-Live and Expiration" and "Definition Export
+and Import"; AMQP 0-9-1, 3.1.3 "Exchange types".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+#: the exchange to which servers route rejected messages, and the ending of the queues behind it
+DEAD_LETTERS, DEAD = "dead-letters", ".dead"
+#: the beginning of the names of the exchanges and queues in which messages wait for their next attempt
+RETRY = "retry."
+
+#: name of the kind of entry → entries, in the format of the server
+Definitions: TypeAlias = dict[str, list[dict[str, Any]]]
+#: Names of AMQP can contain other characters; these need no escapes in URLs and configuration files.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$")]
+Delay = Annotated[float, Field(gt=0, le=86400)]
+#: values of the optional arguments of exchanges and queues, such as `x-max-length`
+Arguments: TypeAlias = Mapping[str, bool | int | float | str]
+
+
+def _keys(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _bindings(value: Any) -> Any:
+    """Return exchange → routing keys; a name or a list of names is a binding without a routing key."""
+    names = (value,) if isinstance(value, str) else value
+    return dict.fromkeys(names, ("",)) if isinstance(names, (list, tuple)) else value
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exchange(_Table):
+    """An exchange of the topology."""
+
+    type: Literal["direct", "fanout", "headers", "topic"] = "topic"
+    durable: bool = True
+    arguments: Arguments = {}
+
+
+class Queue(_Table):
+    """A queue of the topology: its bindings, and the rules for messages that a consumer cannot handle."""
+
+    #: exchange → routing keys; for exchanges without routing keys, the name of an exchange or a list of names
+    bind: Annotated[
+        Mapping[Name, Annotated[tuple[str, ...], BeforeValidator(_keys)]], BeforeValidator(_bindings)
+    ] = {}
+    durable: bool = True
+    #: whether rejected and expired messages are routed to the queue `QUEUE.dead`
+    dead_letters: bool = True
+    #: seconds before the second, third, … attempt to handle a message
+    retries: Annotated[tuple[Delay, ...], Field(max_length=20)] = (1, 2, 4)
+    #: messages that a consumer gets before it has acknowledged the first of them
+    prefetch: Annotated[int, Field(ge=1, le=65535)] = 10
+    #: seconds after which a message expires
+    ttl: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
+    #: further arguments, such as `x-max-length`
+    arguments: Arguments = {}
+
+
+class Topology(_Table):
+    """The exchanges and queues of one virtual host."""
+
+    exchanges: Mapping[Name, Exchange] = {}
+    queues: Mapping[Name, Queue] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Topology:
+        for problem in _problems(self):
+            raise ValueError(problem)
+        return self
+
+    def definitions(self, vhost: str) -> Definitions:
+        """Return the exchanges, queues and bindings of this topology in the format of the server."""
+        listed = {"exchanges": _exchanges(self), "queues": _queues(self), "bindings": _all_bindings(self)}
+        return {kind: [{"vhost": vhost, **entry} for entry in entries] for kind, entries in listed.items()}
+
+
+def retry_name(delay: float) -> str:
+    """Return the name of the exchange and the queue in which messages wait for this number of seconds."""
+    return f"{RETRY}{delay:g}s"
+
+
+def _problems(topology: Topology) -> Iterator[str]:
+    for name in topology.exchanges:
+        if name == DEAD_LETTERS or name.startswith((RETRY, "amq.")):
+            yield f"the name of the exchange {name!r} is reserved; choose another one"
+    for name, queue in topology.queues.items():
+        if name.startswith((RETRY, "amq.")) or name.removesuffix(DEAD) in topology.queues.keys() - {name}:
+            yield f"the name of the queue {name!r} is reserved; choose another one"
+        for exchange, keys in queue.bind.items():
+            declared = topology.exchanges.get(exchange)
+            if declared is None and not exchange.startswith("amq."):
+                known = ", ".join(topology.exchanges) or "none"
+                yield f"{name} is bound to {exchange!r}, which is not declared (declared exchanges: {known})"
+            if declared and declared.type in {"direct", "topic"} and "" in keys:
+                yield (
+                    f"{name} is bound to {exchange}, a {declared.type} exchange, without a routing key; "
+                    f'write bind = {{ {exchange} = "KEY" }}'
+                )
+        for argument in queue.arguments.keys() & _FIELD_OF.keys():
+            yield f"{name} has the argument {argument}; use the key `{_FIELD_OF[argument]}` instead"
+
+
+#: argument → the field from which it is made
+_FIELD_OF = {
+    "x-dead-letter-exchange": "dead_letters",
+    "x-dead-letter-routing-key": "dead_letters",
+    "x-message-ttl": "ttl",
+}
+
+
+def _delays(topology: Topology) -> list[float]:
+    return sorted({delay for queue in topology.queues.values() for delay in queue.retries})
+
+
+def _dead(topology: Topology) -> list[str]:
+    """Return the names of the queues that have a queue for dead letters."""
+    return [name for name, queue in topology.queues.items() if queue.dead_letters]
+
+
+def _exchanges(topology: Topology) -> list[dict[str, Any]]:
+    retries = [_exchange(retry_name(delay), "fanout") for delay in _delays(topology)]
+    dead = [_exchange(DEAD_LETTERS, "direct")] if _dead(topology) else []
+    declared = [
+        _exchange(name, exchange.type, durable=exchange.durable, arguments=exchange.arguments)
+        for name, exchange in topology.exchanges.items()
+    ]
+    return [*declared, *dead, *retries]
+
+
+def _exchange(
+    name: str, type_: str, *, durable: bool = True, arguments: Arguments | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": type_,
+        "durable": durable,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": dict(arguments or {}),
+    }
+
+
+def _queues(topology: Topology) -> list[dict[str, Any]]:
+    declared = [
+        _queue(name, durable=queue.durable, arguments=_arguments(name, queue))
+        for name, queue in topology.queues.items()
+    ]
+    dead = [_queue(f"{name}{DEAD}") for name in _dead(topology)]
+    retries = [
+        # Without a routing key: the default exchange gets that of the message, the name of its queue.
+        _queue(
+            retry_name(delay),
+            arguments={"x-message-ttl": _milliseconds(delay), "x-dead-letter-exchange": ""},
+        )
+        for delay in _delays(topology)
+    ]
+    return [*declared, *dead, *retries]
+
+
+def _queue(name: str, *, durable: bool = True, arguments: Arguments | None = None) -> dict[str, Any]:
+    return {"name": name, "durable": durable, "auto_delete": False, "arguments": dict(arguments or {})}
+
+
+def _arguments(name: str, queue: Queue) -> dict[str, Any]:
+    dead = {"x-dead-letter-exchange": DEAD_LETTERS, "x-dead-letter-routing-key": name}
+    ttl = {} if queue.ttl is None else {"x-message-ttl": _milliseconds(queue.ttl)}
+    return {**(dead if queue.dead_letters else {}), **ttl, **queue.arguments}
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(round(seconds * 1000), 1)
+
+
+def _all_bindings(topology: Topology) -> list[dict[str, Any]]:
+    declared = [
+        _binding(exchange, name, key)
+        for name, queue in topology.queues.items()
+        for exchange, keys in queue.bind.items()
+        for key in keys
+    ]
+    dead = [_binding(DEAD_LETTERS, f"{name}{DEAD}", name) for name in _dead(topology)]
+    names = [retry_name(delay) for delay in _delays(topology)]
+    return [*declared, *dead, *(_binding(name, name, "") for name in names)]
+
+
+def _binding(exchange: str, queue: str, key: str) -> dict[str, Any]:
+    return {
+        "source": exchange,
+        "destination": queue,
+        "destination_type": "queue",
+        "routing_key": key,
+        "arguments": {},
+    }
+
+
+def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], vhost: str) -> list[str]:
+    """Return a line for each difference between the definitions of a topology and those of a server.
+
+    A line begins with `+` for an entry that the server lacks, with `~` for one that has other attributes in
+    the server, and with `-` for one that only the server has.
+    """
+    lines: list[str] = []
+    for kind in ("exchanges", "queues", "bindings"):
+        left, right = (_by_name(kind, definitions.get(kind, ()), vhost) for definitions in (wanted, actual))
+        lines += [f"+ {name}" for name in left.keys() - right.keys()]
+        lines += [f"- {name}" for name in right.keys() - left.keys()]
+        for name in left.keys() & right.keys():
+            lines += _changes(name, left[name], right[name])
+    return sorted(lines, key=lambda line: (line[2:], line[0]))
+
+
+def _by_name(kind: str, entries: Iterable[Mapping[str, Any]], vhost: str) -> dict[str, Mapping[str, Any]]:
+    """Return a readable name → entry, for the entries of a virtual host."""
+    named = {}
+    for entry in entries:
+        if entry.get("vhost", vhost) == vhost:
+            if kind == "bindings":
+                key = f" ({entry['routing_key']})" if entry["routing_key"] else ""
+                name = f"binding {entry['source']} → {entry['destination']}{key}"
+            else:
+                name = f"{kind.removesuffix('s')} {entry['name']}"
+            named[name] = entry
+    return named
+
+
+def _changes(name: str, wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
+    changes = [
+        f"{key} {actual.get(key)} instead of {wanted[key]}"
+        for key in ("type", "durable", "arguments")
+        if key in wanted and wanted[key] != actual.get(key)
+    ]
+    return [f"~ {name}: {', '.join(changes)}"] if changes else []

@@ -1,0 +1,201 @@
+"""Start RabbitMQ of Debian's packages with `erlexec`, without the shell scripts of the packages and `epmd`.
+
+`python -m infra_runtime.rabbitmq_server ERLEXEC DATA PLUGIN…` replaces itself by the server, whose
+configuration is `advanced.config` and, if it exists, `rabbitmq.conf` in the folder DATA. With `--seed` before
+the other arguments, it starts a server without listeners, stops it, and leaves only the folder `mnesia`, with
+neither users nor virtual hosts.
+
+The server loads the modules of all applications that it finds, which takes most of the time of a start.
+Therefore the folder `plugins` has links to the applications of the enabled plugins only.
+
+Sources: erl(1), "Flags" and "Emulator Flags"; erts, `erlexec.c`; the kernel application's documentation,
+`kernel(6)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+NODE = "rabbit@localhost"
+#: the folder with the tables of users, queues and messages, below the data folder
+MNESIA = "mnesia"
+#: the configuration of the server whose tables become the seed
+_SEED_CONFIG = "[{rabbit, [{tcp_listeners, []}]}].\n"
+#: Removes the user and the virtual host that the first start creates, and stops the server. A later start
+#: creates them again, because the tables are empty, with the password of its stack.
+_SEED_END = (
+    "[rabbit_auth_backend_internal:delete_user(User, <<>>) "
+    "|| User <- [proplists:get_value(user, U) || U <- rabbit_auth_backend_internal:list_users()]], "
+    "[rabbit_vhost:delete(Name, <<>>) || Name <- rabbit_vhost:list_names()], init:stop()."
+)
+#: seconds for the start and the stop of the server whose tables become the seed
+PATIENCE = 120.0
+#: applications that the server uses although no application depends on them
+_UNDECLARED = ("rabbit", "rabbitmq_prelaunch", "cuttlefish", "sysmon_handler")
+
+
+def main(arguments: list[str]) -> None:
+    """Replace this process by the server, or make the seed if the first argument is `--seed`."""
+    if arguments[0] == "--seed":
+        erlexec, data, *plugins = arguments[1:]
+        make_seed(Path(erlexec), Path(data), plugins)
+        return
+    erlexec, data, *plugins = arguments
+    argv, env = prepared(Path(erlexec), Path(data), plugins)
+    os.execve(erlexec, argv, env)  # noqa: S606 - without a shell, the server has this pid
+
+
+def prepared(erlexec: Path, data: Path, plugins: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Write the list of plugins and the folder with their links; return command line and environment."""
+    root = installation(erlexec)
+    installed = applications(root)
+    enabled = sorted(set(plugins))
+    _write(data / "enabled_plugins", f"[{','.join(enabled)}].\n")
+    _link(data / "plugins", needed((*_UNDECLARED, *enabled), installed))
+    (data / "home").mkdir(mode=0o700, exist_ok=True)
+    return command(erlexec), environment(erlexec, root, data)
+
+
+def command(erlexec: Path) -> list[str]:
+    """Return the command line: the flags of the emulator, and those of the applications."""
+    return [
+        str(erlexec),
+        *("-noinput", "-boot", "start_sasl", "-s", "rabbit", "boot"),
+        # The schedulers sleep instead of spinning when there is nothing to do.
+        *("+W", "w", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
+        # The node has a name, because the folder of the tables contains it, but listens for no other node.
+        *("-sname", NODE, "-dist_listen", "false", "-start_epmd", "false", "-erl_epmd_port", "25672"),
+        *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
+        *("-kernel", "prevent_overlapping_partitions", "false"),
+        *("-syslog", "logger", "[]", "-syslog", "syslog_error_logger", "false"),
+    ]
+
+
+def environment(erlexec: Path, root: Path, data: Path) -> dict[str, str]:
+    """Return the variables of the server; they replace those with the same names of this process."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
+    }
+    own = {
+        "ROOTDIR": str(root / "usr/lib/erlang"),
+        # The folder of the scripts that start the programs of the packages with their libraries.
+        "BINDIR": str(erlexec.parent),
+        "EMU": "beam",
+        "PROGNAME": "erl",
+        "HOME": str(data / "home"),
+        "ERL_LIBS": str(data / "plugins"),
+        "ERL_CRASH_DUMP_SECONDS": "0",
+        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_HOME": str(data / "home"),
+        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(data / "advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(data / "none"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(data / "generated"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+        "RABBITMQ_PLUGINS_DIR": str(data / "plugins"),
+        "RABBITMQ_PLUGINS_EXPAND_DIR": str(data / "expanded"),
+        "RABBITMQ_MNESIA_BASE": str(data / MNESIA),
+        "RABBITMQ_LOG_BASE": str(data),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(data / "server.pid"),
+    }
+    return {**inherited, **own}
+
+
+def installation(erlexec: Path) -> Path:
+    """Return the folder in which the packages are unpacked; it contains `usr/lib/erlang`.
+
+    `erlexec` is a script in `launch/METHOD/` of the store, or the program in its package. Raises `SystemExit`
+    if neither has such a folder.
+    """
+    real = erlexec.resolve()
+    for folder in (real.parents[2] / "root", *real.parents):
+        if (folder / "usr/lib/erlang").is_dir():
+            return folder
+    sys.exit(f"{erlexec} does not belong to unpacked packages of Debian; run `infra bin install rabbitmq`")
+
+
+def applications(root: Path) -> Mapping[str, Path]:
+    """Return application → folder for the applications of RabbitMQ. Raises `SystemExit` without any."""
+    folders = sorted((root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/plugins/*/ebin"))
+    if not folders:
+        sys.exit(f"{root} contains no applications of RabbitMQ; run `infra bin install rabbitmq`")
+    return {folder.parent.name.rpartition("-")[0]: folder.parent for folder in folders}
+
+
+def needed(names: Iterable[str], installed: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the folders of applications and of those that they depend on; the others are part of Erlang.
+
+    Raises `SystemExit` for a plugin that is not installed.
+    """
+    names = list(names)
+    if missing := [name for name in names if name not in installed and name not in _UNDECLARED]:
+        plugins = ", ".join(sorted(name for name in installed if name.startswith("rabbitmq_")))
+        sys.exit(f"unknown plugins: {', '.join(missing)}; installed are: {plugins}")
+    found: dict[str, Path] = {}
+    waiting = [name for name in names if name in installed]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = installed[name]
+            waiting += [other for other in _dependencies(name, installed[name]) if other in installed]
+    return found
+
+
+def _dependencies(name: str, folder: Path) -> list[str]:
+    """Return the applications in the list `applications` of an application's file. Source: app(4)."""
+    text = (folder / "ebin" / f"{name}.app").read_text(encoding="utf-8")
+    match = re.search(r"\{\s*applications\s*,\s*\[([^\]]*)\]", text)
+    return re.findall(r"[a-z][a-z0-9_]*", match[1]) if match else []
+
+
+def _link(folder: Path, targets: Mapping[str, Path]) -> None:
+    """Fill a folder with links. The packages can have moved since the last start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    for target in targets.values():
+        (folder / target.name).symlink_to(target)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def make_seed(erlexec: Path, data: Path, plugins: Iterable[str]) -> None:
+    """Start and stop a server, and remove all its files except the tables.
+
+    Raises `SystemExit` with the end of its output if it fails.
+    """
+    _write(data / "advanced.config", _SEED_CONFIG)
+    # The plugin with the pages listens; the one with its data has feature flags, which are stored.
+    argv, env = prepared(
+        erlexec, data, {name.replace("_management", "_management_agent") for name in plugins}
+    )
+    try:
+        done = subprocess.run(
+            [*argv, "-eval", _SEED_END],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        sys.exit(f"the server did not stop within {PATIENCE:g} s: {(error.output or b'')[-2000:]!r}")
+    if done.returncode != 0 or not (data / MNESIA).is_dir():
+        sys.exit((done.stdout + done.stderr)[-2000:] or f"the server exited with {done.returncode}")
+    for path in data.iterdir():
+        if path.name != MNESIA:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,181 @@
+"""RabbitMQ with its management plugin; exchanges and queues can be declared as data.
+
+Sources: RabbitMQ documentation, "Configuration", "Definition Export and Import", "Management Plugin", "URI
+Specification"; for the container docker-library/rabbitmq, `Dockerfile` and `10-defaults.conf`: without
+settings, the account `guest` with the password `guest` is accepted from all addresses.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra_runtime.amqp.management import Management
+from infra_runtime.amqp.topology import Topology, differences
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.rabbitmq_server import NODE
+from infra_runtime.spec import (
+    Container,
+    Exchange,
+    Expect,
+    LengthPrefix,
+    Remove,
+    Run,
+    Secret,
+    Seed,
+    Send,
+    ServiceSpec,
+    StopStep,
+    WriteFile,
+)
+
+IMAGE = "rabbitmq:4.1.4-management"
+_CONTAINER_FOLDER = "/etc/rabbitmq"
+USER, VHOST = "infra", "/"
+#: the plugin whose HTTP API creates the virtual hosts of tests
+MANAGEMENT = "rabbitmq_management"
+
+_PORTS = KINDS["rabbitmq"].ports
+
+
+class RabbitmqPorts(Ports):
+    amqp: Port = _PORTS["amqp"]
+    management: Port = _PORTS["management"]
+
+
+class RabbitmqSettings(ServiceSettings):
+    ports: RabbitmqPorts = RabbitmqPorts()
+    #: whether the server is stopped in order; if false, it is killed
+    durable: bool = True
+    #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
+    topology: Topology = Topology()
+    #: plugins in addition to the one for management, such as `rabbitmq_stomp`
+    plugins: Words = ()
+    #: lines of `rabbitmq.conf`, such as `heartbeat = "30"`
+    options: Mapping[str, str] = {}
+
+
+#: Source: AMQP 0-9-1 specification, 4.2.3 "General Frame Format" and `connection.start`
+PROTOCOL = Exchange(
+    port="amqp",
+    steps=(
+        Send(text="AMQP\\0\\0\\x09\\x01"),
+        Expect(until=LengthPrefix(at=3, extra=8), at=7, prefixes=("\\0\\x0a\\0\\x0a",)),
+    ),
+)
+
+
+def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of a RabbitMQ server, which imports the topology before it accepts connections."""
+    start = ("${bin.python}", "-P", "-m", "infra_runtime.rabbitmq_server")
+    plugins = (MANAGEMENT, *settings.plugins)
+    options = "".join(f"{name} = {value}\n" for name, value in settings.options.items())
+    topology = settings.topology.model_dump_json(exclude_unset=True)
+    return ServiceSpec(
+        name="rabbitmq",
+        command=(*start, "${bin.rabbitmq-erlexec}", "${data}", *plugins),
+        env=settings.env,
+        prepare=(
+            Seed(
+                into="${data}",
+                steps=(Run(command=(*start, "--seed", "${bin.rabbitmq-erlexec}", "${out}", MANAGEMENT)),),
+            ),
+            Secret(path="${data}/password.secret"),
+            Secret(path="${data}/cookie.secret"),
+            WriteFile(path="${data}/home/.erlang.cookie", text="${secret.cookie}", mode=0o400),
+            WriteFile(path="${data}/advanced.config", text=_CONFIG, json=True),
+            WriteFile(path="${data}/rabbitmq.conf", text=options)
+            if options
+            else Remove(path="${data}/rabbitmq.conf"),
+            WriteFile(
+                path="${data}/definitions.json",
+                text=json.dumps(_definitions(settings.topology, USER, "${secret.password}")),
+                json=True,
+            ),
+        ),
+        ports=settings.port_map(),
+        ready=PROTOCOL,
+        exports={
+            "url": f"amqp://{USER}:${{secret.password}}@${{host}}:${{port.amqp}}/%2F",
+            "host": "${host}",
+            "port": "${port.amqp}",
+            "user": USER,
+            "password": "${secret.password}",
+            "vhost": VHOST,
+            "management_url": "http://${host}:${port.management}",
+            "topology": topology,
+        },
+        needs=settings.needs,
+        start_timeout=max(settings.start_timeout, 60.0),
+        # The management plugin waits some seconds for its connections.
+        stop=(StopStep(seconds=30.0, group=False),)
+        if settings.durable
+        else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
+        restart=settings.restart,
+        container=Container(
+            image=settings.image or IMAGE,
+            # The command of the image; an empty command would remove it.
+            command=("rabbitmq-server",),
+            # The tables belong to a node, and by default each container has another name of its node.
+            env={"RABBITMQ_NODENAME": NODE, **settings.env},
+            files={
+                f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,
+                f"{_CONTAINER_FOLDER}/definitions.json": json.dumps(
+                    _definitions(settings.topology, "guest", "guest")
+                ),
+            },
+            exports={
+                "url": "amqp://guest:guest@${host}:${port.amqp}/%2F",
+                "user": "guest",
+                "password": "guest",
+            },
+            data="/var/lib/rabbitmq",
+            ports={"amqp": 5672, "management": 15672},
+            health=("rabbitmq-diagnostics", "-q", "check_port_connectivity"),
+        ),
+    )
+
+
+#: Terms of Erlang: the format `rabbitmq.conf` would be translated first, which takes some tenths of a second.
+_CONFIG = """\
+[{rabbit, [
+  {tcp_listeners, [{"${host}", ${port.amqp}}]},
+  {load_definitions, "${data}/definitions.json"},
+  {log, [{console, [{enabled, true}]}, {file, [{file, false}]}]}]},
+ {rabbitmq_management, [{tcp_config, [{ip, "${host}"}, {port, ${port.management}}]}]}].
+"""
+_CONTAINER_CONFIG = f"load_definitions = {_CONTAINER_FOLDER}/definitions.json\n"
+
+
+def _definitions(topology: Topology, user: str, password: str) -> dict[str, Any]:
+    """Return what the server creates at each start if it is missing: user, virtual host and topology."""
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "users": [{"name": user, "password": password, "tags": "administrator"}],
+        "vhosts": [{"name": VHOST}],
+        "permissions": [{"user": user, "vhost": VHOST, **everything}],
+        **topology.definitions(VHOST),
+    }
+
+
+def compare(spec: ServiceSpec, exports: Mapping[str, str]) -> Iterable[str]:
+    """Return a line for each difference between the topology in a spec and that of the running server."""
+    port = int(exports["management_url"].rpartition(":")[2])
+    wanted = Topology.model_validate_json(spec.exports["topology"]).definitions(VHOST)
+    with Management(exports["host"], port, exports["user"], exports["password"]) as management:
+        return differences(wanted, management.definitions(VHOST), VHOST)
+
+
+ENTRY = Entry(
+    settings=RabbitmqSettings,
+    make=rabbitmq,
+    binaries=(Binary(name="rabbitmq-erlexec"),),
+    defaults={"test": {"durable": False}},
+    protocols={"amqp": PROTOCOL},
+    compare=compare,
+)

@@ -1,0 +1,98 @@
+"""Alerting: failed requests are reported, at most once per interval for each kind of failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+import structlog
+
+from infra_runtime.value import frozen
+from infra_runtime.web import context
+from infra_runtime.web.asgi import REQUESTS, Application, Receive, ResponseProgress, Scope, Send
+
+log = structlog.get_logger("infra.web")
+#: the number of kinds of failures whose last alert is remembered
+MAX_KINDS = 1000
+
+
+@frozen
+class Alert:
+    """A failed request, and the number of failures of this kind since the last alert."""
+
+    #: the class of the exception, such as `KeyError`, or the status, such as `status 503`
+    failure: str
+    method: str
+    path: str
+    count: int
+    request_id: str
+    correlation_id: str
+
+
+async def log_alert(alert: Alert) -> None:
+    """Write an alert to the log, with the level `critical`."""
+    log.critical("alert", **asdict(alert))
+
+
+class Alerting:
+    """Reports requests that end with an exception, a status from 500, or a cancellation.
+
+    `notify` runs in a task beside the request, so that a slow receiver of alerts does not delay a response.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        notify: Callable[[Alert], Awaitable[None]] = log_alert,
+        interval: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.app = app
+        self._notify, self._interval, self._clock = notify, interval, clock
+        #: kind of failure → time of the last alert, and failures since then
+        self._last: dict[str, tuple[float, int]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application."""
+        if scope["type"] not in REQUESTS:
+            await self.app(scope, receive, send)
+            return
+        response = ResponseProgress(send)
+        try:
+            await self.app(scope, receive, response.send)
+        except BaseException as error:
+            self._report(type(error).__name__, scope)
+            raise
+        if response.status >= 500:
+            self._report(f"status {response.status}", scope)
+
+    def _report(self, failure: str, scope: Scope) -> None:
+        now = self._clock()
+        last, count = self._last.get(failure, (float("-inf"), 0))
+        if now - last < self._interval:
+            self._last[failure] = last, count + 1
+            return
+        if len(self._last) >= MAX_KINDS:
+            self._last.clear()
+        self._last[failure] = now, 0
+        alert = Alert(
+            failure=failure,
+            method=scope.get("method", "WEBSOCKET"),
+            path=scope["path"],
+            count=count + 1,
+            request_id=context.request_id.get(),
+            correlation_id=context.correlation_id.get(),
+        )
+        task = asyncio.get_running_loop().create_task(self._send(alert))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, alert: Alert) -> None:
+        try:
+            await self._notify(alert)
+        except Exception:
+            log.exception("alert_not_sent", failure=alert.failure)

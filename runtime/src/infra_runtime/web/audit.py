@@ -1,0 +1,228 @@
+"""An audit log whose entries are chained by hashes, so that later changes are found.
+
+The log has one JSON object per line. Each entry contains its number, the hash of the previous entry and its
+own hash. The file `NAME.head` beside the log contains the number and the hash of the last entry, so that a
+truncated log is found, too. With a key, the hashes are HMACs, which a program without the key cannot create.
+
+This module uses the standard library only, so that `infra dev audit verify` needs no extra.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from infra_runtime.errors import ConfigurationError, IntegrityError
+from infra_runtime.value import frozen
+from infra_runtime.web.context import request_id
+
+if TYPE_CHECKING:
+    from infra_runtime.web.settings import WebSettings
+
+#: the hash before the first entry
+ORIGIN = "0" * 64
+#: bytes of the longest entry
+MAX_ENTRY = 65_536
+
+
+class AuditError(IntegrityError):
+    """The error that an audit log was changed; `line` is the number of the first wrong line."""
+
+    def __init__(self, path: str, line: int, reason: str) -> None:
+        super().__init__(path, f"line {line}: {reason}", "The entries before this line are unchanged.")
+        self.args = (path, line, reason)
+        self.line = line
+
+
+@frozen
+class Head:
+    """The number of entries of an audit log, and the hash of the last entry."""
+
+    entries: int
+    hash: str
+
+
+class AuditLog:
+    """Appends entries to an audit log, which several processes may write."""
+
+    def __init__(self, path: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
+        self.path, self._key, self._clock = path, key.encode(), clock
+        self._lock = threading.Lock()
+        #: the last entry, and the size of the file after it; another process may have written since then
+        self._last, self._size = Head(entries=0, hash=ORIGIN), -1
+
+    @classmethod
+    def from_settings(cls, settings: WebSettings) -> Self:
+        """Return the audit log of the settings; raise `ConfigurationError` if they name no file."""
+        if settings.audit_file is None:
+            hint = "The page docs/reference/web.md describes the settings."
+            raise ConfigurationError("the file of the audit log is not set", "WEB_AUDIT_FILE", hint)
+        key = settings.audit_key
+        return cls(settings.audit_file, key=key.get_secret_value() if key else "")
+
+    async def record(self, action: str, *, actor: str = "", **details: object) -> None:
+        """Append an entry; return when it is on the disk."""
+        await asyncio.to_thread(self.append, action, actor=actor, **details)
+
+    def append(self, action: str, *, actor: str = "", **details: object) -> Head:
+        """Append an entry, and return the new head. Values that are not JSON are stored as text."""
+        with self._lock, self._opened() as descriptor:
+            last = self._last_entry(descriptor)
+            fields = {
+                "number": last.entries + 1,
+                "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds"),
+                "actor": actor,
+                "action": action,
+                "request": request_id.get(),
+                "details": json.loads(json.dumps(details, default=str)),
+                "previous": last.hash,
+            }
+            head = Head(entries=last.entries + 1, hash=digest(fields, self._key))
+            line = json.dumps({**fields, "hash": head.hash}, ensure_ascii=True).encode() + b"\n"
+            if len(line) > MAX_ENTRY:
+                raise ValueError(f"the entry has {len(line)} bytes, but at most {MAX_ENTRY} are possible")
+            _write_all(descriptor, line)
+            os.fsync(descriptor)
+            _write_head(self.path, head)
+            self._last, self._size = head, os.fstat(descriptor).st_size
+            return head
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Open the file for one entry, and lock it against other processes."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _last_entry(self, descriptor: int) -> Head:
+        """Return the number and hash of the last entry, which another process may have written.
+
+        A line without its end, which a crash has left, is removed: its writer did not get a confirmation.
+        """
+        size = os.fstat(descriptor).st_size
+        if size == self._size:
+            return self._last
+        start = max(0, size - 2 * MAX_ENTRY)
+        tail = os.pread(descriptor, size - start, start)
+        complete = tail[: tail.rfind(b"\n") + 1]
+        recorded = read_head(self.path)
+        last = Head(entries=0, hash=ORIGIN)
+        if complete or start:
+            line = complete.rstrip(b"\n").rpartition(b"\n")[2]
+            entry = _parsed(self.path, recorded.entries if recorded else 1, line, self._key)
+            last = Head(entries=entry["number"], hash=entry["hash"])
+        if recorded:
+            _compare(self.path, last, recorded)
+        elif last.entries > 1:  # a crash can only have prevented the first write of the head
+            raise _missing_head(self.path, last)
+        if len(complete) < len(tail):
+            os.ftruncate(descriptor, start + len(complete))
+        return last
+
+
+def verify(path: Path, *, key: str = "", head: str = "") -> Head:
+    """Return the head of an unchanged audit log; raise `AuditError` with the first wrong line otherwise.
+
+    `head` is the hash of an entry that was stored elsewhere: the log must contain this entry. It is the only
+    protection against a program that has the key and replaces both the log and the file `NAME.head`.
+    """
+    last, found = Head(entries=0, hash=ORIGIN), not head
+    with path.open("rb") as file:
+        # Entries that are written after this moment are not read, so that the check does not block a writer.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        size, recorded = os.fstat(file.fileno()).st_size, read_head(path)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        while file.tell() < size and (line := file.readline(MAX_ENTRY + 1)):
+            number = last.entries + 1
+            if not line.endswith(b"\n"):
+                raise AuditError(str(path), number, "the line is too long, or its end is missing")
+            entry = _parsed(path, number, line, key.encode())
+            if entry["number"] != number:
+                reason = f"the entry has the number {entry['number']}: entries were removed, added or moved"
+                raise AuditError(str(path), number, reason)
+            if entry["previous"] != last.hash:
+                raise AuditError(str(path), number, "the hash of the previous entry differs: it was replaced")
+            last = Head(entries=number, hash=entry["hash"])
+            if recorded and recorded.entries == number:
+                _compare(path, last, recorded)
+            found = found or last.hash == head
+    if recorded:
+        _compare(path, last, recorded)
+    elif last.entries:
+        raise _missing_head(path, last)
+    if not found:
+        raise AuditError(str(path), last.entries + 1, f"the log does not contain the entry {head}")
+    return last
+
+
+def digest(fields: Mapping[str, Any], key: bytes) -> str:
+    """Return the hash of an entry without its field `hash`: HMAC-SHA-256 with a key, else SHA-256."""
+    content = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hmac.new(key, content, hashlib.sha256).hexdigest() if key else hashlib.sha256(content).hexdigest()
+
+
+def read_head(path: Path) -> Head | None:
+    """Return the content of the file `NAME.head` of an audit log; None if the file is missing."""
+    try:
+        text = _head_path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    entries, _, last = text.strip().partition(" ")
+    if not entries.isdigit() or len(last) != 64:
+        raise AuditError(str(_head_path(path)), 1, "the line is not a number and a hash")
+    return Head(entries=int(entries), hash=last)
+
+
+def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+        fields = {name: value for name, value in entry.items() if name != "hash"}
+        is_entry = type(entry["number"]) is int and entry["previous"].__class__ is str
+        is_unchanged = is_entry and hmac.compare_digest(str(entry["hash"]), digest(fields, key))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise AuditError(str(path), number, "the line is not an entry") from None
+    if not is_unchanged:
+        raise AuditError(str(path), number, "the entry was changed, or its key is another one")
+    return dict(entry)
+
+
+def _compare(path: Path, last: Head, recorded: Head) -> None:
+    """Raise `AuditError` if the last entry that was read contradicts the file `NAME.head`."""
+    if recorded.entries > last.entries:
+        reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
+        raise AuditError(str(path), last.entries + 1, reason)
+    if recorded.entries == last.entries and recorded.hash != last.hash:
+        raise AuditError(str(path), last.entries, f"the hash differs from the file {_head_path(path).name}")
+
+
+def _missing_head(path: Path, last: Head) -> AuditError:
+    return AuditError(str(path), last.entries + 1, f"the file {_head_path(path).name} is missing")
+
+
+def _head_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.head")
+
+
+def _write_head(path: Path, head: Head) -> None:
+    temporary = path.with_name(f"{path.name}.head.new")
+    temporary.write_text(f"{head.entries} {head.hash}\n", encoding="utf-8")
+    temporary.replace(_head_path(path))
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

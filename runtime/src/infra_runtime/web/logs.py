@@ -1,0 +1,210 @@
+"""Structured logs: JSON or lines for a terminal, and the middleware that logs each request.
+
+The records of the standard library's loggers have the same format. Each record has the ids of its request.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+from typing import Any, Literal, TextIO, TypeAlias
+
+import structlog
+from structlog.types import EventDict, Processor
+
+from infra_runtime.redaction import MASK, is_secret_name, masked_text
+from infra_runtime.web import context
+from infra_runtime.web.asgi import (
+    REQUESTS,
+    Application,
+    Receive,
+    ResponseProgress,
+    Scope,
+    Send,
+    client_address,
+    local_path,
+)
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+#: paths that programs request every few seconds; their requests are logged with the level `debug`
+QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+#: the longest text in a record; the rest is cut
+MAX_TEXT = 4096
+#: the depth up to which nested values are cleaned; deeper values are replaced by `…`
+MAX_DEPTH = 6
+
+log = structlog.get_logger("infra.web")
+
+#: characters that start a new line, control a terminal or change the direction of the text, and surrogates,
+#: which UTF-8 cannot encode
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def configure_logging(
+    *, level: Level = "info", style: Literal["json", "console"] = "json", file: Path | None = None
+) -> None:
+    """Write the records of structlog and of the standard library to standard output or to a file.
+
+    The file is opened again after a rotation by another program. A second call replaces the handler of the
+    first call. `set_level` changes the level at run time.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _add_ids,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        clean,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=repr)
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=file is None and sys.stdout.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the traceback is a text already
+        )
+    )
+    handler = WatchedFileHandler(file, encoding="utf-8") if file else StandardOutputHandler()
+    handler.set_name(__name__)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    remove_handler()
+    logging.getLogger().addHandler(handler)
+    # uvicorn has its own handlers. Its lines about requests are left out, because `Logger` writes a record.
+    for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = propagates
+    set_level(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+class StandardOutputHandler(logging.StreamHandler[TextIO]):
+    """Writes to the present `sys.stdout`, because pytest replaces and closes the stream of each test."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override] # as in the standard library's handler of last resort
+        """The stream."""
+        return sys.stdout
+
+
+def remove_handler() -> None:
+    """Remove the handler of `configure_logging`, and close its file."""
+    root = logging.getLogger()
+    for handler in [existing for existing in root.handlers if existing.get_name() == __name__]:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def set_level(level: Level) -> None:
+    """Change the level from which records are written; this has an effect on all loggers immediately."""
+    logging.getLogger().setLevel(level.upper())
+
+
+def current_level() -> str:
+    """Return the level from which records are written."""
+    return logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
+
+
+def _add_ids(_logger: object, _method: str, event: EventDict) -> EventDict:
+    return {**context.ids(), **event}
+
+
+def clean(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Return a record in which control characters are escaped, secrets are masked, and long texts are cut.
+
+    A traceback keeps its line breaks; each of its lines is indented, so that a line in the text of an
+    exception cannot look like a record.
+    """
+    internal = {name: value for name, value in event.items() if name.startswith("_")}
+    traceback = event.get("exception")
+    cleaned = {
+        _escaped(name): _clean_value(name, value, 0)
+        for name, value in event.items()
+        if name not in internal and name != "exception"
+    }
+    if traceback is not None:
+        lines = masked_text(str(traceback)).split("\n")
+        cleaned["exception"] = "\n".join(f"    {_escaped(line)}" for line in lines)
+    return {**internal, **cleaned}
+
+
+def _clean_value(name: str, value: Any, depth: int) -> Any:
+    if is_secret_name(name) and value is not None:
+        return MASK
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == MAX_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        items = [(str(key), item) for key, item in value.items()]
+        return {_escaped(key): _clean_value(key, item, depth + 1) for key, item in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean_value("", item, depth + 1) for item in value]
+    text = masked_text(value if isinstance(value, str) else repr(value))
+    return _escaped(text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…")
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class Logger:
+    """Logs each request when it ends: method, path, status, duration in seconds, and bytes of the response.
+
+    The query and the headers are not logged, because they may contain secrets.
+    """
+
+    def __init__(self, app: Application, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application."""
+        if scope["type"] not in REQUESTS:
+            await self.app(scope, receive, send)
+            return
+        response = ResponseProgress(send)
+        began = self._clock()
+        outcome = "failed"
+        try:
+            await self.app(scope, receive, response.send)
+            outcome = "done"
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            failed = outcome != "done" or response.status >= 500
+            usual = logging.DEBUG if local_path(scope) in QUIET_PATHS else logging.INFO
+            log.log(
+                logging.ERROR if failed else usual,
+                "request",
+                method=scope.get("method", "WEBSOCKET"),
+                path=scope["path"],
+                status=response.status,
+                outcome=outcome,
+                seconds=round(self._clock() - began, 6),
+                bytes=response.size,
+                client=client_address(scope),
+            )

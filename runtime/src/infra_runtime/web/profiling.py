@@ -1,0 +1,63 @@
+"""Profiles of the running process: the time of functions on the event loop, and allocated memory.
+
+One profile is recorded at a time, because the interpreter has one profiler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import io
+import pstats
+import tracemalloc
+
+from infra_runtime.web.problems import ProblemError
+
+#: the number of functions, or of lines of code, in a profile
+LINES = 40
+#: the longest profile in seconds
+LONGEST = 20.0
+
+_recording = asyncio.Lock()
+
+
+async def cpu_profile(seconds: float) -> str:
+    """Return the functions that took the most time on the event loop's thread within these seconds."""
+    _require_idle(seconds)
+    async with _recording:
+        profiler = cProfile.Profile()
+        try:
+            profiler.enable()
+        except ValueError:  # Python 3.12 and later refuse a second profiler, such as that of a debugger
+            raise ProblemError(409, "another profiler is active") from None
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            profiler.disable()
+    text = io.StringIO()
+    pstats.Stats(profiler, stream=text).sort_stats("cumulative").print_stats(LINES)
+    return text.getvalue()
+
+
+async def memory_profile(seconds: float) -> str:
+    """Return the lines of code whose allocations grew the most within these seconds."""
+    _require_idle(seconds)
+    async with _recording:
+        was_tracing = tracemalloc.is_tracing()
+        if not was_tracing:
+            tracemalloc.start()
+        try:
+            before = tracemalloc.take_snapshot()
+            await asyncio.sleep(seconds)
+            after = tracemalloc.take_snapshot()
+        finally:
+            if not was_tracing:
+                tracemalloc.stop()
+    return "".join(f"{line}\n" for line in after.compare_to(before, "lineno")[:LINES])
+
+
+def _require_idle(seconds: float) -> None:
+    if not 0 < seconds <= LONGEST:
+        raise ProblemError(422, f"`seconds` must be above 0 and at most {LONGEST:g}")
+    if _recording.locked():
+        raise ProblemError(409, "another profile is being recorded")

@@ -1,0 +1,249 @@
+"""JSON web tokens: short access tokens, refresh tokens that are used once, and their revocation.
+
+Sources: RFC 7519; RFC 8725, JSON Web Token Best Current Practices; RFC 9700, section 4.14 (refresh tokens).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self, TypeAlias
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.value import frozen
+from infra_runtime.web.access import Actor, ActorKind
+from infra_runtime.web.problems import ProblemError
+from infra_runtime.web.settings import WebSettings
+from infra_runtime.web.storage import MemoryStorage, Storage
+
+Use: TypeAlias = Literal["access", "refresh"]
+
+#: algorithm → the class of its key; `none` is not an algorithm
+KEY_CLASSES: dict[str, type[OctKey | RSAKey | ECKey | OKPKey]] = {
+    **dict.fromkeys(("HS256", "HS384", "HS512"), OctKey),
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAKey),
+    **dict.fromkeys(("ES256", "ES384", "ES512"), ECKey),
+    "Ed25519": OKPKey,
+}
+#: the length of the shortest secret. Source: RFC 7518, section 3.2
+SHORTEST_SECRET = 32
+#: a longer token is refused before it is decoded
+MAX_LENGTH = 8192
+#: seconds by which the clocks of two machines may differ
+LEEWAY = 10
+_ESSENTIAL: jwt.ClaimsOption = {"essential": True}
+
+
+class TokenError(ProblemError):
+    """The error that a token is invalid; the client gets 401 without the reason, which is in `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(401, "the token is invalid", {"www-authenticate": 'Bearer error="invalid_token"'})
+        self.args = (reason,)
+        self.reason = reason
+
+
+@frozen
+class TokenPair:
+    """An access token, and the refresh token that can be exchanged once for a new pair."""
+
+    access: str
+    refresh: str
+
+
+@frozen
+class Keys:
+    """The algorithms that a token may have, the key that verifies it, and the key that signs new tokens.
+
+    All algorithms have the same class of key, so that a public key is never used as the secret of HS256.
+    """
+
+    algorithms: tuple[str, ...]
+    verifying: Key
+    #: None: this program only verifies tokens
+    signing: Key | None
+
+    @classmethod
+    def from_secret(cls, secret: str, algorithms: Sequence[str] = ("HS256",)) -> Self:
+        """Return keys from a secret of at least 32 bytes, for HS256, HS384 and HS512."""
+        _key_class(algorithms, {OctKey})
+        if len(secret.encode()) < SHORTEST_SECRET:
+            raise _invalid(f"the secret has fewer than {SHORTEST_SECRET} bytes", "WEB_JWT_SECRET")
+        if "-----BEGIN" in secret:
+            raise _invalid("the secret is a PEM file", "WEB_JWT_SECRET")
+        key = OctKey.import_key(secret)
+        return cls(algorithms=tuple(algorithms), verifying=key, signing=key)
+
+    @classmethod
+    def from_pem(cls, algorithms: Sequence[str], *, private: str = "", public: str = "") -> Self:
+        """Return keys from PEM texts; the public key is a part of the private key."""
+        key_class = _key_class(algorithms, {RSAKey, ECKey, OKPKey})
+        try:
+            signing = key_class.import_key(private) if private else None
+            verifying = key_class.import_key(public) if public else signing
+        except (JoseError, ValueError, TypeError) as error:
+            raise _invalid(f"the key cannot be read: {type(error).__name__}", "WEB_JWT_…_KEY") from None
+        if verifying is None:
+            raise _invalid("a private or a public key is missing", "WEB_JWT_PUBLIC_KEY")
+        if signing is not None and not signing.is_private:
+            raise _invalid("the key is a public key", "WEB_JWT_PRIVATE_KEY")
+        return cls(algorithms=tuple(algorithms), verifying=verifying, signing=signing)
+
+    @classmethod
+    def from_settings(cls, settings: WebSettings) -> Self | None:
+        """Return the keys of the settings; None if the settings contain no key."""
+        secret, private, public = settings.jwt_secret, settings.jwt_private_key, settings.jwt_public_key
+        if secret and (private or public):
+            raise _invalid("a secret and a PEM key are set, but only one is possible", "WEB_JWT_SECRET")
+        if secret:
+            return cls.from_secret(secret.get_secret_value(), settings.jwt_algorithms)
+        if private or public:
+            pem = private.get_secret_value() if private else ""
+            return cls.from_pem(settings.jwt_algorithms, private=pem, public=public or "")
+        return None
+
+
+class Tokens:
+    """Issues, verifies, exchanges and revokes tokens.
+
+    All tokens of one log-in have the same claim `sid`. If a refresh token is used a second time, it was
+    probably stolen, and all tokens of its log-in are revoked. With several processes, the storage must be
+    Valkey, so that all of them share the revoked tokens.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audience: str,
+        access_seconds: int = 900,
+        refresh_seconds: int = 1_209_600,
+        storage: Storage | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._seconds: dict[Use, int] = {"access": access_seconds, "refresh": refresh_seconds}
+        self._storage, self._clock = storage or MemoryStorage(), clock
+
+    @classmethod
+    def from_settings(cls, settings: WebSettings, storage: Storage | None = None) -> Self | None:
+        """Return the tokens of the settings; None if the settings contain no key."""
+        keys = Keys.from_settings(settings)
+        if keys is None:
+            return None
+        return cls(
+            keys,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            access_seconds=settings.jwt_access_seconds,
+            refresh_seconds=settings.jwt_refresh_seconds,
+            storage=storage,
+        )
+
+    def issue(self, actor: Actor, *, login: str = "") -> TokenPair:
+        """Return tokens for an actor; `login` is the claim `sid` of an earlier pair."""
+        login = login or secrets.token_urlsafe(16)
+        return TokenPair(
+            access=self._token("access", actor, login), refresh=self._token("refresh", actor, login)
+        )
+
+    async def verify(self, token: str, use: Use = "access") -> dict[str, Any]:
+        """Return the claims of a valid token that is not revoked, or raise `TokenError`."""
+        claims = self.decode(token, use)
+        for revoked in (claims["jti"], claims["sid"]):
+            if await self._storage.get(f"revoked:{revoked}") is not None:
+                raise TokenError("the token is revoked")
+        return claims
+
+    async def refresh(self, token: str) -> TokenPair:
+        """Return a new pair for a refresh token, which is revoked by this."""
+        claims = self.decode(token, "refresh")
+        if await self._storage.get(f"revoked:{claims['sid']}") is not None:
+            raise TokenError("the log-in is revoked")
+        if not await self._revoke(claims["jti"], claims):
+            await self.revoke_login(claims)
+            raise TokenError("the refresh token was used twice")
+        return self.issue(actor_of(claims), login=claims["sid"])
+
+    async def revoke(self, token: str, use: Use = "access") -> None:
+        """Revoke one token until it expires."""
+        claims = self.decode(token, use)
+        await self._revoke(claims["jti"], claims)
+
+    async def revoke_login(self, claims: dict[str, Any]) -> None:
+        """Revoke all tokens of a log-in, given the claims of one of them."""
+        seconds = max(self._seconds.values()) + LEEWAY
+        await self._storage.put(f"revoked:{claims['sid']}", b"1", seconds)
+
+    def decode(self, token: str, use: Use = "access") -> dict[str, Any]:
+        """Return the claims of a token after all checks except the revocation, or raise `TokenError`."""
+        if len(token) > MAX_LENGTH:
+            raise TokenError(f"the token has more than {MAX_LENGTH} characters")
+        registry = jwt.JWTClaimsRegistry(
+            now=lambda: int(self._clock()),
+            leeway=LEEWAY,
+            iss={"essential": True, "value": self._issuer},
+            aud={"essential": True, "value": self._audience},
+            use={"essential": True, "value": use},
+            **dict.fromkeys(("exp", "iat", "sub", "jti", "sid", "kind"), _ESSENTIAL),
+        )
+        try:
+            decoded = jwt.decode(token, self._keys.verifying, algorithms=list(self._keys.algorithms))
+            registry.validate(decoded.claims)
+            actor_of(decoded.claims)
+        except (JoseError, ValueError, TypeError, RecursionError) as error:
+            raise TokenError(f"{type(error).__name__}: {error}") from None
+        return decoded.claims
+
+    def _token(self, use: Use, actor: Actor, login: str) -> str:
+        if self._keys.signing is None:
+            raise _invalid("new tokens need a private key", "WEB_JWT_PRIVATE_KEY")
+        now = int(self._clock())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": actor.id,
+            "iat": now,
+            "exp": now + self._seconds[use],
+            "jti": secrets.token_urlsafe(16),
+            "sid": login,
+            "use": use,
+            "kind": actor.kind.value,
+            "roles": sorted(actor.roles),
+        }
+        algorithm = self._keys.algorithms[0]
+        return jwt.encode({"alg": algorithm}, claims, self._keys.signing, algorithms=[algorithm])
+
+    async def _revoke(self, name: str, claims: dict[str, Any]) -> bool:
+        seconds = max(1.0, claims["exp"] + LEEWAY - self._clock())
+        return await self._storage.put(f"revoked:{name}", b"1", seconds, only_new=True)
+
+
+def actor_of(claims: dict[str, Any]) -> Actor:
+    """Return the actor in the claims of a token; raise `ValueError` if the claims have another type."""
+    roles = claims.get("roles", [])
+    if not all(isinstance(claims[name], str) for name in ("sub", "jti", "sid")) or not claims["sub"]:
+        raise ValueError("a claim is not a text")
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise ValueError("the claim `roles` is not a list of texts")
+    return Actor(id=claims["sub"], kind=ActorKind(claims["kind"]), roles=frozenset(roles))
+
+
+def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | RSAKey | ECKey | OKPKey]:
+    classes = {KEY_CLASSES.get(algorithm) for algorithm in algorithms}
+    key_class = next(iter(classes), None)
+    if len(classes) != 1 or key_class not in possible or key_class is None:
+        raise _invalid(
+            f"{list(algorithms)} are not algorithms for one key of this type", "WEB_JWT_ALGORITHMS"
+        )
+    return key_class
+
+
+def _invalid(message: str, where: str) -> ConfigurationError:
+    return ConfigurationError(message, where, "The page docs/reference/web.md describes the settings.")
