@@ -149,6 +149,14 @@ def test_processes_of_all_earlier_runs_are_included() -> None:
     assert found.groups == (("/cg/infra-one", "one"),)
 
 
+def test_an_engine_keeps_containers_also_after_a_reboot() -> None:
+    events = [up(boot="another", token="one"), Event(event="spawned", pid=1, engine="/usr/bin/docker")]
+
+    assert traces(events).engines == (("/usr/bin/docker", "one"),)
+    assert traces([*events, up(token="two")]).engines == (("/usr/bin/docker", "one"),)
+    assert not traces([*events, Event(event="down")])
+
+
 def test_pids_of_another_boot_of_the_machine_are_ignored() -> None:
     assert not traces([up(boot="another", token="one"), spawned(1)])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from infra_runtime.binaries import Binary, BinarySearch, locate, search
@@ -10,7 +12,11 @@ from infra_runtime.catalogue import Entry
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.errors import BinaryMissingError
 from infra_runtime.plan import Plan
+from infra_runtime.services.image_service import ENGINE
 from infra_runtime.spec import ServiceSpec, map_texts, rename
+
+#: the variable with the name or the path of the container engine
+ENGINE_VARIABLE = "INFRA_CONTAINER_ENGINE"
 
 
 def binary_setting(declaration: Declaration, service: str) -> str | None:
@@ -52,7 +58,7 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
 
     Raises `BinaryMissingError` if an executable that the plan refers to is missing.
     """
-    available: dict[str, tuple[Binary, str | None]] = {}
+    available: dict[str, tuple[Binary, str | None]] = {ENGINE.name: chosen_engine()}
     for spec in plan.services:
         if spec.kind:
             entry, setting = entries[spec.kind], binary_setting(declaration, spec.name)
@@ -69,9 +75,32 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
             try:
                 locate(binary, setting=setting, project=declaration.request.root)
             except BinaryMissingError as error:
+                if name == ENGINE.name:
+                    raise _engine_missing(plan, error) from None
                 _add_own_recipe(error, binary, declaration)
                 raise
     return tuple(results)
+
+
+def chosen_engine() -> tuple[Binary, str | None]:
+    """Return the container engine to search for: podman or docker, or the one in INFRA_CONTAINER_ENGINE.
+
+    The second value is the path in this variable, if it contains a path instead of a name.
+    """
+    choice = os.environ.get(ENGINE_VARIABLE, "")
+    if "/" in choice:
+        return ENGINE, choice
+    return (replace(ENGINE, aliases=(choice,)) if choice else ENGINE), None
+
+
+def _engine_missing(plan: Plan, error: BinaryMissingError) -> BinaryMissingError:
+    names = ", ".join(spec.name for spec in plan.services if spec.image)
+    missing = BinaryMissingError("podman or docker", "", error.searched, error.problem)
+    missing.hint = (
+        f"A container engine has to run the image of {names}: install podman (`apt-get install podman`) or "
+        f"Docker, or set {ENGINE_VARIABLE} to the path of one of them."
+    )
+    return missing
 
 
 def _add_own_recipe(error: BinaryMissingError, binary: Binary, declaration: Declaration) -> None:

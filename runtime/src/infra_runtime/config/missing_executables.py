@@ -12,6 +12,7 @@ from infra_runtime.binaries.lockfile import Locked
 from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.config import declared_recipes, stack_file
 from infra_runtime.config.request import Resolved
+from infra_runtime.services.image_service import ENGINE
 from infra_runtime.value import frozen
 
 
@@ -55,7 +56,7 @@ def _used(resolved: Resolved) -> Iterator[Binary]:
             # An executable beside another one is part of the same installation.
             yield from (binary.beside or binary for binary in binaries if not binary.optional)
     for name in sorted(resolved.plan.binaries() - known):
-        if "@" not in name:
+        if "@" not in name and name != ENGINE.name:  # no recipe installs a container engine
             yield Binary(name=name)
 
 

@@ -142,9 +142,12 @@ class Traces(NamedTuple):
     groups: tuple[tuple[str, str], ...] = ()
     #: the folder in RAM of the last run, if a reboot has ended this run
     lost: str = ""
+    #: the container engines of the runs, each with the run's token; also of runs before the last boot,
+    #: because an engine keeps its containers
+    engines: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.roots or self.tokens)
+        return bool(self.roots or self.tokens or self.engines)
 
 
 def traces(events: Iterable[Event]) -> Traces:
@@ -155,10 +158,14 @@ def traces(events: Iterable[Event]) -> Traces:
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
     ended: dict[str, str] = {}
-    this_boot, same_boot, lost = boot(), False, ""
+    this_boot, same_boot, lost, token = boot(), False, "", ""
+    engines: dict[tuple[str, str], None] = {}
     for event in events:
+        if event.engine:
+            engines[event.engine, token] = None
         match event.event:
             case "up":
+                token = event.token
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
                 ended = {}  # the new supervisor has removed the former group
@@ -169,10 +176,11 @@ def traces(events: Iterable[Event]) -> Traces:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
+                engines.clear()
                 lost = ""
                 ended, groups = groups, {}
     pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
-    return Traces(roots, tuple(groups), pairs, lost)
+    return Traces(roots, tuple(groups), pairs, lost, tuple(engines))
 
 
 def boot() -> str:
