@@ -3,7 +3,8 @@
 The benchmark measures how long a test waits for its database, and how long 300 tests take.
 `pytest-postgresql`, if it is installed (`benchmarks/requirements.txt`), runs in the same rounds: it clones a
 template and drops the clone for each test, while the test waits. The tests are realistic (40 ms, most of it
-outside the database), or empty, so that no database is ready in time.
+outside the database), or empty, so that no database is ready in time. The comparison of tests that write also
+measures the processor time of pytest and the server, with the data on the disk and in RAM.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 from benchmarks.peers import unprivileged
 from benchmarks.rounds import Measures, Spread, Variant, count, headline, rounds, table
 from benchmarks.stage import PYTEST, project, stage, timed
 from infra_runtime.config.resolve import resolve
+from infra_runtime.host import memory
 
 STACK = 'use = ["postgres"]\n'
+ON_DISK = f"tmpfs = false\n{STACK}"
+#: options without the plugins that only some of the compared sessions use
+ALONE = ("-p", "no:asyncio", "-p", "no:anyio")
+WITHOUT_PEER = (*ALONE, "-p", "no:postgresql", "-p", "no:pytest_postgresql")
+WITHOUT_OURS = (*ALONE, "-p", "no:infra", "-p", "no:xprocess")
 SCHEMA = "".join(f"create table t{n} (id serial primary key, name text unique);\n" for n in range(20))
 #: the seconds that a test takes outside the database
 REALISTIC, EMPTY = 0.04, 0.0
@@ -60,8 +68,8 @@ WRITING_TESTS = """\
 import psycopg, pytest
 
 @pytest.mark.parametrize("number", range({tests}))
-def test_it(postgres, number):
-    with psycopg.connect(postgres.socket_url) as connection:
+def test_it(database, number):
+    with psycopg.connect(database) as connection:
         connection.execute({statement!r})
 """
 #: also records the processor time of pytest and of all processes of the server, since the first test
@@ -83,33 +91,31 @@ def processor():
     return total / os.sysconf("SC_CLK_TCK") + time.process_time()
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef):
+def pytest_fixture_setup(fixturedef, request):
     start = time.perf_counter()
     result = yield
-    if fixturedef.argname == "postgres":
+    if fixturedef.argname in {"postgres", "postgresql"}:
         waits.append(time.perf_counter() - start)
         if not server:
-            pid = (pathlib.Path(result.data) / "cluster" / "postmaster.pid").read_text().split()[0]
-            server.append(pid)
+            server.append((cluster(result, request) / "postmaster.pid").read_text().split()[0])
             began.append(processor())
     return result
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish():
-    with open("waits.json", "w") as file:
-        json.dump({"waits": waits, "processor": processor() - began[0]}, file)
+def pytest_runtest_teardown(nextitem):
+    if nextitem is None:  # pytest-postgresql then stops its server
+        with open("waits.json", "w") as file:
+            json.dump({"waits": waits, "processor": processor() - began[0]}, file)
 """
-OURS = (
-    CLOCK
-    + """
+OURS = """
 @pytest.fixture
 def database(postgres):
     return postgres.socket_url
+
+def cluster(unit, request):
+    return unit.data / "cluster"
 """
-)
-THEIRS = (
-    CLOCK
-    + """
+THEIRS = """
 from pytest_postgresql import factories
 from pathlib import Path
 
@@ -119,8 +125,10 @@ postgresql_proc = factories.postgresql_proc(load=[Path("schema.sql")])
 def database(postgresql):
     info = postgresql.info
     return f"host={info.host} port={info.port} user={info.user} dbname={info.dbname}"
+
+def cluster(unit, request):
+    return Path(request.getfixturevalue("postgresql_proc").datadir)
 """
-)
 
 
 def main() -> None:
@@ -140,13 +148,9 @@ def main() -> None:
         print(
             f"\n{WRITING} tests that write, and tests that create a table: wait, and processor time per test"
         )
-        variants = [
-            writing(folder, "reset", ROW),
-            writing(folder, "clone", ROW),
-            writing(folder, "reset", TABLE, name="reset, tables"),
-            writing(folder, "clone", TABLE, name="clone, tables"),
-        ]
-        table(rounds(variants, chosen), digits=2)
+        with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=memory.TMPFS) as in_memory:
+            variants = writing_variants(folder, Path(in_memory), peer=peer)
+            table(rounds(variants, chosen), digits=2)
         print("\n300 empty tests with each service and without: seconds of the complete session")
         variants = [suite(folder, service) for service in ("", "valkey", "postgres", "nats")]
         results = rounds(variants, chosen)
@@ -166,12 +170,11 @@ def main() -> None:
 def ours(folder: Path, name: str, tests: int, work: float) -> Variant:
     """Return a variant with the fixture `postgres`, whose databases are cloned before the tests need them."""
     ini = "[pytest]\ninfra_postgres_migrations = schema.sql\n"
-    files = {"conftest_py": OURS, "test_it_py": TESTS.format(tests=tests, work=work), "infra_toml": STACK}
-    cwd = project(folder, name, **files)
+    tests_py = TESTS.format(tests=tests, work=work)
+    cwd = project(folder, name, conftest_py=CLOCK + OURS, test_it_py=tests_py, infra_toml=STACK)
     (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
     (cwd / "pytest.ini").write_text(ini, encoding="utf-8")
-    others = ("-p", "no:postgresql", "-p", "no:pytest_postgresql", "-p", "no:asyncio", "-p", "no:anyio")
-    return _waits("pytest-infra", (*PYTEST, *others), cwd)
+    return _waits("pytest-infra", (*PYTEST, *WITHOUT_PEER), cwd)
 
 
 def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
@@ -179,16 +182,48 @@ def theirs(folder: Path, name: str, tests: int, work: float) -> Variant:
 
     This plugin creates the database from a template while the test waits.
     """
-    cwd = project(folder, name, conftest_py=THEIRS, test_it_py=TESTS.format(tests=tests, work=work))
+    tests_py = TESTS.format(tests=tests, work=work)
+    cwd = project(folder, name, conftest_py=CLOCK + THEIRS, test_it_py=tests_py)
     (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
+    return _waits("pytest-postgresql", _peer_command(cwd), cwd)
+
+
+def _peer_command(cwd: Path) -> tuple[str, ...]:
     binaries = resolve(("postgres",), directory=cwd, environment="test").binaries
     pg_ctl = Path(binaries["postgres"]).with_name("pg_ctl")
-    others = ("-p", "no:infra", "-p", "no:xprocess", "-p", "no:asyncio", "-p", "no:anyio")
-    command = (*unprivileged(), *PYTEST, *others, f"--postgresql-exec={pg_ctl}")
-    return _waits("pytest-postgresql", command, cwd)
+    return (*unprivileged(), *PYTEST, *WITHOUT_OURS, f"--postgresql-exec={pg_ctl}")
 
 
-def writing(folder: Path, isolation: str, statement: str, *, name: str = "") -> Variant:
+def writing_variants(folder: Path, in_memory: Path, *, peer: bool) -> list[Variant]:
+    """Return the variants with tests that write; `in_memory` is a folder in RAM for pytest-postgresql."""
+    variants = [
+        writing(folder, "reset", ROW),
+        writing(folder, "reset", ROW, name="reset, on disk", stack=ON_DISK),
+        writing(folder, "clone", ROW),
+        writing(folder, "reset", TABLE, name="reset, tables"),
+        writing(folder, "clone", TABLE, name="clone, tables"),
+    ]
+    if peer:
+        variants += [
+            writing_peer(folder, "pytest-postgresql", f"--basetemp={in_memory}/pytest"),
+            writing_peer(folder, "pytest-postgresql, on disk"),
+        ]
+    return variants
+
+
+def writing_peer(folder: Path, name: str, *options: str) -> Variant:
+    """Return a variant with tests that write a row, with the fixture `postgresql` of pytest-postgresql."""
+    cwd = project(
+        folder,
+        f"writing-{name.replace(', ', '-').replace(' ', '-')}",
+        conftest_py=WRITING_CLOCK + THEIRS,
+        test_it_py=WRITING_TESTS.format(tests=WRITING, statement=ROW),
+    )
+    (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
+    return _writing(name, (*_peer_command(cwd), *options), cwd)
+
+
+def writing(folder: Path, isolation: str, statement: str, *, name: str = "", stack: str = STACK) -> Variant:
     """Return a variant with tests that run one after another, each of which writes to a database.
 
     The databases are reset or cloned, depending on `isolation`.
@@ -197,25 +232,17 @@ def writing(folder: Path, isolation: str, statement: str, *, name: str = "") -> 
     variant = "clone" if isolation == "clone" else "database"
     ini = f"[pytest]\ninfra_postgres_migrations = schema.sql\ninfra_isolation = postgres: {variant}\n"
     files = {
-        "conftest_py": WRITING_CLOCK,
+        "conftest_py": WRITING_CLOCK + OURS,
         "test_it_py": WRITING_TESTS.format(tests=WRITING, statement=statement),
-        "infra_toml": STACK,
+        "infra_toml": stack,
     }
-    cwd = project(folder, f"writing-{name.replace(', ', '-')}", **files)
+    cwd = project(folder, f"writing-{name.replace(', ', '-').replace(' ', '-')}", **files)
     (cwd / "schema.sql").write_text(SCHEMA, encoding="utf-8")
     (cwd / "pytest.ini").write_text(ini, encoding="utf-8")
-    command = (
-        *PYTEST,
-        "-p",
-        "no:postgresql",
-        "-p",
-        "no:pytest_postgresql",
-        "-p",
-        "no:asyncio",
-        "-p",
-        "no:anyio",
-    )
+    return _writing(name, (*PYTEST, *WITHOUT_PEER), cwd)
 
+
+def _writing(name: str, command: tuple[str, ...], cwd: Path) -> Variant:
     def measure() -> Measures:
         timed(command, cwd)
         result = json.loads((cwd / "waits.json").read_text(encoding="utf-8"))

@@ -49,10 +49,12 @@ def main() -> int:
         with stacks.start("postgres", directory=cwd, environment="test") as stack:
             context = multiprocessing.get_context("spawn")
             pipes: list[Connection] = []
+            workers = []
             for number in range(options.workers):
                 ours, theirs = context.Pipe()
                 arguments = theirs, stack.postgres, cwd, pg_dump, options.seed + number
-                context.Process(target=_work, args=arguments, daemon=True).start()
+                workers.append(worker := context.Process(target=_work, args=arguments, daemon=True))
+                worker.start()
                 pipes.append(ours)
             for phase in range(max(1, options.rounds // (PHASE * options.workers))):
                 for pipe in pipes:
@@ -67,6 +69,8 @@ def main() -> int:
                     stack.restart("postgres")
             for pipe in pipes:
                 pipe.send(0)
+            for worker in workers:  # they drop their databases, for which the server must run
+                worker.join()
     print(f"{len(total.kinds)} kinds of acts; refused after acts on rows only: {dict(total.refused)}")
     for difference in total.differences:
         print(difference)

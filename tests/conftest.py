@@ -8,7 +8,8 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
 
 import psutil
 import pytest
@@ -120,34 +121,37 @@ sys.addaudithook(_guard)
 
 def _require_servers(item: pytest.Item) -> None:
     """Skip a test whose server is missing; in the environment `full` and in CI, fail it."""
-    wanted = [name for marker in item.iter_markers("real") for name in marker.args]
+    wanted = [(name, marker.kwargs) for marker in item.iter_markers("real") for name in marker.args]
     if not wanted:
         return
     profile = os.environ.get(PROFILE) or ("full" if os.environ.get("CI") else "")
     if profile == "minimal":
-        pytest.skip(f"the minimal profile has no servers: {', '.join(wanted)}")
-    for name in wanted:
-        if reason := missing(name):
+        pytest.skip(f"the minimal profile has no servers: {', '.join(name for name, _ in wanted)}")
+    for name, table in wanted:
+        if reason := missing(name, table):
             if profile == "full":
                 pytest.fail(reason, pytrace=False)
             pytest.skip(reason)
 
 
-def missing(name: str) -> str:
-    """Return the reason why a kind, or an executable, cannot run on this machine; empty if it can."""
+def missing(name: str, table: Mapping[str, Any]) -> str:
+    """Return the reason why a kind, or an executable, cannot run on this machine; empty if it can.
+
+    `table` contains the settings of the kind that determine its executables, such as `version`.
+    """
     try:
-        for binary in _binaries(name):
+        for binary in _binaries(name, table):
             locate(binary)
     except BinaryMissingError as error:
         return f"{error}. {error.hint}"
     return ""
 
 
-def _binaries(name: str) -> Iterator[Binary]:
+def _binaries(name: str, table: Mapping[str, Any]) -> Iterator[Binary]:
     entries = [catalogue.entry(each) for each in catalogue.names()]
     for entry in entries:
         if entry.name == name:
-            yield from (binary for binary in entry.binaries if not binary.optional)
+            yield from (binary for binary in entry.executables(table) if not binary.optional)
             return
     known = {binary.name: binary for entry in entries for binary in entry.binaries}
     yield known.get(name, Binary(name=name))

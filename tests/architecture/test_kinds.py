@@ -51,8 +51,8 @@ def _kind_of_module(module: str) -> list[str]:
     return [modules[module] for module in following if module in modules]
 
 
-#: file → a name in the configuration of its server that is also the name of a kind
-OTHER_MEANING = {"traefik.py": "prometheus"}
+#: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
+OTHER_MEANING = {"traefik.py": "prometheus", "mapping.py": "telemetry"}
 
 
 def foreign_kinds(path: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra_cli import output
+from infra_cli.commands.runtime.status import row
 from infra_cli.up_report import endpoint_table, progress_lines
 from infra_runtime.errors import NoStackError
 from infra_runtime.messages import Phase, Services, ServiceStatus, Status
@@ -96,3 +97,10 @@ def test_the_table_has_web_pages_below_their_service_and_no_sockets() -> None:
         "                http://2  (admin)",
         "b        done   a task",
     ]
+
+
+def test_the_tables_show_the_engine_of_a_kind_with_several() -> None:
+    (service,) = services(("a", Phase.READY, {"exports": {"url": "x://1", "engine": "emulation"}}))
+
+    assert endpoint_table(Services([service]))[1:] == ["a        ready  x://1  (emulation)"]
+    assert row(service)[-1] == "x://1  (emulation)"

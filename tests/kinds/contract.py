@@ -13,10 +13,12 @@ A kind without state (`STATELESS`) stores nothing that a client sends. Its modul
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from fakes.stacks import until
 from infra_runtime.data_directory.paths import Paths
@@ -72,8 +74,28 @@ ABOUT_DATA = frozenset(
         "test_a_failed_test_has_a_readable_dump_of_its_unit",
     }
 )
+#: variant of a kind → the kind, and the settings of its instances in the variant
+VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {"postgres-15": ("postgres", {"version": 15})}
+#: the clauses whose result can differ between the variants of a kind
+OF_VARIANTS = frozenset(
+    {
+        "test_data_of_development_survives_a_kill",
+        "test_a_snapshot_brings_the_state_back",
+        "test_two_workers_write_the_same_name_and_read_their_own",
+        "test_a_failed_test_has_a_readable_dump_of_its_unit",
+        "test_nothing_is_left_when_the_supervisor_is_killed",
+    }
+)
+#: kind → the settings of the variant that is tested now
+settings: dict[str, Mapping[str, Any]] = {}
 #: seconds that another process has for what it is about to do
 PATIENCE = 120.0
+
+
+def table(name: str, kind: str) -> str:
+    """Return the table of an instance in the stack file, with the settings of the tested variant."""
+    values = {**({} if name == kind else {"kind": kind}), **settings.get(kind, {})}
+    return f"[services.{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
 def subject(kind: str) -> ModuleType:

@@ -50,6 +50,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 pytest.mark.xfail(raises=(AssertionError, ConfigurationError), strict=True, reason=reason)
             )
         marked.append(pytest.param(kind, marks=marks, id=kind))
+    for variant, (kind, settings) in contract.VARIANTS.items():
+        if clause in contract.OF_VARIANTS:
+            marked.append(pytest.param(variant, marks=[pytest.mark.real(kind, **settings)], id=variant))
     metafunc.parametrize("kind", marked, indirect=True, scope="module")
 
 
@@ -61,7 +64,7 @@ def test_an_exception_names_a_kind_and_a_clause() -> None:
 
 def test_a_kind_without_state_and_a_clause_about_data_exist() -> None:
     assert KINDS.keys() >= contract.STATELESS
-    assert globals().keys() >= contract.ABOUT_DATA
+    assert globals().keys() >= contract.ABOUT_DATA | contract.OF_VARIANTS
 
 
 # --- what the clauses share ------------------------------------------------------------------------
@@ -70,15 +73,17 @@ def test_a_kind_without_state_and_a_clause_about_data_exist() -> None:
 @pytest.fixture(scope="module")
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The kind, in an environment without variables of ours; one of another distribution is installed."""
-    with installed(request.param, tmp_path_factory.mktemp("site")):
-        yield request.param
+    kind, settings = contract.VARIANTS.get(request.param, (request.param, {}))
+    with installed(kind, tmp_path_factory.mktemp("site")), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(contract.settings, kind, settings)
+        yield kind
 
 
 @contextmanager
 def started(kind: str, folder: Path, environment: str, *further: str) -> Iterator[Stack]:
     """Start instances of the kind; write to each as soon as all are reported ready, without a second try."""
     names = (kind, *further)
-    tables = "".join(f'[services.{name}]\nkind = "{kind}"\n' for name in further)
+    tables = "".join(contract.table(name, kind) for name in names)
     (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
     kinds = {**dict.fromkeys(names, kind), **{name: name for name in made(kind).all_needs()}}
     ports = {name: {port: free_port() for port in made(of).ports} for name, of in kinds.items()}

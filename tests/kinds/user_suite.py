@@ -86,7 +86,7 @@ class Suite:
 
 def suite_of(kind: str, folder: Path, test: str) -> Suite:
     """Write a suite with one module, in whose text `{kind}` and `{fixture}` stand for the kind's."""
-    (folder / "infra.toml").write_text(f"[services.{kind}]\n", encoding="utf-8")
+    (folder / "infra.toml").write_text(contract.table(kind, kind), encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     text = test.replace("{kind}", kind).replace("{fixture}", kind.replace("-", "_"))
     (folder / "test_it.py").write_text(text, encoding="utf-8")

@@ -16,6 +16,7 @@ EXAMPLES: dict[str, InfraError] = {
     for error in (
         errors.ConfigurationError("no service 'postgers'", "infra.toml:3", "Did you mean 'postgres'?"),
         errors.BinaryMissingError("nats-server", "nats", ["/venv/bin/nats-server", "PATH"]),
+        errors.ImageMissingError(["search: the image ghcr.io/acme/search:1.2 is not on this machine"]),
         errors.StartError("db", "exited with status 3", ["cannot read the config"], "/data/logs/db.log"),
         errors.PortTakenError("db", 5432, "pid 4711 (postgres)"),
         errors.NoStackError("/project/.data"),

@@ -118,6 +118,8 @@ FIELDS = {
     "quiesce": st.none() | exchanges,
     "refuses_root": st.booleans(),
     "copy_of": words,
+    "image": words,
+    "starts_on_connection": st.booleans(),
     "sensitive": commands,
     "container": st.none()
     | st.builds(

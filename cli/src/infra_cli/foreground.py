@@ -143,7 +143,7 @@ class ReportedStack:
         self._check_leaks()
         # If `infra runtime down --wipe` has removed the journal, it contains no event although the stack was
         # stopped.
-        if not received_down and not _ended(journal.read(self._paths.journal)):
+        if not received_down and not _ended(journal.recent(self._paths.journal)):
             problem = "the supervisor exited unexpectedly, and the guardian stopped the services"
             raise SupervisorError(problem, self._paths.own_log)
         output.note("the stack was stopped by another process")

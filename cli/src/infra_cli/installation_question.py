@@ -1,9 +1,10 @@
-"""The question of `infra runtime up` whether missing executables are to be installed."""
+"""The question of `infra runtime up` whether missing executables and images are to be installed."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 from infra_cli import output
 from infra_cli.download_display import progress_line
 from infra_runtime.errors import BinaryMissingError
+from infra_runtime.host.containers import ENGINE
 
 if TYPE_CHECKING:
     from infra_runtime.config.request import Resolved
@@ -36,24 +38,38 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
     chosen = missing_executables.installable(missing, root)
     if not chosen:
         return False
-    lines = [f"  {each}" for each in chosen]
-    if not (allowed or os.environ.get("INFRA_INSTALL", "").lower() in _YES):
-        is_terminal = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
-        if not (may_ask and is_terminal and _answer(lines)):
-            error.hint += " `infra runtime up --install` or INFRA_INSTALL=1 installs it before the start."
-            return False
-    else:
-        output.note("installing the missing programs of this stack:")
-        for line in lines:
-            click.echo(line, err=True)
+    question = "Install them in the folder of this user, without root?"
+    if not _is_allowed(chosen, "programs", question, allowed=allowed, may_ask=may_ask):
+        error.hint += " `infra runtime up --install` or INFRA_INSTALL=1 installs it before the start."
+        return False
     with progress_line() as progress:
         missing_executables.install(chosen, root, report=output.note, progress=progress)
     return True
 
 
-def _answer(lines: list[str]) -> bool:
-    """Ask whether to install, with size, licence and source of each recipe; return the answer."""
-    output.note("this stack needs programs that are missing:")
-    for line in lines:
-        click.echo(line, err=True)
-    return click.confirm("Install them in the folder of this user, without root?", default=True, err=True)
+def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
+    """Download the images that a plan lacks, if `install_missing` would install; return whether it is done.
+
+    Raises `InstallError` if a download fails.
+    """
+    from infra_runtime.config import missing_images
+
+    missing = missing_images.missing(resolved)
+    engine = Path(resolved.binaries[ENGINE]).name
+    if not _is_allowed(missing, "images", f"Download them with {engine}?", allowed=allowed, may_ask=may_ask):
+        return False
+    missing_images.pull(missing, resolved, report=output.note)
+    return True
+
+
+def _is_allowed(items: Sequence[object], noun: str, question: str, *, allowed: bool, may_ask: bool) -> bool:
+    """Print what is missing, and return whether to install it; ask in a terminal if that is not set."""
+    is_set = allowed or os.environ.get("INFRA_INSTALL", "").lower() in _YES
+    is_terminal = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+    if not is_set and not (may_ask and is_terminal):
+        return False
+    installing = f"installing the missing {noun} of this stack:"
+    output.note(installing if is_set else f"this stack needs {noun} that are missing:")
+    for item in items:
+        click.echo(f"  {item}", err=True)
+    return is_set or click.confirm(question, default=True, err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iter
     entry = catalogue.entry(kind or service)
     setting = _setting(service, resolved) if resolved else None
     project = Path(resolved.plan.root) if resolved else None
-    for binary in entry.binaries:
+    for binary in entry.executables(resolved.table(service) if resolved else {}):
         try:
             path = binaries.locate(binary, setting=setting, project=project)
         except BinaryMissingError as error:
@@ -66,6 +65,5 @@ def _described() -> Mapping[str, binaries.Binary]:
 
 
 def _setting(service: str, resolved: Resolved) -> Path | None:
-    origin = resolved.provenance.get(f"services.{service}.binary")
-    binary = json.loads(origin.value) if origin else None
+    binary = resolved.table(service).get("binary")
     return Path(resolved.plan.root) / Path(binary).expanduser() if binary else None

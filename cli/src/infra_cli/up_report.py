@@ -152,6 +152,8 @@ def endpoint_table(services: Services) -> list[str]:
         main_address = addresses.pop("url", " ".join(map(str, service.ports.values())) or service.summary)
         if service.phase is Phase.FAILED:
             main_address, addresses = "", {}
+        if main_address and (engine := service.exports.get("engine")):
+            main_address += f"  {output.styled(f'({engine})', dim=True)}"
         rows.append((service.name, output.phase(service.phase), main_address))
         for name, address in addresses.items():
             if address.startswith("http"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra_runtime.errors import BinaryMissingError, InfraError
+from infra_runtime.errors import BinaryMissingError, ImageMissingError, InfraError
 from pytest_infra.label import running_test
 from pytest_infra.notes import PREFIX
 from pytest_infra.options import in_ci
@@ -46,7 +46,7 @@ class Failures:
         return self._outcome(error)
 
     def _outcome(self, error: InfraError) -> BaseException:
-        if isinstance(error, BinaryMissingError) and not in_ci():
+        if isinstance(error, BinaryMissingError | ImageMissingError) and not in_ci():
             return pytest.skip.Exception(f"{PREFIX}{error}. {error.hint}")
         cause = type(error).__name__, str(error.args[:1])
         first_line = PREFIX + str(error).partition("\n")[0]

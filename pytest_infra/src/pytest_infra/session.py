@@ -206,13 +206,22 @@ class Session:
     def _resolve(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = True
     ) -> Resolved:
-        resolved = (
-            self._with_executables(services, profile) if executables else self._plan_of(services, profile)
-        )
+        resolved = self._with_images(services, profile) if executables else self._plan_of(services, profile)
         if (tmpfs := self._options.tmpfs) is None:
             return resolved
         origin = Origin(value=json.dumps(tmpfs), source="infra_tmpfs")
         return replace(resolved, tmpfs=tmpfs, provenance={**resolved.provenance, "tmpfs": origin})
+
+    def _with_images(self, services: tuple[str, ...], profile: str | None) -> Resolved:
+        """Return a resolved plan; with the option `infra_install`, install missing executables and images."""
+        resolved = self._with_executables(services, profile)
+        if not self._options.install or not any(spec.image for spec in resolved.plan.services):
+            return resolved
+        from infra_runtime.config import missing_images  # imported late, like `missing_executables`
+
+        return missing_images.with_images(
+            lambda: self._plan_of(services, profile, executables=True), report=self._notes.add_message
+        )
 
     def _with_executables(self, services: tuple[str, ...], profile: str | None) -> Resolved:
         """Return a resolved plan; with the option `infra_install`, install missing executables."""

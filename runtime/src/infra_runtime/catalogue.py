@@ -108,6 +108,9 @@ class Entry:
     extra: str = ""
     #: environment → settings whose default differs in this environment
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: pure function: the table of a service → fields of its executables that depend on the table, such as
+    #: `major`
+    requires: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     #: function that reads settings from the executable, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
     #: pure function: settings → contributions of the service, whose `service` the planner sets
@@ -121,6 +124,11 @@ class Entry:
     compare: Callable[[ServiceSpec, Mapping[str, str]], Iterable[str]] | None = None
     #: name → probe for `ready = { NAME = true }` of the user's own services; the probe's port is not used
     protocols: Mapping[str, PortProbe] = field(default_factory=dict)
+
+    def executables(self, table: Mapping[str, Any]) -> tuple[Binary, ...]:
+        """Return the executables of a service with the settings in `table`."""
+        fields = self.requires(table) if self.requires else {}
+        return tuple(_requiring(binary, fields) for binary in self.binaries) if fields else self.binaries
 
 
 def entry(name: str) -> Entry:
@@ -164,6 +172,11 @@ def code_files(name: str) -> list[Path] | None:
 def _described(entry: Entry, kind: Kind) -> Entry:
     binaries = tuple(_from_extra(binary, kind.extra) for binary in entry.binaries)
     return replace(entry, name=kind.name, summary=kind.summary, extra=kind.extra, binaries=binaries)
+
+
+def _requiring(binary: Binary, fields: Mapping[str, Any]) -> Binary:
+    beside = _requiring(binary.beside, fields) if binary.beside else None
+    return replace(binary, beside=beside, **fields)
 
 
 def _from_extra(binary: Binary, extra: str) -> Binary:

@@ -74,6 +74,20 @@ class BinaryMissingError(InfraError):
         return f"{self.binary}: {self.problem}; searched: " + ", ".join(self.searched)
 
 
+class ImageMissingError(InfraError):
+    """The error that the image of a service is missing, or has another digest than in the lock."""
+
+    exit_code = 16
+    hint = "`infra runtime up --install` downloads the image."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
 class StartError(InfraError):
     """The error that a service did not become ready; it contains the last lines of the service's log."""
 
@@ -187,7 +201,7 @@ class SupervisorError(InfraError):
 
 
 class LeftoverError(InfraError):
-    """The error that processes, ports or sockets of a stopped stack remain; `left` lists these."""
+    """The error that processes, containers, ports or sockets of a stopped stack remain, listed in `left`."""
 
     exit_code = 10
     hint = "This is a bug: please report it, and attach the supervisor's log."
@@ -197,7 +211,8 @@ class LeftoverError(InfraError):
         self.left = left
 
     def __str__(self) -> str:
-        return "these processes, ports or sockets of the stopped stack remain: " + "; ".join(self.left)
+        kinds = "processes, containers, ports or sockets"
+        return f"these {kinds} of the stopped stack remain: {'; '.join(self.left)}"
 
 
 class WaitTimeoutError(InfraError):

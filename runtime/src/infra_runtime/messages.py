@@ -227,8 +227,9 @@ class Event(Message):
     status: int | None = None
     #: `spawned`
     ports: Mapping[str, int] = field(default_factory=dict)
-    #: `spawned`: the service that this one copies
+    #: `spawned`: the service that this one copies, and the container engine that runs it; may be empty
     copy_of: str = ""
+    engine: str = ""
     #: `wanted`, `snapshot`, `restored`
     services: tuple[str, ...] = ()
     #: `wanted`: service → the services that it needs

@@ -175,6 +175,59 @@ def test_a_program_that_is_not_in_the_installation_of_its_leader_is_missing(else
         locate(Binary(name="tool", beside=Binary(name="server")))
 
 
+@pytest.mark.process
+def test_a_program_of_another_version_is_skipped(elsewhere: Path) -> None:
+    program(elsewhere / "scripts" / "server", "echo server 18.1")
+    good = program(elsewhere / "postgresql" / "15" / "bin" / "server")
+    tool = program(good.parent / "tool")
+    binary = Binary(name="server", major=15, folders=(f"{elsewhere}/postgresql/*/bin",))
+
+    assert locate(binary) == good
+    assert locate(Binary(name="tool", beside=binary)) == tool
+
+
+@pytest.mark.process
+def test_a_missing_version_is_an_error_with_the_places_and_the_ways_to_provide_it(elsewhere: Path) -> None:
+    found = program(elsewhere / "scripts" / "server", "echo server 18.1")
+    binary = Binary(name="server", extra="served", major=16, folders=("/no/*/bin",), features=("maps",))
+
+    with pytest.raises(BinaryMissingError, match="server: version 16 with maps was not found") as caught:
+        locate(binary)
+
+    assert caught.value.searched[0] == f"{found} (version 18; version 16 is required)"
+    assert {"/no/*/bin", f"{elsewhere}/binaries"} <= set(caught.value.searched)
+    assert "set `binary` to its folder, such as /no/16/bin" in caught.value.hint
+    assert "`[binaries.NAME]` with `major = 16`" in caught.value.hint
+    assert "pip install" not in caught.value.hint
+
+
+@pytest.mark.process
+def test_a_setting_with_another_version_is_an_error(elsewhere: Path) -> None:
+    found = program(elsewhere / "tools" / "server", "echo server 18.1")
+
+    with pytest.raises(BinaryMissingError, match="server: version 18; version 15 is required"):
+        locate(Binary(name="server", major=15), setting=found)
+
+
+def test_an_installation_without_a_feature_is_skipped_unless_the_setting_names_it(elsewhere: Path) -> None:
+    for version in ("9", "8"):
+        program(elsewhere / "opt" / version / "bin" / "server")
+    (elsewhere / "opt/8/share").mkdir()
+    (elsewhere / "opt/8/share/maps.control").touch()
+    binary = Binary(
+        name="server",
+        folders=(f"{elsewhere}/opt/*/bin",),
+        features=("maps",),
+        feature_files=("../other/{feature}", "../share/{feature}.control"),
+    )
+
+    assert locate(binary) == elsewhere / "opt/8/bin/server"
+    assert locate(binary, setting=elsewhere / "opt/9/bin") == elsewhere / "opt/9/bin/server"
+    (elsewhere / "opt/8/share/maps.control").unlink()
+    with pytest.raises(BinaryMissingError, match=r"9/bin/server \(without maps\)"):
+        locate(binary)
+
+
 def test_python_is_the_interpreter_that_runs() -> None:
     assert locate(Binary(name="python")) == Path(sys.executable)
 

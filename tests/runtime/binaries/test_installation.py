@@ -313,6 +313,24 @@ def test_the_lock_of_the_project_determines_the_version(files: Files, own: Store
         locate(Binary(name="tool"), project=tmp_path)
 
 
+def test_of_two_recipes_with_a_program_the_required_version_is_found(
+    files: Files, own: Store, tmp_path: Path
+) -> None:
+    wanted = []
+    for major in (15, 18):
+        content = tar({"bin/tool": f"#!/bin/sh\necho {major}.1\n".encode()})
+        recipe = replace(RECIPE, name=f"tool-{major}", major=major)
+        wanted.append((recipe, locked(recipe.name, files.add(recipe.name, content), content)))
+    install(wanted, own)
+
+    for recipe, entry in wanted:
+        assert locate(Binary(name="tool", major=recipe.major)).is_relative_to(own.path(entry))
+        lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([entry]))
+        assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own.path(entry))
+    with pytest.raises(BinaryMissingError, match="tool: version 16 was not found"):
+        locate(Binary(name="tool", major=16))
+
+
 def test_a_removed_entry_is_gone_but_others_stay(files: Files, own: Store) -> None:
     first = locked("tool", files.add("one", CONTENT), CONTENT)
     second = locked("tool", files.add("one", CONTENT), CONTENT, version="2.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,39 @@ def test_the_method_with_bubblewrap_mounts_existing_folders_only(tree: Tree) -> 
 
     assert started.argv[:4] == ("/bin/bwrap", "--dev-bind", "/", "/")
     assert started.argv[4:7] == ("--ro-bind", f"{tree.root}/usr/share", "/usr/share")
+
+
+def test_variables_are_folders_of_the_packages(tree: Tree) -> None:
+    tree = replace(tree, variables={"PROJ_LIB": "usr/share/proj"})
+
+    for method in (LIBRARIES, LOADER, BUBBLEWRAP):
+        started = launch.launch(tree, tree.root / "usr/bin/tool", method, bubblewrap="/bin/bwrap")
+        assert started.env["PROJ_LIB"] == str(tree.root / "usr/share/proj")
+
+
+def test_programs_in_their_own_folder_are_scripts_in_a_tree_of_links(tree: Tree) -> None:
+    own = tree.root / "usr/lib/server/15"
+    for path in ("bin/server", "bin/tool", "lib/library.so", "../other/file"):
+        (own / path).parent.mkdir(parents=True, exist_ok=True)
+        (own / path).write_bytes(b"\x7fELF")
+    links = tree.scripts / launch.LINKS
+
+    for name in ("server", "tool"):
+        place = tree.linked(own / "bin" / name)
+        launch.write_links(tree, own / "bin" / name)
+        assert place == links / "usr/lib/server/15/bin" / name
+        launch.write_script(place, name)
+
+    folder = links / "usr/lib/server/15"
+    assert (folder / "lib/library.so").resolve() == own / "lib/library.so"
+    assert (links / "usr/lib/server/other").is_symlink()
+    assert [(folder / "bin" / name).read_text() for name in ("server", "tool")] == ["server", "tool"]
+    assert (own / "bin/server").read_bytes() == b"\x7fELF"
+    assert launch.launch(tree, own / "bin/server", LOADER).argv[-2:] == (
+        str(folder / "bin/server"),
+        str(own / "bin/server"),
+    )
+    assert tree.linked(tree.root / "usr/bin/tool") is None
 
 
 @pytest.mark.process

@@ -118,3 +118,20 @@ def test_the_kit_locks_recipes_of_the_kit_without_addresses() -> None:
     assert all(artefact.size for entry in lock.entries.values() for artefact in entry.artefacts)
     for (name, _), entry in lock.entries.items():
         assert recipes.kit()[name].refused_licence(entry.licence) == ""
+
+
+def test_the_digests_of_images_are_kept_when_recipes_are_locked(tmp_path: Path) -> None:
+    path, images = tmp_path / "infra.lock", {"ghcr.io/acme/search:1.2": f"sha256:{'a' * 64}"}
+    write(path, replace(EMPTY, images=images))
+
+    write(path, read(path).updated([TOOL]))
+
+    assert read(path).images == images
+    assert read(path).get(TOOL.recipe, TOOL.platform) == TOOL
+
+
+def test_an_invalid_digest_of_an_image_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "infra.lock", replace(EMPTY, images={"ghcr.io/acme/search:1.2": "sha256:1"}))
+
+    with pytest.raises(ConfigurationError, match="'sha256:1' is not a digest"):
+        read(tmp_path / "infra.lock")

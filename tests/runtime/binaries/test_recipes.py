@@ -72,10 +72,42 @@ def test_every_recipe_of_the_kit_has_programs_sources_and_an_accepted_licence() 
         assert not recipe.refused_licence()
 
 
-def test_no_program_is_in_two_recipes_of_the_kit() -> None:
-    programs = [program for recipe in recipes.kit().values() for program in recipe.programs]
+def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_kit() -> None:
+    programs = [
+        (program, recipe.major, recipe.features)
+        for recipe in recipes.kit().values()
+        for program in recipe.programs
+    ]
 
     assert len(programs) == len(set(programs))
+
+
+@pytest.mark.parametrize(
+    ("major", "features", "expected"),
+    [
+        (0, [], "postgres"),
+        (18, [], "postgres"),
+        (15, [], "postgres-15"),
+        (15, ["postgis"], "postgres-15-postgis"),
+        (15, ["vector"], None),
+        (18, ["postgis"], None),
+        (16, [], None),
+    ],
+)
+def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
+    major: int, features: list[str], expected: str | None
+) -> None:
+    found = recipes.providing("postgres", recipes.kit().values(), major=major, features=features)
+
+    assert (found and found.name) == expected
+
+
+def test_a_users_recipe_provides_the_version_that_it_names() -> None:
+    mine = replace(OWN, programs={"postgres": ""}, major=16, features=("postgis",))
+    known = recipes.all_recipes([mine]).values()
+
+    assert recipes.providing("postgres", known, major=16) == mine
+    assert recipes.providing("postgres", known, major=15).name == "postgres-15"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from infra_runtime.config.environment import StackSettings
 from infra_runtime.config.resolve import resolve
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import KINDS
+from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
 
 pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
@@ -56,7 +57,8 @@ def models(model: Any, seen: set[Any]) -> Iterator[Any]:
 
 def numeric_fields() -> list[tuple[Any, str]]:
     seen: set[Any] = set()
-    roots = [*MODELS, UserServiceSettings, StackSettings, ApiSettings, *contributions.SHAPES.values()]
+    own = [UserServiceSettings, ImageServiceSettings]
+    roots = [*MODELS, *own, StackSettings, ApiSettings, *contributions.SHAPES.values()]
     return [
         (model, name)
         for root in roots

@@ -31,6 +31,10 @@ def test_a_recipe_has_the_sources_of_its_table_in_a_fixed_order(tmp_path: Path) 
         debian = ["tool", "tool-data"]
         mounts = ["/usr/share/tool"]
         mounts_required = true
+        variables = {{ TOOL_DATA = "usr/share/tool-1.0" }}
+        links = {{ "usr/share/tool.control" = "tool-1.control" }}
+        major = 3
+        features = ["maps"]
         archive.linux-x86_64 = {{ url = "https://files.test/tool.tar.gz", sha256 = "{DIGEST}" }}
         """,
     )
@@ -38,10 +42,16 @@ def test_a_recipe_has_the_sources_of_its_table_in_a_fixed_order(tmp_path: Path) 
     assert recipe.programs == {"tool": "tool-*/bin/tool", "helper": ""}
     assert recipe.sources == (
         Wheel(distribution="tool-bin", version="1.2"),
-        Debian(packages=("tool", "tool-data"), mounts=("/usr/share/tool",), mounts_required=True),
+        Debian(
+            packages=("tool", "tool-data"),
+            mounts=("/usr/share/tool",),
+            mounts_required=True,
+            variables={"TOOL_DATA": "usr/share/tool-1.0"},
+            links={"usr/share/tool.control": "tool-1.control"},
+        ),
         Archive(platform="linux-x86_64", url="https://files.test/tool.tar.gz", sha256=DIGEST, version="1.2"),
     )
-    assert recipe.refused_licence() == ""
+    assert (recipe.major, recipe.features, recipe.refused_licence()) == (3, ("maps",), "")
 
 
 def test_a_recipe_can_have_sources_whose_programs_are_packages_or_classes(tmp_path: Path) -> None:

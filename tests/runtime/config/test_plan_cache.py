@@ -205,7 +205,13 @@ def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
 @pytest.mark.parametrize("beside", [None, Binary(name="a")])
 def test_an_executable_with_another_one_in_its_place_is_read_from_the_cache(beside: Binary | None) -> None:
     written = Binary(
-        name="a", aliases=("b",), beside=beside, instead=Binary(name="c", instead=Binary(name="d"))
+        name="a",
+        aliases=("b",),
+        major=15,
+        features=("maps",),
+        feature_files=("{feature}",),
+        beside=beside,
+        instead=Binary(name="c", instead=Binary(name="d")),
     )
 
     assert plan_cache._binary(json.loads(json.dumps(asdict(written)))) == written

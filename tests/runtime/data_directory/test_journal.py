@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,14 @@ def test_processes_of_all_earlier_runs_are_included() -> None:
     assert found.groups == (("/cg/infra-one", "one"),)
 
 
+def test_an_engine_keeps_containers_also_after_a_reboot() -> None:
+    events = [up(boot="another", token="one"), Event(event="spawned", pid=1, engine="/usr/bin/docker")]
+
+    assert traces(events).engines == (("/usr/bin/docker", "one"),)
+    assert traces([*events, up(token="two")]).engines == (("/usr/bin/docker", "one"),)
+    assert not traces([*events, Event(event="down")])
+
+
 def test_pids_of_another_boot_of_the_machine_are_ignored() -> None:
     assert not traces([up(boot="another", token="one"), spawned(1)])
 
@@ -169,3 +178,55 @@ def test_a_small_journal_is_not_renamed_and_a_missing_one_is_not_an_error(path) 
     journal.rotate(path)
 
     assert Path(path).exists()
+
+
+def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
+    path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "TAIL", 200)
+    numbers = random.Random(5)
+    choices = ("up", "up", "spawned", "spawned", "down", "down", "down left", "exited", "reconciled", "cut")
+    shorter = 0
+    for _ in range(400):
+        Path(path).unlink(missing_ok=True)
+        events = Journal(path)
+        for number in range(numbers.randrange(40)):
+            match numbers.choice(choices):
+                case "up":
+                    known = numbers.choice((journal.boot(), "earlier"))
+                    events.write("up", token=f"t{number}", boot=known, cgroup=numbers.choice(("", "/g")))
+                case "spawned":
+                    events.write("spawned", "web", pid=number, started="now", reason='"event":"down"')
+                case "down":
+                    events.write("down", left=[])
+                case "down left":
+                    events.write("down", left=["process 7"])
+                case "cut":
+                    with Path(path).open("ab") as file:
+                        file.write(b'{"time":1,"event":"do')
+                    events.close()
+                    events = Journal(path)
+                case name:
+                    events.write(name)
+        events.close()
+        everything, recent = read(path), journal.recent(path)
+
+        assert recent == everything[len(everything) - len(recent) :]
+        assert traces(recent) == traces(everything)
+        assert last_run(recent) == last_run(everything)
+        shorter += len(recent) < len(everything)
+    assert shorter > 50
+
+
+def test_the_recent_events_of_a_long_journal_are_those_of_its_last_two_runs(path) -> None:
+    events = Journal(path)
+    for number in range(1000):
+        events.write("up", token=str(number))
+        events.write("down", left=[])
+    events.close()
+
+    assert [event.token for event in journal.recent(path)] == ["999", ""]
+
+
+def test_a_missing_journal_has_no_recent_events(path) -> None:
+    assert journal.recent(path) == []

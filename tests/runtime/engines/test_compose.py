@@ -42,6 +42,17 @@ command = ["${bin.uvicorn}", "shop:app", "--host", "${host}", "--port", "${port.
 ports = { http = 8000 }
 """
 IMAGE = '[services.api.container]\nimage = "registry.example/shop/api:1.2"\n'
+SEARCH = """\
+[services.search]
+image = "ghcr.io/acme/search:1.2"
+ports = { http = 9200 }
+container_ports = { http = 80 }
+env = { LISTEN = "${host}:${port.http}" }
+volumes = { "/var/lib/search" = "${data}", "/etc/search.yml" = "config/search.yml" }
+ready = { exec = ["search", "ping"] }
+user = "1000"
+cwd = "/srv"
+"""
 STACKS = {
     "the default stack": "",
     "HTTPS, files and a host": (
@@ -86,6 +97,7 @@ STACKS = {
         + API
         + "env = { CACHE = '${cache.url}', N = '${nats.url?}' }\n"
     ),
+    "with an image": "use = ['search']\n" + SEARCH,
     "only in production": (
         "use = ['valkey']\n[environment.production]\nuse = ['valkey', 'caddy']\n" + API + "route = '/'\n"
     ),
@@ -502,6 +514,57 @@ def test_a_health_command_of_the_stack_file_is_not_changed(project: Project) -> 
     text = f"use = ['api']\n{API}ready = {{ postgres = true }}\n{IMAGE}health = ['ask', '${{port.http}}']\n"
 
     assert complete(project, text)["services"]["api"]["healthcheck"]["test"] == ["CMD", "ask", "8000"]
+
+
+def test_a_service_with_an_image_keeps_its_image_and_settings(project: Project) -> None:
+    text = "use = ['search', 'reader']\n" + SEARCH
+    text += "[services.reader]\nimage = 'acme/reader'\nnetwork = 'host'\nentrypoint = '/bin/read'\n"
+    text += "command = ['--follow']\nenv = { URL = '${search.url}' }\n"
+
+    services = complete(project, text)["services"]
+
+    assert services["search"] == {
+        "image": "ghcr.io/acme/search:1.2",
+        "working_dir": "/srv",
+        "user": "1000",
+        "environment": {"INFRA_ENV": "development", "LISTEN": "0.0.0.0:80"},
+        "ports": [{"target": 80, "published": "9200", "host_ip": "127.0.0.1", "protocol": "tcp"}],
+        "volumes": [
+            {"type": "volume", "source": "search-data", "target": "/var/lib/search"},
+            {
+                "type": "bind",
+                "source": "../config/search.yml",
+                "target": "/etc/search.yml",
+                "read_only": True,
+                "bind": {"create_host_path": False},
+            },
+        ],
+        "healthcheck": services["search"]["healthcheck"],
+        "restart": "on-failure",
+        "stop_signal": "SIGTERM",
+        "stop_grace_period": "10s",
+    }
+    assert services["search"]["healthcheck"]["test"] == ["CMD", "search", "ping"]
+    assert services["reader"]["environment"]["URL"] == "http://search:80"
+    assert (services["reader"]["entrypoint"], services["reader"]["command"]) == (["/bin/read"], ["--follow"])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('options = ["--memory=64m"]', "`options` are options of the local engine"),
+        ('volumes = { "/a" = "${data}/a" }', "only one volume with the path ${data}"),
+        ('volumes = { "/a" = { path = "a", writable = true } }', "a volume that is writable"),
+        ('volumes = { "/a" = { path = "/a", outside = true } }', "outside of the project"),
+    ],
+)
+def test_a_setting_of_an_image_that_compose_cannot_have_is_an_error(
+    project: Project, line: str, problem: str
+) -> None:
+    error = error_of(project, f"use = ['search']\n[services.search]\nimage = 'a/b:1'\n{line}\n")
+
+    assert problem in error.message
+    assert error.where == "services.search.container"
 
 
 @pytest.mark.parametrize(

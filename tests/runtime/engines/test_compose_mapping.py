@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from infra_runtime.engines.compose import mapping
+from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
 from infra_runtime.spec import ServiceSpec
 
@@ -19,6 +20,10 @@ def test_every_field_of_a_service_has_its_row() -> None:
 
 def test_every_key_of_a_users_service_has_its_row() -> None:
     assert set(mapping.USER_SERVICE) == set(UserServiceSettings.model_fields)
+
+
+def test_every_key_of_a_service_with_an_image_has_its_row() -> None:
+    assert set(mapping.IMAGE_SERVICE) == set(ImageServiceSettings.model_fields)
 
 
 def test_the_page_is_generated_from_the_code() -> None:

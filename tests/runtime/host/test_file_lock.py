@@ -85,6 +85,28 @@ def test_the_next_holder_of_a_removed_lock_file_locks_a_new_file(path) -> None:
     os.close(waiting)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_lock_of_a_file_that_was_removed_meanwhile_is_a_lock_of_the_new_file(
+    path, shared, monkeypatch
+) -> None:
+    holder, locks = file_lock.acquire(path), []
+
+    def acquire(path: str, **options: bool) -> int | None:
+        if not locks:  # the holder removes the file between the opening and the locking by another process
+            locks.append(os.open(path, os.O_RDWR))
+            file_lock.remove(holder, path)
+            return locks[0]
+        return original(path, **options)
+
+    original = file_lock.acquire
+    monkeypatch.setattr(file_lock, "acquire", acquire)
+
+    descriptor = file_lock.acquire_current(path, shared=shared)
+
+    assert file_lock.is_current(descriptor, path)
+    os.close(descriptor)
+
+
 def test_a_lock_file_of_another_holder_is_not_removed(path) -> None:
     descriptor = file_lock.acquire(path)
     Path(path).unlink()

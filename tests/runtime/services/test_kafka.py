@@ -114,6 +114,67 @@ class TestServer:
 
         assert message.value() == b"committed"
 
+    def test_an_aborted_transaction_of_aiokafka_is_not_read(self, stack: Stack) -> None:
+        aiokafka = pytest.importorskip("aiokafka")
+        address = stack["kafka"]["bootstrap_servers"]
+
+        async def received() -> bytes:
+            async with aiokafka.AIOKafkaProducer(
+                bootstrap_servers=address, transactional_id="asynchronous"
+            ) as producer:
+                await producer.begin_transaction()
+                await producer.send_and_wait("refunds", b"aborted")
+                await producer.abort_transaction()
+                async with producer.transaction():
+                    await producer.send_and_wait("refunds", b"committed")
+            async with aiokafka.AIOKafkaConsumer(
+                "refunds",
+                bootstrap_servers=address,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            ) as consumer:
+                event = await asyncio.wait_for(consumer.getone(), PATIENCE)
+            return event.value
+
+        assert asyncio.run(received()) == b"committed"
+
+    def test_a_group_of_librdkafka_shares_the_partitions_and_continues_after_its_last_event(
+        self, stack: Stack
+    ) -> None:
+        from confluent_kafka import Consumer, Producer
+        from confluent_kafka.admin import AdminClient, NewTopic
+
+        address = {"bootstrap.servers": stack["kafka"]["bootstrap_servers"]}
+        admin = AdminClient(address)
+        admin.create_topics([NewTopic("parcels", 2, 1)])["parcels"].result(PATIENCE)
+        producer = Producer(address)
+        for partition in range(2):
+            producer.produce("parcels", b"first", partition=partition)
+        producer.flush(PATIENCE)
+        settings = {**address, "group.id": "carriers", "auto.offset.reset": "earliest"}
+        members = [Consumer({**settings, "enable.auto.commit": False}) for _ in range(2)]
+        for member in members:
+            member.subscribe(["parcels"])
+        deadline = time.monotonic() + PATIENCE
+        while any(len(member.assignment()) != 1 for member in members) and time.monotonic() < deadline:
+            for member in members:
+                member.poll(0.05)
+        assigned = sorted(part.partition for member in members for part in member.assignment())
+        for member in members:
+            (part,) = member.assignment()
+            part.offset = 1
+            member.commit(offsets=[part], asynchronous=False)
+            member.close()
+        producer.produce("parcels", b"second", partition=0)
+        producer.flush(PATIENCE)
+        later = Consumer(settings)
+        later.subscribe(["parcels"])
+        message = later.poll(PATIENCE)
+        later.close()
+
+        assert assigned == [0, 1]
+        assert message.value() == b"second"
+
     def test_the_members_of_a_group_share_the_partitions(self, stack: Stack) -> None:
         """With aiokafka, the other client library."""
         aiokafka = pytest.importorskip("aiokafka")
@@ -167,6 +228,22 @@ class TestServer:
             values = [value for key, value in _events(address, "prices") if key == b"a"]
 
         assert values == [b"19"]
+        assert asyncio.run(_events_of_aiokafka(address["bootstrap.servers"], "prices", b"a")) == [b"19"]
+
+
+async def _events_of_aiokafka(address: str, topic: str, key: bytes) -> list[bytes]:
+    """Return the values of all events with a key, read with aiokafka from a topic with one partition."""
+    aiokafka = pytest.importorskip("aiokafka")
+    values = []
+    async with aiokafka.AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
+        partition = aiokafka.TopicPartition(topic, 0)
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        while await consumer.position(partition) < end:
+            event = await asyncio.wait_for(consumer.getone(), PATIENCE)
+            if event.key == key:
+                values.append(event.value)
+    return values
 
 
 def _events(address: dict[str, str], topic: str) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ import pytest
 
 import infra_runtime as infra
 from fakes.engine import made
+from fakes.project import Project
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.services import mongodb_protocol
+from infra_runtime.supervisor.exchange import exchange
 
 
 def test_mongod_listens_on_the_address_of_the_stack_only() -> None:
@@ -23,7 +28,7 @@ def test_mongod_listens_on_the_address_of_the_stack_only() -> None:
 
 def test_the_emulation_is_refused_outside_of_tests() -> None:
     assert entry("mongodb").defaults == {"test": {"emulation": True}}
-    with pytest.raises(ConfigurationError, match="it lacks transactions, sessions, change streams and users"):
+    with pytest.raises(ConfigurationError, match="it lacks transactions, sessions, change"):
         made("mongodb", engine="emulated")
 
 
@@ -36,13 +41,81 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
     assert "transactions" in made("mongodb", engine="emulated", emulation=True).exports["engine"]
 
 
+@pytest.mark.parametrize(
+    ("indexes", "problem"),
+    [
+        ("a = [{ keys = [] }]", "services.mongodb.indexes.a.0.keys: "),
+        ('a = [{ keys = ["b", "-b"] }]', "services.mongodb.indexes.a.0: a field occurs twice in b, -b"),
+        ('a = [{ keys = ["$b"] }]', "'$b' is not the name of a field"),
+        ('a = [{ keys = ["b"], expire_after = -1 }]', "services.mongodb.indexes.a.0.expire_after: "),
+        ('a = [{ keys = ["b", "c"], expire_after = 1 }]', "`expire_after` needs an index of one field"),
+        ('a = [{ keys = ["b"], ttl = 1 }]', "services.mongodb.indexes.a.0.ttl: "),
+        ('a = [{ keys = ["b"] }, { keys = ["b"], unique = true }]', "two indexes have the keys b"),
+        ('a = [{ keys = ["b"] }, { keys = ["c"], name = "b_1" }]', "two indexes are called b_1"),
+        ('"system.a" = [{ keys = ["b"] }]', "must not begin with `system.`"),
+    ],
+)
+def test_a_wrong_index_is_an_error_with_its_place(project: Project, indexes: str, problem: str) -> None:
+    project.write(f'use = ["mongodb"]\n[services.mongodb.indexes]\n{indexes}\n')
+
+    error = project.error()
+
+    assert problem in error
+    assert "infra.toml:3" in error
+
+
+def test_the_container_creates_the_indexes() -> None:
+    container = made("mongodb", database="shop", indexes={"a": [{"keys": ["b", "-c"]}]}).container
+
+    assert container is not None
+    (script,) = container.files.values()
+    assert script.splitlines() == [
+        'db = db.getSiblingDB("shop");',
+        'db.runCommand({"createIndexes": "a", "indexes": [{"key": {"b": 1, "c": -1}, "name": "b_1_c_-1"}]});',
+    ]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "error",
+    [b"\x01ok\0" + struct.pack("<d", 0), mongodb_protocol.document({"$err": "E11000"})[4:-1]],
+    ids=["MongoDB", "the emulation"],
+)
+def test_a_refused_index_is_the_reason_why_the_service_is_not_ready(error: bytes) -> None:
+    """The server answers `ping`, and refuses the second command with an error that begins with `error`."""
+    probe = made("mongodb", indexes={"users": [{"keys": ["name"], "unique": True}]}).ready
+
+    async def reason() -> str | None:
+        async with await asyncio.start_server(serve, "127.0.0.1") as server:
+            return await exchange("127.0.0.1", server.sockets[0].getsockname()[1], probe)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        message = mongodb_protocol.document({"errmsg": "E11000 duplicate key error collection: test.users"})
+        for content in (b"\x01ok\0" + struct.pack("<d", 1) + b"\0", error + message[4:]):
+            (length,) = struct.unpack("<i", await reader.readexactly(4))
+            await reader.readexactly(length - 4)
+            body = struct.pack("<iiii", 2, 1, 2013, 0) + b"\0" + struct.pack("<i", len(content) + 4) + content
+            writer.write(struct.pack("<i", len(body) + 4) + body)
+        writer.close()
+
+    assert asyncio.run(reason()) == (
+        "the indexes of users are not created: E11000 duplicate key error collection: test.users"
+    )
+
+
 # --- the server that is found ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("mongodb")
-    (folder / "infra.toml").write_text('use = ["mongodb"]\n')
+    (folder / "infra.toml").write_text(
+        """
+        use = ["mongodb"]
+        [services.mongodb.indexes]
+        people = [{ keys = ["name", "-tenant"], unique = true }, { keys = ["seen"], expire_after = 60 }]
+        """
+    )
     with infra.start(directory=folder, environment="test") as stack:
         yield stack
 
@@ -99,6 +172,15 @@ class TestServer:
         database.users.insert_one({"name": "Ada", "tenant": 2})
 
         assert database.users.index_information()["seen_1"]["expireAfterSeconds"] == 60
+
+    def test_the_database_of_development_has_the_indexes_of_the_stack_file(self, stack: Stack) -> None:
+        pymongo = pytest.importorskip("pymongo", reason="the minimal profile has no clients")
+        for _ in range(2):
+            with pymongo.MongoClient(stack["mongodb"]["url"], retryWrites=False) as client:
+                indexes = client.get_default_database().people.index_information()
+            assert indexes["name_1_tenant_-1"]["unique"]
+            assert indexes["seen_1"]["expireAfterSeconds"] == 60
+            stack.restart("mongodb")
 
     def test_large_files_are_stored_with_gridfs(self, database: Any) -> None:
         gridfs = pytest.importorskip("gridfs", reason="the minimal profile has no clients")

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fakes import seccomp
 from fakes.engine import made, options
 from fakes.stacks import alive, journal_events, until
 from fakes.suite import free_port
+from infra_runtime.binaries import launch, store
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import StartError
 from infra_runtime.host import file_lock, shared_memory
@@ -27,7 +29,6 @@ psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clie
 
 #: keeps the shared memory of initdb's servers in the folder of the cluster
 MAPPED = "--set=dynamic_shared_memory_type=mmap"
-DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 
 def initdb(**settings: object) -> tuple[str, ...]:
@@ -131,6 +132,21 @@ def test_the_container_creates_the_extensions_that_its_image_has() -> None:
     ]
     assert (official.container.problem, own.container.problem) == ("", "")
     assert "does not have the extension 'vector'" in impossible.container.problem
+
+
+@pytest.mark.parametrize(
+    ("version", "data"),
+    [(15, "/var/lib/postgresql/data"), (17, "/var/lib/postgresql/data"), (18, "/var/lib/postgresql")],
+)
+def test_the_image_has_the_version_of_the_setting(version: int, data: str) -> None:
+    container = made("postgres", version=version).container
+    with_postgis = made("postgres", version=version, extensions=["postgis"]).container
+
+    assert container is not None
+    assert with_postgis is not None
+    assert container.image.startswith(f"postgres:{version}.")
+    assert container.data == data
+    assert f"`postgis/postgis:{version}-" in with_postgis.problem
 
 
 @pytest.mark.real("postgres")
@@ -249,13 +265,37 @@ def test_a_real_cluster_of_a_newer_version_is_refused_with_both_versions(run) ->
         stack.start("postgres")
 
 
-@pytest.mark.real("postgres")
-@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's PostgreSQL 15 is not installed")
-def test_a_real_cluster_of_an_older_version_starts(run) -> None:
-    stack = run("postgres", binary=str(DEBIAN))
+@pytest.mark.real("postgres", version=15)
+def test_a_real_server_of_an_older_version_has_the_extensions_that_need_openssl(run) -> None:
+    stack = run("postgres", version=15, extensions=["pgcrypto", "uuid-ossp"])
 
     with psycopg.connect(stack.postgres.url) as connection:
+        digest = connection.execute("select encode(digest('a', 'sha1'), 'hex')").fetchone()
+        identifier = connection.execute("select uuid_generate_v5(uuid_ns_url(), 'a')::text").fetchone()
         assert connection.info.server_version // 10000 == 15
+    assert digest == ("86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",)
+    assert identifier == (str(uuid.uuid5(uuid.NAMESPACE_URL, "a")),)
+
+
+@pytest.mark.real("postgres")
+@pytest.mark.parametrize("method", [launch.LIBRARIES, launch.LOADER])
+def test_the_real_packages_of_debian_run_by_each_method(run, method: str) -> None:
+    """The server finds its files relative to its own path, and `initdb` starts the server."""
+    entries = [entry for entry in store.default().installed("postgres-15*") if method in entry.methods]
+    if not entries:
+        pytest.skip(f"`infra bin install postgres-15` has installed no program for the method {method}")
+    (entry,) = entries[:1]
+    folder = entry.folder / "launch" / method
+
+    stack = run("postgres", version=15, binary=str(folder), extensions=["pgcrypto"])
+
+    program = Path(f"/proc/{stack.status().services[0].pid}/exe").resolve()
+    assert program.is_relative_to(entry.folder)
+    with psycopg.connect(stack.postgres.url) as connection:
+        (files,) = connection.execute("select setting from pg_config where name = 'SHAREDIR'").fetchone()
+        assert Path(files).resolve().is_relative_to(entry.folder)
+        # ICU is a library of another package.
+        assert connection.execute("select upper('ß' collate \"de-x-icu\")").fetchone() == ("SS",)
 
 
 @pytest.mark.real("postgres")

@@ -17,7 +17,7 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 
-SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"})
+SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"}, "a1b2")
 
 
 def bound(data: Path, **fields: object) -> Bound:
@@ -35,6 +35,8 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${run}/socket", "/run/app/socket"),
         ("${root}/static", "/project/static"),
         ("${stack.environment}", "test"),
+        ("${stack.service}", "app"),
+        ("${stack.token}", "a1b2"),
         ("${env.REGION}", "eu"),
         ("${env.REGION:-us}", "eu"),
         ("${env.UNSET:-us}", "us"),

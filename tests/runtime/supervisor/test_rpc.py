@@ -9,6 +9,8 @@ import pytest
 from infra_runtime import messages
 from infra_runtime.message import MessageError
 from infra_runtime.messages import STOP, Method, Names, Outcome, Services
+from infra_runtime.spec import Run, Seed, ServiceSpec
+from infra_runtime.supervisor import rpc
 from infra_runtime.supervisor.control import Connection
 from infra_runtime.supervisor.rpc import Methods, typed
 
@@ -41,3 +43,14 @@ def test_parameters_of_another_shape_never_reach_the_handler() -> None:
 
     with pytest.raises(MessageError, match="services: must be a list, not 'web'"):
         asyncio.run(typed(STOP, stop)(None, {"services": "web"}))
+
+
+def test_the_services_with_the_longest_preparation_start_first() -> None:
+    build = Run(command=("build",))
+    specs = [
+        ServiceSpec(name="plain", command=("serve",)),
+        ServiceSpec(name="copied", command=("serve",), prepare=(Seed(into="${data}", steps=(build,)),)),
+        ServiceSpec(name="built", command=("serve",), prepare=(Seed(into="${data}", steps=(build,)), build)),
+    ]
+
+    assert [spec.name for spec in sorted(specs, key=rpc._preparation)] == ["built", "plain", "copied"]

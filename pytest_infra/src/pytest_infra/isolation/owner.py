@@ -31,7 +31,7 @@ class Owner:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.token = "".join(secrets.choice(LETTERS) for _ in range(6)) + worker
         self._path = self._folder / self.token
-        self._descriptor = _locked(self._path)
+        self._descriptor = file_lock.acquire_current(str(self._path))
         self._count = 0
 
     def name(self) -> str:
@@ -61,15 +61,6 @@ class Owner:
 def held(path: Path) -> bool:
     """Return whether a running process holds the lock on the file."""
     return file_lock.is_held(str(path))
-
-
-def _locked(path: Path) -> int:
-    while True:
-        descriptor = file_lock.acquire(str(path), wait=True)
-        assert descriptor is not None  # noqa: S101 - with `wait` it returns a descriptor
-        if file_lock.is_current(descriptor, str(path)):
-            return descriptor
-        os.close(descriptor)  # another process removed the file before this process locked it
 
 
 def _remove_unless_held(path: Path) -> None:

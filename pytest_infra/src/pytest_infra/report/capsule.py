@@ -113,6 +113,7 @@ class Capsules:
                 for name, text in texts.items()
                 if text and name not in others
             ]
+            self._sections += self._emulations()
             if folder is not None:
                 self._sections.append((TITLE, str(folder)))
                 report.user_properties[:] = item.user_properties
@@ -122,6 +123,15 @@ class Capsules:
                 self._sections
             )  # a JUnit file contains only the sections of the last report of a test
         return report
+
+    def _emulations(self) -> list[tuple[str, str]]:
+        """Return a section for each unit whose server is an emulation, with what the emulation lacks."""
+        engines = {unit.name: unit.get("engine", "") for unit in self._live}
+        return [
+            (f"Server of {name}", engine)
+            for name, engine in engines.items()
+            if engine.startswith("emulation")
+        ]
 
     def _status(self) -> Status | str:
         """Return the state of the stack; the text of the error if the supervisor does not answer."""

@@ -60,8 +60,11 @@ def memory_events(data: str, since: float) -> list[str]:
 
     `since` is the start of the run, in seconds since the epoch.
     """
+    path = Paths(data).journal
     try:
-        events = journal.read(Paths(data).journal)
+        events = journal.recent(path)
+        if events and events[0].time >= since:  # the stack was started several times
+            events = journal.read(path)
     except OSError:
         return []
     return [event.reason for event in events if event.event in MEMORY_EVENTS and event.time >= since]

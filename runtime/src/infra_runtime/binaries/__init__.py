@@ -40,6 +40,13 @@ class Binary:
     folders: tuple[str, ...] = ()
     #: the oldest major version that works; 0 accepts all versions
     oldest: int = 0
+    #: the only major version that is accepted; 0 accepts all versions
+    major: int = 0
+    #: what the installation must have besides the program, such as extensions
+    features: tuple[str, ...] = ()
+    #: Glob patterns of the file of a feature, relative to the folder of the program, with `{feature}` and
+    #: `{major}`; an installation has a feature if one of these files exists.
+    feature_files: tuple[str, ...] = ()
     #: another executable, whose folder must also contain this executable: both are from the same installation
     beside: Binary | None = None
     #: a compatible program of another project, which is used if this executable is missing
@@ -95,19 +102,50 @@ def locate(
     searched: list[str] = []
     first_problem = ""
     for path in _setting(binary, setting) if setting else _places(binary, searched, project):
-        problem = _problem(binary, path)
+        # With a path in the setting, the server itself reports a missing feature.
+        problem = _problem(binary, path) or ("" if setting else _missing_features(binary, path))
         if not problem:
             return path
         searched.append(f"{path} ({problem})" if problem != _ABSENT else str(path))
         first_problem = first_problem or (problem if problem != _ABSENT else "")
-    error = BinaryMissingError(binary.name, binary.extra, searched, first_problem or "not found")
+    raise _missing(binary, setting, searched, first_problem or "not found")
+
+
+def _missing(
+    binary: Binary, setting: str | os.PathLike[str] | None, searched: list[str], problem: str
+) -> BinaryMissingError:
+    """Return the error for a missing executable, with a hint that names the ways to provide it."""
+    recipe = _recipe(binary)
+    if binary.major and not setting:
+        problem = f"version {binary.major}{_with(binary.features)} was not found"
+    error = BinaryMissingError(binary.name, binary.extra, searched, problem)
     if binary.module:
         error.hint = f"Install it with `python -m pip install 'pytest-infra[{binary.extra}]'`."
-    elif recipe := _recipe(binary):
+    elif binary.major:
+        error.hint = _ways_to_provide(binary, recipe)
+    elif recipe:
         error.hint = f"{error.hint.removesuffix('.')}, or run `infra bin install {recipe}`."
     if setting:
         error.hint += " Then remove the setting `binary`, or correct the path in it."
-    raise error
+    return error
+
+
+def _ways_to_provide(binary: Binary, recipe: str) -> str:
+    """Return the hint for a missing version of an executable; `recipe` may be empty."""
+    folder = next((pattern for pattern in binary.folders if "*" in pattern), "/opt/*/bin")
+    last = (
+        f"run `infra bin install {recipe}`"
+        if recipe
+        else f"write a recipe `[binaries.NAME]` with `major = {binary.major}` in the stack file"
+    )
+    return (
+        f"Put version {binary.major} of {binary.name}{_with(binary.features)} on PATH, set `binary` to its"
+        f" folder, such as {folder.replace('*', str(binary.major))}, or {last}."
+    )
+
+
+def _with(features: tuple[str, ...]) -> str:
+    return f" with {', '.join(features)}" if features else ""
 
 
 _ABSENT = "absent"
@@ -118,13 +156,27 @@ def _problem(binary: Binary, path: Path) -> str:
         return _ABSENT
     if not os.access(path, os.X_OK):
         return "not executable"
-    if binary.oldest:
+    if binary.oldest or binary.major:
         version = major_version(path)
         if version is None:
             return "prints no version"
+        if binary.major and version != binary.major:
+            return f"version {version}; version {binary.major} is required"
         if version < binary.oldest:
             return f"version {version} is too old; {binary.oldest} or later is required"
     return ""
+
+
+def _missing_features(binary: Binary, path: Path) -> str:
+    """Return a text with the features that the installation of a program lacks; empty if it has all."""
+    import glob  # imported here because most executables have no features
+
+    folder, missing = path.resolve().parent, []
+    for feature in binary.features:
+        patterns = (each.format(feature=feature, major=binary.major) for each in binary.feature_files)
+        if not any(glob.glob(str(folder / pattern)) for pattern in patterns):  # noqa: PTH207 - with `..`
+            missing.append(feature)
+    return f"without {', '.join(missing)}" if missing else ""
 
 
 def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
@@ -136,7 +188,9 @@ def _recipe(binary: Binary) -> str:
     """Return the name of the kit's recipe that installs an executable; empty if there is none."""
     from infra_runtime.binaries import recipes  # imported here because only the error needs it
 
-    recipe = recipes.providing(binary.name, recipes.kit().values())
+    recipe = recipes.providing(
+        binary.name, recipes.kit().values(), major=binary.major, features=binary.features
+    )
     return recipe.name if recipe else ""
 
 
@@ -200,7 +254,7 @@ def _installed(names: tuple[str, ...], searched: list[str], project: Path | None
 
     folder = store.default_folder()
     try:
-        installed = [path for name in names if (path := store.find(name, project))]
+        installed = [path for name in names for path in store.find_all(name, project)]
     except OwnershipError as error:
         searched.append(f"{error.filename} ({error.strerror})")
         return

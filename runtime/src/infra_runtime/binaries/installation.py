@@ -284,6 +284,9 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
             maven.build(recipe, source, folder / "root", java)
         elif isinstance(source, Go) and locked.source == go.NAME:
             go.build(recipe, source, locked, store.downloads, folder / "root")
+        elif isinstance(source, Debian) and locked.source == debian.NAME:
+            for link, target in source.links.items():
+                (folder / "root" / link).symlink_to(target)
     programs = content.locate(recipe, locked.source, folder)
     content.collect_licences(folder)
     content.collect_packed_licences(locked, store.downloads, folder)
@@ -324,6 +327,7 @@ def _with_launch_methods(
         methods=tuple(methods),
         glibc=glibc,
         mounts=mounts,
+        variables=packages.variables if packages else {},
         bubblewrap=bubblewrap,
     )
 

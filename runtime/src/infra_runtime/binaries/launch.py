@@ -31,6 +31,10 @@ from infra_runtime.value import frozen
 LIBRARIES, LOADER, BUBBLEWRAP = "libraries", "loader", "bubblewrap"
 #: in the order in which they are preferred
 METHODS = (LIBRARIES, LOADER, BUBBLEWRAP)
+#: the folders whose programs do not depend on their own path
+_SEARCHED = frozenset({"usr/bin", "usr/sbin", "bin", "sbin"})
+#: the name of the tree of links in the folder with the scripts of a method
+LINKS = "links"
 #: variables to which the script adds the value that it has inherited
 _PATH_LISTS = frozenset({"PATH", "LD_LIBRARY_PATH"})
 
@@ -62,11 +66,22 @@ class Tree:
     #: the folder with the scripts of the programs, to which child processes of a program refer by PATH
     scripts: Path
     mounts: tuple[str, ...] = ()
+    #: environment variable → folder in `root` to which it is set
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def loader(self) -> Path | None:
         """Return the loader (`ld.so`) of the C library; None if the packages contain no C library."""
         found = sorted(self.glibc.glob("lib*/ld-linux*.so*")) + sorted(self.glibc.glob("lib/*/ld-linux*.so*"))
         return next((path for path in found if path.exists()), None)
+
+    def linked(self, program: Path) -> Path | None:
+        """Return the path of a program in the tree of links; None if the program does not need this tree.
+
+        A program outside `usr/bin` and similar folders may search for its files relative to its own path, and
+        for other programs in its own folder, such as those of PostgreSQL.
+        """
+        relative = program.relative_to(self.root)
+        return None if str(relative.parent) in _SEARCHED else self.scripts / LINKS / relative
 
     def library_folders(self, tree: Path) -> list[str]:
         """Return the folders of libraries in one of the two trees."""
@@ -79,7 +94,8 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
 
     `bubblewrap` is the path of `bwrap`, for the method with this name.
     """
-    env = {"PATH": str(tree.scripts)}
+    env = {name: str(tree.root / folder) for name, folder in tree.variables.items()}
+    env["PATH"] = str(tree.scripts)
     if method == LIBRARIES:
         libraries = {"LD_LIBRARY_PATH": ":".join(tree.library_folders(tree.root))}
         return Launch(argv=(str(program),), env={**env, **libraries}, root=str(tree.root))
@@ -100,7 +116,8 @@ def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
     if loader is None:
         raise ValueError(f"{tree.glibc} contains no loader")
     folders = [*tree.library_folders(tree.glibc), *tree.library_folders(tree.root)]
-    return (str(loader), "--library-path", ":".join(folders), "--argv0", program.name)
+    name = str(tree.linked(program) or program.name)
+    return (str(loader), "--library-path", ":".join(folders), "--argv0", name)
 
 
 def _existing(path: str) -> str:
@@ -145,6 +162,21 @@ def bubblewrap_program(installed: Path | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return program if done.returncode == 0 else ""
+
+
+def write_links(tree: Tree, program: Path) -> None:
+    """Add the folders above a program to the tree of links, with links to everything else in them."""
+    source, folder = tree.root, tree.scripts / LINKS
+    for part in program.relative_to(tree.root).parts:
+        if folder.is_symlink():  # a link to a folder that contains only other files so far
+            folder.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        for entry in source.iterdir():
+            link = folder / entry.name
+            if not link.is_symlink() and not link.exists():
+                link.symlink_to(os.path.relpath(entry, folder))
+        source, folder = source / part, folder / part
+    folder.unlink(missing_ok=True)
 
 
 def write_script(path: Path, text: str) -> None:

@@ -1,8 +1,9 @@
 """The lock: for each recipe and platform, the artefacts (files of a registry) with size and SHA-256.
 
 The kit contains a lock for its own recipes; a project can have another lock, `infra.lock` beside the stack
-file, which takes precedence. A lock contains no address of a registry: the address comes from the
-configuration of pip, apt, Maven, Go and npm on the machine that installs.
+file, which takes precedence and also contains the digests of the images in which services run. A lock
+contains no address of a registry: the address comes from the configuration of pip, apt, Maven, Go and npm on
+the machine that installs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +116,11 @@ class Locked:
 
 @frozen
 class Lock:
-    """All entries of a lock file, by recipe and platform."""
+    """All entries of a lock file, by recipe and platform, and the digests of images."""
 
     entries: Mapping[tuple[str, str], Locked]
+    #: image with its registry and tag → digest, such as `sha256:…`
+    images: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, recipe: str, platform: str) -> Locked | None:
         """Return the entry of a recipe for a platform; None if the lock has none."""
@@ -128,7 +132,8 @@ class Lock:
 
     def updated(self, entries: Iterable[Locked]) -> Lock:
         """Return a lock in which these entries are added, or replace the entries of the same key."""
-        return Lock(entries={**self.entries, **{(entry.recipe, entry.platform): entry for entry in entries}})
+        new = {(entry.recipe, entry.platform): entry for entry in entries}
+        return replace(self, entries={**self.entries, **new})
 
 
 EMPTY = Lock(entries={})
@@ -149,10 +154,19 @@ def read(path: Path) -> Lock:
             for recipe, platforms in data["recipes"].items()
             for platform, entry in platforms.items()
         ]
+        images = _images(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"is not a lock of executables: {error!r}"
         raise ConfigurationError(problem, where=str(path), hint=_HINT) from None
-    return EMPTY.updated(entries)
+    return replace(EMPTY.updated(entries), images=images)
+
+
+def _images(data: Mapping[str, Any]) -> dict[str, str]:
+    images = dict(data.get("images", {}))
+    for image, digest in images.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            raise ValueError(f"{image}: {digest!r} is not a digest")
+    return images
 
 
 def _check_format(number: object) -> None:
@@ -168,7 +182,9 @@ def write(path: Path, lock: Lock) -> None:
     recipes: dict[str, dict[str, Any]] = {}
     for (recipe, platform), entry in sorted(lock.entries.items()):
         recipes.setdefault(recipe, {})[platform] = encode(entry)
-    text = json.dumps({"format": FORMAT, "recipes": recipes}, indent=1, ensure_ascii=False)
+    images = {"images": dict(sorted(lock.images.items()))} if lock.images else {}
+    data = {"format": FORMAT, "recipes": recipes, **images}
+    text = json.dumps(data, indent=1, ensure_ascii=False)
     # Each artefact is an object without nested values; its lines are joined.
     text = re.sub(r"\{\n\s+(\"registry\"[^{}]*?)\n\s+\}", lambda match: _one_line(match[1]), text)
     temporary = path.with_name(f"{path.name}.new")

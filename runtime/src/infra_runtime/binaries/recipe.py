@@ -35,6 +35,11 @@ class Debian:
     mounts_required: bool = False
     #: libraries that the programs do not need although the packages depend on them
     without: tuple[str, ...] = ()
+    #: environment variable → folder of the packages to which it is set, such as `usr/share/proj`
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: path of a link → name of a file in the same folder; the links that the scripts of an installation in
+    #: the system create
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @frozen
@@ -111,6 +116,10 @@ class Recipe:
     #: advice for users whose platform has none of the sources
     hint: str = ""
     summary: str = ""
+    #: the major version of the programs, if other recipes install other major versions of them; otherwise 0
+    major: int = 0
+    #: what the programs have besides what every recipe of them has, such as extensions
+    features: tuple[str, ...] = ()
     #: true for a recipe of the stack file, for whose licence the user is responsible
     is_users: bool = field(default=False)
 

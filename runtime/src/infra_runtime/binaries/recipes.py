@@ -37,6 +37,8 @@ def decode(name: str, table: Mapping[str, Any], *, is_users: bool = False) -> Re
         homepage=table.get("homepage", ""),
         hint=table.get("hint", ""),
         summary=table.get("summary", ""),
+        major=table.get("major", 0),
+        features=tuple(table.get("features", ())),
         is_users=is_users,
     )
 
@@ -52,6 +54,8 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
             mounts=mounts,
             mounts_required=table.get("mounts_required", False),
             without=without,
+            variables=dict(table.get("variables", {})),
+            links=dict(table.get("links", {})),
         )
     if artefacts := table.get("maven"):
         classes = tuple(table.get("classes", ()))
@@ -104,9 +108,23 @@ def with_needed(chosen: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[
     return list({recipe.name: recipe for recipe in (*needed, *chosen)}.values())
 
 
-def providing(program: str, recipes: Iterable[Recipe]) -> Recipe | None:
-    """Return the recipe that installs a program; None if there is none. A later recipe takes precedence."""
-    return next((recipe for recipe in reversed([*recipes]) if program in recipe.programs), None)
+def providing(
+    program: str, recipes: Iterable[Recipe], *, major: int = 0, features: Iterable[str] = ()
+) -> Recipe | None:
+    """Return the recipe that installs a program; None if there is none. A later recipe takes precedence.
+
+    `major` is the required major version (0: any version, and the highest takes precedence), and `features`
+    are the required features. Of the recipes that are left, one without further features takes precedence.
+    """
+    suitable = [
+        recipe
+        for recipe in recipes
+        if program in recipe.programs
+        and (not major or recipe.major in {0, major})
+        and set(features) <= set(recipe.features)
+    ]
+    order = sorted(suitable, key=lambda recipe: (recipe.is_users, not recipe.features, recipe.major))
+    return order[-1] if order else None
 
 
 def _joined() -> dict[str, Recipe]:

@@ -6,6 +6,7 @@
         root/                           the unpacked files
         glibc/                          the C library, if the packages contain it
         launch/METHOD/                  scripts that start the programs of Debian packages
+        launch/METHOD/links/            links to the unpacked files, and the scripts of some programs
         licences/                       the texts of the licences
     downloads/                          artefacts, complete (`HASH-NAME`) or partial (`….part`)
     NAME.lock, downloads.lock           held while entries or downloads change
@@ -21,6 +22,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ class Installed:
     #: the version of the C library in the packages; empty if the packages contain none
     glibc: str = ""
     mounts: tuple[str, ...] = ()
+    #: environment variable → folder of the unpacked files to which it is set
+    variables: Mapping[str, str] = field(default_factory=dict)
     bubblewrap: str = ""
     #: the number of bytes of all files
     size: int = 0
@@ -94,6 +98,7 @@ class Installed:
             glibc=self.folder / "glibc",
             scripts=self.folder / "launch" / method,
             mounts=self.mounts,
+            variables=self.variables,
         )
 
     def damage(self) -> list[str]:
@@ -235,34 +240,49 @@ def default() -> Store:
 def find(program: str, project: Path | None = None, *, store: Store | None = None) -> Path | None:
     """Return the path of a program in a store, by default that of this user; None if it is not installed.
 
+    Raises `OwnershipError` if other users can change the program.
+    """
+    return next(find_all(program, project, store=store), None)
+
+
+def find_all(program: str, project: Path | None = None, *, store: Store | None = None) -> Iterator[Path]:
+    """Yield the path of a program for each recipe that contains it and is installed, by default of this user.
+
     The lock of a project, `infra.lock` in the folder `project`, determines the version of the recipes in it.
     Otherwise the version is that of the kit's lock, or if this version is not installed, the last installed
-    one.
+    one. If several recipes contain the program, those in the lock of the project are first.
 
     Raises `OwnershipError` if other users can change the program.
     """
     folder = store.folder if store else default_folder()
     if folder is None or not folder.is_dir():
-        return None
+        return
     candidates = [entry for entry in Store(folder).installed() if program in entry.programs]
-    if not candidates:
-        return None
-    chosen = _chosen(candidates, project)
-    path = chosen.program(program) if chosen else None
-    if path is not None:
-        ownership.check_parents(str(path))
-    return path
+    for entry in _chosen(candidates, project):
+        if path := entry.program(program):
+            ownership.check_parents(str(path))
+            yield path
 
 
-def _chosen(candidates: Sequence[Installed], project: Path | None) -> Installed | None:
-    """Return the entry whose version the locks determine; None if the project's lock has another version."""
-    own = lockfile.read(project / lockfile.NAME) if project else lockfile.EMPTY
-    if wanted := [locked for entry in candidates if (locked := _in_lock(own, entry))]:
-        return next((entry for entry in candidates if entry.locked in wanted), None)
-    if len(candidates) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
-        return candidates[0]
-    kit = lockfile.read(lockfile.KIT)
-    return next((entry for entry in candidates if entry.locked == _in_lock(kit, entry)), candidates[0])
+def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Installed]:
+    """Return for each recipe the entry whose version the locks determine; those in the project's lock first.
+
+    A recipe is left out if the project's lock has a version of it that is not installed.
+    """
+    own = lockfile.read(project / lockfile.NAME) if project and candidates else lockfile.EMPTY
+    recipes: dict[str, list[Installed]] = {}
+    for entry in candidates:
+        recipes.setdefault(entry.locked.recipe, []).append(entry)
+    locked, others = [], []
+    for entries in recipes.values():
+        if any(_in_lock(own, entry) for entry in entries):
+            locked += [entry for entry in entries if entry.locked == _in_lock(own, entry)][:1]
+        elif len(entries) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
+            others += entries
+        else:
+            kit = lockfile.read(lockfile.KIT)
+            others.append(next((e for e in entries if e.locked == _in_lock(kit, e)), entries[0]))
+    return locked + others
 
 
 def _in_lock(lock: Lock, entry: Installed) -> Locked | None:
@@ -296,6 +316,7 @@ def _read(folder: Path) -> Installed | None:
             methods=tuple(data["methods"]),
             glibc=data["glibc"],
             mounts=tuple(data["mounts"]),
+            variables=data.get("variables", {}),
             bubblewrap=data["bubblewrap"],
             size=data["bytes"],
         )
@@ -306,9 +327,16 @@ def _read(folder: Path) -> Installed | None:
 def _write(folder: Path, entry: Installed, final: Path) -> None:
     """Write the scripts and the manifest of an entry; the paths in the scripts are in its final folder."""
     for method in entry.methods:
-        for name in entry.programs:
+        tree = entry.tree(method)
+        for name, program in entry.programs.items():
             text = entry.launch_of(name, method).script().replace(str(folder), str(final))
-            launch.write_script(folder / "launch" / method / name, text)
+            script = tree.scripts / name
+            if linked := tree.linked(folder / program):
+                launch.write_links(tree, folder / program)
+                launch.write_script(linked, text)
+                script.symlink_to(linked.relative_to(tree.scripts))
+            else:
+                launch.write_script(script, text)
     files = _checksums(folder)
     (folder / FILES).write_text(json.dumps(files, indent=1), encoding="utf-8")
     data = {
@@ -320,6 +348,7 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
         "methods": list(entry.methods),
         "glibc": entry.glibc,
         "mounts": list(entry.mounts),
+        "variables": dict(entry.variables),
         "bubblewrap": entry.bubblewrap,
         "bytes": sum(int(text.split()[0]) for text in files.values() if text[:1].isdigit()),
     }

@@ -44,7 +44,8 @@ class Declaration:
         The kind of the service `proxy` is the setting `proxy` of the stack.
 
         A table with `command` or `kind` takes precedence over a kind with the same name, so that a kind that
-        is added to the catalogue later does not change an existing stack.
+        is added to the catalogue later does not change an existing stack. A table with `image` under the name
+        of a kind is a service of this kind, whose image for the export to Compose it sets.
         """
         table = self.table(service)
         if "command" in table:
@@ -53,7 +54,9 @@ class Declaration:
             return str(table["kind"])
         if service == PROXY and self.stack.proxy is not None:
             return self.stack.proxy
-        return service if catalogue.exists(service) else None
+        if catalogue.exists(service):
+            return service
+        return USER if "image" in table else None
 
     def names(self) -> list[str]:
         """Return the names of all kinds and of all services with a table, for error messages."""

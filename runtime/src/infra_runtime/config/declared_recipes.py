@@ -77,6 +77,12 @@ class RecipeSettings(BaseModel):
     mounts_required: bool = False
     #: libraries that the programs do not need although the packages depend on them
     without: Words = ()
+    #: environment variable → folder of the packages to which it is set, such as `usr/share/proj`
+    variables: Mapping[
+        Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Annotated[str, Field(pattern=_PATH)]
+    ] = {}
+    #: path of a link in the packages → name of a file in the same folder
+    links: Mapping[Annotated[str, Field(pattern=_PATH)], _Name] = {}
     #: artefacts of a Maven repository: `GROUP:ARTEFACT:VERSION`
     maven: tuple[Annotated[str, Field(pattern=r"^[\w.-]+(:[\w.-]+){2}$")], ...] = ()
     #: the oldest major version of Java that runs the programs of `maven`
@@ -87,6 +93,10 @@ class RecipeSettings(BaseModel):
     npm: str = Field("", pattern=r"^(@?[\w.-]+(/[\w.-]+)?)?$")
     #: platform → archive
     archive: Mapping[str, ArchiveSettings] = {}
+    #: the major version of the programs, if other recipes install other major versions of them
+    major: int = Field(0, ge=0, le=999)
+    #: what the programs have besides what every recipe of them has, such as extensions
+    features: Words = ()
     homepage: str = ""
     summary: str = "a recipe of the stack file"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from infra_runtime.binaries import Binary, BinarySearch, locate, search
@@ -10,7 +12,11 @@ from infra_runtime.catalogue import Entry
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.errors import BinaryMissingError
 from infra_runtime.plan import Plan
+from infra_runtime.services.image_service import ENGINE
 from infra_runtime.spec import ServiceSpec, map_texts, rename
+
+#: the variable with the name or the path of the container engine
+ENGINE_VARIABLE = "INFRA_CONTAINER_ENGINE"
 
 
 def binary_setting(declaration: Declaration, service: str) -> str | None:
@@ -24,19 +30,25 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
     """Return a spec in which references to the service's own executables are `${bin.NAME@SERVICE}`.
 
-    All other services share the executable `${bin.NAME}`. An instance has its own executables if its setting
-    `binary` differs from the same setting of the service with the name of the kind.
+    All other services share the executable `${bin.NAME}`. An instance has its own executables if a setting
+    that determines them, such as `binary`, differs from that of the service with the name of the kind.
     """
-    if not _has_own_executables(spec.name, entry.name, declaration):
+    if not _has_own_executables(spec.name, entry, declaration):
         return spec
     renamed = {f"bin.{binary.name}": f"bin.{binary.name}@{spec.name}" for binary in entry.binaries}
     changed: ServiceSpec = map_texts(spec, lambda text: rename(text, lambda name: renamed.get(name, name)))
     return changed
 
 
-def _has_own_executables(service: str, kind: str, declaration: Declaration) -> bool:
-    named_like_kind = binary_setting(declaration, kind) if declaration.kind(kind) == kind else None
-    return service != kind and binary_setting(declaration, service) != named_like_kind
+def _has_own_executables(service: str, entry: Entry, declaration: Declaration) -> bool:
+    kind = entry.name
+    if service == kind:
+        return False
+    shared = declaration.kind(kind) == kind
+    of_kind = entry.executables(declaration.table(kind) if shared else {})
+    setting = binary_setting(declaration, kind) if shared else None
+    own = (binary_setting(declaration, service), entry.executables(declaration.table(service)))
+    return own != (setting, of_kind)
 
 
 def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
@@ -46,12 +58,13 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
 
     Raises `BinaryMissingError` if an executable that the plan refers to is missing.
     """
-    available: dict[str, tuple[Binary, str | None]] = {}
+    available: dict[str, tuple[Binary, str | None]] = {ENGINE.name: chosen_engine()}
     for spec in plan.services:
         if spec.kind:
             entry, setting = entries[spec.kind], binary_setting(declaration, spec.name)
-            suffix = f"@{spec.name}" if _has_own_executables(spec.name, spec.kind, declaration) else ""
-            available |= {f"{binary.name}{suffix}": (binary, setting) for binary in entry.binaries}
+            suffix = f"@{spec.name}" if _has_own_executables(spec.name, entry, declaration) else ""
+            binaries = entry.executables(declaration.table(spec.name))
+            available |= {f"{binary.name}{suffix}": (binary, setting) for binary in binaries}
     required = plan.binaries()
     optional = {name for name, (binary, _) in available.items() if binary.optional}
     results = []
@@ -62,18 +75,41 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
             try:
                 locate(binary, setting=setting, project=declaration.request.root)
             except BinaryMissingError as error:
-                _add_own_recipe(error, declaration)
+                if name == ENGINE.name:
+                    raise _engine_missing(plan, error) from None
+                _add_own_recipe(error, binary, declaration)
                 raise
     return tuple(results)
 
 
-def _add_own_recipe(error: BinaryMissingError, declaration: Declaration) -> None:
+def chosen_engine() -> tuple[Binary, str | None]:
+    """Return the container engine to search for: podman or docker, or the one in INFRA_CONTAINER_ENGINE.
+
+    The second value is the path in this variable, if it contains a path instead of a name.
+    """
+    choice = os.environ.get(ENGINE_VARIABLE, "")
+    if "/" in choice:
+        return ENGINE, choice
+    return (replace(ENGINE, aliases=(choice,)) if choice else ENGINE), None
+
+
+def _engine_missing(plan: Plan, error: BinaryMissingError) -> BinaryMissingError:
+    names = ", ".join(spec.name for spec in plan.services if spec.image)
+    missing = BinaryMissingError("podman or docker", "", error.searched, error.problem)
+    missing.hint = (
+        f"A container engine has to run the image of {names}: install podman (`apt-get install podman`) or "
+        f"Docker, or set {ENGINE_VARIABLE} to the path of one of them."
+    )
+    return missing
+
+
+def _add_own_recipe(error: BinaryMissingError, binary: Binary, declaration: Declaration) -> None:
     """Add the command that installs an executable to the hint, if the stack file has a recipe for it."""
     from infra_runtime.binaries import recipes  # imported here because only the error needs the modules
     from infra_runtime.config import declared_recipes
 
     own = declared_recipes.declared(declaration.request.file)
-    recipe = recipes.providing(error.binary, own)
+    recipe = recipes.providing(error.binary, own, major=binary.major, features=binary.features)
     command = f"`infra bin install {recipe.name}`" if recipe else ""
     if command not in error.hint:
         error.hint = f"{error.hint.removesuffix('.')}, or run {command}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from infra_runtime import catalogue
@@ -12,6 +12,7 @@ from infra_runtime.binaries.lockfile import Locked
 from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.config import declared_recipes, stack_file
 from infra_runtime.config.request import Resolved
+from infra_runtime.services.image_service import ENGINE
 from infra_runtime.value import frozen
 
 
@@ -29,36 +30,37 @@ class Installable:
         )
 
 
-def missing(resolved: Resolved) -> list[str]:
-    """Return the names of the required executables that a plan uses and that are missing.
+def missing(resolved: Resolved) -> list[Binary]:
+    """Return the required executables that a plan uses and that are missing."""
+    root = Path(resolved.plan.root)
+    return [binary for binary in used(resolved) if not search(binary, None, project=root).path]
+
+
+def used(resolved: Resolved) -> list[Binary]:
+    """Return the required executables that a plan uses, without those beside another one.
 
     An executable whose place the setting `binary` determines is left out, because it is not searched for.
     """
-    return list(dict.fromkeys(_missing(resolved)))
+    return list(dict.fromkeys(_used(resolved)))
 
 
-def _missing(resolved: Resolved) -> Iterator[str]:
-    root = Path(resolved.plan.root)
+def _used(resolved: Resolved) -> Iterator[Binary]:
     known: set[str] = set()
     for spec in resolved.plan.services:
         if not spec.kind:
             continue
-        binaries = catalogue.entry(spec.kind).binaries
+        table = resolved.table(spec.name)
+        binaries = catalogue.entry(spec.kind).executables(table)
         known |= {binary.name for binary in binaries}
-        setting = resolved.provenance.get(f"services.{spec.name}.binary")
-        if setting and setting.value != "null":
-            continue
-        for binary in binaries:
+        if not table.get("binary"):
             # An executable beside another one is part of the same installation.
-            leader = binary.beside or binary
-            if not binary.optional and not search(leader, None, project=root).path:
-                yield leader.name
+            yield from (binary.beside or binary for binary in binaries if not binary.optional)
     for name in sorted(resolved.plan.binaries() - known):
-        if "@" not in name and not search(Binary(name=name), None, project=root).path:
-            yield name
+        if "@" not in name and name != ENGINE.name:  # no recipe installs a container engine
+            yield Binary(name=name)
 
 
-def installable(names: Sequence[str], root: Path) -> list[Installable]:
+def installable(binaries: Iterable[Binary], root: Path) -> list[Installable]:
     """Return the recipes that install these executables; executables without a recipe are left out.
 
     `root` is the folder of the stack file, whose recipes and lock take precedence.
@@ -68,12 +70,19 @@ def installable(names: Sequence[str], root: Path) -> list[Installable]:
     users = declared_recipes.declared(stack_file.find(root))
     known = recipes.all_recipes(users)
     locks, platform = installation.read_locks(root), installation.current_platform()
-    providing = [recipes.providing(name, known.values()) for name in names]
-    chosen = {recipe.name: recipe for recipe in providing if recipe}
+    chosen = {recipe.name: recipe for recipe in providing(binaries, known.values())}
     return [
         Installable(recipe=recipe, locked=installation.required(recipe, locks, platform))
         for recipe in recipes.with_needed(chosen.values(), users)
     ]
+
+
+def providing(binaries: Iterable[Binary], known: Collection[Recipe]) -> Iterator[Recipe]:
+    """Yield the recipe of each executable that has one; `known` are all recipes."""
+    for binary in binaries:
+        recipe = recipes.providing(binary.name, known, major=binary.major, features=binary.features)
+        if recipe:
+            yield recipe
 
 
 def install(

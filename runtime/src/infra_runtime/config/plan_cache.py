@@ -136,7 +136,7 @@ def _sought(data: dict[str, Any]) -> BinarySearch:
 
 def _binary(data: dict[str, Any]) -> Binary:
     others = {name: _binary(data[name]) if data[name] else None for name in ("beside", "instead")}
-    lists = {name: tuple(data[name]) for name in ("aliases", "folders")}
+    lists = {name: tuple(data[name]) for name in ("aliases", "folders", "features", "feature_files")}
     return Binary(**{**data, **others, **lists, "wheel": tuple(data["wheel"]) if data["wheel"] else None})
 
 

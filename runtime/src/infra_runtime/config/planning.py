@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from infra_runtime import catalogue
+from infra_runtime.binaries import lockfile
 from infra_runtime.config import plan_cache
 from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.environment import StackSettings
@@ -51,6 +52,8 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]
+        if any(spec.image for spec in plan.services):
+            files.append(request.root / lockfile.NAME)
         plan_cache.store(request, resolution, programs, executables=executables, files=files)
     return resolution
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -46,6 +48,17 @@ class Resolved:
     def environment(self) -> str:
         """The name of the plan's environment, such as `test`."""
         return self.plan.environment
+
+    def table(self, service: str) -> dict[str, Any]:
+        """Return the settings of a service without those that have their default; secrets are masked."""
+        prefix = f"services.{service}."
+        table = {}
+        for key, origin in self.provenance.items():
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix) and "." not in name and origin.source != "default":
+                with contextlib.suppress(ValueError):  # a masked value is not JSON
+                    table[name] = json.loads(origin.value)
+        return table
 
 
 @frozen

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from infra_runtime import catalogue
-from infra_runtime.binaries import locate
+from infra_runtime.binaries import locate, lockfile
 from infra_runtime.catalogue import Entry
 from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.executables import binary_setting
@@ -19,7 +19,8 @@ from infra_runtime.config.stack_file import Key
 from infra_runtime.config.validation_errors import configuration_error
 from infra_runtime.contributions import Contribution
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, nearest
-from infra_runtime.services import user_service
+from infra_runtime.host.containers import qualified
+from infra_runtime.services import image_service, user_service
 from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
 from infra_runtime.value import frozen
 
@@ -56,7 +57,7 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
     """
     table, key = declaration.table(name), ("services", name)
     kind = _checked_kind(name, declaration)
-    entry = user_service.ENTRY if kind == USER else catalogue.entry(kind)
+    entry = catalogue.entry(kind) if kind != USER else _own_entry(table)
     environment = declaration.request.environment
     origins = merge(
         [
@@ -67,6 +68,7 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
             *([ports] if ports else []),
             Layer(values=entry.defaults.get(environment, {}), where=lambda _: f"default in {environment}"),
             *_facts(entry, declaration, name),
+            *_locked_digest(entry, table, declaration),
         ]
     )
     settings = validated(
@@ -91,6 +93,20 @@ def validated(
         raise configuration_error(error, model, prefix, location) from None
 
 
+def _own_entry(table: Mapping[str, Any]) -> Entry:
+    """Return the entry of a user's own service: it runs in a container, or as a program of this machine."""
+    return image_service.ENTRY if "image" in table else user_service.ENTRY
+
+
+def _locked_digest(entry: Entry, table: Mapping[str, Any], declaration: Declaration) -> list[Layer]:
+    """Return the layer with the digest of a service's image in the lock of the project, if there is one."""
+    if entry is not image_service.ENTRY:
+        return []
+    path = declaration.request.root / lockfile.NAME
+    digest = lockfile.read(path).images.get(qualified(str(table["image"])))
+    return [Layer(values={"digest": digest}, where=lambda _: str(path))] if digest else []
+
+
 def _checked_kind(name: str, declaration: Declaration) -> str:
     table, key = declaration.table(name), ("services", name)
     kind = declaration.kind(name)
@@ -109,7 +125,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         raise ConfigurationError(
             f"unknown service {name!r}{nearest(name, catalogue.names())}",
             where=declaration.location(key),
-            hint='Your own service needs a command: command = ["python", "-m", "shop"].',
+            hint='Your own service needs a command, such as command = ["python", "-m", "shop"], or an image.',
         )
     if kind == USER and "kind" in table:
         raise ConfigurationError(
@@ -134,7 +150,7 @@ def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
         return []
     try:
         executable = locate(
-            entry.binaries[0],
+            entry.executables(declaration.table(name))[0],
             setting=binary_setting(declaration, name),
             project=declaration.request.root,
         )

@@ -22,6 +22,7 @@ NAMES = frozenset(
     {
         *("USE", "PROFILE", "PROXY", "CONFIG_SERVICE", "TMPFS"),
         *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "BINARIES", "INSTALL", "LOG_LIMIT", "LOG_TOTAL"),
+        "CONTAINER_ENGINE",
     }
 )
 #: variables that the supervisor sets for its services

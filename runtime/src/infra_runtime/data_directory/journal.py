@@ -18,6 +18,10 @@ from infra_runtime.message import MessageError
 from infra_runtime.messages import Event
 
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
+#: the number of bytes at the end of a journal that `recent` reads first; a run has 2,000 to 10,000 bytes
+TAIL = 1 << 16
+#: what a line with these events contains; in another text of the line, the quotes would have backslashes
+_UP, _SPAWNED, _DOWN = (f'"event":"{name}"'.encode() for name in ("up", "spawned", "down"))
 
 
 class Journal:
@@ -68,6 +72,46 @@ def read(path: str) -> list[Event]:
         return parsed(file)
 
 
+def recent(path: str) -> list[Event]:
+    """Return the last events of the journal at `path`: `last_run` and `traces` need no earlier events.
+
+    These are the events since the last run that ended completely before another run. The time of the call
+    does not depend on the number of earlier runs. Raises `OwnershipError` for a file of another user.
+    """
+    try:
+        descriptor = ownership.open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return []
+    with open(descriptor, "rb") as file:
+        size, length = os.fstat(descriptor).st_size, TAIL
+        while True:
+            first = max(size - length, 0)
+            file.seek(first)
+            # The first line may be incomplete, and begins in the middle.
+            lines = file.read(size - first).split(b"\n")[1 if first else 0 :]
+            start = _start_of_recent(lines)
+            if start or not first:
+                return parsed(line.decode(errors="replace") for line in lines[start:])
+            length *= 4
+
+
+def _start_of_recent(lines: list[bytes]) -> int:
+    """Return the number of the line after the last complete `down` before an `up`; 0 if there is none."""
+    is_followed = False
+    for number in range(len(lines) - 1, -1, -1):
+        line = lines[number]
+        if _UP in line or _SPAWNED in line:
+            is_followed = _UP in line
+        elif is_followed and _DOWN in line and _is_complete(line):
+            return number + 1
+    return 0
+
+
+def _is_complete(line: bytes) -> bool:
+    """Return whether a line with the event `down` is complete, and nothing was left at this event."""
+    return any(not event.left for event in parsed([line.decode(errors="replace")]))
+
+
 def parsed(lines: Iterable[str]) -> list[Event]:
     """Return the events in these lines of a journal; a line that is incomplete after a crash is ignored."""
     events = []
@@ -98,9 +142,12 @@ class Traces(NamedTuple):
     groups: tuple[tuple[str, str], ...] = ()
     #: the folder in RAM of the last run, if a reboot has ended this run
     lost: str = ""
+    #: the container engines of the runs, each with the run's token; also of runs before the last boot,
+    #: because an engine keeps its containers
+    engines: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.roots or self.tokens)
+        return bool(self.roots or self.tokens or self.engines)
 
 
 def traces(events: Iterable[Event]) -> Traces:
@@ -111,10 +158,14 @@ def traces(events: Iterable[Event]) -> Traces:
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
     ended: dict[str, str] = {}
-    this_boot, same_boot, lost = boot(), False, ""
+    this_boot, same_boot, lost, token = boot(), False, "", ""
+    engines: dict[tuple[str, str], None] = {}
     for event in events:
+        if event.engine:
+            engines[event.engine, token] = None
         match event.event:
             case "up":
+                token = event.token
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
                 ended = {}  # the new supervisor has removed the former group
@@ -125,10 +176,11 @@ def traces(events: Iterable[Event]) -> Traces:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
+                engines.clear()
                 lost = ""
                 ended, groups = groups, {}
     pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
-    return Traces(roots, tuple(groups), pairs, lost)
+    return Traces(roots, tuple(groups), pairs, lost, tuple(engines))
 
 
 def boot() -> str:

@@ -1,4 +1,4 @@
-"""The leak check: read the journal of a stopped stack to find processes, ports and sockets that remain."""
+"""The leak check: find the processes, containers, ports and sockets that a stopped stack has left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from infra_runtime.data_directory import control_file, journal, memory_folder, remains
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import processes
+from infra_runtime.host import containers, processes
 from infra_runtime.host.ports import holder, taken
 from infra_runtime.messages import Event
 from infra_runtime.value import frozen
@@ -29,17 +29,19 @@ class LeakCheck:
     #: the folders with the data of the services, on the disk and in RAM, if they remain in the environment
     #: `test`
     folders: tuple[str, ...] = ()
+    #: the containers of services that ran in a container
+    containers: tuple[str, ...] = ()
     #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
 
     @property
     def left(self) -> tuple[str, ...]:
-        """The descriptions of all remaining processes, ports, sockets and folders."""
-        return (*self.processes, *self.ports, *self.sockets, *self.folders)
+        """The descriptions of all remaining processes, containers, ports, sockets and folders."""
+        return (*self.processes, *self.containers, *self.ports, *self.sockets, *self.folders)
 
     @property
     def clean(self) -> bool:
-        """Whether no process, port, socket or folder of the stack remains."""
+        """Whether no process, container, port, socket or folder of the stack remains."""
         return not self.left
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class LeakCheck:
             counted(len(self.processes), "process", "processes"),
             counted(len(self.ports), "port"),
             counted(len(self.sockets), "socket"),
+            *([counted(len(self.containers), "container")] if self.containers else []),
             *([counted(len(self.folders), "folder")] if self.folders else []),
         ]
         named = f" ({'; '.join(self.left)})" if self.left else ""
@@ -67,11 +70,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Return what the last run of a stack has left: processes, ports, sockets and folders.
+    """Return what the last run of a stack has left: processes, containers, ports, sockets and folders.
 
     The supervisor of the run must have exited.
     """
-    run = journal.last_run(journal.read(paths.journal))
+    run = journal.last_run(journal.recent(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
     roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
     alive = processes.family(roots, run[0].token, grouped=True) if run else []
@@ -80,6 +83,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
     copies = {event.service for event in spawned if event.copy_of}
     services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
     ready = {event.service for event in run if event.event in {"ready", "done"}}
+    engines = dict.fromkeys(event.engine for event in spawned if event.engine)
     removes_data = bool(run) and run[0].environment == "test"
     data = [paths.services, memory_folder.existing(paths)] if removes_data else []
     return LeakCheck(
@@ -90,6 +94,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
         ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
         sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
         folders=tuple(folder for folder in data if os.path.lexists(folder)),
+        containers=tuple(name for engine in engines for name in containers.left(engine, run[0].token)),
     )
 
 

@@ -82,8 +82,10 @@ def _placed_file(paths: Paths) -> str:
     process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
     all files are older, or if a stack has been started by another process since then.
     """
-    events = journal.read(paths.journal)
-    if not disk.is_folder(paths.services) or (events and events[-1].event != "down"):
+    if not disk.is_folder(paths.services):
+        return ""
+    events = journal.recent(paths.journal)
+    if events and events[-1].event != "down":
         return ""
     ended = events[-1].time if events else 0.0
     try:

@@ -1,4 +1,4 @@
-"""Find and kill the processes of a stack that still run although the stack's supervisor no longer runs.
+"""Find and kill the processes and containers of a stack that run although its supervisor no longer runs.
 
 The processes are found by their traces (`journal.Traces`). The traces are in the journal and in the file
 `descendants`. This file contains the descendants of services that have neither the stack's token in their
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from infra_runtime.data_directory import control_file, journal, lock, memory_folder, seed_cache
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import cgroup, disk, file_lock, processes
+from infra_runtime.host import cgroup, containers, disk, file_lock, processes
 from infra_runtime.value import frozen
 
 #: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
@@ -24,29 +24,40 @@ PATIENCE = 10.0
 
 @frozen
 class Cleaned:
-    """The result of a clean-up: the pids of killed processes, and a text for each process that still runs."""
+    """The result of a clean-up: what was ended, and a text for each process and container that still runs."""
 
+    #: the pids of the killed processes
     pids: tuple[int, ...] = ()
+    #: the number of removed containers
+    containers: int = 0
     left: tuple[str, ...] = ()
     #: the folder in RAM whose data a reboot has removed; empty if there was none
     lost: str = ""
 
+    def __bool__(self) -> bool:
+        """Return whether the clean-up found a process or a container."""
+        return bool(self.pids or self.containers or self.left)
+
 
 def find(paths: Paths) -> Traces:
     """Return the data that identify remaining processes: from the journal and the file `descendants`."""
-    traces = journal.traces(journal.read(paths.journal))
+    traces = journal.traces(journal.recent(paths.journal))
     return traces._replace(roots=read_descendants(paths.descendants) | traces.roots) if traces else traces
 
 
 def end(paths: Paths) -> Cleaned:
-    """Kill the processes that an exited supervisor and guardian left; remove the sockets and the data in RAM.
+    """Remove what an exited supervisor and guardian left: processes, containers, sockets and the data in RAM.
 
     The caller holds the lock of the data directory. The sockets must be removed because PostgreSQL, for
     example, does not start if the lock file of a socket exists and a running process has the pid in this
     file.
     """
     traces = find(paths)
-    pids, left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
+    # The containers are counted before the processes in them are killed.
+    running = [name for engine, token in traces.engines for name in containers.left(engine, token)]
+    pids, processes_left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
+    left = [f"process {process.pid}" for process in processes_left]
+    left += [name for engine, token in traces.engines for name in containers.remove(engine, token)]
     for folder, token in traces.groups:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
@@ -57,9 +68,7 @@ def end(paths: Paths) -> Cleaned:
     for folder in {control_file.run_folder(paths), paths.run}:
         with contextlib.suppress(OSError):
             disk.remove(folder)
-    return Cleaned(
-        pids=tuple(sorted(pids)), left=tuple(f"process {process.pid}" for process in left), lost=traces.lost
-    )
+    return Cleaned(pids=tuple(sorted(pids)), containers=len(running), left=tuple(left), lost=traces.lost)
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
@@ -85,7 +94,7 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
 def end_locked(paths: Paths) -> Cleaned:
     """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
-    traces, run = find(paths), journal.last_run(journal.read(paths.journal))
+    traces, run = find(paths), journal.last_run(journal.recent(paths.journal))
     cleaned = end(paths)
     # After a `down`, files among the data of a test can be the user's.
     removes_data = bool(traces) and bool(run) and run[0].environment == "test"
@@ -98,7 +107,7 @@ def end_locked(paths: Paths) -> Cleaned:
             disk.remove(folder)
     if traces:
         record = Journal(paths.journal)
-        if cleaned.pids or cleaned.left:
+        if cleaned:
             record.write("reconciled", pids=cleaned.pids, left=cleaned.left)
         record.write("down", left=cleaned.left)
         record.close()

@@ -95,14 +95,20 @@ def mark_used(tree: str) -> None:
 
 def inspect(tree: str) -> Tree:
     """Return the summary of a seed's files, without reading the content of the files. Raises `OSError`."""
-    lines, size = [], 0
-    for path, status in _entries(tree, ""):
-        kind = stat.S_IFMT(status.st_mode)
-        if stat.S_ISDIR(status.st_mode):
-            lines.append(f"{path} {kind}")
-        else:
-            lines.append(f"{path} {kind} {status.st_size} {status.st_mtime_ns}")
-            size += status.st_size
+    lines, size, folders = [], 0, [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(f"{tree}/{folder}") as entries:
+            for entry in entries:
+                path = f"{folder}{entry.name}"
+                status = entry.stat(follow_symlinks=False)
+                kind = stat.S_IFMT(status.st_mode)
+                if kind == stat.S_IFDIR:
+                    lines.append(f"{path} {kind}")
+                    folders.append(f"{path}/")
+                else:
+                    lines.append(f"{path} {kind} {status.st_size} {status.st_mtime_ns}")
+                    size += status.st_size
     text = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
     return Tree(len(lines), size, hashlib.sha256(text).hexdigest())
 
@@ -110,16 +116,6 @@ def inspect(tree: str) -> Tree:
 def content(tree: str) -> str:
     """Return a hash of the names and the content of all files in a seed. Raises `OSError`."""
     return hashlib.sha256(json.dumps(checksums(tree), sort_keys=True).encode()).hexdigest()
-
-
-def _entries(tree: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(f"{tree}/{folder}") as entries:
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            status = entry.stat(follow_symlinks=False)
-            yield path, status
-            if stat.S_ISDIR(status.st_mode):
-                yield from _entries(tree, path)
 
 
 def _stamp(tree: str) -> dict[str, Any]:

@@ -33,6 +33,19 @@ def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool 
     return descriptor
 
 
+def acquire_current(path: str, *, shared: bool = False) -> int:
+    """Wait for the lock of the file that is at `path`; return the descriptor that holds the lock.
+
+    `acquire` may lock a file that its previous holder has removed; this function then locks the new file.
+    """
+    while True:
+        descriptor = acquire(path, wait=True, shared=shared)
+        assert descriptor is not None  # noqa: S101 - with `wait` it returns a descriptor
+        if is_current(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # the previous holder removed the file before this process had the lock
+
+
 def release(descriptor: int) -> None:
     """Release a lock immediately, also if a forked process still has the file open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -2,14 +2,16 @@
 
 The licence of MongoDB (SSPL) does not allow a recipe, so the server is on PATH or in the setting `binary`.
 
-Sources: MongoDB documentation, "mongod", "Wire Protocol", "ping"; mongo-java-server, `README.md`; for the
-container docker-library/mongo, `Dockerfile` (the volume /data/db, the program mongosh).
+Sources: MongoDB documentation, "mongod", "ping"; mongo-java-server, `README.md`; for the container
+docker-library/mongo, `Dockerfile` (the volume /data/db, the program mongosh) and `docker-entrypoint.sh` (the
+files in /docker-entrypoint-initdb.d).
 """
 
 from __future__ import annotations
 
-import struct
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,13 +22,16 @@ from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Container, Exchange, Expect, LengthPrefix, Send, ServiceSpec, StopStep
-from infra_runtime.spec.probes import escape
+from infra_runtime.services import mongodb_indexes, mongodb_protocol
+from infra_runtime.services.mongodb_indexes import Indexes
+from infra_runtime.spec import Container, Exchange, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "mongo:7.0"
+#: the container's script runs it when the data folder is new
+_CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
 #: what the emulation lacks, for messages
-LACKING = "transactions, sessions, change streams and users"
+LACKING = "transactions, sessions, change streams, users and the removal of expired documents"
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m"
 
 _PORTS = KINDS["mongodb"].ports
@@ -44,32 +49,29 @@ class MongoSettings(ServiceSettings):
     emulation: bool = False
     #: the memory for the cache of MongoDB, in megabytes
     cache: int = Field(256, ge=256, le=10_000_000)
+    #: the database in `url`; in tests, each test has its own database
+    database: str = Field("test", max_length=63, pattern=r'^[^/\\. "$*<>:|?\x00]+$')
+    #: collection → indexes that the databases have
+    indexes: Indexes = Field(default_factory=dict)
 
 
-def _message(document: bytes) -> bytes:
-    """Return a request OP_MSG with one section, a document in BSON."""
-    body = struct.pack("<iii", 1, 0, 2013) + struct.pack("<i", 0) + b"\0" + document
-    return struct.pack("<i", len(body) + 4) + body
+#: a server answers the command `ping` before a login; the emulation has no `hello`
+PING = mongodb_protocol.request({"ping": 1, "$db": "admin"}, "the server is not ready")
+READY = Exchange(port="client", steps=PING)
 
 
-def _document(*elements: bytes) -> bytes:
-    content = b"".join(elements) + b"\0"
-    return struct.pack("<i", len(content) + 4) + content
-
-
-#: the command `ping`, which a server answers before a login, with `ok: 1`; the emulation has no `hello`
-READY = Exchange(
-    port="client",
-    steps=(
-        Send(text=escape(_message(_document(b"\x10ping\0\1\0\0\0", b"\x02$db\0\6\0\0\0admin\0")))),
-        Expect(
-            until=LengthPrefix(order="little"),
-            at=8,
-            prefixes=("\\x01\\0\\0\\0\\xdd\\x07\\0\\0",),
-            contains=escape(b"\x01ok\0" + struct.pack("<d", 1)),
-        ),
-    ),
-)
+def _ready(settings: MongoSettings) -> Exchange:
+    """Return the probe, which also creates the indexes: the service is ready when they exist."""
+    steps = [
+        step
+        for command in mongodb_indexes.commands(settings.indexes)
+        for step in mongodb_protocol.request(
+            {**command, "$db": settings.database},
+            f"the indexes of {command['createIndexes']} are not created",
+        )
+    ]
+    # An index of many documents takes longer than an answer to `ping`.
+    return replace(READY, steps=(*PING, *steps), timeout=settings.start_timeout) if steps else READY
 
 
 def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
@@ -88,10 +90,17 @@ def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
         name="mongodb",
         command=("${bin.mongod}", "${host}", "${port.client}") if emulated else _mongod(settings),
         env={**({"JDK_JAVA_OPTIONS": _JAVA} if emulated else {}), **settings.env},
+        prepare=(
+            WriteFile(
+                path=f"${{data}}/{mongodb_indexes.FILE}",
+                text=json.dumps(mongodb_indexes.commands(settings.indexes)),
+            ),
+        ),
         ports=settings.port_map(),
-        ready=READY,
+        ready=_ready(settings),
         exports={
-            "url": "mongodb://${host}:${port.client}/",
+            "url": f"mongodb://${{host}}:${{port.client}}/{settings.database}",
+            "database": settings.database,
             "host": "${host}",
             "port": "${port.client}",
             "engine": f"emulation without {LACKING}" if emulated else "mongod",
@@ -104,6 +113,9 @@ def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
             image=settings.image or IMAGE,
             command=("mongod", "--bind_ip_all"),
             env=settings.env,
+            files={_CONTAINER_FILE: mongodb_indexes.script(settings.indexes, settings.database)}
+            if settings.indexes
+            else {},
             data="/data/db",
             ports=dict(_PORTS),
             health=("mongosh", "--quiet", "--eval", "db.hello().ok"),

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -61,7 +62,7 @@ class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the major version; by default, it is read from the executable
+    #: the major version that the executable must have; by default, that of the executable that is found
     version: int = Field(18, ge=OLDEST, le=99)
     #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"
@@ -120,7 +121,7 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         path=f"{CLUSTER}/PG_VERSION",
         text=str(settings.version),
         problem=f"the cluster has the version {{found}}, but the executable is PostgreSQL {settings.version}:"
-        " set `binary` to an executable of the cluster's version, move the data with pg_dump,"
+        " set `version = {found}`, move the data with pg_dump,"
         " or delete the data with `infra runtime down --wipe`",
     )
     # The pid in the file may now belong to an unrelated process, which the server would treat as another
@@ -168,9 +169,11 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
         )
     missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB)
     if not settings.image and missing:
+        other = postgres_extensions.IMAGES.get(missing[0], "")
+        example = f", such as `{other.format(version=settings.version)}`" if other else ""
         problem = (
             f"the official image does not have the extension {missing[0]!r}; set `image` to an image that has"
-            " it, such as `pgvector/pgvector:pg18` for `vector`"
+            f" it{example}"
         )
     return Container(
         image=settings.image
@@ -282,6 +285,19 @@ def _throw_away(version: int) -> dict[str, str]:
     return {**parameters, "io_method": "sync"} if version >= 18 else parameters
 
 
+def _requires(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the version and the extensions that the executable must have, if the table has a version.
+
+    Without a version, the first executable is used, and its extensions are known only when it runs.
+    """
+    version, extensions = str(table.get("version", "")), table.get("extensions", ())
+    if not version.isdecimal():
+        return {}
+    names = extensions.split(",") if isinstance(extensions, str) else extensions
+    further = {str(name).strip() for name in names} - postgres_extensions.CONTRIB - {""}
+    return {"major": int(version), "features": tuple(sorted(further))}
+
+
 def _facts(executable: Path) -> Mapping[str, int]:
     version = major_version(executable)
     return {"version": version} if version else {}
@@ -298,6 +314,7 @@ _POSTGRES = Binary(
         "/Applications/Postgres.app/Contents/Versions/*/bin",
     ),
     oldest=OLDEST,
+    feature_files=postgres_extensions.FILES,
 )
 ENTRY = Entry(
     settings=PostgresSettings,
@@ -309,6 +326,7 @@ ENTRY = Entry(
         Binary(name="psql", beside=_POSTGRES, optional=True),
     ),
     defaults={"test": {"durable": False}},
+    requires=_requires,
     facts=_facts,
     protocols={"postgres": PROTOCOL},
 )

@@ -17,19 +17,26 @@ MARKER = "extensions"
 #: the hint for a server that does not have an extension
 HINT = (
     "To use an installed server that has the extension, set `binary` in the table"
-    ' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`.'
+    ' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`;'
+    " with `version = 15`, `infra bin install` installs a server with pgcrypto, uuid-ossp or postgis."
 )
 #: The arguments are the path of the marker, the names of the extensions and of the databases, the hint, and
 #: the command of the server. A shell needs two milliseconds to find out that there is nothing to do; the
-#: interpreter of Python would need thirty.
+#: interpreter of Python would need thirty. The scripts of some extensions, such as PostGIS, handle errors
+#: themselves, which `exit_on_error` does not allow: the server exits at the second attempt to create an
+#: extension that could not be created.
 _SCRIPT = """
 marker=$1 names=$2 databases=$3 hint=$4
 shift 4
 [ -f "$marker" ] && [ "$(cat "$marker")" = "$names" ] && exit 0
-for database in $databases; do
+statements() {
   for name in $names; do
     echo "create extension if not exists \\"$name\\" cascade;"
-  done | "$@" "$database" >/dev/null || { echo "$hint" >&2; exit 1; }
+  done
+}
+for database in $databases; do
+  { statements; echo "set exit_on_error = on;"; statements; } |
+    "$@" "$database" >/dev/null || { echo "$hint" >&2; exit 1; }
 done
 echo "$names" >"$marker"
 """
@@ -43,6 +50,16 @@ uuid-ossp xml2
 """
 #: the extensions that are part of PostgreSQL, in one of the supported versions
 CONTRIB = frozenset(_CONTRIB.split())
+#: The patterns of the file that declares an extension, relative to the folder of the server: in the wheel and
+#: the packages of Red Hat, in those of Homebrew and Postgres.app, and in those of Debian.
+#: Source: PostgreSQL documentation, "Packaging Related Objects into an Extension"
+FILES = (
+    "../share/extension/{feature}.control",
+    "../share/postgresql*/extension/{feature}.control",
+    "../../../../share/postgresql/{major}/extension/{feature}.control",
+)
+#: extension → an image on Docker Hub that has it, for a message
+IMAGES = {"vector": "pgvector/pgvector:pg{version}", "postgis": "postgis/postgis:{version}-3.5"}
 
 
 def creation(
@@ -54,7 +71,7 @@ def creation(
     """
     arguments = (marker, "\n".join(names), " ".join(databases), hint)
     return Run(
-        command=("/bin/sh", "-c", _SCRIPT, "sh", *arguments, *server, "-c", "exit_on_error=on"),
+        command=("/bin/sh", "-c", _SCRIPT, "sh", *arguments, *server),
         env={"LC_ALL": "C"},
     )
 

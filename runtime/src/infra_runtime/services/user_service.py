@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -54,10 +54,27 @@ class Stop(BaseModel):
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds, group=self.group)
 
 
-class UserContainer(BaseModel):
-    """The table `container` of a service: an existing image, or a folder from which an image is built."""
+class ContainerHealth(BaseModel):
+    """The keys of the table `container` that every service of a user has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: a command of the image that exits with 0 when the service is ready
+    health: Argv | None = None
+    #: the program of the image that sends a health check made from `ready`
+    health_client: Literal["python", "curl", "wget"] | None = None
+    #: whether clients outside the stack can use the ports in staging and production, too
+    public: bool = False
+
+    @model_validator(mode="after")
+    def _one_check(self) -> Self:
+        if self.health and self.health_client:
+            raise ValueError("set `health` (a whole command) or `health_client` (the program), not both")
+        return self
+
+
+class UserContainer(ContainerHealth):
+    """The table `container` of a service: an existing image, or a folder from which an image is built."""
 
     image: str | None = None
     #: the folder from which the image is built, relative to the stack file
@@ -68,19 +85,11 @@ class UserContainer(BaseModel):
     command: Argv | None = None
     #: the folder in the image that contains the same files as the stack file's folder
     root: str = ""
-    #: a command of the image that exits with 0 when the service is ready
-    health: Argv | None = None
-    #: the program of the image that sends a health check made from `ready`
-    health_client: Literal["python", "curl", "wget"] | None = None
-    #: whether clients outside the stack can use the ports in staging and production, too
-    public: bool = False
 
     @model_validator(mode="after")
     def _one_image(self) -> UserContainer:
         if self.image and (self.build or self.dockerfile):
             raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
-        if self.health and self.health_client:
-            raise ValueError("set `health` (a whole command) or `health_client` (the program), not both")
         if self.root and not self.root.startswith("/"):
             raise ValueError(
                 f"`root`, the project's folder in the image, should be an absolute path, not {self.root!r}"
@@ -130,15 +139,13 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
-class UserServiceSettings(BaseModel):
-    """The keys of a service that the stack file describes with a `command`."""
+class OwnServiceSettings(BaseModel):
+    """The keys of every service of a user, whose `command` or `image` is in the stack file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    command: Argv
     summary: str = ""
     env: Mapping[str, Text] = {}
-    cwd: str = "${root}"
     needs: Words = ()
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
@@ -157,11 +164,9 @@ class UserServiceSettings(BaseModel):
     start_timeout: Seconds = 30.0
     stop: Annotated[tuple[Stop, ...], BeforeValidator(_several), Field(min_length=1)] = (Stop(seconds=10.0),)
     restart: Literal["on-failure", "always", "never"] = "on-failure"
-    #: how the service runs in a container, for engines that run containers
-    container: UserContainer | None = None
 
     @model_validator(mode="after")
-    def _fits(self) -> UserServiceSettings:
+    def _fits(self) -> Self:
         if self.task and self.ready:
             raise ValueError("a task cannot have `ready`, because a task is complete when it exits with 0")
         if self.route and not self.ports:
@@ -207,8 +212,44 @@ class UserServiceSettings(BaseModel):
         if self.log:
             yield Contribution(key="log", value=self.log)
 
+    def spec(self, command: tuple[str, ...]) -> ServiceSpec:
+        """Return the spec of the service with a command, and with the fields that the keys determine.
 
-def _with_variables(
+        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
+        """
+        exports = {"host": "${host}"}
+        for port in self.ports:
+            exports.setdefault("port", f"${{port.{port}}}")
+            exports[f"{port}_port"] = f"${{port.{port}}}"
+        if "http" in self.ports:
+            exports["url"] = "http://${host}:${port.http}"
+        return ServiceSpec(
+            name="",
+            summary=self.summary or "your own",
+            command=command,
+            env=self.env,
+            ports=self.ports,
+            ready=self.probe(),
+            exports={**exports, **self.exports},
+            needs=self.needs,
+            start_timeout=self.start_timeout,
+            stop=tuple(step.step() for step in self.stop),
+            restart="never" if self.task else self.restart,
+            task=self.task,
+            watch=self.watch,
+        )
+
+
+class UserServiceSettings(OwnServiceSettings):
+    """The keys of a service that the stack file describes with a `command` and without an `image`."""
+
+    command: Argv
+    cwd: str = "${root}"
+    #: how the service runs in a container, for engines that run containers
+    container: UserContainer | None = None
+
+
+def with_variables(
     env: Mapping[str, str], contributions: Contributions
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the variables of a service with those that other services contribute, and the secret ones."""
@@ -232,40 +273,15 @@ def _export_of(service: str, reference: str) -> str:
 
 
 def user_service(settings: UserServiceSettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a user's own service, which has a `command` in the stack file.
-
-    The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
-    """
-    exports = {"host": "${host}"}
-    for port in settings.ports:
-        exports.setdefault("port", f"${{port.{port}}}")
-        exports[f"{port}_port"] = f"${{port.{port}}}"
-    if "http" in settings.ports:
-        exports["url"] = "http://${host}:${port.http}"
+    """Return the spec of a user's own service, which has a `command` in the stack file."""
     # The working directory does not depend on the working directory of the supervisor or of the client.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
-    env, sensitive = _with_variables(settings.env, contributions if settings.telemetry else ())
-    return ServiceSpec(
-        name="",
-        summary=settings.summary or "your own",
-        command=settings.command,
-        env=env,
-        sensitive=sensitive,
-        cwd=cwd,
-        ports=settings.ports,
-        ready=settings.probe(),
-        exports={**exports, **settings.exports},
-        needs=settings.needs,
-        start_timeout=settings.start_timeout,
-        stop=tuple(step.step() for step in settings.stop),
-        restart="never" if settings.task else settings.restart,
-        task=settings.task,
-        watch=settings.watch,
-        container=_container(settings, cwd),
-    )
+    env, sensitive = with_variables(settings.env, contributions if settings.telemetry else ())
+    spec = settings.spec(settings.command)
+    return replace(spec, env=env, sensitive=sensitive, cwd=cwd, container=_container(settings, cwd))
 
 
-#: the entry of every table with a `command`; it has no name, because it is not a kind
+#: the entry of every table with a `command` and without an `image`; it has no name, because it is not a kind
 ENTRY = Entry(
     settings=UserServiceSettings,
     make=user_service,

@@ -35,6 +35,11 @@ class Container:
     files: Mapping[str, str] = field(default_factory=dict)
     #: folders and files, relative to the stack file's folder, that are mounted read-only below `root`
     mounts: tuple[str, ...] = ()
+    #: absolute path → folder or file, relative to the stack file's folder, that is mounted there read-only
+    binds: Mapping[str, str] = field(default_factory=dict)
+    #: the working directory, and the user; empty: those of the image
+    working_folder: str = ""
+    user: str = ""
     #: the folder in the image that replaces the stack file's folder; empty if the image has none
     root: str = ""
     #: the folder whose content is kept when the container is removed; empty if the service stores no data

@@ -35,6 +35,13 @@ def substitute(text: str, lookup: Callable[[str], str]) -> str:
     return _REFERENCE.sub(lambda match: "$" if match[1] is None else lookup(match[1].strip()), text)
 
 
+def substitute_some(text: str, values: Mapping[str, str]) -> str:
+    """Return `text` with the references in `values` (reference → value) replaced; the others are kept."""
+    return _REFERENCE.sub(
+        lambda match: match[0] if match[1] is None else values.get(match[1].strip(), match[0]), text
+    )
+
+
 def rename(text: str, new: Callable[[str], str]) -> str:
     """Return `text` with each reference replaced by the reference that `new` returns for it."""
     return _REFERENCE.sub(

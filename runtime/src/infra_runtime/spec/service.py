@@ -85,6 +85,10 @@ class ServiceSpec:
     refuses_root: bool = False
     #: the service of which this service is a copy, for example for a single test; copies are not counted
     copy_of: str = ""
+    #: the image in which the local engine runs the service; empty for a program of this machine. `command` is
+    #: the command line of the container engine. When the service has stopped, the supervisor removes the
+    #: containers with the labels of the service
+    image: str = ""
     #: names of variables, exports and options that contain secrets although the names do not show it
     sensitive: tuple[str, ...] = ()
     #: for the engines that generate container configurations; None when the kind has no image

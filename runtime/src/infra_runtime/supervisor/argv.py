@@ -27,6 +27,7 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
     # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
     code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
     code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
+    code += "from infra_runtime.supervisor.deferred_modules import defer; defer(); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
     place = TMPFS if tmpfs else DISK
     arguments = (paths.data, environment, place, copies, str(os.getpid()))

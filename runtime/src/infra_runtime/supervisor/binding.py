@@ -42,6 +42,8 @@ class Scope(NamedTuple):
     environment: str
     binaries: Mapping[str, str]
     variables: Mapping[str, str]
+    #: identifies the run of the supervisor
+    token: str = ""
 
 
 class Bound:
@@ -60,6 +62,16 @@ class Bound:
         self.masked_exports: dict[str, str] = {}
         #: the values of the secrets in command, environment, probe and exports
         self.secrets: set[str] = set()
+
+    @property
+    def engine(self) -> str:
+        """The path of the container engine that runs the service; empty for a program of this machine."""
+        return self.command[0] if self.spec.image and self.command else ""
+
+    def details(self) -> dict[str, object]:
+        """Return the fields of the journal's event `spawned` for this service; empty fields are left out."""
+        details = {"copy_of": self.spec.copy_of, "engine": self.engine}
+        return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
 
     def is_secret(self, name: str) -> bool:
         """Return whether a variable, an option or an export of this name holds a secret."""
@@ -117,6 +129,7 @@ def resolver(
         "out": out,
         "stack.environment": scope.environment,
         "stack.service": bound.spec.name,
+        "stack.token": scope.token,
     }
 
     def lookup(reference: str) -> str:

@@ -68,7 +68,7 @@ def prepared(
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
     _begin(journal, environment, token, places)
-    if cleaned.pids or cleaned.left:
+    if cleaned:
         journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if cleaned.lost:
         reason = f"the machine has rebooted, so the data in {cleaned.lost} are gone"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Iterable
 
 from infra_runtime.spec import Exchange, Expect, LengthPrefix, Send, unescape
@@ -28,13 +31,45 @@ async def connected(
 
     With `tls`, the connection is encrypted, and `name` is the name of the server in the handshake.
     """
+    connection = await _connect(host, port)
     reader, writer = await asyncio.open_connection(
-        host, port, limit=limit, ssl=tls, server_hostname=name if tls else None
+        sock=connection, limit=limit, ssl=tls, server_hostname=name if tls else None
     )
     try:
         yield reader, writer
     finally:
         writer.close()
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    """Return a socket that is connected to a port. Raises `OSError`.
+
+    A service that is starting refuses many connections, each of them at once. `open_connection` needs ten
+    times as much processor time for such an attempt, because it waits for the answer in the event loop.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        _begin(connection, host, port)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, (host, port))
+        except OSError as error:
+            if error.errno != errno.EISCONN:  # some systems report a connection that exists already
+                raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin(connection: socket.socket, host: str, port: int) -> None:
+    """Begin to connect without waiting; raise `OSError` if the connection is refused at once."""
+    number = connection.connect_ex((host, port))
+    if number in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
+        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, os.strerror(number))
 
 
 async def exchange(host: str, port: int, probe: Exchange) -> str | None:

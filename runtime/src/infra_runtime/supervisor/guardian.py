@@ -7,6 +7,7 @@ and, in tests, the data of the services. The guardian also holds the lock of the
 supervisor starts only after the old processes have exited. Each line in the pipe is a record:
 
     +PID START\\n   a process was started        -PID\\n   the process has exited
+    @ENGINE\\n      a container engine whose containers with the token of the stack are removed
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main(pipe: int, token: str, ports: str, *folders: str) -> None:
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
     cgroup.leave(token)  # a guardian that the supervisor starts later is in the supervisor's group
     roots: dict[int, str] = {}
+    engines: set[str] = set()
     rest = b""
     while block := os.read(pipe, 65536):
         *lines, rest = (rest + block).split(b"\n")
@@ -36,9 +38,16 @@ def main(pipe: int, token: str, ports: str, *folders: str) -> None:
             if line.startswith(b"+"):
                 pid, _, start = line[1:].partition(b" ")
                 roots[int(pid)] = start.decode()
+            elif line.startswith(b"@"):
+                engines.add(os.fsdecode(line[1:]))
             else:
                 roots.pop(int(line[1:]), None)
     processes.end(roots, token)
+    if engines:
+        from infra_runtime.host import containers  # imported here, because it needs memory and is rarely used
+
+        for engine in engines:
+            containers.remove(engine, token)
     cgroup.remove(token)
     for folder in folders:
         try:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from infra_runtime.data_directory import lock
+from infra_runtime.host import containers
 
 
 class Guardian:
@@ -27,6 +28,8 @@ class Guardian:
         self._folders = folders
         #: pid → start time of the running processes
         self._records: dict[int, str] = {}
+        #: the container engines that have run services
+        self._engines: set[str] = set()
         self._pipe = -1
         self.pid = 0
         self.start()
@@ -48,7 +51,7 @@ class Guardian:
             # Source: setpgid(2), orphaned process groups.
             process_group=0,
             pass_fds=(read_end, *self._locks),
-            env={},
+            env=containers.client_environment(os.environ),
         )
         child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
         self.pid = child.pid
@@ -56,12 +59,20 @@ class Guardian:
         os.close(read_end)
         for pid, start in self._records.items():
             self._send(f"+{pid} {start}\n")
+        for engine in self._engines:
+            self._send(f"@{engine}\n")
         os.set_blocking(self._pipe, False)
 
     def watch(self, pid: int, start: str) -> None:
         """Send the pid and start time of a new process to the guardian."""
         self._records[pid] = start
         self._send(f"+{pid} {start}\n")
+
+    def watch_engine(self, engine: str) -> None:
+        """Send the path of a container engine that runs a service, so that its containers are removed."""
+        if engine not in self._engines:
+            self._engines.add(engine)
+            self._send(f"@{engine}\n")
 
     def forget(self, pid: int) -> None:
         """Report to the guardian that a process has exited, so that the guardian does not kill this pid."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from infra_runtime.host import containers
 from infra_runtime.messages import Limits
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.machine import PREPARE_SECONDS
@@ -23,4 +24,5 @@ def limits(specs: Iterable[ServiceSpec]) -> Limits:
 
 def stop_seconds(spec: ServiceSpec) -> float:
     """Return the greatest number of seconds from the first stop signal until all processes have exited."""
-    return sum(step.seconds for step in spec.stop) + SWEEP_SECONDS
+    removal = containers.REMOVAL_SECONDS if spec.image else 0.0
+    return sum(step.seconds for step in spec.stop) + SWEEP_SECONDS + removal

@@ -125,13 +125,8 @@ async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> boo
     """
     try:
         async with _removed_on_failure(os.path.dirname(begun.copy), run):
-            copying = asyncio.ensure_future(begun.finish())
-            try:
-                await asyncio.sleep(0)
-                problem = begun.tree != tree or seed_cache.damage(tree)
-                status = await copying
-            finally:
-                copying.cancel()
+            problem = begun.tree != tree or seed_cache.damage(tree)
+            status = await begun.finish()
         if problem or status != 0:
             return False
         publish(begun.copy, into)

@@ -42,7 +42,7 @@ from infra_runtime.messages import (
     Up,
     Wait,
 )
-from infra_runtime.spec import encode
+from infra_runtime.spec import Run, Seed, ServiceSpec, encode
 from infra_runtime.supervisor import answers
 from infra_runtime.supervisor.binding import Scope
 from infra_runtime.supervisor.control import Connection, Handler
@@ -61,6 +61,16 @@ def typed(
         return (await handle(connection, decode(method.params, params))).to_json()
 
     return handler
+
+
+def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
+    """Return the key by which services are sorted for their start: the longest preparation comes first.
+
+    Commands take longest. The check of a copied seed blocks the event loop for milliseconds, so the copies
+    come last.
+    """
+    kinds = {type(step) for step in spec.prepare}
+    return Run not in kinds, Seed in kinds
 
 
 class Methods:
@@ -124,12 +134,15 @@ class Methods:
         """
         self._refuse_when_ending()
         self._supervisor.check_files(params.services)
-        scope = Scope(params.root, self._supervisor.environment, params.binaries, params.variables)
-        services = self._supervisor.machine.services
+        supervisor = self._supervisor
+        scope = Scope(
+            params.root, supervisor.environment, params.binaries, params.variables, supervisor.token
+        )
+        services = supervisor.machine.services
         for spec in params.services:
             old = services.get(spec.name)
             if old is None or (old.spec != spec and old.phase in RESTING):
-                self._supervisor.add(spec, scope)
+                supervisor.add(spec, scope)
             elif old.spec != spec:
                 raise PlanChangedError(spec.name, _changes(encode(old.spec), encode(spec)))
         wanted = params.wanted or [spec.name for spec in params.services]
@@ -148,7 +161,7 @@ class Methods:
             # Every test sends this request; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=wanted, needs=needs)
-        for name in wanted:
+        for name in sorted(wanted, key=lambda name: _preparation(services[name].spec)):
             supervisor.dispatch(Event("wanted", name))
         if wait:
             await self._settle(closure)
@@ -205,8 +218,16 @@ class Methods:
         """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
         A service that is starting is paused when it is ready; a service that is not running is not changed.
+        A service in a container cannot be paused: the signal would pause the client of its engine only.
         """
         names = self._known(params.services)
+        for name in names:
+            if self._supervisor.machine.services[name].spec.image:
+                raise ConfigurationError(
+                    f"{name} cannot be paused, because it runs in a container",
+                    where=f"services.{name}",
+                    hint=f"Stop {name} instead, or cut its connections with `infra_chaos.proxy`.",
+                )
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
         # The services continue if the client exits before it resumes them.

@@ -27,6 +27,7 @@ from infra_runtime.supervisor.activation import Activation
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.boot import Boot
 from infra_runtime.supervisor.children import Children
+from infra_runtime.supervisor.container_removal import ContainerRemoval
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
@@ -44,14 +45,13 @@ class Supervisor:
 
     def __init__(self, boot: Boot) -> None:
         self.paths, self.environment, self.journal = boot.paths, boot.environment, boot.journal
-        self._places = boot.places
-        paths = boot.paths
+        self.token, self._places = boot.token, boot.places
         self.machine = Machine()
         limit, total = log_limits(os.environ)
-        self.logs = Logs(paths.logs, limit=limit, total=total)
+        self.logs = Logs(self.paths.logs, limit=limit, total=total)
         #: in tests, each service gets free ports; in other environments, the ports in its spec
         self.leased = boot.environment == "test"
-        self.ports = Ports(paths.ports, paths.data, leased=self.leased)
+        self.ports = Ports(self.paths.ports, self.paths.data, leased=self.leased)
         self.bound: dict[str, Bound] = {}
         #: services in optional references, with their ports, until these services are prepared
         self.bound_ahead: dict[str, Bound] = {}
@@ -65,6 +65,7 @@ class Supervisor:
         self.children = Children(
             boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
+        self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
         self._copies = self.children.adopt(boot.copies)
         self._copied = {copy.service for copy in boot.copies.values()}
         self._activation = Activation()
@@ -175,7 +176,7 @@ class Supervisor:
             task.cancel()
         for name in self._copied:  # a copy of a service that was not started may still be running
             self.children.sweep(name)
-        left = self.children.sweep_orphaned()
+        left = self.children.sweep_orphaned() + self._containers.left(self.machine.services)
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
         self._ticker.cancel()
@@ -200,6 +201,7 @@ class Supervisor:
 
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
+        await self._containers.finish(name)
         self._log_marks[name] = self.logs.size(name)
         try:
             ports = {port: self.ports.take(name, port, wanted) for port, wanted in spec.ports.items()}
@@ -254,6 +256,7 @@ class Supervisor:
     def _do_spawn(self, effect: Effect) -> None:
         """Start the process of a service, or listen for the connection at which it starts."""
         bound = self.bound[effect.service]
+        self._containers.watch(bound)
         if not bound.spec.starts_on_connection:
             self._spawn(effect, bound)
             return
@@ -275,9 +278,7 @@ class Supervisor:
             self._activation.close(effect.service)
             self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
             return
-        original = self.machine.services[effect.service].spec.copy_of
-        details = {"copy_of": original} if original else {}
-        self.journal.write("spawned", effect.service, pid=pid, started=start, ports=bound.ports, **details)
+        self.journal.write("spawned", effect.service, pid=pid, started=start, **bound.details())
         self.dispatch(Event("spawned", effect.service, number=pid))
 
     def _do_probe(self, effect: Effect) -> None:
@@ -290,9 +291,10 @@ class Supervisor:
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, {**bound.env, **env})
 
-        began = self._loop.time()
+        began, service = self._loop.time(), self.machine.services[name]
         while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
-            self.dispatch(Event("probe-failed", name, reason))
+            if reason != service.reason:  # most attempts fail for the same reason
+                self.dispatch(Event("probe-failed", name, reason))
             await asyncio.sleep(probes.interval(self._loop.time() - began))
         self.dispatch(Event("probe-succeeded", name))
 
@@ -334,7 +336,8 @@ class Supervisor:
         if not self.children.sweep(name):
             self.journal.write("unkillable", name)
         if not self.children.pid(name):
-            self._loop.call_soon(self.dispatch, Event("gone", name))
+            bound, log = self.bound.get(name), self.logs.path(name)
+            self._containers.start(bound, log, lambda: self.dispatch(Event("gone", name)))
 
     def _do_arm(self, effect: Effect) -> None:
         self._do_disarm(effect)
@@ -371,8 +374,6 @@ class Supervisor:
     def _port_taken(self, name: str, port: int, holder: str, *, may_rebind: bool) -> None:
         self.refused_ports[name] = port, holder
         self.dispatch(Event("port-taken", name, f"port {port} is taken by {holder}", int(may_rebind)))
-
-    # -------------------------------------------------------------------------------------------------
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
         """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""

@@ -31,12 +31,14 @@ async def test_an_asynchronous_producer(kafka, kafka_async_producer):
     record = await kafka_async_producer.send_and_wait(kafka.prefix + "events", b"1")
     assert record.offset == 0
 
-def test_topics_of_finished_tests_are_deleted(kafka_admin):
-    before = admin.topics(kafka_admin, "")
-    admin.delete(kafka_admin, ["test-"])
-    after = admin.topics(kafka_admin, "")
-    assert [name for name in before if name.startswith("test-")]
-    assert [name for name in before if not name.startswith("test-")] == after
+def test_topics_and_groups_of_finished_tests_are_deleted(kafka_admin):
+    for listed in (admin.topics, admin.groups):
+        before = listed(kafka_admin, "")
+        assert [name for name in before if name.startswith("test-")]
+        if listed is admin.groups:
+            admin.delete(kafka_admin, ["test-"])
+    assert admin.topics(kafka_admin, "test-") == admin.groups(kafka_admin, "test-") == []
+    assert "__consumer_offsets" in admin.topics(kafka_admin, "")
 """
 
 

@@ -13,6 +13,7 @@ from infra_runtime.errors import ConfigurationError
 from pytest_infra.services.postgres import alembic_upgrade
 from pytest_infra.services.postgres.failed_migration import MigrationError
 from pytest_infra.services.postgres.migrations import read
+from pytest_infra.services.postgres.statements import url_at
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
 if importlib.util.find_spec("alembic") is None:  # its import would slow down every run of any test
@@ -54,6 +55,23 @@ from pathlib import Path
 values = dict(line.split("=") for line in Path(".env").read_text().split())
 values |= {name: os.environ[name] for name in values if name in os.environ}
 with create_engine(values["SHOP_DB_2"]).connect() as connection:
+    migrate(connection)
+""",
+    "variables with parts of the URL": """
+from sqlalchemy import URL
+parts = {"username": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT", "database": "NAME"}
+defaults = {"HOST": "127.0.0.1", "PORT": "1", "NAME": "production", "USER": "me", "PASSWORD": "word"}
+values = {part: os.environ.get(f"DB_{name}", defaults[name]) for part, name in parts.items()}
+url = URL.create("postgresql+psycopg", **values | {"port": int(values["port"])})
+with create_engine(url).connect() as connection:
+    migrate(connection)
+""",
+    "parts in .env": """
+from pathlib import Path
+values = dict(line.split("=") for line in Path(".env").read_text().split())
+values |= {name: os.environ[name] for name in values if name in os.environ}
+address = "{SHOP_DB_USER}:{SHOP_DB_PASSWORD}@{SHOP_DB_HOST}:{SHOP_DB_PORT}/{SHOP_DB_NAME}"
+with create_engine("postgresql+psycopg://" + address.format_map(values)).connect() as connection:
     migrate(connection)
 """,
     "variables of libpq": """
@@ -126,7 +144,10 @@ def test_the_database_is_upgraded_however_env_py_connects(
         pytest.importorskip("greenlet", reason="SQLAlchemy needs it for asyncio")
     # With this URL, the upgrade would fail: no server listens on the port.
     monkeypatch.setenv("SHOP_DB", "postgresql+psycopg://me:word@127.0.0.1:1/production")
-    (root / ".env").write_text("SHOP_DB_2=postgresql+psycopg://me:word@127.0.0.1:1/production\n")
+    (root / ".env").write_text(
+        "SHOP_DB_2=postgresql+psycopg://me:word@127.0.0.1:1/production\nSHOP_DB_HOST=127.0.0.1\n"
+        "SHOP_DB_PORT=1\nSHOP_DB_NAME=production\nSHOP_DB_USER=me\nSHOP_DB_PASSWORD=word\n"
+    )
     (root / "scripts" / "env.py").write_text(CONFIGURE + WAYS[way])
 
     assert migrate(root, database) == ["a"]
@@ -245,6 +266,42 @@ def test_an_env_py_with_another_database_is_an_error(root: Path, database: Endpo
         migrate(root, database)
 
     assert "`sqlalchemy.url`" in caught.value.hint
+
+
+def test_a_connection_to_another_database_of_postgresql_fails_before_a_change(
+    root: Path, database: Endpoint
+) -> None:
+    other = url_at(database.url, "postgres")
+    (root / "scripts" / "env.py").write_text(
+        CONFIGURE
+        + f"url = {other!r}.replace('postgresql:', 'postgresql+psycopg:')\n"
+        + "with create_engine(url).connect() as connection:\n    migrate(connection)\n"
+    )
+
+    with pytest.raises(MigrationError) as caught:
+        migrate(root, database)
+
+    line = CONFIGURE.count("\n") + 2
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith(f"{root}/scripts/env.py:{line}: OtherDatabaseError: the connection is to")
+    assert "'postgres'" in first
+    assert repr(database["database"]) in first
+    assert database["password"] not in str(caught.value)
+    assert "DB_HOST" in caught.value.hint
+    with psycopg.connect(other) as connection:
+        assert connection.execute("select to_regclass('alembic_version')").fetchone() == (None,)
+
+
+def test_an_unreachable_server_has_a_hint_with_the_variables_of_the_address(
+    root: Path, database: Endpoint
+) -> None:
+    url = "postgresql+psycopg://me@127.0.0.1:1/production"
+    (root / "scripts" / "env.py").write_text(f"{CONFIGURE}create_engine({url!r}).connect()\n")
+
+    with pytest.raises(MigrationError) as caught:
+        migrate(root, database)
+
+    assert "DB_HOST" in caught.value.hint
 
 
 def test_scripts_without_revisions_leave_the_database_empty(root: Path, database: Endpoint) -> None:

@@ -150,6 +150,39 @@ def test_a_failing_migration_runs_once_and_leaves_no_server(suite: Suite) -> Non
     assert (suite.root / "calls").read_text().splitlines() == ["called"]
 
 
+def test_the_migrations_of_each_module_run_once_for_all_workers(suite: Suite) -> None:
+    suite.stack("[services.postgres]\n")
+    for name in ("pets", "plants"):
+        suite.test(
+            f"""
+            import psycopg, pytest
+
+            pytestmark = pytest.mark.infra_isolation(postgres="server")
+
+            @pytest.fixture(scope="session")
+            def infra_postgres_migrations():
+                return migrate
+
+            def migrate(database):
+                with open("calls", "a") as file:
+                    print("{name}", file=file)
+                with psycopg.connect(database.url) as connection:
+                    connection.execute("create table {name} ()")
+
+            def test_it(postgres_connection):
+                query = "select tablename from pg_tables where schemaname = 'public'"
+                assert postgres_connection.execute(query).fetchall() == [("{name}",)]
+            """,
+            f"test_{name}",
+        )
+
+    result = suite.run("--tx", "2*popen", "--dist", "each")  # each worker runs all tests
+
+    result.assert_outcomes(passed=4)
+    assert sorted((suite.root / "calls").read_text().split()) == ["pets", "plants"]
+    result.stdout.fnmatch_lines(["infra: 1 service, *; 0 processes, 0 ports, 0 sockets left"])
+
+
 def test_a_kind_without_the_variant_is_an_error_that_names_the_kinds_with_it(suite: Suite) -> None:
     suite.test(
         """

@@ -94,6 +94,43 @@ class TestApt:
         assert installed.methods == (launch.LIBRARIES,)
         assert subprocess.check_output([installed.program("dash")], text=True) == "hello\n"
 
+    def test_programs_in_their_own_folder_get_links_and_variables(
+        self, archive: Files, tmp_path: Path
+    ) -> None:
+        """The program finds its files relative to its own path, and other programs in its own folder."""
+        text = '#!/bin/sh\ncat "$SHARED/file" "${0%/*}/../name.control"; exec "${0%/*}/other"\n'
+        content = package(
+            tar(
+                {
+                    "./usr/lib/server/15/bin/server": text.encode(),
+                    "./usr/lib/server/15/bin/other": b'#!/bin/sh\necho "$0"\n',
+                    "./usr/lib/server/15/name-3.control": b"control\n",
+                    "./usr/share/server/file": b"shared\n",
+                }
+            )
+        )
+        archive.add("debian/pool/d/dash_1.deb", content)
+        source = Debian(
+            packages=("dash",),
+            variables={"SHARED": "usr/share/server"},
+            links={"usr/lib/server/15/name.control": "name-3.control"},
+        )
+        programs = {name: f"usr/lib/server/15/bin/{name}" for name in ("server", "other")}
+        recipe = replace(SHELL, programs=programs, sources=(source,))
+
+        (installed,) = install([(recipe, locked(content))], Store(tmp_path / "binaries"))
+
+        path = installed.program("server")
+        assert path.resolve().relative_to(installed.folder / "launch/libraries/links") == Path(
+            "usr/lib/server/15/bin/server"
+        )
+        assert subprocess.check_output([path], text=True).splitlines() == [
+            "shared",
+            "control",
+            str(installed.folder / "root/usr/lib/server/15/bin/other"),
+        ]
+        assert installed.damage() == []
+
     def test_packages_without_a_c_library_are_refused_on_a_machine_without_it(
         self, archive: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

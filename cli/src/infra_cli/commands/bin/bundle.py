@@ -33,16 +33,17 @@ def command(
       infra bin bundle servers.bundle --platform linux-aarch64
     """
     from infra_runtime.binaries import bundle, installation
-    from infra_runtime.binaries.recipes import providing
+    from infra_runtime.config import missing_executables
     from infra_runtime.config.resolve import resolve
 
     locks, target = project.locks(), platform or installation.current_platform()
     recipes = project.chosen_and_needed(names)
     if not recipes:
-        plan = resolve(directory=project.root, executables=False).plan
-        programs = sorted(name.partition("@")[0] for name in plan.binaries())
-        found = [providing(program, project.recipes().values()) for program in programs]
-        recipes = list({recipe.name: recipe for recipe in found if recipe}.values())
+        used = missing_executables.used(resolve(directory=project.root, executables=False))
+        known = project.recipes().values()
+        recipes = list(
+            {recipe.name: recipe for recipe in missing_executables.providing(used, known)}.values()
+        )
     entries = [installation.required(recipe, locks, target) for recipe in recipes]
     if not entries:
         raise click.UsageError("the stack of this directory uses no executable with a recipe; give a NAME")

@@ -35,7 +35,7 @@ def command(target: Target, *, as_json: bool) -> None:
     from infra_runtime.errors import NoStackError
 
     paths = target.paths()
-    start = last_start(journal.last_run(journal.read(paths.journal)))
+    start = last_start(journal.last_run(journal.recent(paths.journal)))
     if start is None:
         raise NoStackError(paths.data)
     if as_json:

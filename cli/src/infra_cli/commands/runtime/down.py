@@ -39,19 +39,18 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
       infra runtime down --env test            stop the stack that a test run has kept
     """
     from infra_runtime.data_directory.leak_check import check_leaks, counted
-    from infra_runtime.data_directory.remains import end_unsupervised
+    from infra_runtime.data_directory.remains import Cleaned, end_unsupervised
     from infra_runtime.data_directory.wipe import remove
     from infra_runtime.engines.local.stack import Stack
 
     paths = target.paths()
-    killed: tuple[int, ...] = ()
+    cleaned = Cleaned()
     not_running: NoStackError | None = None
     try:
         stack = Stack(target.connect(), paths)
     except NoStackError as error:
         cleaned = end_unsupervised(paths)
-        killed = cleaned.pids
-        if not (cleaned.pids or cleaned.left):
+        if not cleaned:
             if not wipe:
                 raise
             not_running = error
@@ -63,12 +62,15 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
         raise not_running
     stopped = not_running is None
     if as_json:
-        output.say_json({"stopped": stopped, "killed": list(killed), **proof.to_json(), "removed": removed})
+        killed = list(cleaned.pids)
+        output.say_json({"stopped": stopped, "killed": killed, **proof.to_json(), "removed": removed})
     else:
-        if killed:
-            count = counted(len(killed), "process", "processes")
+        counts = [counted(len(cleaned.pids), "process", "processes")] if cleaned.pids else []
+        counts += [counted(cleaned.containers, "container")] if cleaned.containers else []
+        if counts:
             output.say(
-                f"infra: the supervisor was killed earlier; stopped the {count} that remained of the stack"
+                f"infra: the supervisor was killed earlier; stopped the {' and '.join(counts)} "
+                "that remained of the stack"
             )
         output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:

@@ -114,6 +114,7 @@ def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
     offers = [offer.to_json() for offer in plan.contributions if offer.service == spec.name]
     return {
         "kind": spec.kind if spec.kind != spec.name else "",
+        "image": spec.image,
         "roles": " ".join(role for role, names in plan.roles.items() if spec.name in names),
         "command": " ".join(word if "${" in word else shlex.quote(word) for word in spec.command),
         "needs": " ".join(spec.all_needs()),

@@ -105,6 +105,8 @@ def row(service: ServiceStatus) -> tuple[str, str, str, str]:
     If the service is not ready, the row contains the reason instead of the address.
     """
     where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
+    if engine := service.exports.get("engine"):
+        where += f"  ({engine})"
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
     dropped = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""
     return (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from infra_cli.completion import complete_services
 from infra_cli.profiles import PROFILES
 from infra_cli.target import Target, target
+
+if TYPE_CHECKING:
+    from infra_cli.foreground import UpOptions
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,7 +52,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--install",
     is_flag=True,
-    help="Install missing programs without a question, as `infra bin install` does. [INFRA_INSTALL]",
+    help="Install missing programs and images without a question. [INFRA_INSTALL]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all events and results as lines of JSON.")
 @target
@@ -71,8 +76,8 @@ def command(
     or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
     whole stack is stopped, except with --watch.
 
-    If programs are missing that `infra bin` can install, the command asks once in a terminal. Without a
-    terminal and in CI, --install or INFRA_INSTALL=1 allows the installation.
+    If programs are missing that `infra bin` can install, or images of services, the command asks once in a
+    terminal. Without a terminal and in CI, --install or INFRA_INSTALL=1 allows the installation.
 
     \b
     Examples:
@@ -87,17 +92,33 @@ def command(
         raise click.UsageError(
             "--watch cannot be used with --detach: the command must keep running to watch the files."
         )
-    from infra_cli.foreground import UpOptions, run
+    from infra_cli.foreground import UpOptions
     from infra_runtime.errors import BinaryMissingError
 
     names = (*services, *only)
     options = UpOptions(names=names, profile=profile, skip=skip, detach=detach, wait=wait, watch=watch)
     try:
-        return run(target, options, as_json=as_json)
+        return _run(target, options, install=install, as_json=as_json)
     except BinaryMissingError as error:
         from infra_cli.installation_question import install_missing
 
         plan = target.resolve(*names, profile=profile, skip=skip, executables=False)
         if not install_missing(plan, error, allowed=install, may_ask=not as_json):
+            raise
+    return _run(target, options, install=install, as_json=as_json)
+
+
+def _run(target: Target, options: UpOptions, *, install: bool, as_json: bool) -> int:
+    """Start the stack, after the download of its missing images if that is allowed."""
+    from infra_cli.foreground import run
+    from infra_runtime.errors import ImageMissingError
+
+    try:
+        return run(target, options, as_json=as_json)
+    except ImageMissingError:
+        from infra_cli.installation_question import pull_missing
+
+        plan = target.resolve(*options.names, profile=options.profile, skip=options.skip)
+        if not pull_missing(plan, allowed=install, may_ask=not as_json):
             raise
     return run(target, options, as_json=as_json)

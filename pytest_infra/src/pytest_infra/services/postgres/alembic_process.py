@@ -5,6 +5,8 @@ in the process of the tests. The standard input is the request, a JSON object:
 
 - `ini`, `toml`: the files with the configuration; null for a file that does not exist
 - `url`: the URL of the database for SQLAlchemy
+- `identity`: the result of the query `IDENTITY` in the database; `env.py` may connect to no other database of
+  PostgreSQL
 - `path`: folders that are appended to `sys.path`, for imports of `env.py`
 - `scripts`: the folders with `env.py` and the revisions
 - `report`: the file to which an error is written, as JSON with `error`, `place`, `statement` and `traceback`
@@ -17,6 +19,13 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+#: the name of the database, and the start time of its server, which is different for each server
+IDENTITY = "select current_database()::text, extract(epoch from pg_postmaster_start_time())::text"
+
+
+class OtherDatabaseError(Exception):
+    """The error that `env.py` connects to another database than that of the template."""
 
 
 class _Attributes(dict[str, Any]):
@@ -61,6 +70,7 @@ def _upgrade(request: dict[str, Any]) -> None:
     from alembic import __version__, command
     from alembic.config import Config
 
+    _refuse_other_databases(tuple(request["identity"]))
     config = Config(request["ini"])
     if request["toml"]:
         try:
@@ -74,6 +84,33 @@ def _upgrade(request: dict[str, Any]) -> None:
     config.attributes = attributes = _Attributes(request["url"])
     command.upgrade(config, "heads")
     attributes.commit()
+
+
+def _refuse_other_databases(identity: tuple[str, ...]) -> None:
+    """Let every connection of SQLAlchemy to another database of PostgreSQL fail, before it changes anything.
+
+    Source: SQLAlchemy documentation, "Core Events", `ConnectionEvents.engine_connect`.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def check(connection: Any, *_: object) -> None:
+        if connection.dialect.name != "postgresql":
+            return
+        # A statement of `connection` itself would begin a transaction, in which `env.py` cannot begin one.
+        pooled = connection.connection
+        cursor = pooled.cursor()
+        cursor.execute(IDENTITY)
+        actual = tuple(cursor.fetchone())
+        cursor.close()
+        pooled.rollback()
+        if actual != identity:
+            raise OtherDatabaseError(
+                f"the connection is to the database {actual[0]!r} of {connection.engine.url!r}, not to the"
+                f" database of the template, {identity[0]!r}"
+            )
+
+    event.listen(Engine, "engine_connect", check)
 
 
 def describe(error: BaseException, scripts: list[str]) -> dict[str, str]:

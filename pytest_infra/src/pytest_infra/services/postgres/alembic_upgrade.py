@@ -17,19 +17,29 @@ from infra_runtime.engines.variables import variables
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.redaction import redacted
 from pytest_infra.isolation.migrations import Migrations, contents, key_of
+from pytest_infra.services.postgres.address_variables import address_variables
 from pytest_infra.services.postgres.alembic_config import AlembicConfig
+from pytest_infra.services.postgres.alembic_process import IDENTITY
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import failure
 
 #: the driver for URLs of SQLAlchemy; it is installed, because the kit needs it
 DRIVER = "psycopg"
+#: how `env.py` finds the database, and the errors of an `env.py` that uses another address
+ADDRESS_HINT = (
+    "While the migrations run, the address of the template is in the option `sqlalchemy.url`, in"
+    " `config.attributes`, and in the variables DATABASE_URL, PGHOST, DB_HOST, DB_PORT, DB_NAME, DB_USER and"
+    " DB_PASSWORD: env.py must read one of them."
+)
+_ADDRESS_ERROR = re.compile(
+    r"OtherDatabaseError|could not translate host name|failed to resolve host|password authentication failed"
+    r'|[Cc]onnect(?:ion)?\b.*(?:failed|refused)|database "[^"]+" does not exist'
+)
 _PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
 #: a URL of PostgreSQL, with the driver of SQLAlchemy
 _URL = re.compile(r"postgres(?:ql)?(?:\+(\w+))?://")
-#: a variable with such a URL in a file `.env`
-_ASSIGNMENT = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?(postgres(?:ql)?(?:\+\w+)?://)", re.MULTILINE
-)
+#: a variable and the beginning of its value in a file `.env`
+_ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?([^\"'\s]*)", re.MULTILINE)
 #: whether anything was created. Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
 _IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
 
@@ -57,6 +67,7 @@ def _upgrade(config: AlembicConfig, database: Endpoint) -> None:
             "toml": str(config.toml) if config.toml else None,
             "url": _url(database, config.url),
             "path": sys.path,
+            "identity": _identity(database),
             "scripts": [*scripts, *map(str, (config.scripts, *config.versions))],
             "report": str(report),
         }
@@ -76,8 +87,7 @@ def _upgrade(config: AlembicConfig, database: Endpoint) -> None:
         raise ConfigurationError(
             "`alembic upgrade heads` has not changed the database of the template",
             where=str(config.scripts / "env.py"),
-            hint="env.py must read the URL of the database from the option `sqlalchemy.url`, from"
-            " `config.attributes` or from the variable DATABASE_URL.",
+            hint=ADDRESS_HINT,
         )
 
 
@@ -90,6 +100,7 @@ def _fail(config: AlembicConfig, database: Endpoint, report: Mapping[str, str], 
         where=report.get("place") or str(config.ini or config.toml),
         statement=report.get("statement", ""),
         details=redacted(details, database.sensitive),
+        remedy=ADDRESS_HINT if _ADDRESS_ERROR.search(error) else "",
     )
 
 
@@ -106,17 +117,18 @@ def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
     These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
-    PostgreSQL server, also in those of the file `.env`, the URL is replaced by the URL of the template, so
-    that `env.py` cannot migrate another database.
+    PostgreSQL server or a part of such a URL, also in those of the file `.env`, the value is replaced by the
+    value for the template, so that `env.py` migrates the template.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
     own = variables({database.name: dict(database)}, {database.name: "postgres"})
-    return {**os.environ, **own, "DATABASE_URL": _url(database, config.url), **urls}
+    parts = address_variables(database, assigned)
+    return {**os.environ, **own, **parts, "DATABASE_URL": _url(database, config.url), **urls}
 
 
 def _assigned(file: Path) -> dict[str, str]:
-    """Return name → value of each variable that a file such as `.env` sets to a URL of PostgreSQL."""
+    """Return name → value of each variable that a file such as `.env` sets; values end at a space."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -132,6 +144,12 @@ def _url(database: Endpoint, configured: str) -> str:
     found = _URL.match(configured)
     chosen = (found and found[1]) or DRIVER
     return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
+
+
+def _identity(database: Endpoint) -> list[str]:
+    """Return the values by which the process of the migrations recognises the database."""
+    with driver(database.name).connect(database.url, autocommit=True) as connection:
+        return [*(connection.execute(IDENTITY).fetchone() or ())]
 
 
 def _is_changed(database: Endpoint) -> bool:

@@ -69,18 +69,19 @@ def migrate(migrations: Migrations, database: Endpoint) -> None:
 
 
 def failure(
-    error: str, service: str, *, where: str = "", statement: str = "", details: str = ""
+    error: str, service: str, *, where: str = "", statement: str = "", details: str = "", remedy: str = ""
 ) -> MigrationError:
     """Return the error of a migration.
 
-    `where` is `FILE:LINE`; `details` contains further lines, such as the traceback of a function.
+    `where` is `FILE:LINE`; `details` contains further lines, such as the traceback of a function. `remedy` is
+    the hint of the error; without it, the hint depends on the message of the server.
     """
     parts = [error.strip()]
     if statement.strip():
         parts.append(f"Statement:\n{textwrap.indent(_shortened(statement), '    ')}")
     if details.strip():
         parts.append(details.strip("\n"))
-    return MigrationError("\n".join(parts), where=where, hint=hint(error, service))
+    return MigrationError("\n".join(parts), where=where, hint=remedy or hint(error, service))
 
 
 def hint(error: str, service: str) -> str:

@@ -20,12 +20,12 @@ from pytest_infra.services.postgres import catalog, wal
 from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.statements import (
-    end_sessions,
+    define_vacate,
     execute,
     locked,
     pipeline,
-    require_no_prepared_transaction,
     url_of,
+    vacate,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Recycler:
         if self._readable is None:
             with locked(connection, wal.SCHEMA):
                 self._readable = wal.readable(connection)
+            define_vacate(connection)
         if not self._readable:
             return
         self._clones += 1
@@ -180,8 +181,7 @@ class Recycler:
         with pipeline(connection) as sending:
             execute(connection, "alter database {} with allow_connections false", name)
             sending.sync()
-            end_sessions(connection, name)
-            require_no_prepared_transaction(connection, name)
+            vacate(connection, watched.oid)
             state_before = connection.execute(_STATE, [name])
             sending.sync()
             execute(connection, "alter database {} rename to {}", name, new_name)

@@ -1,27 +1,29 @@
 """PostgreSQL: a separate server for each test, for tests that change the whole server.
 
 Each server is a copy of the service with its own folder. The migrations run in one server, which is
-then stopped; the folders of the other servers are copies of the folder of this server.
+then stopped; a copy of its folder is the seed, of which the folders of the other servers are copies. All
+processes of a test run share the seed of a set of migrations.
 """
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
-from infra_runtime.host import disk
-from infra_runtime.host.file_copy import COPY
+from infra_runtime.host import disk, file_lock
+from infra_runtime.host.file_copy import COPY, publish, stage
 from pytest_infra.isolation.copies import Copier
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
-from pytest_infra.label import shorten
+from pytest_infra.label import run_id, shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import template
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import migrate
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
+from pytest_infra.services.postgres.statements import execute, locked, name_sessions, url_of
 
 #: the database of the test in its server
 DATABASE = "test"
@@ -33,12 +35,7 @@ class Servers:
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
         self._factory = ServerFactory(context)
-        failed = f"{template.TEMPLATE}{context.parameters['migrations'].key}_server"
-        with (
-            driver(self._server.name).connect(url_of(self._server), autocommit=True) as connection,
-            template.failure_recorded(connection, self._server, failed),
-        ):
-            self._factory.make_seed()
+        self._factory.open_seed()
         report = Notes.of(context.config).add_message
         self._pool = Pool(self._factory, self._server.name, max_ahead=1, report=report)
 
@@ -64,7 +61,7 @@ class Servers:
     def close(self) -> list[str]:
         """Stop the servers in the pool; return the names of servers that could not be stopped."""
         left = self._pool.close()
-        self._factory.remove_seed()
+        self._factory.close_seed()
         return left
 
 
@@ -75,16 +72,48 @@ class ServerFactory:
         self._server, self._executables = context.endpoint, context.executables
         self._migrations = context.parameters["migrations"]
         self.copier = Copier(context.endpoint, context.stack.data, context.resolve(), fill=self._fill)
+        key = self._migrations.key
+        #: the name of the database that records a failed migration, and of the lock
+        self._failed = f"{template.TEMPLATE}{key}_server"
+        run = hashlib.sha256(run_id().encode()).hexdigest()[:16]
         #: the folder of a stopped server with the migrated database
-        self._seed = self._server.data.parent / f".{self._server.name}-{context.owner.token}.seed"
+        self._seed = self._server.data.parent / f".{self._server.name}-{run}-{key}.seed"
+        #: the descriptor with the shared lock of the seed; the last process that has it removes the seed
+        self._lock_file, self._lock = f"{self._seed}.lock", -1
 
-    def make_seed(self) -> None:
+    def open_seed(self) -> None:
+        """Make the seed, unless another process of this run has made it. Raises `MigrationError`."""
+        with (
+            driver(self._server.name).connect(url_of(self._server), autocommit=True) as connection,
+            locked(connection, self._failed),
+        ):
+            self._lock = file_lock.acquire_current(self._lock_file, shared=True)
+            try:
+                if not self._seed.is_dir():
+                    with template.failure_recorded(connection, self._server, self._failed):
+                        self._make_seed()
+            except BaseException:
+                self.close_seed()
+                raise
+
+    def close_seed(self) -> None:
+        """Remove the seed, unless another process uses it."""
+        file_lock.release(self._lock)
+        if (lock := file_lock.acquire(self._lock_file)) is not None:
+            for folder in (str(self._seed), f"{self._seed}.new"):
+                disk.remove(folder)
+            file_lock.remove(lock, self._lock_file)
+
+    def _make_seed(self) -> None:
         """Start a server, migrate it, stop the server and copy its folder. Raises `MigrationError`."""
         name = self.copier.make()
         try:
             self._migrate(name)
             self.copier.stop(name)
-            _copy(self.copier.folder(name), self._seed)
+            disk.remove(f"{self._seed}.new")  # a killed process of this run has left it
+            copy = stage(str(self._seed))
+            _copy(self.copier.folder(name), Path(copy))
+            publish(copy, str(self._seed))
         finally:
             self.copier.remove(name)
 
@@ -103,11 +132,6 @@ class ServerFactory:
     def close(self) -> None:
         """Close the connection to the supervisor."""
         self.copier.close()
-
-    def remove_seed(self) -> None:
-        """Remove the folder of the stopped server."""
-        if self._seed.is_dir():
-            disk.remove(str(self._seed))
 
     def _fill(self, folder: Path) -> None:
         """Copy the migrated cluster, if it exists, to the folder of a server that is not started yet."""

@@ -97,6 +97,10 @@ SPEC: Mapping[str, Row] = {
             "such a command."
         ),
     ),
+    "image": Row(
+        outcome="left out",
+        remark="The field `container` contains the image as it is in the stack file.",
+    ),
     "sensitive": Row(
         outcome="left out", remark=("The field lists names whose values `infra` masks in its output.")
     ),
@@ -198,6 +202,39 @@ USER_SERVICE: Mapping[str, Row] = {
             "restart",
         )
     },
+    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
+}
+
+#: key of a user's service that has an `image` → its row
+IMAGE_SERVICE: Mapping[str, Row] = {
+    "image": Row(outcome="kept", attribute="`image`"),
+    "digest": Row(outcome="left out", remark="The digest in `infra.lock` is not part of the exported image."),
+    "command": Row(outcome="kept", attribute="`command`"),
+    "entrypoint": Row(outcome="kept", attribute="`entrypoint`"),
+    "cwd": Row(outcome="kept", attribute="`working_dir`"),
+    "user": Row(outcome="kept", attribute="`user`"),
+    "network": Row(outcome="left out", remark="The services of the exported stack share a network."),
+    "container_ports": Row(outcome="kept", attribute="`ports`", remark="The number inside the container."),
+    "volumes": Row(
+        outcome="changed",
+        attribute="`volumes`",
+        remark=(
+            "The path `${data}` is a named volume, and a path of the project is mounted read-only. A volume "
+            "below `${data}`, one that is writable, and one outside of the project are refused."
+        ),
+    ),
+    "options": Row(outcome="refused", remark="The options belong to the container engine of this machine."),
+    "env": Row(
+        outcome="kept",
+        attribute="`environment`",
+        remark="A variable with a secret is refused, unless `entrypoint` is set.",
+    ),
+    "container": Row(
+        outcome="kept",
+        attribute="`healthcheck`, `ports`",
+        remark="`health`, `health_client` and `public`.",
+    ),
+    **{key: USER_SERVICE[key] for key in USER_SERVICE if key not in {"command", "cwd", "env", "container"}},
 }
 
 #: reference → its row
@@ -258,6 +295,7 @@ REFERENCES: Mapping[str, Row] = {
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
+    "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
 }
 
 _PAGE = """\
@@ -284,6 +322,9 @@ whose content is part of the Compose file.
 ## Your own service, in the stack file
 
 {own}
+## Your own service with an image
+
+{image}
 ## References
 
 {references}"""
@@ -294,6 +335,7 @@ def page() -> str:
     return _PAGE.format(
         spec=_table("field", SPEC),
         own=_table("key", USER_SERVICE),
+        image=_table("key", IMAGE_SERVICE),
         references=_table("reference", REFERENCES),
     )
 

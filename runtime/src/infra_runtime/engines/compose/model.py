@@ -109,13 +109,17 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         service["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh"]
     elif container.entrypoint is not None:
         service["entrypoint"] = list(container.entrypoint)
-    service["command"] = command
+    if command or whole_command:
+        service["command"] = command
     if whole_command:
         # The first process of a container ignores signals by default: without an init, a program that does
         # not handle SIGTERM would run until SIGKILL. Source: Compose Specification, "init".
         service["init"] = True
-        if (folder := _working_folder(spec, stack)) is not None:
-            service["working_dir"] = folder
+    if (whole_command or spec.image) and (folder := _working_folder(spec, stack)) is not None:
+        service["working_dir"] = folder
+    if container.user:
+        service["user"] = container.user
+    if whole_command or spec.image:
         variables = {"INFRA_ENV": stack.environment, **variables}
     optional: dict[str, Value] = {
         "environment": variables,
@@ -223,6 +227,8 @@ def _config_name(host: str, path: str) -> str:
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
     """Return the working directory of a container; None if it is the working directory of the image."""
     container = container_of(spec)
+    if spec.image:
+        return container.working_folder or None
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return None
     return posixpath.normpath(interpolated(pieces(spec.cwd, spec, stack, "cwd"), spec, "cwd"))
@@ -273,15 +279,16 @@ def _volumes(spec: ServiceSpec, stack: Stack, folders: Folders) -> list[Value]:
     if container.data:
         source = f"{stack.hosts[spec.name]}-data"
         volumes.append({"type": "volume", "source": source, "target": container.data})
-    volumes += (_mount(path, container.root, folders) for path in container.mounts)
+    mounted = {posixpath.join(container.root, path): path for path in container.mounts}
+    volumes += (_mount(path, target, folders) for target, path in {**mounted, **container.binds}.items())
     return volumes
 
 
-def _mount(path: str, root: str, folders: Folders) -> dict[str, Value]:
+def _mount(path: str, target: str, folders: Folders) -> dict[str, Value]:
     return {
         "type": "bind",
         "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
-        "target": posixpath.normpath(posixpath.join(root, path)).replace("$", "$$"),
+        "target": posixpath.normpath(target).replace("$", "$$"),
         "read_only": True,
         # A missing folder is an error; otherwise Docker would create a folder that belongs to root.
         "bind": {"create_host_path": False},

@@ -30,7 +30,13 @@ class LocalEngine:
         """Return a lease on the stack of a resolved plan, without starting the services of the plan.
 
         If no supervisor runs for the plan's data directory, a supervisor is started.
+
+        Raises `ImageMissingError` if the image of a service is not on this machine.
         """
+        if any(spec.image for spec in resolved.plan.services):
+            from infra_runtime.config import missing_images  # imported here because few stacks need it
+
+            missing_images.check(resolved)
         paths = Paths(str(resolved.data))
         client = connect_or_launch(
             paths,
@@ -60,6 +66,7 @@ def start(
     Raises:
         ConfigurationError: the stack file or a setting contains an invalid value.
         BinaryMissingError: an executable was not found.
+        ImageMissingError: the image of a service is not on this machine.
         PortTakenError: another process listens on a fixed port.
         StartError: a service did not become ready; the error contains the last lines of its log.
     """

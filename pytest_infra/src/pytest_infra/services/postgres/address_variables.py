@@ -1,0 +1,46 @@
+"""Environment variables with a part of a database's address, such as DB_HOST or SHOP_POSTGRES_DB.
+
+Many applications build the URL of their database from such variables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+#: the end of a variable's name → the export that is the variable's value
+_PARTS = {
+    "HOST": "host",
+    "HOSTNAME": "host",
+    "SERVER": "host",
+    "PORT": "port",
+    "NAME": "database",
+    "DBNAME": "database",
+    "DATABASE": "database",
+    "DB": "database",
+    "USER": "user",
+    "USERNAME": "user",
+    "PASSWORD": "password",
+    "PASS": "password",
+    "PWD": "password",
+}
+#: what is before this end: optionally the name of an application, and a word for the server
+_NAME = re.compile(
+    rf"(?:\w+_)?(?:DB|DATABASE|POSTGRES|POSTGRESQL|PSQL|PG)_*({'|'.join(_PARTS)})", re.IGNORECASE
+)
+#: variables that are always set, because an application may have defaults for them; POSTGRES_HOST and others
+#: are set for each service, and POSTGRES_DB is a variable of the Docker image of PostgreSQL
+USUAL = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "POSTGRES_DB")
+
+
+def address_variables(database: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the address of a database as variables: those in `USUAL`, and those in `names` with such a name.
+
+    `database` is export → value; `names` are the names of variables.
+    """
+    values = {}
+    for name in (*USUAL, *names):
+        found = _NAME.fullmatch(name)
+        if found and (value := database.get(_PARTS[found[1].upper()])) is not None:
+            values[name] = value
+    return values

@@ -1,0 +1,303 @@
+"""A user's service that runs in a container: a table with `image` in the stack file, and its spec.
+
+The command of the spec is the client of the container engine, in the foreground. Supervision, logs, signals,
+probes and restarts are therefore the same as for a program of this machine.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port
+from infra_runtime.contributions import Contributions
+from infra_runtime.errors import nearest
+from infra_runtime.host import containers, processes
+from infra_runtime.services.readiness import Argv
+from infra_runtime.services.user_service import ContainerHealth, OwnServiceSettings, with_variables
+from infra_runtime.spec import (
+    OWN_SCOPES,
+    Container,
+    ExecProbe,
+    Run,
+    ServiceSpec,
+    optional_export,
+    references,
+    texts,
+)
+from infra_runtime.spec.references import substitute_some
+
+#: the engine; podman is used if both are installed, because it needs neither a daemon nor root
+ENGINE = Binary(name=containers.ENGINE, aliases=("podman", "docker"))
+_ENGINE = f"${{bin.{ENGINE.name}}}"
+#: `[REGISTRY[:PORT]/]NAME[:TAG][@DIGEST]`. Source: distribution/reference, "Grammar"
+_IMAGE = (
+    r"^(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+)
+#: options of `run` that other keys or pytest-infra set → what to use instead; None: pytest-infra sets it
+_SET_OPTIONS: Mapping[str, str | None] = {
+    **dict.fromkeys(("rm", "name", "label", "label-file", "pull", "detach", "cidfile", "log-driver"), None),
+    **dict.fromkeys(("interactive", "tty", "sig-proxy", "stop-timeout", "restart"), None),
+    **dict.fromkeys(("env", "env-file", "env-host"), "env"),
+    **dict.fromkeys(("publish", "publish-all", "expose"), "ports"),
+    **dict.fromkeys(("volume", "mount", "volumes-from"), "volumes"),
+    **dict.fromkeys(("network", "net"), "network"),
+    "entrypoint": "entrypoint",
+    "workdir": "cwd",
+    "user": "user",
+}
+
+
+class Volume(BaseModel):
+    """A folder or file of this machine that the container can read, or also write."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: relative to the stack file, or in the service's folder `${data}`
+    path: str = Field(min_length=1)
+    #: whether the container may write; by default, only to `${data}`
+    writable: bool | None = None
+    #: allows a path outside of the project
+    outside: bool = False
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if "," in self.path:
+            raise ValueError(f"the path {self.path!r} contains a comma, which the engine does not support")
+        if self.path.startswith("~"):
+            raise ValueError(f"the path {self.path!r} should begin with ${{env.HOME}} instead of ~")
+        if self._is_outside() and not self.outside:
+            raise ValueError(
+                f"the path {self.path!r} is outside of the project; "
+                f'if the container may read it, set {{ path = "{self.path}", outside = true }}'
+            )
+        return self
+
+    def _is_outside(self) -> bool:
+        if self.path in {"${data}", "${root}"}:
+            return False
+        inner = self.path.removeprefix("${data}/").removeprefix("${root}/")
+        return "${" in inner or posixpath.normpath(inner).startswith(("/", ".."))
+
+    @property
+    def is_data(self) -> bool:
+        """Whether the path is `${data}`, or below it."""
+        return self.path == "${data}" or self.path.startswith("${data}/")
+
+    def source(self) -> str:
+        """Return the absolute path, as a text with references."""
+        return (
+            self.path if self.path.startswith(("/", "${")) else f"${{root}}/{posixpath.normpath(self.path)}"
+        )
+
+    def mount(self, target: str) -> str:
+        """Return the volume at a path in the container, as an option of the engine."""
+        writable = self.is_data if self.writable is None else self.writable
+        return containers.mount(self.source(), target, writable=writable)
+
+
+def _volume(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class ImageServiceSettings(OwnServiceSettings):
+    """The keys of a service that the stack file describes with an `image`."""
+
+    image: str = Field(pattern=_IMAGE)
+    #: the digest of the image, which the planner reads from `infra.lock`
+    digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    #: the words after the image's entry point; None keeps the command of the image
+    command: Argv | None = None
+    entrypoint: str | None = None
+    #: the working directory in the container; empty: that of the image
+    cwd: str = Field("", pattern=r"^(/.*)?$")
+    #: the user in the container: `NAME`, `UID` or `UID:GID`; empty: that of the image
+    user: str = Field("", pattern=r"^[\w.-]*(:[\w.-]+)?$")
+    #: `published`: the container has its own network, and its ports are published on the loopback address.
+    #: `host`: the container uses the network of this machine, so it can use other services of the stack
+    network: Literal["published", "host"] = "published"
+    #: port name → the number in the container, if it differs from the number in `ports`
+    container_ports: Mapping[str, Port] = {}
+    #: absolute path in the container → folder or file of this machine
+    volumes: Mapping[str, Annotated[Volume, BeforeValidator(_volume)]] = {}
+    #: further options of the engine's command `run`, such as `--memory=512m`
+    options: tuple[str, ...] = ()
+    #: for the export to Compose
+    container: ContainerHealth = ContainerHealth()
+
+    @field_validator("volumes")
+    @classmethod
+    def _absolute(cls, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
+        for target in volumes:
+            if not target.startswith("/") or "," in target:
+                raise ValueError(f"{target!r} should be an absolute path in the container, without a comma")
+        return volumes
+
+    @field_validator("options")
+    @classmethod
+    def _free(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for option in options:
+            name = option.removeprefix("--").partition("=")[0]
+            if not option.startswith("--") or not name:
+                raise ValueError(f"{option!r} should have the form --NAME=VALUE")
+            if name in _SET_OPTIONS:
+                key = _SET_OPTIONS[name]
+                problem = f"use the key `{key}` instead of --" if key else "pytest-infra sets the option --"
+                raise ValueError(f"{problem}{name}")
+        return options
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        for name in self.container_ports:
+            if name not in self.ports:
+                raise ValueError(
+                    f"`container_ports` names the port {name!r}, which is missing{nearest(name, self.ports)}"
+                )
+        if self.network == "host" and self.container_ports:
+            raise ValueError(
+                "a container with the network `host` listens on the numbers in `ports`: remove "
+                "`container_ports`, and let the program listen on ${host} and ${port.NAME}"
+            )
+        for key, part in self._inside():
+            for reference in (name for text in texts(part) for name in references(text)):
+                self._check_reference(key, reference)
+        return self
+
+    def _inside(self) -> Iterator[tuple[str, object]]:
+        """Yield key → value of the settings that the program in the container reads."""
+        yield "env", self.env
+        yield "command", self.command or ()
+        yield "entrypoint", self.entrypoint or ""
+        yield "options", self.options
+        if self.ready and self.ready.exec:
+            yield "ready.exec", self.ready.exec
+
+    def _check_reference(self, key: str, reference: str) -> None:
+        scope, dot, name = reference.partition(".")
+        if scope == "bin" and dot:
+            raise ValueError(
+                f"`{key}` refers to ${{{reference}}}, a program of this machine, which the image does not "
+                "contain: write the name of a program of the image, or remove `image`"
+            )
+        if reference in {"data", "run", "root"}:
+            raise ValueError(
+                f"`{key}` refers to ${{{reference}}}, a folder of this machine: mount it with `volumes`, and "
+                "write its path in the container"
+            )
+        if scope == "port" and name not in self.ports:
+            raise ValueError(
+                f"`{key}` refers to the port {name!r}, which is missing{nearest(name, self.ports)}"
+            )
+        is_export = bool(dot) and (scope not in OWN_SCOPES or optional_export(reference) is not None)
+        if is_export and self.network != "host":
+            raise ValueError(
+                f"`{key}` refers to ${{{reference}}}, but the container has its own network, in which the "
+                'services of the stack cannot be reached: set network = "host", and let the program listen '
+                "on ${host} and ${port.NAME}"
+            )
+
+    def inner_ports(self) -> dict[str, int]:
+        """Return port name → number inside a container with its own network."""
+        return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
+
+    def translated(self, text: str) -> str:
+        """Return a text for the program in the container, with the port numbers in its own network."""
+        if self.network == "host":
+            return text
+        numbers = {f"port.{name}": str(number) for name, number in self.inner_ports().items()}
+        return substitute_some(text, {"host": "0.0.0.0", **numbers})  # noqa: S104 - in the container
+
+
+def _run(settings: ImageServiceSettings, image: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    own = [f"--workdir={settings.cwd}"] if settings.cwd else []
+    own += [f"--user={settings.user}"] if settings.user else []
+    return containers.run(
+        _ENGINE,
+        image,
+        # The token identifies the processes in the container as processes of the stack.
+        variables=("INFRA_ENV", processes.TOKEN, *(name for name in env if not _is_clients(name))),
+        values={name: value for name, value in env.items() if _is_clients(name)},
+        published=None if settings.network == "host" else settings.inner_ports(),
+        mounts=[volume.mount(target) for target, volume in settings.volumes.items()],
+        options=(*own, *map(settings.translated, settings.options)),
+        entrypoint=settings.entrypoint,
+        command=tuple(map(settings.translated, settings.command or ())),
+    )
+
+
+def _is_clients(name: str) -> bool:
+    return name in containers.CLIENT_VARIABLES
+
+
+def _container(settings: ImageServiceSettings) -> Container:
+    """Return the container for the export to Compose, with the image as it is in the stack file."""
+    data = [target for target, volume in settings.volumes.items() if volume.is_data]
+    hosts = {target: volume for target, volume in settings.volumes.items() if not volume.is_data}
+    problem = ""
+    if settings.options:
+        problem = "`options` are options of the local engine, which cannot be exported"
+    elif len(data) > 1 or any(settings.volumes[target].path != "${data}" for target in data):
+        problem = "only one volume with the path ${data} can be exported"
+    elif any(volume.writable or volume.outside for volume in hosts.values()):
+        problem = "a volume that is writable or outside of the project cannot be exported"
+    return Container(
+        image=settings.image,
+        entrypoint=None if settings.entrypoint is None else (settings.entrypoint,),
+        command=settings.command or (),
+        env=settings.env,
+        data=data[0] if data else "",
+        binds={target: volume.path.removeprefix("${root}/") for target, volume in hosts.items()},
+        working_folder=settings.cwd,
+        user=settings.user,
+        ports=settings.inner_ports(),
+        health=settings.container.health or (settings.ready.exec if settings.ready else None) or (),
+        health_client=settings.container.health_client or "",
+        public=settings.container.public,
+        problem=problem,
+    )
+
+
+def image_service(settings: ImageServiceSettings, contributions: Contributions = ()) -> ServiceSpec:
+    """Return the spec of a service that runs in a container."""
+    image = containers.pinned(settings.image, settings.digest)
+    # From its own network, the container cannot reach the services that contribute variables.
+    reachable = contributions if settings.telemetry and settings.network == "host" else ()
+    variables, sensitive = with_variables(settings.env, reachable)
+    env = {name: settings.translated(text) for name, text in variables.items()}
+    spec = settings.spec(_run(settings, image, env))
+    ready = spec.ready
+    if isinstance(ready, ExecProbe):
+        command = tuple(map(settings.translated, ready.command))
+        ready = replace(ready, command=containers.execute(_ENGINE, command))
+    return replace(
+        spec,
+        summary=settings.summary or settings.image,
+        image=image,
+        sensitive=sensitive,
+        env={name: text for name, text in env.items() if not _is_clients(name)},
+        cwd="${run}",
+        # The engine does not create the folders of volumes.
+        prepare=tuple(
+            Run(command=("mkdir", "-p", volume.path))
+            for volume in settings.volumes.values()
+            if volume.is_data and volume.path != "${data}"
+        ),
+        ready=ready,
+        container=_container(settings),
+    )
+
+
+#: the entry of every table with an `image` that is not a service of the catalogue; it has no name
+ENTRY = Entry(
+    settings=ImageServiceSettings,
+    make=image_service,
+    binaries=(ENGINE,),
+    contributions=ImageServiceSettings.contributions,
+    consumes=("variables",),
+)

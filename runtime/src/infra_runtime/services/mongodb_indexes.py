@@ -1,0 +1,107 @@
+"""The setting `indexes` of MongoDB: the indexes that every database has, by collection.
+
+Source: MongoDB documentation, "createIndexes", "Limits and Thresholds" (names of collections), "TTL Indexes".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from infra_runtime.catalogue import Words
+
+#: the file in the data folder with the indexes, which the plugin reads
+FILE = "indexes.json"
+#: seconds in about 68 years. Source: MongoDB documentation, "TTL Indexes"
+_LONGEST = 2**31 - 1
+
+
+def _checked_name(name: str) -> str:
+    if name.startswith("system."):
+        raise ValueError("the name of a collection must not begin with `system.`")
+    return name
+
+
+CollectionName: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[^$\x00]+$", max_length=200), AfterValidator(_checked_name)
+]
+
+
+class IndexSettings(BaseModel):
+    """The settings of one index."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: the fields in their order; a field with `-` before its name is in descending order
+    keys: Annotated[Words, Field(min_length=1, max_length=32)]
+    #: whether two documents must not have the same values
+    unique: bool = False
+    #: whether documents without the fields are left out
+    sparse: bool = False
+    #: seconds after the time in the field until the server removes the document
+    expire_after: int | None = Field(None, ge=0, le=_LONGEST)
+    #: by default, the fields and their directions, such as `name_1_tenant_-1`
+    name: str = Field("", max_length=127, pattern=r"^[^$\x00]*$")
+
+    @model_validator(mode="after")
+    def _check(self) -> IndexSettings:
+        fields = [key.removeprefix("-") for key in self.keys]
+        for field in fields:
+            parts = field.split(".")
+            if not all(parts) or any(character in field for character in "$\0"):
+                raise ValueError(f"{field!r} is not the name of a field")
+        if len(set(fields)) < len(fields):
+            raise ValueError(f"a field occurs twice in {', '.join(self.keys)}")
+        if self.expire_after is not None and (len(fields) > 1 or fields == ["_id"]):
+            raise ValueError("`expire_after` needs an index of one field, which is not `_id`")
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the index as an element of the command `createIndexes`."""
+        keys = {key.removeprefix("-"): -1 if key.startswith("-") else 1 for key in self.keys}
+        name = self.name or "_".join(f"{field}_{direction}" for field, direction in keys.items())
+        options: dict[str, Any] = {}
+        if self.unique:
+            options["unique"] = True
+        if self.sparse:
+            options["sparse"] = True
+        if self.expire_after is not None:
+            options["expireAfterSeconds"] = self.expire_after
+        return {"key": keys, "name": name, **options}
+
+
+def _without_duplicates(indexes: tuple[IndexSettings, ...]) -> tuple[IndexSettings, ...]:
+    names, keys = set[str](), set[tuple[str, ...]]()
+    for index in indexes:
+        name = index.document()["name"]
+        if index.keys in keys:
+            raise ValueError(f"two indexes have the keys {', '.join(index.keys)}")
+        if name in names:
+            raise ValueError(f"two indexes are called {name}")
+        names.add(name)
+        keys.add(index.keys)
+    return indexes
+
+
+Indexes: TypeAlias = Mapping[
+    CollectionName, Annotated[tuple[IndexSettings, ...], AfterValidator(_without_duplicates)]
+]
+
+
+def commands(indexes: Indexes) -> list[dict[str, Any]]:
+    """Return a command `createIndexes` for each collection; repeated commands change nothing."""
+    return [
+        {"createIndexes": collection, "indexes": [index.document() for index in declared]}
+        for collection, declared in indexes.items()
+        if declared
+    ]
+
+
+def script(indexes: Indexes, database: str) -> str:
+    """Return a file for mongosh that creates the indexes in a database."""
+    # The function throws an error if the server refuses the command.
+    lines = [f"db.runCommand({json.dumps(command)});\n" for command in commands(indexes)]
+    return f"db = db.getSiblingDB({json.dumps(database)});\n{''.join(lines)}"

@@ -1,0 +1,59 @@
+"""Requests of MongoDB's protocol, as steps of a probe.
+
+Sources: MongoDB documentation, "Wire Protocol" (OP_MSG), "createIndexes"; BSON specification 1.1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra_runtime.spec import Expect, LengthPrefix, Send
+from infra_runtime.spec.probes import escape
+
+_OP_MSG = 2013
+#: the offset of the first element of the document in an answer: headers, flags, kind, length of the document
+_FIRST_ELEMENT = 25
+_ACCEPTED, _REFUSED = (b"\x01ok\0" + struct.pack("<d", number) for number in (1, 0))
+#: the first element of an error: of MongoDB, and of the emulation
+_ERRORS = (_REFUSED, b"\x02$err\0")
+
+
+def request(command: Mapping[str, Any], purpose: str) -> tuple[Send, Expect]:
+    """Return the steps that send a command and expect `ok: 1`.
+
+    `purpose` is the beginning of the reason if the server refuses the command.
+    """
+    body = struct.pack("<iii", 1, 0, _OP_MSG) + struct.pack("<i", 0) + b"\0" + document(command)
+    return (
+        Send(text=escape(struct.pack("<i", len(body) + 4) + body)),
+        Expect(
+            until=LengthPrefix(order="little"),
+            at=_FIRST_ELEMENT,
+            not_yet=dict.fromkeys(map(escape, _ERRORS), f"{purpose}: {{answer}}"),
+            contains=escape(_ACCEPTED),
+        ),
+    )
+
+
+def document(values: Mapping[str, Any]) -> bytes:
+    """Return a document in BSON, whose values are texts, 32-bit integers, booleans, documents and lists."""
+    content = b"".join(_element(name, value) for name, value in values.items()) + b"\0"
+    return struct.pack("<i", len(content) + 4) + content
+
+
+def _element(name: str, value: Any) -> bytes:
+    key = name.encode() + b"\0"
+    if isinstance(value, bool):
+        return b"\x08" + key + bytes([value])
+    if isinstance(value, int):
+        return b"\x10" + key + struct.pack("<i", value)
+    if isinstance(value, str):
+        text = value.encode() + b"\0"
+        return b"\x02" + key + struct.pack("<i", len(text)) + text
+    if isinstance(value, Mapping):
+        return b"\x03" + key + document(value)
+    if isinstance(value, Sequence):
+        return b"\x04" + key + document({str(index): each for index, each in enumerate(value)})
+    raise TypeError(f"{name}: a {type(value).__name__} has no type in BSON here")

@@ -1,0 +1,234 @@
+"""Services in containers of podman: `apt-get install podman runc netavark iptables busybox-static`, as root.
+
+The image consists of a static busybox. The storage of podman is in a temporary folder, and the network of the
+test in its own network namespace, which the kernel removes with its addresses and firewall rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.project import Project, empty_project
+from fakes.stacks import alive, kill, kill_both, until
+from infra_runtime.binaries import Binary, locate
+from infra_runtime.data_directory import remains
+from infra_runtime.data_directory.leak_check import check_leaks
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local.engine import start
+from infra_runtime.engines.local.stack import Stack
+
+#: the places outside of the temporary folder to which podman writes as root
+PLACES = (Path("/run/netns"), Path("/run/containers"), Path("/run/libpod"), Path("/var/lib/containers"))
+CGROUPS = Path("/sys/fs/cgroup")
+CLONE_NEWNET = 0x40000000  # Source: <linux/sched.h>
+
+STORAGE = """
+[storage]
+driver = "vfs"
+graphroot = "{0}/graph"
+runroot = "{0}/run"
+"""
+#: podman as root requests more files than a container without CAP_SYS_RESOURCE allows
+ENGINE = """
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+static_dir = "{0}/libpod"
+tmp_dir = "{0}/tmp"
+volume_path = "{0}/volumes"
+[network]
+network_backend = "netavark"
+network_config_dir = "{0}/networks"
+[containers]
+default_ulimits = ["nofile=16384:16384", "nproc=16384:16384"]
+"""
+STACK_FILE = """
+use = ["web", "reader"]
+
+[services.web]
+image = "localhost/box:1"
+entrypoint = "/bin/sh"
+command = ["-c", '''
+trap "exit 0" TERM
+printf %s "$PAGE" > /www/page
+touch /tmp/started
+httpd -f -p ${port.http} -h /www &
+echo serving
+wait
+''']
+ports = { http = 18099 }
+container_ports = { http = 80 }
+env = { PAGE = "two\\nlines", API_KEY = "s3cret" }
+ready = { http = "/page" }
+volumes = { "/www" = "${data}/www", "/etc/box" = "conf" }
+
+[services.probed]
+image = "localhost/box:1"
+command = ["/bin/sh", "-c", "trap 'exit 0' TERM; touch /tmp/started; sleep 600 & wait"]
+ready = { exec = ["test", "-f", "/tmp/started"] }
+
+[services.reader]
+image = "localhost/box:1"
+network = "host"
+command = ["/bin/sh", "-c", "wget -q -O /out/copy $URL/page && ! touch /etc/box/x"]
+env = { URL = "${web.url}" }
+volumes = { "/out" = "${data}", "/etc/box" = "conf" }
+task = true
+needs = ["probed"]
+"""
+
+
+@pytest.fixture
+def own_network() -> Iterator[None]:
+    """Run the test and the processes that it starts in a new network namespace."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can create a network namespace")
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    yield
+    assert libc.setns(before, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+    os.close(before)
+
+
+@pytest.fixture
+def system() -> Iterator[None]:
+    """Run one test at a time, and remove what podman leaves: folders, a mount and control groups."""
+    with locate(Binary(name="podman")).open("rb") as program:
+        fcntl.flock(program, fcntl.LOCK_EX)
+        new = [place for place in PLACES if not place.exists()]
+        yield
+        for place in new:
+            subprocess.run(["umount", place], check=False, capture_output=True)
+            shutil.rmtree(place, ignore_errors=True)
+        for parent in [*CGROUPS.glob("libpod_parent"), *CGROUPS.glob("*/libpod_parent")]:
+            for folder, _, _ in os.walk(parent, topdown=False):
+                with contextlib.suppress(OSError):  # a group with processes is not removed
+                    Path(folder).rmdir()
+
+
+@pytest.fixture
+def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the path of podman, which has only the image `localhost/box:1` of busybox."""
+    path = str(locate(Binary(name="podman")))
+    with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as folder:
+        for name, text in (("CONTAINERS_STORAGE_CONF", STORAGE), ("CONTAINERS_CONF", ENGINE)):
+            file = Path(folder, name)
+            file.write_text(text.format(folder))
+            monkeypatch.setenv(name, str(file))
+        monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)
+        layer = Path(folder, "layer.tar")
+        layer.write_bytes(busybox())
+        subprocess.run([path, "import", str(layer), "localhost/box:1"], check=True, capture_output=True)
+        yield path
+        subprocess.run([path, "rm", "--force", "--all"], check=True, capture_output=True)
+
+
+def busybox() -> bytes:
+    """Return a layer with busybox and its commands."""
+    program = locate(Binary(name="busybox")).read_bytes()
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for folder in ("bin", "tmp", "www", "etc", "out"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        entry = tarfile.TarInfo("bin/busybox")
+        entry.size, entry.mode = len(program), 0o755
+        tar.addfile(entry, io.BytesIO(program))
+        for name in ("sh", "httpd", "wget", "sleep", "touch", "test"):
+            entry = tarfile.TarInfo(f"bin/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(entry)
+    return content.getvalue()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, podman: str) -> Project:
+    project = empty_project(tmp_path, monkeypatch)
+    monkeypatch.setenv("INFRA_CONTAINER_ENGINE", podman)
+    project.write(STACK_FILE)
+    project.write("text", "conf/box.conf")
+    return project
+
+
+@pytest.fixture
+def stack(project: Project) -> Iterator[Stack]:
+    data = project.root / "data"
+    stack = start(directory=project.root, environment="test", data=data)
+    yield stack
+    stack.close()
+    remains.end_unsupervised(Paths(str(data)))
+    until(lambda: not alive(data))
+
+
+def containers(podman: str) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = json.loads(
+        subprocess.check_output([podman, "ps", "--all", "--format=json"])
+    )
+    return listed
+
+
+def page(stack: Stack) -> str:
+    with urllib.request.urlopen(f"{stack.endpoints()['web'].url}/page") as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+@pytest.mark.real("podman", "busybox")
+def test_containers_of_podman_are_services(stack: Stack, podman: str) -> None:
+    data = Path(stack.data)
+    running = {str(container["Names"]) for container in containers(podman)}
+
+    assert page(stack) == "two\nlines"
+    assert len(running) == 2
+    assert "s3cret" not in subprocess.check_output(["ps", "axww"], text=True)
+    assert "serving" in Path(stack.status().services["web"].log).read_text()
+    assert stack.status().services["reader"].phase == "done"
+
+    kill(stack.status().services["web"].pid)
+    until(lambda: stack.status().services["web"].restarts == 1)
+    stack.wait("web")
+
+    assert page(stack) == "two\nlines"
+    stack.down()
+    assert containers(podman) == []
+    assert check_leaks(Paths(str(data))).clean
+
+
+@pytest.mark.real("podman", "busybox")
+def test_the_containers_of_a_killed_stack_are_removed(stack: Stack, podman: str) -> None:
+    data = Path(stack.data)
+    subprocess.run([podman, "create", "--name=foreign", "localhost/box:1", "sh"], check=True)
+    kill_both(data, stack.status().pid)
+
+    leaks = check_leaks(Paths(str(data)))
+    cleaned = remains.end_unsupervised(Paths(str(data)))
+
+    assert len(leaks.containers) == 2
+    assert (cleaned.containers, cleaned.left) == (2, ())
+    assert [container["Names"] for container in containers(podman)] == [["foreign"]]
+    assert check_leaks(Paths(str(data))).clean
+
+
+@pytest.mark.real("podman", "busybox")
+def test_the_guardian_removes_the_containers(stack: Stack, podman: str) -> None:
+    kill(stack.status().pid)
+
+    until(lambda: containers(podman) == [])
