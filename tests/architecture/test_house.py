@@ -206,7 +206,7 @@ def _imported(name: str) -> str:
     return IMPORTED_AS.get(name, name)
 
 
-def _foreign_imports(module: Path, known: set[str]) -> Iterator[str]:
+def _foreign_imports(module: Path, known: frozenset[str]) -> Iterator[str]:
     """Yield the imported top-level names that are not known."""
     text = module.read_text(encoding="utf-8")
     if set(IMPORT.findall(text)) <= known:  # a module is parsed only if the text is not proof enough

@@ -8,13 +8,13 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host.ports import PortError, Ports
 from infra_runtime.spec import optional_exports
 from infra_runtime.supervisor.binding import Bound
-from infra_runtime.supervisor.state import Service
+from infra_runtime.supervisor.machine import Machine
 
 
 def reserve(
     names: Iterable[str],
     present: Mapping[str, Bound],
-    services: Mapping[str, Service],
+    machine: Machine,
     ports: Ports,
     paths: Paths,
 ) -> dict[str, Bound]:
@@ -26,9 +26,9 @@ def reserve(
     queue = list(names)
     while queue:
         name = queue.pop()
-        if name in present or name in reserved or name not in services:
+        if name in present or name in reserved or name not in machine.services:
             continue
-        spec = services[name].spec
+        spec = machine.services[name].spec
         numbers = {}
         for port, wanted in spec.ports.items():
             try:

@@ -240,8 +240,7 @@ class Supervisor:
         rejects services that would wait for each other's secrets.
         """
         exports = optional_exports(bound.spec)
-        names = [service for service, _ in exports]
-        self.bound_ahead |= reserve(names, self._all_bound, self.machine.services, self.ports, self.paths)
+        self.bound_ahead |= reserve(dict(exports), self._all_bound, self.machine, self.ports, self.paths)
         lookup = resolver(bound, self.scopes[bound.spec.name], self._all_bound)
         for service, export in exports:
             while True:
