@@ -238,13 +238,16 @@ def test_a_program_in_a_package_runs_with_the_interpreter_of_this_environment(el
     assert locate(Binary(name="pytest", module="pytest")) == Path(sys.executable)
 
 
-def test_a_missing_package_is_an_error_even_if_path_contains_a_program_of_its_name(elsewhere: Path) -> None:
+@pytest.mark.parametrize("module", ["acme_server", "acme_server.part"])
+def test_a_missing_package_is_an_error_even_if_path_contains_a_program_of_its_name(
+    elsewhere: Path, module: str
+) -> None:
     program(elsewhere / "path" / "acme")
 
     with pytest.raises(
-        BinaryMissingError, match=r"acme: not found; searched: the package acme_server in "
+        BinaryMissingError, match=rf"acme: not found; searched: the package {module} in "
     ) as error:
-        locate(Binary(name="acme", module="acme_server", extra="acme"))
+        locate(Binary(name="acme", module=module, extra="acme"))
 
     assert error.value.hint == "Install it with `python -m pip install 'pytest-infra[acme]'`."
 

@@ -210,7 +210,11 @@ def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterat
 
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
     """Yield the interpreter of this environment if the environment contains the package `binary.module`."""
-    if importlib.util.find_spec(binary.module):
+    try:
+        found = importlib.util.find_spec(binary.module)
+    except ModuleNotFoundError:  # a package that contains the package
+        found = None
+    if found:
         yield Path(sys.executable)
     else:
         searched.append(f"the package {binary.module} in {sys.prefix}")

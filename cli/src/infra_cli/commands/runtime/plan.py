@@ -110,7 +110,13 @@ def _print(name: str, rows: dict[str, str]) -> None:
 
 
 def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
-    without_probe = "when the task has exited with 0" if spec.task else "at once"
+    without_probe = (
+        "when the task has exited with 0"
+        if spec.task
+        else "at once; the process starts at the first connection"
+        if spec.starts_on_connection
+        else "at once"
+    )
     offers = [offer.to_json() for offer in plan.contributions if offer.service == spec.name]
     return {
         "kind": spec.kind if spec.kind != spec.name else "",
