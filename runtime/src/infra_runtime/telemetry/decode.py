@@ -168,8 +168,13 @@ _Fields: TypeAlias = dict[str, tuple[str, Callable[[Any], Any] | None, bool]]
 def _fields(descriptor: Descriptor) -> _Fields:
     fields: _Fields = {}
     for field in descriptor.fields:
-        fields[field.json_name] = fields[field.name] = field.name, _converter(field), field.is_repeated
+        fields[field.json_name] = fields[field.name] = field.name, _converter(field), _is_repeated(field)
     return fields
+
+
+def _is_repeated(field: FieldDescriptor) -> bool:
+    # `is_repeated` is missing before protobuf 6.30, and `label` in protobuf 7.
+    return isinstance(field.default_value, list)
 
 
 def _converter(field: FieldDescriptor) -> Callable[[Any], Any] | None:
