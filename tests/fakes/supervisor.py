@@ -62,10 +62,10 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
 
     Path(paths.run).mkdir(parents=True, mode=0o700)
     Path(paths.data).mkdir(parents=True, mode=0o700, exist_ok=True)
-    control_file.write(paths)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(paths.control)
         listener.listen()
+        control_file.write(paths)
         listener.settimeout(0.01)
         threads = [threading.Thread(target=accept)]
         threads[0].start()

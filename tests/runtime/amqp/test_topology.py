@@ -123,3 +123,11 @@ def test_differences_name_what_is_missing_different_and_not_declared() -> None:
         "+ queue a.dead",
         "- queue old",
     ]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**70), 1e300, float("inf"), float("nan")])
+def test_an_argument_has_64_bits(number: float) -> None:
+    with pytest.raises(ValidationError):
+        Topology.model_validate({"queues": {"q": {"arguments": {"x-max-length": number}}}})
+
+    assert Topology.model_validate({"queues": {"q": {"arguments": {"x-max-length": 2**63 - 1}}}})

@@ -80,7 +80,7 @@ async def main():
     children = Children(Guardian(), Journal("journal"), environment="test", token="", ended=report)
     bound = Bound(ServiceSpec(name="web", command=("sh",)), "", "", {})
     bound.command, bound.cwd = ("sh", "-c", "sleep 600 & echo $! > stray; exit 3"), "."
-    children.start(bound, "log")
+    children.start(bound, "log", {})
     print(*await ended)
     stray = processes.look(int(open("stray").read()))
     print(stray is None or stray.state == processes.ZOMBIE)

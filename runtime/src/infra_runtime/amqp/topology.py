@@ -26,8 +26,9 @@ Definitions: TypeAlias = dict[str, list[dict[str, Any]]]
 #: Names of AMQP can contain other characters; these need no escapes in URLs and configuration files.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$")]
 Delay = Annotated[float, Field(gt=0, le=86400)]
+_IN_64_BITS = Field(ge=-(2**63), lt=2**63)
 #: values of the optional arguments of exchanges and queues, such as `x-max-length`
-Arguments: TypeAlias = Mapping[str, bool | int | float | str]
+Arguments: TypeAlias = Mapping[str, bool | Annotated[int, _IN_64_BITS] | Annotated[float, _IN_64_BITS] | str]
 
 
 def _keys(value: Any) -> Any:

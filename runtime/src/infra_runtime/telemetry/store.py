@@ -93,12 +93,12 @@ class Store:
         """Return the file that a killed receiver has left open, or else a new file."""
         newest = max(self.runs(), default=None)
         if newest is not None:
-            with contextlib.suppress(sqlite3.Error):
-                connection = _connect(newest)
+            with contextlib.suppress(sqlite3.Error), contextlib.ExitStack() as opened:
+                connection = opened.enter_context(contextlib.closing(_connect(newest)))
                 if connection.execute("SELECT count(*) FROM closed").fetchone()[0] == 0:
                     connection.executescript(_SCHEMA)
+                    opened.pop_all()
                     return newest, connection
-                connection.close()
         path = self.folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}{_SUFFIX}"
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = _connect(path)
@@ -227,7 +227,11 @@ def run_name(path: Path) -> str:
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, check_same_thread=False)
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:  # the file is damaged
+        connection.close()
+        raise
     return connection
