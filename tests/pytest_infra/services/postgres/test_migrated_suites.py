@@ -149,7 +149,9 @@ def test_a_failing_migration_runs_once_for_all_workers(suite: Suite) -> None:
     suite.pytester.makeconftest(FAILING)
     suite.test(TESTS.replace("range(3)", "range(12)"))
 
-    result = suite.run("-rN", "-n", "3")
+    # The stack stays, so that a worker that starts late finds it when the others have ended.
+    result = suite.run("-rN", "-n", "3", "--infra-reuse-for=60")
+    suite.down()
 
     result.assert_outcomes(errors=12)
     text = result.stdout.str()
