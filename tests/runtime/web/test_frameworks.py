@@ -212,5 +212,6 @@ def test_an_exception_of_a_started_stream_is_not_answered_twice() -> None:
 
     app = ErrorHandler(Starlette(routes=[Route("/", stream)]), statuses={OutOfStockError: 409})
 
-    with pytest.raises(OutOfStockError):
+    # Old releases of Starlette raise a group with the exception.
+    with pytest.raises((OutOfStockError, ExceptionGroup)):
         call(app)
