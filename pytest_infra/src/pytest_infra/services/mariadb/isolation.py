@@ -14,6 +14,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.migrations import Migrations
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
+from pytest_infra.isolation.pooled import PooledUnits
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 PREFIX = "infra_test_"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
-#: the file with the process id of the server, in its data folder
-PID_FILE = "server.pid"
 
 _UNKEPT = f"""
 select schema_name from information_schema.schemata
@@ -43,45 +42,27 @@ class Database(Unit):
         super().__init__(server, name, label, user=name, password=password, database=name, url=url)
 
 
-def units(context: KitContext) -> Databases:
+def units(context: KitContext) -> PooledUnits:
     """Return the object that creates isolation units (databases) of a service with one set of migrations."""
-    driver(context.endpoint.name)
-    return Databases(context)
+    server, owner = context.endpoint, context.owner
+    driver(server.name)
+    factory = DatabaseFactory(server, owner, context.parameters["migrations"])
 
+    def database(name: str, label: str) -> Database:
+        return Database(server, name, label, factory.passwords[name])
 
-class Databases:
-    """The databases of tests, with the contents of one set of migrations."""
+    def keep(name: str) -> None:
+        with connect(server) as connection:
+            execute(connection, f"alter database `{name}` comment '{KEPT}'")
 
-    def __init__(self, context: KitContext) -> None:
-        self._server, self._stops = context.endpoint, context.stops
-        self._start_number = _start_number(self._server)
-        self._factory = DatabaseFactory(self._server, context.owner, context.parameters["migrations"])
-        report = Notes.of(context.config).add_message
-        self._pool = Pool(self._factory, self._server.name, report=report)
-        for name in unkept(self._server):
-            if not context.owner.alive(owner_of(name)):
-                self._pool.give_back(name)
-
-    def acquire(self, label: str) -> Unit:
-        """Return a new database with a new user."""
-        # After a restart of the server, its data may be those of an older snapshot.
-        if (start_number := _start_number(self._server)) != self._start_number:
-            self._start_number = start_number
-            self._pool.renew()
-        name = self._pool.take()
-        return Database(self._server, name, label, self._factory.passwords[name])
-
-    def release(self, unit: Unit) -> None:
-        """Drop the database of a test in the background; a unit with `keep` is kept instead."""
-        if unit.keep:
-            with connect(self._server) as connection:
-                execute(connection, f"alter database `{unit.id}` comment '{KEPT}'")
-        else:
-            self._pool.give_back(unit.id)
-
-    def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now and its data are removed."""
-        return self._pool.close(remove=not self._stops())
+    return PooledUnits(
+        server,
+        Pool(factory, server.name, report=Notes.of(context.config).add_message),
+        unit=database,
+        keep=keep,
+        stops=context.stops,
+        leftover=[name for name in unkept(server) if not owner.alive(owner_of(name))],
+    )
 
 
 class DatabaseFactory:
@@ -147,11 +128,3 @@ def unkept(server: Endpoint) -> list[str]:
 def owner_of(database: str) -> str:
     """Return the token of the process that created a test's database, from the name of the database."""
     return database.removeprefix(PREFIX).partition("_")[0]
-
-
-def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server, to detect a restart."""
-    try:
-        return (server.data / PID_FILE).stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -9,7 +9,6 @@ Source: RabbitMQ documentation, "Virtual Hosts", "Passwords" and "Management Plu
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import secrets
 import tomllib
@@ -25,6 +24,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
+from pytest_infra.isolation.pooled import PooledUnits
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
@@ -33,8 +33,6 @@ from pytest_infra.notes import Notes
 PREFIX = "test-"
 #: the tag of a virtual host that must not be deleted
 KEPT = "infra-kept"
-#: the file with the process id of the server, in its data folder
-PID_FILE = "server.pid"
 
 
 class Vhost(Unit):
@@ -73,46 +71,27 @@ def connect(server: Endpoint) -> Management:
     return Management(server.host, server.ports["management"], server["user"], server["password"])
 
 
-def units(context: KitContext) -> Vhosts:
+def units(context: KitContext) -> PooledUnits:
     """Return the object that provides isolation units (virtual hosts) with one topology."""
-    return Vhosts(context)
+    server, owner = context.endpoint, context.owner
+    topology = context.parameters["topology"] or server["topology"]
+    factory = VhostFactory(server, owner, Topology.model_validate_json(topology))
 
+    def vhost(name: str, label: str) -> Vhost:
+        return Vhost(server, name, label, factory.passwords[name], topology)
 
-class Vhosts:
-    """The virtual hosts of tests, with one topology."""
+    def keep(name: str) -> None:
+        with connect(server) as management:
+            management.set_tags(name, KEPT)
 
-    def __init__(self, context: KitContext) -> None:
-        self._server, self._stops = context.endpoint, context.stops
-        self._start_number = _start_number(self._server)
-        self._topology = context.parameters["topology"] or self._server["topology"]
-        topology = Topology.model_validate_json(self._topology)
-        self._factory = VhostFactory(self._server, context.owner, topology)
-        report = Notes.of(context.config).add_message
-        self._pool = Pool(self._factory, self._server.name, report=report)
-        for name in unkept(self._server):
-            if not context.owner.alive(owner_of(name)):
-                self._pool.give_back(name)
-
-    def acquire(self, label: str) -> Unit:
-        """Return a new virtual host with a new user."""
-        # After a restart of the server, its data may be those of an older snapshot.
-        if (start_number := _start_number(self._server)) != self._start_number:
-            self._start_number = start_number
-            self._pool.renew()
-        name = self._pool.take()
-        return Vhost(self._server, name, label, self._factory.passwords[name], self._topology)
-
-    def release(self, unit: Unit) -> None:
-        """Delete the virtual host of a test in the background; a unit with `keep` is kept instead."""
-        if unit.keep:
-            with connect(self._server) as management:
-                management.set_tags(unit.id, KEPT)
-        else:
-            self._pool.give_back(unit.id)
-
-    def close(self) -> list[str]:
-        """Delete all virtual hosts of this process, unless the server stops now and its data are removed."""
-        return self._pool.close(remove=not self._stops())
+    return PooledUnits(
+        server,
+        Pool(factory, server.name, report=Notes.of(context.config).add_message),
+        unit=vhost,
+        keep=keep,
+        stops=context.stops,
+        leftover=[name for name in unkept(server) if not owner.alive(owner_of(name))],
+    )
 
 
 class VhostFactory:
@@ -187,10 +166,3 @@ def unkept(server: Endpoint) -> list[str]:
 def owner_of(vhost: str) -> str:
     """Return the token of the process that created a test's virtual host, from its name."""
     return vhost.removeprefix(PREFIX).partition("-")[0]
-
-
-def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server, to detect a restart."""
-    with contextlib.suppress(OSError):
-        return (server.data / PID_FILE).stat().st_mtime_ns
-    return 0

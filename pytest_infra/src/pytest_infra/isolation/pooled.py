@@ -1,0 +1,64 @@
+"""Units that a pool creates before the tests need them, and removes after the tests, such as databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.pool import Pool
+from pytest_infra.isolation.unit import Unit
+
+#: the file with the process id of the server, in its data folder; the server writes it at each start
+PID_FILE = "server.pid"
+
+
+class PooledUnits:
+    """The units of one process. No unit is used for a second test."""
+
+    def __init__(
+        self,
+        server: Endpoint,
+        pool: Pool,
+        *,
+        unit: Callable[[str, str], Unit],
+        keep: Callable[[str], object],
+        stops: Callable[[], bool],
+        leftover: Iterable[str] = (),
+    ) -> None:
+        """`unit` returns the unit for a name and a label; `keep` marks the unit of a name as kept.
+
+        `leftover` are the names of units of processes that have ended, which are removed. `stops` returns
+        whether the server stops now and its data are removed.
+        """
+        self._server, self._pool = server, pool
+        self._unit, self._keep, self._stops = unit, keep, stops
+        self._start_number = _start_number(server)
+        for name in leftover:
+            pool.give_back(name)
+
+    def acquire(self, label: str) -> Unit:
+        """Return a new unit."""
+        # After a restart of the server, its data may be those of an older snapshot.
+        if (start_number := _start_number(self._server)) != self._start_number:
+            self._start_number = start_number
+            self._pool.renew()
+        return self._unit(self._pool.take(), label)
+
+    def release(self, unit: Unit) -> None:
+        """Remove the unit of a test in the background; a unit with `keep` is kept instead."""
+        if unit.keep:
+            self._keep(unit.id)
+        else:
+            self._pool.give_back(unit.id)
+
+    def close(self) -> list[str]:
+        """Remove all units of this process, unless the server stops now and its data are removed."""
+        return self._pool.close(remove=not self._stops())
+
+
+def _start_number(server: Endpoint) -> int:
+    """Return a number that differs for each start of the server, to detect a restart."""
+    try:
+        return (server.data / PID_FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
