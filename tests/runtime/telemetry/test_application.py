@@ -18,7 +18,8 @@ pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
 import httpx
 
-from infra_runtime.telemetry.application import KEY_HEADER, Telemetry
+from infra_runtime.telemetry import KEY_HEADER
+from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.store import QueueFullError, Store
 

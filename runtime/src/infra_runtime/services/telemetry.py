@@ -15,6 +15,7 @@ from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
 from infra_runtime.contributions import Contribution, Contributions, Variables
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, Secret, ServiceSpec
+from infra_runtime.telemetry import KEY_HEADER
 
 _PORTS = KINDS["telemetry"].ports
 
@@ -80,7 +81,7 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "${url}",
                 # Without it, Python's SDK uses gRPC.
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_EXPORTER_OTLP_HEADERS": "x-otlp-api-key=${key}",
+                "OTEL_EXPORTER_OTLP_HEADERS": f"{KEY_HEADER}=${{key}}",
                 "OTEL_SERVICE_NAME": "${stack.service}",
                 "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=${stack.environment}",
                 "OTEL_TRACES_EXPORTER": "otlp",

@@ -2,3 +2,10 @@
 
 The service runs in its own process; the supervisor imports nothing of this package.
 """
+
+from __future__ import annotations
+
+#: the header with the key, in requests of exporters and of the query API
+KEY_HEADER = "x-otlp-api-key"
+#: the largest number of seconds for which a query can wait for its first row
+LONGEST_WAIT = 60.0

@@ -21,20 +21,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.telemetry import decode, queries
+from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT, decode, queries
 from infra_runtime.telemetry.decode import REQUESTS, DecodeError, Signal
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import read
 from infra_runtime.telemetry.store import QueueFullError, Store
 
-#: the header with the key, in requests of exporters and of the query API
-KEY_HEADER = "x-otlp-api-key"
 #: the media types of OTLP
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 #: seconds between two transactions while many records arrive
 INTERVAL = 0.1
-#: seconds for which a query can wait for its first row
-LONGEST_WAIT = 60.0
 #: requests that are decompressed and decoded at the same time
 DECODED_AT_ONCE = 2
 #: names of this machine in the header `Host`

@@ -8,11 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT
 from pytest_infra.isolation.connection import PATIENCE, CommandError
-
-#: seconds that the service can wait for the first row
-LONGEST_WAIT = 60.0
-_HEADER = "x-otlp-api-key"
 
 
 def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
@@ -26,7 +23,7 @@ def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object)
     target = f"/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
     connection = http.client.HTTPConnection(server.host, int(server["query_port"]), timeout=PATIENCE + wait)
     try:
-        connection.request("GET", target, headers={_HEADER: server["key"]})
+        connection.request("GET", target, headers={KEY_HEADER: server["key"]})
         response = connection.getresponse()
         body = response.read()
     finally:
