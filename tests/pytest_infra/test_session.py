@@ -36,7 +36,9 @@ import os, pathlib, time, pytest
 
 @pytest.mark.parametrize("number", range(2))
 def test_it(shop, number):
-    pathlib.Path(f"pid-{number}").write_text(str(os.getpid()))
+    written = pathlib.Path(f"pid-{number}.new")
+    written.write_text(str(os.getpid()))
+    written.rename(f"pid-{number}")  # a file that exists is complete
     while not pathlib.Path("go").exists():
         time.sleep(0.01)
 """
@@ -125,7 +127,8 @@ def test_the_stack_keeps_running_when_the_worker_that_started_it_is_killed(suite
         import os, pathlib, signal, time
 
         def test_first(shop):
-            pathlib.Path("first").write_text(shop.url)
+            pathlib.Path("first.new").write_text(shop.url)
+            pathlib.Path("first.new").rename("first")
             while not pathlib.Path("second").exists():
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
