@@ -177,7 +177,11 @@ class Contribution:
         Raises `KeyError` or `TypeError` for other data.
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
-        return cls(key=data["key"], service=data["service"], value=shape(**value) if shape else value)
+        if shape:
+            # JSON has no tuples.
+            fields = dict(value).items()
+            value = shape(**{name: tuple(item) if isinstance(item, list) else item for name, item in fields})
+        return cls(key=data["key"], service=data["service"], value=value)
 
 
 Contributions: TypeAlias = Sequence[Contribution]

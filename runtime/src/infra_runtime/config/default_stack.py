@@ -44,8 +44,10 @@ def _is_wanted(declaration: Declaration) -> bool:
     """Return whether the setting and the environment add the telemetry, which no table describes."""
     stack = declaration.stack
     in_tables = any(declaration.kind(name) == DEVELOPMENT_KIND.name for name in stack.services)
-    is_development = declaration.request.environment == "development"
-    return stack.telemetry and is_development and not in_tables
+    request = declaration.request
+    # A file for engines on other machines does not depend on the extras of this machine.
+    is_local = request.environment == "development" and request.variables_required
+    return stack.telemetry and is_local and not in_tables
 
 
 def _is_missing() -> bool:

@@ -36,10 +36,9 @@ def main() -> int:
     needs_grpc = arguments.grpc_port is not None or GRPC_PORT in _descriptors()
     names = ("opentelemetry.proto", "starlette", "uvicorn", *([GRPC_LIBRARY] if needs_grpc else []))
     if missing := [name for name in names if not is_importable(name)]:
-        extra = "telemetry-grpc" if missing == [GRPC_LIBRARY] else "telemetry"
         print(
             f"{sys.executable} does not have {', '.join(missing)}; "
-            f"install them with `python -m pip install 'pytest-infra[{extra}]'`",
+            "install them with `python -m pip install 'pytest-infra[telemetry,telemetry-grpc]'`",
             file=sys.stderr,
         )
         return 1
