@@ -79,7 +79,6 @@ class Capsules:
     def pytest_runtest_logstart(self) -> None:
         """Record the sizes of the logs at the start of a test."""
         self._files.begin()
-        self._tracing.begin()
         self._processes.clear()
         self._sections.clear()
 

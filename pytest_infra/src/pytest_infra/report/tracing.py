@@ -35,7 +35,7 @@ FLUSH = 5.0
 class Tracing:
     """Creates the spans of tests from their phases, and sends them to the service that stores traces.
 
-    Without such a service in the stack, the spans of a test are discarded when the next test starts.
+    Without such a service in the stack, the spans of a test are discarded.
     """
 
     def __init__(
@@ -46,19 +46,16 @@ class Tracing:
         self._recorder = Recorder.of(config)
         #: the name of the service that stores traces; empty without one
         self._service = ""
-        #: the spans of the running test
+        #: the spans of the running test, without its root span
         self._spans: list[Span] = []
-        #: the failed tests for whose spans the plugin has waited
-        self._awaited = 0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._recorder.take()
-        self._spans = []
         #: whether the running test has waited for a service or a unit
         self._has_waited = False
         #: pass | fail | skip
         self._result = "pass"
+        #: the failed tests for whose spans the plugin has waited
+        self._awaited = 0
+        #: whether the service has not answered a query
+        self._is_silent = False
 
     def ready(self, services: Collection[str]) -> None:
         """Use the service that stores traces, if it is one of these services, which are ready."""
@@ -68,51 +65,49 @@ class Tracing:
             storing = (name for name in names if self._instances[name].kit.trace_store)
             self._service = next(storing, "")
 
-    def begin(self) -> None:
-        """Discard the spans of the previous test, because the next test starts."""
-        self._begin()
-
     def record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
         """Add the spans of a phase and of its waits; after the last phase, send the spans of the test."""
         intervals = self._recorder.take()
+        if call.when == "setup":
+            self._spans, self._has_waited, self._result = [], False, "pass"
         self._has_waited = self._has_waited or bool(intervals)
         if report.failed:
             self._result = "fail"
         elif report.skipped and not hasattr(report, "wasxfail") and self._result == "pass":
             self._result = "skip"
-        if not self._service:
-            return
-        label = label_of(item)
-        error = call.excinfo.exconly() if call.excinfo else report.longreprtext
-        error = (error or "failed") if report.failed else ""
+        label, error = label_of(item), ""
+        if report.failed:
+            error = (call.excinfo.exconly() if call.excinfo else report.longreprtext) or "failed"
         phase = self._span(call.when, _nanoseconds(call.start), _nanoseconds(call.stop), error)
         phase = phase._replace(trace=label.trace_id, parent=label.span_id)
         self._spans.append(phase)
         for name, start, end, attributes, reason in intervals:
             wait = self._span(name, start, end, reason)
             self._spans.append(wait._replace(trace=label.trace_id, parent=phase.id, attributes=attributes))
-        is_used = self._has_waited or self._instances.are_used_by(item)
-        if call.when == "teardown" and is_used and (store := self._store()):
+        if call.when == "teardown" and self._uses_services(item) and (store := self._store()):
             store.send([self._root(item), *self._spans])
             self._recorder.ended.add(label.trace_id)
 
     def trace(self, item: pytest.Item, answering: Collection[str], *, wait: bool) -> Trace | None:
-        """Return the trace of the running test until now; None if the stack does not store traces.
+        """Return the trace of the running test until now.
+
+        The result is None if the stack does not store traces, or if the test does not use a service.
 
         With `wait`, the method returns when no further span arrives, at most after `ARRIVAL` seconds. If the
         service does not answer, or is not one of the `answering` services, the trace has the spans of the
         plugin only.
         """
-        if not self._service or not self._spans:
+        if not self._service or not self._uses_services(item):
             return None
         own = [self._root(item), *self._spans]
         stored = Trace(own[0].trace, [], [])
-        store = self._store() if self._service in answering else None
+        store = self._store() if self._service in answering and not self._is_silent else None
         if store is not None:
             self._awaited += wait
             try:
                 stored = store.trace(own[0].trace, ARRIVAL if wait and self._awaited <= MAX_TESTS else 0.0)
             except (OSError, InfraError) as error:
+                self._is_silent = True
                 self._notes.add_message(f"{self._service} returns no traces: {error}")
         ids = {span.id for span in own}
         spans = [*own, *(span for span in stored.spans if span.id not in ids)]
@@ -123,6 +118,9 @@ class Tracing:
         if problem := self._recorder.flush(FLUSH):
             self._notes.add_message(f"{self._service} did not store all spans of tests: {problem}")
         self._recorder.store = None
+
+    def _uses_services(self, item: pytest.Item) -> bool:
+        return self._has_waited or (self._result != "skip" and self._instances.are_used_by(item))
 
     def _store(self) -> TraceStore | None:
         if self._recorder.store is None and self._service:
