@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fakes.suite import Suite
 
 #: a server that logs each line that it receives, some time after its answer
@@ -21,6 +19,9 @@ TESTS = """
 import json, re, socket, time
 import pytest
 from pytest_infra.logs import LogLineMissingError
+
+# Tests of the other worker would log lines at the same time, and one test stops the service.
+pytestmark = pytest.mark.infra_exclusive("shop")
 
 def send(shop, text):
     with socket.create_connection(("127.0.0.1", shop.port)) as connection, connection.makefile("rw") as lines:
@@ -62,22 +63,12 @@ def test_an_unknown_service_is_an_error(infra_logs):
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["one process", "xdist"])
-def test_a_test_gets_the_lines_that_a_service_logs_during_the_test(
-    suite: Suite, arguments: tuple[str, ...]
-) -> None:
+def test_a_test_gets_the_lines_that_a_service_logs_during_the_test(suite: Suite) -> None:
     (suite.root / "echo.py").write_text(ECHO)
     command = '["${bin.python}", "-I", "-S", "${root}/echo.py", "${port.http}"]'
     suite.stack(
         f"[services.shop]\ncommand = {command}\nports = {{ http = 18080 }}\nready = {{ tcp = true }}\n"
     )
-    # Under xdist, tests of the other worker would log lines at the same time.
-    suite.test(
-        TESTS
-        if not arguments
-        else TESTS.replace(
-            "import pytest\n", "import pytest\npytestmark = pytest.mark.infra_exclusive('shop')\n"
-        )
-    )
+    suite.test(TESTS)
 
-    suite.run(*arguments).assert_outcomes(passed=5)
+    suite.run("-n2").assert_outcomes(passed=5)
