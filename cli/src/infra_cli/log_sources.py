@@ -97,7 +97,7 @@ def stream(target: Target, names: Sequence[str]) -> Iterator[Stream]:
     from infra_runtime import attach
 
     with attach(target.paths().data, lease=False) as stack:
-        urls = [url for endpoint in stack.endpoints().values() if (url := endpoint.get("stream_url"))]
+        urls = [endpoint.url for endpoint in stack.endpoints().values() if "stream" in endpoint]
     if not urls:
         raise StreamError("no service of the stack is a log forwarder")
     try:

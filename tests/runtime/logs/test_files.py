@@ -96,7 +96,7 @@ def test_without_an_index_a_line_has_the_time_of_its_file(folder: Path) -> None:
     assert [line.time for line in lines(folder, "a")] == [pytest.approx(changed, abs=0.001)] * 3
 
 
-# --- long lines and bytes that are no text ---------------------------------------------------------
+# --- long lines and bytes that are not UTF-8 -------------------------------------------------------
 
 
 def test_a_line_of_ten_megabytes_is_read_in_parts(tmp_path: Path) -> None:
@@ -128,6 +128,14 @@ def test_a_damaged_index_entry_is_ignored(folder: Path) -> None:
     )
 
     assert [line.time for line in lines(folder, "a")] == [NOON, NOON + 20, NOON + 20]
+
+
+def test_a_line_that_begins_with_a_zero_byte_is_not_a_hole(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"first\n\x00\x01\n" + b"x" * 100_000 + b"\nlast\n")
+
+    lengths = [len(line.text) for line in lines(tmp_path, "a")]
+
+    assert lengths == [5, 2, LONGEST_LINE, 100_000 - LONGEST_LINE, 4]
 
 
 # --- positions -------------------------------------------------------------------------------------

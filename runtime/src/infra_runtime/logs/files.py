@@ -62,7 +62,13 @@ class LogFile:
     @property
     def start(self) -> int:
         """The offset of the first byte after the hole at the beginning."""
-        return first_data(self._file.fileno())
+        descriptor = self._file.fileno()
+        # The search moves the position of the descriptor, which the buffer of the file does not notice.
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            return first_data(descriptor)
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
 
     def offset(self, since: float) -> int:
         """Return the offset of the first line that can have been written at the time `since` or later."""

@@ -61,8 +61,8 @@ _TEXT_LEVEL = re.compile(
     rf"|^(?P<start>(?i:{_WORDS}))\s*:"
 )
 _LETTER_LEVEL = re.compile(
-    r"(?P<glog>[IWEF])\d{4} \d\d:\d\d:\d\d"
-    r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<valkey>[.*#-]) "
+    r"(?P<letter>[IWEF])\d{4} \d\d:\d\d:\d\d"
+    r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<sign>[.*#-]) "
 )
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
 #: lines of PostgreSQL that follow a message, after the time and the process
@@ -112,7 +112,7 @@ def at_least(level: str) -> frozenset[str]:
 
 def _text_level(head: str) -> str:
     if match := _LETTER_LEVEL.match(head):
-        return _LETTER[match["glog"] or match["valkey"]]
+        return _LETTER[match["letter"] or match["sign"]]
     if match := _TEXT_LEVEL.search(head):
         return _LEVEL[(match["bracket"] or match["word"] or match["start"]).lower()]
     return "error" if _PYTHON_ERROR.match(head) else ""

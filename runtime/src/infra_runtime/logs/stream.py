@@ -117,13 +117,17 @@ class Reader:
 
     def __init__(self, url: str) -> None:
         """Connect to the server. Raises `OSError`, or an error of nats-py, also if the stream is missing."""
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
         try:
             self._client = self._run(connect(url))
+        except BaseException:
+            self._runner.close()
+            raise
+        try:
             self._context = self._client.jetstream(timeout=_TIMEOUT)
             information = self._run(self._context.stream_info(STREAM, subjects_filter=f"{PREFIX}.*"))
         except BaseException:
-            self._loop.close()
+            self.close()
             raise
         #: the services with lines in the stream, and the number of its newest message
         self.services = sorted(
@@ -136,7 +140,7 @@ class Reader:
         try:
             self._run(self._client.close())
         finally:
-            self._loop.close()
+            self._runner.close()
 
     def merged(self, services: Iterable[str], since: float = 0.0) -> Iterator[Line]:
         """Yield the lines of several services since a time, sorted by time, as `files.merged` does.
@@ -188,4 +192,4 @@ class Reader:
             return []
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._loop.run_until_complete(coroutine)
+        return self._runner.run(coroutine)
