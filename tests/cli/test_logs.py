@@ -90,6 +90,23 @@ def test_grep_selects_lines_with_a_match(open_shop: CommandLine) -> None:
     assert open_shop("runtime", "logs", "--grep", "(").code == 2
 
 
+def test_a_level_leaves_out_lines_without_a_level(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "logs", "worker", "--level", "debug").out == ""
+    assert open_shop("runtime", "logs", "--level", "loud").code == 2
+
+
+def test_until_leaves_out_later_lines(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "logs", "worker", "--until", "1h").out == ""
+    assert open_shop("runtime", "logs", "worker", "--until", "soon").code == 2
+
+
+def test_a_stack_without_a_log_forwarder_has_no_stream(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "logs", "--from", "stream")
+
+    assert answer.code == 1
+    assert "no service of the stack is a log forwarder" in answer.err
+
+
 def test_logs_as_json_are_lines_with_these_keys(open_shop: CommandLine) -> None:
     record = json.loads(open_shop("runtime", "logs", "worker", "--json").out)
 

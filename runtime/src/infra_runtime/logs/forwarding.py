@@ -61,6 +61,7 @@ class Session:
         """Forward lines until the connection ends. Raises the errors of nats-py, and `NotStoredError`."""
         await stream.ensure(self._context, self._settings.limits)
         await self._client.subscribe(self._inbox, cb=self._confirm)
+        print(f"lines are forwarded to the stream {stream.STREAM}", flush=True)
         while True:
             if not await self._forward_all():
                 await asyncio.sleep(POLL)
@@ -126,7 +127,6 @@ async def forward(settings: Settings) -> None:
         try:
             client = await stream.connect(settings.url)
             try:
-                print(f"lines are forwarded to the stream {stream.STREAM}", flush=True)
                 await Session(settings, client).run()
             finally:
                 await client.close()
