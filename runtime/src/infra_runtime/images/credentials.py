@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,8 @@ class Credentials:
     """A user with a password, or an identity token, for a registry."""
 
     user: str = ""
-    password: str = ""
-    token: str = ""
-
-    def __repr__(self) -> str:
-        return f"Credentials(user={self.user!r})"
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 def find_credentials(registry: str) -> Credentials | None:
@@ -83,7 +81,9 @@ def _decoded(entry: Mapping[str, Any], path: Path) -> Credentials | None:
     if token := entry.get("identitytoken"):
         return Credentials(token=str(token))
     try:
-        user, _, password = base64.b64decode(str(entry.get("auth", ""))).decode().partition(":")
+        user, _, password = (
+            base64.b64decode(str(entry.get("auth", "")), validate=True).decode().partition(":")
+        )
     except ValueError:
         raise ImageError(
             str(path), "a value of `auth` is not valid base64; run `docker login` again"
