@@ -14,7 +14,7 @@ from infra_runtime.images.layers import Entry, write_layer
 from infra_runtime.images.layout import Layout
 
 #: the modules of the base image with Python; those that they import are also in the image
-MODULES = "encodings.idna, encodings.latin_1, http.server, json, runpy, signal, ssl, urllib.request"
+MODULES = "encodings.idna, encodings.latin_1, http.server, json, runpy, signal, ssl, typing, urllib.request"
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 STATUS = """\

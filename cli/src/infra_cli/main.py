@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "events": "infra_cli.commands.runtime.events",
         "analyze": "infra_cli.commands.runtime.analyze",
         "snapshot": "infra_cli.commands.runtime.snapshot",
+        "container": "infra_cli.commands.runtime.container",
     },
     "config": {
         "show": "infra_cli.commands.config.show",

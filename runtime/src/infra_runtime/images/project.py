@@ -22,6 +22,8 @@ IGNORED = (
     *(".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox"),
     *(".data", ".data-test", ".env", ".env.*"),
 )
+#: the folder of the images, relative to the folder of the stack file; it is not part of an image
+OUTPUT = Path("dist") / "images"
 #: a file in the folder of the stack file with further patterns, as for Docker
 IGNORE_FILE = ".dockerignore"
 _TIMEOUT = 30
@@ -60,7 +62,8 @@ def read_project(root: Path, output: Path) -> Project:
     table = _table(root / "pyproject.toml")
     name, version = table.get("name"), table.get("version")
     revision = _git(root, "rev-parse", "HEAD")
-    written = [f":(exclude){output.relative_to(root)}"] if output.is_relative_to(root) else []
+    outputs = [OUTPUT, *([output.relative_to(root)] if output.is_relative_to(root) else [])]
+    written = [f":(exclude){path}" for path in outputs]
     dirty = bool(revision) and bool(_git(root, "status", "--porcelain", "--", ".", *written))
     return Project(
         root=root,
@@ -114,7 +117,7 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     pattern matches a path below the project, or with `**/` a name at any depth; `!` is not supported.
     """
     patterns = _patterns(root / IGNORE_FILE)
-    folders = {path.absolute() for path in without}
+    folders = {path.absolute() for path in (*without, root / OUTPUT)}
     return sorted(_walk(root, "", patterns, folders))
 
 

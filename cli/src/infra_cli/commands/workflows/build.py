@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,10 @@ import click
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.target import Target, target
-from infra_runtime.errors import ImageError
 
 if TYPE_CHECKING:
     from infra_runtime.images.build import Built
     from infra_runtime.images.project import Project
-
-FOLDER = Path("dist") / "images"
 
 
 @click.command(short_help="Build container images of your own services, without Docker.")
@@ -101,41 +97,22 @@ def command(
       infra workflows build api --base dist/base --archive
       infra workflows build --base dist/base --push registry.example.com/shop
     """
-    from infra_runtime.data_directory.paths import user_cache
-    from infra_runtime.images.base_image import open_base
-    from infra_runtime.images.build import Request, build
-    from infra_runtime.images.documents import Platform
-    from infra_runtime.images.project import read_project
-    from infra_runtime.images.roles import own_services
+    from infra_cli.image_request import build_images
 
-    stack = target.within(target.environment or "production").resolve(
-        *services, executables=False, variables_required=False
+    project, images = build_images(
+        target,
+        services,
+        base=base,
+        platforms=platforms,
+        python=python,
+        combined=combined,
+        lock=lock,
+        folder=folder,
+        archive=archive,
+        insecure=insecure,
+        compress=not uncompressed,
+        report=(lambda _: None) if as_json else output.note,
     )
-    root = Path(stack.plan.root)
-    selected = own_services(stack.plan, services)
-    if not selected:
-        raise ImageError(
-            str(stack.stack_file or root),
-            "the stack has no service for which an image can be built",
-            "Add a service with a `command` to the stack file.",
-        )
-    folder = (folder or root / FOLDER).absolute()
-    project = read_project(root, folder)
-    report = (lambda _: None) if as_json else output.note
-    with tempfile.TemporaryDirectory(prefix="infra-base-") as temporary:
-        cache = Path(user_cache()) / "images"
-        request = Request(
-            project=project,
-            services=selected,
-            base=open_base(base, cache, Path(temporary) / "base", insecure=insecure),
-            platforms=[Platform(architecture=name.partition("/")[2]) for name in platforms],
-            python=python,
-            combined=combined,
-            lock=lock,
-            archive=archive,
-            compress=not uncompressed,
-        )
-        images = build(request, folder, report=report)
     pushed = (
         {image.name: _push(image, prefix, project, insecure=insecure) for image in images} if prefix else {}
     )
