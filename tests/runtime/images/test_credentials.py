@@ -41,7 +41,7 @@ def helper(home: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_without_configuration_there_are_no_credentials(home: Path) -> None:
+def test_without_configuration_no_credentials_are_found(home: Path) -> None:
     assert find_credentials(REGISTRY) is None
 
 

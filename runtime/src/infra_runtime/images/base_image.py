@@ -8,17 +8,21 @@ import hashlib
 import io
 import re
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
+from infra_runtime.binaries.lockfile import sha256
 from infra_runtime.errors import ImageError, IntegrityError
 from infra_runtime.images import documents
 from infra_runtime.images.archives import read_archive
 from infra_runtime.images.documents import Descriptor, Platform
 from infra_runtime.images.layout import Layout
+from infra_runtime.images.project import source_date_epoch
 from infra_runtime.images.reference import parse_reference
+from infra_runtime.images.root_archive import is_root_archive, read_root_archive
 from infra_runtime.value import frozen
 
 _PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<version>3\.\d+)")
@@ -92,16 +96,16 @@ class Contents:
 def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False) -> Source:
     """Return the base image that a user has selected.
 
-    `text` is `PATH`, `PATH:TAG` or `PATH@DIGEST` of an OCI layout or an archive, or a reference with a digest
-    to an image in a registry. Images of registries are stored in the layout `cache`, and archives are
-    unpacked into the folder `temporary`.
+    `text` is `PATH`, `PATH:TAG` or `PATH@DIGEST` of an OCI layout or an archive, a tar file with a root file
+    system, or a reference with a digest to an image in a registry. Images of registries are stored in the
+    layout `cache`, and archives are unpacked into the folder `temporary`.
 
     Raises `ImageError` if the image does not exist, or if the reference has no digest; the hint contains the
     digest.
     """
     path, reference = _split(text)
     if path.is_dir() or path.is_file():
-        layout = Layout.open(path) if path.is_dir() else read_archive(path, temporary)
+        layout = Layout.open(path) if path.is_dir() else _from_file(path, cache, temporary)
         return Source(layout=layout, image=layout.find(reference), name=text, is_local=True)
     if "/" not in text.strip("/") and "@" not in text and not text.endswith(".tar"):
         text = f"docker.io/library/{text}"
@@ -124,6 +128,24 @@ def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False
     if not known:
         layout.save([*layout.images(), image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
+
+
+def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
+    """Return the layout of an archive.
+
+    The image of a root file system is stored, as its compression is slow.
+    """
+    if not is_root_archive(path):
+        return read_archive(path, temporary)
+    time = source_date_epoch()
+    stored = cache.with_name(f"{cache.name}-of-roots") / f"{sha256(path)[:32]}-{time}"
+    if not stored.is_dir():
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=stored.parent) as folder:
+            layout = read_root_archive(path, Path(folder) / "layout", time=time)
+            with contextlib.suppress(FileExistsError):  # of another process
+                layout.folder.rename(stored)
+    return Layout.open(stored)
 
 
 def _split(source: str) -> tuple[Path, str]:

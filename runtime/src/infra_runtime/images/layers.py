@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -81,6 +81,16 @@ def write_layer(layout: Layout, entries: Iterable[Entry], *, time: int, compress
     Raises:
         ImageError: two entries have the same name, or a file changes while it is read.
     """
+
+    def write(archive: tarfile.TarFile) -> None:
+        for entry in _complete(entries):
+            add_entry(archive, entry, time)
+
+    return layer_of(layout, write, compress=compress)
+
+
+def layer_of(layout: Layout, write: Callable[[tarfile.TarFile], None], *, compress: bool = True) -> Layer:
+    """Write a layer as a blob; `write` adds the entries to the tar archive."""
     with layout.writer() as blob:
         # The header of gzip contains neither a name nor a time.
         packed = gzip.GzipFile("", "wb", _LEVEL, cast("IO[bytes]", blob), mtime=0) if compress else None
@@ -88,8 +98,7 @@ def write_layer(layout: Layout, entries: Iterable[Entry], *, time: int, compress
         with tarfile.open(
             fileobj=cast("IO[bytes]", plain), mode="w|", format=tarfile.USTAR_FORMAT
         ) as archive:
-            for entry in _complete(entries):
-                add_entry(archive, entry, time)
+            write(archive)
         if packed:
             packed.close()
     media_type = LAYER_GZIP if compress else LAYER
@@ -128,7 +137,7 @@ def add_entry(archive: tarfile.TarFile, entry: Entry, time: int) -> None:
     else:
         content = io.BytesIO(entry.content or b"")
         info.size = len(entry.content or b"")
-    archive.format = _format(info)
+    archive.format = archive_format(info)
     try:
         archive.addfile(info, content)
     except OSError as error:
@@ -140,7 +149,7 @@ def add_entry(archive: tarfile.TarFile, entry: Entry, time: int) -> None:
             content.close()
 
 
-def _format(info: tarfile.TarInfo) -> Literal[0, 2]:
+def archive_format(info: tarfile.TarInfo) -> Literal[0, 2]:
     """Return the format of an entry: USTAR, or for a long path or a large file PAX."""
     try:
         info.tobuf(tarfile.USTAR_FORMAT)

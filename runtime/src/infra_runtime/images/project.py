@@ -71,13 +71,17 @@ def read_project(root: Path, output: Path) -> Project:
         version=version if isinstance(version, str) else "",
         revision=f"{revision}-dirty" if dirty else revision,
         branch=_git(root, "symbolic-ref", "--short", "--quiet", "HEAD"),
-        epoch=_epoch(os.environ.get("SOURCE_DATE_EPOCH") or _git(root, "log", "-1", "--format=%ct") or "0"),
+        epoch=source_date_epoch(_git(root, "log", "-1", "--format=%ct") or "0"),
     )
 
 
-def _epoch(text: str) -> int:
-    # Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification". USTAR has 33 bits for a time.
-    if text.isascii() and text.isdigit() and int(text) < 1 << 33:
+def source_date_epoch(default: str = "0") -> int:
+    """Return the seconds since 1970 in SOURCE_DATE_EPOCH. Raises `ConfigurationError` for another text.
+
+    Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification".
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH") or default
+    if text.isascii() and text.isdigit() and int(text) < 1 << 33:  # USTAR has 33 bits for a time
         return int(text)
     raise ConfigurationError(
         f"{text!r} is not a number of seconds since 1970",
