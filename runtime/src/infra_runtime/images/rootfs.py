@@ -43,9 +43,8 @@ def _unpack(file: IO[bytes], folder: Path, name: str) -> None:
                     checked = tarfile.tar_filter(member, str(folder))
                 except tarfile.FilterError as error:
                     raise IntegrityError(name, f"a layer is unsafe to unpack: {error}", _HINT) from None
-                if checked:
-                    _replace(folder / member.name.lstrip("/"), member)
-                    archive.extract(checked, folder, filter="fully_trusted")
+                _replace(folder / member.name.lstrip("/"), member)
+                archive.extract(checked, folder, filter="fully_trusted")
 
 
 _HINT = "The image was not started. Use an image from another source."
