@@ -34,7 +34,7 @@ def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
     command: tuple[str, ...] = container.health
     if not command and spec.ready is not None:
         field = "ready"
-        command = _command(spec, spec.ready)
+        command = check_command(spec, spec.ready)
         timeout = spec.ready.timeout if isinstance(spec.ready, ExecProbe) else _TIMEOUT
     return {
         "test": ["CMD", *(interpolated(pieces(word, spec, stack, field), spec, field) for word in command)],
@@ -56,7 +56,11 @@ def duration(seconds: float) -> str:
     return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
 
 
-def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
+def check_command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
+    """Return the command of the image that exits with 0 when the probe succeeds; it may contain references.
+
+    Raises `ConfigurationError` if the image has no program for the probe.
+    """
     client = container_of(spec).health_client
     match probe:
         case ExecProbe():
