@@ -64,6 +64,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "export": {
         "compose": "infra_cli.commands.export.compose",
+        "systemd": "infra_cli.commands.export.systemd",
+        "procfile": "infra_cli.commands.export.procfile",
+        "env": "infra_cli.commands.export.env",
     },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
