@@ -15,6 +15,9 @@ from infra_cli.profiles import PROFILES
 from infra_runtime.errors import ExportError
 from infra_runtime.value import frozen
 
+#: the folder of the secret files, in the folder of the exported files
+SECRETS = "secrets"
+
 
 @frozen
 class Export:
@@ -93,13 +96,14 @@ def write(
     files: Mapping[str, str],
     *,
     secrets: Sequence[str] = (),
+    secrets_folder: str = SECRETS,
     notes: Sequence[str] = (),
     start: str = "",
 ) -> None:
     """Write the files of an export (relative path → text) to a folder, and print their changes.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
-    the folder `secrets`; existing files are not changed. `start` is the command that starts the stack.
+    the folder `secrets_folder`; existing files are not changed. `start` is the command that starts the stack.
 
     Raises `ExportError` if a file is not up to date, or cannot be written.
     """
@@ -110,7 +114,7 @@ def write(
         changes = files_on_disk.changes(folder, files, engine)
     else:
         changes = files_on_disk.write(folder, files, engine, force=export.force)
-        made = files_on_disk.make_secrets(folder / files_on_disk.SECRETS, secrets)
+        made = files_on_disk.make_secrets(folder / secrets_folder, secrets)
     if export.as_json:
         states = [{"path": change.path, "state": change.state} for change in changes]
         document = {"folder": str(folder), "files": states, "secrets": list(made), "notes": list(notes)}
@@ -118,7 +122,7 @@ def write(
     else:
         removed = "stale" if export.check else "removed"
         rows = [(removed if change.state == "stale" else change.state, change.path) for change in changes]
-        rows += [("made", f"{files_on_disk.SECRETS}/{name}") for name in made]
+        rows += [("made", f"{secrets_folder}/{name}") for name in made]
         for line in output.columns([(state, str(shown(folder / path))) for state, path in rows]):
             output.say(line)
         for note in notes:

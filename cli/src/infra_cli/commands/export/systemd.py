@@ -47,13 +47,5 @@ def command(target: Target, export: Export, *, user: bool) -> None:
     except ConfigurationError as error:
         raise located(error, [resolved]) from None
     options = "--user " if user else ""
-    units = f"{exports.shown(folder)}/{stack}"
-    exports.write(
-        engine.name,
-        export,
-        folder,
-        files,
-        start=f"systemctl {options}enable --now $PWD/{units}-*.service $PWD/{units}.target"
-        if not Path(units).is_absolute()
-        else f"systemctl {options}enable --now {units}-*.service {units}.target",
-    )
+    start = f"systemctl {options}enable --now {folder}/{stack}-*.service {folder}/{stack}.target"
+    exports.write(engine.name, export, folder, files, start=start)
