@@ -137,13 +137,10 @@ class Kubernetes:
         notes = []
         for plan in plans:
             cluster = self._cluster(plan)
-            for name in sorted(cluster.stack.omitted):
-                notes.append(f"{name} is left out: its kind has no container image.")
-            for spec in cluster.stack.services.values():
-                if not container_of(spec).image:
-                    notes.append(
-                        f"{spec.name} uses the image {image(spec, cluster)}, which you have to build."
-                    )
+            omitted = sorted(cluster.stack.omitted)
+            notes += [f"{name} is left out: its kind has no container image." for name in omitted]
+            built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
+            notes += [f"{spec.name}: you have to build the image {image(spec, cluster)}." for spec in built]
             required = {cluster.variables: sorted(_required_variables(cluster))}
             if plan.environment != "development":
                 required[cluster.secrets] = self.secrets(plan)
