@@ -19,6 +19,7 @@ env = { DATABASE_URL = "${postgres.url}", TOKEN = "${env.API_TOKEN}" }
 ports = { http = 8000 }
 ready = { http = "/health" }
 """
+DEVELOPMENT = ("--env", "development")
 OVERLAYS = [f"compose.{name}.yaml" for name in ("development", "production", "staging", "test")]
 
 
@@ -221,9 +222,9 @@ def test_units_and_a_procfile_name_the_files_and_the_next_command(infra: Command
     )
     infra.write('[project]\nname = "shop"\n', "pyproject.toml")
 
-    units, procfile = infra("export", "systemd"), infra("export", "procfile")
+    units, procfile = infra("export", "systemd", *DEVELOPMENT), infra("export", "procfile", *DEVELOPMENT)
 
     assert (units.code, procfile.code) == (0, 0)
     assert f"systemctl enable --now {infra.root}/systemd/shop-*.service" in units.out
     assert "honcho -f procfile/Procfile start" in procfile.out
-    assert infra("export", "systemd", "--check").code == 0
+    assert infra("export", "systemd", "--check", *DEVELOPMENT).code == 0
