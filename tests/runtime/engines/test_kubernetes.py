@@ -49,7 +49,8 @@ task = true
     + """\
 needs = ["migrate"]
 env = { DB = "${postgres.url}", PASSWORD = "${postgres.password}", N = "${nats.url}", K = "${env.KEY}", \
-D = "${env.D:-a$b}", Y = "y", E = "1e3", MIXED = "<${env.KEY}>", V = "${valkey.url?}" }
+D = "${env.D:-a$b}", Y = "y", E = "1e3", MIXED = "<${env.KEY}>", V = "${valkey.url?}", \
+DOLLARS = "$$(X) $$$$x $$" }
 route = { path = "/api/*", host = "shop.example" }
 metrics = "/metrics"
 """
@@ -278,7 +279,8 @@ def test_secrets_are_references_and_dollar_signs_are_escaped(project: Project) -
     assert key("PASSWORD") == ("shop-secrets", "postgres-password")
     assert key("K") == ("shop-variables", "KEY")
     assert entries["MIXED"]["value"] == "<$(INFRA_ENV_KEY)>"
-    assert entries["D"]["value"] == "a$$b"
+    assert entries["D"]["value"] == "a$b"
+    assert entries["DOLLARS"]["value"] == "$$(X) $$$x $$"
     assert (entries["Y"]["value"], entries["E"]["value"]) == ("y", "1e3")
 
 

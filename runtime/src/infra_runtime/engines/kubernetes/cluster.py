@@ -33,7 +33,7 @@ class Size:
     #: the limit of the memory: Python needs more for a moment while it imports modules
     most_memory: str
     log_level: str
-    #: the largest number of pods to which the HPA scales a service; 0: there is no HPA
+    #: the largest number of pods to which the HPA scales a service; 0: the number is fixed
     most_replicas: int = 0
 
 

@@ -80,7 +80,7 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
 
 
 def issuer(cluster: Cluster) -> Resource | None:
-    """Return the issuer of the certificates; None if no Ingress has a host name, or there is no Ingress.
+    """Return the issuer of the certificates; None if no Ingress has a host name.
 
     In development, the certificates are signed by themselves.
     """

@@ -16,6 +16,8 @@ from infra_runtime.spec import ServiceSpec
 
 #: the beginning of the names of variables that contain a secret as a part of other variables
 _SECRET = "INFRA_SECRET_"  # noqa: S105 - the name of a variable
+#: a dollar sign before another one or before a parenthesis, or at the end
+_OPERATOR = re.compile(r"\$(?=[$(]|\Z)")
 
 
 class Variables:
@@ -119,4 +121,9 @@ def _default(part: Piece, spec: ServiceSpec, field: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("$", "$$")
+    """Return a text in which Kubernetes replaces nothing, with as few escapes as possible.
+
+    podman keeps `$$` in a command line, so only a dollar sign is escaped that Kubernetes would read with the
+    next character, or with the beginning of the next part.
+    """
+    return _OPERATOR.sub("$$", text)
