@@ -89,8 +89,8 @@ class Logs:
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:
         """Return the first line of a service that matches, or wait until the service logs it.
 
-        The pattern is searched in the line and in the message of a structured line. Raises `LogLineMissingError`
-        after `timeout` seconds.
+        The pattern is searched in the line and in the message of a structured line. Raises
+        `LogLineMissingError` after `timeout` seconds.
         """
         __tracebackhide__ = True  # a failing test shows its own line
         expression = re.compile(pattern)
