@@ -13,6 +13,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from infra_runtime.value import frozen
 
+#: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
+#: `infra_runtime.web`, the others those of the usual exporters; empty for other metrics
+Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker"]
+
 #: pydantic reads this setting when it validates values of these classes from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
 
@@ -47,6 +51,7 @@ class Metrics:
     #: stack file, the key is optional: the default is the port called `http`, or the only port
     port: str = ""
     path: str = "/metrics"
+    subject: Subject = ""
 
     def __post_init__(self) -> None:
         _check_path(self.path)
@@ -94,6 +99,26 @@ class AlertSink:
 
 
 @frozen
+class AlertReceiver:
+    """The contribution under the key `alert-receiver`: an alert sink sends its alerts to the service.
+
+    Source: Alertmanager documentation, "Configuration", `webhook_config` and `email_config`.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    protocol: Literal["webhook", "smtp"]
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port
+    port: str
+    #: the path of the webhook, and the export whose value is the bearer token of its requests
+    path: str = "/"
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+@frozen
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
@@ -110,12 +135,13 @@ class Variables:
 
 
 #: key → the shape of its values
-SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log | Variables]] = {
+SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | AlertReceiver | Log | Variables]] = {
     "variables": Variables,
     "route": Route,
     "metrics": Metrics,
     "alert": Alert,
     "alert-sink": AlertSink,
+    "alert-receiver": AlertReceiver,
     "log": Log,
 }
 #: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
@@ -123,7 +149,7 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log | Variables]
 #: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
 #: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
 #: plan.
-BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "variables"})
+BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "alert-receiver", "variables"})
 
 
 @frozen
@@ -146,7 +172,7 @@ class Contribution:
     @property
     def port(self) -> str:
         """The name of the service's port to which the value refers; empty if it refers to no port."""
-        return self.value.port if isinstance(self.value, Metrics | AlertSink) else ""
+        return self.value.port if isinstance(self.value, Metrics | AlertSink | AlertReceiver) else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""
