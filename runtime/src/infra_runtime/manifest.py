@@ -245,6 +245,8 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "node-exporter",
         "postgres-exporter",
         "redis-exporter",
+        "telemetry",
+        "mail",
     ),
 }
 #: the profiles that depend on the stack file: the default stack and the services with a table; and a service

@@ -67,7 +67,7 @@ def test_the_profile_messaging_has_the_servers_of_messages(project: Project) -> 
 
 
 def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack(project: Project) -> None:
-    metrics = {"prometheus", "alertmanager", "node-exporter"}
+    metrics = {"prometheus", "alertmanager", "node-exporter", "telemetry", "mail"}
     project.write("use = ['valkey', 'api']\n[services.api]\ncommand = ['a']\nports.http = 1\nmetrics = '/'\n")
 
     assert {*project.names(profile="observability")} == {*metrics, "redis-exporter", "valkey", "api"}

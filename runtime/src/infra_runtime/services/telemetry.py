@@ -12,10 +12,10 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
-from infra_runtime.contributions import Contribution, Contributions, Variables
+from infra_runtime.contributions import AlertReceiver, AlertSink, Contribution, Contributions, Variables
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, Secret, ServiceSpec
-from infra_runtime.telemetry import KEY_HEADER
+from infra_runtime.telemetry import ALERTS, KEY_HEADER
 
 _PORTS = KINDS["telemetry"].ports
 
@@ -32,10 +32,20 @@ class TelemetrySettings(ServiceSettings):
     #: the number of runs whose records are kept, and the bytes of the records of a run
     runs: int = Field(10, ge=1, le=1000)
     run_bytes: int = Field(512 * 2**20, ge=2**20, le=2**40)
+    #: seconds between two alerts about equal errors in spans and logs
+    error_interval: Seconds = 60.0
 
 
-def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it."""
+def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) -> ServiceSpec:
+    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it.
+
+    If an alert sink is part of the stack, the receiver sends it the errors in spans and logs.
+    """
+    sinks = [
+        f"--alert-sink=http://${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
+        for offer in contributions
+        if isinstance(offer.value, AlertSink)
+    ]
     return ServiceSpec(
         name="telemetry",
         command=(
@@ -48,6 +58,8 @@ def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec
             "--key-file=${data}/key.secret",
             f"--runs={settings.runs}",
             f"--run-bytes={settings.run_bytes}",
+            f"--error-interval={settings.error_interval:g}",
+            *sinks,
         ),
         env=settings.env,
         prepare=(Secret(path="${data}/key.secret"),),
@@ -73,6 +85,10 @@ def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec
 
 
 def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
+    yield Contribution(
+        key="alert-receiver",
+        value=AlertReceiver(protocol="webhook", port="query", path=ALERTS, key="key"),
+    )
     milliseconds = str(max(round(settings.export_interval * 1000), 1))
     yield Contribution(
         key="variables",
@@ -104,6 +120,7 @@ ENTRY = Entry(
     settings=TelemetrySettings,
     make=telemetry,
     contributions=_contributions,
+    consumes=("alert-sink",),
     # The interpreter of this environment, which has the library.
     binaries=(Binary(name="opentelemetry-proto", module="opentelemetry.proto"),),
     roles=("telemetry",),

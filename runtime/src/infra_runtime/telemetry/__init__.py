@@ -7,5 +7,7 @@ from __future__ import annotations
 
 #: the header with the key, in requests of exporters and of the query API
 KEY_HEADER = "x-otlp-api-key"
+#: the path at which the service accepts alerts, and returns them
+ALERTS = "/api/v1/alerts"
 #: the largest number of seconds for which a query can wait for its first row
 LONGEST_WAIT = 60.0

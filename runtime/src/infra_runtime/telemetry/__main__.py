@@ -23,6 +23,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--key-file", type=Path, required=True, help="the file with the key of the clients")
     parser.add_argument("--runs", type=int, default=10, help="the number of runs whose records are kept")
     parser.add_argument("--run-bytes", type=int, default=512 * 2**20, help="bytes of the records of a run")
+    parser.add_argument("--alert-sink", action="append", default=[], help="URL of an Alertmanager")
+    parser.add_argument(
+        "--error-interval", type=float, default=60.0, help="seconds between two alerts about equal errors"
+    )
     return parser
 
 
@@ -46,7 +50,16 @@ def main() -> int:
         key = arguments.key_file.read_text().strip()
         sockets = _inherited() or [_listening(arguments.host, port) for port in arguments.port]
         limits = Limits(runs=arguments.runs, run_bytes=arguments.run_bytes)
-        asyncio.run(serve(sockets, arguments.folder, key, limits))
+        asyncio.run(
+            serve(
+                sockets,
+                arguments.folder,
+                key,
+                limits,
+                alert_sinks=arguments.alert_sink,
+                error_interval=arguments.error_interval,
+            )
+        )
     except OSError as error:
         print(f"the telemetry service cannot run: {error}", file=sys.stderr)
         return 1

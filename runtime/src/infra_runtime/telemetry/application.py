@@ -21,8 +21,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT, decode, queries
+from infra_runtime.telemetry import ALERTS, KEY_HEADER, LONGEST_WAIT, alerts, decode, queries
 from infra_runtime.telemetry.decode import REQUESTS, DecodeError, Signal
+from infra_runtime.telemetry.error_alerts import ErrorAlerts
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import read
 from infra_runtime.telemetry.store import QueueFullError, Store
@@ -52,8 +53,11 @@ class RefusedError(Exception):
 class Telemetry:
     """The handlers of all requests, and the task that writes records."""
 
-    def __init__(self, store: Store, limits: Limits, key: str) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, key: str, error_alerts: ErrorAlerts | None = None
+    ) -> None:
         self._store, self._limits, self._key = store, limits, key.encode()
+        self._error_alerts = error_alerts
         self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
         self._queued = asyncio.Event()
         #: set after the next transaction, and then replaced
@@ -67,11 +71,14 @@ class Telemetry:
             "points": functools.partial(queries.rows, self._store, "point"),
             "traces": functools.partial(queries.traces, self._store),
             "metrics": functools.partial(queries.metrics, self._store),
+            "alerts": functools.partial(queries.stored_alerts, self._store),
+            "errors": functools.partial(queries.error_groups, self._store),
             "state": lambda _: queries.state(self._store),
         }
         return Starlette(
             routes=[
                 Route("/health", self._health),
+                Route(ALERTS, self._receive_alerts, methods=["POST"]),
                 *(Route(f"/v1/{signal}", self._exporting(signal), methods=["POST"]) for signal in REQUESTS),
                 *(Route(f"/api/v1/{name}", self._listing(answer)) for name, answer in lists.items()),
                 Route("/api/v1/traces/{trace}", self._trace),
@@ -84,8 +91,9 @@ class Telemetry:
             await self._queued.wait()
             self._queued.clear()
             is_committed = self._store.write()
-            self._written.set()
-            self._written = asyncio.Event()
+            if self._error_alerts:
+                self._error_alerts.add(self._store.take_errors())
+            self._notify_queries()
             if not self._store.is_empty:
                 self._queued.set()
             # Requests are handled between two transactions.
@@ -129,6 +137,27 @@ class Telemetry:
                 raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
             self._queued.set()
         return decode.response(signal, records.rejected, records.reason, is_json=is_json)
+
+    # --- alerts ------------------------------------------------------------------------------------
+
+    async def _receive_alerts(self, request: Request) -> Response:
+        try:
+            self._check(request)
+            body = await _inflated(request, alerts.REQUEST_BYTES)
+            self._store.put_alerts(alerts.read(body, self._limits, time.time_ns()))
+        except RefusedError as error:
+            return JSONResponse({"error": error.reason}, error.status)
+        except (alerts.AlertsError, DecodeError, ClientDisconnect) as error:
+            return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        except QueueFullError as error:
+            return JSONResponse({"error": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
+        self._notify_queries()
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    def _notify_queries(self) -> None:
+        """Let the queries that wait for a row read again."""
+        self._written.set()
+        self._written = asyncio.Event()
 
     # --- the query API -----------------------------------------------------------------------------
 
@@ -182,7 +211,9 @@ class Telemetry:
         """Refuse requests without the key, and under a foreign host name, which a web page can cause."""
         if not _is_local(request):
             raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host does not name this machine")
-        given = request.headers.get(KEY_HEADER, "").encode()
+        # Alertmanager can send the header `Authorization`, but no header of another name.
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = request.headers.get(KEY_HEADER, token).encode()
         if not hmac.compare_digest(given, self._key):
             raise RefusedError(HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} has no valid key")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 
 from infra_runtime.telemetry.application import Telemetry
+from infra_runtime.telemetry.error_alerts import ErrorAlerts
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.store import Store
 
@@ -17,10 +18,22 @@ from infra_runtime.telemetry.store import Store
 _GRACE = 2
 
 
-async def serve(sockets: list[socket.socket], folder: Path, key: str, limits: Limits) -> None:
-    """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records."""
+async def serve(
+    sockets: list[socket.socket],
+    folder: Path,
+    key: str,
+    limits: Limits,
+    *,
+    alert_sinks: Sequence[str] = (),
+    error_interval: float = 60.0,
+) -> None:
+    """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
+
+    `alert_sinks` are the URLs of the services that receive alerts about errors.
+    """
     store = Store(folder, limits)
-    telemetry = Telemetry(store, limits, key)
+    error_alerts = ErrorAlerts(alert_sinks, error_interval)
+    telemetry = Telemetry(store, limits, key, error_alerts)
     config = uvicorn.Config(
         telemetry.application(),
         access_log=False,
@@ -32,11 +45,14 @@ async def serve(sockets: list[socket.socket], folder: Path, key: str, limits: Li
     )
     addresses = ", ".join(f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets))
     print(f"{addresses}: records in {store.path}", flush=True)
-    writing = asyncio.create_task(telemetry.write_forever())
+    tasks = [
+        asyncio.create_task(telemetry.write_forever()),
+        asyncio.create_task(error_alerts.send_forever()),
+    ]
     try:
         await uvicorn.Server(config).serve(sockets=sockets)
     finally:
-        writing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await writing
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         store.close()
