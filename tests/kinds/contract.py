@@ -64,7 +64,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: the kinds without state
-STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter"})
+STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter", "grafana"})
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(
     {

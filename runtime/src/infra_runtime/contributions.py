@@ -15,7 +15,7 @@ from infra_runtime.value import frozen
 
 #: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
 #: `infra_runtime.web`, the others those of the usual exporters; empty for other metrics
-Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker"]
+Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker", "messages"]
 
 #: pydantic reads this setting when it validates values of these classes from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}

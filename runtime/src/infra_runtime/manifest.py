@@ -36,6 +36,8 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
+    #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
+    external: bool = False
 
     @property
     def identifier(self) -> str:
@@ -226,6 +228,13 @@ KINDS: Mapping[str, Kind] = {
             protocols=("amqp",),
             # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
             variables={"CLOUDAMQP_URL": "url"},
+        ),
+        Kind(
+            name="grafana",
+            summary="dashboards with the metrics of your services (Grafana)",
+            ports={"http": 3000},
+            target="prometheus",
+            external=True,
         ),
     )
 }

@@ -80,9 +80,9 @@ def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
 
 
 def _every_kind() -> list[str]:
-    """Return the kinds of the manifest, without further kinds that provide a role of `_ONCE`."""
+    """Return the kinds that can be installed, without further kinds that provide a role of `_ONCE`."""
     names, provided = [], set[str]()
-    for name in KINDS:
+    for name in (kind.name for kind in KINDS.values() if not kind.external):
         roles = _ONCE.intersection(catalogue.entry(name).roles)
         if not roles & provided:
             names.append(name)

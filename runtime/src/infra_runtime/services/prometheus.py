@@ -18,6 +18,7 @@ from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
 from infra_runtime.services.alert_rules import Thresholds, alerts
+from infra_runtime.services.scrape_jobs import jobs_of
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/prometheus:v3.5.0"
@@ -58,7 +59,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
 
     The server does not wait for these services: a service that does not answer has the metric `up` 0.
     """
-    jobs = _jobs(contributions)
+    jobs = jobs_of(contributions)
     generated = alerts(jobs, settings.thresholds) if settings.alerts else ()
     rules = _rules([*contributions, *generated])
     files = {"prometheus.yml": _configuration(settings, jobs, contributions)}
@@ -142,19 +143,6 @@ def _configuration(
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": sinks}]}]}
     lists = {key: [*configuration[key], *settings.options.get(key, [])] for key in _LISTS}
     return {**overlaid(configuration, settings.options), **lists}
-
-
-def _jobs(contributions: Contributions) -> dict[str, Contribution]:
-    """Return job name → contribution for each address with metrics; the name is that of the service.
-
-    If a service has metrics at several addresses, the further jobs have the address in their names.
-    """
-    jobs: dict[str, Contribution] = {}
-    for offer in contributions:
-        if isinstance(offer.value, Metrics):
-            address = f"{offer.service}:{offer.value.port}{offer.value.path}"
-            jobs[address if offer.service in jobs else offer.service] = offer
-    return jobs
 
 
 def _target(offer: Contribution) -> str:
