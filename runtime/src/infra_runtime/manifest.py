@@ -38,6 +38,8 @@ class Kind:
     target: str = ""
     #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
     external: bool = False
+    #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
+    local: bool = False
 
     @property
     def identifier(self) -> str:
@@ -110,6 +112,7 @@ KINDS: Mapping[str, Kind] = {
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
             ports={"otlp": 4318, "query": 4319},
             extra="telemetry",
+            local=True,
         ),
         Kind(
             name="kafka",

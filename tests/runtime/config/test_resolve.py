@@ -72,6 +72,12 @@ def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack
 
     assert {*project.names(profile="observability")} == {*metrics, "redis-exporter", "valkey", "api"}
 
+    local = {"telemetry"}
+    assert {*project.names(profile="observability", variables_required=False)} == {
+        *(metrics - local),
+        *("redis-exporter", "valkey", "api"),
+    }
+
     project.write(
         "use = []\n[services.main]\nkind = 'postgres'\n[services.postgres-exporter]\ntarget = 'main'\n"
     )

@@ -68,7 +68,7 @@ def test_a_level_without_a_value_has_no_rule() -> None:
         ({"cpu": {"warning": 101}}, "less than or equal to 100"),
         ({"cpu": {"warning": 0}}, "greater than 0"),
         ({"cpu": {"warning": 95, "critical": 90}}, "should be less than `critical`"),
-        ({"p99": {"warning": float("nan")}}, "finite number"),
+        ({"p99": {"warning": 10**6}}, "less than or equal to 86400"),
         ({"cpus": {"warning": 5}}, "Extra inputs"),
         ({"after": -1}, "greater than or equal to 0"),
         ({"window": 0}, "greater than 0"),

@@ -72,10 +72,12 @@ def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
     if profile == EVERYTHING:
         return _with_tables(declaration, _every_kind())
     present = {*_in_use(declaration), *declaration.stack.services}
+    is_export = not declaration.request.variables_required
     return [
         name
         for name in PROFILES[profile]
-        if name in declaration.stack.services or KINDS[name].target in {"", *present}
+        if name in declaration.stack.services
+        or (KINDS[name].target in {"", *present} and not (KINDS[name].local and is_export))
     ]
 
 

@@ -25,8 +25,8 @@ class Levels(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    warning: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    critical: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    warning: float | None = Field(default=None, gt=0, le=86400)
+    critical: float | None = Field(default=None, gt=0, le=86400)
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
