@@ -9,5 +9,7 @@ from __future__ import annotations
 KEY_HEADER = "x-otlp-api-key"
 #: the path at which the service accepts alerts, and returns them
 ALERTS = "/api/v1/alerts"
+#: the name of the port for OTLP over gRPC, and the library that serves HTTP/2 on it
+GRPC_PORT, GRPC_LIBRARY = "otlp_grpc", "hypercorn"
 #: the largest number of seconds for which a query can wait for its first row
 LONGEST_WAIT = 60.0

@@ -1,39 +1,47 @@
-"""The process of the telemetry service: uvicorn on several sockets, and the task that writes records."""
+"""The process of the telemetry service: its servers, and the tasks that write and forward records."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
+from infra_runtime.telemetry import GRPC_PORT
 from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.error_alerts import ErrorAlerts
+from infra_runtime.telemetry.forwarding import Forwarder
+from infra_runtime.telemetry.grpc import Grpc
 from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.reception import Reception
 from infra_runtime.telemetry.store import Store
 
 #: seconds that open requests have to finish after SIGTERM
 _GRACE = 2
+#: seconds after which an idle connection of a gRPC client is closed
+_GRPC_IDLE = 3600.0
 
 
 async def serve(
-    sockets: list[socket.socket],
+    sockets: Mapping[str, socket.socket],
     folder: Path,
     key: str,
     limits: Limits,
-    *,
-    alert_sinks: Sequence[str] = (),
-    error_interval: float = 60.0,
+    forward: Iterable[str],
+    error_alerts: ErrorAlerts,
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
 
-    `alert_sinks` are the URLs of the services that receive alerts about errors.
+    `sockets` is port name → socket; the port `GRPC_PORT` speaks gRPC. `forward` are URLs of trace sinks.
     """
     store = Store(folder, limits)
-    error_alerts = ErrorAlerts(alert_sinks, error_interval)
-    telemetry = Telemetry(store, limits, key, error_alerts)
+    forwarders = [Forwarder(url, limits) for url in forward]
+    reception = Reception(store, limits, key, forwarders)
+    telemetry = Telemetry(store, reception, forwarders, error_alerts)
     config = uvicorn.Config(
         telemetry.application(),
         access_log=False,
@@ -43,16 +51,46 @@ async def serve(
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
     )
-    addresses = ", ".join(f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets))
-    print(f"{addresses}: records in {store.path}", flush=True)
+    addresses = (f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets.values()))
+    print(f"{', '.join(addresses)}: records in {store.path}", flush=True)
+    http = [opened for name, opened in sockets.items() if name != GRPC_PORT]
     tasks = [
-        asyncio.create_task(telemetry.write_forever()),
-        asyncio.create_task(error_alerts.send_forever()),
+        telemetry.write_forever(),
+        error_alerts.send_forever(),
+        *(forwarder.run() for forwarder in forwarders),
     ]
+    running = [asyncio.create_task(task) for task in tasks]
     try:
-        await uvicorn.Server(config).serve(sockets=sockets)
+        async with _grpc_server(Grpc(reception), sockets.get(GRPC_PORT)):
+            await uvicorn.Server(config).serve(sockets=http)
     finally:
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         store.close()
+
+
+@contextlib.asynccontextmanager
+async def _grpc_server(application: Grpc, opened: socket.socket | None) -> AsyncIterator[None]:
+    """Run the server for gRPC on a listening socket, if there is one."""
+    if opened is None:
+        yield
+        return
+    from hypercorn.asyncio import serve as serve_http2  # only the extra `telemetry-grpc` has it
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{opened.detach()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = _GRACE
+    config.keep_alive_timeout = _GRPC_IDLE
+    config.keep_alive_max_requests = 2**31
+    config.include_server_header = False
+    stop = asyncio.Event()
+    framework: Any = application  # the library has other types for the messages
+    task = asyncio.create_task(serve_http2(framework, config, shutdown_trigger=stop.wait, mode="asgi"))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
