@@ -249,6 +249,11 @@ KINDS: Mapping[str, Kind] = {
             target="prometheus",
             external=True,
         ),
+        Kind(
+            name="registry",
+            summary="a registry of container images and other artefacts (OCI)",
+            ports={"http": 5000, "metrics": 5001},
+        ),
     )
 }
 

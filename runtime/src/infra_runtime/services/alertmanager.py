@@ -96,6 +96,7 @@ def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = 
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65534,
             command=(
                 f"--config.file={_CONTAINER_FILE}",
                 "--storage.path=/alertmanager",
