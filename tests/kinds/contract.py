@@ -67,7 +67,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: the kinds without state
-STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter", "log-forwarder"})
+STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter", "log-forwarder", "grafana"})
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(
     {
