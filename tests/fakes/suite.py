@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import subprocess
 import sys
@@ -29,9 +30,15 @@ PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """Return a port that is free at the moment, for environments with fixed ports."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port that is free at the moment, for environments with fixed ports.
+
+    The port stays free until it is used: neither the kernel nor the lease of another stack takes a port from
+    this range, and two calls hardly return the same one of its eight thousand ports.
+    """
+    while True:
+        port = random.randrange(10_000, 18_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
