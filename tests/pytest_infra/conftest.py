@@ -17,6 +17,10 @@ def suite(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Suite:
     """An empty project of a user, in which warnings are errors and the variable `CI` is not set."""
+    # The tests of all workers share one cache, because it takes seconds to make a seed.
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    cache = os.environ.get("INFRA_CACHE") or str(shared / "cache")
     for name in list(os.environ):
         if name.startswith(("INFRA_", "PYTEST_XDIST")) and name not in KEPT_VARIABLES:
             monkeypatch.delenv(name)
@@ -24,7 +28,6 @@ def suite(
     project = Suite(pytester, monkeypatch)
     project.with_plugins()
     monkeypatch.setenv(MARK, project.mark)
-    # All tests share one cache, because it takes seconds to make the seed of a PostgreSQL cluster.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("INFRA_CACHE", cache)
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
     return project
