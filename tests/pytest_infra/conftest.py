@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -10,6 +15,31 @@ from fakes.suite import MARK, Suite
 
 #: variables of the outer test suite that stay set for the inner pytest
 KEPT_VARIABLES = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_BINARIES")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What the imports of a test have added to the interpreter."""
+
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    finders: list[Any] = field(default_factory=list)
+
+
+@pytest.fixture
+def imported() -> Iterator[Imported]:
+    """The imports of a test, which remain when `pytester` restores `sys.modules` and `sys.meta_path`."""
+    imports = Imported()
+    yield imports
+    sys.modules.update(imports.modules)
+    sys.meta_path.extend(finder for finder in imports.finders if finder not in sys.meta_path)
+
+
+@pytest.fixture
+def pytester(imported: Imported, pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
+    """pytest's fixture, but modules stay imported: an extension module works only after its first import."""
+    yield pytester
+    imported.modules.update(sys.modules)
+    imported.finders.extend(sys.meta_path)
 
 
 @pytest.fixture
