@@ -161,7 +161,7 @@ def _trained() -> dict[str, str]:
     They do not depend on the settings of the service, so that all servers share one recording. A server that
     loads further classes because of its settings reads these from the installation.
     """
-    properties = _properties(KafkaSettings())
+    properties = _properties(KafkaSettings.model_validate({}))
     places = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}
     return {
         name: re.sub(r"\$\{([^}]*)\}", lambda match: places.get(match[1], match[0]), value)
