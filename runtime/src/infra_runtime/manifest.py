@@ -227,6 +227,12 @@ KINDS: Mapping[str, Kind] = {
             # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
             variables={"CLOUDAMQP_URL": "url"},
         ),
+        Kind(
+            name="dashboard",
+            summary="the web pages of the stack: services, logs, traces, settings",
+            ports={"http": 1337},
+            extra="web",
+        ),
     )
 }
 
@@ -254,6 +260,8 @@ FULL, EVERYTHING = "full", "everything"
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
+#: the kind with the web pages of a stack
+DASHBOARD = KINDS["dashboard"]
 #: the kind of the servers in front of which a connection pool can be
 POOLED_KIND = KINDS["postgres"]
 

@@ -17,7 +17,7 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 
-SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"}, "a1b2")
+SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"}, "a1b2", "/project/.data")
 
 
 def bound(data: Path, **fields: object) -> Bound:
@@ -37,6 +37,7 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${stack.environment}", "test"),
         ("${stack.service}", "app"),
         ("${stack.token}", "a1b2"),
+        ("${stack.data}", "/project/.data"),
         ("${env.REGION}", "eu"),
         ("${env.REGION:-us}", "eu"),
         ("${env.UNSET:-us}", "us"),

@@ -44,6 +44,8 @@ class Scope(NamedTuple):
     variables: Mapping[str, str]
     #: identifies the run of the supervisor
     token: str = ""
+    #: the data directory of the stack
+    data: str = ""
 
 
 class Bound:
@@ -130,6 +132,7 @@ def resolver(
         "stack.environment": scope.environment,
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
+        "stack.data": scope.data,
     }
 
     def lookup(reference: str) -> str:

@@ -296,6 +296,7 @@ REFERENCES: Mapping[str, Row] = {
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
+    "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),
 }
 
 _PAGE = """\
