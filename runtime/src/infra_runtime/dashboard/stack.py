@@ -170,11 +170,20 @@ class Stack:
         threading.Thread(target=run, name="events", daemon=True).start()
 
 
-def dependents(services: Services, name: str) -> tuple[str, ...]:
-    """Return the services that need this service, directly or indirectly, in dependency order."""
-    affected = [name]
-    for missing in affected:
-        affected += [
-            service.name for service in services if missing in service.needs and service.name not in affected
-        ]
-    return tuple(service.name for service in services if service.name in affected[1:])
+def dependents(services: Services) -> dict[str, tuple[str, ...]]:
+    """Return service → the services that need it, directly or indirectly, in dependency order."""
+    direct: dict[str, list[str]] = {service.name: [] for service in services}
+    for service in services:
+        for need in service.needs:
+            direct.setdefault(need, []).append(service.name)
+    order = {name: number for number, name in enumerate(direct)}
+    found = {}
+    for name in direct:
+        affected = set(direct[name])
+        queue = list(affected)
+        while queue:
+            new = affected.symmetric_difference(affected.union(direct[queue.pop()]))
+            affected |= new
+            queue += new
+        found[name] = tuple(sorted(affected - {name}, key=order.__getitem__))
+    return found

@@ -73,11 +73,16 @@ class Row:
 
 def rows(state: State) -> list[Row]:
     """Return the services that the plan contains, in dependency order. Copies for tests are left out."""
-    return [row(state, service) for service in state.services if not service.copy_of]
+    affected = dependents(state.services)
+    return [_row(state, service, affected[service.name]) for service in state.services if not service.copy_of]
 
 
 def row(state: State, service: ServiceStatus) -> Row:
     """Return one service."""
+    return _row(state, service, dependents(state.services)[service.name])
+
+
+def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row:
     tone, icon = TONES[service.phase]
     usage = state.usage.get(service.name)
     return Row(
@@ -96,7 +101,7 @@ def row(state: State, service: ServiceStatus) -> Row:
         addresses=addresses(service),
         ports=service.ports,
         needs=service.needs,
-        dependents=dependents(state.services, service.name),
+        dependents=affected,
         actions=_actions(service.phase),
         log_dropped=service.log_dropped,
     )

@@ -31,8 +31,9 @@ function confirmed(action, service, dependents) {
 }
 
 async function act(button) {
-  const { action, service } = button.dataset;
-  const dependents = button.dataset.dependents.split(" ").filter(Boolean);
+  const { action } = button.dataset;
+  const { service, dependents: names } = button.closest("[data-service]").dataset;
+  const dependents = names.split(" ").filter(Boolean);
   if (!(await confirmed(action, service, dependents))) return;
   button.setAttribute("aria-busy", "true");
   try {
