@@ -178,8 +178,8 @@ def dependents(services: Services) -> dict[str, tuple[str, ...]]:
             direct.setdefault(need, []).append(service.name)
     order = {name: number for number, name in enumerate(direct)}
     found = {}
-    for name in direct:
-        affected = set(direct[name])
+    for name, own in direct.items():
+        affected = set(own)
         queue = list(affected)
         while queue:
             new = affected.symmetric_difference(affected.union(direct[queue.pop()]))
