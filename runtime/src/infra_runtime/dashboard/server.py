@@ -73,6 +73,9 @@ def _configuration(root: Path, data: Path) -> Configuration:
 
     def settings() -> dict[str, tuple[str, str]]:
         resolved = resolve(directory=root, environment=environment, data=data, executables=False)
-        return {key: (origin.value, origin.source) for key, origin in resolved.provenance.items()}
+        return {
+            key: (origin.value, origin.source.removeprefix(f"{root}/"))
+            for key, origin in resolved.provenance.items()
+        }
 
     return settings

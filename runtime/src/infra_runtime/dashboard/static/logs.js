@@ -16,6 +16,7 @@ let last = "";
 let hasEarlier = false;
 let isLoading = false;
 let isFollowing = true;
+let isPaused = false;  // by a key or a button, so that the end of the list does not continue it
 let arrived = 0;
 let connection = null;
 let selected = null;
@@ -74,8 +75,9 @@ function atEnd() {
   return box.scrollHeight - box.scrollTop - box.clientHeight < 30;
 }
 
-function follow(on) {
+function follow(on, byScrolling = false) {
   isFollowing = on;
+  isPaused = !on && !byScrolling;
   tools.querySelector("[data-follow]").setAttribute("aria-pressed", String(on));
   if (on) {
     if (arrived) reload();
@@ -125,6 +127,7 @@ async function reload() {
     if (!data.items.length) box.append(empty());
     box.scrollTop = box.scrollHeight;
     isFollowing = true;
+    isPaused = false;
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
     connection = stream(() => `/stream/logs?${query({ after: last })}`, { lines: append }, () => {});
@@ -222,8 +225,8 @@ function download() {
 
 box.addEventListener("scroll", () => {
   if (box.scrollTop < 200) earlier();
-  if (isFollowing && !atEnd()) follow(false);
-  else if (!isFollowing && !arrived && atEnd()) follow(true);
+  if (isFollowing && !atEnd()) follow(false, true);
+  else if (!isFollowing && !isPaused && !arrived && atEnd()) follow(true);
 });
 box.addEventListener("click", (event) => {
   const element = event.target.closest(".line:not(.note)");
