@@ -106,7 +106,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="telemetry",
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
-            ports={"otlp": 4318, "query": 4319},
+            ports={"otlp": 4318, "otlp_grpc": 4317, "query": 4319},
             extra="telemetry",
         ),
         Kind(
@@ -241,6 +241,9 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+#: the kinds whose services are also part of this stack in development, if their extras are installed; each
+#: has a setting of the stack with its name
+DEVELOPMENT_KINDS = (KINDS["telemetry"], KINDS["dashboard"])
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),

@@ -61,6 +61,6 @@ def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec
 ENTRY = Entry(
     settings=DashboardSettings,
     make=dashboard,
-    # The interpreter of this environment, which has the library.
-    binaries=(Binary(name="jinja2", module="jinja2"),),
+    # The interpreter of this environment, which has the libraries.
+    binaries=(Binary(name="jinja2", module="jinja2 starlette uvicorn"),),
 )

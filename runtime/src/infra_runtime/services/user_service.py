@@ -264,8 +264,16 @@ def with_variables(
             if name not in variables:
                 variables[name] = value
             elif separator is not None:
-                variables[name] += separator + value
+                variables[name] = _extended(variables[name], value, separator)
     return variables, tuple(sensitive)
+
+
+def _extended(own: str, offered: str, separator: str) -> str:
+    """Return the service's own pairs `KEY=VALUE`, and the offered pairs with other keys."""
+    pairs = [pair for pair in own.split(separator) if pair.strip()]
+    keys = {pair.partition("=")[0].strip() for pair in pairs}
+    further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]
+    return separator.join([*pairs, *further])
 
 
 def _export_of(service: str, reference: str) -> str:

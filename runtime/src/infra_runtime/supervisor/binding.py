@@ -130,6 +130,7 @@ def resolver(
         "root": scope.root,
         "out": out,
         "stack.environment": scope.environment,
+        "stack.project": _percent_encoded(scope.root.rpartition("/")[2]),
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
         "stack.data": scope.data,
@@ -169,6 +170,14 @@ def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Boun
     if export in exports:
         return exports[export]
     return substitute(provider.spec.exports[export], resolver(provider, scope, others, masked=masked))
+
+
+def _percent_encoded(text: str) -> str:
+    """Return a text with only unreserved characters and escapes. Source: RFC 3986, section 2.3."""
+    return "".join(
+        chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
 
 
 def _secret(bound: Bound, name: str) -> str:

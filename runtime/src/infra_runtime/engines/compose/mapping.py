@@ -294,6 +294,7 @@ REFERENCES: Mapping[str, Row] = {
         remark=("The value is the name of the executable, which is searched in the PATH of the image."),
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
+    "${stack.project}": Row(outcome="refused", remark="A container does not know the project's folder."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),

@@ -1,0 +1,61 @@
+"""The services of a stack whose stack file lists none: a fixed list, and further ones in development."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra_runtime import catalogue
+from infra_runtime.binaries import search
+from infra_runtime.config.declaration import Declaration
+from infra_runtime.contributions import Contribution
+from infra_runtime.manifest import DEFAULT_STACK, DEVELOPMENT_KINDS, Kind
+
+
+def default_stack(declaration: Declaration) -> tuple[str, ...]:
+    """Return the names of the services of the default stack."""
+    return (*DEFAULT_STACK, *(kind.name for kind in _wanted(declaration) if not _is_missing(kind)))
+
+
+def remarks(declaration: Declaration) -> tuple[str, ...]:
+    """Return a line for each kind that the default stack lacks because its extra is missing."""
+    request, stack = declaration.request, declaration.stack
+    if request.names or stack.use is not None or stack.profile is not None:
+        return ()
+    return tuple(
+        f"the stack has no {kind.name}, because the extra `{kind.extra}` is not installed: "
+        f"`python -m pip install 'pytest-infra[{kind.extra}]'`, or `{kind.name} = false` in the stack file"
+        for kind in _wanted(declaration)
+        if kind.name not in request.skip and _is_missing(kind)
+    )
+
+
+def is_offered(offer: Contribution, declaration: Declaration) -> bool:
+    """Return whether services can consume a contribution; the setting of a kind excludes its variables."""
+    return offer.key != "variables" or is_on(offer.service, declaration)
+
+
+def is_on(service: str, declaration: Declaration) -> bool:
+    """Return whether the profiles of all services include a service; the setting of its kind excludes it."""
+    kind = declaration.kind(service)
+    return all(_setting(each, declaration) for each in DEVELOPMENT_KINDS if each.name == kind)
+
+
+def _wanted(declaration: Declaration) -> Iterator[Kind]:
+    """Yield the kinds that the settings and the environment add, and that no table describes."""
+    stack, request = declaration.stack, declaration.request
+    # A file for engines on other machines does not depend on the extras of this machine.
+    if request.environment != "development" or not request.variables_required:
+        return
+    described = {declaration.kind(name) for name in stack.services}
+    yield from (
+        kind for kind in DEVELOPMENT_KINDS if kind.name not in described and _setting(kind, declaration)
+    )
+
+
+def _setting(kind: Kind, declaration: Declaration) -> bool:
+    """Return the setting of the stack with the name of a kind."""
+    return bool(getattr(declaration.stack, kind.identifier))
+
+
+def _is_missing(kind: Kind) -> bool:
+    return not all(search(binary, None).path for binary in catalogue.entry(kind.name).binaries)
