@@ -6,6 +6,7 @@ A stream sends the parts of a page that have changed, rendered by the same templ
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -15,14 +16,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import history, log_view, rendering
+from infra_runtime.dashboard import history, log_view, rendering, traces
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
+from infra_runtime.dashboard.traces import TelemetryError
 from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
+from infra_runtime.web.problems import ProblemError
 
 #: the id of an element → its HTML
 Parts: TypeAlias = dict[str, str]
@@ -32,10 +35,14 @@ COLLECT, UPDATE = 0.05, 2.0
 NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
+    ("/traces", "Traces", "r"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/configuration", "Configuration", "c"),
 )
+
+
+_TRACE = re.compile(r"[0-9a-f]{32}")
 
 
 class Pages:
@@ -51,6 +58,8 @@ class Pages:
             Route("/", self._services),
             Route("/services/{name}", self._service),
             Route("/logs", self._logs),
+            Route("/traces", self._traces),
+            Route("/traces/{trace}", self._trace),
             Route("/graph", self._graph),
             Route("/start", self._start),
             Route("/configuration", self._configuration),
@@ -89,6 +98,33 @@ class Pages:
         query = query_of(request)
         services = await asyncio.to_thread(log_view.known_services, self._dashboard.logs)
         return self._page(request, "logs.html", services=services, query=query)
+
+    async def _traces(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in traces.PARAMETERS}
+        parameters = {name: text for name, text in query.items() if text} | {"limit": str(traces.TRACES)}
+        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
+        problem, is_missing = "", False
+        try:
+            answer = await traces.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        return self._page(
+            request,
+            "traces.html",
+            rows=traces.trace_rows(answer["items"]),
+            query=query,
+            has_more=answer["more"],
+            dropped=answer["dropped"],
+            problem=problem,
+            is_missing=is_missing,
+        )
+
+    async def _trace(self, request: Request) -> Response:
+        name = request.path_params["trace"]
+        if not _TRACE.fullmatch(name):
+            raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
+        whole = await traces.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
+        return self._page(request, "trace.html", trace=traces.waterfall(whole))
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()

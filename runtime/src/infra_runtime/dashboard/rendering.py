@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from infra_runtime.dashboard.view import duration, size
+from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
 
@@ -23,6 +23,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters["duration"] = duration
+    made.filters["milliseconds"] = milliseconds
     made.filters["size"] = size
     made.globals["version"] = version("pytest-infra")
     return made

@@ -156,6 +156,14 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a short duration as a text: `0.12 ms`, `34 ms`, `1.20 s`."""
+    value = seconds * 1000
+    if value < 10:
+        return f"{value:.2f} ms"
+    return f"{value:.0f} ms" if value < 1000 else f"{seconds:.2f} s"
+
+
 def size(count: int) -> str:
     """Return a number of bytes as a short text: `512 B`, `3.4 MB`."""
     value, unit = float(count), "B"
