@@ -178,9 +178,10 @@ class Contribution:
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
         if shape:
+            fields: dict[str, Any] = dict(value)
             # JSON has no tuples.
-            fields = dict(value).items()
-            value = shape(**{name: tuple(item) if isinstance(item, list) else item for name, item in fields})
+            lists = {name: tuple(item) for name, item in fields.items() if isinstance(item, list)}
+            value = shape(**(fields | lists))
         return cls(key=data["key"], service=data["service"], value=value)
 
 

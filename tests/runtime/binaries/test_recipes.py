@@ -91,7 +91,8 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
         (15, ["postgis"], "postgres-15-postgis"),
         (15, ["vector"], None),
         (18, ["postgis"], None),
-        (16, [], None),
+        (16, [], "postgres-16"),
+        (17, [], None),
     ],
 )
 def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
@@ -103,10 +104,10 @@ def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
 
 
 def test_a_users_recipe_provides_the_version_that_it_names() -> None:
-    mine = replace(OWN, programs={"postgres": ""}, major=16, features=("postgis",))
+    mine = replace(OWN, programs={"postgres": ""}, major=17, features=("postgis",))
     known = recipes.all_recipes([mine]).values()
 
-    assert recipes.providing("postgres", known, major=16) == mine
+    assert recipes.providing("postgres", known, major=17) == mine
     assert recipes.providing("postgres", known, major=15).name == "postgres-15"
 
 

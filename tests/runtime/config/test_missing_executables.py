@@ -28,7 +28,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('version = 15\nextensions = ["pgcrypto", "uuid-ossp"]', "postgres-15"),
         ('version = 15\nextensions = ["postgis", "pgcrypto"]', "postgres-15-postgis"),
         ('version = "15"\nextensions = "postgis, pgcrypto"', "postgres-15-postgis"),
-        ("version = 16", None),
+        ("version = 16", "postgres-16"),
+        ("version = 17", None),
         ('version = 15\nbinary = "tools/postgres"', None),
     ],
 )

@@ -277,6 +277,16 @@ def test_a_real_server_of_an_older_version_has_the_extensions_that_need_openssl(
     assert identifier == (str(uuid.uuid5(uuid.NAMESPACE_URL, "a")),)
 
 
+@pytest.mark.real("postgres", version=16)
+def test_a_real_server_of_version_16_has_pgvector(run) -> None:
+    stack = run("postgres", version=16, extensions=["vector"])
+
+    with psycopg.connect(stack.postgres.url) as connection:
+        (distance,) = connection.execute("select '[1,2]'::vector <-> '[4,6]'::vector").fetchone()
+        assert connection.info.server_version // 10000 == 16
+    assert distance == 5
+
+
 @pytest.mark.real("postgres")
 @pytest.mark.parametrize("method", [launch.LIBRARIES, launch.LOADER])
 def test_the_real_packages_of_debian_run_by_each_method(run, method: str) -> None:

@@ -39,6 +39,15 @@ class Management:
         """Create what the definitions contain and the server lacks, in one request."""
         self._request("POST", "/api/definitions", definitions)
 
+    def clear(self, vhost: str) -> None:
+        """Delete all queues and exchanges of a virtual host, without those that belong to one connection."""
+        definitions = self.definitions(vhost)
+        for kind in ("queues", "exchanges"):
+            for entry in definitions[kind]:
+                self._request(
+                    "DELETE", f"/api/{kind}/{_quoted(vhost)}/{_quoted(entry['name'])}", missing=True
+                )
+
     def vhosts(self) -> dict[str, dict[str, Any]]:
         """Return name → description of all virtual hosts."""
         return {vhost["name"]: vhost for vhost in self._request("GET", "/api/vhosts")}

@@ -66,7 +66,7 @@ async def _grpc_server(application: Grpc, opened: socket.socket | None) -> Async
     if opened is None:
         yield
         return
-    from hypercorn.asyncio import serve as serve_http2  # an extra of its own
+    from hypercorn.asyncio import serve as serve_http2  # only the extra `telemetry-grpc` has it
     from hypercorn.config import Config
 
     config = Config()
@@ -77,7 +77,7 @@ async def _grpc_server(application: Grpc, opened: socket.socket | None) -> Async
     config.keep_alive_max_requests = 2**31
     config.include_server_header = False
     stop = asyncio.Event()
-    framework: Any = application  # the library has a type of its own for each message
+    framework: Any = application  # the library has other types for the messages
     task = asyncio.create_task(serve_http2(framework, config, shutdown_trigger=stop.wait, mode="asgi"))
     try:
         yield

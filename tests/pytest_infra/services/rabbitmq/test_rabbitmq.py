@@ -52,6 +52,15 @@ def test_equal_names_in_several_tests(rabbitmq, rabbitmq_channel, number):
     assert rabbitmq.url_for("pika").endswith(f"/{rabbitmq.vhost}")
     assert rabbitmq.password not in repr(rabbitmq)
 
+def test_an_example_has_the_declared_queues_without_messages(rabbitmq, rabbitmq_channel):
+    for _ in range(2):
+        with rabbitmq.example():
+            assert rabbitmq_channel.basic_get("audit.logs") == (None, None, None)
+            assert rabbitmq_channel.queue_declare("other").method.message_count == 0
+            rabbitmq_channel.queue_bind("other", "events")
+            rabbitmq_channel.basic_publish("events", "", b"1", mandatory=True)
+            assert rabbitmq_channel.basic_get("audit.logs")[2] == b"1"  # without an acknowledgement
+
 def test_a_user_has_no_access_to_other_virtual_hosts(rabbitmq):
     import pika
     url = rabbitmq.url.replace(f"/{rabbitmq.vhost}", "/%2F")
@@ -150,7 +159,7 @@ def test_tests_have_their_own_virtual_hosts_and_none_is_left(suite: Suite, warm:
     result = suite.run("-n", "2", *options, "test_it.py")
     failed = suite.run("--infra-keep=failed", *options, "-k", "fails", "test_failing.py")
 
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=10)
     failed.assert_outcomes(failed=1, deselected=1)
     assert left
     assert unkept(warm["rabbitmq"]) == []

@@ -9,10 +9,11 @@ Source: RabbitMQ documentation, "Virtual Hosts", "Passwords" and "Management Plu
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,22 @@ class Vhost(Unit):
         super().__init__(server, name, label, url=url, **own)
         #: the endpoint of the server, whose user is its administrator
         self.server = server
+
+    @contextlib.contextmanager
+    def example(self) -> Iterator[Vhost]:
+        """Yield the virtual host with its topology and without messages, for one example of Hypothesis.
+
+        All queues and exchanges are deleted and declared again. This cancels consumers and removes messages
+        that are not acknowledged; connections and channels stay open.
+        """
+        with connect(self.server) as management:
+            self._declare(management)
+            yield self
+            self._declare(management)
+
+    def _declare(self, management: Management) -> None:
+        management.clear(self.id)
+        management.apply(Topology.model_validate_json(self["topology"]).definitions(self.id))
 
 
 def read(value: Any, root: Path, where: str) -> str:
