@@ -36,6 +36,7 @@ PAGES = {
     "services": "/",
     "service": "/services/db",
     "logs": "/logs",
+    "traces": "/traces",
     "graph": "/graph",
     "start": "/start",
     "configuration": "/configuration",

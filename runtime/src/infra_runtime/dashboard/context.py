@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack
@@ -13,12 +14,9 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.value import frozen
 from infra_runtime.web.audit import AuditLog
 
-
-class Configuration(Protocol):
-    """A function that returns the settings of the stack: dotted key → value and source, secrets masked."""
-
-    def __call__(self) -> dict[str, tuple[str, str]]:
-        """Return the settings. Raises `InfraError` if the stack file is not valid."""
+#: a function that returns dotted key → value and source of each setting, with masked secrets. Raises
+#: `InfraError` if the stack file is not valid.
+Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
 
 
 @frozen

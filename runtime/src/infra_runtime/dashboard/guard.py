@@ -8,9 +8,9 @@ the cookie of the dashboard, so cookies are not sufficient for requests that cha
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
-from typing import Protocol
+from typing import TypeAlias
 
 from infra_runtime.dashboard import KEY_HEADER, TOKEN_HEADER
 from infra_runtime.dashboard.sessions import Role, Session, Sessions
@@ -35,11 +35,8 @@ HEADERS = {
 }
 
 
-class Refusal(Protocol):
-    """A function that sends the response to a request which is refused."""
-
-    async def __call__(self, scope: Scope, send: Send, status: HTTPStatus, reason: str) -> None:
-        """Send the response."""
+#: a function that sends the response to a request which is refused, with a status and a reason
+Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
 
 
 class Guard:

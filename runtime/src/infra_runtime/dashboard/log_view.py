@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 
 from infra_runtime.dashboard import log_files
@@ -111,7 +111,7 @@ def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> Vi
     )
 
 
-async def follow(folder: Path, query: Query, cursor: str) -> AsyncIterator[View]:
+async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View, None]:
     """Yield the new lines after a cursor, and an empty view at intervals so that a stream stays open.
 
     Without a cursor, the stream begins at the ends of the logs. A log that appears later is read from its

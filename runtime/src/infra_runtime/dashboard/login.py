@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -55,8 +55,8 @@ class Login:
 
     async def _log_in(self, request: Request) -> Response:
         body = await _body(request)
-        form = dict(part.partition("=")[::2] for part in body.split("&"))
-        token, target = form.get("token", ""), own_path(request.query_params.get("next", ""))
+        token = parse_qs(body).get("token", [""])[0]
+        target = own_path(request.query_params.get("next", ""))
         try:
             cookie = self._dashboard.sessions.log_in(token)
         except TooManyAttemptsError:

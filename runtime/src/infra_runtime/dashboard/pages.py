@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -192,7 +192,7 @@ class Pages:
         cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
         views = log_view.follow(self._dashboard.logs, query_of(request), cursor)
 
-        async def events() -> AsyncIterator[Event]:
+        async def events() -> AsyncGenerator[Event, None]:
             async for view in views:
                 name = "lines" if view.lines or view.skipped else ""
                 yield Event(name=name, data=view.to_json(), id=view.last)
@@ -203,7 +203,7 @@ class Pages:
         """Return a stream of changed parts; `order` is the element that contains all parts in order."""
         stack = self._dashboard.stack
 
-        async def events() -> AsyncIterator[Event]:
+        async def events() -> AsyncGenerator[Event, None]:
             sent: Parts = {}
             while True:
                 try:

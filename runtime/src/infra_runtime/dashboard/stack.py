@@ -45,19 +45,15 @@ RETRY = 1.0
 
 
 class Link(Protocol):
-    """The calls to the supervisor; each one blocks until the answer arrives. All raise `InfraError`."""
+    """The calls to the supervisor; each one blocks until the answer arrives. `SupervisorLink` describes them.
 
-    def status(self) -> Status:
-        """Return the state of the stack."""
+    All raise `InfraError`.
+    """
 
-    def endpoints(self) -> Endpoints:
-        """Return the exports of all services, including secrets."""
-
-    def act(self, action: str, names: Iterable[str]) -> Outcome:
-        """Start, stop or restart services; return when they are ready, stopped or failed."""
-
-    def follow(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after each event, until the supervisor closes the connection."""
+    def status(self) -> Status: ...
+    def endpoints(self) -> Endpoints: ...
+    def act(self, action: str, names: Iterable[str]) -> Outcome: ...
+    def follow(self, changed: Callable[[], None]) -> None: ...
 
 
 class SupervisorLink:

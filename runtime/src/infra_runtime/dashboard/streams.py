@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -40,11 +40,11 @@ class Event:
 
 
 class EventStream(Response):
-    """A response with the events of an asynchronous iterator."""
+    """A response with the events of an asynchronous generator."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[Event], *, closing: asyncio.Event) -> None:
+    def __init__(self, events: AsyncGenerator[Event, None], *, closing: asyncio.Event) -> None:
         super().__init__(status_code=HTTPStatus.OK, headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._events, self._closing = events, closing
@@ -64,6 +64,7 @@ class EventStream(Response):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._events.aclose()
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
