@@ -41,7 +41,7 @@ def test_a_browser_that_does_not_read_is_disconnected(monkeypatch: pytest.Monkey
     ended: list[str] = []
 
     async def send(message: Message) -> None:
-        if message.get("more_body"):
+        if b"event" in message.get("body", b""):
             await asyncio.Event().wait()
 
     async def main() -> None:
