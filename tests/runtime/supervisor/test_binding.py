@@ -17,7 +17,15 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 
-SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"}, "a1b2", "/project/.data")
+SCOPE = Scope(
+    "/project",
+    "test",
+    {"server": "/opt/bin/server"},
+    {"REGION": "eu"},
+    "a1b2",
+    "/project/.data/logs",
+    "/project/.data",
+)
 
 
 def bound(data: Path, **fields: object) -> Bound:

@@ -44,6 +44,8 @@ class Scope(NamedTuple):
     variables: Mapping[str, str]
     #: identifies the run of the supervisor
     token: str = ""
+    #: the folder with the logs of all services
+    logs: str = ""
     #: the data directory of the stack
     data: str = ""
 
@@ -133,6 +135,7 @@ def resolver(
         "stack.project": _percent_encoded(scope.root.rpartition("/")[2]),
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
+        "stack.logs": scope.logs,
         "stack.data": scope.data,
     }
 

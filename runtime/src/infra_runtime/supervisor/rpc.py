@@ -141,6 +141,7 @@ class Methods:
             params.binaries,
             params.variables,
             supervisor.token,
+            supervisor.paths.logs,
             supervisor.paths.data,
         )
         services = supervisor.machine.services
