@@ -27,7 +27,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 #: planned kind → its default ports
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "bento": (4195,),
-    "dashboard": (1337,),
     "deck": (8888,),
     "jaeger": (14317, 14318, 16686),
     "kubernetes": (6443,),

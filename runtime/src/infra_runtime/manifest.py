@@ -254,6 +254,12 @@ KINDS: Mapping[str, Kind] = {
             summary="a registry of container images and other artefacts (OCI)",
             ports={"http": 5000, "metrics": 5001},
         ),
+        Kind(
+            name="dashboard",
+            summary="the web pages of the stack: services, logs, traces, settings",
+            ports={"http": 1337},
+            extra="web",
+        ),
     )
 }
 
@@ -262,8 +268,9 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: the kind whose service is also part of this stack in development, if its extra is installed
-DEVELOPMENT_KIND = KINDS["telemetry"]
+#: the kinds whose services are also part of this stack in development, if their extras are installed; each
+#: has a setting of the stack with its name
+DEVELOPMENT_KINDS = (KINDS["telemetry"], KINDS["dashboard"])
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
@@ -288,6 +295,8 @@ CONFIGURATION_KIND = KINDS["nats"]
 #: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
 #: line that is stored would be the reason for a further line
 LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
+#: the kind with the web pages of a stack
+DASHBOARD = KINDS["dashboard"]
 #: the kind of the servers in front of which a connection pool can be
 POOLED_KIND = KINDS["postgres"]
 
