@@ -205,10 +205,11 @@ class Contribution:
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
         if shape:
-            fields: dict[str, Any] = dict(value)
             # JSON has no tuples.
-            lists = {name: tuple(item) for name, item in fields.items() if isinstance(item, list)}
-            value = shape(**(fields | lists))
+            fields: dict[str, Any] = {
+                name: tuple(item) if isinstance(item, list) else item for name, item in value.items()
+            }
+            value = shape(**fields)
         return cls(key=data["key"], service=data["service"], value=value)
 
 
