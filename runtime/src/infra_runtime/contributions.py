@@ -180,8 +180,8 @@ class Contribution:
         if shape:
             fields: dict[str, Any] = dict(value)
             # JSON has no tuples.
-            lists = {name: tuple(item) for name, item in fields.items() if isinstance(item, list)}
-            value = shape(**(fields | lists))
+            fields.update({name: tuple(item) for name, item in fields.items() if isinstance(item, list)})
+            value = shape(**fields)
         return cls(key=data["key"], service=data["service"], value=value)
 
 
