@@ -36,6 +36,8 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
+    #: the setting of the service `target` with which a service of this kind is added to the plan
+    joins: str = ""
 
     @property
     def identifier(self) -> str:
@@ -108,6 +110,14 @@ KINDS: Mapping[str, Kind] = {
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
             ports={"otlp": 4318, "otlp_grpc": 4317, "query": 4319},
             extra="telemetry",
+        ),
+        Kind(
+            name="log-forwarder",
+            summary="copies the log lines of all services to a stream of NATS",
+            ports={},
+            extra="nats",
+            target="nats",
+            joins="forward_logs",
         ),
         Kind(
             name="kafka",
@@ -256,6 +266,9 @@ FULL, EVERYTHING = "full", "everything"
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
+#: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
+#: line that is stored would be the reason for a further line
+LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
 #: the kind of the servers in front of which a connection pool can be
 POOLED_KIND = KINDS["postgres"]
 

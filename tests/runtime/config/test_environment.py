@@ -94,10 +94,8 @@ def test_a_virtual_environment_named_dotenv_is_ignored(project: Project) -> None
 def test_other_variables_in_dotenv_are_ignored(project: Project) -> None:
     project.write('DATABASE_URL="postgres://x"\nexport INFRA_PROFILE=minimal\n', ".env")
 
-    resolved = project.resolve()
-
-    assert [spec.name for spec in resolved.plan.services] == ["nats", "postgres"]
-    assert resolved.provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"
+    assert project.names() == ["nats", "postgres"]
+    assert project.resolve().provenance["profile"].source == f"{project.root / '.env'}: INFRA_PROFILE"
 
 
 # --- the encoding of .env --------------------------------------------------------------------------

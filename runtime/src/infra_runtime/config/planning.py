@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from infra_runtime import catalogue
-from infra_runtime.binaries import lockfile
+from infra_runtime.binaries import lockfile, search
 from infra_runtime.config import plan_cache
 from infra_runtime.config.declaration import USER, Declaration
 from infra_runtime.config.default_stack import is_offered, remarks
@@ -29,7 +29,7 @@ from infra_runtime.config.service_settings import ServiceConfiguration, configur
 from infra_runtime.config.sources import layers
 from infra_runtime.contributions import BRING_IN, Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, nearest
-from infra_runtime.manifest import KINDS
+from infra_runtime.manifest import KINDS, UNSTORED_LOGS
 from infra_runtime.plan import Plan, make_plan
 from infra_runtime.spec import ServiceSpec, optional_exports
 
@@ -164,6 +164,8 @@ def _plan(
                     _check_need(need, name, declaration)
                     needed_by[need] = name
                     queue.append(need)
+        joining = _joining(declaration, specs, services)
+        needed_by |= joining
         offering = _offering(declaration, services)
         if len(needed_by) == members and offers == _offers(offering, needed_by, declaration):
             break
@@ -182,6 +184,32 @@ def _plan(
         roles=roles,
         absent=absent,
     )
+
+
+def _joining(
+    declaration: Declaration,
+    specs: Mapping[str, ServiceSpec],
+    services: Mapping[str, ServiceConfiguration],
+) -> dict[str, str]:
+    """Return the services that a setting of their target adds to the plan, each with its target.
+
+    Such a service is useful only with further services and on this machine. It is left out if its library is
+    not installed.
+    """
+    request, joining = declaration.request, {}
+    further = {name for name, spec in specs.items() if spec.kind not in UNSTORED_LOGS}
+    for kind in KINDS.values():
+        name, target = kind.name, kind.target
+        if not kind.joins or name in (*specs, *request.skip) or target not in specs:
+            continue
+        if not further or not request.variables_required or declaration.kind(name) != name:
+            continue
+        programs = catalogue.entry(name).binaries if declaration.executables else ()
+        if getattr(services[target].settings, kind.joins, False) and all(
+            search(program, None, name=program.name, project=request.root).path for program in programs
+        ):
+            joining[name] = target
+    return joining
 
 
 def _consumed(service: ServiceConfiguration, offers: Contributions) -> Contributions:

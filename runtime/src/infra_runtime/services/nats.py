@@ -43,6 +43,8 @@ class NatsPorts(Ports):
 
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
+    #: whether the log lines of the other services are copied to a stream; in development, this is the default
+    forward_logs: bool = False
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
     #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
     auth: bool = True
@@ -171,6 +173,6 @@ ENTRY = Entry(
     settings=NatsSettings,
     make=nats,
     binaries=(Binary(name="nats-server"),),
-    defaults={"test": {"accounts": 16}},
+    defaults={"test": {"accounts": 16}, "development": {"forward_logs": True}},
     protocols={"nats": PROTOCOL},
 )

@@ -44,6 +44,8 @@ class Scope(NamedTuple):
     variables: Mapping[str, str]
     #: identifies the run of the supervisor
     token: str = ""
+    #: the folder with the logs of all services
+    logs: str = ""
 
 
 class Bound:
@@ -131,6 +133,7 @@ def resolver(
         "stack.project": _percent_encoded(scope.root.rpartition("/")[2]),
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
+        "stack.logs": scope.logs,
     }
 
     def lookup(reference: str) -> str:

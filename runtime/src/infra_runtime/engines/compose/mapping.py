@@ -297,6 +297,7 @@ REFERENCES: Mapping[str, Row] = {
     "${stack.project}": Row(outcome="refused", remark="A container does not know the project's folder."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
+    "${stack.logs}": Row(outcome="refused", remark="The container engine stores the logs."),
 }
 
 _PAGE = """\
