@@ -32,7 +32,6 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "grafana": (3000,),
     "jaeger": (14317, 14318, 16686),
     "kubernetes": (6443,),
-    "registry": (5000,),
     "telemetry": (4317, 4318, 4319),
     "victorialogs": (9428,),
     "victoriametrics": (8428,),

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "events": "infra_cli.commands.runtime.events",
         "analyze": "infra_cli.commands.runtime.analyze",
         "snapshot": "infra_cli.commands.runtime.snapshot",
+        "container": "infra_cli.commands.runtime.container",
     },
     "config": {
         "show": "infra_cli.commands.config.show",
@@ -64,6 +65,13 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "export": {
         "compose": "infra_cli.commands.export.compose",
+        "kubernetes": "infra_cli.commands.export.kubernetes",
+        "systemd": "infra_cli.commands.export.systemd",
+        "procfile": "infra_cli.commands.export.procfile",
+        "env": "infra_cli.commands.export.env",
+    },
+    "workflows": {
+        "build": "infra_cli.commands.workflows.build",
     },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
@@ -80,6 +88,7 @@ GROUPS = {
     "bin": "Install the executables of services, without root and without Docker.",
     "cache": "Inspect and clean the prepared data that all stacks of a user share.",
     "export": "Write the stack as files for other programs, such as Docker Compose.",
+    "workflows": "Build images of your own services.",
     "dev": "Check the machine, failure reports of tests, OpenAPI documents, tokens and audit logs.",
 }
 #: command outside of the groups → module

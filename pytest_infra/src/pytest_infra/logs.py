@@ -11,10 +11,10 @@ import pytest
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import InfraError
+from infra_runtime.logs.record import parse
 from pytest_infra.instances import Instances
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit import ServiceKit
-from pytest_infra.log_record import parse
 from pytest_infra.notes import Notes
 from pytest_infra.process import session_of
 from pytest_infra.report.log_files import LogFiles, read, without_others
@@ -33,12 +33,12 @@ _SHOWN = 20
 
 
 class LogLine(NamedTuple):
-    """A line of a service's log. Fields of JSON that the line does not have are empty."""
+    """A line of a service's log. Parts that the line does not have are empty."""
 
     service: str
     #: the whole line
     text: str
-    #: the message of a JSON object, otherwise the whole line
+    #: the message of a structured line (JSON or logfmt), otherwise the whole line
     message: str
     #: debug | info | warning | error | critical
     level: str
@@ -46,7 +46,7 @@ class LogLine(NamedTuple):
     time: float | None
     #: the id by which lines of several services belong together
     correlation_id: str
-    #: the other fields of the JSON object
+    #: the other fields of a structured line
     fields: Mapping[str, Any]
 
 
@@ -89,8 +89,8 @@ class Logs:
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:
         """Return the first line of a service that matches, or wait until the service logs it.
 
-        The pattern is searched in the line and in the message of a JSON object. Raises `LogLineMissingError`
-        after `timeout` seconds.
+        The pattern is searched in the line and in the message of a structured line. Raises
+        `LogLineMissingError` after `timeout` seconds.
         """
         __tracebackhide__ = True  # a failing test shows its own line
         expression = re.compile(pattern)

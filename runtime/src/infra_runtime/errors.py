@@ -286,6 +286,19 @@ class IntegrityError(InfraError):
         return f"{self.name}: {self.reason}"
 
 
+class ImageError(InfraError):
+    """The error that an image cannot be built, read, pulled, pushed or run."""
+
+    exit_code = 17
+
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(name, reason, hint)
+        self.name, self.reason, self.hint = name, reason, hint
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
 def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
     classes = {base.__name__: base}
     for subclass in base.__subclasses__():

@@ -237,6 +237,11 @@ KINDS: Mapping[str, Kind] = {
             # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
             variables={"CLOUDAMQP_URL": "url"},
         ),
+        Kind(
+            name="registry",
+            summary="a registry of container images and other artefacts (OCI)",
+            ports={"http": 5000, "metrics": 5001},
+        ),
     )
 }
 

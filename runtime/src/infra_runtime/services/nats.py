@@ -111,6 +111,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
             command=("--config", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: in_container},

@@ -1,0 +1,87 @@
+"""The command `infra runtime container`, which builds the image of a service and runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import click
+
+from infra_cli import output
+from infra_cli.completion import complete_services
+from infra_cli.target import Target, target
+from infra_runtime.errors import ImageError
+
+
+@click.command(short_help="Build the image of a service, and run it with bubblewrap.")
+@click.argument("service", shell_complete=complete_services)
+@click.argument("arguments", nargs=-1, metavar="[ARGUMENT…]")
+@click.option(
+    "--base", required=True, metavar="IMAGE", help="The base image, as for `infra workflows build`."
+)
+@click.option("--python", default="", metavar="3.N", help="The version of Python. [default: the newest one]")
+@click.option("--check", is_flag=True, help="Stop the service and exit when its health check succeeds.")
+@click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
+@target
+def command(
+    target: Target,
+    *,
+    service: str,
+    arguments: tuple[str, ...],
+    base: str,
+    python: str,
+    check: bool,
+    insecure: bool,
+) -> None:
+    """Build the image of one of your own services, and run it until it exits or Ctrl-C.
+
+    bubblewrap runs the image without a container engine and without root: with a read-only root file system,
+    as the user of the image, and with its own processes. The image uses the network of this machine, so the
+    ports of the service must be free. The variables that the image needs are those of this command; `infra
+    runtime exec` starts the command with the variables of the running stack. The data of the image are
+    removed at the end.
+
+    \b
+    Examples:
+      infra runtime container api --base python:3.13-slim-bookworm@sha256:0123…
+      infra runtime container api --base dist/base --check     in CI: exit when the service is ready
+    """
+    from infra_cli.image_request import build_images
+    from infra_runtime.images.base_image import select
+    from infra_runtime.images.container import prepare, started, wait_until_ready
+
+    _, (image,) = build_images(
+        target, (service,), base=base, python=python, insecure=insecure, report=output.note
+    )
+    missing = [name for name in image.variables if name not in os.environ]
+    if missing:
+        raise ImageError(
+            service,
+            f"the image needs these variables, which are not set: {', '.join(missing)}",
+            "Set the variables, or start the command with `infra runtime exec`.",
+        )
+    variables = {name: os.environ[name] for name in image.variables}
+    # SIGTERM ends the command like Ctrl-C, so that the service is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="infra-container-") as temporary:
+        selected = select(image.layout, image.image, None, service)
+        container = prepare(selected, Path(temporary) / "files", variables)
+        with started(container, arguments) as process:
+            seconds = wait_until_ready(container, process) if not arguments else 0.0
+            if seconds:
+                output.note(f"{service} is ready after {seconds:.2f} s")
+            if not check:
+                _wait(service, process)
+
+
+def _wait(service: str, process: subprocess.Popen[bytes]) -> None:
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        output.note(f"{service} is stopped")
+        return
+    output.note(f"{service} exited with {code}")
+    click.get_current_context().exit(code)

@@ -1,0 +1,1 @@
+"""The commands of the group `infra workflows`; each command is one module."""

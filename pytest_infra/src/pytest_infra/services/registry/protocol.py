@@ -1,0 +1,96 @@
+"""The requests to a registry that isolation and dumps need.
+
+Sources: OCI, "Distribution Specification" 1.1; for the list of repositories: Distribution 2.8 documentation,
+"HTTP API V2", "Listing Repositories".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any, cast
+
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.connection import PATIENCE, CommandError
+
+#: the media types of manifests; a registry answers with the digest of another form if a type is missing
+_ACCEPT = ", ".join(
+    f"application/vnd.{name}+json"
+    for name in (
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+    )
+)
+_NEXT = re.compile(r'<([^>]+)>; rel="next"')
+
+
+def repositories(server: Endpoint, prefix: str) -> list[str]:
+    """Return the repositories whose names begin with a prefix."""
+    return [name for page in _pages(server, "/v2/_catalog?n=1000") for name in page["repositories"] or ()
+            if name.startswith(prefix)]  # fmt: skip
+
+
+def tags(server: Endpoint, repository: str) -> dict[str, str]:
+    """Return tag → digest of the manifests of a repository; empty if they are deleted."""
+    try:
+        names = [tag for page in _pages(server, f"/v2/{repository}/tags/list") for tag in page["tags"] or ()]
+        return {tag: digest for tag in names if (digest := _digest(server, repository, tag))}
+    except _MissingError:
+        return {}
+
+
+def manifest(server: Endpoint, repository: str, digest: str) -> dict[str, Any]:
+    """Return the manifest with a digest."""
+    document = json.loads(_request(server, "GET", f"/v2/{repository}/manifests/{digest}")[1])
+    return cast("dict[str, Any]", document)
+
+
+def blob(server: Endpoint, repository: str, digest: str) -> bytes:
+    """Return the bytes of a blob."""
+    return _request(server, "GET", f"/v2/{repository}/blobs/{digest}")[1]
+
+
+def delete(server: Endpoint, repository: str, digest: str) -> None:
+    """Delete a manifest, with all its tags."""
+    with contextlib.suppress(_MissingError):
+        _request(server, "DELETE", f"/v2/{repository}/manifests/{digest}")
+
+
+class _MissingError(CommandError):
+    """The error that a repository or a manifest does not exist."""
+
+
+def _digest(server: Endpoint, repository: str, tag: str) -> str:
+    try:
+        headers, _ = _request(server, "HEAD", f"/v2/{repository}/manifests/{tag}")
+    except _MissingError:  # deleted together with another tag
+        return ""
+    return headers.get("Docker-Content-Digest", "")
+
+
+def _pages(server: Endpoint, path: str) -> Iterator[dict[str, Any]]:
+    while path:
+        headers, body = _request(server, "GET", path)
+        yield json.loads(body)
+        following = _NEXT.search(headers.get("Link", ""))
+        path = following[1] if following else ""
+
+
+def _request(server: Endpoint, method: str, path: str) -> tuple[dict[str, str], bytes]:
+    """Send a request, and return headers and body of the answer."""
+    request = urllib.request.Request(
+        f"http://{server.host}:{server.ports['http']}{path}", method=method, headers={"Accept": _ACCEPT}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - an HTTP address
+            return dict(answer.headers), cast("bytes", answer.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        kind = _MissingError if error.code == 404 else CommandError
+        raise kind(f"{server.name}: the registry answers {error.code} for {method} {path}") from None

@@ -1,0 +1,291 @@
+"""The base image, on which an image is built, and what its layers contain."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import re
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, cast
+
+from infra_runtime.binaries.lockfile import sha256
+from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.images import documents
+from infra_runtime.images.archives import read_archive
+from infra_runtime.images.documents import Descriptor, Platform
+from infra_runtime.images.layout import Layout
+from infra_runtime.images.project import source_date_epoch
+from infra_runtime.images.reference import parse_reference
+from infra_runtime.images.root_archive import is_root_archive, read_root_archive
+from infra_runtime.value import frozen
+
+_PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<version>3\.\d+)")
+#: files in the layers that are read: the packages of Debian and Alpine, and the name of the distribution
+_STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
+_FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
+#: bytes of the largest of these files
+_LIMIT = 64 << 20
+#: the layers that are read without a program for another compression
+_GZIP = frozenset({documents.LAYER_GZIP, documents.DOCKER_LAYER})
+
+
+@frozen
+class Source:
+    """An image in a layout that a user has selected: a manifest, or an index for several platforms."""
+
+    layout: Layout
+    image: Descriptor
+    #: the path or the reference as the user wrote it
+    name: str
+    is_local: bool
+
+
+@frozen
+class BaseImage:
+    """The image for one platform on which an image is built."""
+
+    layout: Layout
+    manifest: Descriptor
+    config: Mapping[str, Any]
+    layers: tuple[Descriptor, ...]
+    platform: Platform
+    #: the name of the image for messages
+    name: str
+
+    @property
+    def diff_ids(self) -> list[str]:
+        """The digests of the uncompressed layers."""
+        return list(self.config.get("rootfs", {}).get("diff_ids", []))
+
+
+@frozen
+class Contents:
+    """What the layers of an image contain: the Python interpreters, and files with the names of packages."""
+
+    #: version such as `3.13` → absolute path
+    pythons: Mapping[str, str]
+    #: the text of `var/lib/dpkg/status`; empty if it is missing
+    dpkg_status: str = ""
+    os_release: str = ""
+
+    def python(self, version: str, name: str) -> tuple[str, str]:
+        """Return version and path of an interpreter: that of a version, or without a version the newest.
+
+        Raises `ImageError` if the image does not contain it; `name` is the name of the image.
+        """
+        newest = sorted(self.pythons, key=lambda text: int(text.partition(".")[2]), reverse=True)
+        for each in newest:
+            if version in {"", each}:
+                return each, self.pythons[each]
+        wanted = f"Python {version}" if version else "no Python"
+        found = f"; it contains: {', '.join(newest)}" if newest else ""
+        problem = (
+            f"the base image does not contain {wanted}{found}"
+            if version
+            else "the base image contains no Python"
+        )
+        raise ImageError(name, problem, "Use a base image with Python, such as python:3.13-slim.")
+
+
+def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False) -> Source:
+    """Return the base image that a user has selected.
+
+    `text` is `PATH`, `PATH:TAG` or `PATH@DIGEST` of an OCI layout or an archive, a tar file with a root file
+    system, or a reference with a digest to an image in a registry. Images of registries are stored in the
+    layout `cache`, and archives are unpacked into the folder `temporary`.
+
+    Raises `ImageError` if the image does not exist, or if the reference has no digest; the hint contains the
+    digest.
+    """
+    path, reference = _split(text)
+    if path.is_dir() or path.is_file():
+        layout = Layout.open(path) if path.is_dir() else _from_file(path, cache, temporary)
+        return Source(layout=layout, image=layout.find(reference), name=text, is_local=True)
+    if "/" not in text.strip("/") and "@" not in text and not text.endswith(".tar"):
+        text = f"docker.io/library/{text}"
+    parsed = parse_reference(text)
+    from infra_runtime.images.registry import (
+        Registry,
+    )  # imported here because a local base needs no HTTP client
+
+    layout = Layout.create(cache)
+    with Registry(parsed, insecure=insecure) as registry:
+        if not parsed.digest:
+            digest = registry.resolve(parsed.tag or "latest").digest
+            raise ImageError(
+                text,
+                "the base image has no digest, so the same command could build another image later",
+                f"The present digest: --base {parsed}@{digest}",
+            )
+        known = [image for image in layout.images() if image.digest == parsed.digest]
+        image = known[0] if known else registry.pull(parsed.digest, layout)
+    if not known:
+        layout.save([*layout.images(), image])
+    return Source(layout=layout, image=image, name=str(parsed), is_local=False)
+
+
+def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
+    """Return the layout of an archive.
+
+    The image of a root file system is stored, as its compression is slow.
+    """
+    if not is_root_archive(path):
+        return read_archive(path, temporary)
+    time = source_date_epoch()
+    stored = cache.with_name(f"{cache.name}-of-roots") / f"{sha256(path)[:32]}-{time}"
+    if not stored.is_dir():
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=stored.parent) as folder:
+            layout = read_root_archive(path, Path(folder) / "layout", time=time)
+            with contextlib.suppress(FileExistsError):  # of another process
+                layout.folder.rename(stored)
+    return Layout.open(stored)
+
+
+def _split(source: str) -> tuple[Path, str]:
+    """Return the path, and the tag or digest, of a source in the form of `open_base`."""
+    text = source.removeprefix("oci:").removeprefix("docker-archive:").removeprefix("oci-archive:")
+    if Path(text).exists():
+        return Path(text), ""
+    path, separator, digest = text.partition("@")
+    if separator:
+        return Path(path), digest
+    path, _, tag = text.rpartition(":")
+    return Path(path or text), tag if path else ""
+
+
+def select(layout: Layout, image: Descriptor, platform: Platform | None, name: str) -> BaseImage:
+    """Return the image for a platform; `image` is a manifest or an index. None selects the only platform.
+
+    Raises `ImageError` if the image does not exist for the platform, or its documents are not valid.
+    """
+    where = f"{name} ({layout.folder})"
+    if image.media_type in documents.INDEXES:
+        inner = documents.descriptors(layout.document(image), "manifests", where)
+        offers = [each for each in inner if each.platform and each.platform.os != "unknown"]
+        matching = [each for each in offers if platform is None or str(each.platform) == str(platform)]
+        if not matching or (platform is None and len(matching) > 1):
+            names = ", ".join(str(each.platform) for each in offers) or "none"
+            raise ImageError(
+                name, f"the image does not exist for {platform or 'one platform'}; it has: {names}"
+            )
+        return select(layout, matching[0], platform, name)
+    if image.media_type not in documents.MANIFESTS:
+        raise ImageError(
+            where, f"{image.digest} has the media type {image.media_type}, which is not an image"
+        )
+    document = layout.document(image)
+    config = layout.document(Descriptor.from_json(document.get("config"), where))
+    own = Platform(os=str(config.get("os", "linux")), architecture=str(config.get("architecture", "")))
+    if platform is not None and str(own) != str(platform):
+        raise ImageError(name, f"the image does not exist for {platform}; it has: {own}")
+    base = BaseImage(
+        layout=layout,
+        manifest=image,
+        config=config,
+        layers=tuple(documents.descriptors(document, "layers", where)),
+        platform=own,
+        name=name,
+    )
+    if len(base.diff_ids) != len(base.layers):
+        raise ImageError(where, "the configuration and the manifest have different numbers of layers")
+    return base
+
+
+def contents(base: BaseImage) -> Contents:
+    """Read the interpreters and the packages in the layers of an image.
+
+    Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration.
+    """
+    names: dict[str, bool] = {}
+    texts: dict[str, str] = {}
+    for layer, diff_id in zip(base.layers, base.diff_ids, strict=True):
+        with plain_layer(base.layout, layer) as plain, damage_reported(base.name, layer):
+            file = _HashingReader(plain)
+            _read_names(cast("IO[bytes]", file), names, texts)
+            while file.read(1 << 18):  # the digest of the blob is checked at its end
+                pass
+            if file.digest != diff_id:
+                problem = f"the layer {layer.digest} unpacks to {file.digest} instead of {diff_id}"
+                raise IntegrityError(base.name, problem)
+    pythons = {match["version"]: f"/{name}" for name in names if (match := _PYTHON.fullmatch(name))}
+    release = texts.get("etc/os-release") or texts.get("usr/lib/os-release", "")
+    return Contents(pythons=pythons, dpkg_status=texts.get(_STATUS, ""), os_release=release)
+
+
+def _read_names(file: IO[bytes], names: dict[str, bool], texts: dict[str, str]) -> None:
+    """Add the interpreters and the texts in one layer; a whiteout removes those of the layers below."""
+    with tarfile.open(fileobj=file, mode="r|") as archive:
+        for member in archive:
+            name = member.name.removeprefix("./").lstrip("/")
+            folder, _, last = name.rpartition("/")
+            if last.startswith(".wh."):
+                names.pop(f"{folder}/{last.removeprefix('.wh.')}".lstrip("/"), None)
+            elif _PYTHON.fullmatch(name):
+                names[name] = True
+            elif name in _FILES and member.isreg() and member.size < _LIMIT:
+                content = archive.extractfile(member)
+                texts[name] = content.read().decode("utf-8", "replace") if content else ""
+
+
+class _HashingReader:
+    """A file with the digest of the bytes that are read from it."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner, self._hash = inner, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read bytes."""
+        data = self._inner.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """The digest of all bytes that are read so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+class _Blocks(io.RawIOBase):
+    """A file that reads the checked bytes of a blob."""
+
+    def __init__(self, layout: Layout, descriptor: Descriptor) -> None:
+        self._blocks, self._rest = layout.blocks(descriptor), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or next(self._blocks, b"")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def plain_layer(layout: Layout, layer: Descriptor) -> IO[bytes]:
+    """Return a file with the uncompressed bytes of a layer. The digest is checked when all bytes are read."""
+    raw = cast("IO[bytes]", io.BufferedReader(_Blocks(layout, layer), 1 << 18))
+    if layer.media_type in _GZIP:
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+    if layer.media_type.endswith(".tar"):
+        return raw
+    raise ImageError(
+        str(layout.folder),
+        f"the layer {layer.digest} has the media type {layer.media_type}, which is not supported",
+        "Compress the layers with gzip: `skopeo copy --dest-compress-format gzip`.",
+    )
+
+
+@contextlib.contextmanager
+def damage_reported(name: str, layer: Descriptor) -> Iterator[None]:
+    """Convert the errors that a damaged layer causes to `IntegrityError`; `name` is the name of the image."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise IntegrityError(name, f"the layer {layer.digest} is damaged: {error}") from error

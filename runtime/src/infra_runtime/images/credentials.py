@@ -1,0 +1,120 @@
+"""The credentials for a registry, from the configuration of Docker and podman and from credential helpers.
+
+Sources: Docker CLI documentation, "Configuration files" and "Credential stores";
+docker/docker-credential-helpers, the protocol of helpers; containers-auth.json(5).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.errors import ImageError
+from infra_runtime.value import frozen
+
+#: the key of Docker Hub in config.json
+_DOCKER_HUB = "https://index.docker.io/v1/"
+#: a helper is `docker-credential-NAME` on PATH; another name could be a path
+_HELPER = re.compile(r"[A-Za-z0-9._-]+")
+#: the user with which a helper marks an identity token
+_TOKEN = "<token>"  # noqa: S105 - not a password
+#: seconds for a helper, which may ask the user to unlock a key ring
+_TIMEOUT = 60
+
+
+@frozen
+class Credentials:
+    """A user with a password, or an identity token, for a registry."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+def find_credentials(registry: str) -> Credentials | None:
+    """Return the credentials for a registry such as `127.0.0.1:5000`; None if there are none.
+
+    Raises `ImageError` if a configuration file is not valid or a credential helper fails.
+    """
+    keys = (
+        (_DOCKER_HUB,) if registry == "docker.io" else (registry, f"https://{registry}", f"http://{registry}")
+    )
+    for path in _files():
+        document = _read(path)
+        helpers, store = document.get("credHelpers") or {}, document.get("credsStore") or ""
+        for key in keys:
+            if (helper := helpers.get(key) or store) and (credentials := _ask(str(helper), key, path)):
+                return credentials
+            if entry := (document.get("auths") or {}).get(key):
+                return _decoded(entry, path)
+    return None
+
+
+def _files() -> Iterator[Path]:
+    """Yield the existing configuration files, in the order in which they are searched."""
+    home = Path(os.environ.get("HOME") or "/")
+    docker = Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+    places = [os.environ.get("REGISTRY_AUTH_FILE"), docker]
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        places.append(Path(runtime) / "containers" / "auth.json")
+    yield from (Path(place) for place in places if place and Path(place).is_file())
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImageError(str(path), f"the file with credentials cannot be read: {error}") from None
+    if not isinstance(document, dict):
+        raise ImageError(str(path), "the file with credentials is not a JSON object")
+    return document
+
+
+def _decoded(entry: Mapping[str, Any], path: Path) -> Credentials | None:
+    if token := entry.get("identitytoken"):
+        return Credentials(token=str(token))
+    try:
+        user, _, password = (
+            base64.b64decode(str(entry.get("auth", "")), validate=True).decode().partition(":")
+        )
+    except ValueError:
+        raise ImageError(
+            str(path), "a value of `auth` is not valid base64; run `docker login` again"
+        ) from None
+    return Credentials(user=user, password=password) if user else None
+
+
+def _ask(helper: str, key: str, path: Path) -> Credentials | None:
+    """Run a credential helper, which gets the registry on standard input; None if it has no credentials."""
+    if not _HELPER.fullmatch(helper):
+        raise ImageError(str(path), f"{helper!r} is not the name of a credential helper")
+    program = f"docker-credential-{helper}"
+    try:
+        done = subprocess.run(
+            [program, "get"], input=key, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except FileNotFoundError:
+        hint = f"Install the credential helper, or remove it from {path}."
+        raise ImageError(program, "the credential helper is not on PATH", hint) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageError(program, f"the credential helper failed: {error}") from None
+    if done.returncode:
+        # Source: docker-credential-helpers, `credentials/error.go`.
+        if "credentials not found" in done.stdout:
+            return None
+        raise ImageError(
+            program, f"the credential helper failed: {(done.stdout + done.stderr).strip()[:200]}"
+        )
+    try:
+        answer = json.loads(done.stdout)
+        user, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError):
+        raise ImageError(program, "the answer of the credential helper is not valid") from None
+    return Credentials(token=secret) if user == _TOKEN else Credentials(user=user, password=secret)

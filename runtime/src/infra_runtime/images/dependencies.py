@@ -1,0 +1,202 @@
+"""Install the locked packages of a project into a folder, from wheels only, for the platform of an image.
+
+uv installs the packages, or pip if uv is missing. The two write different files, so the digest of the layer
+depends on the program; it does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra_runtime.binaries import Binary, locate, platforms
+from infra_runtime.errors import BinaryMissingError, ImageError
+from infra_runtime.images.documents import Platform
+from infra_runtime.images.locked import Locked
+from infra_runtime.value import frozen
+
+#: architecture in images → processor in the platform tags of wheels
+_PROCESSORS = {"amd64": "x86_64", "arm64": "aarch64"}
+#: The newest C library that a wheel may need: 2.28 is that of Debian 10 and RHEL 8. With `manylinux2014` many
+#: wheels for arm64 are missing.
+_GLIBC = 28
+#: seconds for the installation of all packages
+_TIMEOUT = 1800
+#: files that the two programs write for themselves
+_OWN_FILES = (".lock", "__pycache__")
+_PYTHON = re.compile(r"python[\d.]*")
+
+
+@frozen
+class Installer:
+    """The program that installs packages: uv, or pip of this Python."""
+
+    #: the path of uv; None if pip is used
+    uv: Path | None
+
+    @property
+    def name(self) -> str:
+        """The name of the program."""
+        return "uv" if self.uv else "pip"
+
+    def command(self, file: Path, target: Path, platform: Platform, python: str, *, test: bool) -> list[str]:
+        """Return the command that installs the requirements in a file; with `test`, a dry run."""
+        common = ["--require-hashes", "--no-deps", "--target", str(target), "--python-version", python]
+        common += ["--only-binary", ":all:", *(["--dry-run"] if test else []), "-r", str(file)]
+        processor = _PROCESSORS[platform.architecture]
+        if self.uv:
+            name = f"{processor}-manylinux_2_{_GLIBC}"
+            words = ["--python", sys.executable, "--link-mode", "copy", "--no-compile-bytecode", "--quiet"]
+            return [str(self.uv), "pip", "install", *words, "--python-platform", name, *common]
+        tags = platforms.WHEEL_TAGS[f"linux-{processor}"]
+        words = [word for tag in tags if _admitted(tag) for word in ("--platform", tag)]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--no-compile",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
+        return [*pip, *words, "--implementation", "cp", *common]
+
+
+def _admitted(tag: str) -> bool:
+    """Return whether the C library of a platform tag such as `manylinux_2_31_x86_64` is old enough."""
+    numbers = re.match(r"manylinux_2_(\d+)_", tag)
+    return not numbers or int(numbers[1]) <= _GLIBC
+
+
+def installer() -> Installer:
+    """Return the program that installs packages on this machine."""
+    try:
+        return Installer(uv=locate(Binary(name="uv")))
+    except BinaryMissingError:
+        return Installer(uv=None)
+
+
+def install(
+    packages: Sequence[Locked], target: Path, *, platform: Platform, python: str, program: Installer
+) -> None:
+    """Install packages into the folder `target`, for a platform and a version of Python such as `3.13`.
+
+    Raises `ImageError` if a package cannot be installed; the error names the first package without a wheel.
+    """
+    if platform.os != "linux" or platform.architecture not in _PROCESSORS:
+        known = ", ".join(f"linux/{name}" for name in _PROCESSORS)
+        raise ImageError(str(platform), f"packages cannot be installed for this platform; known are: {known}")
+    target.mkdir(parents=True)
+    if not packages:
+        return
+    file = target.with_suffix(".requirements.txt")
+    problem = _run(program, packages, file, target, platform, python, test=False)
+    if problem:
+        first = _first_missing(program, packages, file, target, platform, python)
+        where = f"{first.name} {first.version}" if first else program.name
+        what = (
+            f"no wheel for {platform} and Python {python}, or another hash than in the lock"
+            if first
+            else "failed"
+        )
+        raise ImageError(where, what, f"The output of {program.name}: {problem}")
+    for name in _OWN_FILES:
+        for path in target.rglob(name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _first_missing(
+    program: Installer, packages: Sequence[Locked], file: Path, target: Path, platform: Platform, python: str
+) -> Locked | None:
+    """Return the first package that cannot be installed alone, by one test for each package."""
+    return next(
+        (
+            package
+            for package in packages
+            if _run(program, [package], file, target, platform, python, test=True)
+        ),
+        None,
+    )
+
+
+def _run(
+    program: Installer,
+    packages: Sequence[Locked],
+    file: Path,
+    target: Path,
+    platform: Platform,
+    python: str,
+    *,
+    test: bool,
+) -> str:
+    """Run the program, and return the last lines of its errors; empty if it succeeds."""
+    file.write_text("".join(package.requirement() for package in packages), encoding="utf-8")
+    command = program.command(file, target, platform, python, test=test)
+    try:
+        done = subprocess.run(
+            command,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{program.name} was stopped after {_TIMEOUT} s"
+    finally:
+        file.unlink(missing_ok=True)
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return " ".join(lines[-4:]) or f"exit code {done.returncode}" if done.returncode else ""
+
+
+def relocate_scripts(folder: Path, interpreter: str) -> None:
+    """Write the interpreter of the image into each console script, and the new hash into RECORD.
+
+    uv and pip write the interpreter of the machine on which they run.
+    """
+    changed: dict[str, str] = {}
+    for script in sorted((folder / "bin").glob("*")) if (folder / "bin").is_dir() else ():
+        data = script.read_bytes()
+        if (body := _body(data)) is not None:
+            data = f"#!{interpreter}\n".encode() + body
+            script.write_bytes(data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            changed[f"bin/{script.name}"] = f"sha256={digest},{len(data)}"
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        lines = record.read_text(encoding="utf-8").splitlines()
+        new = [*_record(lines, changed)]
+        if new != lines:
+            record.write_text("".join(f"{line}\n" for line in new), encoding="utf-8")
+
+
+def _record(lines: Sequence[str], changed: dict[str, str]) -> Iterator[str]:
+    for line in lines:
+        path = line.partition(",")[0]
+        name = re.sub(r"^(\.\./)*", "", path)
+        yield f"{path},{changed[name]}" if name in changed else line
+
+
+def _body(data: bytes) -> bytes | None:
+    """Return a script for Python without the lines that name its interpreter; None for another file.
+
+    For a long path, the first three lines are `#!/bin/sh`, `'''exec' PATH "$0" "$@"` and `' '''`.
+    """
+    first, _, rest = data.partition(b"\n")
+    if first.startswith(b"#!/bin/sh") and rest.startswith(b"'''exec' "):
+        return rest.split(b"\n", 2)[2]
+    words = first.removeprefix(b"#!").split()
+    if (
+        first.startswith(b"#!")
+        and words
+        and _PYTHON.fullmatch(words[-1].decode("utf-8", "replace").rpartition("/")[2])
+    ):
+        return rest
+    return None

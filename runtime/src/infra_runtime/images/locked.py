@@ -1,0 +1,130 @@
+"""The locked packages of a project: `uv.lock`, `pylock.toml`, or requirements with hashes, as one list.
+
+Sources: pip documentation, "Requirements File Format"; PEP 751 for `pylock.toml`.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.errors import ImageError
+from infra_runtime.value import frozen
+
+#: the names of lock files, in the order in which they are searched
+LOCK_FILES = ("uv.lock", "pylock.toml", "requirements.lock", "requirements.txt")
+_REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*==\s*(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.*))?"
+)
+_HASH = re.compile(r"\s--hash[= ](?P<hash>sha256:[0-9a-f]{64})")
+#: seconds for `uv export`, which does not use the network
+_TIMEOUT = 120
+
+
+@frozen
+class Locked:
+    """A package with its version and the hashes of its files."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+    #: the condition under which the package is installed, such as `sys_platform == "win32"`; empty: always
+    marker: str = ""
+
+    def requirement(self) -> str:
+        """Return the package as lines of a requirements file."""
+        marker = f" ; {self.marker}" if self.marker else ""
+        hashes = "".join(f" \\\n    --hash={each}" for each in self.hashes)
+        return f"{self.name}=={self.version}{marker}{hashes}\n"
+
+
+def find_lock(root: Path) -> Path | None:
+    """Return the lock file of a project: the first of `LOCK_FILES` that exists."""
+    return next((root / name for name in LOCK_FILES if (root / name).is_file()), None)
+
+
+def locked_packages(path: Path, *, uv: Path | None) -> list[Locked]:
+    """Return the packages of a lock file, sorted by name. `uv` is the program with this name, for `uv.lock`.
+
+    Raises `ImageError` if the file is not a lock with hashes: the error names the first package without one.
+    """
+    if path.name == "uv.lock":
+        packages = requirements(_exported(path, uv), path)
+    elif path.name.startswith("pylock."):
+        packages = list(_pylock(path))
+    else:
+        packages = requirements(path.read_text(encoding="utf-8"), path)
+    return sorted(packages, key=lambda package: (package.name.lower(), package.version))
+
+
+def requirements(text: str, path: Path) -> list[Locked]:
+    """Return the packages in the text of a requirements file with hashes."""
+    packages = []
+    for line in _lines(text):
+        if line.startswith("-"):  # an option, such as --index-url
+            continue
+        match = _REQUIREMENT.fullmatch(re.sub(r"\s--hash[= ]\S+", "", line).strip())
+        hashes = tuple(found["hash"] for found in _HASH.finditer(line))
+        if not match or not hashes:
+            name = re.split(r"[\s=<>~!;\[@]", line, maxsplit=1)[0]
+            problem = "has no SHA-256" if match else "is not pinned to a version with `==`"
+            raise ImageError(
+                str(path),
+                f"the package {name} {problem}",
+                "Write the file with `uv pip compile --generate-hashes`, or use uv.lock or pylock.toml.",
+            )
+        marker = (match["marker"] or "").strip()
+        packages.append(Locked(name=match["name"], version=match["version"], hashes=hashes, marker=marker))
+    return packages
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a requirements file without comments; continued lines are joined."""
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        if content := re.sub(r"(^|\s)#.*", "", line).strip():
+            yield content
+
+
+def _exported(path: Path, uv: Path | None) -> str:
+    if uv is None:
+        hint = "Install it with `python -m pip install uv`, or write pylock.toml with `uv export`."
+        raise ImageError(str(path), "uv is needed to read uv.lock, and was not found", hint)
+    command = [
+        *(str(uv), "export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-workspace", "--quiet"),
+        *("--no-annotate", "--no-header", "--format", "requirements-txt", "--project", str(path.parent)),
+    ]
+    return _output(command, str(path))
+
+
+def _output(command: Sequence[str], where: str) -> str:
+    done = subprocess.run(
+        list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-3:]
+        raise ImageError(where, f"`{' '.join(command[:2])}` failed: {' '.join(last)}")
+    return done.stdout
+
+
+def _pylock(path: Path) -> Iterator[Locked]:
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ImageError(str(path), f"the file is not valid TOML: {error}") from None
+    for package in document.get("packages", []):
+        name, version = package.get("name", "?"), package.get("version", "")
+        if "directory" in package or "vcs" in package:
+            if package.get("directory", {}).get("editable"):  # the project itself
+                continue
+            raise ImageError(str(path), f"the package {name} is a folder or a repository, which has no wheel")
+        wheels: list[Mapping[str, Any]] = package.get("wheels", [])
+        hashes = tuple(
+            f"sha256:{wheel['hashes']['sha256']}" for wheel in wheels if "sha256" in wheel.get("hashes", {})
+        )
+        if not hashes or not version:
+            raise ImageError(str(path), f"the package {name} has no wheel with a SHA-256")
+        yield Locked(name=name, version=version, hashes=hashes, marker=package.get("marker", ""))

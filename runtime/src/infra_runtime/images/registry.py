@@ -1,0 +1,365 @@
+"""A client of OCI registries: pull and push images with all their blobs, and list referrers.
+
+The bytes of a manifest are never changed, so its digest stays the same. Every blob is checked before it gets
+its name.
+
+Sources: OCI, "Distribution Specification" 1.1; Docker, "Token Authentication Specification".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Self
+from urllib.parse import urljoin
+
+from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.images import documents
+from infra_runtime.images.credentials import Credentials, find_credentials
+from infra_runtime.images.documents import Descriptor
+from infra_runtime.images.layout import Layout
+from infra_runtime.images.reference import Reference
+
+try:
+    import httpx
+except ImportError as error:
+    raise ImageError(
+        "httpx", "the library is missing", "Install it with `python -m pip install 'pytest-infra[images]'`."
+    ) from error
+
+_ACCEPT = ", ".join(sorted(documents.MANIFESTS | documents.INDEXES))
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+#: seconds without an answer, or without new bytes, after which a request has failed
+_TIMEOUT = 60.0
+#: status → what it means in a registry
+_REASONS = {
+    400: "the registry does not accept the request",
+    401: "the registry requires other credentials",
+    403: "the credentials do not allow this",
+    404: "the registry does not have it",
+    429: "the registry limits the number of requests",
+}
+_LOGIN = "Log in with `docker login {registry}` or `podman login {registry}`, which write the credentials."
+
+
+class Registry:
+    """A connection to one repository of a registry."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        *,
+        insecure: bool = False,
+        credentials: Callable[[str], Credentials | None] = find_credentials,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Open a connection. A registry on this machine is used without TLS, and `insecure` is for others.
+
+        `transport` replaces the network in tests.
+        """
+        self.reference = reference
+        scheme = "http" if insecure or reference.is_local else "https"
+        self._url = f"{scheme}://{reference.server}/v2/{reference.repository}/"
+        self._find = credentials
+        self._credentials: Credentials | None = None
+        self._known = False
+        self._authorization = ""
+        self._http = httpx.Client(
+            timeout=_TIMEOUT,
+            follow_redirects=True,  # httpx sends no credentials to another host
+            headers={"User-Agent": "pytest-infra"},
+            transport=transport,
+            trust_env=not reference.is_local,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def resolve(self, reference: str) -> Descriptor:
+        """Return the descriptor of the manifest with a tag or digest."""
+        data, media_type = self._manifest(reference)
+        return Descriptor(media_type=media_type, digest=documents.digest_of(data), size=len(data))
+
+    def pull(self, reference: str, layout: Layout) -> Descriptor:
+        """Copy an image with all its blobs to a layout, and return its descriptor. The index is not changed.
+
+        `reference` is a tag or a digest. Blobs that the layout contains are not requested again.
+
+        Raises:
+            ImageError: the registry does not answer, or answers with an error.
+            IntegrityError: a manifest or a blob has other bytes than its digest says.
+        """
+        data, media_type = self._manifest(reference)
+        return self._pull(data, media_type, layout)
+
+    def _pull(self, data: bytes, media_type: str, layout: Layout) -> Descriptor:
+        where = str(self.reference)
+        document = documents.parse(data, where)
+        if media_type in documents.INDEXES:
+            for inner in documents.descriptors(document, "manifests", where):
+                self._pull(*self._manifest(inner.digest), layout)
+        elif media_type in documents.MANIFESTS:
+            config = Descriptor.from_json(document.get("config"), where)
+            for blob in (config, *documents.descriptors(document, "layers", where)):
+                self._pull_blob(blob, layout)
+        else:
+            raise ImageError(where, f"the media type {media_type} is not that of an image")
+        return layout.add(data, media_type)
+
+    def _manifest(self, reference: str) -> tuple[bytes, str]:
+        """Return the bytes and the media type of a manifest, which are checked if `reference` is a digest."""
+        answer = self._send("GET", f"manifests/{reference}", headers={"Accept": _ACCEPT})
+        if len(answer.content) > documents.LIMIT:
+            raise ImageError(str(self.reference), f"the manifest has more than {documents.LIMIT} bytes")
+        if reference.startswith("sha256:") and (actual := documents.digest_of(answer.content)) != reference:
+            raise IntegrityError(
+                str(self.reference), f"the manifest has the digest {actual} instead of {reference}", _DAMAGED
+            )
+        named = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        return answer.content, named if named in documents.MANIFESTS | documents.INDEXES else _media_type(
+            answer
+        )
+
+    def _pull_blob(self, blob: Descriptor, layout: Layout) -> None:
+        if layout.has(blob):
+            return
+        where = str(self.reference)
+        # The blob gets its name only if its digest is right: the name is made from the bytes.
+        with layout.writer() as file:
+            with self._stream(f"blobs/{blob.digest}") as answer:
+                for block in answer.iter_bytes():
+                    file.write(block)
+                    if file.size > blob.size:
+                        break
+            if file.size != blob.size:
+                raise IntegrityError(
+                    where, f"{blob.digest} has {file.size} bytes or more instead of {blob.size}", _DAMAGED
+                )
+            if file.digest != blob.digest:
+                raise IntegrityError(
+                    where, f"the bytes of {blob.digest} have the digest {file.digest}", _DAMAGED
+                )
+
+    def push(self, layout: Layout, image: Descriptor, tags: list[str]) -> None:
+        """Copy an image with all its blobs to the repository, and give it tags.
+
+        Blobs that the registry has are not sent again. The bytes of each blob are checked while they are
+        read.
+        """
+        for blob in layout.closure(image):
+            if blob.media_type in documents.MANIFESTS | documents.INDEXES:
+                self._put_manifest(layout.read(blob), blob.media_type, blob.digest)
+            else:
+                self._push_blob(blob.digest, blob.size, partial(layout.blocks, blob))
+        for tag in tags:
+            self._put_manifest(layout.read(image), image.media_type, tag)
+
+    def _push_blob(self, digest: str, size: int, content: Callable[[], Any]) -> None:
+        """Send a blob if the registry does not have it. `content` is called for each attempt."""
+        if self._send("HEAD", f"blobs/{digest}", missing=True).status_code == 200:
+            return
+        upload = self._send("POST", "blobs/uploads/", headers={"Content-Length": "0"})
+        location = urljoin(str(upload.url), upload.headers.get("Location", ""))
+        url = httpx.URL(location).copy_merge_params({"digest": digest})
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        self._send("PUT", str(url), content=content, headers=headers)
+
+    def _put_manifest(self, data: bytes, media_type: str, reference: str) -> None:
+        self._send(
+            "PUT", f"manifests/{reference}", content=lambda: data, headers={"Content-Type": media_type}
+        )
+
+    def attach(
+        self, subject: Descriptor, artifact_type: str, data: bytes, name: str, *, created: str
+    ) -> Descriptor:
+        """Push an artefact, such as an SBOM, as a referrer of an image, and return its manifest.
+
+        A registry without the referrers API gets the list of referrers under a tag that is made from the
+        digest. Source: "Distribution Specification" 1.1, "Pushing Manifests with Subject".
+        """
+        for content in (b"{}", data):
+            self._push_blob(documents.digest_of(content), len(content), partial(bytes, content))
+        config = Descriptor(media_type=documents.EMPTY, digest=documents.digest_of(b"{}"), size=2)
+        layer = Descriptor(media_type=artifact_type, digest=documents.digest_of(data), size=len(data))
+        annotations = {"org.opencontainers.image.created": created}
+        manifest: dict[str, Any] = {
+            "schemaVersion": 2,
+            "mediaType": documents.MANIFEST,
+            "artifactType": artifact_type,
+            "config": config.to_json(),
+            "layers": [layer.to_json() | {"annotations": {"org.opencontainers.image.title": name}}],
+            "subject": Descriptor(
+                media_type=subject.media_type, digest=subject.digest, size=subject.size
+            ).to_json(),
+            "annotations": annotations,
+        }
+        body = documents.json_bytes(manifest)
+        digest = documents.digest_of(body)
+        self._put_manifest(body, documents.MANIFEST, digest)
+        referrer = Descriptor(
+            media_type=documents.MANIFEST,
+            digest=digest,
+            size=len(body),
+            artifact_type=artifact_type,
+            annotations=annotations,
+        )
+        if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
+            others = [each for each in self.referrers(subject.digest) if each.digest != digest]
+            same = [each for each in others if each.artifact_type != artifact_type]
+            self._put_manifest(
+                documents.index([*same, referrer]), documents.INDEX, subject.digest.replace(":", "-")
+            )
+        return referrer
+
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """Return the descriptors of the artefacts that refer to an image."""
+        for path in (f"referrers/{digest}", f"manifests/{digest.replace(':', '-')}"):
+            answer = self._send("GET", path, headers={"Accept": documents.INDEX}, missing=True)
+            if answer.status_code == 200:
+                where = f"{self.reference.repository}: referrers"
+                return documents.descriptors(documents.parse(answer.content, where), "manifests", where)
+        return []
+
+    def tags(self) -> list[str]:
+        """Return the tags of the repository; an empty list if the registry has no such repository."""
+        answer = self._send("GET", "tags/list", missing=True)
+        if answer.status_code != 200:
+            return []
+        return sorted(documents.parse(answer.content, str(self.reference)).get("tags") or [])
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: Callable[[], Any] | None = None,
+        missing: bool = False,
+    ) -> httpx.Response:
+        """Send a request, with credentials if the registry requires them, and return the answer.
+
+        `path` is relative to the repository, or a URL. With `missing`, an answer 404 is not an error.
+        """
+        answer = self._attempt(method, path, headers, content)
+        if answer.status_code == 401 and self._log_in(answer):
+            answer = self._attempt(method, path, headers, content)
+        if answer.is_success or (missing and answer.status_code in {404, 405}):
+            return answer
+        raise self._refused(method, path, answer)
+
+    def _attempt(
+        self, method: str, path: str, headers: dict[str, str] | None, content: Callable[[], Any] | None
+    ) -> httpx.Response:
+        sent = dict(headers or {}) | self._authorized(path)
+        with self._failures_reported():
+            return self._http.request(
+                method, urljoin(self._url, path), headers=sent, content=content() if content else None
+            )
+
+    @contextmanager
+    def _stream(self, path: str) -> Iterator[httpx.Response]:
+        with self._failures_reported():
+            for attempt in (1, 2):
+                headers = self._authorized(path)
+                with self._http.stream("GET", urljoin(self._url, path), headers=headers) as answer:
+                    if answer.is_success:
+                        yield answer
+                        return
+                    answer.read()
+                    if attempt == 2 or answer.status_code != 401 or not self._log_in(answer):
+                        raise self._refused("GET", path, answer)
+
+    def _authorized(self, path: str) -> dict[str, str]:
+        """Return the header with the credentials, unless a URL leads to another host than the registry."""
+        target, own = httpx.URL(urljoin(self._url, path)), httpx.URL(self._url)
+        same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
+        return {"Authorization": self._authorization} if self._authorization and same else {}
+
+    @contextmanager
+    def _failures_reported(self) -> Iterator[None]:
+        registry = self.reference.registry
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise ImageError(registry, f"the registry did not answer for {_TIMEOUT:.0f} s") from error
+        except httpx.RemoteProtocolError as error:
+            raise ImageError(
+                registry, f"the registry closed the connection before the end: {error}"
+            ) from error
+        except httpx.HTTPError as error:
+            hint = "Check the name of the registry, the network and the proxy."
+            raise ImageError(registry, f"the registry cannot be reached: {error}", hint) from error
+
+    def _refused(self, method: str, path: str, answer: httpx.Response) -> ImageError:
+        reason = _REASONS.get(answer.status_code, "the registry failed" if answer.is_server_error else "")
+        try:
+            errors = answer.json()["errors"]
+            detail = "; ".join(f"{each['code']}: {each.get('message', '')}" for each in errors)
+        except (ValueError, KeyError, TypeError):
+            detail = ""
+        short = path.partition("?")[0].removeprefix(self._url)
+        text = f"{answer.status_code} for {method} {short}: {reason}" + (f" ({detail})" if detail else "")
+        login = _LOGIN.format(registry=self.reference.registry)
+        return ImageError(str(self.reference), text, login if answer.status_code in {401, 403} else "")
+
+    def _log_in(self, answer: httpx.Response) -> bool:
+        """Prepare the credentials that an answer 401 requires; return whether the request can be repeated."""
+        if not self._known:
+            self._credentials, self._known = self._find(self.reference.registry), True
+        scheme, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        before = self._authorization
+        if scheme.lower() == "basic" and self._credentials:
+            pair = httpx.BasicAuth(self._credentials.user, self._credentials.password)
+            self._authorization = next(pair.auth_flow(httpx.Request("GET", self._url))).headers[
+                "Authorization"
+            ]
+        elif scheme.lower() == "bearer":
+            self._authorization = f"Bearer {self._token(dict(_CHALLENGE.findall(rest)))}"
+        return self._authorization != before
+
+    def _token(self, challenge: Mapping[str, str]) -> str:
+        """Request a token from the server that the registry names, for the scope that it names."""
+        realm = challenge.get("realm", "")
+        if httpx.URL(realm).scheme != "https" and not self._url.startswith("http://"):
+            raise ImageError(self.reference.registry, f"the token server {realm!r} does not use HTTPS")
+        parameters: dict[str, str] = {
+            name: value for name, value in challenge.items() if name in {"service", "scope"}
+        }
+        login = self._credentials
+        with self._failures_reported():
+            if login and login.token:
+                form = {
+                    "grant_type": "refresh_token",
+                    "client_id": "pytest-infra",
+                    "refresh_token": login.token,
+                }
+                answer = self._http.post(realm, data=parameters | form)
+            else:
+                auth = (login.user, login.password) if login else None
+                answer = self._http.get(realm, params=parameters, auth=auth)
+        try:
+            document = answer.json() if answer.is_success else {}
+        except ValueError:
+            document = {}
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str):
+            problem = f"the token server {realm} answers {answer.status_code} without a token"
+            raise ImageError(
+                self.reference.registry, problem, _LOGIN.format(registry=self.reference.registry)
+            )
+        return token
+
+
+_DAMAGED = (
+    "Nothing of this blob was used. Pull again; if the registry sends the same bytes, push the image again."
+)
+
+
+def _media_type(answer: httpx.Response) -> str:
+    """Return the media type that a manifest itself names; empty if it names none."""
+    return str(documents.parse(answer.content, str(answer.url)).get("mediaType", ""))

@@ -1,0 +1,140 @@
+"""The roles of an image: the user's services, with references replaced by values in the image.
+
+An image is the same in all environments. It therefore contains no secret and no address of another service:
+the variables with such values are listed by name, and get their values when the image runs.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from infra_runtime.engines.health import health_command
+from infra_runtime.engines.references import inner_port, setting_key
+from infra_runtime.errors import ConfigurationError, UnknownServiceError
+from infra_runtime.plan import Plan
+from infra_runtime.spec import ServiceSpec, references, substitute
+from infra_runtime.value import frozen
+
+#: the folder of the project, the folder of the dependencies, and the folder of kept data in an image
+APP, DEPENDENCIES, DATA = "/app", "/opt/dependencies", "/data"
+_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - of the container's own network
+_TEMPORARY = "/tmp"  # noqa: S108 - of the container
+
+
+@frozen
+class Role:
+    """A service or task in an image."""
+
+    name: str
+    command: tuple[str, ...]
+    #: variables whose values do not depend on the environment
+    env: Mapping[str, str]
+    #: the names of variables that are set when the image runs
+    variables: tuple[str, ...]
+    folder: str
+    ports: tuple[int, ...]
+    #: a command that exits with 0 when the service is ready; empty for a task
+    health: tuple[str, ...] = ()
+    #: seconds in which the service becomes ready
+    start_timeout: float = 30.0
+    stop_signal: str = "SIGTERM"
+    has_data: bool = False
+    task: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the role for the launcher in the image."""
+        return {
+            "command": list(self.command),
+            "env": dict(self.env),
+            "folder": self.folder,
+            "health": list(self.health),
+            "task": self.task,
+        }
+
+
+def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
+    """Return the user's own services in a plan for which images are built, in the order of the plan.
+
+    A service with `image` or `dockerfile` in its table `container` is left out.
+
+    Raises:
+        ConfigurationError: a named service already has an image or a Dockerfile, or is not the user's own.
+    """
+    known = {spec.name: spec for spec in plan.services}
+    for name in names:
+        if name not in known:
+            raise UnknownServiceError(name, sorted(known))
+        if problem := _problem(known[name]):
+            raise ConfigurationError(f"{name} {problem}", where=setting_key(name, "container"), hint=_HINT)
+    return [spec for spec in plan.services if (not names or spec.name in names) and not _problem(spec)]
+
+
+_HINT = "Images are built for services with a `command` and without `image` and `dockerfile`."
+
+
+def _problem(spec: ServiceSpec) -> str:
+    container = spec.container
+    if spec.kind or spec.image or container is None:
+        return "is not your own program"
+    if container.image:
+        return f"already has the image {container.image}"
+    if container.dockerfile:
+        return f"has the Dockerfile {container.dockerfile}"
+    return ""
+
+
+def role_of(spec: ServiceSpec, python: str) -> Role:
+    """Return the role of a service; `python` is the path of the interpreter in the image.
+
+    Raises `ConfigurationError` if the command contains a value that is known only when the image runs.
+    """
+    container = spec.container
+    if container is None:
+        raise ValueError(f"{spec.name} has no container")
+    known = {
+        "host": _ALL_ADDRESSES,
+        "stack.service": spec.name,
+        "data": DATA,
+        "root": APP,
+        "run": _TEMPORARY,
+        "bin.python": python,
+        **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},
+    }
+
+    def fixed(field: str) -> Callable[[str], str]:
+        def lookup(reference: str) -> str:
+            scope, _, name = reference.partition(".")
+            if value := known.get(reference) or (name if scope == "bin" else ""):
+                return value
+            raise ConfigurationError(
+                f"{spec.name}: `{field}` contains ${{{reference}}}, whose value an image does not know",
+                where=setting_key(spec.name, field),
+                hint="Put the value into a variable of `env`, which is set when the image runs.",
+            )
+
+        return lookup
+
+    def words(texts: tuple[str, ...], field: str) -> tuple[str, ...]:
+        return tuple(substitute(text, fixed(field)) for text in texts)
+
+    env = {**spec.env, **container.env}
+    constant = {name: text for name, text in env.items() if known.keys() >= {*references(text)}}
+    check = health_command(spec)
+    health = words(check.words, check.field) if check else ()
+    if health[:1] == ("python",):
+        health = (python, *health[1:])
+    return Role(
+        name=spec.name,
+        command=words(container.command or spec.command, "command"),
+        env={name: substitute(text, fixed("env")) for name, text in sorted(constant.items())},
+        variables=tuple(sorted(env.keys() - constant.keys())),
+        folder=substitute(spec.cwd or "${root}", fixed("cwd")),
+        ports=tuple(sorted({inner_port(spec, name) for name in spec.ports})),
+        health=health,
+        start_timeout=spec.start_timeout,
+        stop_signal=signal.Signals(spec.stop[0].signal).name if spec.stop else "SIGTERM",
+        has_data=bool(container.data),
+        task=spec.task,
+    )

@@ -1,0 +1,81 @@
+"""Unpack the layers of an image into a folder, the root file system of a container.
+
+No file is written outside of the folder, and devices are left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+from typing import IO
+
+from infra_runtime.errors import IntegrityError
+from infra_runtime.images.base_image import BaseImage, damage_reported, plain_layer
+
+#: Source: OCI, "Image Format Specification" 1.1, "Whiteouts"
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+
+
+def unpack_image(image: BaseImage, folder: Path) -> None:
+    """Unpack all layers of an image into an empty folder.
+
+    Raises `IntegrityError` if a layer is damaged, or contains a path that leaves the folder.
+    """
+    folder.mkdir(parents=True)
+    for layer in image.layers:
+        with plain_layer(image.layout, layer) as file, damage_reported(image.name, layer):
+            _unpack(file, folder, image.name)
+            while file.read(1 << 18):  # the digest is checked at the end
+                pass
+
+
+def _unpack(file: IO[bytes], folder: Path, name: str) -> None:
+    with tarfile.open(fileobj=file, mode="r|") as archive:
+        for member in archive:
+            parent, _, last = member.name.rstrip("/").rpartition("/")
+            if last == _OPAQUE:
+                _clear(folder, parent, name)
+            elif last.startswith(_WHITEOUT):
+                _remove(folder, parent, last.removeprefix(_WHITEOUT), name)
+            elif not member.isdev():
+                try:
+                    checked = tarfile.tar_filter(member, str(folder))
+                except tarfile.FilterError as error:
+                    raise IntegrityError(name, f"a layer is unsafe to unpack: {error}", _HINT) from None
+                _replace(folder / member.name.lstrip("/"), member)
+                archive.extract(checked, folder, filter="fully_trusted")
+
+
+_HINT = "The image was not started. Use an image from another source."
+
+
+def _replace(path: Path, member: tarfile.TarInfo) -> None:
+    """Remove what a lower layer has at the path of an entry, unless both are folders."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir() and not member.isdir():
+        shutil.rmtree(path)
+
+
+def _inside(folder: Path, parent: str, name: str) -> Path:
+    path = folder / parent.lstrip("/")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise IntegrityError(name, f"a layer removes files outside of the image: {parent}", _HINT)
+    return path
+
+
+def _clear(folder: Path, parent: str, name: str) -> None:
+    path = _inside(folder, parent, name)
+    for entry in path.iterdir() if path.is_dir() else ():
+        _remove(folder, parent, entry.name, name)
+
+
+def _remove(folder: Path, parent: str, entry: str, name: str) -> None:
+    path = _inside(folder, parent, name) / entry
+    if entry in {"", ".", ".."}:
+        raise IntegrityError(name, f"a layer removes files outside of the image: {parent}/{entry}", _HINT)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

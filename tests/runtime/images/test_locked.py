@@ -1,0 +1,87 @@
+"""Lock files: packages with hashes, from requirements and pylock.toml; uv.lock is read by uv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra_runtime.errors import ImageError
+from infra_runtime.images.locked import Locked, find_lock, locked_packages, requirements
+
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+REQUIREMENTS = f"""\
+# written by uv
+--index-url https://example.com/simple
+idna==3.10 \\
+    --hash={ONE} \\
+    --hash={TWO}
+    # via httpx
+colorama[extra]==0.4 ; sys_platform == 'win32' --hash={ONE}
+"""
+
+
+def test_the_packages_of_a_requirements_file(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(REQUIREMENTS)
+
+    assert locked_packages(path, uv=None) == [
+        Locked(name="colorama", version="0.4", hashes=(ONE,), marker="sys_platform == 'win32'"),
+        Locked(name="idna", version="3.10", hashes=(ONE, TWO)),
+    ]
+    text = "".join(package.requirement() for package in locked_packages(path, uv=None))
+    assert requirements(text, path) == locked_packages(path, uv=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"idna==3.10 --hash={ONE}\nanyio==4.0\n", "the package anyio has no SHA-256"),
+        ("anyio>=4.0\n", "the package anyio is not pinned"),
+        ("shop @ file:///shop\n", "the package shop is not pinned"),
+    ],
+)
+def test_the_first_package_without_version_or_hash_is_named(text: str, problem: str) -> None:
+    with pytest.raises(ImageError, match=problem) as error:
+        requirements(text, Path("requirements.txt"))
+    assert "--generate-hashes" in error.value.hint
+
+
+PYLOCK = f"""\
+lock-version = "1.0"
+[[packages]]
+name = "idna"
+version = "3.10"
+marker = "python_version > '3'"
+wheels = [{{ url = "https://example.com/idna.whl", hashes = {{ sha256 = "{"1" * 64}" }} }}]
+[[packages]]
+name = "shop"
+directory = {{ path = ".", editable = true }}
+"""
+
+
+def test_the_packages_of_pylock(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text(PYLOCK)
+
+    assert locked_packages(path, uv=None) == [
+        Locked(name="idna", version="3.10", hashes=(ONE,), marker="python_version > '3'")
+    ]
+
+
+def test_a_package_of_pylock_without_a_wheel_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text('[[packages]]\nname = "old"\nversion = "1"\n')
+
+    with pytest.raises(ImageError, match="the package old has no wheel with a SHA-256"):
+        locked_packages(path, uv=None)
+
+
+def test_uv_lock_is_preferred_and_needs_uv(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / "uv.lock").touch()
+    path = find_lock(tmp_path)
+
+    assert path == tmp_path / "uv.lock"
+    with pytest.raises(ImageError, match=r"uv is needed to read uv\.lock"):
+        locked_packages(path, uv=None)

@@ -1,0 +1,192 @@
+"""The registry client against a small registry: copies, logins, referrers, and the faults of a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.base_image import bare_base
+from fakes.registry import PASSWORD, USER, FakeRegistry, fake_registry
+from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.images import documents
+from infra_runtime.images.base_image import open_base
+from infra_runtime.images.credentials import Credentials
+from infra_runtime.images.layout import Layout
+from infra_runtime.images.reference import parse_reference
+
+pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
+
+from infra_runtime.images.registry import Registry
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def server() -> Iterator[FakeRegistry]:
+    with fake_registry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return bare_base(tmp_path / "base", architectures=("amd64", "arm64"))
+
+
+def connect(server: FakeRegistry, login: Credentials | None = None) -> Registry:
+    return Registry(parse_reference(f"{server.address}/shop/api"), credentials=lambda _: login)
+
+
+def pushed(server: FakeRegistry, layout: Layout) -> None:
+    with connect(server) as registry:
+        registry.push(layout, layout.find(), ["1.2", "main"])
+
+
+def test_an_index_with_its_images_is_pushed_and_pulled_without_changes(
+    server: FakeRegistry, layout: Layout, tmp_path: Path
+) -> None:
+    image = layout.find()
+    pushed(server, layout)
+    copy = Layout.create(tmp_path / "copy")
+    with connect(server) as registry:
+        pulled = registry.pull("1.2", copy)
+        tags = registry.tags()
+    copy.save([pulled])
+
+    assert (pulled.digest, pulled.media_type) == (image.digest, documents.INDEX)
+    assert tags == ["1.2", "main"]
+    assert {*copy.tree(pulled)} == {*layout.tree(image)}
+    assert all(copy.read(blob) == layout.read(blob) for blob in layout.closure(image))
+
+
+def test_blobs_that_exist_are_not_sent_again(server: FakeRegistry, layout: Layout) -> None:
+    pushed(server, layout)
+    server.requests.clear()
+    pushed(server, layout)
+
+    assert not [
+        request for request in server.requests if request.startswith(("POST", "PUT /v2/shop/api/blobs"))
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_a_registry_with_a_login(server: FakeRegistry, layout: Layout, scheme: str, tmp_path: Path) -> None:
+    server.login = scheme
+    with connect(server, Credentials(user=USER, password=PASSWORD)) as registry:
+        registry.push(layout, layout.find(), ["1"])
+    with connect(server, Credentials(user=USER, password=PASSWORD)) as registry:
+        assert registry.pull("1", Layout.create(tmp_path / "copy")).digest == layout.find().digest
+
+    for login in (None, Credentials(user=USER, password="wrong")):
+        with connect(server, login) as registry, pytest.raises(ImageError, match="401") as error:
+            registry.pull("1", Layout.create(tmp_path / "other"))
+        assert f"docker login {server.address}" in error.value.hint
+        assert "wrong" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (403, "the credentials do not allow this"),
+        (404, "the registry does not have it"),
+        (429, "the registry limits the number of requests"),
+        (500, "the registry failed"),
+    ],
+)
+def test_an_error_has_request_status_and_code(
+    server: FakeRegistry, tmp_path: Path, status: int, reason: str
+) -> None:
+    server.statuses["GET /v2/shop/api/manifests"] = status
+
+    with connect(server) as registry, pytest.raises(ImageError) as error:
+        registry.pull("1.2", Layout.create(tmp_path / "copy"))
+    assert str(error.value) == (
+        f"{server.address}/shop/api: {status} for GET manifests/1.2: {reason} (FAULT: of the test)"
+    )
+
+
+def test_half_a_blob_is_not_stored(server: FakeRegistry, layout: Layout, tmp_path: Path) -> None:
+    pushed(server, layout)
+    server.sent = 0.5
+    copy = Layout.create(tmp_path / "copy")
+
+    with connect(server) as registry, pytest.raises(ImageError, match="closed the connection before the end"):
+        registry.pull("1.2", copy)
+    assert list((copy.folder / "blobs" / "sha256").iterdir()) == []
+
+
+def test_a_changed_blob_is_not_stored(server: FakeRegistry, layout: Layout, tmp_path: Path) -> None:
+    pushed(server, layout)
+    server.flipped = True
+    copy = Layout.create(tmp_path / "copy")
+
+    with (
+        connect(server) as registry,
+        pytest.raises(IntegrityError, match=r"the bytes of sha256:\w+ have the digest"),
+    ):
+        registry.pull("1.2", copy)
+    assert list((copy.folder / "blobs" / "sha256").iterdir()) == []
+
+
+def test_a_changed_manifest_is_an_error(server: FakeRegistry, layout: Layout, tmp_path: Path) -> None:
+    pushed(server, layout)
+    digest = layout.find().digest
+    server.manifests["shop/api", digest] = (documents.INDEX, b'{"manifests":[]}')
+
+    with connect(server) as registry, pytest.raises(IntegrityError, match=f"instead of {digest}"):
+        registry.pull(digest, Layout.create(tmp_path / "copy"))
+
+
+def test_a_damaged_layout_is_not_pushed(server: FakeRegistry, layout: Layout) -> None:
+    blob = next(iter(layout.closure(layout.find())))
+    layout.path(blob.digest).write_bytes(b"x" * blob.size)
+
+    with connect(server) as registry, pytest.raises(IntegrityError, match="have the digest"):
+        registry.push(layout, layout.find(), ["1"])
+    assert server.manifests == {}
+
+
+@pytest.mark.parametrize("has_api", [True, False])
+def test_an_sbom_is_a_referrer_with_and_without_the_api(
+    server: FakeRegistry, layout: Layout, has_api: bool
+) -> None:
+    server.has_referrers = has_api
+    pushed(server, layout)
+    image = layout.find()
+    with connect(server) as registry:
+        registry.attach(image, "application/sbom", b"{}\n", "a.json", created="2025-06-15T15:06:40Z")
+        registry.attach(image, "application/other", b"[]", "b.json", created="2025-06-15T15:06:40Z")
+        registry.attach(image, "application/sbom", b"{}\n", "a.json", created="2025-06-15T15:06:40Z")
+        referrers = registry.referrers(image.digest)
+
+    assert [each.artifact_type for each in referrers] == ["application/other", "application/sbom"] or has_api
+    assert {each.artifact_type for each in referrers} == {"application/other", "application/sbom"}
+    assert len(referrers) == 2
+
+
+def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with fake_registry() as server:
+        address = server.address
+    with (
+        Registry(parse_reference(f"{address}/api"), credentials=lambda _: None) as registry,
+        pytest.raises(ImageError, match=f"{address}: the registry cannot be reached"),
+    ):
+        registry.pull("1", Layout.create(tmp_path / "copy"))
+
+
+def test_a_base_image_needs_a_digest_and_is_pulled_once(
+    server: FakeRegistry, layout: Layout, tmp_path: Path
+) -> None:
+    pushed(server, layout)
+    name, digest = f"{server.address}/shop/api:1.2", layout.find().digest
+    with pytest.raises(ImageError, match="the base image has no digest") as error:
+        open_base(name, tmp_path / "cache", tmp_path / "unused")
+    assert f"--base {name}@{digest}" in error.value.hint
+
+    first = open_base(f"{name}@{digest}", tmp_path / "cache", tmp_path / "unused")
+    server.requests.clear()
+    again = open_base(f"{name}@{digest}", tmp_path / "cache", tmp_path / "unused")
+
+    assert first.image.digest == again.image.digest == digest
+    assert server.requests == []
