@@ -54,8 +54,8 @@ def test_a_variable_of_the_service_is_not_changed_and_resource_attributes_are_ad
 
     assert spec.env["OTEL_SERVICE_NAME"] == "mine"
     assert spec.env["OTEL_RESOURCE_ATTRIBUTES"] == (
-        "team=shop,service.namespace=${stack.project},service.instance.id=${stack.service}-${stack.token},"
-        "deployment.environment.name=${stack.environment},infra.run.id=${stack.token}"
+        "team=shop,service.namespace=${stack.project},service.instance.id=${stack.service}-${stack.run},"
+        "deployment.environment.name=${stack.environment},infra.run.id=${stack.run}"
     )
 
 
