@@ -272,3 +272,12 @@ def test_the_page_is_generated_from_the_code() -> None:
     page = Path(__file__).parents[3] / "docs" / "reference" / "export-systemd.md"
 
     assert page.read_text(encoding="utf-8") == mapping.page()
+
+
+def test_services_with_the_variables_of_the_telemetry_can_be_exported(project: Project) -> None:
+    project.write("use = ['telemetry', 'api']\n[services.telemetry]\n[services.api]\ncommand = ['api']\n")
+    plan = project.resolve(variables_required=False).plan
+
+    exported = document(plan, {"opentelemetry-proto": "/bin/python"})
+
+    assert "${stack.run}" in exported.services["api"].env["OTEL_RESOURCE_ATTRIBUTES"]

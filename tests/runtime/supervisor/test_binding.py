@@ -44,6 +44,7 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${root}/static", "/project/static"),
         ("${stack.environment}", "test"),
         ("${stack.project}", "project"),
+        ("${stack.run}", "a1b2"),
         ("${stack.service}", "app"),
         ("${stack.token}", "a1b2"),
         ("${stack.data}", "/project/.data"),

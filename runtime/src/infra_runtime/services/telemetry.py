@@ -34,9 +34,9 @@ _PORTS = KINDS["telemetry"].ports
 #: attributes `service.…` together identify a process
 _ATTRIBUTES = {
     "service.namespace": "${stack.project}",
-    "service.instance.id": "${stack.service}-${stack.token}",
+    "service.instance.id": "${stack.service}-${stack.run}",
     "deployment.environment.name": "${stack.environment}",
-    "infra.run.id": "${stack.token}",
+    "infra.run.id": "${stack.run}",
 }
 
 

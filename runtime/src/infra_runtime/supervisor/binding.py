@@ -133,6 +133,7 @@ def resolver(
         "out": out,
         "stack.environment": scope.environment,
         "stack.project": _percent_encoded(scope.root.rpartition("/")[2]),
+        "stack.run": scope.token,
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
         "stack.logs": scope.logs,

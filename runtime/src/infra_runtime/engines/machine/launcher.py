@@ -49,7 +49,9 @@ class Launcher:
         }
         self.own = self.bound[service]
         self.spec = self.own.spec
-        self.scope = Scope(stack.root, stack.environment, stack.binaries, dict(os.environ))
+        # systemd documentation, systemd.exec(5): INVOCATION_ID is another value at each start of a unit.
+        run = os.environ.get("INVOCATION_ID") or os.urandom(16).hex()
+        self.scope = Scope(stack.root, stack.environment, stack.binaries, dict(os.environ), run)
         self.env = {**os.environ, "INFRA_ENV": stack.environment, "INFRA_SERVICE": service}
 
     async def prepare(self) -> None:

@@ -110,6 +110,8 @@ REFERENCES: Mapping[str, Row] = {
     "${root}": Row(outcome="kept", remark="The services can read the folder, but not write to it."),
     "${bin.NAME}": Row(outcome="kept", remark="The path of the executable on this machine."),
     "${stack.environment}": Row(outcome="kept"),
+    "${stack.project}": Row(outcome="kept"),
+    "${stack.run}": Row(outcome="changed", remark="Each service has another value."),
     "${stack.service}": Row(outcome="kept"),
     "${stack.token}": Row(outcome="refused", remark="The services have no supervisor."),
 }
