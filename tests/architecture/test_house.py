@@ -27,6 +27,7 @@ PACKAGES = {"infra_runtime", "infra_openapi", "infra_cli", "pytest_infra"}
 IMPORTED_AS = {
     "aio-pika": "aio_pika",
     "confluent-kafka": "confluent_kafka",
+    "grpcio": "grpc",
     "pytest-xprocess": "xprocess",
     "python-dotenv": "dotenv",
     "nats-py": "nats",

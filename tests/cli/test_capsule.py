@@ -17,6 +17,7 @@ def failed(infra: CommandLine) -> CommandLine:
         folder = infra.root / ".data-test" / "capsules" / name
         (folder / "logs").mkdir(parents=True)
         (folder / "logs" / "shop.log").write_text(f"words of {name}\n")
+        (folder / "trace.txt").write_text(f"trace of {name}\n")
         report = {
             "test": f"test_shop.py::{name}",
             "phase": "call",
@@ -44,6 +45,7 @@ def test_show_prints_states_logs_and_the_paths_of_dumps(failed: CommandLine) -> 
 
     assert shown.code == 0
     assert "words of test_buy" in shown.out
+    assert shown.out.endswith("--- trace\ntrace of test_buy\n")
     assert "restarted 2 times" in shown.out
     assert "infra_test_a_1: dumps/postgres/infra_test_a_1.sql" in shown.out
 

@@ -1,4 +1,4 @@
-"""`infra export compose`: written files, protected files, output and errors."""
+"""`infra export`: written files, protected files, output and errors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ env = { DATABASE_URL = "${postgres.url}", TOKEN = "${env.API_TOKEN}" }
 ports = { http = 8000 }
 ready = { http = "/health" }
 """
+DEVELOPMENT = ("--env", "development")
 OVERLAYS = [f"compose.{name}.yaml" for name in ("development", "production", "staging", "test")]
 
 
@@ -167,3 +168,63 @@ def test_the_exit_code_for_a_folder_that_cannot_be_written_is_13(shop: CommandLi
 
     assert answer.code == 13
     assert "cannot be written" in answer.err
+
+
+# --- other engines ---------------------------------------------------------------------------------
+
+
+def test_a_base_and_overlays_for_kubernetes_are_written_and_checked(shop: CommandLine) -> None:
+    answer = shop("export", "kubernetes", "--registry", "registry.example/shop", "--tag", "7")
+    folder = shop.root / "kubernetes"
+    secret = (folder / "overlays" / "development" / "secrets" / "postgres-password").read_text("ascii")
+
+    assert answer.code == 0
+    assert sorted(path.name for path in (folder / "overlays").iterdir()) == [
+        "development", "production", "staging",
+    ]  # fmt: skip
+    assert 'image: "registry.example/shop/api:7"' in (folder / "base" / "service-api.yaml").read_text("utf-8")
+    assert "Create the Secret shop-variables in production: API_TOKEN." in answer.err
+    assert not [path for path in folder.rglob("*.yaml") if secret in path.read_text("utf-8")]
+    options = ("export", "kubernetes", "--check", "--registry", "registry.example/shop", "--tag")
+    assert (shop(*options, "7").code, shop(*options, "8").code) == (0, 13)
+
+
+def test_a_file_of_a_removed_service_is_removed_from_the_base(shop: CommandLine) -> None:
+    shop("export", "kubernetes")
+    shop.write(STACK.replace('"postgres", ', "").replace('DATABASE_URL = "${postgres.url}", ', ""))
+
+    answer = shop("export", "kubernetes")
+
+    assert "removed    kubernetes/base/service-postgres.yaml" in answer.out
+    assert not (shop.root / "kubernetes" / "base" / "service-postgres.yaml").exists()
+
+
+def test_a_path_that_no_cluster_has_is_reported_with_its_line(infra: CommandLine) -> None:
+    infra.write('use = ["caddy"]\n[services.caddy]\nroutes = [{ path = "/*", files = "public" }]\n')
+
+    answer = infra("export", "kubernetes")
+
+    assert answer.code == 6
+    assert "infra.toml:3: caddy uses the path 'public' of this machine" in answer.err
+
+
+def test_variables_are_written_without_secrets(shop: CommandLine) -> None:
+    answer = shop("export", "env", "--env", "staging")
+
+    assert answer.code == 0
+    text = (shop.root / "env" / "staging.env").read_text("utf-8")
+    assert 'DATABASE_URL="postgresql://postgres:${POSTGRES_PASSWORD}@127.0.0.1:5432/postgres"' in text
+
+
+def test_units_and_a_procfile_name_the_files_and_the_next_command(infra: CommandLine) -> None:
+    infra.write(
+        'use = ["api"]\n[services.api]\ncommand = ["${bin.python}", "-m", "shop"]\nports = { http = 8000 }\n'
+    )
+    infra.write('[project]\nname = "shop"\n', "pyproject.toml")
+
+    units, procfile = infra("export", "systemd", *DEVELOPMENT), infra("export", "procfile", *DEVELOPMENT)
+
+    assert (units.code, procfile.code) == (0, 0)
+    assert f"systemctl enable --now {infra.root}/systemd/shop-*.service" in units.out
+    assert "honcho -f procfile/Procfile start" in procfile.out
+    assert infra("export", "systemd", "--check", *DEVELOPMENT).code == 0

@@ -1,4 +1,4 @@
-"""`infra runtime logs`: the lines of the log files, with times from their indexes."""
+"""`infra runtime logs`: the lines of the log files that its options select."""
 
 from __future__ import annotations
 
@@ -9,102 +9,6 @@ import pytest
 
 from fakes.command_line import CommandLine
 from infra_cli.file_follower import Follower
-from infra_cli.logfiles import Line, lines, merged, moment
-
-NOON = 1_780_000_000.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Write two logs with their indexes, as the supervisor does."""
-    (tmp_path / "a.log").write_bytes(b"a1\na2\na3\n")
-    (tmp_path / "a.index").write_text(f"{NOON} 3\n{NOON + 10} 6\n{NOON + 20} 9\n")
-    (tmp_path / "b.log").write_bytes(b"b1\nb2\n")
-    (tmp_path / "b.index").write_text(f"{NOON + 5} 3\n{NOON + 15} 6\n")
-    return tmp_path
-
-
-def texts(log_lines: list[Line]) -> list[str]:
-    return [line.text for line in log_lines]
-
-
-def test_lines_of_several_services_are_sorted_by_time(folder: Path) -> None:
-    log_lines = list(merged(folder, {"a": None, "b": None}))
-
-    assert texts(log_lines) == ["a1", "b1", "a2", "b2", "a3"]
-
-
-def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
-    assert texts(list(merged(folder, {"a": None, "b": None}, since=NOON + 10))) == ["a2", "b2", "a3"]
-    assert texts(list(lines(folder, "a", since=NOON + 21))) == []
-
-
-def test_an_index_entry_inside_a_line_does_not_split_it(folder: Path) -> None:
-    (folder / "a.index").write_text(f"{NOON} 4\n{NOON + 10} 9\n")
-
-    assert texts(list(lines(folder, "a", since=NOON + 1))) == ["a3"]
-    assert texts(list(lines(folder, "a"))) == ["a1", "a2", "a3"]
-
-
-def test_a_rotated_file_comes_first(folder: Path) -> None:
-    (folder / "a.log").rename(folder / "a.log.1")
-    (folder / "a.index").rename(folder / "a.index.1")
-    (folder / "a.log").write_bytes(b"a4\n")
-    (folder / "a.index").write_text(f"{NOON + 30} 3\n")
-
-    assert texts(list(lines(folder, "a"))) == ["a1", "a2", "a3", "a4"]
-    assert texts(list(lines(folder, "a", since=NOON + 25))) == ["a4"]
-
-
-def test_a_hole_at_the_beginning_is_skipped(folder: Path) -> None:
-    with (folder / "a.log").open("wb") as file:
-        file.seek(1 << 40)
-        file.write(b"a2\na3\n")
-
-    assert texts(list(lines(folder, "a"))) == ["a2", "a3"]
-    assert texts(list(lines(folder, "a", since=NOON))) == ["a2", "a3"]
-
-
-def test_a_hole_that_appears_during_the_read_is_skipped(folder: Path) -> None:
-    path = folder / "a.log"
-    path.write_bytes(b"".join(b"%07d\n" % number for number in range(100_000)))
-
-    read = lines(folder, "a")
-    first = next(read).text
-    with path.open("r+b") as file:
-        file.write(bytes(799_992))
-    rest = texts(list(read))
-
-    assert first == "0000000"
-    assert rest[-1] == "0099999"
-    assert len(rest) < 100_000
-    assert not any("\0" in text for text in rest)
-
-
-def test_reading_ends_at_the_size_that_the_log_had_at_first(folder: Path) -> None:
-    read = lines(folder, "a")
-    next(read)
-    with (folder / "a.log").open("ab") as file:
-        file.write(b"a4\n" * 100_000)
-
-    assert texts(list(read)) == ["a2", "a3"]
-
-
-def test_without_an_index_a_line_has_the_time_of_its_file(folder: Path) -> None:
-    (folder / "a.index").unlink()
-
-    assert {line.time for line in lines(folder, "a")} == {(folder / "a.log").stat().st_mtime}
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("5m", 300), ("5min", 300), ("1.5h", 5400), ("2d", 172_800)]
-)
-def test_a_span_is_counted_back_from_now(text: str, seconds: float) -> None:
-    assert moment(text, NOON) == NOON - seconds
-
-
-def test_a_time_of_day_is_a_time_of_today() -> None:
-    assert 0 <= (moment("23:59:59", NOON) - moment("0:00", NOON)) - 86_399 <= 3600
 
 
 def test_an_invalid_time_is_an_error(infra: CommandLine) -> None:
@@ -186,10 +90,27 @@ def test_grep_selects_lines_with_a_match(open_shop: CommandLine) -> None:
     assert open_shop("runtime", "logs", "--grep", "(").code == 2
 
 
+def test_a_level_leaves_out_lines_without_a_level(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "logs", "worker", "--level", "debug").out == ""
+    assert open_shop("runtime", "logs", "--level", "loud").code == 2
+
+
+def test_until_leaves_out_later_lines(open_shop: CommandLine) -> None:
+    assert open_shop("runtime", "logs", "worker", "--until", "1h").out == ""
+    assert open_shop("runtime", "logs", "worker", "--until", "soon").code == 2
+
+
+def test_a_stack_without_a_log_forwarder_has_no_stream(open_shop: CommandLine) -> None:
+    answer = open_shop("runtime", "logs", "--from", "stream")
+
+    assert answer.code == 1
+    assert "no service of the stack is a log forwarder" in answer.err
+
+
 def test_logs_as_json_are_lines_with_these_keys(open_shop: CommandLine) -> None:
     record = json.loads(open_shop("runtime", "logs", "worker", "--json").out)
 
-    assert record.keys() == {"time", "service", "line"}
+    assert record.keys() == {*("time", "service", "line", "level", "ids", "message", "fields", "position")}
     assert record["line"] == "at work"
 
 

@@ -185,6 +185,40 @@ def test_a_crash_is_reported_when_it_happens(shop: CommandLine) -> None:
     assert up.answer().code == 130
 
 
+# --- telemetry ------------------------------------------------------------------------------------
+
+WITHOUT_SERVERS = ("--env", "development", "--skip", "nats,postgres,valkey,caddy,pocketbase")
+#: it hides a library of the extra `telemetry`
+HIDDEN = "import sys\nsys.modules['uvicorn'] = None\n"
+
+
+def test_without_its_extra_up_reports_the_missing_telemetry_and_continues(infra: CommandLine) -> None:
+    infra.write(service("db"))
+    infra.write(HIDDEN, "site/sitecustomize.py")
+    environ = {"PYTHONPATH": str(infra.root / "site")}
+
+    up = infra("runtime", "up", "--detach", *WITHOUT_SERVERS, environ=environ)
+    infra.write(f"telemetry = false\n{service('db')}")
+    silent = infra("runtime", "plan", "--env", "development", environ=environ)
+
+    assert up.code == 0
+    assert up.err.count("pip install 'pytest-infra[telemetry]'") == 1
+    assert "infra: 1 service, ready" in up.out
+    assert (silent.code, silent.err) == (0, "")
+
+
+@pytest.mark.real("telemetry")
+def test_up_prints_the_addresses_of_the_telemetry(infra: CommandLine) -> None:
+    ports = "ports = { otlp = 18478, otlp_grpc = 18479, query = 18480 }"
+    infra.write(f"{service('db')}[services.telemetry]\n{ports}\n")
+
+    up = infra("runtime", "up", "--detach", *WITHOUT_SERVERS)
+
+    assert (up.code, up.err) == (0, "")
+    assert "telemetry  ready  http://127.0.0.1:18478" in up.out
+    assert "http://127.0.0.1:18480  (query)" in up.out
+
+
 # --- the background --------------------------------------------------------------------------------
 
 

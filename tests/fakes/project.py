@@ -10,7 +10,11 @@ import pytest
 
 from infra_runtime.config.resolve import Resolved, resolve
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import KINDS
 from infra_runtime.spec import ServiceSpec
+
+#: the kinds that a setting of another service adds to a plan
+JOINING = {kind.name for kind in KINDS.values() if kind.joins}
 
 
 class Project:
@@ -31,8 +35,9 @@ class Project:
         return resolve(names, **{"directory": self.root, "executables": False, **more})
 
     def names(self, *names: str, **more: Any) -> list[str]:
-        """Return the names of the plan's services, in its order."""
-        return [spec.name for spec in self.resolve(*names, **more).plan.services]
+        """Return the names of the plan's services, in its order, without those that join a stack."""
+        services = self.resolve(*names, **more).plan.services
+        return [spec.name for spec in services if spec.kind not in JOINING]
 
     def spec(self, name: str, **more: Any) -> ServiceSpec:
         """Return the spec of one service of the plan."""

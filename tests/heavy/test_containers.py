@@ -28,6 +28,7 @@ from infra_runtime.binaries import Binary, locate
 from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.leak_check import check_leaks
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.local.engine import start
 from infra_runtime.engines.local.stack import Stack
 
@@ -147,7 +148,7 @@ def busybox() -> bytes:
     with tarfile.open(fileobj=content, mode="w") as tar:
         for folder in ("bin", "tmp", "www", "etc", "out"):
             entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             tar.addfile(entry)
         entry = tarfile.TarInfo("bin/busybox")
         entry.size, entry.mode = len(program), 0o755
@@ -232,3 +233,49 @@ def test_the_guardian_removes_the_containers(stack: Stack, podman: str) -> None:
     kill(stack.status().pid)
 
     until(lambda: containers(podman) == [])
+
+
+KUBERNETES_STACK = """
+use = ["web"]
+
+[services.web]
+image = "localhost/box:1"
+entrypoint = "/bin/sh"
+command = ["-c", '''
+trap "exit 0" TERM
+touch /www/x && exit 1
+printf %s "$PAGE" > /tmp/page
+httpd -f -p 8080 -h /tmp &
+wait
+''']
+env = { PAGE = "y $$x 1e3" }
+user = "1000"
+"""
+
+
+@pytest.mark.real("podman", "busybox")
+def test_podman_runs_the_workloads_that_are_exported_to_kubernetes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, podman: str
+) -> None:
+    """The root of the container is read-only, and the program is not root."""
+    project = empty_project(tmp_path, monkeypatch)
+    project.write(KUBERNETES_STACK)
+    plan = project.resolve(environment="development").plan
+    file = tmp_path / "web.yaml"
+    file.write_text(Kubernetes(project="shop").render(plan)["base/service-web.yaml"])
+
+    subprocess.run([podman, "kube", "play", str(file)], check=True, capture_output=True)
+    names = [str(container["Names"][0]) for container in containers(podman)]  # type: ignore[index]
+    name = next(name for name in names if name.endswith("-web"))
+
+    def answers(*command: str) -> str:
+        done = subprocess.run([podman, "exec", name, *command], check=False, capture_output=True, text=True)
+        return done.stdout
+
+    until(lambda: answers("/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/page"))
+    assert answers("/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8080/page") == "y $x 1e3"
+    details = json.loads(subprocess.check_output([podman, "inspect", name]))[0]
+    assert (details["Config"]["User"], details["HostConfig"]["ReadonlyRootfs"]) == ("1000:1000", True)
+    assert not details["EffectiveCaps"]
+    subprocess.run([podman, "kube", "down", str(file)], check=True, capture_output=True)
+    assert containers(podman) == []

@@ -40,6 +40,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
             "it has no probe: its process starts at the first connection"
         ),
     },
+    "log-forwarder": {
+        "test_a_program_that_only_opens_the_port_is_not_ready": "it has neither a port nor a probe",
+    },
     "mosquitto": {
         "test_a_snapshot_brings_the_state_back": "in tests, the messages of the broker are only in memory"
     },
@@ -64,7 +67,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: the kinds without state
-STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter"})
+STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter", "log-forwarder"})
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(
     {

@@ -59,6 +59,8 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                     raise ConfigurationError(
                         "all services are skipped, so no service can be started", hint=EMPTY_STACK_HINT
                     )
+                for remark in resolved.remarks:
+                    output.note(remark)
                 stack = ReportedStack(resolved, make_report(names, as_json=as_json))
             stack.start(resolved, options, began)
             interrupts.check()

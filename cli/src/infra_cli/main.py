@@ -65,6 +65,10 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "export": {
         "compose": "infra_cli.commands.export.compose",
+        "kubernetes": "infra_cli.commands.export.kubernetes",
+        "systemd": "infra_cli.commands.export.systemd",
+        "procfile": "infra_cli.commands.export.procfile",
+        "env": "infra_cli.commands.export.env",
     },
     "workflows": {
         "build": "infra_cli.commands.workflows.build",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_infra.kit import KitFixture, Parameter, ServiceKit
     from pytest_infra.kit_context import FixtureContext, KitContext
     from pytest_infra.label import Label
+    from pytest_infra.logs import LogLine, Logs
     from pytest_infra.proxy import Proxy
     from pytest_infra.session import ServiceOf
 
@@ -32,6 +33,8 @@ __all__ = [
     "KitContext",
     "KitFixture",
     "Label",
+    "LogLine",
+    "Logs",
     "Migrations",
     "Parameter",
     "Proxy",
@@ -56,6 +59,8 @@ _MODULES = {
     "KitContext": "pytest_infra.kit_context",
     "KitFixture": "pytest_infra.kit",
     "Label": "pytest_infra.label",
+    "LogLine": "pytest_infra.logs",
+    "Logs": "pytest_infra.logs",
     "Migrations": "pytest_infra.isolation.migrations",
     "Parameter": "pytest_infra.kit",
     "Proxy": "pytest_infra.proxy",

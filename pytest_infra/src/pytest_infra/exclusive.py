@@ -17,7 +17,7 @@ from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import InfraError
 from infra_runtime.host import file_lock
-from pytest_infra.instances import Instances
+from pytest_infra.instances import ANY_SERVICE, Instances
 from pytest_infra.process import session_of
 
 MARK = "infra_exclusive"
@@ -25,10 +25,6 @@ MARK = "infra_exclusive"
 FOLDER = "exclusive"
 #: stands for all services, in the marker without arguments
 ALL = "*"
-#: Fixtures through which a test can use any service.
-_ANY = frozenset(
-    {"infra_stack", "infra_service", "infra_unit", "infra_chaos", "http_client", "http_async_client"}
-)
 
 
 class Exclusive:
@@ -37,7 +33,7 @@ class Exclusive:
     def __init__(self, config: pytest.Config, items: Iterable[pytest.Item]) -> None:
         self._session = session_of(config)
         self._workers = int(getattr(config, "workerinput", {}).get("workercount", 0))
-        self._fixtures = _services_by_fixture(config)
+        self._fixtures = Instances.of(config).service_of_fixture
         #: the services that a test uses alone
         self._exclusive = frozenset().union(*map(_marked, items))
         #: service → the service and the services that it needs
@@ -90,7 +86,7 @@ class Exclusive:
         """Return the services with an exclusive test that `item` uses, directly or by another service."""
         names = set(getattr(item, "fixturenames", ()))
         services = {self._fixtures[name] for name in names & self._fixtures.keys()}
-        uses_any = not names.isdisjoint(_ANY)
+        uses_any = not names.isdisjoint(ANY_SERVICE)
         for marker in item.iter_markers("infra"):
             services |= set(marker.args)
             uses_any = uses_any or not marker.args or bool(marker.kwargs)
@@ -135,13 +131,3 @@ def _marked(item: pytest.Item) -> frozenset[str]:
     marks = list(item.iter_markers(MARK))
     named = {name for mark in marks for name in mark.args if isinstance(name, str)}
     return frozenset(named | {ALL} if any(not mark.args for mark in marks) else named)
-
-
-def _services_by_fixture(config: pytest.Config) -> dict[str, str]:
-    """Return a dictionary from fixture to service: the services' own fixtures, and their clients."""
-    services: dict[str, str] = {}
-    for fixture, instance in Instances.of(config).fixtures().items():
-        services[fixture] = instance.service
-        for client in instance.kit.fixtures:
-            services[client.name.format(service=fixture)] = instance.service
-    return services

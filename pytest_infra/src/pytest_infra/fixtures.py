@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_infra.driver_url import UrlFor
     from pytest_infra.isolation.unit import UnitOf
     from pytest_infra.label import Label
+    from pytest_infra.logs import Logs
     from pytest_infra.openapi import OpenapiSnapshot
     from pytest_infra.session import ServiceOf
 
@@ -49,6 +50,14 @@ def infra_label(request: pytest.FixtureRequest) -> Label:
     from pytest_infra import label
 
     return label.label_of(request.node)
+
+
+@pytest.fixture
+def infra_logs(request: pytest.FixtureRequest) -> Logs:
+    """The lines that services log during the test: `infra_logs.wait_for("api", "order created")`."""
+    from pytest_infra.logs import Logs
+
+    return Logs(request.config)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ This module does not import pydantic. If the project has no stack file, it does 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,14 @@ from pytest_infra.kit import Parameter, ServiceKit
 #: The names of pytest's own fixtures. A service with such a name has no fixture, but
 #: `infra_service("request")` returns it.
 RESERVED = frozenset({"request"})
+
+#: the fixtures through which a test can use any service
+ANY_SERVICE = frozenset(
+    {
+        *("infra_stack", "infra_service", "infra_unit", "infra_chaos", "infra_logs"),
+        *("http_client", "http_async_client"),
+    }
+)
 
 #: the variable of the setting `proxy`, which has priority over the stack file
 PROXY_VARIABLE = "INFRA_PROXY"
@@ -86,6 +95,25 @@ class Instances:
             for fixture, instance in by_fixture.items()
             if fixture.isidentifier() and not iskeyword(fixture) and fixture not in RESERVED
         }
+
+    @functools.cached_property
+    def service_of_fixture(self) -> Mapping[str, str]:
+        """Fixture → service: the services' own fixtures, and their clients."""
+        services: dict[str, str] = {}
+        for fixture, instance in self.fixtures().items():
+            services[fixture] = instance.service
+            for client in instance.kit.fixtures:
+                services[client.name.format(service=fixture)] = instance.service
+        return services
+
+    def are_used_by(self, item: pytest.Item) -> bool:
+        """Return whether a test uses a service, according to its fixtures and markers."""
+        names = set(getattr(item, "fixturenames", ()))
+        return (
+            not names.isdisjoint(ANY_SERVICE)
+            or not names.isdisjoint(self.service_of_fixture)
+            or item.get_closest_marker("infra") is not None
+        )
 
 
 def _instance(name: str, kind: str | None) -> Instance:

@@ -89,6 +89,9 @@ class ServiceKit:
     #: regular expression for the name of a unit; its group `owner` is the token of the process that created
     #: the unit
     unit_name: str = ""
+    #: `trace_store(endpoint)` returns the `spans.TraceStore` to which the plugin sends the spans of tests;
+    #: empty if the kind does not store traces
+    trace_store: Target = ""
     #: pytest plugins whose fixtures are replaced by the fixtures of this kit with the same names
     replaced_plugins: frozenset[str] = frozenset()
 

@@ -11,6 +11,7 @@ from pytest_infra import hooks, options, service_fixtures, variants
 from pytest_infra.fixtures import (
     infra_chaos,
     infra_label,
+    infra_logs,
     infra_service,
     infra_stack,
     infra_unit,
@@ -23,6 +24,7 @@ from pytest_infra.run import Run
 __all__ = [
     "infra_chaos",
     "infra_label",
+    "infra_logs",
     "infra_service",
     "infra_stack",
     "infra_unit",

@@ -10,6 +10,7 @@ from pytest_infra import forks
 from pytest_infra.notes import Notes
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.session import Session
+from pytest_infra.spans import Recorder
 from pytest_infra.unit_registry import UnitRegistry
 
 #: whether forked children of this process make their own session
@@ -23,11 +24,8 @@ def session_of(config: pytest.Config) -> Session:
     """
     if Session.KEY not in config.stash:
         session = config.stash[Session.KEY] = Session(config)
-        capsules = Capsules(session, config)
-        session.on_open.append(capsules.opened)
-        session.on_ready.append(capsules.ready)
         Notes.of(config).closing.callback(session.close)
-        config.pluginmanager.register(capsules, "infra-capsules")
+        config.pluginmanager.register(Capsules(session, config), "infra-capsules")
         config.pluginmanager.register(session.failures, "infra-failures")
         if not config.stash.get(_RESETS, False):
             config.stash[_RESETS] = True
@@ -50,6 +48,9 @@ def _leave_to_parent(config: pytest.Config) -> None:
     if Session.KEY in config.stash:  # a child of a child has none
         forks.keep(config.stash[Session.KEY])
         del config.stash[Session.KEY]
+    if Recorder.KEY in config.stash:
+        forks.keep(config.stash[Recorder.KEY])
+        del config.stash[Recorder.KEY]
 
 
 def unit_registry_of(config: pytest.Config) -> UnitRegistry:

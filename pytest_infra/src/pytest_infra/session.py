@@ -25,6 +25,7 @@ from pytest_infra import options, stack_sharing
 from pytest_infra.failures import Failures
 from pytest_infra.instances import Instances
 from pytest_infra.notes import Notes
+from pytest_infra.spans import Recorder
 
 #: The name of the request under which an error of the supervisor is recorded.
 OPEN = "open"
@@ -50,7 +51,7 @@ class Session:
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         #: services and profile → the last event of the stack before they were last found to be ready
         self._changes: dict[tuple[tuple[str, ...], str | None], tuple[int, int] | None] = {}
-        self._notes = Notes.of(config)
+        self._notes, self._recorder = Notes.of(config), Recorder.of(config)
         #: name of an executable → path
         self.executables: dict[str, str] = {}
         #: dotted setting → its value, with secrets masked, and its source
@@ -186,6 +187,13 @@ class Session:
                 self._changes[selection] = change
             return self._stack
         resolved = self._resolve(services, profile)
+        names = [spec.name for spec in resolved.plan.services]
+        requested = ", ".join(filter(None, (*services, profile))) or "the stack"
+        with self._recorder.measured(f"start {requested}", **{"infra.services": names}):
+            return self._up(selection, resolved)
+
+    def _up(self, selection: tuple[tuple[str, ...], str | None], resolved: Resolved) -> Stack:
+        """Start the services of a resolved plan, and the stack if this is the first request."""
         if self._stack is None:
             try:
                 self._stack = self._open(resolved)

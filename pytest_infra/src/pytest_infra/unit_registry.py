@@ -20,6 +20,7 @@ from pytest_infra.kit import Parameter, load
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
 from pytest_infra.session import Session
+from pytest_infra.spans import Recorder
 
 if TYPE_CHECKING:
     from infra_runtime.engines.local.stack import Endpoint
@@ -33,7 +34,7 @@ class UnitRegistry:
     def __init__(self, session: Session, config: pytest.Config) -> None:
         self._session, self._config = session, config
         self._instances = Instances.of(config)
-        self._notes = Notes.of(config)
+        self._notes, self._recorder = Notes.of(config), Recorder.of(config)
         self._variants = variants.variants(config)
         self._owner: Owner | None = None
         self._units: dict[Hashable, Units] = {}
@@ -66,9 +67,11 @@ class UnitRegistry:
             yield endpoint
             return
         began = time.perf_counter()
+        attributes = {"infra.service": service, "infra.variant": variant}
         try:
-            units = self._units_of(instance, endpoint, variant, parameters)
-            unit = units.acquire(label)
+            with self._recorder.measured(f"isolate {service}", **attributes):
+                units = self._units_of(instance, endpoint, variant, parameters)
+                unit = units.acquire(label)
         except InfraError as error:
             raise self._session.failure(("unit", service), error) from None
         if unit.process != service:  # the unit is a copy of the service, which may have been started now

@@ -94,6 +94,19 @@ class AlertSink:
 
 
 @frozen
+class TraceSink:
+    """The contribution under the key `trace-sink`: the service receives spans (OTLP over HTTP, protobuf).
+
+    The planner adds this contribution for each service whose kind has the role `trace-sink`.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    #: the export with the URL below which the path `/v1/traces` is
+    export: str = "otlp_url"
+
+
+@frozen
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
@@ -102,28 +115,32 @@ class Variables:
 
     #: variable → value; a reference `${EXPORT}` in a value is an export of the contributing service
     values: Mapping[str, str]
-    #: variable → the separator between the service's own value and the value of this contribution, which is
-    #: then added instead of left out
+    #: variable → the separator between the pairs `KEY=VALUE` of its value: the pairs of this contribution are
+    #: added to the service's own pairs, except those whose keys the service sets itself
     separators: Mapping[str, str] = field(default_factory=dict)
     #: names of variables that contain secrets
     sensitive: tuple[str, ...] = ()
 
 
+#: the role of services that receive spans, and the key of their contribution
+TRACE_SINK = "trace-sink"
 #: key → the shape of its values
-SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | Log | Variables]] = {
+SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | TraceSink | Log | Variables]] = {
     "variables": Variables,
     "route": Route,
     "metrics": Metrics,
     "alert": Alert,
     "alert-sink": AlertSink,
+    TRACE_SINK: TraceSink,
     "log": Log,
 }
 #: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
-#: a metrics store the services whose metrics it collects, and a service the receiver of its telemetry.
+#: a metrics store the services whose metrics it collects, a service the receiver of its telemetry, and this
+#: receiver the services to which it forwards spans.
 #: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
 #: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
 #: plan.
-BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "variables"})
+BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", TRACE_SINK, "variables"})
 
 
 @frozen
@@ -160,7 +177,12 @@ class Contribution:
         Raises `KeyError` or `TypeError` for other data.
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
-        return cls(key=data["key"], service=data["service"], value=shape(**value) if shape else value)
+        if shape:
+            fields: dict[str, Any] = dict(value)
+            # JSON has no tuples.
+            lists = {name: tuple(item) for name, item in fields.items() if isinstance(item, list)}
+            value = shape(**(fields | lists))
+        return cls(key=data["key"], service=data["service"], value=value)
 
 
 Contributions: TypeAlias = Sequence[Contribution]

@@ -36,6 +36,8 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
+    #: the setting of the service `target` with which a service of this kind is added to the plan
+    joins: str = ""
 
     @property
     def identifier(self) -> str:
@@ -106,8 +108,16 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="telemetry",
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
-            ports={"otlp": 4318, "query": 4319},
+            ports={"otlp": 4318, "otlp_grpc": 4317, "query": 4319},
             extra="telemetry",
+        ),
+        Kind(
+            name="log-forwarder",
+            summary="copies the log lines of all services to a stream of NATS",
+            ports={},
+            extra="nats",
+            target="nats",
+            joins="forward_logs",
         ),
         Kind(
             name="kafka",
@@ -240,6 +250,8 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+#: the kind whose service is also part of this stack in development, if its extra is installed
+DEVELOPMENT_KIND = KINDS["telemetry"]
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
@@ -259,6 +271,9 @@ FULL, EVERYTHING = "full", "everything"
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
+#: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
+#: line that is stored would be the reason for a further line
+LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
 #: the kind of the servers in front of which a connection pool can be
 POOLED_KIND = KINDS["postgres"]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.engine import written
 from fakes.project import Project
+from infra_runtime.binaries import Binary, BinarySearch
 from infra_runtime.config import planning
 from infra_runtime.config.resolve import resolve
 from infra_runtime.spec import ServiceSpec
@@ -30,6 +31,39 @@ log = "json"
 def dials(project: Project, name: str = "caddy") -> list[str]:
     routes = written(project.spec(name))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
     return [route["handle"][-1]["upstreams"][0]["dial"] for route in routes]
+
+
+# --- services that join a stack ------------------------------------------------------------------------
+
+
+def services(project: Project, *names: str, **more: Any) -> list[str]:
+    return [spec.name for spec in project.resolve(*names, **more).plan.services]
+
+
+def test_the_log_forwarder_joins_nats_and_other_services_in_development(project: Project) -> None:
+    assert services(project, "nats", "valkey") == ["nats", "valkey", "log-forwarder"]
+    assert services(project, "nats", "valkey", environment="test") == ["nats", "valkey"]
+    assert services(project, "nats") == ["nats"]
+    assert services(project, "valkey") == ["valkey"]
+
+
+def test_a_request_and_a_setting_prevent_that_the_log_forwarder_joins(project: Project) -> None:
+    assert services(project, "nats", "valkey", skip=("log-forwarder",)) == ["nats", "valkey"]
+    assert services(project, "nats", "valkey", variables_required=False) == ["nats", "valkey"]
+    project.write("[services.nats]\nforward_logs = false\n")
+    assert services(project, "nats", "valkey") == ["nats", "valkey"]
+
+
+def test_without_nats_py_the_log_forwarder_does_not_join(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(binary: Binary, *_: object, **__: object) -> BinarySearch:
+        return BinarySearch(name=binary.name, binary=binary, setting=None, path="")
+
+    project.write('use = ["nats", "api"]\n[services.api]\ncommand = ["${bin.python}"]\n')
+    monkeypatch.setattr(planning, "search", missing)
+
+    assert services(project, executables=True) == ["nats", "api"]
 
 
 # --- contributions -----------------------------------------------------------------------------------

@@ -2,16 +2,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakes.project import Project
 from infra_runtime.catalogue import entry
+from infra_runtime.config import default_stack
 from infra_runtime.config.resolve import data_directory, is_test_environment
 from infra_runtime.errors import BinaryMissingError, UnknownServiceError
 from infra_runtime.manifest import KINDS
 
 DEFAULT_STACK = ["nats", "postgres", "valkey", "caddy", "pocketbase"]
+
+
+IS_MISSING = default_stack._is_missing
+
+
+@pytest.fixture(autouse=True)
+def no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests do not depend on the extras of the environment."""
+    has_telemetry(monkeypatch, installed=False)
+
+
+def has_telemetry(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> None:
+    monkeypatch.setattr(default_stack, "_is_missing", lambda: not installed)
 
 
 # --- which services --------------------------------------------------------------------------------
@@ -119,6 +134,93 @@ def test_an_unknown_name_in_the_request_is_an_error(project: Project) -> None:
         project.resolve("postgress")
     with pytest.raises(UnknownServiceError, match="this stack has no service 'postgress'"):
         project.resolve(skip=("postgress",))
+
+
+# --- telemetry -------------------------------------------------------------------------------------
+
+
+def test_with_its_extra_the_telemetry_is_part_of_the_default_stack_in_development(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_telemetry(monkeypatch, installed=True)
+    project.write('[services.api]\ncommand = ["api"]\n')
+
+    resolved = project.resolve()
+
+    assert [spec.name for spec in resolved.plan.services] == [*DEFAULT_STACK, "telemetry", "api"]
+    assert resolved.remarks == ()
+    for environment in ("test", "staging", "production"):
+        assert project.names(environment=environment) == [*DEFAULT_STACK, "api"]
+
+
+def test_own_services_bring_the_telemetry_of_the_default_stack_in(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_telemetry(monkeypatch, installed=True)
+    project.write('[services.api]\ncommand = ["api"]\n')
+
+    assert project.names("api") == ["api", "telemetry"]
+    assert project.names("nats") == ["nats"]
+    assert project.names("api", skip=["telemetry"]) == ["api"]
+
+
+@pytest.mark.real("telemetry")
+def test_the_telemetry_of_this_environment_is_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default_stack, "_is_missing", IS_MISSING)
+
+    assert project.names() == [*DEFAULT_STACK, "telemetry"]
+
+
+def test_without_its_extra_a_remark_names_the_command_that_installs_the_telemetry(project: Project) -> None:
+    (remark,) = project.resolve().remarks
+    (cached,) = project.resolve().remarks
+
+    assert "pip install 'pytest-infra[telemetry]'" in remark
+    assert cached == remark
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("telemetry = false", {}),
+        ("use = ['nats']", {}),
+        ("", {"environment": "test"}),
+        ("", {"skip": ["telemetry"]}),
+        ("", {"profile": "minimal"}),
+    ],
+)
+def test_a_stack_without_telemetry_by_choice_has_no_remark(
+    project: Project, text: str, options: dict[str, Any]
+) -> None:
+    project.write(text)
+
+    assert project.resolve(**options).remarks == ()
+
+
+def test_the_setting_telemetry_excludes_the_service_and_its_variables(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_telemetry(monkeypatch, installed=True)
+    api = '[services.api]\ncommand = ["api"]\n'
+    project.write(f"[services.telemetry]\n{api}")
+    with_telemetry = project.spec("api").env
+
+    project.write(f"telemetry = false\n[services.telemetry]\n{api}")
+
+    assert "OTEL_SERVICE_NAME" in with_telemetry
+    assert project.names() == [*DEFAULT_STACK, "api"]
+    assert project.spec("api").env == {}
+
+
+def test_a_table_replaces_the_telemetry_of_the_default_stack(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_telemetry(monkeypatch, installed=True)
+    project.write('[services.collector]\nkind = "telemetry"\n')
+
+    assert project.names() == [*DEFAULT_STACK, "collector"]
 
 
 # --- environments ----------------------------------------------------------------------------------

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from fakes.project import Project, empty_project
 from infra_runtime.config.request import ENVIRONMENTS
 from infra_runtime.engines.compose import FIRST_LINE, Compose, Folders
-from infra_runtime.engines.compose.references import host_name
-from infra_runtime.engines.compose.yaml_text import dump
 from infra_runtime.engines.protocol import Engine
+from infra_runtime.engines.references import host_name
+from infra_runtime.engines.yaml_text import dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, TcpProbe

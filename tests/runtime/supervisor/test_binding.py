@@ -35,6 +35,7 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${run}/socket", "/run/app/socket"),
         ("${root}/static", "/project/static"),
         ("${stack.environment}", "test"),
+        ("${stack.project}", "project"),
         ("${stack.service}", "app"),
         ("${stack.token}", "a1b2"),
         ("${env.REGION}", "eu"),

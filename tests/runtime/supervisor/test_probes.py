@@ -165,6 +165,20 @@ async def test_a_status_line_may_arrive_in_pieces() -> None:
     assert await reason(HttpProbe(port="main"), slow) is None
 
 
+async def test_an_http_request_is_not_sampled_so_that_traced_services_record_no_span() -> None:
+    requests = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        requests.append([line for line in lines if line.lower().startswith("traceparent:")])
+        writer.write(OK)
+
+    await reason(HttpProbe(port="main"), listen)
+    await reason(HttpProbe(port="main", headers={"Traceparent": "mine"}), listen)
+
+    assert requests == [[f"traceparent: 00-{1:032x}-{1:016x}-00"], ["Traceparent: mine"]]
+
+
 async def test_an_http_request_has_the_path_and_the_headers_of_the_probe() -> None:
     heard = b""
 

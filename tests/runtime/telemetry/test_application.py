@@ -21,6 +21,7 @@ import httpx
 from infra_runtime.telemetry import KEY_HEADER
 from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.reception import Reception
 from infra_runtime.telemetry.store import QueueFullError, Store
 
 KEY = "k" * 20
@@ -30,7 +31,7 @@ JSON = {"content-type": "application/json"}
 
 @contextlib.asynccontextmanager
 async def opened(store: Store, limits: Limits, headers: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    telemetry = Telemetry(store, limits, KEY)
+    telemetry = Telemetry(store, Reception(store, limits, KEY))
     writing = asyncio.create_task(telemetry.write_forever())
     transport = httpx.ASGITransport(app=telemetry.application())
     async with httpx.AsyncClient(
@@ -182,6 +183,8 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
         ("/api/v1/logs?level=loud", "level has the value 'loud'"),
         ("/api/v1/logs?wait=-1", "wait is a number from 0 to 60"),
         ("/api/v1/logs?run=../x", "the run '../x' does not exist"),
+        ("/api/v1/logs?since=1e20", "since has the value '1e20'"),
+        ("/api/v1/spans?after=9999999999999999999", "after has the value '9999999999999999999'"),
     ],
 )
 def test_an_invalid_parameter_is_named(tmp_path: Path, path: str, text: str) -> None:
@@ -244,6 +247,68 @@ def test_a_malformed_or_huge_body_is_refused(
 
     assert response.status_code == status
     assert text in response.json()["message"]
+
+
+def test_requests_that_are_large_together_are_refused_until_one_of_them_is_complete(tmp_path: Path) -> None:
+    limits = Limits(receiving_bytes=1000)
+
+    async def work(client: httpx.AsyncClient) -> tuple[int, int, int]:
+        arrived, proceed = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b" " * 800
+            arrived.set()
+            await proceed.wait()
+            yield b"{}"
+
+        first = asyncio.create_task(client.post("/v1/logs", content=slow(), headers=JSON))
+        await arrived.wait()
+        refused = await client.post("/v1/logs", content=b" " * 300 + b"{}", headers=JSON)
+        small = await client.post("/v1/logs", content=b"{}", headers=JSON)
+        proceed.set()
+        return refused.status_code, small.status_code, (await first).status_code
+
+    assert run(tmp_path, work, limits=limits) == (503, 200, 200)
+
+
+def test_a_flood_of_spans_is_bounded_by_the_queue_and_the_store(tmp_path: Path) -> None:
+    limits = Limits(spans=300, queue_bytes=100_000)
+
+    async def work(client: httpx.AsyncClient) -> tuple[set[int], Any]:
+        statuses = set()
+        for number in range(60):
+            request = trace_request(*["flood"] * 100, trace=f"{number + 1:032x}")
+            statuses.add((await sent(client, "traces", request)).status_code)
+        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
+            await asyncio.sleep(0.01)
+        return statuses, (await client.get("/api/v1/state")).json()
+
+    statuses, state = run(tmp_path, work, limits=limits)
+
+    assert statuses == {200, 503}
+    assert 0 < state["records"]["spans"] <= 300
+    assert state["dropped"]["spans"] > 0
+
+
+def test_spans_of_clients_whose_clocks_are_wrong_are_stored(tmp_path: Path) -> None:
+    request = trace_request("early", "backwards", "late", "over")
+    early, backwards, late, over = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    early |= {"startTimeUnixNano": "0", "endTimeUnixNano": "0"}
+    backwards |= {"startTimeUnixNano": "7000", "endTimeUnixNano": "3000"}
+    late |= {"startTimeUnixNano": str(2**62), "endTimeUnixNano": str(2**62)}
+    over |= {"startTimeUnixNano": str(2**64 - 1), "endTimeUnixNano": str(2**64 - 1)}
+
+    async def work(client: httpx.AsyncClient) -> tuple[Any, Any]:
+        await sent(client, "traces", request)
+        await client.get("/api/v1/spans", params={"name": "over", "wait": "30"})
+        whole = (await client.get(f"/api/v1/traces/{TRACE}")).json()
+        return whole, (await client.get("/api/v1/traces")).json()["items"]
+
+    whole, (summary,) = run(tmp_path, work)
+
+    assert [span["name"] for span in whole["spans"]] == ["early", "backwards", "late", "over"]
+    assert all(span["start"] <= span["end"] < 2**63 for span in whole["spans"])
+    assert summary["spans"] == 4
 
 
 def test_a_compressed_request_is_accepted_with_parameters_of_the_media_type(tmp_path: Path) -> None:

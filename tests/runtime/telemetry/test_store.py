@@ -10,6 +10,7 @@ import pytest
 
 from infra_runtime.telemetry import store as store_module
 from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.queries import state
 from infra_runtime.telemetry.records import LogRecord, Records, Resource, Span
 from infra_runtime.telemetry.store import QueueFullError, Store, run_name
 
@@ -123,14 +124,40 @@ def test_a_killed_receiver_continues_its_run_and_a_stopped_one_begins_another(tm
     first._writer.close()  # as by the kernel: the run has no mark of its end
     second = Store(tmp_path, Limits())
     same = second.path == first.path
+    interruptions = [state(second)["interruptions"]]
     second.close()
 
     third = Store(tmp_path, Limits())
 
+    interruptions.append(state(third)["interruptions"])
     assert same
+    assert interruptions == [1, 0]
     assert third.path != second.path
     assert third.read("SELECT body FROM log", run=run_name(second.path)) == [{"body": "text"}]
     third.close()
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_order_of_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(
+        ["20300101T000000", "20200101T000000", "20200101T000001", "20310101T000000", "20300101T000000"]
+    )
+    monkeypatch.setattr(store_module.time, "strftime", lambda _: next(times))
+    created = []
+    for _ in range(4):
+        store = Store(tmp_path, Limits())
+        created.append(store.path)
+        store.close()
+    interrupted = Store(tmp_path, Limits(runs=3))
+    interrupted._writer.close()  # as by the kernel
+
+    again = Store(tmp_path, Limits(runs=3))
+
+    assert created == sorted(created)
+    assert again.path == interrupted.path == again.runs()[-1]
+    assert again.runs()[:-1] == created[-2:]
+    again.close()
 
 
 @pytest.mark.parametrize("name", ["missing", "../outside", ""])

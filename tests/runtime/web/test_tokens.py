@@ -70,8 +70,15 @@ def claims(**changes: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def signed(values: dict[str, Any], *, key: Any = None, algorithm: str = "HS256") -> str:
-    return jwt.encode({"alg": algorithm}, values, key or OctKey.import_key(SECRET), algorithms=[algorithm])
+def signed(
+    values: dict[str, Any],
+    *,
+    key: Any = None,
+    algorithm: str = "HS256",
+    header: dict[str, str] | None = None,
+) -> str:
+    headers = {"alg": algorithm, **(header or {})}
+    return jwt.encode(headers, values, key or OctKey.import_key(SECRET), algorithms=[algorithm])
 
 
 # --- valid tokens ----------------------------------------------------------------------------------
@@ -278,6 +285,68 @@ def test_an_invalid_pem_is_an_error_without_its_text(rsa: RSAKey) -> None:
         with pytest.raises(ConfigurationError) as caught:
             Keys.from_pem(["RS256"], **options)
         assert "hunter2" not in str(caught.value)
+
+
+def test_tokens_of_a_former_secret_are_valid_and_new_tokens_have_the_current_one(clock: Clock) -> None:
+    new = "another secret of the tests, with more than 32 bytes"
+    before, after = made(Keys.from_secret(SECRET), clock), made(Keys.from_secret(new, former=[SECRET]), clock)
+    token = before.issue(ADA).access
+
+    renewed = asyncio.run(after.refresh(before.issue(ADA).refresh)).access
+
+    assert asyncio.run(after.verify(token))["sub"] == "ada"
+    assert asyncio.run(made(Keys.from_secret(new), clock).verify(renewed))["sub"] == "ada"
+    assert "unknown key" in reason(before, renewed)
+
+
+def test_tokens_of_a_former_key_pair_are_valid(rsa: RSAKey, clock: Clock) -> None:
+    new = RSAKey.generate_key(2048)
+    issuer = made(Keys.from_pem(["RS256"], private=rsa.as_pem(private=True).decode()), clock)
+    public = [key.as_pem(private=False).decode() for key in (new, rsa)]
+    verifier = made(Keys.from_pem(["RS256"], public=public[0], former=public[1:]), clock)
+
+    assert asyncio.run(verifier.verify(issuer.issue(ADA).access))["sub"] == "ada"
+
+
+@pytest.mark.parametrize("kid", ["", "other", 7, None, ["x"], {"x": 1}, "../../etc/passwd"])
+def test_a_token_with_the_id_of_an_unknown_key_is_refused(tokens: Tokens, kid: object) -> None:
+    content = f"{encoded({'alg': 'HS256', 'kid': kid})}.{encoded(claims())}"
+    signature = hmac.new(SECRET.encode(), content.encode(), hashlib.sha256).digest()
+
+    assert reason(tokens, f"{content}.{encoded(signature)}")
+
+
+def test_a_token_with_the_id_of_one_key_and_the_signature_of_another_is_refused(clock: Clock) -> None:
+    new = "another secret of the tests, with more than 32 bytes"
+    tokens = made(Keys.from_secret(new, former=[SECRET]), clock)
+    header = tokens.issue(ADA).access.partition(".")[0]
+    content = f"{header}.{encoded(claims())}"
+    signature = hmac.new(SECRET.encode(), content.encode(), hashlib.sha256).digest()
+
+    assert "BadSignature" in reason(tokens, f"{content}.{encoded(signature)}")
+
+
+def test_the_settings_contain_former_keys(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    new = "another secret of the tests, with more than 32 bytes"
+    monkeypatch.setenv("WEB_JWT_SECRET", new)
+    monkeypatch.setenv("WEB_JWT_FORMER_SECRETS", json.dumps([SECRET]))
+    settings = WebSettings(jwt_issuer="shop", jwt_audience="orders")
+    keys = Keys.from_settings(settings)
+
+    assert keys is not None
+    assert (
+        asyncio.run(made(keys, clock).verify(signed(claims(), header={"kid": _id(SECRET)})))["sub"] == "ada"
+    )
+    assert SECRET not in repr(settings)
+
+
+def _id(secret: str) -> str:
+    return OctKey.import_key(secret).thumbprint()
+
+
+def test_a_weak_former_secret_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="WEB_JWT_FORMER_SECRETS"):
+        Keys.from_secret(SECRET, former=["short"])
 
 
 def test_settings_without_a_key_have_no_tokens() -> None:

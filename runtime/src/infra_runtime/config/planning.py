@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from infra_runtime import catalogue
-from infra_runtime.binaries import lockfile
+from infra_runtime.binaries import lockfile, search
 from infra_runtime.config import plan_cache
 from infra_runtime.config.declaration import USER, Declaration
+from infra_runtime.config.default_stack import is_offered, remarks
 from infra_runtime.config.environment import StackSettings
 from infra_runtime.config.executables import sought, with_own_executables
 from infra_runtime.config.layers import merge
@@ -28,7 +29,7 @@ from infra_runtime.config.service_settings import ServiceConfiguration, configur
 from infra_runtime.config.sources import layers
 from infra_runtime.contributions import BRING_IN, Contribution, Contributions
 from infra_runtime.errors import ConfigurationError, nearest
-from infra_runtime.manifest import KINDS
+from infra_runtime.manifest import KINDS, UNSTORED_LOGS
 from infra_runtime.plan import Plan, make_plan
 from infra_runtime.spec import ServiceSpec, optional_exports
 
@@ -48,7 +49,9 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
     entries = {service.kind: service.entry for service in services.values()}
     programs = sought(declaration, plan, entries) if executables else ()
     origins = provenance(declaration, services.values())
-    resolution = make_resolved(request, plan, programs, origins, tmpfs=stack.tmpfs)
+    resolution = make_resolved(
+        request, plan, programs, origins, tmpfs=stack.tmpfs, remarks=remarks(declaration)
+    )
     file_groups = [catalogue.code_files(kind) for kind in sorted(entries.keys() - {USER, *KINDS})]
     if None not in file_groups:
         files = [file for group in file_groups if group for file in group]
@@ -110,7 +113,7 @@ def _offering(
 
 
 def _offers(
-    services: Mapping[str, ServiceConfiguration], members: Iterable[str], skip: Iterable[str]
+    services: Mapping[str, ServiceConfiguration], members: Iterable[str], declaration: Declaration
 ) -> list[Contribution]:
     """Return the contributions that services of the plan can consume, sorted.
 
@@ -121,9 +124,9 @@ def _offers(
     return sorted(
         (
             offer
-            for name in services.keys() - set(skip)
+            for name in services.keys() - set(declaration.request.skip)
             for offer in services[name].contributions()
-            if name in members or offer.key in BRING_IN
+            if (name in members or offer.key in BRING_IN) and is_offered(offer, declaration)
         ),
         key=lambda offer: (offer.key, offer.service, repr(offer.value)),
     )
@@ -144,7 +147,7 @@ def _plan(
     while True:
         members = len(needed_by)
         offering = _offering(declaration, services)
-        offers = _offers(offering, needed_by, request.skip)
+        offers = _offers(offering, needed_by, declaration)
         queue = deque(needed_by)
         while queue:
             name = queue.popleft()
@@ -161,8 +164,10 @@ def _plan(
                     _check_need(need, name, declaration)
                     needed_by[need] = name
                     queue.append(need)
+        joining = _joining(declaration, specs, services)
+        needed_by |= joining
         offering = _offering(declaration, services)
-        if len(needed_by) == members and offers == _offers(offering, needed_by, request.skip):
+        if len(needed_by) == members and offers == _offers(offering, needed_by, declaration):
             break
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
     # The names of all kinds are read only if necessary, because the catalogue searches for entry points then.
@@ -179,6 +184,32 @@ def _plan(
         roles=roles,
         absent=absent,
     )
+
+
+def _joining(
+    declaration: Declaration,
+    specs: Mapping[str, ServiceSpec],
+    services: Mapping[str, ServiceConfiguration],
+) -> dict[str, str]:
+    """Return the services that a setting of their target adds to the plan, each with its target.
+
+    Such a service is useful only with further services and on this machine. It is left out if its library is
+    not installed.
+    """
+    request, joining = declaration.request, {}
+    further = {name for name, spec in specs.items() if spec.kind not in UNSTORED_LOGS}
+    for kind in KINDS.values():
+        name, target = kind.name, kind.target
+        if not kind.joins or name in (*specs, *request.skip) or target not in specs:
+            continue
+        if not further or not request.variables_required or declaration.kind(name) != name:
+            continue
+        programs = catalogue.entry(name).binaries if declaration.executables else ()
+        if getattr(services[target].settings, kind.joins, False) and all(
+            search(program, None, name=program.name, project=request.root).path for program in programs
+        ):
+            joining[name] = target
+    return joining
 
 
 def _consumed(service: ServiceConfiguration, offers: Contributions) -> Contributions:

@@ -43,6 +43,8 @@ class Resolved:
     provenance: Mapping[str, Origin]
     #: whether the data of the services are in RAM in the environment `test`, if there is enough room
     tmpfs: bool = True
+    #: lines for the person who starts the stack
+    remarks: tuple[str, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -86,6 +88,7 @@ def make_resolved(
     provenance: Mapping[str, Origin],
     *,
     tmpfs: bool,
+    remarks: tuple[str, ...] = (),
 ) -> Resolved:
     """Return the result for a request, with the paths of executables and the values of variables.
 
@@ -101,6 +104,7 @@ def make_resolved(
         stack_file=request.file.path if request.file else None,
         provenance=provenance,
         tmpfs=tmpfs,
+        remarks=remarks,
     )
 
 

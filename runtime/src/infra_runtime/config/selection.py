@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from infra_runtime import catalogue
 from infra_runtime.config.declaration import Declaration
+from infra_runtime.config.default_stack import default_stack, is_on
 from infra_runtime.config.proxy_choice import check, hint, is_replaced, replaced_error, with_selected_proxy
 from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
-from infra_runtime.manifest import DEFAULT_STACK, EVERYTHING, FULL, KINDS, PROFILES, PROXY
+from infra_runtime.manifest import EVERYTHING, FULL, KINDS, PROFILES, PROXY
 
 #: roles that one service of the profile `everything` provides
 _ONCE = frozenset({PROXY})
@@ -56,11 +57,12 @@ def _in_use(declaration: Declaration) -> Sequence[str]:
 
 def _full(declaration: Declaration) -> Sequence[str]:
     """Return the services of the profile `full`: the default stack, and each other service with a table."""
-    return _with_tables(declaration, DEFAULT_STACK)
+    return _with_tables(declaration, default_stack(declaration))
 
 
 def _with_tables(declaration: Declaration, names: Sequence[str]) -> Sequence[str]:
-    return (*names, *sorted(declaration.stack.services.keys() - set(names)))
+    tables = sorted(declaration.stack.services.keys() - set(names))
+    return [name for name in (*names, *tables) if is_on(name, declaration)]
 
 
 def _profile(declaration: Declaration, profile: str) -> Sequence[str]:

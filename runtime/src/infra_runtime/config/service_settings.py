@@ -17,7 +17,7 @@ from infra_runtime.config.executables import binary_setting
 from infra_runtime.config.layers import Layer, Merged, merge
 from infra_runtime.config.stack_file import Key
 from infra_runtime.config.validation_errors import configuration_error
-from infra_runtime.contributions import Contribution
+from infra_runtime.contributions import TRACE_SINK, Contribution, TraceSink
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, nearest
 from infra_runtime.host.containers import qualified
 from infra_runtime.services import image_service, user_service
@@ -45,7 +45,10 @@ class ServiceConfiguration:
 
     def contributions(self) -> Iterator[Contribution]:
         """Yield the contributions that the service offers to other services."""
-        for offer in self.entry.contributions(self.settings):
+        offers = [*self.entry.contributions(self.settings)]
+        if TRACE_SINK in self.entry.roles and all(offer.key != TRACE_SINK for offer in offers):
+            offers.append(Contribution(key=TRACE_SINK, value=TraceSink()))
+        for offer in offers:
             yield replace(offer, service=self.name)
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from infra_runtime.host import file_lock, ownership
 
@@ -87,6 +87,10 @@ class Ports:
         raise PortError(
             FIRST, f"other processes, and so is every other port up to {LAST} that tests may lease"
         )
+
+    def take_all(self, service: str, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Reserve and return several ports of a service: port name → number."""
+        return {name: self.take(service, name, number) for name, number in wanted.items()}
 
     def give_back(self, service: str, name: str | None = None) -> None:
         """Release the port `name` of a service, or all its ports if `name` is None."""

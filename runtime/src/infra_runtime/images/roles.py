@@ -10,8 +10,8 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra_runtime.engines.compose.health import check_command
-from infra_runtime.engines.compose.references import inner_port, setting_key
+from infra_runtime.engines.health import health_command
+from infra_runtime.engines.references import inner_port, setting_key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, references, substitute
@@ -121,8 +121,8 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
 
     env = {**spec.env, **container.env}
     constant = {name: text for name, text in env.items() if known.keys() >= {*references(text)}}
-    health = container.health or (check_command(spec, spec.ready) if spec.ready and not spec.task else ())
-    health = words(health, "container.health" if container.health else "ready")
+    check = health_command(spec)
+    health = words(check.words, check.field) if check else ()
     if health[:1] == ("python",):
         health = (python, *health[1:])
     return Role(

@@ -78,6 +78,7 @@ def alertmanager(settings: AlertmanagerSettings, _: Contributions = ()) -> Servi
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65534,
             command=(
                 f"--config.file={_CONTAINER_FILE}",
                 "--storage.path=/alertmanager",

@@ -77,6 +77,7 @@ def etcd(settings: EtcdSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
             command=("etcd", *switches, *_flags({**common, **in_container, **settings.options})),
             env=settings.env,
             data="/var/lib/etcd",

@@ -64,6 +64,7 @@ def container(
     """Return the container of an exporter, whose image contains wget."""
     return Container(
         image=settings.image or image,
+        uid=65534,
         command=arguments({**flags, "web.listen-address": "${host}:${port.http}", **settings.options}),
         env={**env, **settings.env},
         health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/metrics"),

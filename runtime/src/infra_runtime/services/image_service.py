@@ -259,8 +259,17 @@ def _container(settings: ImageServiceSettings) -> Container:
         health=settings.container.health or (settings.ready.exec if settings.ready else None) or (),
         health_client=settings.container.health_client or "",
         public=settings.container.public,
+        uid=settings.container.uid or _uid(settings.user),
+        storage=settings.container.storage,
+        replicas=settings.container.replicas or 0,
         problem=problem,
     )
+
+
+def _uid(user: str) -> int:
+    """Return the number in a user such as `1000:1000`; 0 for a name."""
+    number = user.partition(":")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def image_service(settings: ImageServiceSettings, contributions: Contributions = ()) -> ServiceSpec:

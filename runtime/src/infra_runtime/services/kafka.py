@@ -113,6 +113,8 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=1000,
+            writable=("/opt/kafka/config", "/opt/kafka/logs"),
             # The command of the image; an empty command would remove it.
             command=("/etc/kafka/docker/run",),
             env=_container(properties),

@@ -72,6 +72,7 @@ def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
             env={
                 "MP_DATABASE": "/data/mailpit.db",
                 "MP_MAX_MESSAGES": str(settings.max_messages),

@@ -84,6 +84,7 @@ def memcached(settings: MemcachedSettings, _: Contributions = ()) -> ServiceSpec
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=11211,
             command=limits,
             env=settings.env,
             ports={"client": 11211},

@@ -154,6 +154,7 @@ def mosquitto(settings: MosquittoSettings, _: Contributions = ()) -> ServiceSpec
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=1883,
             command=("/usr/sbin/mosquitto", "-c", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: in_container},

@@ -43,6 +43,8 @@ class NatsPorts(Ports):
 
 class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
+    #: whether the log lines of the other services are copied to a stream; in development, this is the default
+    forward_logs: bool = False
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
     #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
     auth: bool = True
@@ -109,6 +111,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
             command=("--config", _CONTAINER_FILE),
             env=settings.env,
             files={_CONTAINER_FILE: in_container},
@@ -171,6 +174,6 @@ ENTRY = Entry(
     settings=NatsSettings,
     make=nats,
     binaries=(Binary(name="nats-server"),),
-    defaults={"test": {"accounts": 16}},
+    defaults={"test": {"accounts": 16}, "development": {"forward_logs": True}},
     protocols={"nats": PROTOCOL},
 )

@@ -94,6 +94,8 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
         refuses_root=True,
         container=Container(
             image=settings.image or IMAGE,
+            uid=70,
+            writable=("/etc/pgbouncer",),
             # They are the image's own; the variable with the password requires that the file contains them.
             entrypoint=("/entrypoint.sh",),
             command=("/usr/bin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"),

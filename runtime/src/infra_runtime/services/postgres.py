@@ -192,6 +192,9 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
             **settings.env,
         },
         secret_files={"POSTGRES_PASSWORD_FILE": "password"},
+        # Source: docker-library/postgres: the user `postgres`, and the folder of the socket.
+        uid=999,
+        writable=("/var/run/postgresql",),
         files={_CONTAINER_FILE: postgres_extensions.script(settings.extensions, _DATABASES)}
         if settings.extensions
         else {},

@@ -96,6 +96,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65534,
             command=(
                 f"--config.file={_CONTAINER_FOLDER}/prometheus.yml",
                 "--storage.tsdb.path=/prometheus",

@@ -119,6 +119,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=999,
             # The command of the image; an empty command would remove it.
             command=("rabbitmq-server",),
             # The tables belong to a node, and by default each container has another name of its node.

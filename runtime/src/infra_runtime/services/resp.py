@@ -151,6 +151,7 @@ def server(name: str, settings: RespSettings, image: str) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or image,
+            uid=999,
             command=_arguments(
                 {
                     directive: value

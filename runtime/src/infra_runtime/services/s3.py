@@ -95,6 +95,7 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
             command=(
                 *("server", "-s3", "-s3.config", _CONTAINER_FILE),
                 *("-master.telemetry=false", "-disableHttp"),

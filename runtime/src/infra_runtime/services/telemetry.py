@@ -1,32 +1,47 @@
 """The receiver of traces, logs and metrics, which starts when a program sends the first of them.
 
 Sources: OpenTelemetry specification, "OTLP Exporter Configuration", "Environment Variable Specification",
-"Resource SDK".
+"Resource SDK"; OpenTelemetry semantic conventions, "Service", "Deployment".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
-from infra_runtime.contributions import Contribution, Contributions, Variables
+from infra_runtime.contributions import TRACE_SINK, Contribution, Contributions, TraceSink, Variables
+from infra_runtime.host.packages import is_importable
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Container, Secret, ServiceSpec
-from infra_runtime.telemetry import KEY_HEADER
+from infra_runtime.spec import Secret, ServiceSpec
+from infra_runtime.telemetry import GRPC_LIBRARY, GRPC_PORT, KEY_HEADER
 
 _PORTS = KINDS["telemetry"].ports
+#: attributes of the resource of each of your own services. Source: semantic conventions, "Service": the three
+#: attributes `service.…` together identify a process
+_ATTRIBUTES = {
+    "service.namespace": "${stack.project}",
+    "service.instance.id": "${stack.service}-${stack.token}",
+    "deployment.environment.name": "${stack.environment}",
+    "infra.run.id": "${stack.token}",
+}
 
 
 class TelemetryPorts(Ports):
     otlp: Port = _PORTS["otlp"]
+    otlp_grpc: Port = _PORTS["otlp_grpc"]
     query: Port = _PORTS["query"]
 
 
 class TelemetrySettings(ServiceSettings):
     ports: TelemetryPorts = TelemetryPorts()
+    #: whether the service also receives OTLP over gRPC; by default, if the extra is installed
+    grpc: bool = False
     #: seconds between two exports of your own services
     export_interval: Seconds = 1.0
     #: the number of runs whose records are kept, and the bytes of the records of a run
@@ -34,8 +49,14 @@ class TelemetrySettings(ServiceSettings):
     run_bytes: int = Field(512 * 2**20, ge=2**20, le=2**40)
 
 
-def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it."""
+def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) -> ServiceSpec:
+    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it.
+
+    It has no container, because it has no image: send telemetry to an OpenTelemetry Collector there.
+    """
+    ports = settings.port_map()
+    if not settings.grpc:
+        del ports[GRPC_PORT]
     return ServiceSpec(
         name="telemetry",
         command=(
@@ -48,15 +69,21 @@ def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec
             "--key-file=${data}/key.secret",
             f"--runs={settings.runs}",
             f"--run-bytes={settings.run_bytes}",
+            *(
+                f"--forward=${{{offer.service}.{offer.value.export}?}}"
+                for offer in contributions
+                if isinstance(offer.value, TraceSink)
+            ),
         ),
         env=settings.env,
         prepare=(Secret(path="${data}/key.secret"),),
-        ports=settings.port_map(),
+        ports=ports,
         starts_on_connection=True,
         exports={
             "url": "http://${host}:${port.otlp}",
             "host": "${host}",
             "port": "${port.otlp}",
+            **({"grpc_url": f"http://${{host}}:${{port.{GRPC_PORT}}}"} if settings.grpc else {}),
             "query_url": "http://${host}:${port.query}",
             "query_port": "${port.query}",
             "key": "${secret.key}",
@@ -65,10 +92,6 @@ def telemetry(settings: TelemetrySettings, _: Contributions = ()) -> ServiceSpec
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
-        container=Container(
-            image=settings.image or "",
-            problem="the receiver has no image; send telemetry to an OpenTelemetry Collector instead",
-        ),
     )
 
 
@@ -83,12 +106,14 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
                 "OTEL_EXPORTER_OTLP_HEADERS": f"{KEY_HEADER}=${{key}}",
                 "OTEL_SERVICE_NAME": "${stack.service}",
-                "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=${stack.environment}",
+                "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={value}" for key, value in _ATTRIBUTES.items()),
                 "OTEL_TRACES_EXPORTER": "otlp",
                 "OTEL_LOGS_EXPORTER": "otlp",
                 "OTEL_METRICS_EXPORTER": "otlp",
                 "OTEL_TRACES_SAMPLER": "parentbased_always_on",
                 "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
+                # Only programs that run under `opentelemetry-instrument` read it.
+                "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
                 "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
                 "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,
                 "OTEL_METRIC_EXPORT_INTERVAL": milliseconds,
@@ -100,12 +125,19 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
     )
 
 
+def _facts(interpreter: Path) -> Mapping[str, Any]:
+    """Return whether this environment has the library for gRPC; unknown for another interpreter."""
+    return {"grpc": is_importable(GRPC_LIBRARY)} if interpreter == Path(sys.executable) else {}
+
+
 ENTRY = Entry(
     settings=TelemetrySettings,
     make=telemetry,
     contributions=_contributions,
-    # The interpreter of this environment, which has the library.
-    binaries=(Binary(name="opentelemetry-proto", module="opentelemetry.proto"),),
+    consumes=(TRACE_SINK,),
+    # The interpreter of this environment, which has the libraries.
+    binaries=(Binary(name="opentelemetry-proto", module="opentelemetry.proto starlette uvicorn"),),
+    facts=_facts,
     roles=("telemetry",),
     defaults={"test": {"export_interval": 0.2}},
 )

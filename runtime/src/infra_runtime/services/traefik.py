@@ -92,6 +92,8 @@ def traefik(settings: TraefikSettings, contributions: Contributions = ()) -> Ser
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,
+            uid=65532,
+            replicas=0,
             command=(f"--configFile={_CONTAINER_FOLDER}/traefik.yaml",),
             env=settings.env,
             files={

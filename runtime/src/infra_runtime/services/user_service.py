@@ -65,6 +65,12 @@ class ContainerHealth(BaseModel):
     health_client: Literal["python", "curl", "wget"] | None = None
     #: whether clients outside the stack can use the ports in staging and production, too
     public: bool = False
+    #: the number of containers in a cluster; by default, it depends on the environment
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    #: the size of the volume for the data, in the notation of Kubernetes
+    storage: Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")] = "10Gi"
+    #: the numeric id of the user in the image, who is not root
+    uid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
     @model_validator(mode="after")
     def _one_check(self) -> Self:
@@ -99,6 +105,8 @@ class UserContainer(ContainerHealth):
 
 #: the folder of the project in a generated image, and the folder for `${data}` in a container
 CONTAINER_ROOT, CONTAINER_DATA = "/app", "/data"
+#: the user in a generated image
+CONTAINER_UID = 10001
 
 
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
@@ -124,6 +132,9 @@ def _container(settings: UserServiceSettings, cwd: str) -> Container:
         health=table.health or (),
         health_client=table.health_client or ("python" if generated else ""),
         public=table.public,
+        replicas=table.replicas or 0,
+        storage=table.storage,
+        uid=table.uid or (CONTAINER_UID if generated else 0),
     )
 
 
@@ -264,8 +275,16 @@ def with_variables(
             if name not in variables:
                 variables[name] = value
             elif separator is not None:
-                variables[name] += separator + value
+                variables[name] = _extended(variables[name], value, separator)
     return variables, tuple(sensitive)
+
+
+def _extended(own: str, offered: str, separator: str) -> str:
+    """Return the service's own pairs `KEY=VALUE`, and the offered pairs with other keys."""
+    pairs = [pair for pair in own.split(separator) if pair.strip()]
+    keys = {pair.partition("=")[0].strip() for pair in pairs}
+    further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]
+    return separator.join([*pairs, *further])
 
 
 def _export_of(service: str, reference: str) -> str:

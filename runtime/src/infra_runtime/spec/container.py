@@ -52,5 +52,14 @@ class Container:
     health_client: str = ""
     #: true when the ports are meant for clients outside the stack in production too
     public: bool = False
+    #: the number of the user that the program can run as; 0: the user of the image, whose number is unknown
+    uid: int = 0
+    #: folders, besides `data` and `/tmp`, in which the program creates files that need not be kept
+    writable: tuple[str, ...] = ()
+    #: the size of the volume for `data`, as a quantity of Kubernetes
+    storage: str = "10Gi"
+    #: the number of containers where an engine runs several; 0: the engine chooses the number. A service with
+    #: `data` always has one container
+    replicas: int = 1
     #: the reason why the service cannot run in the image with these settings; empty if it can
     problem: str = ""

@@ -2,7 +2,8 @@
 
 The supervisor listens on the ports of such a service from the start, and the process of the service inherits
 the sockets. A connection before the process accepts it waits in the queue of the socket, so no client gets an
-error. While the process runs, the supervisor does not look at the sockets.
+error. While the process runs, the supervisor does not look at the sockets. If the process exits unexpectedly,
+the sockets stay open, and the connections that it has not accepted are for the next process.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ class Activation:
     def listen(self, service: str, ports: Mapping[str, int], connected: Callable[[], None]) -> None:
         """Listen on the ports of a service, and call `connected` once, at the first connection.
 
-        Raises `OSError` if a port cannot be used.
+        Sockets that are open since an earlier call are used again. Raises `OSError` if a port cannot be used.
         """
-        sockets = self._sockets[service] = {}
+        sockets = self._sockets.setdefault(service, {})
         try:
-            for name, port in ports.items():
-                sockets[name] = _listening(port)
+            for name in ports.keys() - sockets.keys():
+                sockets[name] = _listening(ports[name])
         except OSError:
             self.close(service)
             raise
@@ -44,6 +45,10 @@ class Activation:
 
         for opened in sockets.values():
             self._loop.add_reader(opened, first)
+
+    def ports(self, service: str) -> dict[str, int]:
+        """Return port name → number of the listening sockets of a service; empty if there is none."""
+        return {name: opened.getsockname()[1] for name, opened in self._sockets.get(service, {}).items()}
 
     def descriptors(self, service: str) -> dict[str, int]:
         """Return port name → descriptor of the listening sockets of a service; empty if there is none."""

@@ -44,6 +44,8 @@ class Scope(NamedTuple):
     variables: Mapping[str, str]
     #: identifies the run of the supervisor
     token: str = ""
+    #: the folder with the logs of all services
+    logs: str = ""
 
 
 class Bound:
@@ -128,8 +130,10 @@ def resolver(
         "root": scope.root,
         "out": out,
         "stack.environment": scope.environment,
+        "stack.project": _percent_encoded(scope.root.rpartition("/")[2]),
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
+        "stack.logs": scope.logs,
     }
 
     def lookup(reference: str) -> str:
@@ -166,6 +170,14 @@ def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Boun
     if export in exports:
         return exports[export]
     return substitute(provider.spec.exports[export], resolver(provider, scope, others, masked=masked))
+
+
+def _percent_encoded(text: str) -> str:
+    """Return a text with only unreserved characters and escapes. Source: RFC 3986, section 2.3."""
+    return "".join(
+        chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
 
 
 def _secret(bound: Bound, name: str) -> str:

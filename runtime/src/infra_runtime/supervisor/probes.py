@@ -39,6 +39,9 @@ BOOT = 5.0
 #: seconds between two attempts: a tenth of the time since the first attempt, within these bounds
 QUICKEST, SLOWEST = 0.001, 0.05
 LONGEST_BODY = 65536
+#: the header `traceparent` of a request that is not sampled: a traced service records no span of a probe.
+#: Source: W3C Trace Context, "Trace-flags"
+UNSAMPLED = f"00-{1:032x}-{1:016x}-00"
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
 PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", StartupMessage
 CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
@@ -109,9 +112,12 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 
     Return None if the service is ready, else the reason. Source: RFC 9112.
     """
-    headers = "".join(f"{name}: {value}\r\n" for name, value in probe.headers.items())
-    host_header = "" if any(name.lower() == "host" for name in probe.headers) else f"Host: {host}:{port}\r\n"
-    request = f"GET {probe.path} HTTP/1.1\r\n{host_header}{headers}Connection: close\r\n\r\n"
+    given = {name.lower() for name in probe.headers}
+    defaults = {"Host": f"{host}:{port}", "traceparent": UNSAMPLED}
+    headers = {name: value for name, value in defaults.items() if name.lower() not in given}
+    headers |= {**probe.headers, "Connection": "close"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET {probe.path} HTTP/1.1\r\n{lines}\r\n"
     content = probe.contains.encode()
     async with connected(host, port, tls=tls, name=probe.server_name) as (reader, writer):
         writer.write(request.encode())

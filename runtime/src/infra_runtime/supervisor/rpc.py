@@ -136,7 +136,12 @@ class Methods:
         self._supervisor.check_files(params.services)
         supervisor = self._supervisor
         scope = Scope(
-            params.root, supervisor.environment, params.binaries, params.variables, supervisor.token
+            params.root,
+            supervisor.environment,
+            params.binaries,
+            params.variables,
+            supervisor.token,
+            supervisor.paths.logs,
         )
         services = supervisor.machine.services
         for spec in params.services:

@@ -53,3 +53,10 @@ def spawn(
         )
     finally:
         os.close(output)
+
+
+def spawn_cause(error: Exception, command: Sequence[str], cwd: str) -> str:
+    """Return a text that describes why a command cannot be started in a working directory."""
+    where = getattr(error, "filename", None) or command[0]
+    action = "use the working directory" if where == cwd else "start"
+    return f"cannot {action} {where}: {getattr(error, 'strerror', None) or error}"

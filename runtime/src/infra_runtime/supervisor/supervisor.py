@@ -32,6 +32,7 @@ from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine, stop_order
 from infra_runtime.supervisor.prepare import StepError, prepare
 from infra_runtime.supervisor.reservation import reserve
+from infra_runtime.supervisor.spawn import spawn_cause
 from infra_runtime.supervisor.state import Effect, Event, EventKind
 
 #: seconds between two records of the descendants
@@ -204,7 +205,7 @@ class Supervisor:
         await self._containers.finish(name)
         self._log_marks[name] = self.logs.size(name)
         try:
-            ports = {port: self.ports.take(name, port, wanted) for port, wanted in spec.ports.items()}
+            ports = self._activation.ports(name) or self.ports.take_all(name, spec.ports)
         except PortError as error:
             self._port_taken(name, error.port, error.holder, may_rebind=False)
             return
@@ -271,11 +272,7 @@ class Supervisor:
         try:
             pid, start = self.children.start(bound, self.logs.path(effect.service), sockets)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            strerror = getattr(error, "strerror", None) or str(error)
-            where = getattr(error, "filename", None) or bound.command[0]
-            action = "use the working directory" if where == bound.cwd else "start"
-            self._activation.close(effect.service)
-            self.dispatch(Event("spawn-failed", effect.service, f"cannot {action} {where}: {strerror}"))
+            self.dispatch(Event("spawn-failed", effect.service, spawn_cause(error, bound.command, bound.cwd)))
             return
         self.journal.write("spawned", effect.service, pid=pid, started=start, **bound.details())
         self.dispatch(Event("spawned", effect.service, number=pid))
@@ -331,7 +328,6 @@ class Supervisor:
 
     def _do_sweep(self, effect: Effect) -> None:
         name = effect.service
-        self._activation.close(name)
         if not self.children.sweep(name):
             self.journal.write("unkillable", name)
         if not self.children.pid(name):
@@ -349,6 +345,8 @@ class Supervisor:
 
     def _do_record(self, effect: Effect) -> None:
         reason = self.machine.services[effect.service].reason
+        if effect.detail in {"failed", "stopped"}:
+            self._activation.close(effect.service)
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
         if effect.detail == "ready":
             self.children.record_descendants(self.paths.descendants)

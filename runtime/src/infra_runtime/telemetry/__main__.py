@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import importlib.util
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
 
+from infra_runtime.host.packages import is_importable
 from infra_runtime.host.ports import SOCKETS
+from infra_runtime.telemetry import GRPC_LIBRARY, GRPC_PORT
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra_runtime.telemetry")
     parser.add_argument("--host", default="127.0.0.1", help="the address on which the service listens")
     parser.add_argument("--port", type=int, action="append", default=[], help="a port; repeat it for several")
+    parser.add_argument("--grpc-port", type=int, help="the port for OTLP over gRPC")
     parser.add_argument("--folder", type=Path, required=True, help="the folder of the stored records")
     parser.add_argument("--key-file", type=Path, required=True, help="the file with the key of the clients")
     parser.add_argument("--runs", type=int, default=10, help="the number of runs whose records are kept")
     parser.add_argument("--run-bytes", type=int, default=512 * 2**20, help="bytes of the records of a run")
+    parser.add_argument(
+        "--forward", action="append", default=[], help="the URL of a receiver of spans; repeat it for several"
+    )
     return parser
 
 
 def main() -> int:
     """Run the service until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    missing = [name for name in ("opentelemetry.proto", "starlette", "uvicorn") if not _is_installed(name)]
-    if missing:
+    needs_grpc = arguments.grpc_port is not None or GRPC_PORT in _descriptors()
+    names = ("opentelemetry.proto", "starlette", "uvicorn", *([GRPC_LIBRARY] if needs_grpc else []))
+    if missing := [name for name in names if not is_importable(name)]:
         print(
             f"{sys.executable} does not have {', '.join(missing)}; "
-            "install them with `python -m pip install 'pytest-infra[telemetry]'`",
+            "install them with `python -m pip install 'pytest-infra[telemetry,telemetry-grpc]'`",
             file=sys.stderr,
         )
         return 1
@@ -44,25 +49,30 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         key = arguments.key_file.read_text().strip()
-        sockets = _inherited() or [_listening(arguments.host, port) for port in arguments.port]
+        sockets = _inherited() or _opened(arguments)
         limits = Limits(runs=arguments.runs, run_bytes=arguments.run_bytes)
-        asyncio.run(serve(sockets, arguments.folder, key, limits))
+        asyncio.run(serve(sockets, arguments.folder, key, limits, filter(None, arguments.forward)))
     except OSError as error:
         print(f"the telemetry service cannot run: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _is_installed(name: str) -> bool:
-    with contextlib.suppress(ModuleNotFoundError):  # a parent package is missing
-        return importlib.util.find_spec(name) is not None
-    return False
+def _descriptors() -> dict[str, int]:
+    """Return port name → descriptor of the listening sockets that the supervisor has opened."""
+    pairs = (pair.rpartition("=") for pair in os.environ.get(SOCKETS, "").split(",") if pair)
+    return {name: int(descriptor) for name, _, descriptor in pairs}
 
 
-def _inherited() -> list[socket.socket]:
-    """Return the listening sockets that the supervisor has opened."""
-    descriptors = [pair.rpartition("=")[2] for pair in os.environ.get(SOCKETS, "").split(",") if pair]
-    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
+def _inherited() -> dict[str, socket.socket]:
+    return {name: socket.socket(fileno=descriptor) for name, descriptor in _descriptors().items()}
+
+
+def _opened(arguments: argparse.Namespace) -> dict[str, socket.socket]:
+    ports = {f"http{number}": port for number, port in enumerate(arguments.port)}
+    if arguments.grpc_port is not None:
+        ports[GRPC_PORT] = arguments.grpc_port
+    return {name: _listening(arguments.host, port) for name, port in ports.items()}
 
 
 def _listening(host: str, port: int) -> socket.socket:

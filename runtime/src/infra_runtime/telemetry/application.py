@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hmac
 import time
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,40 +20,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT, decode, queries
-from infra_runtime.telemetry.decode import REQUESTS, DecodeError, Signal
-from infra_runtime.telemetry.limits import Limits
-from infra_runtime.telemetry.records import read
-from infra_runtime.telemetry.store import QueueFullError, Store
+from infra_runtime.telemetry.decode import REQUESTS, Signal
+from infra_runtime.telemetry.forwarding import Forwarder
+from infra_runtime.telemetry.reception import RETRY_AFTER, Reception, RefusedError
+from infra_runtime.telemetry.store import Store
 
 #: the media types of OTLP
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 #: seconds between two transactions while many records arrive
 INTERVAL = 0.1
-#: requests that are decompressed and decoded at the same time
-DECODED_AT_ONCE = 2
 #: names of this machine in the header `Host`
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_STEP = 64 * 2**10
-
-
-class RefusedError(Exception):
-    """The error that a request is refused, with the status of the response."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status, self.reason = status, reason
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 class Telemetry:
     """The handlers of all requests, and the task that writes records."""
 
-    def __init__(self, store: Store, limits: Limits, key: str) -> None:
-        self._store, self._limits, self._key = store, limits, key.encode()
-        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
-        self._queued = asyncio.Event()
+    def __init__(self, store: Store, reception: Reception, forwarders: Sequence[Forwarder] = ()) -> None:
+        self._store, self._reception, self._forwarders = store, reception, forwarders
         #: set after the next transaction, and then replaced
         self._written = asyncio.Event()
 
@@ -67,7 +49,10 @@ class Telemetry:
             "points": functools.partial(queries.rows, self._store, "point"),
             "traces": functools.partial(queries.traces, self._store),
             "metrics": functools.partial(queries.metrics, self._store),
-            "state": lambda _: queries.state(self._store),
+            "state": lambda _: {
+                **queries.state(self._store),
+                "forwarding": [forwarder.state() for forwarder in self._forwarders],
+            },
         }
         return Starlette(
             routes=[
@@ -81,13 +66,13 @@ class Telemetry:
     async def write_forever(self) -> None:
         """Write queued records, at most once per `INTERVAL` seconds, until the task is cancelled."""
         while True:
-            await self._queued.wait()
-            self._queued.clear()
+            await self._reception.queued.wait()
+            self._reception.queued.clear()
             is_committed = self._store.write()
             self._written.set()
             self._written = asyncio.Event()
             if not self._store.is_empty:
-                self._queued.set()
+                self._reception.queued.set()
             # Requests are handled between two transactions.
             await asyncio.sleep(0 if is_committed and not self._store.is_empty else INTERVAL)
 
@@ -101,7 +86,8 @@ class Telemetry:
                 self._check(request)
                 body = await self._export(signal, request, media_type)
             except RefusedError as error:
-                headers = {"retry-after": "1"} if error.status is HTTPStatus.SERVICE_UNAVAILABLE else None
+                is_busy = error.status is HTTPStatus.SERVICE_UNAVAILABLE
+                headers = {"retry-after": str(RETRY_AFTER)} if is_busy else None
                 body = decode.error(error.reason, is_json=is_json)
                 return Response(body, error.status, headers, _PROTOBUF if not is_json else media_type)
             return Response(body, media_type=media_type)
@@ -112,22 +98,13 @@ class Telemetry:
         if media_type not in {_PROTOBUF, _JSON}:
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"use {_PROTOBUF} or {_JSON}")
         is_json = media_type == _JSON
-        async with self._decoding:
-            try:
-                body = await _inflated(request, self._limits.request_bytes)
-                message = decode.decode(signal, body, is_json=is_json)
-            except DecodeError as error:
-                raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
-            except ClientDisconnect as error:
-                raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has closed the connection") from error
-            arrival = time.time_ns()
-            records = read(signal, message, self._limits, arrival)
-            try:
-                self._store.add(records, len(body), arrival)
-            except QueueFullError as error:
-                self._queued.set()
-                raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-            self._queued.set()
+        encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+        try:
+            records = await self._reception.receive(
+                signal, request.stream(), encoding=encoding, is_json=is_json
+            )
+        except ClientDisconnect as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has closed the connection") from error
         return decode.response(signal, records.rejected, records.reason, is_json=is_json)
 
     # --- the query API -----------------------------------------------------------------------------
@@ -182,9 +159,7 @@ class Telemetry:
         """Refuse requests without the key, and under a foreign host name, which a web page can cause."""
         if not _is_local(request):
             raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host does not name this machine")
-        given = request.headers.get(KEY_HEADER, "").encode()
-        if not hmac.compare_digest(given, self._key):
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} has no valid key")
+        self._reception.check_key(request.headers.get(KEY_HEADER, ""))
 
 
 def _is_local(request: Request) -> bool:
@@ -212,38 +187,3 @@ def _seconds(text: str) -> float:
             HTTPStatus.BAD_REQUEST, f"the parameter wait is a number from 0 to {LONGEST_WAIT:g}, not {text!r}"
         )
     return seconds
-
-
-async def _inflated(request: Request, limit: int) -> bytes:
-    """Return the body of a request, decompressed, and stop at `limit` bytes."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"identity", "gzip", ""}:
-        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not known")
-    inflate = _gunzip if encoding == "gzip" else _unchanged
-    body = bytearray()
-    async for part in inflate(request.stream()):
-        body += part
-        if len(body) > limit:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has at most {limit} bytes")
-    return bytes(body)
-
-
-async def _unchanged(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for part in parts:
-        yield part
-
-
-async def _gunzip(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    inflater = zlib.decompressobj(wbits=31)
-    async for compressed in parts:
-        pending = compressed
-        while pending:
-            if inflater.eof:
-                raise DecodeError("the body has data after the end of the gzip stream")
-            try:
-                yield inflater.decompress(pending, _STEP)
-            except zlib.error as error:
-                raise DecodeError(f"the body is not gzip: {error}") from error
-            pending = inflater.unconsumed_tail or inflater.unused_data
-    if not inflater.eof:
-        raise DecodeError("the gzip stream is cut off")

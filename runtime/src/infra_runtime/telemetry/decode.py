@@ -91,12 +91,31 @@ def response(signal: Signal, rejected: int, reason: str, *, is_json: bool) -> by
 
 
 def error(reason: str, *, is_json: bool) -> bytes:
-    """Return a `google.rpc.Status` with a message, which is the body of a response with an error status."""
-    if is_json:
-        return json.dumps({"message": reason}).encode()
-    text = reason.encode()[:2000]
-    # Field 2, a text. Source: google/rpc/status.proto; protobuf documentation, "Encoding".
-    return b"\x12" + _varint(len(text)) + text
+    """Return the body of the response to a refused request: a `google.rpc.Status`."""
+    return json.dumps({"message": reason}).encode() if is_json else status(reason)
+
+
+def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
+    """Return an encoded `google.rpc.Status`; with `retry_after` (seconds), it has a `RetryInfo`.
+
+    Source: google/rpc/status.proto, google/rpc/error_details.proto; protobuf documentation, "Encoding".
+    """
+    encoded = _number_field(1, code) if code else b""
+    encoded += _field(2, reason[:500].encode())
+    if retry_after:
+        duration = _number_field(1, retry_after)
+        retry = _field(1, b"type.googleapis.com/google.rpc.RetryInfo") + _field(2, _field(1, duration))
+        encoded += _field(3, retry)
+    return encoded
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return an encoded text, bytes or message."""
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _number_field(number: int, value: int) -> bytes:
+    return bytes([number << 3]) + _varint(value)
 
 
 def _varint(number: int) -> bytes:

@@ -11,8 +11,12 @@ class Limits:
 
     #: bytes of a request after decompression; a larger request is refused with HTTP status 413
     request_bytes: int = 64 * 2**20
+    #: bytes of all requests that are being received; above it, requests are refused with HTTP status 503
+    receiving_bytes: int = 128 * 2**20
     #: bytes of the requests that are not written yet; above it, requests are refused with HTTP status 503
     queue_bytes: int = 64 * 2**20
+    #: bytes of the requests that wait until they are forwarded; above it, their spans are not forwarded
+    forward_bytes: int = 16 * 2**20
     #: attributes of a record; further attributes are dropped
     attributes: int = 128
     #: characters of an attribute's key

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from infra_runtime.telemetry.store import Store, run_name
+from infra_runtime.telemetry.store import INTERRUPTION, Store, run_name
 
 #: rows of an answer, if the request has no `limit`, and at most
 LIMIT, LARGEST_LIMIT = 200, 10_000
@@ -36,7 +36,17 @@ def _id(text: str) -> bytes:
 
 
 def _nanoseconds(text: str) -> int:
-    return int(float(text) * 1e9)
+    return _stored(int(float(text) * 1e9))
+
+
+def _stored(number: int) -> int:
+    if abs(number) >= 2**63:
+        raise ValueError("SQLite has no such number")
+    return number
+
+
+def _sequence(text: str) -> int:
+    return _stored(int(text))
 
 
 def _level(text: str) -> int:
@@ -50,7 +60,7 @@ def _contains(text: str) -> str:
 
 _COMMON = {
     "service": Filter("resource.service = ?"),
-    "after": Filter("seq > ?", int),
+    "after": Filter("seq > ?", _sequence),
 }
 #: table → parameter → filter
 FILTERS: Mapping[str, Mapping[str, Filter]] = {
@@ -173,10 +183,12 @@ def state(store: Store) -> dict[str, Any]:
         f"{table}s": store.read(f"SELECT count(*) AS count FROM {table}")[0]["count"]
         for table in ("span", "log", "point")
     }
-    dropped = {f"{row['name']}s": row["count"] for row in store.read("SELECT * FROM dropped")}
+    dropped = {row["name"]: row["count"] for row in store.read("SELECT * FROM dropped")}
+    interruptions = dropped.pop(INTERRUPTION, 0)
     return {
         "records": counts,
-        "dropped": dropped,
+        "dropped": {f"{name}s": count for name, count in dropped.items()},
+        "interruptions": interruptions,
         "queued_bytes": store.queued_bytes,
         "problem": store.problem,
         "run": run_name(store.path),

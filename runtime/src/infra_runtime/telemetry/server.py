@@ -1,26 +1,41 @@
-"""The process of the telemetry service: uvicorn on several sockets, and the task that writes records."""
+"""The process of the telemetry service: its servers, and the tasks that write and forward records."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
+from infra_runtime.telemetry import GRPC_PORT
 from infra_runtime.telemetry.application import Telemetry
+from infra_runtime.telemetry.forwarding import Forwarder
+from infra_runtime.telemetry.grpc import Grpc
 from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.reception import Reception
 from infra_runtime.telemetry.store import Store
 
 #: seconds that open requests have to finish after SIGTERM
 _GRACE = 2
+#: seconds after which an idle connection of a gRPC client is closed
+_GRPC_IDLE = 3600.0
 
 
-async def serve(sockets: list[socket.socket], folder: Path, key: str, limits: Limits) -> None:
-    """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records."""
+async def serve(
+    sockets: Mapping[str, socket.socket], folder: Path, key: str, limits: Limits, forward: Iterable[str] = ()
+) -> None:
+    """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
+
+    `sockets` is port name → socket; the port `GRPC_PORT` speaks gRPC. `forward` are URLs of trace sinks.
+    """
     store = Store(folder, limits)
-    telemetry = Telemetry(store, limits, key)
+    forwarders = [Forwarder(url, limits) for url in forward]
+    reception = Reception(store, limits, key, forwarders)
+    telemetry = Telemetry(store, reception, forwarders)
     config = uvicorn.Config(
         telemetry.application(),
         access_log=False,
@@ -30,13 +45,42 @@ async def serve(sockets: list[socket.socket], folder: Path, key: str, limits: Li
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
     )
-    addresses = ", ".join(f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets))
-    print(f"{addresses}: records in {store.path}", flush=True)
-    writing = asyncio.create_task(telemetry.write_forever())
+    addresses = (f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets.values()))
+    print(f"{', '.join(addresses)}: records in {store.path}", flush=True)
+    http = [opened for name, opened in sockets.items() if name != GRPC_PORT]
+    tasks = [telemetry.write_forever(), *(forwarder.run() for forwarder in forwarders)]
+    running = [asyncio.create_task(task) for task in tasks]
     try:
-        await uvicorn.Server(config).serve(sockets=sockets)
+        async with _grpc_server(Grpc(reception), sockets.get(GRPC_PORT)):
+            await uvicorn.Server(config).serve(sockets=http)
     finally:
-        writing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await writing
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         store.close()
+
+
+@contextlib.asynccontextmanager
+async def _grpc_server(application: Grpc, opened: socket.socket | None) -> AsyncIterator[None]:
+    """Run the server for gRPC on a listening socket, if there is one."""
+    if opened is None:
+        yield
+        return
+    from hypercorn.asyncio import serve as serve_http2  # only the extra `telemetry-grpc` has it
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{opened.detach()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = _GRACE
+    config.keep_alive_timeout = _GRPC_IDLE
+    config.keep_alive_max_requests = 2**31
+    config.include_server_header = False
+    stop = asyncio.Event()
+    framework: Any = application  # the library has other types for the messages
+    task = asyncio.create_task(serve_http2(framework, config, shutdown_trigger=stop.wait, mode="asgi"))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task

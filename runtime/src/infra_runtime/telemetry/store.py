@@ -29,6 +29,9 @@ TRANSACTION = 500
 #: seconds for which a query or the writer waits for a lock on the file
 _PATIENCE = 10.0
 _SUFFIX = ".sqlite3"
+#: the name in the table `dropped` for the number of times that the receiver of a run was killed; the records
+#: that it had accepted since its last transaction are lost
+INTERRUPTION = "interruption"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resource (
@@ -97,9 +100,11 @@ class Store:
                 connection = opened.enter_context(contextlib.closing(_connect(newest)))
                 if connection.execute("SELECT count(*) FROM closed").fetchone()[0] == 0:
                     connection.executescript(_SCHEMA)
+                    with connection:
+                        connection.execute(_COUNT_DROPPED, [INTERRUPTION, 1])
                     opened.pop_all()
                     return newest, connection
-        path = self.folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}{_SUFFIX}"
+        path = self.folder / f"{_next_name(run_name(newest) if newest else '')}{_SUFFIX}"
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = _connect(path)
         connection.executescript(_SCHEMA)
@@ -217,6 +222,15 @@ class Store:
         with contextlib.suppress(sqlite3.Error), self._writer:
             self._writer.execute("INSERT INTO closed VALUES (?)", [time.time()])
         self._writer.close()
+
+
+def _next_name(newest: str) -> str:
+    """Return the name of the next run: the time, or a name after `newest` if the clock was set back."""
+    name = f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09d}"
+    if name > newest:
+        return name
+    stem, _, number = newest.partition("~")
+    return f"{stem}~{int(number or 0) + 1:04d}"
 
 
 def run_name(path: Path) -> str:

@@ -51,6 +51,9 @@ class WebSettings(BaseSettings):
     #: PEM keys for the other algorithms; a program that only verifies tokens has no private key
     jwt_private_key: SecretStr | None = None
     jwt_public_key: str | None = None
+    #: earlier secrets and public keys, which verify tokens and sign none
+    jwt_former_secrets: tuple[SecretStr, ...] = ()
+    jwt_former_public_keys: tuple[str, ...] = ()
     #: the allowed algorithms, all for the same type of key; new tokens have the first
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "app"

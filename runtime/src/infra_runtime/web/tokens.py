@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 from joserfc import jwt
@@ -58,41 +58,64 @@ class TokenPair:
 
 @frozen
 class Keys:
-    """The algorithms that a token may have, the key that verifies it, and the key that signs new tokens.
+    """The algorithms that a token may have, the keys that verify it, and the key that signs new tokens.
 
-    All algorithms have the same class of key, so that a public key is never used as the secret of HS256.
+    All algorithms have the same class of key, so that a public key is never used as the secret of HS256. A
+    new token has the id of its key in the header `kid`. To replace a key, add the old key to the former keys
+    until its tokens have expired.
     """
 
     algorithms: tuple[str, ...]
-    verifying: Key
+    #: id → key; the first key also verifies tokens without an id
+    verifying: Mapping[str, Key]
     #: None: this program only verifies tokens
     signing: Key | None
 
     @classmethod
-    def from_secret(cls, secret: str, algorithms: Sequence[str] = ("HS256",)) -> Self:
-        """Return keys from a secret of at least 32 bytes, for HS256, HS384 and HS512."""
+    def from_secret(
+        cls, secret: str, algorithms: Sequence[str] = ("HS256",), *, former: Sequence[str] = ()
+    ) -> Self:
+        """Return keys from a secret of at least 32 bytes, for HS256, HS384 and HS512.
+
+        `former` are secrets that only verify tokens.
+        """
         _key_class(algorithms, {OctKey})
-        if len(secret.encode()) < SHORTEST_SECRET:
-            raise _invalid(f"the secret has fewer than {SHORTEST_SECRET} bytes", "WEB_JWT_SECRET")
-        if "-----BEGIN" in secret:
-            raise _invalid("the secret is a PEM file", "WEB_JWT_SECRET")
-        key = OctKey.import_key(secret)
-        return cls(algorithms=tuple(algorithms), verifying=key, signing=key)
+        for text, where in (
+            (secret, "WEB_JWT_SECRET"),
+            *((text, "WEB_JWT_FORMER_SECRETS") for text in former),
+        ):
+            if len(text.encode()) < SHORTEST_SECRET:
+                raise _invalid(f"the secret has fewer than {SHORTEST_SECRET} bytes", where)
+            if "-----BEGIN" in text:
+                raise _invalid("the secret is a PEM file", where)
+        keys = [OctKey.import_key(text) for text in (secret, *former)]
+        return cls(algorithms=tuple(algorithms), verifying=_by_id(keys), signing=keys[0])
 
     @classmethod
-    def from_pem(cls, algorithms: Sequence[str], *, private: str = "", public: str = "") -> Self:
-        """Return keys from PEM texts; the public key is a part of the private key."""
+    def from_pem(
+        cls,
+        algorithms: Sequence[str],
+        *,
+        private: str = "",
+        public: str = "",
+        former: Sequence[str] = (),
+    ) -> Self:
+        """Return keys from PEM texts; the public key is a part of the private key.
+
+        `former` are public keys that only verify tokens.
+        """
         key_class = _key_class(algorithms, {RSAKey, ECKey, OKPKey})
         try:
             signing = key_class.import_key(private) if private else None
             verifying = key_class.import_key(public) if public else signing
+            older = [key_class.import_key(text) for text in former]
         except (JoseError, ValueError, TypeError) as error:
             raise _invalid(f"the key cannot be read: {type(error).__name__}", "WEB_JWT_…_KEY") from None
         if verifying is None:
             raise _invalid("a private or a public key is missing", "WEB_JWT_PUBLIC_KEY")
         if signing is not None and not signing.is_private:
             raise _invalid("the key is a public key", "WEB_JWT_PRIVATE_KEY")
-        return cls(algorithms=tuple(algorithms), verifying=verifying, signing=signing)
+        return cls(algorithms=tuple(algorithms), verifying=_by_id([verifying, *older]), signing=signing)
 
     @classmethod
     def from_settings(cls, settings: WebSettings) -> Self | None:
@@ -101,11 +124,22 @@ class Keys:
         if secret and (private or public):
             raise _invalid("a secret and a PEM key are set, but only one is possible", "WEB_JWT_SECRET")
         if secret:
-            return cls.from_secret(secret.get_secret_value(), settings.jwt_algorithms)
+            former = [text.get_secret_value() for text in settings.jwt_former_secrets]
+            return cls.from_secret(secret.get_secret_value(), settings.jwt_algorithms, former=former)
         if private or public:
             pem = private.get_secret_value() if private else ""
-            return cls.from_pem(settings.jwt_algorithms, private=pem, public=public or "")
+            older = settings.jwt_former_public_keys
+            return cls.from_pem(settings.jwt_algorithms, private=pem, public=public or "", former=older)
         return None
+
+    def of(self, header: Mapping[str, object]) -> Key:
+        """Return the key that verifies a token with this header. Raises `ValueError` if there is none."""
+        if "kid" not in header:
+            return next(iter(self.verifying.values()))
+        name = header["kid"]
+        if not isinstance(name, str) or name not in self.verifying:
+            raise ValueError("the token has the id of an unknown key")
+        return self.verifying[name]
 
 
 class Tokens:
@@ -194,7 +228,9 @@ class Tokens:
             **dict.fromkeys(("exp", "iat", "sub", "jti", "sid", "kind"), _ESSENTIAL),
         )
         try:
-            decoded = jwt.decode(token, self._keys.verifying, algorithms=list(self._keys.algorithms))
+            decoded = jwt.decode(
+                token, lambda signed: self._keys.of(signed.headers()), algorithms=list(self._keys.algorithms)
+            )
             registry.validate(decoded.claims)
             actor_of(decoded.claims)
         except (JoseError, ValueError, TypeError, RecursionError) as error:
@@ -217,8 +253,9 @@ class Tokens:
             "kind": actor.kind.value,
             "roles": sorted(actor.roles),
         }
-        algorithm = self._keys.algorithms[0]
-        return jwt.encode({"alg": algorithm}, claims, self._keys.signing, algorithms=[algorithm])
+        algorithm, signing = self._keys.algorithms[0], self._keys.signing
+        header = {"alg": algorithm, "kid": _id_of(signing)}
+        return jwt.encode(header, claims, signing, algorithms=[algorithm])
 
     async def _revoke(self, name: str, claims: dict[str, Any]) -> bool:
         seconds = max(1.0, claims["exp"] + LEEWAY - self._clock())
@@ -233,6 +270,15 @@ def actor_of(claims: dict[str, Any]) -> Actor:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise ValueError("the claim `roles` is not a list of texts")
     return Actor(id=claims["sub"], kind=ActorKind(claims["kind"]), roles=frozenset(roles))
+
+
+def _by_id(keys: Sequence[Key]) -> dict[str, Key]:
+    return {_id_of(key): key for key in keys}
+
+
+def _id_of(key: Key) -> str:
+    """Return the id of a key, which is the same for its private and its public part. Source: RFC 7638."""
+    return key.thumbprint()
 
 
 def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | RSAKey | ECKey | OKPKey]:

@@ -67,7 +67,7 @@ def test_the_spans_of_other_tests_are_not_visible(http_client, infra_traces):
     infra_traces.wait_for(attributes={"path": "/other"})
     assert [span.attributes["path"] for span in infra_traces.spans()] == ["/other"]
     first = infra_traces.of("test_it.py::test_spans_join_the_trace_of_the_test")
-    assert [span.attributes["path"] for span in first.spans()] == ["/orders"]
+    assert [span.attributes["path"] for span in first.spans(service="api")] == ["/orders"]
     assert infra_traces.logs() == []
 
 def test_a_missing_span_is_an_error_with_the_spans_that_arrived(http_client, infra_traces):

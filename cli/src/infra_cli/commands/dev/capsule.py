@@ -59,7 +59,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document, including the logs.")
 @target
 def show(target: Target, *, test: str, as_json: bool) -> None:
-    """Show one failure report: the failure, the states of the services, and their logs during the test.
+    """Show one failure report: the failure, the states and logs of the services, and the trace of the test.
 
     TEST is the id of the test or a part of the id. If several reports match, the newest report is shown.
 
@@ -87,7 +87,8 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
         output.say(f"{service['name']}: {state}".rstrip())
     for unit, dump in report.get("dumps", {}).items():
         output.say(f"{unit}: {dump}")
-    for name, text in logs.items():
+    traces = [("trace", path.read_text(encoding="utf-8")) for path in folder.glob("trace.txt")]
+    for name, text in (*logs.items(), *traces):
         output.say()
         output.say(output.styled(f"--- {name}", bold=True))
         output.say(text.rstrip())

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
-import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Literal, cast
 
 import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
-from infra_cli.file_follower import Follower
-from infra_cli.logfiles import Line, merged, moment, services_with_logs
+from infra_cli.log_sources import Files, stream
 from infra_cli.target import Target, target
-from infra_runtime.errors import NoStackError, UnknownServiceError
+from infra_runtime.logs.line import Line
+from infra_runtime.logs.record import LEVELS
+from infra_runtime.logs.selection import Entry, Level, Selection, moment
 
 
-def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float:
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
     try:
-        return moment(text) if text else 0.0
+        return moment(text) if text else None
     except ValueError:
         raise click.BadParameter("use a time such as 30s, 5m, 2h, 1d, 14:30 or 2026-05-01T14:30.") from None
 
 
-def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | None) -> re.Pattern[str]:
+def _pattern(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> re.Pattern[str] | None:
     try:
-        return re.compile(text or "")
+        return re.compile(text) if text else None
     except re.error as error:
         raise click.BadParameter(f"{text!r} is not a regular expression: {error}.") from None
 
@@ -46,70 +51,111 @@ def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | N
         "a second."
     ),
 )  # fmt: skip
+@click.option("--until", callback=_moment, metavar="WHEN", help="Print only lines until this time.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    help="Print only messages of this level and of more important levels, without lines that have no level.",
+)
+@click.option(
+    "--correlation",
+    metavar="ID",
+    default="",
+    help="Print only messages with this correlation id, request id or trace id.",
+)
 @click.option(
     "--grep", callback=_pattern, metavar="REGEX", help="Print only lines that match the regular expression."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print lines of JSON with time, service and line.")
+@click.option(
+    "--from",
+    "place",
+    type=click.Choice(["files", "stream"]),
+    default="files",
+    show_default=True,
+    help="Read the log files, or the stream to which the service `log-forwarder` copies them.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print lines of JSON with time, service, line, level, ids, fields and the position in the log.",
+)
 @target
 def command(
     target: Target,
     *,
     services: tuple[str, ...],
     follow: bool,
-    since: float,
-    grep: re.Pattern[str],
+    since: float | None,
+    until: float | None,
+    level: str | None,
+    correlation: str,
+    grep: re.Pattern[str] | None,
+    place: Literal["files", "stream"],
     as_json: bool,
 ) -> None:
     """Show the output of the services, sorted by time; the stack does not have to be running.
 
-    SERVICE can also be `supervisor`, for the log of the supervisor itself.
+    The level and the ids are found in lines of JSON, in logfmt and in the text of usual servers. SERVICE can
+    also be `supervisor`, for the log of the supervisor itself.
 
     \b
     Examples:
       infra runtime logs postgres --since 5m
+      infra runtime logs --since 1h --level error
       infra runtime logs -f --grep 'ERROR|WARN'
     """
-    folder = Path(target.paths().logs)
-    known = services_with_logs(folder)
-    if not known and not follow:
-        raise NoStackError(str(folder.parent))
-    for name in services:
-        if name not in known and not (folder / f"{name}.log").exists() and not follow:
-            raise UnknownServiceError(name, known)
-
-    def paths() -> list[Path]:
-        return [folder / f"{name}.log" for name in services or services_with_logs(folder)]
-
-    follower = Follower(paths)
-    ends = (
-        {path.stem: end for path, end in follower.skip().items()}
-        if follow
-        else dict.fromkeys(services or known)
+    selection = Selection(
+        since=since or 0.0,
+        until=float("inf") if until is None else until,
+        level=cast("Level | None", level),
+        correlation=correlation,
+        pattern=grep,
     )
-    writer = _Writer(list(services) or known, as_json=as_json)
-    for line in merged(folder, ends, since):
-        if grep.search(line.text):
+    folder = Path(target.paths().logs)
+    with contextlib.ExitStack() as stack:
+        source = (
+            Files(folder, services, follow=follow)
+            if place == "files"
+            else stack.enter_context(stream(target, services))
+        )
+        lines: Iterable[Line] = source.lines(selection.since)
+        if follow:
+            lines = itertools.chain(lines, source.following())
+        elif until is not None:
+            lines = itertools.takewhile(lambda line: line.time <= selection.until, lines)
+        if as_json:
+            for entry in selection.entries(lines):
+                output.say_json(_fields(entry), line=True)
+            return
+        writer = _Writer(source.services)
+        for line in selection.lines(lines):
             writer.write(line)
-    if follow:
-        for path, text in follower.lines():
-            if grep.search(text):
-                writer.write(Line(time.time(), path.stem, text))
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    line, record = entry
+    return {
+        "time": line.time,
+        "service": line.service,
+        "line": line.text,
+        "level": record.level or None,
+        "ids": record.ids,
+        "message": record.message,
+        "fields": record.fields,
+        "position": line.cursor if line.file else None,
+    }
 
 
 class _Writer:
     """An object that prints log lines; before each line is its service's name, in the service's colour."""
 
-    def __init__(self, services: list[str], *, as_json: bool) -> None:
+    def __init__(self, services: list[str]) -> None:
         self._services = services
         self._width = max(map(len, services), default=0)
-        self._as_json = as_json
 
     def write(self, line: Line) -> None:
         """Print a line of a log."""
-        if self._as_json:
-            record: dict[str, Any] = {"time": line.time, "service": line.service, "line": line.text}
-            output.say_json(record, line=True)
-            return
         if line.service not in self._services:
             self._services.append(line.service)
         colour = output.PREFIXES[self._services.index(line.service) % len(output.PREFIXES)]

@@ -10,6 +10,7 @@ KIT = ServiceKit(
     units="pytest_infra.services.telemetry.units:units",
     dump="pytest_infra.services.telemetry.dump:dump",
     secrets=("key",),
+    trace_store="pytest_infra.services.telemetry.store:TelemetryStore",
     fixtures=(
         KitFixture(
             name="infra_traces",

@@ -26,6 +26,8 @@ def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object)
         connection.request("GET", target, headers={KEY_HEADER: server["key"]})
         response = connection.getresponse()
         body = response.read()
+    except http.client.HTTPException as error:
+        raise CommandError(f"{server.name} does not answer {target}: {error!r}") from error
     finally:
         connection.close()
     if response.status != http.client.OK:

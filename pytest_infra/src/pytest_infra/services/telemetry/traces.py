@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import InfraError
 from pytest_infra.kit_context import FixtureContext
 from pytest_infra.label import Label, run_id
 from pytest_infra.services.telemetry.query import ask
+from pytest_infra.services.telemetry.store import ROWS, logs_of, spans_of
+from pytest_infra.spans import PLUGIN, LogRecord, Recorder, Span
 
 __all__ = ["LogRecord", "Pattern", "Span", "SpanMissingError", "Traces"]
 
@@ -21,42 +23,6 @@ Pattern: TypeAlias = str | re.Pattern[str]
 TIMEOUT = 10.0
 #: the number of spans in an error message
 _SHOWN = 20
-
-
-class Span(NamedTuple):
-    """A span; times are nanoseconds since the epoch."""
-
-    service: str
-    name: str
-    #: internal | server | client | producer | consumer
-    kind: str
-    #: unset | ok | error
-    status: str
-    message: str
-    start: int
-    end: int
-    attributes: Mapping[str, Any]
-    events: tuple[Mapping[str, Any], ...]
-    trace: str
-    id: str
-    parent: str
-
-    @property
-    def seconds(self) -> float:
-        """The duration of the span."""
-        return (self.end - self.start) / 1e9
-
-
-class LogRecord(NamedTuple):
-    """A log record of a service; `time` is nanoseconds since the epoch."""
-
-    service: str
-    time: int
-    level: str
-    body: str
-    attributes: Mapping[str, Any]
-    trace: str
-    span: str
 
 
 class SpanMissingError(InfraError, AssertionError):
@@ -83,10 +49,13 @@ class SpanMissingError(InfraError, AssertionError):
 
 
 class Traces:
-    """The spans of one test: those whose trace begins with the `traceparent` of the test."""
+    """The spans of one test: those whose trace begins with the `traceparent` of the test.
 
-    def __init__(self, server: Endpoint, label: Label) -> None:
-        self._server, self._label = server, label
+    When the test has ended, the trace also contains the spans of pytest: the test, its phases and its waits.
+    """
+
+    def __init__(self, server: Endpoint, label: Label, recorder: Recorder) -> None:
+        self._server, self._label, self._recorder = server, label, recorder
 
     @property
     def trace_id(self) -> str:
@@ -94,19 +63,24 @@ class Traces:
         return self._label.trace_id
 
     def of(self, test: str) -> Traces:
-        """Return the spans of another test of this run, by the test's id."""
-        return Traces(self._server, Label.of(test, run_id()))
+        """Return the trace of another test of this run, by the test's id.
 
-    def spans(self) -> list[Span]:
-        """Return the spans that have arrived, in the order of their start."""
-        answer = ask(self._server, "spans", trace=self.trace_id, limit=10_000)
-        return sorted((_span(item) for item in answer["items"]), key=lambda span: span.start)
+        If the test has ended in this process, the trace contains the spans of pytest. A worker of
+        pytest-xdist sends them some time after the test has ended: `wait_for(service="pytest")` waits.
+        """
+        other = Traces(self._server, Label.of(test, run_id()), self._recorder)
+        if other.trace_id in self._recorder.ended:
+            self._recorder.flush(TIMEOUT)
+            ask(self._server, "spans", TIMEOUT, trace=other.trace_id, service=PLUGIN, limit=1)
+        return other
+
+    def spans(self, *, service: str | None = None) -> list[Span]:
+        """Return the spans that have arrived, all or those of a service, in the order of their start."""
+        return spans_of(ask(self._server, "spans", trace=self.trace_id, service=service, limit=ROWS)["items"])
 
     def logs(self) -> list[LogRecord]:
         """Return the log records of the trace that have arrived, in the order of their times."""
-        answer = ask(self._server, "logs", trace=self.trace_id, limit=10_000)
-        records = (LogRecord(**{key: item[key] for key in LogRecord._fields}) for item in answer["items"])
-        return sorted(records, key=lambda record: record.time)
+        return logs_of(ask(self._server, "logs", trace=self.trace_id, limit=ROWS)["items"])
 
     def wait_for(
         self,
@@ -129,9 +103,9 @@ class Traces:
         last = 0
         while True:
             remaining = deadline - time.monotonic()
-            answer = ask(self._server, "spans", remaining, trace=self.trace_id, after=last, limit=10_000)
+            answer = ask(self._server, "spans", remaining, trace=self.trace_id, after=last, limit=ROWS)
             last = answer["last"]
-            spans = [_span(item) for item in answer["items"]]
+            spans = spans_of(answer["items"])
             for span in spans:
                 if (
                     _matches(name, span.name)
@@ -158,10 +132,6 @@ def _matches(pattern: Pattern | None, text: str) -> bool:
     return pattern in {None, text}
 
 
-def _span(item: Mapping[str, Any]) -> Span:
-    return Span(**{**{key: item[key] for key in Span._fields}, "events": tuple(item["events"])})
-
-
 def traces(context: FixtureContext, unit: Endpoint) -> Iterator[Traces]:
     """Yield the spans of the test."""
-    yield Traces(unit, context.label)
+    yield Traces(unit, context.label, Recorder.of(context.request.config))

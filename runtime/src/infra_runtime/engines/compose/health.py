@@ -1,23 +1,15 @@
-"""Health checks of containers: the probe of a service, expressed as a command of its image."""
+"""The health checks of a Compose file."""
 
 from __future__ import annotations
 
-from infra_runtime.engines.compose.references import (
-    Stack,
-    container_of,
-    inner_port,
-    interpolated,
-    pieces,
-    setting_key,
-)
-from infra_runtime.engines.compose.yaml_text import Value
-from infra_runtime.errors import ConfigurationError
-from infra_runtime.spec import ExecProbe, HttpProbe, Probe, ServiceSpec, TcpProbe
+from infra_runtime.engines.compose.interpolation import interpolated
+from infra_runtime.engines.health import INTERVAL, health_command
+from infra_runtime.engines.references import Stack, pieces
+from infra_runtime.engines.yaml_text import Value
+from infra_runtime.spec import ServiceSpec
 
-#: the statuses that `HttpProbe` accepts by default, and that `curl --fail` and `wget` accept
-_SUCCESS = (200, 399)
-#: seconds between two checks while the service starts, and afterwards
-_START_INTERVAL, _INTERVAL, _TIMEOUT = 1, 10, 5
+#: seconds between two checks while the service starts
+_START_INTERVAL = 1
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
@@ -26,20 +18,15 @@ def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
     """
-    container = container_of(spec)
-    if spec.task or (spec.ready is None and not container.health):
+    command = health_command(spec)
+    if command is None:
         return None
-    timeout: float = _TIMEOUT
-    field = "container.health"
-    command: tuple[str, ...] = container.health
-    if not command and spec.ready is not None:
-        field = "ready"
-        command = check_command(spec, spec.ready)
-        timeout = spec.ready.timeout if isinstance(spec.ready, ExecProbe) else _TIMEOUT
+    field = command.field
+    words = [interpolated(pieces(word, spec, stack, field), spec, field) for word in command.words]
     return {
-        "test": ["CMD", *(interpolated(pieces(word, spec, stack, field), spec, field) for word in command)],
-        "interval": duration(_INTERVAL),
-        "timeout": duration(timeout),
+        "test": ["CMD", *words],
+        "interval": duration(INTERVAL),
+        "timeout": duration(command.timeout),
         "retries": 3,
         "start_period": duration(spec.start_timeout),
         "start_interval": duration(_START_INTERVAL),
@@ -54,84 +41,3 @@ def duration(seconds: float) -> str:
     milliseconds = max(1, round(seconds * 1000))
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
-
-
-def check_command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
-    """Return the command of the image that exits with 0 when the probe succeeds; it may contain references.
-
-    Raises `ConfigurationError` if the image has no program for the probe.
-    """
-    client = container_of(spec).health_client
-    match probe:
-        case ExecProbe():
-            return probe.command
-        case HttpProbe():
-            return _http(spec, probe, client)
-        case TcpProbe() if client == "python":
-            return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
-        case TcpProbe():
-            raise _impossible(
-                spec, f"the image contains no known program for TCP connections{_named(client)}"
-            )
-    raise _impossible(spec, f"no program is known in the image for the probe {type(probe).__name__}")
-
-
-def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
-    scheme = "https" if probe.tls else "http"
-    url = f"{scheme}://127.0.0.1:{inner_port(spec, probe.port)}{probe.path}"
-    if client == "python":
-        lowest, highest = probe.status
-        script = _HTTP_SCRIPT.format(
-            url=url,
-            headers=dict(sorted(probe.headers.items())),
-            lowest=lowest,
-            highest=highest,
-            contains=probe.contains,
-        )
-        return "python", "-c", script
-    if client and (probe.contains or probe.status != _SUCCESS):
-        raise _impossible(spec, f"{client} supports neither `contains` nor a `status` other than 200 to 399")
-    headers = [f"{name}: {value}" for name, value in sorted(probe.headers.items())]
-    if client == "curl":
-        return (
-            "curl",
-            "-fsSk" if probe.tls else "-fsS",
-            "-o",
-            "/dev/null",
-            *(word for line in headers for word in ("-H", line)),
-            url,
-        )
-    if client == "wget":
-        insecure = ("--no-check-certificate",) if probe.tls else ()
-        return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
-    raise _impossible(spec, f"the image contains no known program for HTTP requests{_named(client)}")
-
-
-#: redirects are not followed, as in the probe of the local engine
-_HTTP_SCRIPT = """\
-import ssl, sys, urllib.error, urllib.request
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_): return None
-try:
-    answer = urllib.request.build_opener(
-        urllib.request.ProxyHandler({{}}), Stay,
-        urllib.request.HTTPSHandler(context=ssl._create_unverified_context())).open(
-        urllib.request.Request({url!r}, headers={headers!r}), timeout=4)
-except urllib.error.HTTPError as error:
-    answer = error
-sys.exit(not ({lowest} <= answer.status <= {highest} and {contains!r}.encode() in answer.read(65536)))
-"""
-_TCP_SCRIPT = "import socket; socket.create_connection(('127.0.0.1', {port}), timeout=4).close()"
-
-
-def _named(client: str) -> str:
-    return f" ({client} cannot be used)" if client else ""
-
-
-def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{spec.name}: its probe cannot become a health check: {problem}",
-        where=setting_key(spec.name, "ready"),
-        hint=f"In [services.{spec.name}.container], set `health_client` to a program of the image"
-        ' ("python", "curl" or "wget"), or `health` to the whole command.',
-    )

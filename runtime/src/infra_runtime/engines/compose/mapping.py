@@ -6,22 +6,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
 
-from infra_runtime.value import frozen
-
-Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
-
-
-@frozen
-class Row:
-    """A row of the table of fields: how a field is exported, the attribute of Compose, and a remark."""
-
-    outcome: Outcome
-    attribute: str = ""
-    remark: str = ""
-
+from infra_runtime.engines.mapping import Row, table
 
 _STOP = (
     "The signal of the first stop step, and the seconds of all stop steps together. Docker sends SIGKILL "
@@ -294,8 +281,10 @@ REFERENCES: Mapping[str, Row] = {
         remark=("The value is the name of the executable, which is searched in the PATH of the image."),
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
+    "${stack.project}": Row(outcome="refused", remark="A container does not know the project's folder."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
+    "${stack.logs}": Row(outcome="refused", remark="The container engine stores the logs."),
 }
 
 _PAGE = """\
@@ -333,20 +322,11 @@ whose content is part of the Compose file.
 def page() -> str:
     """Return the text of the page about the export to Compose, in Markdown."""
     return _PAGE.format(
-        spec=_table("field", SPEC),
-        own=_table("key", USER_SERVICE),
-        image=_table("key", IMAGE_SERVICE),
-        references=_table("reference", REFERENCES),
+        spec=table("field", "in Compose", SPEC),
+        own=table("key", "in Compose", USER_SERVICE),
+        image=table("key", "in Compose", IMAGE_SERVICE),
+        references=table("reference", "in Compose", REFERENCES),
     )
-
-
-def _table(head: str, rows: Mapping[str, Row]) -> str:
-    return "\n".join([f"| {head} | outcome | in Compose | |", "| --- | --- | --- | --- |", *_lines(rows), ""])
-
-
-def _lines(rows: Mapping[str, Row]) -> Iterable[str]:
-    for name, row in rows.items():
-        yield f"| `{name}` | {row.outcome} | {row.attribute} | {row.remark} |".replace("|  |", "| |")
 
 
 if __name__ == "__main__":

@@ -9,26 +9,25 @@ import signal
 from collections.abc import Iterable, Mapping
 
 from infra_runtime.engines.compose.health import duration, health_check
-from infra_runtime.engines.compose.references import (
+from infra_runtime.engines.compose.interpolation import interpolated
+from infra_runtime.engines.output import SECRETS
+from infra_runtime.engines.references import (
     Piece,
     Stack,
     container_of,
     inner_port,
-    interpolated,
     pieces,
     secret_file,
     setting_key,
     stack_of,
 )
-from infra_runtime.engines.compose.yaml_text import Value
+from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, ServiceSpec
 from infra_runtime.value import frozen
 
 DOCKERFILE = "Dockerfile"
-#: the folder of the secrets, relative to the folder of the Compose files
-SECRETS = "secrets"
 #: the folder in a container in which Compose mounts secrets. Source: Compose Specification, "secrets"
 _SECRETS_INSIDE = "/run/secrets"
 #: environments in which the ports are published on this machine only

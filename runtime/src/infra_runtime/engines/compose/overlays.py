@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from infra_runtime.engines.compose.yaml_text import Value
+from infra_runtime.engines.yaml_text import Value
 
 Model = Mapping[str, Value]
 

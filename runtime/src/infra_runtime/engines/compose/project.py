@@ -1,86 +1,26 @@
-"""What the export to Compose needs besides the plan: the project's name, folders, settings and secrets."""
+"""What the export to Compose needs besides the plan: the project's name, folders and requirements."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from infra_runtime.config.resolve import Resolved
 from infra_runtime.engines.compose.dockerfile import REQUIREMENTS
 from infra_runtime.engines.compose.engine import Compose
 from infra_runtime.engines.compose.model import Folders
-from infra_runtime.errors import ConfigurationError
-from infra_runtime.redaction import MASK
-
-#: environments in which real data is protected by a secret
-_PROTECTED = frozenset({"staging", "production"})
+from infra_runtime.engines.project import project_name, pyproject
 
 
 def engine_for(root: Path, output: Path) -> Compose:
-    """Return the Compose engine for the project at `root`, with `output` as the folder of its Compose files.
-
-    The name of the Compose project is the name in `pyproject.toml`, or else the name of the project's folder.
-    The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
-    """
-    pyproject = _pyproject(root / "pyproject.toml")
-    name = pyproject.get("project", {}).get("name")
-    installable = bool({"project", "build-system"} & pyproject.keys())
+    """Return the Compose engine for the project at `root`, whose Compose files are in the folder `output`."""
+    installable = bool({"project", "build-system"} & pyproject(root).keys())
     usable = {"requirements.txt": (root / "requirements.txt").is_file(), "pyproject.toml": installable}
     folders = Folders(
         project=Path(os.path.relpath(root, output)).as_posix(),
         output=Path(os.path.relpath(output, root)).as_posix(),
     )
     return Compose(
-        project=name if isinstance(name, str) else root.name,
+        project=project_name(root),
         folders=folders,
         requirements=next((file for file in REQUIREMENTS if usable[file]), ""),
     )
-
-
-def check_secrets(stacks: Sequence[Resolved]) -> None:
-    """Raise `ConfigurationError` if an exported file would contain a secret in plain text.
-
-    The error contains the location of the setting. The values that `infra config show` masks count as
-    secrets. Secrets in the stack file are accepted in development and test.
-    """
-    for resolved in stacks:
-        for key, origin in resolved.provenance.items():
-            scope, _, rest = key.partition(".")
-            name = rest.partition(".env.")[2]
-            if scope != "services" or not name or origin.value != MASK:
-                continue
-            if resolved.environment in _PROTECTED or not _is_file(origin.source):
-                raise ConfigurationError(
-                    f"{key} contains a secret in plain text, which would be written to the Compose file",
-                    where=origin.source,
-                    hint=f"Refer to an environment variable that `docker compose` reads: ${{env.{name}}}.",
-                )
-
-
-def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return an error with the file and line of a setting as location, if known, instead of its key."""
-    key = error.where
-    while key.startswith("services."):
-        for resolved in stacks:
-            for setting, origin in resolved.provenance.items():
-                if f"{setting}.".startswith(f"{key}.") and _is_file(origin.source):
-                    return ConfigurationError(error.message, where=origin.source, hint=error.hint)
-        key = key.rpartition(".")[0]
-        if key.count(".") == 0:
-            break
-    return error
-
-
-def _is_file(source: str) -> bool:
-    """Return whether the source of a setting is the stack file or an overlay, such as `infra.toml:12`."""
-    return source.rpartition(":")[0].endswith(".toml")
-
-
-def _pyproject(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

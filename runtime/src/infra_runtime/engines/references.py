@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from infra_runtime.errors import ConfigurationError
@@ -26,7 +26,11 @@ _MARK = "\0"
 
 @frozen
 class Piece:
-    """A part of a text whose references are replaced: plain text, a secret from a file, or a variable."""
+    """A part of a text whose references are replaced: plain text, a secret, or an environment variable.
+
+    The value of a secret is its name in the exported files, and that of a variable is `NAME` or
+    `NAME:-default`.
+    """
 
     kind: Literal["text", "secret", "variable"]
     value: str
@@ -40,7 +44,7 @@ class Stack:
     services: Mapping[str, ServiceSpec]
     #: the services of the plan that have no container
     omitted: frozenset[str]
-    #: service → its name in the Compose file, which is also its host name
+    #: service → its name in the exported files, which is also its host name
     hosts: Mapping[str, str]
 
 
@@ -79,7 +83,7 @@ def _hosts(names: Collection[str]) -> dict[str, str]:
 
 
 def secret_file(host: str, secret: str) -> str:
-    """Return the name of a secret in the Compose file, which is also the name of the file with its value."""
+    """Return the name of a secret in the exported files, and of the file with its value."""
     return f"{host}-{secret}"
 
 
@@ -107,21 +111,13 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
     return result
 
 
-def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
-    """Join the pieces of a text to a value of the Compose file, in Compose's syntax for `$` and variables.
-
-    Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
-    """
-    text = ""
-    for piece in parts:
-        if piece.kind == "secret":
-            raise ConfigurationError(
-                f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
-                where=setting_key(spec.name, field),
-                hint="Use the secret in `env`: the container reads it from a file when the container starts.",
-            )
-        text += piece.value if piece.kind == "variable" else piece.value.replace("$", "$$")
-    return text
+def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> ConfigurationError:
+    """Return the error for a secret outside `env`, where a file or a list of processes would show it."""
+    return ConfigurationError(
+        f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
+        where=setting_key(spec.name, field),
+        hint="Use the secret in `env`: the container gets it when the container starts.",
+    )
 
 
 def container_of(spec: ServiceSpec) -> Container:
@@ -157,7 +153,7 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
             return value
         scope, dot, name = reference.partition(".")
         if scope == "env":
-            return f"{_MARK}variable:{_variable(name)}{_MARK}"
+            return f"{_MARK}variable:{name}{_MARK}"
         if scope == "secret" and name in secrets:
             return f"{_MARK}secret:{secret_file(stack.hosts[spec.name], name)}{_MARK}"
         if scope == "bin" and inside:
@@ -183,17 +179,6 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
         hint = f"Set `root` in [services.{spec.name}.container]."
     message = f"{spec.name}: ${{{reference}}} has no value in a container: {problem}"
     return ConfigurationError(message, where=setting_key(spec.name, field), hint=hint)
-
-
-def _variable(name: str) -> str:
-    """Return the reference `${env.NAME}` to an environment variable in Compose's syntax.
-
-    Source: Compose Specification, "Interpolation".
-    """
-    variable, separator, default = name.partition(":-")
-    if separator:
-        return f"${{{variable}:-{default.replace('$', '$$')}}}"
-    return f"${{{variable}:?set this variable in the environment or in the file .env}}"
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:

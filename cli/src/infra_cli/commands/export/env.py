@@ -1,0 +1,45 @@
+"""The command `infra export env`, which writes the addresses of the stack as a file of variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra_cli import exports
+from infra_cli.exports import Export, export_options
+from infra_cli.target import Target, target
+from infra_runtime.errors import ConfigurationError
+
+FOLDER = "env"
+
+
+@click.command(short_help="Write the addresses of the stack as a file of variables.")
+@export_options(FOLDER)
+@target
+def command(target: Target, export: Export) -> None:
+    """Write the addresses of the stack's services as a file of environment variables.
+
+    The variables are the same as those of `infra runtime exec`, such as DATABASE_URL. The file contains no
+    secret: a value with a secret refers to a variable such as POSTGRES_PASSWORD, which you set before you use
+    the file. Shells, Docker Compose and python-dotenv can read the file. The environment `test` has no fixed
+    ports, so it cannot be exported.
+
+    \b
+    Example:
+      infra export env && set -a && . env/development.env
+    """
+    from infra_runtime.engines.machine import EnvironmentFile
+    from infra_runtime.engines.project import check_secrets, located
+
+    resolved = target.resolve(
+        *export.services, profile=export.profile, executables=False, variables_required=False
+    )
+    folder = export.target_folder(Path(resolved.plan.root), FOLDER)
+    engine = EnvironmentFile()
+    try:
+        check_secrets([resolved])
+        files = engine.render(resolved.plan)
+    except ConfigurationError as error:
+        raise located(error, [resolved]) from None
+    exports.write(engine.name, export, folder, files)

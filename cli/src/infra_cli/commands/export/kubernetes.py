@@ -1,0 +1,77 @@
+"""The command `infra export kubernetes`, which writes the stack for `kubectl apply -k`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra_cli import exports
+from infra_cli.exports import Export, export_options
+from infra_cli.target import Target, target
+from infra_runtime.errors import ConfigurationError
+
+FOLDER = "kubernetes"
+
+
+@click.command(short_help="Write the stack for a Kubernetes cluster.")
+@click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
+@click.option(
+    "--registry",
+    default="",
+    help="The beginning of the names of the images that you build. [default: the name of the project]",
+)
+@click.option("--tag", default="latest", show_default=True, help="The tag of the images that you build.")
+@click.option("--host", default="", help="The host name of the Ingress, besides the hosts of the routes.")
+@click.option("--email", default="", help="Your address for the authority of the certificates.")
+@export_options(FOLDER)
+@target
+def command(
+    target: Target, export: Export, *, namespace: str, registry: str, tag: str, host: str, email: str
+) -> None:
+    """Write the stack as a Kustomize base and overlays for a Kubernetes cluster.
+
+    The folder `base` contains the resources that all environments share. `overlays/ENVIRONMENT` contains the
+    changes of the environments development, staging and production; with --env, the command writes only one
+    overlay. No secret is written outside of development: create the Secret that the command names. A setting
+    that a cluster cannot have, such as a path of this machine, is an error with the line of the stack file.
+
+    \b
+    Examples:
+      infra export kubernetes --registry registry.example/shop --tag 1.4.2
+      kubectl apply --server-side -k kubernetes/overlays/production
+      infra export kubernetes --check          in CI: check whether the committed files are up to date
+    """
+    from infra_runtime.engines.kubernetes import Kubernetes
+    from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
+    from infra_runtime.engines.project import check_secrets, located, project_name
+
+    environments = (target.environment,) if target.environment else ENVIRONMENTS
+    stacks = [
+        target.within(environment).resolve(
+            *export.services, profile=export.profile, executables=False, variables_required=False
+        )
+        for environment in environments
+    ]
+    root = Path(stacks[0].plan.root)
+    folder = export.target_folder(root, FOLDER)
+    engine = Kubernetes(
+        project=project_name(root), namespace=namespace, registry=registry, tag=tag, host=host, email=email
+    )
+    plans = [resolved.plan for resolved in stacks]
+    try:
+        check_secrets(stacks)
+        files = engine.render_environments(plans)
+    except ConfigurationError as error:
+        raise located(error, stacks) from None
+    first = environments[0]
+    exports.write(
+        engine.name,
+        export,
+        folder,
+        files,
+        secrets=engine.secrets(plans[0]) if first == "development" else (),
+        secrets_folder=f"overlays/{first}/{exports.SECRETS}",
+        notes=engine.notes(plans),
+        start=f"kubectl apply --server-side -k {exports.shown(folder / 'overlays' / first)}",
+    )

@@ -1,0 +1,44 @@
+"""The command `infra export procfile`, which writes the stack for programs that read a Procfile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra_cli import exports
+from infra_cli.exports import Export, export_options
+from infra_cli.target import Target, target
+from infra_runtime.errors import ConfigurationError
+
+FOLDER = "procfile"
+
+
+@click.command(short_help="Write the stack as a Procfile.")
+@export_options(FOLDER)
+@target
+def command(target: Target, export: Export) -> None:
+    """Write the stack as a Procfile, for programs such as honcho, overmind or foreman.
+
+    Each service is one line of the Procfile. A service starts when the services that it needs are ready, and
+    the process of a task remains when the task is complete, because these programs stop all processes when
+    one of them exits. The data of the services are stored beside the Procfile, in the folder `data`. The
+    lines contain the absolute paths of this machine, so .gitignore excludes the files.
+
+    \b
+    Example:
+      infra export procfile && honcho -f procfile/Procfile start
+    """
+    from infra_runtime.engines.machine import Procfile
+    from infra_runtime.engines.project import check_secrets, located
+
+    resolved = target.resolve(*export.services, profile=export.profile, variables_required=False)
+    folder = export.target_folder(Path(resolved.plan.root), FOLDER)
+    engine = Procfile(folder=str(folder), binaries=resolved.binaries)
+    try:
+        check_secrets([resolved])
+        files = engine.render(resolved.plan)
+    except ConfigurationError as error:
+        raise located(error, [resolved]) from None
+    start = f"honcho -f {exports.shown(folder / 'Procfile')} start"
+    exports.write(engine.name, export, folder, files, start=start)

@@ -1,0 +1,51 @@
+"""The command `infra export systemd`, which writes a systemd unit for each service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from infra_cli import exports
+from infra_cli.exports import Export, export_options
+from infra_cli.target import Target, target
+from infra_runtime.errors import ConfigurationError
+
+FOLDER = "systemd"
+
+
+@click.command(short_help="Write the stack as systemd units.")
+@click.option("--user", is_flag=True, help="Write units for the service manager of a user.")
+@export_options(FOLDER)
+@target
+def command(target: Target, export: Export, *, user: bool) -> None:
+    """Write the stack as systemd units.
+
+    Each service has a unit, and the target of the stack starts all units. A unit starts when the services
+    that it needs are ready. The services run as a user without privileges, and can write only to the folder
+    of the stack in /var/lib; with --user, they run as you. The units contain the absolute paths of the
+    project and of its executables, so run this command on the machine of the units. Variables, such as those
+    with secrets, are read from the file /etc/STACK.env.
+
+    \b
+    Examples:
+      infra export systemd --env production
+      infra export systemd --user --output ~/.config/my-stack
+    """
+    from infra_runtime.engines.machine import Systemd
+    from infra_runtime.engines.project import check_secrets, located, project_name
+    from infra_runtime.engines.references import host_name
+
+    resolved = target.resolve(*export.services, profile=export.profile, variables_required=False)
+    root = Path(resolved.plan.root)
+    folder = export.target_folder(root, FOLDER)
+    stack = host_name(project_name(root))
+    engine = Systemd(stack=stack, folder=str(folder), binaries=resolved.binaries, user=user)
+    try:
+        check_secrets([resolved])
+        files = engine.render(resolved.plan)
+    except ConfigurationError as error:
+        raise located(error, [resolved]) from None
+    options = "--user " if user else ""
+    start = f"systemctl {options}enable --now {folder}/{stack}-*.service {folder}/{stack}.target"
+    exports.write(engine.name, export, folder, files, start=start)

@@ -1,0 +1,141 @@
+"""What the commands `infra export …` share: their options, and the output about the exported files."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra_cli import output
+from infra_cli.completion import complete_services
+from infra_cli.profiles import PROFILES
+from infra_runtime.errors import ExportError
+from infra_runtime.value import frozen
+
+#: the folder of the secret files, in the folder of the exported files
+SECRETS = "secrets"
+
+
+@frozen
+class Export:
+    """The options that every command `infra export …` has."""
+
+    services: tuple[str, ...]
+    profile: str | None
+    #: the folder of the option `--output`; None if the option is missing
+    folder: Path | None
+    check: bool
+    force: bool
+    as_json: bool
+
+    def target_folder(self, root: Path, default: str) -> Path:
+        """Return the folder of the files: `--output`, or the folder `default` beside the stack file."""
+        return (self.folder or root / default).absolute()
+
+
+def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the argument and the options of an export to a command, which receives an `Export`.
+
+    `default` is the folder in which the command writes files by default.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
+        @click.option(
+            "--profile",
+            help=f"Export only the services of a profile: {PROFILES}, or one of the stack file.",
+        )
+        @click.option(
+            "-o",
+            "--output",
+            "folder",
+            type=click.Path(path_type=Path, file_okay=False),
+            help=f"The folder in which the files are written. [default: {default}, beside the stack file]",
+        )
+        @click.option(
+            "--check",
+            is_flag=True,
+            help="Do not write files; exit with 13 if a file would change. This option is for CI.",
+        )
+        @click.option(
+            "--force", is_flag=True, help="Also overwrite files that this command did not generate."
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+        @functools.wraps(command)
+        def with_export(
+            *args: Any,
+            services: tuple[str, ...],
+            profile: str | None,
+            folder: Path | None,
+            check: bool,
+            force: bool,
+            as_json: bool,
+            **kwargs: Any,
+        ) -> Any:
+            if check and force:
+                raise click.UsageError(
+                    "--check cannot be used with --force, because --check does not write files."
+                )
+            export = Export(
+                services=services, profile=profile, folder=folder, check=check, force=force, as_json=as_json
+            )
+            return command(*args, export, **kwargs)
+
+        return with_export
+
+    return add
+
+
+def write(
+    engine: str,
+    export: Export,
+    folder: Path,
+    files: Mapping[str, str],
+    *,
+    secrets: Sequence[str] = (),
+    secrets_folder: str = SECRETS,
+    notes: Sequence[str] = (),
+    start: str = "",
+) -> None:
+    """Write the files of an export (relative path → text) to a folder, and print their changes.
+
+    With `--check`, the files are only compared. `secrets` are the names of the files with random content in
+    the folder `secrets_folder`; existing files are not changed. `start` is the command that starts the stack.
+
+    Raises `ExportError` if a file is not up to date, or cannot be written.
+    """
+    from infra_runtime.engines import output as files_on_disk
+
+    made: Sequence[str] = []
+    if export.check:
+        changes = files_on_disk.changes(folder, files, engine)
+    else:
+        changes = files_on_disk.write(folder, files, engine, force=export.force)
+        made = files_on_disk.make_secrets(folder / secrets_folder, secrets)
+    if export.as_json:
+        states = [{"path": change.path, "state": change.state} for change in changes]
+        document = {"folder": str(folder), "files": states, "secrets": list(made), "notes": list(notes)}
+        output.say_json(document)
+    else:
+        removed = "stale" if export.check else "removed"
+        rows = [(removed if change.state == "stale" else change.state, change.path) for change in changes]
+        rows += [("made", f"{secrets_folder}/{name}") for name in made]
+        for line in output.columns([(state, str(shown(folder / path))) for state, path in rows]):
+            output.say(line)
+        for note in notes:
+            output.note(note)
+    outdated = [change.path for change in changes if change.state != "unchanged"]
+    if export.check and outdated:
+        problem = f"these files are not up to date: {', '.join(outdated)}"
+        raise ExportError(str(folder), problem, f"Run `infra export {engine}` to update them.")
+    if start and not export.check and not export.as_json:
+        output.say(f"Start the exported stack with `{start}`.")
+
+
+def shown(path: Path) -> Path:
+    """Return a path for output: relative if it is below the working directory, otherwise unchanged."""
+    cwd = Path.cwd()
+    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

@@ -1,0 +1,136 @@
+"""The log files of the services, and the parts of them that were written during a test."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from infra_runtime.data_directory.paths import Paths
+from pytest_infra.kit import ServiceKit
+from pytest_infra.report.leaks import owner_of
+
+#: The maximum size of a part in bytes; the beginning of a longer part is cut.
+PART_BYTES = 8_000_000
+
+#: log file → its size in bytes
+Sizes = dict[Path, int]
+
+
+class LogFiles:
+    """The logs in the data directories of this run, and their sizes when the running test started."""
+
+    KEY: ClassVar[pytest.StashKey[LogFiles]] = pytest.StashKey()
+
+    def __init__(self, data: Sequence[str]) -> None:
+        #: the data directories, to which the session adds further ones
+        self._data = data
+        #: the sizes when the data directory was opened, for the test that opened it
+        self._opened: Sizes = {}
+        #: the sizes when the services became ready for this process
+        self._ready: Sizes = {}
+        #: the sizes when the running test started
+        self._marks: Sizes = {}
+        #: the start of the running test, in seconds since the epoch
+        self.began = time.time()
+
+    def opened(self, data: str) -> None:
+        """Record the sizes of the logs in a data directory before this run uses it."""
+        self._opened |= _sizes([data])
+
+    def ready(self, services: Collection[str]) -> None:
+        """Record the sizes of the logs of services that are ready: the lines before belong to the start."""
+        for path, size in _sizes(self._data).items():
+            if path.stem in services and (path not in self._ready or "." in path.stem):
+                self._ready[path] = size  # a later copy can have the same name, `SERVICE.N`
+
+    def begin(self) -> None:
+        """Record the sizes of the logs, because a test starts."""
+        self.began = time.time()
+        self._marks = _sizes(self._data)
+
+    def path(self, service: str) -> Path | None:
+        """Return the log of a service; None if it does not exist."""
+        return next((path for path in reversed(self._paths()) if path.stem == service), None)
+
+    def services(self) -> list[str]:
+        """Return the names of the services that have a log."""
+        return [path.stem for path in self._paths()]
+
+    def start(self, path: Path) -> int:
+        """Return the size that a log had when the running test started."""
+        return self._marks.get(path, self._opened.get(path, 0))
+
+    def parts(self, *, without_start: bool = False) -> dict[str, str]:
+        """Return service → the part of its log since the start of the test; empty parts are omitted.
+
+        `without_start` leaves out the lines until the service was ready.
+        """
+        parts = {}
+        for path in self._paths():
+            start = max(self.start(path), self._ready.get(path, 0) if without_start else 0)
+            if text := read(path, start)[0].lstrip(b"\0").decode(errors="replace"):
+                parts[path.stem] = text
+        return parts
+
+    def _paths(self) -> list[Path]:
+        return sorted(_sizes(self._data))
+
+
+def read(path: Path, start: int) -> tuple[bytes, int]:
+    """Return the bytes of a log from an offset, at most the last `PART_BYTES` bytes, and the end of the log.
+
+    A log that is shorter than the offset was truncated, and all of it is returned. If the log is missing, the
+    result is empty. A log above its limit begins with a hole, which consists of zero bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start if start <= size else 0, size - PART_BYTES))
+            part = file.read()
+            return part, file.tell()
+    except OSError:
+        return b"", start
+
+
+def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
+    """Return a log without lines that contain the name of another worker's unit.
+
+    The indented lines after such a line are also removed.
+    """
+    if not kit.unit_name:
+        return text
+    lines, included = [], True
+    for line in text.splitlines():
+        if not line.startswith("\t"):
+            names = [match[0] for match in re.finditer(kit.unit_name, line)]
+            included = not names or any(owner_of(name, kit) in owners for name in names)
+        if included:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _sizes(data: Iterable[str]) -> Sizes:
+    """Return log file → size in bytes, for the logs in these data directories.
+
+    The function runs for every test, so it only lists the folders.
+    """
+    sizes: Sizes = {}
+    for folder in data:
+        with contextlib.suppress(FileNotFoundError), os.scandir(_folder(folder)) as entries:
+            for entry in entries:
+                if entry.name.endswith(".log") and entry.name != "supervisor.log":
+                    sizes[Path(entry.path)] = entry.stat().st_size
+    return sizes
+
+
+@functools.cache
+def _folder(data: str) -> str:
+    return Paths(data).logs

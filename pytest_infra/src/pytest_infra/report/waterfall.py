@@ -1,0 +1,170 @@
+"""A trace as lines of text: a row with a bar for each span, below the row of its parent.
+
+pytest  test_an_order      ███████████████████████████  512 ms  ✗
+pytest    setup            ████                          80 ms
+pytest    call                 ███████████████████████  430 ms  ✗
+api         POST /orders         ██████████████         260 ms  ✗ KeyError: 'price'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pytest_infra.spans import PLUGIN, Span, Trace
+
+#: the largest number of characters of a service, and the smallest of a bar
+SERVICE, BAR = 16, 10
+#: the space between two columns
+GAP = "  "
+#: the levels of the tree that are indented
+LEVELS = 8
+#: the part of a row's width that the names have at most
+NAMES = 0.45
+#: nanoseconds after the end of the root span; spans of a service with another clock do not stretch the axis
+LATE = 60 * 10**9
+#: the mark of a span with an error
+ERROR = "✗"
+
+
+class Row(NamedTuple):
+    """A span with its level in the tree; the root span has the level 0."""
+
+    span: Span
+    level: int
+
+
+def waterfall(spans: Sequence[Span], width: int, limit: int = 0) -> list[str]:
+    """Return a line for each span, and at most `limit` lines if it is not 0.
+
+    Spans with errors and the longest spans are kept, with the spans above them. The last line then contains
+    the number of the other spans.
+    """
+    rows = tree(spans)
+    kept = rows if not limit or len(rows) <= limit else _kept(rows, limit - 1)
+    if not kept:
+        return []
+    root = rows[0].span
+    end = max(row.span.end for row in rows if row.span.end < root.end + LATE)
+    services = _aligned([printable(row.span.service) for row in kept], SERVICE)
+    durations = _aligned([duration(row.span.end - row.span.start).rjust(7) for row in kept], width)
+    marks = _aligned([_mark(row.span) for row in kept], width // 4)
+    remaining = width - sum(len(column[0]) + len(GAP) for column in (services, durations, marks)) - len(GAP)
+    names = _aligned(
+        [f"{'  ' * min(row.level, LEVELS)}{printable(row.span.name)}" for row in kept],
+        max(min(round(width * NAMES), remaining - BAR), BAR),
+    )
+    bar_width = max(remaining - len(names[0]), BAR)
+    bars = [_bar(row.span, root.start, end, bar_width) for row in kept]
+    lines = [GAP.join(cells).rstrip() for cells in zip(services, names, bars, durations, marks, strict=True)]
+    if len(kept) < len(rows):
+        lines.append(f"… {len(rows) - len(kept)} more spans are in the failure report")
+    return lines
+
+
+def text(trace: Trace, width: int) -> str:
+    """Return a whole trace as text: the waterfall, the messages of errors, and the log records."""
+    parts = [f"trace {trace.id}", "", *waterfall(trace.spans, width)]
+    errors = [span for span in trace.spans if span.status == "error" and span.message]
+    if errors:
+        parts += ["", "errors:"]
+        parts += [f"  {printable(f'{span.service}: {span.name}: {span.message}')}" for span in errors]
+    if trace.logs:
+        start = min((span.start for span in trace.spans), default=trace.logs[0].time)
+        parts += ["", "log records:"]
+        parts += [
+            f"  {(record.time - start) / 1e9:+.3f} s  "
+            f"{printable(f'{record.service}  {record.level}  {record.body}')}"
+            for record in trace.logs
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def has_services(spans: Iterable[Span]) -> bool:
+    """Return whether a span is from a service, and not from the plugin."""
+    return any(span.service != PLUGIN for span in spans)
+
+
+def tree(spans: Sequence[Span]) -> list[Row]:
+    """Return the spans in the order of a tree: each span before the spans below it, siblings by their start.
+
+    A span whose parent is missing is below the first root span.
+    """
+    ids = {span.id for span in spans}
+    roots = [span for span in spans if not span.parent] or list(spans[:1])
+    below: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        parent = span.parent if span.parent in ids and span.parent != span.id else roots[0].id
+        below.setdefault(parent, []).append(span)
+    rows: list[Row] = []
+    seen: set[str] = set()
+    # Spans whose parents form a circle are not below a root, so each of them is a root, too.
+    for root in (*roots, *spans):
+        stack = [Row(root, 0)]
+        while stack:
+            row = stack.pop()
+            if row.span.id in seen:
+                continue
+            seen.add(row.span.id)
+            rows.append(row)
+            stack += [Row(child, row.level + 1) for child in reversed(below.get(row.span.id, []))]
+    return rows
+
+
+def _kept(rows: Sequence[Row], limit: int) -> list[Row]:
+    """Return the rows with errors and the longest rows, with all rows above them."""
+    above: dict[str, list[str]] = {}
+    path: list[Row] = []
+    for row in rows:
+        del path[row.level :]
+        above[row.span.id] = [parent.span.id for parent in path]
+        path.append(row)
+    chosen: set[str] = set()
+    for span, _ in sorted(rows, key=_weight):
+        added = {span.id, *above[span.id]} - chosen
+        if len(chosen) + len(added) <= limit:
+            chosen |= added
+    return [row for row in rows if row.span.id in chosen]
+
+
+def _weight(row: Row) -> tuple[bool, bool, int]:
+    span = row.span
+    return (row.level > 0, span.status != "error", span.start - span.end)
+
+
+def _bar(span: Span, start: int, end: int, width: int) -> str:
+    """Return the bar of a span, whose axis begins at `start` and ends at `end`."""
+    scale = width / max(end - start, 1)
+    first = min(max(int((span.start - start) * scale), 0), width - 1)
+    last = min(max(round((span.end - start) * scale), first + 1), width)
+    return (" " * first + "█" * (last - first)).ljust(width)
+
+
+def _mark(span: Span) -> str:
+    """Return the mark of an error; with its message, except for the plugin, whose message is the failure."""
+    if span.status != "error":
+        return ""
+    message = "" if span.service == PLUGIN else printable(span.message.partition("\n")[0])
+    return f"{ERROR} {message}".rstrip()
+
+
+def _aligned(cells: Sequence[str], width: int) -> list[str]:
+    """Return the cells of a column in the width of the longest cell; cells above `width` are cut."""
+    width = min(max(map(len, cells)), width)
+    return [cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…" for cell in cells]
+
+
+def duration(nanoseconds: int) -> str:
+    """Return a duration with its unit, such as `1.50 s`, `12 ms` or `0.3 ms`."""
+    if nanoseconds >= 10**9:
+        return f"{nanoseconds / 1e9:.2f} s"
+    milliseconds = nanoseconds / 1e6
+    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+
+
+def printable(line: str) -> str:
+    """Return a text in which characters that control a terminal or its layout are escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )

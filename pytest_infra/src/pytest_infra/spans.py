@@ -1,0 +1,134 @@
+"""Spans, the parts of a trace: those of services, and those that the plugin records for a test.
+
+Source: OpenTelemetry specification, "Tracing API"; OpenTelemetry semantic conventions, "Test".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import pytest
+
+#: the value of `service` in the spans of the plugin
+PLUGIN = "pytest"
+
+
+class Span(NamedTuple):
+    """A span; times are nanoseconds since the epoch."""
+
+    service: str
+    name: str
+    #: internal | server | client | producer | consumer
+    kind: str
+    #: unset | ok | error
+    status: str
+    message: str
+    start: int
+    end: int
+    attributes: Mapping[str, Any]
+    events: tuple[Mapping[str, Any], ...]
+    trace: str
+    id: str
+    parent: str
+
+    @property
+    def seconds(self) -> float:
+        """The duration of the span."""
+        return (self.end - self.start) / 1e9
+
+
+class LogRecord(NamedTuple):
+    """A log record of a service; `time` is nanoseconds since the epoch."""
+
+    service: str
+    time: int
+    level: str
+    body: str
+    attributes: Mapping[str, Any]
+    trace: str
+    span: str
+
+
+class Trace(NamedTuple):
+    """The spans and the log records of one trace, in the order of their times."""
+
+    id: str
+    spans: list[Span]
+    logs: list[LogRecord]
+
+
+class TraceStore(Protocol):
+    """The interface of a service that stores traces: it receives the spans of tests, and returns traces."""
+
+    @abstractmethod
+    def send(self, spans: Iterable[Span]) -> None:
+        """Send spans without waiting for the response of the service."""
+
+    @abstractmethod
+    def flush(self, seconds: float) -> str:
+        """Return when the service has accepted all spans, at most after so many seconds.
+
+        The result is empty, or the number of the spans that were not accepted with the reason.
+        """
+
+    @abstractmethod
+    def trace(self, trace_id: str, seconds: float) -> Trace:
+        """Return a trace as soon as no further span arrives, at most after so many seconds.
+
+        With 0 seconds, return what has arrived. Raises `OSError` or `InfraError` if the service does not
+        answer.
+        """
+
+
+class Interval(NamedTuple):
+    """A period for which a test waited; times are nanoseconds since the epoch."""
+
+    name: str
+    start: int
+    end: int
+    attributes: Mapping[str, Any]
+    #: the text of the error with which the period ended; empty without an error
+    error: str
+
+
+class Recorder:
+    """The periods for which the running test waited, and the store to which this process sends spans."""
+
+    KEY: ClassVar[pytest.StashKey[Recorder]] = pytest.StashKey()
+
+    def __init__(self) -> None:
+        self._intervals: list[Interval] = []
+        #: the store of the stack; None if the stack has none, or is not open yet
+        self.store: TraceStore | None = None
+        #: the ids of the traces whose root spans were sent
+        self.ended: set[str] = set()
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Recorder:
+        """Return the recorder of this process; it is created at the first call."""
+        return config.stash.setdefault(cls.KEY, cls())
+
+    @contextlib.contextmanager
+    def measured(self, name: str, **attributes: Any) -> Iterator[None]:
+        """Record the period of the block."""
+        start, error = time.time_ns(), ""
+        try:
+            yield
+        except BaseException as raised:
+            error = str(raised) or type(raised).__name__
+            raise
+        finally:
+            self._intervals.append(Interval(name, start, time.time_ns(), attributes, error))
+
+    def take(self) -> list[Interval]:
+        """Return the recorded intervals, and forget them."""
+        taken, self._intervals = self._intervals, []
+        return taken
+
+    def flush(self, seconds: float) -> str:
+        """Return when the store has accepted all spans; the result is that of `TraceStore.flush`."""
+        return self.store.flush(seconds) if self.store else ""

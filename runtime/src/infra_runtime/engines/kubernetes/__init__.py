@@ -1,0 +1,5 @@
+"""The Kubernetes engine, which writes a plan as a Kustomize base and overlays."""
+
+from infra_runtime.engines.kubernetes.engine import Kubernetes
+
+__all__ = ["Kubernetes"]

@@ -1,0 +1,150 @@
+"""The names and the sizes of one plan in a cluster, which all resources of the plan use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from infra_runtime.engines.references import Stack, host_name, stack_of
+from infra_runtime.engines.yaml_text import Value
+from infra_runtime.plan import Plan
+from infra_runtime.spec import ServiceSpec, optional_exports
+from infra_runtime.value import frozen
+
+#: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
+#: Source: kubernetes/kubernetes #64023
+LONGEST_NAME = 52
+#: longest name of a port. Source: RFC 6335, section 5.1
+_LONGEST_PORT = 15
+#: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
+MANAGER = "infra"
+#: the environments that a cluster can have; in `test`, ports and data are those of one test run
+ENVIRONMENTS = ("development", "staging", "production")
+
+
+@frozen
+class Size:
+    """The size of the user's own services in one environment."""
+
+    replicas: int
+    cpu: str
+    memory: str
+    #: the limit of the memory: Python needs more for a moment while it imports modules
+    most_memory: str
+    log_level: str
+    #: the largest number of pods to which the HPA scales a service; 0: the number is fixed
+    most_replicas: int = 0
+
+
+SIZES: Mapping[str, Size] = {
+    "development": Size(replicas=1, cpu="50m", memory="64Mi", most_memory="256Mi", log_level="debug"),
+    "staging": Size(replicas=2, cpu="100m", memory="128Mi", most_memory="512Mi", log_level="info"),
+    "production": Size(
+        replicas=3, cpu="200m", memory="256Mi", most_memory="1Gi", log_level="warning", most_replicas=10
+    ),
+}
+
+
+@frozen
+class Cluster:
+    """One plan with the settings of its export: the context of every resource."""
+
+    #: the name of the stack, which is also the name of the namespace
+    name: str
+    plan: Plan
+    stack: Stack
+    size: Size
+    #: the beginning of the names of built images, such as `registry.example/shop`
+    registry: str
+    #: the tag of built images
+    tag: str
+    #: the host name of the Ingress; empty: the hosts of the routes
+    host: str
+    #: the e-mail address for the certificate authority; may be empty
+    email: str
+
+    @property
+    def secrets(self) -> str:
+        """The name of the Secret with the passwords of the services."""
+        return f"{self.name}-secrets"
+
+    @property
+    def variables(self) -> str:
+        """The name of the Secret with the values of the references `${env.NAME}`."""
+        return f"{self.name}-variables"
+
+    def is_scaled(self, spec: ServiceSpec) -> bool:
+        """Return whether an engine may run several pods of a service."""
+        container = spec.container
+        return container is not None and not (container.data or container.replicas or spec.task)
+
+    def has_autoscaler(self, spec: ServiceSpec) -> bool:
+        """Return whether the HPA determines the number of a service's pods."""
+        return self.size.most_replicas > 0 and self.is_scaled(spec)
+
+    def needs(self, spec: ServiceSpec) -> list[ServiceSpec]:
+        """Return the services with a container that a service needs or refers to, in the plan's order."""
+        names = {*spec.all_needs(), *(service for service, _ in optional_exports(spec))}
+        return [other for name, other in self.stack.services.items() if name in names]
+
+    def host_of(self, spec: ServiceSpec) -> str:
+        """Return the name of the workload and of the Service of a service."""
+        return self.stack.hosts[spec.name]
+
+
+def cluster_stack(plan: Plan) -> Stack:
+    """Return the stack of a plan with names that Kubernetes accepts.
+
+    The name of a Service begins with a letter. Source: Kubernetes documentation, "Object Names and IDs".
+    """
+    stack = stack_of(plan)
+    hosts: dict[str, str] = {}
+    for name, host in stack.hosts.items():
+        letter = host if host[0].isalpha() else f"s-{host}"
+        hosts[name] = short_name(letter, taken=hosts.values())
+    return replace(stack, hosts=hosts)
+
+
+def short_name(name: str, longest: int = LONGEST_NAME, taken: Iterable[str] = ()) -> str:
+    """Return a name, shortened and with a hash if it is too long or taken."""
+    label = host_name(name)
+    if len(label) <= longest and label not in set(taken):
+        return label
+    return f"{label[: longest - 7].rstrip('-')}-{digest(name)[:6]}"
+
+
+def port_name(name: str) -> str:
+    """Return the name of a service's port as Kubernetes accepts it: at most 15 characters, with a letter."""
+    label = "-".join(filter(None, host_name(name).split("-")))
+    if not any(character.isalpha() for character in label):
+        label = f"p-{label}"
+    return label if len(label) <= _LONGEST_PORT else f"{label[:8].rstrip('-')}-{digest(name)[:6]}"
+
+
+def digest(text: str) -> str:
+    """Return the first hexadecimal digits of a text's hash."""
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
+    """Return the labels that select the pods of a service."""
+    return {"app.kubernetes.io/name": cluster.host_of(spec), "app.kubernetes.io/part-of": cluster.name}
+
+
+def resource(
+    version: str,
+    kind: str,
+    name: str,
+    cluster: Cluster,
+    *,
+    labels: Mapping[str, Value] | None = None,
+    annotations: Mapping[str, Value] | None = None,
+    **fields: Value,
+) -> dict[str, Value]:
+    """Return a resource of Kubernetes with the labels of the stack."""
+    own = {"app.kubernetes.io/part-of": cluster.name, "app.kubernetes.io/managed-by": MANAGER}
+    metadata: dict[str, Value] = {"name": name, "labels": {**(labels or {}), **own}}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}

@@ -1,0 +1,237 @@
+"""The Kubernetes engine: it converts plans to a Kustomize base and an overlay for each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from infra_runtime.engines.kubernetes.cluster import (
+    ENVIRONMENTS,
+    MANAGER,
+    SIZES,
+    Cluster,
+    cluster_stack,
+    resource,
+    short_name,
+)
+from infra_runtime.engines.kubernetes.network import (
+    ingress_resources,
+    issuer,
+    service_policy,
+    stack_policy,
+)
+from infra_runtime.engines.kubernetes.patches import patch
+from infra_runtime.engines.kubernetes.pod import image
+from infra_runtime.engines.kubernetes.workload import Resource, service_resources
+from infra_runtime.engines.output import SECRETS, first_line
+from infra_runtime.engines.references import container_of, secret_file, setting_key
+from infra_runtime.engines.yaml_text import Value, dump
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.plan import Plan
+from infra_runtime.spec import ServiceSpec, references, texts
+from infra_runtime.value import frozen
+
+FIRST_LINE = first_line("kubernetes")
+#: the level of Kubernetes' Pod Security Standards that all pods of the namespace have to meet
+_SECURITY = "restricted"
+_KUSTOMIZATION = "kustomization.yaml"
+#: the name of the file with the resources that do not belong to one service
+_STACK = "stack"
+#: kinds that belong to the cluster, and not to a namespace
+_OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
+
+
+@frozen
+class Kubernetes:
+    """The engine that converts plans to files for `kubectl apply -k`. The class implements `Engine`."""
+
+    name: ClassVar[str] = "kubernetes"
+    #: the name of the stack, of its namespace, and of the images that are built
+    project: str
+    #: the name of the namespace; by default, that of the stack
+    namespace: str = ""
+    #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
+    registry: str = ""
+    tag: str = "latest"
+    host: str = ""
+    email: str = ""
+
+    def render(self, plan: Plan) -> Mapping[str, str]:
+        """Return path → text of the base and of the overlay of one plan."""
+        return self.render_environments([plan])
+
+    def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
+        """Return the files for plans of several environments, as relative path → text.
+
+        The folder `base` contains the resources that all environments have, with the values of the first
+        plan. `overlays/ENVIRONMENT` contains the other resources and the patches of this environment, so that
+        base and overlay together are exactly the resources of the plan. The same plans always result in the
+        same bytes.
+
+        Raises:
+            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+        """
+        models = {plan.environment: self.model(plan) for plan in plans}
+        first, *others = models.values()
+        shared = {key for key in first if all(key in other for other in others)}
+        files: dict[str, str] = {}
+        groups: dict[str, list[Resource]] = {}
+        for key, (group, made) in first.items():
+            if key in shared:
+                groups.setdefault(group, []).append(made)
+        for group, resources in groups.items():
+            files[f"base/{group}.yaml"] = _documents(resources)
+        files[f"base/{_KUSTOMIZATION}"] = FIRST_LINE + dump(
+            {**_head(), "resources": [f"{group}.yaml" for group in groups]}
+        )
+        for plan in plans:
+            files |= self._overlay(plan, models[plan.environment], first, shared)
+        files[".gitignore"] = f"{FIRST_LINE}/overlays/*/{SECRETS}/\n"
+        return files
+
+    def model(self, plan: Plan) -> dict[tuple[str, str], tuple[str, Resource]]:
+        """Return (kind, name) → (file, resource) for all resources of a plan.
+
+        Raises:
+            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+        """
+        cluster = self._cluster(plan)
+        security: dict[str, Value] = {
+            f"pod-security.kubernetes.io/{mode}": _SECURITY for mode in ("enforce", "audit", "warn")
+        }
+        namespace = self._namespace()
+        resources = [(_STACK, resource("v1", "Namespace", namespace, cluster, labels=security))]
+        resources.append((_STACK, stack_policy(cluster)))
+        if made := issuer(cluster):
+            resources.append((_STACK, made))
+        for spec in cluster.stack.services.values():
+            _check_needs(spec, cluster)
+            own = [
+                *service_resources(spec, cluster),
+                service_policy(spec, cluster),
+                *ingress_resources(spec, cluster),
+            ]
+            resources += [(f"service-{cluster.host_of(spec)}", made) for made in own]
+        model: dict[tuple[str, str], tuple[str, Resource]] = {}
+        for file, made in resources:
+            metadata = made["metadata"]
+            assert isinstance(metadata, dict)  # noqa: S101 - for the type checker
+            if made["kind"] not in _OF_CLUSTER:
+                metadata["namespace"] = namespace
+            model[str(made["kind"]), str(metadata["name"])] = file, made
+        return model
+
+    def secrets(self, plan: Plan) -> list[str]:
+        """Return the keys of the Secret with the passwords of a plan's services."""
+        stack = self._cluster(plan).stack
+        return sorted(
+            {
+                secret_file(stack.hosts[spec.name], name)
+                for spec in stack.services.values()
+                for name in container_of(spec).secret_files.values()
+            }
+        )
+
+    def notes(self, plans: Sequence[Plan]) -> list[str]:
+        """Return remarks about the export for the user, in full sentences."""
+        notes = []
+        for plan in plans:
+            cluster = self._cluster(plan)
+            omitted = sorted(cluster.stack.omitted)
+            notes += [f"{name} is left out: its kind has no container image." for name in omitted]
+            built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
+            notes += [f"{spec.name}: you have to build the image {image(spec, cluster)}." for spec in built]
+            required = {cluster.variables: sorted(_required_variables(cluster))}
+            if plan.environment != "development":
+                required[cluster.secrets] = self.secrets(plan)
+            for secret, keys in required.items():
+                if keys:
+                    notes.append(f"Create the Secret {secret} in {plan.environment}: {', '.join(keys)}.")
+        return list(dict.fromkeys(notes))
+
+    def _namespace(self) -> str:
+        return self.namespace or short_name(self.project)
+
+    def _cluster(self, plan: Plan) -> Cluster:
+        if plan.environment not in ENVIRONMENTS:
+            raise ConfigurationError(
+                f"the environment {plan.environment!r} cannot be exported to a cluster",
+                hint=f"Export one of the environments {', '.join(ENVIRONMENTS)}.",
+            )
+        name = short_name(self.project)
+        return Cluster(
+            name=name,
+            plan=plan,
+            stack=cluster_stack(plan),
+            size=SIZES[plan.environment],
+            registry=self.registry or name,
+            tag=self.tag,
+            host=self.host,
+            email=self.email,
+        )
+
+    def _overlay(
+        self,
+        plan: Plan,
+        model: Mapping[tuple[str, str], tuple[str, Resource]],
+        base: Mapping[tuple[str, str], tuple[str, Resource]],
+        shared: set[tuple[str, str]],
+    ) -> dict[str, str]:
+        """Return the files of the overlay of one plan."""
+        folder = f"overlays/{plan.environment}"
+        files: dict[str, str] = {}
+        added = [made for key, (_, made) in model.items() if key not in shared]
+        resources = ["../../base"]
+        if added:
+            files[f"{folder}/resources.yaml"] = _documents(added)
+            resources.append("resources.yaml")
+        kustomization: dict[str, Value] = {**_head(), "resources": resources}
+        if secrets := self.secrets(plan) if plan.environment == "development" else []:
+            cluster = self._cluster(plan)
+            kustomization["secretGenerator"] = [
+                {
+                    "name": cluster.secrets,
+                    "namespace": self._namespace(),
+                    "files": [f"{name}={SECRETS}/{name}" for name in secrets],
+                    "options": {
+                        "disableNameSuffixHash": True,
+                        "labels": {
+                            "app.kubernetes.io/part-of": cluster.name,
+                            "app.kubernetes.io/managed-by": MANAGER,
+                        },
+                    },
+                }
+            ]
+        patches: list[Value] = [
+            {"target": {"kind": kind, "name": f"^{name}$"}, "patch": text}
+            for kind, name in model
+            if (kind, name) in shared and (text := patch(base[kind, name][1], model[kind, name][1]))
+        ]
+        if patches:
+            kustomization["patches"] = patches
+        files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
+        return files
+
+
+def _check_needs(spec: ServiceSpec, cluster: Cluster) -> None:
+    for need in spec.needs:
+        if need in cluster.stack.omitted:
+            raise ConfigurationError(
+                f"{spec.name} needs {need}, which has no container image",
+                where=setting_key(spec.name, "needs"),
+                hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
+            )
+
+
+def _head() -> dict[str, Value]:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+
+
+def _documents(resources: Sequence[Resource]) -> str:
+    return FIRST_LINE + "---\n".join(dump(made) for made in resources)
+
+
+def _required_variables(cluster: Cluster) -> set[str]:
+    specs = [spec.container for spec in cluster.stack.services.values()]
+    names = (name for text in texts(tuple(specs)) for name in references(text))
+    return {name.removeprefix("env.") for name in names if name.startswith("env.") and ":-" not in name}

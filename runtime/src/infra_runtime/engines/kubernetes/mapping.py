@@ -1,0 +1,267 @@
+"""The table of how each field of a service is exported to Kubernetes, as data and as a page of Markdown.
+
+`python -m infra_runtime.engines.kubernetes.mapping > docs/reference/export-kubernetes.md` writes the page.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from infra_runtime.engines.mapping import Row, table
+
+_NAME = (
+    "The name is also the host name: `_` becomes `-`, a name that begins with a digit gets the prefix `s-`, "
+    "and a "
+    "name with more than 52 characters is shortened and gets a hash."
+)
+_ENV = (
+    "A secret is a reference to the Secret `STACK-secrets`. The variables `INFRA_ENV` and `LOG_LEVEL` are "
+    "added to "
+    "your own services; the level is `debug` in development, `info` in staging and `warning` in production."
+)
+_NEEDS = (
+    "Network policies allow these connections only. If the image has Python, an init container waits for "
+    "the needed "
+    "services; other programs have to try again, or exit and are started again. A needed service without an "
+    "image is "
+    "refused."
+)
+_READY = (
+    "A probe by HTTP or TCP uses the field of Kubernetes; if it checks the content, and for all other "
+    "probes, the "
+    "probe is a command in the image. The export is refused if the image does not have such a command."
+)
+
+#: field of `ServiceSpec` → its row
+SPEC: Mapping[str, Row] = {
+    "name": Row(outcome="kept", attribute="`metadata.name`", remark=_NAME),
+    "command": Row(
+        outcome="changed",
+        attribute="`command`, `args`",
+        remark=(
+            "Your own service keeps its command, and both fields are written. For a service of the "
+            "catalogue, "
+            "the arguments of the entry point of its image are written instead."
+        ),
+    ),
+    "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
+    "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
+    "env": Row(outcome="kept", attribute="`env`", remark=_ENV),
+    "cwd": Row(
+        outcome="kept",
+        attribute="`workingDir`",
+        remark="A service of the catalogue uses the working directory of its image.",
+    ),
+    "prepare": Row(
+        outcome="changed",
+        attribute="ConfigMap, Secret, volume claim",
+        remark="The script of the image prepares the data; local commands and seeds are not exported.",
+    ),
+    "ports": Row(
+        outcome="changed",
+        attribute="Service, `containerPort`",
+        remark=(
+            "A service of the catalogue uses the port numbers of its image. A port below 1024 adds the "
+            "capability `NET_BIND_SERVICE`, the only one that a pod can have."
+        ),
+    ),
+    "ready": Row(
+        outcome="changed",
+        attribute="`startupProbe`, `readinessProbe`, `livenessProbe`",
+        remark=_READY,
+    ),
+    "image": Row(
+        outcome="left out",
+        remark="The field `container` contains the image as it is in the stack file.",
+    ),
+    "sensitive": Row(
+        outcome="left out", remark="The field lists names whose values `infra` masks in its output."
+    ),
+    "exports": Row(
+        outcome="changed",
+        attribute="the values that refer to the exports",
+        remark=(
+            "The values contain the name of the Service. A value with a path, a socket or `localhost` is "
+            "refused."
+        ),
+    ),
+    "needs": Row(outcome="kept", attribute="NetworkPolicy, `initContainers`", remark=_NEEDS),
+    "start_timeout": Row(
+        outcome="kept",
+        attribute="`startupProbe.failureThreshold`, `activeDeadlineSeconds`",
+        remark="Five minutes for the image and the node are added to the time of a task.",
+    ),
+    "stop": Row(
+        outcome="changed",
+        attribute="`terminationGracePeriodSeconds`",
+        remark=(
+            "The seconds of all stop steps together. The signal is that of the image: a pod cannot set "
+            "another one."
+        ),
+    ),
+    "restart": Row(
+        outcome="changed",
+        remark="The pods of a service are always started again, and a Job is tried three times.",
+    ),
+    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
+    "task": Row(
+        outcome="kept",
+        attribute="Job",
+        remark="The name of the Job contains a hash of its content, because a Job cannot be changed.",
+    ),
+    "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
+    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
+    "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),
+    "copy_of": Row(
+        outcome="left out",
+        remark="A plan does not contain the copies of services that belong to single tests.",
+    ),
+    "container": Row(
+        outcome="kept",
+        attribute="Deployment, StatefulSet",
+        remark=(
+            "A service with data is a StatefulSet with one pod and a claim. A folder of the project is "
+            "refused, because no cluster has it. A service whose kind does not have the field is left out, "
+            "with a note."
+        ),
+    ),
+}
+
+_CONTRIBUTION = Row(
+    outcome="kept",
+    attribute="the configuration of the service that uses the contribution",
+    remark="The planner adds the contribution to the spec of the service that uses the contribution.",
+)
+_CONTAINER = Row(
+    outcome="kept",
+    remark=(
+        "`replicas` sets the number of pods, `storage` the size of the claim, `uid` the user, and `public` "
+        "creates an Ingress. Without an image, the image is `REGISTRY/NAME:TAG`."
+    ),
+)
+_SHARED = {
+    key: SPEC[key]
+    for key in (
+        *("summary", "needs", "ready", "exports", "sensitive", "task", "watch"),
+        *("start_timeout", "stop", "restart", "env", "ports"),
+    )
+}
+
+#: key of a user's own service in the stack file → its row
+USER_SERVICE: Mapping[str, Row] = {
+    "command": SPEC["command"],
+    "cwd": SPEC["cwd"],
+    **_SHARED,
+    "route": Row(
+        outcome="kept",
+        attribute="the configuration of the proxy, Ingress",
+        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager.",
+    ),
+    "metrics": Row(
+        outcome="kept",
+        attribute="ServiceMonitor",
+        remark="In staging and production; a metrics store of the stack collects the metrics, too.",
+    ),
+    "alert": _CONTRIBUTION,
+    "log": _CONTRIBUTION,
+    "container": _CONTAINER,
+    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
+}
+
+#: key of a user's service that has an `image` → its row
+IMAGE_SERVICE: Mapping[str, Row] = {
+    "image": Row(outcome="kept", attribute="`image`"),
+    "digest": Row(outcome="left out", remark="The digest in `infra.lock` is not part of the exported image."),
+    "command": Row(outcome="kept", attribute="`args`"),
+    "entrypoint": Row(outcome="kept", attribute="`command`"),
+    "cwd": Row(outcome="kept", attribute="`workingDir`"),
+    "user": Row(
+        outcome="kept",
+        attribute="`runAsUser`, `runAsGroup`, `fsGroup`",
+        remark="A name is refused: Kubernetes needs a number.",
+    ),
+    "network": Row(outcome="left out", remark="The services of the exported stack share a network."),
+    "container_ports": Row(outcome="kept", attribute="`containerPort`"),
+    "volumes": Row(
+        outcome="changed",
+        attribute="`volumeClaimTemplates`",
+        remark="The path `${data}` is a claim; a path of this machine is refused.",
+    ),
+    "options": Row(outcome="refused", remark="The options belong to the container engine of this machine."),
+    **{key: USER_SERVICE[key] for key in USER_SERVICE if key not in {"command", "cwd"}},
+}
+
+#: reference → its row
+REFERENCES: Mapping[str, Row] = {
+    "${host}": Row(outcome="changed", attribute="`0.0.0.0`"),
+    "${port.NAME}": Row(outcome="changed", remark="The value is the port number inside the container."),
+    "${SERVICE.EXPORT}": Row(outcome="changed", remark="The value contains the name of the Service."),
+    "${SERVICE.EXPORT?}": Row(
+        outcome="changed", remark="The value is empty if the stack does not contain that service."
+    ),
+    "${env.NAME}": Row(
+        outcome="changed",
+        attribute="`secretKeyRef`",
+        remark="The value is the key NAME of the Secret `STACK-variables`, which you create.",
+    ),
+    "${env.NAME:-other}": Row(outcome="changed", remark="The value is `other`; an overlay can change it."),
+    "${secret.NAME}": Row(
+        outcome="changed",
+        attribute="`secretKeyRef`",
+        remark=(
+            "The value is a key of the Secret `STACK-secrets`. In development, the command creates the "
+            "files of this "
+            "Secret; otherwise you create the Secret. This reference is allowed only in `env`."
+        ),
+    ),
+    "${data}": Row(outcome="changed", attribute="`volumeClaimTemplates`"),
+    "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Other containers cannot use it."),
+    "${root}": Row(outcome="changed", remark="The value is `container.root`, or `/app`."),
+    "${bin.NAME}": Row(outcome="changed", remark="The value is the name of the executable in the image."),
+    "${stack.environment}": Row(outcome="kept"),
+    "${stack.service}": Row(outcome="kept"),
+    "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
+}
+
+_PAGE = """\
+# How a stack is exported to Kubernetes
+
+<!-- written by `python -m infra_runtime.engines.kubernetes.mapping`; a test compares it with the code -->
+
+The command `infra export kubernetes` writes files with which `kubectl apply -k` runs a stack in a cluster.
+[Export a stack to Kubernetes](../how-to/export-to-kubernetes.md) explains how to use the command. The tables
+on this page list every field of a service, and how the command exports the field (the outcome):
+
+- **kept**: Kubernetes has the same setting
+- **changed**: Kubernetes has a setting with the same effect
+- **left out**: the field is not exported, because only the local engine uses it
+- **refused**: the command reports an error with the line of the stack file, never a warning
+
+## A service of the stack
+
+{spec}
+## Your own service, in the stack file
+
+{own}
+## Your own service with an image
+
+{image}
+## References
+
+{references}"""
+
+
+def page() -> str:
+    """Return the text of the page about the export to Kubernetes, in Markdown."""
+    place = "in Kubernetes"
+    return _PAGE.format(
+        spec=table("field", place, SPEC),
+        own=table("key", place, USER_SERVICE),
+        image=table("key", place, IMAGE_SERVICE),
+        references=table("reference", place, REFERENCES),
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

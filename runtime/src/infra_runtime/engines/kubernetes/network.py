@@ -1,0 +1,117 @@
+"""The network of a stack in a cluster: network policies, the Ingress, and the issuer of its certificates."""
+
+from __future__ import annotations
+
+from infra_runtime.contributions import Metrics, Route
+from infra_runtime.engines.kubernetes.cluster import Cluster, labels, resource
+from infra_runtime.engines.references import container_of, inner_port
+from infra_runtime.engines.yaml_text import Value
+from infra_runtime.spec import ServiceSpec
+
+Resource = dict[str, Value]
+#: addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
+_INTERNAL = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+_ANY = "0.0.0.0/0"
+#: the directories of Let's Encrypt. Source: Let's Encrypt documentation, "Staging Environment"
+_DIRECTORIES = {
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+}
+
+
+def stack_policy(cluster: Cluster) -> Resource:
+    """Return the policy that forbids all connections of the namespace which no other policy allows."""
+    fields: dict[str, Value] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return resource("networking.k8s.io/v1", "NetworkPolicy", "default.deny", cluster, spec=fields)
+
+
+def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
+    """Return the policy of one service: the services that need it, and the services that it needs."""
+    own = labels(cluster, spec)
+    users = [user for user in cluster.stack.services.values() if spec in cluster.needs(user)]
+    ingress: list[Value] = []
+    if users and spec.ports:
+        pods: list[Value] = [{"podSelector": {"matchLabels": labels(cluster, user)}} for user in users]
+        ingress.append({"from": pods, "ports": _ports(spec)})
+    if container_of(spec).public and spec.ports:
+        # From every namespace, because the Ingress controller is in another one.
+        ingress.append({"ports": _ports(spec)})
+    if ports := _metrics_ports(spec, cluster):
+        ingress.append({"from": [{"namespaceSelector": {}}], "ports": ports})
+    egress: list[Value] = [
+        {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},  # names
+    ]
+    for need in cluster.needs(spec):
+        if need.ports:
+            pod: dict[str, Value] = {"podSelector": {"matchLabels": labels(cluster, need)}}
+            egress.append({"to": [pod], "ports": _ports(need)})
+    if not spec.kind:  # the user's own program may use other servers, but not other parts of the cluster
+        egress.append({"to": [{"ipBlock": {"cidr": _ANY, "except": list(_INTERNAL)}}]})
+    fields: dict[str, Value] = {
+        "podSelector": {"matchLabels": own},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": ingress,
+        "egress": egress,
+    }
+    name = cluster.host_of(spec)
+    return resource("networking.k8s.io/v1", "NetworkPolicy", name, cluster, labels=own, spec=fields)
+
+
+def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
+    """Return the Ingress of a public service; empty for other services."""
+    if not container_of(spec).public or not spec.ports or spec.task:
+        return []
+    port = "http" if "http" in spec.ports else next(iter(spec.ports))
+    name, own = cluster.host_of(spec), labels(cluster, spec)
+    backend: dict[str, Value] = {"service": {"name": name, "port": {"number": inner_port(spec, port)}}}
+    path: dict[str, Value] = {"path": "/", "pathType": "Prefix", "backend": backend}
+    hosts = host_names(cluster)
+    rules: list[Value] = [{"host": host, "http": {"paths": [path]}} for host in hosts]
+    fields: dict[str, Value] = {"rules": rules or [{"http": {"paths": [path]}}]}
+    annotations: dict[str, Value] = {}
+    if hosts:
+        fields["tls"] = [{"hosts": list(hosts), "secretName": f"{name}-certificate"}]
+        annotations["cert-manager.io/cluster-issuer"] = cluster.name
+    return [
+        resource(
+            "networking.k8s.io/v1", "Ingress", name, cluster, labels=own, annotations=annotations, spec=fields
+        )
+    ]
+
+
+def issuer(cluster: Cluster) -> Resource | None:
+    """Return the issuer of the certificates; None if no Ingress has a host name.
+
+    In development, the certificates are signed by themselves.
+    """
+    public = any(container_of(spec).public for spec in cluster.stack.services.values())
+    if not public or not host_names(cluster):
+        return None
+    fields: dict[str, Value] = {"selfSigned": {}}
+    if directory := _DIRECTORIES.get(cluster.plan.environment):
+        account: dict[str, Value] = {
+            "server": directory,
+            "privateKeySecretRef": {"name": f"{cluster.name}-account"},
+            "solvers": [{"http01": {"ingress": {}}}],
+        }
+        fields = {"acme": account | ({"email": cluster.email} if cluster.email else {})}
+    return resource("cert-manager.io/v1", "ClusterIssuer", cluster.name, cluster, spec=fields)
+
+
+def host_names(cluster: Cluster) -> list[str]:
+    """Return the host names of the Ingress: that of the option `--host`, and those of the routes."""
+    routes = [offer.value for offer in cluster.plan.contributions if isinstance(offer.value, Route)]
+    hosts = [cluster.host, *(route.host or "" for route in routes)]
+    return list(dict.fromkeys(host.lower() for host in hosts if host and "*" not in host.removeprefix("*.")))
+
+
+def _ports(spec: ServiceSpec) -> list[Value]:
+    return [{"protocol": "TCP", "port": inner_port(spec, port)} for port in spec.ports]
+
+
+def _metrics_ports(spec: ServiceSpec, cluster: Cluster) -> list[Value]:
+    return [
+        {"protocol": "TCP", "port": inner_port(spec, offer.value.port)}
+        for offer in cluster.plan.contributions
+        if offer.service == spec.name and isinstance(offer.value, Metrics) and offer.value.port in spec.ports
+    ]

@@ -1,0 +1,129 @@
+"""Texts of a spec as values of a pod: Kubernetes replaces `$(NAME)` by a variable of the container.
+
+Source: Kubernetes documentation, "Define Dependent Environment Variables": `$$` is a dollar sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from infra_runtime.engines.kubernetes.cluster import Cluster
+from infra_runtime.engines.references import Piece, misplaced_secret, pieces, setting_key
+from infra_runtime.engines.yaml_text import Value
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.spec import ServiceSpec
+
+#: the beginning of the names of variables that contain a secret as a part of other variables
+_SECRET = "INFRA_SECRET_"  # noqa: S105 - the name of a variable
+#: a dollar sign before another one or before a parenthesis, or at the end
+_OPERATOR = re.compile(r"\$(?=[$(]|\Z)")
+
+
+class Variables:
+    """The variables of one container, in an order in which each is defined before it is used."""
+
+    def __init__(self, cluster: Cluster, spec: ServiceSpec) -> None:
+        self._cluster, self._spec = cluster, spec
+        #: variable → its entry, for variables from Secrets
+        self._sources: dict[str, dict[str, Value]] = {}
+        self._values: dict[str, dict[str, Value]] = {}
+
+    def add(self, name: str, text: str) -> None:
+        """Add a variable with a text of the spec."""
+        parts = pieces(text, self._spec, self._cluster.stack, f"env.{name}")
+        only = parts[0] if len(parts) == 1 else None
+        if only and only.kind == "secret":
+            self._values[name] = self._from_secret(name, self._cluster.secrets, only.value)
+            return
+        if only and only.kind == "variable" and ":-" not in only.value:
+            self._values[name] = self._from_secret(name, self._cluster.variables, only.value)
+            return
+        value = ""
+        for part in parts:
+            if part.kind == "secret":
+                source = _SECRET + re.sub(r"[^A-Za-z0-9]", "_", part.value).upper()
+                self._sources[source] = self._from_secret(source, self._cluster.secrets, part.value)
+                value += f"$({source})"
+            elif part.kind == "variable":
+                value += self._variable(part.value)
+            else:
+                value += _escaped(part.value)
+        self.set(name, value)
+
+    def set(self, name: str, value: str) -> None:
+        """Add a variable with a value in the syntax of Kubernetes."""
+        self._values[name] = {"name": name, "value": value}
+
+    def word(self, text: str, field: str) -> str:
+        """Return a word of the command line. Raises `ConfigurationError` if it contains a secret."""
+        parts = pieces(text, self._spec, self._cluster.stack, field)
+        value = ""
+        for part in parts:
+            if part.kind == "secret":
+                raise misplaced_secret(part, self._spec, field)
+            value += self._variable(part.value) if part.kind == "variable" else _escaped(part.value)
+        return value
+
+    def entries(self) -> list[Value]:
+        """Return the entries of the field `env` of the container."""
+        sources = [entry for name, entry in sorted(self._sources.items()) if name not in self._values]
+        return [*sources, *self._values.values()]
+
+    def _variable(self, reference: str) -> str:
+        """Return the value of `${env.NAME}`: the default, or a reference to the Secret of variables."""
+        name, default_given, default = reference.partition(":-")
+        if default_given:
+            return _escaped(default)
+        source = f"INFRA_ENV_{name}"
+        self._sources[source] = self._from_secret(source, self._cluster.variables, name)
+        return f"$({source})"
+
+    @staticmethod
+    def _from_secret(name: str, secret: str, key: str) -> dict[str, Value]:
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def plain(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> str:
+    """Return a text for a file or a probe, in which Kubernetes replaces nothing.
+
+    Raises `ConfigurationError` if the text contains a secret, or a variable without a default.
+    """
+    value = ""
+    for part in pieces(text, spec, cluster.stack, field):
+        if part.kind == "secret":
+            raise misplaced_secret(part, spec, field)
+        value += part.value if part.kind == "text" else _default(part, spec, field)
+    return value
+
+
+def secret_keys(variables: Iterable[Mapping[str, Value]], secret: str) -> list[str]:
+    """Return the keys of a Secret to which the variables of a container refer."""
+    keys = []
+    for entry in variables:
+        source = entry.get("valueFrom")
+        reference = source.get("secretKeyRef") if isinstance(source, Mapping) else None
+        if isinstance(reference, Mapping) and reference.get("name") == secret:
+            keys.append(str(reference["key"]))
+    return keys
+
+
+def _default(part: Piece, spec: ServiceSpec, field: str) -> str:
+    name, default_given, default = part.value.partition(":-")
+    if not default_given:
+        raise ConfigurationError(
+            f"{spec.name}: `{field}` contains ${{env.{name}}}, and Kubernetes replaces variables"
+            " only in `env` and in the command",
+            where=setting_key(spec.name, field),
+            hint=f"Use a default (${{env.{name}:-…}}), or a variable in `env`.",
+        )
+    return default
+
+
+def _escaped(text: str) -> str:
+    """Return a text in which Kubernetes replaces nothing, with as few escapes as possible.
+
+    podman keeps `$$` in a command line, so only a dollar sign is escaped that Kubernetes would read with the
+    next character, or with the beginning of the next part.
+    """
+    return _OPERATOR.sub("$$", text)

@@ -1,0 +1,122 @@
+"""The workload of a service: Deployment, StatefulSet or Job, with what scales and monitors it."""
+
+from __future__ import annotations
+
+import json
+
+from infra_runtime.contributions import Metrics
+from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME, Cluster, digest, labels, resource
+from infra_runtime.engines.kubernetes.pod import config_files, config_key, pod_template, port_names
+from infra_runtime.engines.references import container_of, inner_port
+from infra_runtime.engines.yaml_text import Value
+from infra_runtime.spec import ServiceSpec
+
+Resource = dict[str, Value]
+#: pods of which the HPA keeps the use of their requested processor time below this percentage
+_TARGET = 80
+#: seconds for which a task may wait for its image and for a node, in addition to its `start_timeout`
+_SCHEDULING = 300
+
+
+def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
+    """Return the resources of one service, apart from the rules of its network."""
+    result = []
+    host, own = cluster.host_of(spec), labels(cluster, spec)
+    if files := config_files(spec, cluster):
+        data: dict[str, Value] = {config_key(path): text for path, text in files.items()}
+        result.append(resource("v1", "ConfigMap", f"{host}-files", cluster, labels=own, data=data))
+    result.append(_workload(spec, cluster))
+    if spec.ports and not spec.task:
+        ports: list[Value] = [
+            {"name": name, "port": inner_port(spec, port), "targetPort": name, "protocol": "TCP"}
+            for port, name in port_names(spec).items()
+        ]
+        fields: dict[str, Value] = {"type": "ClusterIP", "selector": own, "ports": ports}
+        result.append(resource("v1", "Service", host, cluster, labels=own, spec=fields))
+    if cluster.has_autoscaler(spec):
+        result += [_autoscaler(spec, cluster), _disruption_budget(spec, cluster)]
+    if cluster.plan.environment != "development":
+        result += _monitors(spec, cluster)
+    return result
+
+
+def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
+    host, own = cluster.host_of(spec), labels(cluster, spec)
+    template = pod_template(spec, cluster)
+    if spec.task:
+        return _job(spec, cluster, template)
+    container = container_of(spec)
+    fields: dict[str, Value] = {"selector": {"matchLabels": own}, "template": template}
+    if container.data:
+        claim: dict[str, Value] = {
+            "metadata": {"name": "data"},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": container.storage}},
+            },
+        }
+        fields = {"serviceName": host, "replicas": 1, **fields, "volumeClaimTemplates": [claim]}
+        return resource("apps/v1", "StatefulSet", host, cluster, labels=own, spec=fields)
+    if not cluster.has_autoscaler(spec):  # where an HPA exists, it owns `replicas`
+        fields["replicas"] = cluster.size.replicas if cluster.is_scaled(spec) else container.replicas
+    fields["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    fields["revisionHistoryLimit"] = 5
+    fields["progressDeadlineSeconds"] = round(spec.start_timeout) + _SCHEDULING
+    return resource("apps/v1", "Deployment", host, cluster, labels=own, spec=fields)
+
+
+def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Resource:
+    """Return the Job of a task. Its name contains a hash, because the template of a Job cannot be changed."""
+    pod = template["spec"]
+    assert isinstance(pod, dict)  # noqa: S101 - for the type checker
+    pod["restartPolicy"] = "Never"
+    host = cluster.host_of(spec)
+    name = f"{host[: LONGEST_NAME - 11].rstrip('-')}-{digest(json.dumps(template, sort_keys=True))}"
+    fields: dict[str, Value] = {
+        "backoffLimit": 3,
+        "activeDeadlineSeconds": round(spec.start_timeout) + _SCHEDULING,
+        "template": template,
+    }
+    return resource("batch/v1", "Job", name, cluster, labels=labels(cluster, spec), spec=fields)
+
+
+def _autoscaler(spec: ServiceSpec, cluster: Cluster) -> Resource:
+    host = cluster.host_of(spec)
+    fields: dict[str, Value] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": host},
+        "minReplicas": cluster.size.replicas,
+        "maxReplicas": cluster.size.most_replicas,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": _TARGET},
+                },
+            }
+        ],
+    }
+    own = labels(cluster, spec)
+    return resource("autoscaling/v2", "HorizontalPodAutoscaler", host, cluster, labels=own, spec=fields)
+
+
+def _disruption_budget(spec: ServiceSpec, cluster: Cluster) -> Resource:
+    own = labels(cluster, spec)
+    fields: dict[str, Value] = {"maxUnavailable": 1, "selector": {"matchLabels": own}}
+    host = cluster.host_of(spec)
+    return resource("policy/v1", "PodDisruptionBudget", host, cluster, labels=own, spec=fields)
+
+
+def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
+    """Return the ServiceMonitor of a service that contributes metrics."""
+    endpoints: list[Value] = [
+        {"port": port_names(spec)[offer.value.port], "path": offer.value.path, "interval": "30s"}
+        for offer in cluster.plan.contributions
+        if offer.service == spec.name and isinstance(offer.value, Metrics) and offer.value.port in spec.ports
+    ]
+    if not endpoints:
+        return []
+    own = labels(cluster, spec)
+    fields: dict[str, Value] = {"selector": {"matchLabels": own}, "endpoints": endpoints}
+    host = cluster.host_of(spec)
+    return [resource("monitoring.coreos.com/v1", "ServiceMonitor", host, cluster, labels=own, spec=fields)]

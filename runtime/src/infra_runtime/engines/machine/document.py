@@ -1,0 +1,99 @@
+"""The stack as a JSON document, from which `launcher` starts each service without a supervisor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from infra_runtime.engines.output import mark
+from infra_runtime.engines.references import ALL_ADDRESSES, setting_key
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.plan import Plan
+from infra_runtime.spec import ServiceSpec, decode_service, encode, map_texts, references, texts
+from infra_runtime.spec.references import substitute_some
+from infra_runtime.value import frozen
+
+#: the name of the file with the document
+FILE = "stack.json"
+#: environments in which a public service listens on all addresses of the machine
+_PUBLIC = frozenset({"staging", "production"})
+
+
+@frozen
+class Document:
+    """The services of a plan with the values that their references use on one machine."""
+
+    environment: str
+    root: str
+    #: NAME → path, for references `${bin.NAME}`
+    binaries: Mapping[str, str]
+    #: service → its spec
+    services: Mapping[str, ServiceSpec]
+
+    def text(self, engine: str) -> str:
+        """Return the document as JSON, from which `read` creates the document again."""
+        data = {
+            "": mark(engine),
+            "environment": self.environment,
+            "root": self.root,
+            "binaries": dict(sorted(self.binaries.items())),
+            "services": [encode(spec) for spec in self.services.values()],
+        }
+        return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def read(text: str) -> Document:
+    """Return the document in a JSON text. Raises `ValueError` or `KeyError` for another text."""
+    data: Mapping[str, Any] = json.loads(text)
+    specs = [decode_service(spec) for spec in data["services"]]
+    return Document(
+        environment=data["environment"],
+        root=data["root"],
+        binaries=data["binaries"],
+        services={spec.name: spec for spec in specs},
+    )
+
+
+def document(plan: Plan, binaries: Mapping[str, str]) -> Document:
+    """Return the document of a plan; `binaries` are the paths of its executables.
+
+    Raises:
+        ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+    """
+    if plan.ports == "leased":
+        raise ConfigurationError(
+            f"the environment {plan.environment!r} has no fixed ports, which other process managers need",
+            hint="Export the environment development, staging or production, with --env.",
+        )
+    return Document(
+        environment=plan.environment,
+        root=plan.root,
+        binaries=binaries,
+        services={spec.name: _service(spec, plan.environment) for spec in plan.services},
+    )
+
+
+def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
+    if spec.image:
+        raise ConfigurationError(
+            f"{spec.name} runs in a container, and only the supervisor removes the containers of a service",
+            where=setting_key(spec.name, "image"),
+            hint=f"Leave {spec.name} out, or export the stack with `infra export compose`.",
+        )
+    for field in ("command", "env"):
+        if any(name == "stack.token" for text in texts(getattr(spec, field)) for name in references(text)):
+            raise ConfigurationError(
+                f"{spec.name} refers to ${{stack.token}}, which only the supervisor has",
+                where=setting_key(spec.name, field),
+            )
+    if environment in _PUBLIC and spec.container is not None and spec.container.public:
+        listening = {"host": ALL_ADDRESSES}
+        spec = replace(
+            spec,
+            command=map_texts(spec.command, lambda text: substitute_some(text, listening)),
+            env=map_texts(spec.env, lambda text: substitute_some(text, listening)),
+            prepare=map_texts(spec.prepare, lambda text: substitute_some(text, listening)),
+        )
+    return replace(spec, container=None, starts_on_connection=False, watch=())

@@ -1,0 +1,110 @@
+"""The engine that writes the addresses of a stack as a file of environment variables.
+
+Shells, Docker Compose and python-dotenv read the same syntax: `NAME="value"`, in which `${OTHER}` is the
+value of another variable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from infra_runtime.engines.output import first_line
+from infra_runtime.engines.variables import variables
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.plan import Plan
+from infra_runtime.spec import ServiceSpec, substitute
+from infra_runtime.value import frozen
+
+#: the marks around a reference to a variable, in values that do not have their quotes yet
+_OPEN, _CLOSE = "\0{", "\0}"
+_QUOTED = re.compile(r'[\\"$`]')
+
+
+class _OnOneMachineError(Exception):
+    """The error that the value of an export is a path on the machine of the stack."""
+
+
+@frozen
+class EnvironmentFile:
+    """The engine that writes the exports of a plan as variables. The class implements `Engine`."""
+
+    name: ClassVar[str] = "env"
+
+    def render(self, plan: Plan) -> Mapping[str, str]:
+        """Return path → text of the file `ENVIRONMENT.env`.
+
+        The file contains no secret: a value with a secret refers to a variable such as POSTGRES_PASSWORD,
+        which the user sets. Exports that are paths on the machine of the stack are listed in a comment.
+
+        Raises:
+            ConfigurationError: the environment has no fixed ports.
+        """
+        if plan.ports == "leased":
+            raise ConfigurationError(
+                f"the environment {plan.environment!r} has no fixed ports",
+                hint="`infra config env` prints the addresses of a running stack.",
+            )
+        specs = {spec.name: spec for spec in plan.services}
+        exports: dict[str, dict[str, str]] = {}
+        left_out: list[str] = []
+        for spec in plan.services:
+            exports[spec.name] = {}
+            for export in spec.exports:
+                try:
+                    exports[spec.name][export] = _value(spec, export, plan, specs)
+                except _OnOneMachineError:
+                    left_out.append(f"{spec.name}.{export}")
+        values = variables(exports, {spec.name: spec.kind for spec in plan.services})
+        # The variable of a secret is set by the user: `A="${A}"` would set it to an empty text.
+        own = {name for name, value in values.items() if value == f"{_OPEN}{name}{_CLOSE}"}
+        lines = [f'{name}="{_quoted(value)}"' for name, value in values.items() if name not in own]
+        required = sorted({name for value in values.values() for name in _required(value)})
+        text = first_line(self.name)
+        text += "".join(f"# Set this variable before you use the file: {name}\n" for name in required)
+        text += "".join(f"# Left out, as it is a path of one machine: {name}\n" for name in left_out)
+        return {f"{plan.environment}.env": text + "".join(f"{line}\n" for line in lines)}
+
+
+def _value(spec: ServiceSpec, export: str, plan: Plan, specs: Mapping[str, ServiceSpec]) -> str:
+    return substitute(spec.exports[export], _lookup(spec, plan, specs))
+
+
+def _lookup(spec: ServiceSpec, plan: Plan, specs: Mapping[str, ServiceSpec]) -> Callable[[str], str]:
+    """Return a function from a reference in an export of a service to its value, with marked variables."""
+    known = {
+        "host": LOOPBACK,
+        "stack.environment": plan.environment,
+        "stack.service": spec.name,
+        **{f"port.{name}": str(number) for name, number in spec.ports.items()},
+    }
+
+    def lookup(reference: str) -> str:
+        if reference in known:
+            return known[reference]
+        scope, _, name = reference.partition(".")
+        if scope == "secret":
+            return f"{_OPEN}{spec.name}_{name}{_CLOSE}".upper().replace("-", "_")
+        if scope == "env":
+            return f"{_OPEN}{name}{_CLOSE}"
+        export = name.removesuffix("?")
+        if scope in specs and export in specs[scope].exports:
+            return _value(specs[scope], export, plan, specs)
+        if name.endswith("?"):
+            return ""
+        raise _OnOneMachineError(reference)
+
+    return lookup
+
+
+def _required(value: str) -> list[str]:
+    """Return the names of the variables without a default to which a value refers."""
+    names = re.findall(f"{re.escape(_OPEN)}(.*?){re.escape(_CLOSE)}", value)
+    return [name for name in names if ":-" not in name]
+
+
+def _quoted(value: str) -> str:
+    quoted = _QUOTED.sub(r"\\\g<0>", value)
+    return quoted.replace(_OPEN, "${").replace(_CLOSE, "}")

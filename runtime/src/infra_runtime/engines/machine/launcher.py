@@ -1,0 +1,230 @@
+"""Start one service of an exported stack: `python -m infra_runtime.engines.machine.launcher …`.
+
+The process prepares the data of the service and binds its references, with the code of the supervisor. With
+`exec`, it then becomes the program of the service, for systemd. With `run`, it waits for the needed services
+first, and stops the program with the stop steps of the service, for programs that read a Procfile. With
+`wait`, it only waits until the service is ready.
+
+This module imports the standard library and pytest-infra only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.machine.document import Document, read
+from infra_runtime.host import file_lock, ownership, privileges
+from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.spec import bound_copy
+from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, resolver
+from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.probes import ask, interval
+
+#: the exit status when the service cannot be prepared or does not become ready
+FAILED = 1
+
+
+class NotReadyError(Exception):
+    """The error that a service did not become ready in time, with the last reason."""
+
+
+class Launcher:
+    """One service of a document, with the folders of the stack's data directory."""
+
+    def __init__(self, stack: Document, service: str, paths: Paths) -> None:
+        self.paths = paths
+        self.bound = {
+            name: Bound(spec, paths.service_data(name), paths.service_run(name), spec.ports)
+            for name, spec in stack.services.items()
+        }
+        self.own = self.bound[service]
+        self.spec = self.own.spec
+        self.scope = Scope(stack.root, stack.environment, stack.binaries, dict(os.environ))
+        self.env = {**os.environ, "INFRA_ENV": stack.environment, "INFRA_SERVICE": service}
+
+    async def prepare(self) -> None:
+        """Prepare the data of the service, and replace its references by values."""
+        await prepare(self.own, self.scope, self.bound, self.paths.seeds(), self.step)
+        bind(self.own, self.scope, self.bound)
+
+    async def ready(self) -> None:
+        """Wait until the service is ready. Raises `NotReadyError` at its `start_timeout`."""
+        started = time.monotonic()
+        while reason := await self.reason():
+            waited = time.monotonic() - started
+            if waited > self.spec.start_timeout:
+                raise NotReadyError(f"not ready after {self.spec.start_timeout:g} s: {reason}")
+            await asyncio.sleep(interval(waited))
+
+    async def reason(self) -> str | None:
+        """Return the reason why the service is not ready; None if it is ready."""
+        if self.spec.ready is None:
+            return None
+        try:
+            probe = bound_copy(self.spec.ready, resolver(self.own, self.scope, self.bound))
+        except BindingError as error:
+            return str(error)  # another process has not prepared the service yet
+        return await ask(probe, LOOPBACK, self.own.ports, self.step, self.own.run)
+
+    def ready_lock(self, service: str) -> str:
+        """Return the path of the file that a launcher locks while its service is ready, or complete.
+
+        Only the launcher of a service runs the probe: PostgreSQL's probe sets a password, and two processes
+        cannot do this at the same time.
+        """
+        return f"{self.paths.data}/{service}.ready"
+
+    def hold_ready_lock(self) -> None:
+        """Lock the file that other launchers check; the lock ends when this process exits."""
+        file_lock.acquire(self.ready_lock(self.spec.name), wait=True)  # a check locks the file, too
+
+    async def step(self, command: tuple[str, ...], env: Mapping[str, str]) -> int:
+        """Run a command of the preparation or of a probe to its end; return the exit status."""
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**self.env, **env}, cwd=self.own.data, preexec_fn=self.without_root()
+        )
+        try:
+            return await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+    def without_root(self) -> Callable[[], None] | None:
+        """Return the function that a child process calls so that it is not root; None if it may be root."""
+        refuses_root = self.spec.refuses_root and os.geteuid() == 0
+        return privileges.enter_user_namespace if refuses_root else None
+
+    def become(self) -> None:
+        """Replace this process by the program of the service."""
+        os.chdir(self.own.cwd)
+        os.execve(self.own.command[0], self.own.command, {**self.env, **self.own.env})  # noqa: S606 - no shell
+
+    async def run(self) -> int:
+        """Run the program of the service until it exits; return its exit status.
+
+        SIGTERM and SIGINT start the stop steps of the service. After a task has exited with 0, this process
+        remains until a signal, because programs that read a Procfile stop all processes when one exits.
+        """
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        stop = asyncio.ensure_future(stopping.wait())
+        try:
+            if not await _first(asyncio.ensure_future(self.start()), stop):
+                return 0
+            # A signal to the group of this process, such as honcho's SIGKILL, also reaches the program.
+            process = await asyncio.create_subprocess_exec(
+                *self.own.command,
+                env={**self.env, **self.own.env},
+                cwd=self.own.cwd,
+                preexec_fn=self.without_root(),
+            )
+            exited = asyncio.ensure_future(process.wait())
+            return await self.supervise(process, exited, stop)
+        finally:
+            stop.cancel()
+
+    async def supervise(
+        self,
+        process: asyncio.subprocess.Process,
+        exited: asyncio.Future[int],
+        stop: asyncio.Future[Literal[True]],
+    ) -> int:
+        """Wait until the program exits, or stop it at a signal or if it is not ready in time."""
+        ready = asyncio.ensure_future(asyncio.sleep(0) if self.spec.task else self.ready())
+        both: set[asyncio.Future[Any]] = {exited, stop}
+        try:
+            await asyncio.wait({*both, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not self.spec.task and ready.done():
+                ready.result()
+                self.hold_ready_lock()
+                print(f"{self.spec.name} is ready", flush=True)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            if not exited.done():
+                await self.stop(process, exited)
+        if self.spec.task and exited.result() == 0 and not stop.done():
+            self.hold_ready_lock()
+            await stop
+        return 0 if stop.done() else exited.result()
+
+    async def start(self) -> None:
+        """Wait for the needed services, and prepare the service.
+
+        There is no time limit: if a needed service fails, its launcher exits, and the process manager stops
+        all processes.
+        """
+        started = time.monotonic()
+        for need in self.spec.all_needs():
+            while not file_lock.is_held(self.ready_lock(need)):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(interval(time.monotonic() - started))
+        await self.prepare()
+
+    async def stop(self, process: asyncio.subprocess.Process, exited: asyncio.Future[int]) -> None:
+        """Send the signals of the stop steps to the program, and SIGKILL after the last step."""
+        for step in self.spec.stop:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(step.signal)
+            if (await asyncio.wait({exited}, timeout=step.seconds))[0]:
+                return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await exited
+
+
+async def _first(task: asyncio.Future[None], stop: asyncio.Future[Any]) -> bool:
+    """Wait for a task; return false, and cancel the task, if the signal to stop arrives first."""
+    both: set[asyncio.Future[Any]] = {task, stop}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    if not task.done():
+        task.cancel()
+        return False
+    task.result()
+    return True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start the service that the arguments name; return the exit status of this process."""
+    parser = argparse.ArgumentParser(prog="launcher", description="Start one service of an exported stack.")
+    parser.add_argument("action", choices=("exec", "run", "wait"))
+    parser.add_argument("file", help="the JSON document of the stack")
+    parser.add_argument("service")
+    parser.add_argument("--data", required=True, help="the folder in which the services store their data")
+    options = parser.parse_args(arguments)
+    stack = read(Path(options.file).read_text(encoding="utf-8"))
+    if options.service not in stack.services:
+        parser.error(f"{options.file} has no service {options.service!r}: {', '.join(stack.services)}")
+    paths = Paths(options.data)
+    try:
+        ownership.make_private_folder(paths.home, shared=True)
+        Path(paths.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+        launcher = Launcher(stack, options.service, paths)
+        if options.action == "wait":
+            asyncio.run(launcher.ready())
+        elif options.action == "run":
+            return asyncio.run(launcher.run())
+        else:
+            asyncio.run(launcher.prepare())
+            launcher.become()
+    except (BindingError, NotReadyError, StepError) as error:
+        print(f"{options.service}: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"{options.service}: {error.filename or 'start'}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

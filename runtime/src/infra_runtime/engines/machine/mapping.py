@@ -1,0 +1,151 @@
+"""The table of how each field of a service is exported to systemd and to a Procfile.
+
+`python -m infra_runtime.engines.machine.mapping > docs/reference/export-systemd.md` writes the page.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from infra_runtime.engines.mapping import Row, table
+
+_LAUNCHER = "The launcher reads the field from `stack.json`."
+
+#: field of `ServiceSpec` → its row
+SPEC: Mapping[str, Row] = {
+    "name": Row(
+        outcome="kept",
+        attribute="`STACK-NAME.service`",
+        remark="In the name of a unit, other characters than letters, digits and `:_.-` are escaped.",
+    ),
+    "command": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
+    "kind": Row(outcome="left out", remark="The kind determines the command when the plan is created."),
+    "summary": Row(outcome="kept", attribute="`Description`"),
+    "env": Row(
+        outcome="kept",
+        attribute="`ExecStart`",
+        remark=f"{_LAUNCHER} Values of `${{env.NAME}}` are in the file `/etc/STACK.env`.",
+    ),
+    "cwd": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
+    "prepare": Row(
+        outcome="kept", attribute="`ExecStart`", remark="The launcher prepares the data before each start."
+    ),
+    "ports": Row(
+        outcome="kept",
+        remark=(
+            "The ports have the numbers of the environment. In staging and production, a public service "
+            "listens on all addresses. For a number below 1024, the unit has the capability "
+            "`CAP_NET_BIND_SERVICE`."
+        ),
+    ),
+    "ready": Row(
+        outcome="kept",
+        attribute="`ExecStartPost`",
+        remark="The launcher runs the probe; the unit is active when the probe has succeeded.",
+    ),
+    "image": Row(outcome="refused", remark="Only the supervisor removes the containers of a service."),
+    "sensitive": Row(
+        outcome="left out", remark="The field lists names whose values `infra` masks in its output."
+    ),
+    "exports": Row(outcome="kept", attribute="the values that refer to the exports"),
+    "needs": Row(
+        outcome="kept",
+        attribute="`Requires`, `After`",
+        remark="With a Procfile, the launcher of a service waits until the needed services are ready.",
+    ),
+    "start_timeout": Row(
+        outcome="kept",
+        attribute="`TimeoutStartSec`",
+        remark="A minute is added for the preparation of the data.",
+    ),
+    "stop": Row(
+        outcome="changed",
+        attribute="`KillSignal`, `KillMode`, `TimeoutStopSec`",
+        remark=(
+            "The signal of the first stop step, and the seconds of all stop steps together. With a Procfile, "
+            "the launcher sends the signals of all steps, until the process manager sends SIGKILL."
+        ),
+    ),
+    "restart": Row(
+        outcome="kept",
+        attribute="`Restart`",
+        remark="A program that reads a Procfile stops all services when one of them exits.",
+    ),
+    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
+    "task": Row(
+        outcome="kept",
+        attribute="`Type=oneshot`, `RemainAfterExit=yes`",
+        remark="With a Procfile, the launcher of a complete task remains until it is stopped.",
+    ),
+    "watch": Row(outcome="left out", remark="Only `infra runtime up --watch` restarts changed services."),
+    "starts_on_connection": Row(outcome="left out", remark="The process runs from the start."),
+    "refuses_root": Row(
+        outcome="changed",
+        attribute="`DynamicUser=yes`",
+        remark="No service of a system unit runs as root.",
+    ),
+    "copy_of": Row(
+        outcome="left out",
+        remark="A plan does not contain the copies of services that belong to single tests.",
+    ),
+    "container": Row(outcome="left out", remark="The services run as processes of the machine."),
+}
+
+#: reference → its row
+REFERENCES: Mapping[str, Row] = {
+    "${host}": Row(
+        outcome="kept",
+        attribute="`127.0.0.1`",
+        remark="For a public service in staging and production, it is `0.0.0.0`.",
+    ),
+    "${port.NAME}": Row(outcome="kept"),
+    "${SERVICE.EXPORT}": Row(outcome="kept"),
+    "${SERVICE.EXPORT?}": Row(outcome="kept"),
+    "${env.NAME}": Row(outcome="kept", remark="The value is read when the service starts."),
+    "${env.NAME:-other}": Row(outcome="kept"),
+    "${secret.NAME}": Row(outcome="kept", remark="The launcher creates and reads the file of the secret."),
+    "${data}": Row(outcome="changed", attribute="`StateDirectory`", remark="A folder in `/var/lib/STACK`."),
+    "${run}": Row(outcome="changed", attribute="`RuntimeDirectory`", remark="A folder in `/run/STACK`."),
+    "${root}": Row(outcome="kept", remark="The services can read the folder, but not write to it."),
+    "${bin.NAME}": Row(outcome="kept", remark="The path of the executable on this machine."),
+    "${stack.environment}": Row(outcome="kept"),
+    "${stack.service}": Row(outcome="kept"),
+    "${stack.token}": Row(outcome="refused", remark="The services have no supervisor."),
+}
+
+_PAGE = """\
+# How a stack is exported to systemd and to a Procfile
+
+<!-- written by `python -m infra_runtime.engines.machine.mapping`; a test compares it with the code -->
+
+The commands `infra export systemd` and `infra export procfile` write files with which other process managers
+run the services of a stack on this machine. [Export a stack to systemd](../how-to/export-to-systemd.md)
+explains how to use the commands. The tables on this page list every field of a service, and how the commands
+export the field:
+
+- **kept**: the setting has the same effect
+- **changed**: another setting has the same purpose
+- **left out**: the field is not exported, because only the local engine uses it
+- **refused**: the command reports an error with the line of the stack file
+
+In both exports, a small program, the launcher, starts each service: it prepares the data of the service and
+replaces the references, with the same code as the supervisor.
+
+## A service of the stack
+
+{spec}
+## References
+
+{references}"""
+
+
+def page() -> str:
+    """Return the text of the page about the exports to systemd and to a Procfile, in Markdown."""
+    return _PAGE.format(
+        spec=table("field", "in the unit", SPEC), references=table("reference", "in the unit", REFERENCES)
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

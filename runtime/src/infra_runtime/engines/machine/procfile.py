@@ -1,0 +1,58 @@
+"""The engine that writes a Procfile: one line for each service, for programs such as honcho.
+
+Source: Heroku Dev Center, "The Procfile"; honcho documentation, "Using Procfiles".
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import ClassVar
+
+from infra_runtime.engines.machine.document import FILE, document
+from infra_runtime.engines.machine.launch import MODULE
+from infra_runtime.engines.output import first_line
+from infra_runtime.plan import Plan
+from infra_runtime.value import frozen
+
+#: the folder of the services' data, in the folder of the Procfile
+DATA = "data"
+
+
+@frozen
+class Procfile:
+    """The engine that converts a plan to a Procfile. The class implements `Engine`."""
+
+    name: ClassVar[str] = "procfile"
+    #: the absolute path of the folder of the Procfile
+    folder: str
+    #: NAME → path, for references `${bin.NAME}`
+    binaries: Mapping[str, str]
+    #: the Python that runs the launcher
+    python: str = sys.executable
+
+    def render(self, plan: Plan) -> Mapping[str, str]:
+        """Return path → text of the Procfile, and of the document that its lines use.
+
+        Raises:
+            ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+        """
+        stack = document(plan, self.binaries)
+        lines = [f"{_process_name(name)}: {shlex.join((*self._command(), name))}" for name in stack.services]
+        first = first_line(self.name)
+        return {
+            "Procfile": first + "".join(f"{line}\n" for line in lines),
+            FILE: stack.text(self.name),
+            ".gitignore": f"{first}/{DATA}/\n/{FILE}\n/Procfile\n",
+        }
+
+    def _command(self) -> tuple[str, ...]:
+        data = f"{self.folder}/{DATA}"
+        return (self.python, "-I", "-m", MODULE, "run", "--data", data, f"{self.folder}/{FILE}")
+
+
+def _process_name(service: str) -> str:
+    """Return the name of a service's process. honcho ignores lines whose names have other characters."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", service)

@@ -1,0 +1,199 @@
+"""Parse a line of a log: its level, its ids, its message and its other fields.
+
+A line is JSON (structlog, zap, pino, MongoDB, Caddy), logfmt (Prometheus), or text. The level of a text is
+found in the formats of usual servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
+`[error]` (RabbitMQ, nginx), `# …` after the time (Valkey), `E0501 …` (glog), `Traceback …` (Python).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import datetime
+from typing import Any, Literal
+
+from infra_runtime.value import frozen
+
+#: the levels, the least important first
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "debug": ("trace", "trc", "debug", "dbg", "verbose", "noise", "fine"),
+    "info": ("info", "inf", "information", "informational", "log", "notice", "note"),
+    "warning": ("warning", "warn", "wrn"),
+    "error": ("error", "err", "eror", "severe"),
+    "critical": ("critical", "crit", "fatal", "ftl", "panic", "dpanic", "emerg", "emergency", "alert"),
+}
+#: name of a level in a log, in lower case → level
+_LEVEL: Mapping[str, str] = {name: level for level, names in _NAMES.items() for name in names}
+#: the first letter of a level in MongoDB and glog, and the character in Valkey → level
+_LETTER: Mapping[str, str] = {
+    "D": "debug",
+    "I": "info",
+    "W": "warning",
+    "E": "error",
+    "F": "critical",
+    ".": "debug",
+    "-": "debug",
+    "*": "info",
+    "#": "warning",
+}
+#: keys of JSON and logfmt, the first present key counts
+_LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
+_TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
+_MESSAGE_KEYS = ("event", "msg", "message", "body")
+_ID_KEYS = (
+    *("correlation_id", "correlationId", "correlation-id", "x-correlation-id"),
+    *("request_id", "requestId", "request-id", "x-request-id", "trace_id", "traceId", "trace.id"),
+)
+#: characters at the beginning of a text in which its level is searched, and of the longest line of logfmt
+_HEAD, _LONGEST_LOGFMT = 160, 16_384
+#: an escape sequence of a terminal. Source: ECMA-48, control sequences
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_WORDS = "|".join(sorted(_LEVEL, key=len, reverse=True))
+_TEXT_LEVEL = re.compile(
+    rf"\[\s*(?P<bracket>(?i:{_WORDS}))\d?\s*\]"
+    rf"|(?<![\w/.-])(?P<word>{_WORDS.upper()})\d?(?=[:\s|\]-]|$)"
+    rf"|^(?P<start>(?i:{_WORDS}))\s*:"
+)
+_LETTER_LEVEL = re.compile(
+    r"(?P<letter>[IWEF])\d{4} \d\d:\d\d:\d\d"
+    r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<sign>[.*#-]) "
+)
+_PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
+#: lines of PostgreSQL that follow a message, after the time and the process
+_DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
+_LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+@frozen
+class Record:
+    """The content of a line. Fields that the line does not have are empty."""
+
+    #: one of `LEVELS`, or empty if it is unknown
+    level: str = ""
+    #: the Unix time in the line itself; only of JSON and logfmt
+    time: float | None = None
+    #: a text without the escape sequences of terminals
+    message: str = ""
+    #: the ids by which lines of several services belong together, the correlation id first
+    ids: tuple[str, ...] = ()
+    #: the other fields of JSON and logfmt
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    format: Literal["json", "logfmt", "text"] = "text"
+    #: whether the line is a further line of the message before it, such as a line of a traceback
+    continues: bool = False
+
+
+def parse(text: str) -> Record:
+    """Return the content of a line; any text is possible."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if text.startswith("{"):
+        if (fields := _json_fields(text)) is not None:
+            return _structured(fields, "json")
+    elif (fields := _logfmt_fields(text)) is not None:
+        return _structured(fields, "logfmt")
+    head = text[:_HEAD]
+    if text[:1].isspace() or not text or _DETAIL.search(head):
+        return Record(message=text, continues=True)
+    return Record(level=_text_level(head), message=text)
+
+
+@functools.cache
+def at_least(level: str) -> frozenset[str]:
+    """Return a level and the more important levels."""
+    return frozenset(LEVELS[LEVELS.index(level) :])
+
+
+def _text_level(head: str) -> str:
+    if match := _LETTER_LEVEL.match(head):
+        return _LETTER[match["letter"] or match["sign"]]
+    if match := _TEXT_LEVEL.search(head):
+        return _LEVEL[(match["bracket"] or match["word"] or match["start"]).lower()]
+    return "error" if _PYTHON_ERROR.match(head) else ""
+
+
+def _json_fields(text: str) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(text, parse_float=_finite, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _finite(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _logfmt_fields(text: str) -> dict[str, Any] | None:
+    if not _LOGFMT.match(text) or len(text) > _LONGEST_LOGFMT:
+        return None
+    fields = {key: _unquoted(value) for key, value in _LOGFMT.findall(text)}
+    # One pair alone can be the beginning of any text.
+    return fields if not fields.keys().isdisjoint((*_LEVEL_KEYS, *_MESSAGE_KEYS)) else None
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')
+
+
+def _structured(fields: dict[str, Any], form: Literal["json", "logfmt"]) -> Record:
+    level = _level(_taken(fields, _LEVEL_KEYS))
+    time = _moment(_taken(fields, _TIME_KEYS))
+    message = _taken(fields, _MESSAGE_KEYS)
+    ids = tuple(dict.fromkeys(str(fields[key]) for key in _ID_KEYS if fields.get(key)))
+    return Record(
+        level=level,
+        time=time,
+        message=message if isinstance(message, str) else "" if message is None else json.dumps(message),
+        ids=ids,
+        fields=fields,
+        format=form,
+    )
+
+
+def _taken(fields: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    """Remove the first of these keys that is present, and return its value; None if all are missing."""
+    return next((fields.pop(key) for key in keys if key in fields), None)
+
+
+def _level(value: Any) -> str:
+    """Return the level with a name, with the letter of MongoDB, or with the number of pino and bunyan.
+
+    Source: pino's documentation, "Level": 10 is trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.
+    """
+    if isinstance(value, str):
+        return _LEVEL.get(value.lower(), "") or _LETTER.get(value[:1] if len(value) < 3 else "", "")
+    if isinstance(value, int | float) and 10 <= value < 70:
+        return ("debug", *LEVELS)[int(value) // 10 - 1]
+    return ""
+
+
+def _moment(value: Any) -> float | None:
+    """Return the Unix time of a number (seconds, or a smaller unit), of ISO 8601, or of MongoDB's dates."""
+    if isinstance(value, Mapping):
+        value = value.get("$date")
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except (ValueError, OverflowError, OSError):
+            pass
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e20:
+        return None
+    unit = next(unit for limit, unit in ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9)) if value < limit)
+    return value / unit

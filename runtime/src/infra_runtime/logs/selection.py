@@ -1,0 +1,113 @@
+"""Select log lines by time, level, correlation id and pattern, from files and from the stream alike."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+from infra_runtime.logs.line import Line
+from infra_runtime.logs.record import Record, at_least, parse
+from infra_runtime.value import frozen
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+#: further lines of one message that are kept in memory while lines are read backwards
+_LONGEST_MESSAGE = 1000
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+class Entry(NamedTuple):
+    """A selected line with its content. A further line of a message has the level of the message."""
+
+    line: Line
+    record: Record
+
+
+@frozen
+class Selection:
+    """The conditions that a line must fulfil; the default conditions select all lines."""
+
+    #: Unix times, inclusive
+    since: float = 0.0
+    until: float = float("inf")
+    #: the least important level; lines without a level are left out
+    level: Level | None = None
+    #: one of the ids of the line; a text that contains it as a word
+    correlation: str = ""
+    #: what the text of the line contains
+    pattern: re.Pattern[str] | None = None
+
+    def lines(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Yield the selected lines without their content; they are parsed only if it is necessary."""
+        if self.level or self.correlation:
+            return (entry.line for entry in self.entries(lines))
+        return (line for line in lines if self._contains(line))
+
+    def entries(self, lines: Iterable[Line]) -> Iterator[Entry]:
+        """Yield the selected lines.
+
+        The further lines of a message, such as a traceback, are selected with the message by level and id.
+        """
+        before: dict[str, tuple[str, bool]] = {}
+        for line in lines:
+            record = parse(line.text)
+            if record.continues:
+                level, is_selected = before.get(line.service, ("", not (self.level or self.correlation)))
+                record = replace(record, level=level)
+            else:
+                is_selected = self._selects(record)
+                before[line.service] = record.level, is_selected
+            if is_selected and self._contains(line):
+                yield Entry(line, record)
+
+    def entries_before(self, lines: Iterable[Line]) -> Iterator[Entry]:
+        """Yield the selected lines of an iterator whose newest line is first."""
+        further: dict[str, list[tuple[Line, Record]]] = {}
+        for line in lines:
+            record = parse(line.text)
+            rest = further.setdefault(line.service, [])
+            rest.append((line, record))
+            if record.continues and len(rest) < _LONGEST_MESSAGE:
+                continue
+            del further[line.service]
+            if self._selects(record):
+                for inner, content in rest:
+                    if self._contains(inner):
+                        yield Entry(inner, replace(content, level=record.level))
+
+    def _selects(self, record: Record) -> bool:
+        if self.level and record.level not in at_least(self.level):
+            return False
+        return not self.correlation or self.correlation in record.ids or (
+            record.format == "text" and _has_word(record.message, self.correlation)
+        )  # fmt: skip
+
+    def _contains(self, line: Line) -> bool:
+        if not self.since <= line.time <= self.until:
+            return False
+        return self.pattern is None or self.pattern.search(line.text) is not None
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Return whether a text contains an id that is not a part of a longer id."""
+    return word in text and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
+
+
+def moment(text: str, now: float | None = None) -> float:
+    """Return the Unix time that a text describes, for the options `--since` and `--until`.
+
+    The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
+    `ValueError` for any other text.
+    """
+    now = time.time() if now is None else now
+    if span := _SPAN.fullmatch(text.strip()):
+        return now - float(span[1]) * _UNITS[span[2]]
+    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        hour, _, rest = text.partition(":")
+        today = datetime.fromtimestamp(now).astimezone().date().isoformat()
+        return datetime.fromisoformat(f"{today}T{hour:0>2}:{rest}").timestamp()
+    return datetime.fromisoformat(text).timestamp()

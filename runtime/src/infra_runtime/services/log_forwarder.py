@@ -1,0 +1,70 @@
+"""The log forwarder, which copies the log lines of all services to a stream of NATS.
+
+Source: NATS documentation, "JetStream", for the limits of a stream.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Ports, ServiceSettings, Words
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS, UNSTORED_LOGS
+from infra_runtime.spec import Container, ServiceSpec
+
+#: the stream; its messages have the subjects `logs.SERVICE`
+STREAM = "LOGS"
+
+
+class LogForwarderSettings(ServiceSettings):
+    ports: Ports = Ports()
+    #: the NATS service with the stream
+    target: str = Field(KINDS["log-forwarder"].target, pattern=r"^[a-z][a-z0-9_-]*$")
+    #: services whose lines are not forwarded, besides NATS, the telemetry service and the forwarder
+    exclude: Words = ()
+    #: days after which the stream removes a line, and the bytes of the stream; read when it is created
+    days: float = Field(30.0, gt=0, le=3650)
+    max_bytes: int = Field(2**30, ge=2**20, le=2**40)
+
+
+def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of the forwarder. It has no probe, because it tries again until NATS answers."""
+    excluded = dict.fromkeys((settings.target, "${stack.service}", *UNSTORED_LOGS, *settings.exclude))
+    return ServiceSpec(
+        name="log-forwarder",
+        command=(
+            "${bin.nats-py}",
+            # The working directory is the data folder, whose files must not be imported.
+            "-P",
+            "-m",
+            "infra_runtime.logs",
+            "--folder=${stack.logs}",
+            *(f"--exclude={service}" for service in excluded),
+            f"--max-age={settings.days * 86400:.0f}",
+            f"--max-bytes={settings.max_bytes}",
+        ),
+        # The address contains the password, so it is not an argument.
+        env={"INFRA_LOG_STREAM": f"${{{settings.target}.url}}", **settings.env},
+        ports=settings.port_map(),
+        # The address is that of the stream.
+        exports={
+            **{name: f"${{{settings.target}.{name}}}" for name in ("url", "host", "port")},
+            "stream": STREAM,
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+        container=Container(
+            image=settings.image or "",
+            problem="the forwarder has no image; the container engine stores the logs of containers",
+        ),
+    )
+
+
+ENTRY = Entry(
+    settings=LogForwarderSettings,
+    make=log_forwarder,
+    # The interpreter of this environment, which has the library.
+    binaries=(Binary(name="nats-py", module="nats.aio"),),
+)

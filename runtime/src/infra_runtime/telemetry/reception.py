@@ -1,0 +1,115 @@
+"""The reception of OTLP requests, which HTTP and gRPC share: key, decompression, limits, and queues."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from http import HTTPStatus
+
+from infra_runtime.telemetry import KEY_HEADER, decode
+from infra_runtime.telemetry.decode import DecodeError, Signal
+from infra_runtime.telemetry.forwarding import Forwarder
+from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.records import Records, read
+from infra_runtime.telemetry.store import QueueFullError, Store
+
+#: seconds after which a client sends a request again that was refused because of the load
+RETRY_AFTER = 1
+_STEP = 64 * 2**10
+
+
+class RefusedError(Exception):
+    """The error that a request is refused, with the HTTP status of the response."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status, self.reason = status, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Reception:
+    """Decodes requests, and puts their records into the queues of the store and of the forwarders."""
+
+    def __init__(self, store: Store, limits: Limits, key: str, forwarders: Sequence[Forwarder] = ()) -> None:
+        self._store, self._limits, self._key = store, limits, key.encode()
+        self._forwarders = forwarders
+        #: bytes of the bodies that are being received, after decompression
+        self._receiving = 0
+        #: set when the queue of the store has records
+        self.queued = asyncio.Event()
+
+    def check_key(self, given: str) -> None:
+        """Raise `RefusedError` if a client has sent another key."""
+        if not hmac.compare_digest(given.encode(), self._key):
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} has no valid key")
+
+    async def receive(
+        self, signal: Signal, parts: AsyncIterator[bytes], *, encoding: str, is_json: bool = False
+    ) -> Records:
+        """Accept the records in the body of a request; return them with the number of rejected ones.
+
+        `encoding` is `gzip` or `identity`. Raises `RefusedError`.
+        """
+        body = bytearray()
+        try:
+            async for part in _inflated(parts, encoding):
+                body += part
+                self._receiving += len(part)
+                self._check_size(len(body))
+            return self._accept(signal, bytes(body), is_json=is_json)
+        except DecodeError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
+        finally:
+            self._receiving -= len(body)
+
+    def _check_size(self, size: int) -> None:
+        limits = self._limits
+        if size > limits.request_bytes:
+            reason = f"a request has at most {limits.request_bytes} bytes"
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+        if self._receiving > limits.receiving_bytes:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests at the same time")
+
+    def _accept(self, signal: Signal, body: bytes, *, is_json: bool) -> Records:
+        message = decode.decode(signal, body, is_json=is_json)
+        arrival = time.time_ns()
+        records = read(signal, message, self._limits, arrival)
+        try:
+            self._store.add(records, len(body), arrival)
+        except QueueFullError as error:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        finally:
+            self.queued.set()
+        if records.spans and self._forwarders:
+            encoded = message.SerializeToString() if is_json else body
+            for forwarder in self._forwarders:
+                forwarder.put(encoded, len(records.spans))
+        return records
+
+
+async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """Yield the content of a body in parts of at most `_STEP` bytes per step of the decompression."""
+    if encoding not in {"identity", "gzip"}:
+        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not known")
+    if encoding == "identity":
+        async for part in parts:
+            yield part
+        return
+    inflater = zlib.decompressobj(wbits=31)
+    async for compressed in parts:
+        pending = compressed
+        while pending:
+            if inflater.eof:
+                raise DecodeError("the body has data after the end of the gzip stream")
+            try:
+                yield inflater.decompress(pending, _STEP)
+            except zlib.error as error:
+                raise DecodeError(f"the body is not gzip: {error}") from error
+            pending = inflater.unconsumed_tail or inflater.unused_data
+    if not inflater.eof:
+        raise DecodeError("the gzip stream is cut off")

@@ -1,0 +1,504 @@
+"""A plan as a Kustomize base and overlays: valid, complete, reproducible, and with the least privileges."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.kubernetes_schemas import problems
+from fakes.project import Project, empty_project
+from infra_runtime.engines.kubernetes import Kubernetes, mapping
+from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, port_name, short_name
+from infra_runtime.engines.kubernetes.patches import patch
+from infra_runtime.engines.output import first_line
+from infra_runtime.engines.project import check_secrets
+from infra_runtime.engines.protocol import Engine
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.plan import Plan
+from infra_runtime.services.image_service import ImageServiceSettings
+from infra_runtime.services.user_service import UserServiceSettings
+from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
+
+pytest.importorskip("jsonschema", reason="the minimal profile has no schema validator")
+yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
+
+API = """\
+[services.api]
+command = ["${bin.uvicorn}", "shop:app", "--host", "${host}", "--port", "${port.http}"]
+ports = { http = 8000 }
+ready = { http = "/health" }
+"""
+SHOP = (
+    """\
+use = ["postgres", "nats", "valkey", "caddy", "api"]
+[services.migrate]
+command = ["${bin.python}", "-m", "shop.migrate"]
+env = { DATABASE_URL = "${postgres.url}" }
+task = true
+"""
+    + API
+    + """\
+needs = ["migrate"]
+env = { DB = "${postgres.url}", PASSWORD = "${postgres.password}", N = "${nats.url}", K = "${env.KEY}", \
+D = "${env.D:-a$b}", Y = "y", E = "1e3", MIXED = "<${env.KEY}>", V = "${valkey.url?}", \
+DOLLARS = "$$(X) $$$$x $$" }
+route = { path = "/api/*", host = "shop.example" }
+metrics = "/metrics"
+"""
+)
+STACKS = {
+    "the default stack": "",
+    "a shop": SHOP,
+    "other kinds": "use = ['redis', 'rabbitmq', 'kafka', 'mongodb', 'mariadb', 'prometheus', 'etcd', 's3',"
+    " 'mail', 'memcached', 'mosquitto', 'alertmanager', 'redis-exporter', 'node-exporter', 'postgres',"
+    " 'pgbouncer']\n",
+    "another proxy": "use = ['proxy', 'api']\nproxy = 'traefik'\n" + API + "route = '/'\n",
+    "an image": "use = ['search']\n[services.search]\nimage = 'ghcr.io/acme/search:1.2'\nuser = '1000'\n"
+    "ports = { http = 9200 }\ncontainer_ports = { http = 80 }\nvolumes = { '/var/lib/search' = '${data}' }\n"
+    "ready = { exec = ['search', 'ping'] }\ncwd = '/srv'\n[services.search.container]\nstorage = '20Gi'\n",
+    "names": "use = ['x-api_x', 'tack', 'default']\n[services.x-api_x]\ncommand = ['run']\n"
+    f"ports = {{ 1 = 8001, {'a' * 40} = 8002, a_b = 8003, a-b = 8004 }}\n"
+    "[services.tack]\ncommand = ['run', '${data}']\n[services.default]\ncommand = ['run']\n"
+    f"[services.{'n' * 60}]\ncommand = ['run']\nneeds = ['x-api_x']\n",
+    "only in production": "use = ['valkey']\n[environment.production]\nuse = ['valkey', 'caddy', 'api']\n"
+    + API
+    + "route = '/'\n",
+}
+Models = Mapping[str, Mapping[tuple[str, str], Any]]
+
+
+def engine(**more: str) -> Kubernetes:
+    return Kubernetes(**{"project": "shop", "registry": "registry.example/shop", "tag": "1.4.2", **more})
+
+
+def plans(project: Project) -> list[Plan]:
+    return [
+        project.resolve(environment=environment, variables_required=False).plan
+        for environment in ENVIRONMENTS
+    ]
+
+
+def model(project: Project, text: str, environment: str = "development", **more: str) -> dict[Any, Any]:
+    """Return (kind, name) → the resource, for one environment."""
+    project.write(text)
+    plan = project.resolve(environment=environment, variables_required=False).plan
+    return {key: made for key, (_, made) in engine(**more).model(plan).items()}
+
+
+def error_of(project: Project, text: str, environment: str = "development") -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        model(project, text, environment)
+    return caught.value
+
+
+def documents(text: str) -> dict[tuple[str, str], Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    read = [document for document in yaml.load_all(text, loader) if document]
+    return {(document["kind"], document["metadata"]["name"]): document for document in read}
+
+
+def pods(resources: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for (kind, name), resource in resources.items():
+        if kind in ("Deployment", "StatefulSet", "Job"):
+            yield name, resource["spec"]["template"]["spec"]
+
+
+# --- every stack -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=STACKS.values(), ids=STACKS)
+def rendered(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Mapping[str, str], Models, Project]]:
+    """Return the files of a stack, and environment → its resources."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        project = empty_project(tmp_path_factory.mktemp("rendered"), monkeypatch)
+        project.write(request.param)
+        resolved = plans(project)
+        models = {
+            plan.environment: {key: made for key, (_, made) in engine().model(plan).items()}
+            for plan in resolved
+        }
+        yield engine().render_environments(resolved), models, project
+
+
+Rendered = tuple[Mapping[str, str], Models, Project]
+
+
+def test_every_resource_is_valid(rendered: Rendered) -> None:
+    for resources in rendered[1].values():
+        for resource in resources.values():
+            assert problems(resource) == []
+
+
+def test_the_schemas_detect_misspelled_fields_and_wrong_types() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": []}}
+    monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {}}
+    endpoint = {"selector": {}, "endpoints": [{"intervall": "30s"}]}
+
+    assert problems(service) == []
+    assert problems({**service, "spec": {"prots": []}})
+    assert problems({**service, "spec": {"ports": [{"port": "80"}]}})
+    assert problems({**monitor, "spec": endpoint})
+    assert problems({"apiVersion": "v2", "kind": "Service"})
+
+
+@pytest.mark.process
+def test_base_and_overlay_together_are_the_resources_of_the_environment(
+    rendered: Rendered, tmp_path: Path
+) -> None:
+    files, models, project = rendered
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed")
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    secrets = tmp_path / "overlays" / "development" / "secrets"
+    secrets.mkdir()
+    for name in engine().secrets(plans(project)[0]):
+        (secrets / name).write_text("value")
+
+    for environment, wanted in models.items():
+        folder = tmp_path / "overlays" / environment
+        answer = subprocess.run(
+            [kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        built = documents(answer.stdout)
+        assert {key: value for key, value in built.items() if key[0] != "Secret"} == dict(wanted)
+        assert all(problems(resource) == [] for resource in built.values())
+
+
+def test_the_same_stack_results_in_the_same_bytes(rendered: Rendered) -> None:
+    files, _, project = rendered
+
+    assert engine().render_environments(plans(project)) == files
+    assert all(text.startswith(first_line("kubernetes")) for text in files.values())
+
+
+def test_no_file_has_a_path_of_this_machine_or_a_reference(rendered: Rendered) -> None:
+    text = "".join(rendered[0].values())
+
+    assert str(rendered[2].root) not in text
+    assert not [word for word in ("bin.", "${host}", "${data}", "hostPath") if word in text]
+
+
+def test_no_pod_has_more_privileges_than_it_needs(rendered: Rendered) -> None:
+    """Source: Kubernetes documentation, "Pod Security Standards", restricted."""
+    for resources in rendered[1].values():
+        for name, pod in pods(resources):
+            assert pod["securityContext"]["runAsNonRoot"] is True, name
+            assert pod["securityContext"].get("runAsUser", 1) > 0
+            assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert (pod["enableServiceLinks"], pod["automountServiceAccountToken"]) == (False, False)
+            for container in (*pod["containers"], *pod.get("initContainers", ())):
+                context = container["securityContext"]
+                assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (
+                    False,
+                    True,
+                )
+                assert context["capabilities"]["drop"] == ["ALL"]
+                assert set(context["capabilities"].get("add", ())) <= {"NET_BIND_SERVICE"}
+
+
+def test_names_are_labels_and_every_reference_has_its_resource(rendered: Rendered) -> None:
+    for resources in rendered[1].values():
+        for (kind, name), resource in resources.items():
+            assert len(name) <= 63
+            if kind == "Ingress":
+                for rule in resource["spec"]["rules"]:
+                    for path in rule["http"]["paths"]:
+                        assert ("Service", path["backend"]["service"]["name"]) in resources
+            if kind == "HorizontalPodAutoscaler":
+                target = resources["Deployment", resource["spec"]["scaleTargetRef"]["name"]]
+                assert "replicas" not in target["spec"]
+        for _, pod in pods(resources):
+            for volume in pod.get("volumes", ()):
+                if "configMap" in volume:
+                    assert ("ConfigMap", volume["configMap"]["name"]) in resources
+
+
+def test_kubernetes_implements_the_engine_protocol() -> None:
+    kubernetes: Engine = engine()
+
+    assert kubernetes.name == "kubernetes"
+
+
+# --- the services ----------------------------------------------------------------------------------
+
+
+def test_environments_differ_in_size_and_level(project: Project) -> None:
+    by_environment = {environment: model(project, SHOP, environment) for environment in ENVIRONMENTS}
+
+    def api(environment: str) -> Any:
+        return by_environment[environment]["Deployment", "api"]["spec"]
+
+    def requests(environment: str) -> Any:
+        return api(environment)["template"]["spec"]["containers"][0]["resources"]["requests"]
+
+    assert [api(environment).get("replicas") for environment in ENVIRONMENTS] == [1, 2, None]
+    assert requests("development") == {"cpu": "50m", "memory": "64Mi"}
+    assert requests("staging") == {"cpu": "100m", "memory": "128Mi"}
+    assert requests("production") == {"cpu": "200m", "memory": "256Mi"}
+    scaler = by_environment["production"]["HorizontalPodAutoscaler", "api"]["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 10)
+    assert ("PodDisruptionBudget", "api") in by_environment["production"]
+    assert ("HorizontalPodAutoscaler", "api") not in by_environment["staging"]
+    spread = api("production")["template"]["spec"]["topologySpreadConstraints"][0]
+    assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+    levels = [
+        {entry["name"]: entry.get("value") for entry in api(name)["template"]["spec"]["containers"][0]["env"]}
+        for name in ENVIRONMENTS
+    ]
+    assert [level["LOG_LEVEL"] for level in levels] == ["debug", "info", "warning"]
+
+
+def test_secrets_are_references_and_dollar_signs_are_escaped(project: Project) -> None:
+    container = model(project, SHOP)["Deployment", "api"]["spec"]["template"]["spec"]["containers"][0]
+    entries = {entry["name"]: entry for entry in container["env"]}
+    order = list(entries)
+
+    def key(name: str) -> tuple[str, str]:
+        source = entries[name]["valueFrom"]["secretKeyRef"]
+        return source["name"], source["key"]
+
+    assert entries["DB"]["value"] == (
+        "postgresql://postgres:$(INFRA_SECRET_POSTGRES_PASSWORD)@postgres:5432/postgres"
+    )
+    assert order.index("INFRA_SECRET_POSTGRES_PASSWORD") < order.index("DB")
+    assert key("PASSWORD") == ("shop-secrets", "postgres-password")
+    assert key("K") == ("shop-variables", "KEY")
+    assert entries["MIXED"]["value"] == "<$(INFRA_ENV_KEY)>"
+    assert entries["D"]["value"] == "a$b"
+    assert entries["DOLLARS"]["value"] == "$$(X) $$$x $$"
+    assert (entries["Y"]["value"], entries["E"]["value"]) == ("y", "1e3")
+
+
+def test_data_are_kept_in_a_claim_of_one_writer(project: Project) -> None:
+    resource = model(project, SHOP)["StatefulSet", "postgres"]["spec"]
+
+    assert resource["replicas"] == 1
+    assert resource["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "10Gi"
+    mounts = {m["name"]: m for m in resource["template"]["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts["data"] == {"name": "data", "mountPath": "/var/lib/postgresql", "subPath": "data"}
+    assert mounts["scratch-1"]["mountPath"] == "/var/run/postgresql"
+
+
+def test_the_stack_file_sets_replicas_storage_and_user(project: Project) -> None:
+    table = "[services.api.container]\nimage = 'a/b:1'\nreplicas = 4\nuid = 1234\n"
+    resources = model(project, f"use = ['api']\n{API}{table}", "production")
+
+    assert resources["Deployment", "api"]["spec"]["replicas"] == 4
+    assert resources["Deployment", "api"]["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 1234
+    assert ("HorizontalPodAutoscaler", "api") not in resources
+    claims = model(project, STACKS["an image"])["StatefulSet", "search"]["spec"]["volumeClaimTemplates"]
+    assert claims[0]["spec"]["resources"]["requests"]["storage"] == "20Gi"
+
+
+def test_a_task_is_a_job_whose_name_changes_with_its_content(project: Project) -> None:
+    def jobs(text: str) -> list[str]:
+        return [name for kind, name in model(project, text) if kind == "Job"]
+
+    first = jobs(SHOP)
+
+    assert len(first) == 1
+    assert first[0].startswith("migrate-")
+    assert jobs(SHOP) == first
+    assert jobs(SHOP.replace("shop.migrate", "shop.migrate2")) != first
+
+
+def test_network_policies_follow_the_dependencies(project: Project) -> None:
+    resources = model(project, SHOP)
+
+    def peers(name: str) -> set[str]:
+        rules = resources["NetworkPolicy", name]["spec"]["ingress"]
+        pods = [peer for rule in rules for peer in rule.get("from", ()) if "podSelector" in peer]
+        return {peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in pods}
+
+    assert resources["NetworkPolicy", "default.deny"]["spec"]["podSelector"] == {}
+    assert peers("postgres") == {"migrate", "api"}
+    assert peers("valkey") == {"api"}
+    assert peers("api") == {"caddy"}
+    assert {"ports": [{"protocol": "TCP", "port": 80}]} in resources["NetworkPolicy", "caddy"]["spec"][
+        "ingress"
+    ]
+
+
+def test_probes_use_the_fields_of_kubernetes_and_fall_back_to_a_command(project: Project) -> None:
+    def check(text: str) -> Any:
+        return model(project, text)["Deployment", "api"]["spec"]["template"]["spec"]["containers"][0]
+
+    http = check(f"use = ['api']\n{API}")["readinessProbe"]
+    assert http["httpGet"] == {"path": "/health", "port": 8000, "scheme": "HTTP"}
+    assert check(f"use = ['api']\n{API}start_timeout = 90\n")["startupProbe"]["failureThreshold"] == 45
+    contains = API.replace('"/health" }', '"/health", contains = "ok" }')
+    assert check(f"use = ['api']\n{contains}")["livenessProbe"]["exec"]["command"][:2] == ["python", "-c"]
+    tcp = API.replace('{ http = "/health" }', "{ tcp = true }")
+    assert check(f"use = ['api']\n{tcp}")["readinessProbe"]["tcpSocket"] == {"port": 8000}
+
+
+def test_an_ingress_with_a_host_has_a_certificate(project: Project) -> None:
+    resources = model(project, SHOP, "production", host="www.shop.example", email="ops@shop.example")
+    ingress = resources["Ingress", "caddy"]
+
+    assert ingress["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "shop"}
+    assert ingress["spec"]["tls"][0]["hosts"] == ["www.shop.example", "shop.example"]
+    assert resources["ClusterIssuer", "shop"]["spec"]["acme"]["email"] == "ops@shop.example"
+    assert model(project, SHOP)["ClusterIssuer", "shop"]["spec"] == {"selfSigned": {}}
+    assert not [kind for kind, _ in model(project, "use = ['caddy']") if kind == "ClusterIssuer"]
+
+
+def test_metrics_have_a_service_monitor_outside_of_development(project: Project) -> None:
+    monitor = model(project, SHOP, "staging")["ServiceMonitor", "api"]
+
+    assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
+    assert ("ServiceMonitor", "api") not in model(project, SHOP)
+
+
+# --- what a cluster cannot have --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "where"),
+    [
+        ("use = ['caddy']\n[services.caddy]\nroutes = [{ files = 'public' }]\n", "which no cluster has",
+         "services.caddy.routes"),
+        ("use = ['s']\n[services.s]\nimage = 'a/b:1'\nvolumes = { '/etc/a' = 'a.yml' }\n",
+         "path 'a.yml' of this machine", "services.s.volumes"),
+        ("use = ['s']\n[services.s]\nimage = 'a/b:1'\nuser = 'web'\n", "requires a number other than 0",
+         "services.s.user"),
+        (f"use = ['api']\n{API}env = {{ A = '${{postgres.socket_url}}' }}\n", "another container",
+         "services.api.env.A"),
+        (f"use = ['api', 'pocketbase']\n{API}needs = ['pocketbase']\n", "has no container image",
+         "services.api.needs"),
+        ("use = ['api']\n[services.api]\ncommand = ['run', '${postgres.password}']\n", "which only `env` can",
+         "services.api.command"),
+        ("use = ['api']\n[services.api]\ncommand = ['run']\nready = { exec = ['a', '${env.A}'] }\n",
+         "replaces variables only in `env`", "services.api.ready"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_no_cluster_has_is_an_error(
+    project: Project, text: str, problem: str, where: str
+) -> None:
+    error = error_of(project, text)
+
+    assert problem in error.message
+    assert error.where == where
+
+
+def test_the_environment_test_is_refused(project: Project) -> None:
+    assert "cannot be exported to a cluster" in error_of(project, "use = ['valkey']", "test").message
+
+
+def test_a_secret_in_plain_text_is_refused_outside_of_development(project: Project) -> None:
+    project.write(f"use = ['api']\n{API}env = {{ API_PASSWORD = 'hunter2' }}\n")
+
+    check_secrets([project.resolve(environment="development")])
+    with pytest.raises(ConfigurationError, match="contains a secret in plain text"):
+        check_secrets([project.resolve(environment="production")])
+
+
+def test_long_and_invalid_names_are_shortened_with_a_hash() -> None:
+    assert short_name("my_api") == "my-api"
+    assert len(short_name("a" * 80)) == 52
+    assert short_name("a" * 80) != short_name("a" * 81)
+    assert port_name("1") == "p-1"
+    assert len(port_name("a" * 40)) == 15
+
+
+# --- patches ---------------------------------------------------------------------------------------
+
+
+def test_a_patch_changes_only_what_differs() -> None:
+    base: dict[str, Any] = {"a": {"b/c": "1", "gone": True}, "list": [{"x": 1}, {"x": 2}], "other": ["a"]}
+    wanted: dict[str, Any] = {"a": {"b/c": "2", "new": None}, "list": [{"x": 1}, {"x": 3}], "other": []}
+
+    assert patch(base, base) == ""
+    assert patch(base, wanted).splitlines() == [
+        '- {"op": "remove", "path": "/a/gone"}',
+        '- {"op": "replace", "path": "/a/b~1c", "value": "2"}',
+        '- {"op": "add", "path": "/a/new", "value": null}',
+        '- {"op": "replace", "path": "/list/1/x", "value": 3}',
+        '- {"op": "replace", "path": "/other", "value": []}',
+    ]
+
+
+# --- any stack -------------------------------------------------------------------------------------
+
+names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
+    lambda name: name not in {"proxy", *OWN_NAMES, *OWN_SCOPES}
+)
+labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
+characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
+texts = st.text(characters, max_size=20)
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> dict[str, Any]:
+    """Return the tables of some services of a user, each of which can need the services before it."""
+    services: dict[str, Any] = {}
+    port = 8000
+    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
+        ports = {}
+        for label in draw(st.lists(labels, max_size=3, unique=True)):
+            ports[label] = port = port + 1
+        needs = draw(st.lists(st.sampled_from([*services]), unique=True)) if services else []
+        env = draw(st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3))
+        env |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
+        task = draw(st.booleans()) and not ports
+        command = ["run", draw(texts), *(["${data}"] if draw(st.booleans()) else [])]
+        services[name] = {"command": command, "env": env, "needs": needs, "ports": ports}
+        services[name] |= {"task": True} if task else {}
+        services[name] |= {"route": "/"} if ports and draw(st.booleans()) else {}
+        services[name] |= {"start_timeout": draw(st.floats(0.1, 1000))}
+    return services
+
+
+@pytest.fixture(scope="module")
+def any_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield empty_project(Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())), monkeypatch)
+
+
+@settings(max_examples=max(settings().max_examples // 4, 5), deadline=None)
+@given(stacks(), st.sampled_from(ENVIRONMENTS))
+def test_every_stack_is_rendered_to_valid_resources(
+    any_project: Project, services: dict[str, Any], environment: str
+) -> None:
+    plan = any_project.resolve(
+        environment=environment, overrides={"use": [*services], "services": services}
+    ).plan
+
+    resources = {key: made for key, (_, made) in engine().model(plan).items()}
+
+    assert [problem for made in resources.values() for problem in problems(made)] == []
+    files = engine().render(plan)
+    base = [text for path, text in files.items() if path.startswith("base/") and "kustom" not in path]
+    assert documents("---\n".join(base)) == resources
+
+
+# --- the tables ------------------------------------------------------------------------------------
+
+
+def test_every_field_and_key_of_a_service_has_its_row() -> None:
+    """For a new field, decide how it is exported to Kubernetes, and add a row."""
+    assert set(mapping.SPEC) == {field.name for field in fields(ServiceSpec)}
+    assert set(mapping.USER_SERVICE) == set(UserServiceSettings.model_fields)
+    assert set(mapping.IMAGE_SERVICE) == set(ImageServiceSettings.model_fields)
+
+
+def test_the_page_is_generated_from_the_code() -> None:
+    """Write it: python -m infra_runtime.engines.kubernetes.mapping > docs/reference/export-kubernetes.md."""
+    page = Path(__file__).parents[3] / "docs" / "reference" / "export-kubernetes.md"
+
+    assert page.read_text(encoding="utf-8") == mapping.page()
