@@ -28,6 +28,7 @@ EXAMPLES: dict[str, InfraError] = {
         errors.WaitTimeoutError(60.0, {"db": "connection refused"}),
         errors.SnapshotError("before", "it does not exist"),
         errors.ExportError("compose", "not up to date: compose.yaml"),
+        errors.ImageError("idna 3.10", "no wheel for linux/arm64", "Use another version."),
         errors.InstallError("memcached", "no artefact for macos-arm64", "Put it on PATH."),
         errors.IntegrityError("memcached", "the SHA-256 differs"),
     )
