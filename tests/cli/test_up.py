@@ -187,7 +187,7 @@ def test_a_crash_is_reported_when_it_happens(shop: CommandLine) -> None:
 
 # --- telemetry ------------------------------------------------------------------------------------
 
-WITHOUT_SERVERS = ("--env", "development", "--skip", "nats,postgres,valkey,caddy,pocketbase")
+WITHOUT_SERVERS = ("--env", "development", "--skip", "nats,postgres,valkey,caddy,pocketbase,dashboard")
 #: it hides a library of the extra `telemetry`
 HIDDEN = "import sys\nsys.modules['uvicorn'] = None\n"
 
@@ -198,7 +198,7 @@ def test_without_its_extra_up_reports_the_missing_telemetry_and_continues(infra:
     environ = {"PYTHONPATH": str(infra.root / "site")}
 
     up = infra("runtime", "up", "--detach", *WITHOUT_SERVERS, environ=environ)
-    infra.write(f"telemetry = false\n{service('db')}")
+    infra.write(f"telemetry = false\ndashboard = false\n{service('db')}")
     silent = infra("runtime", "plan", "--env", "development", environ=environ)
 
     assert up.code == 0

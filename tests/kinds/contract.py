@@ -35,6 +35,11 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "test_nothing_is_left_when_the_supervisor_is_killed": "the emulation is refused outside of tests",
         "test_a_snapshot_brings_the_state_back": "the emulation keeps all documents in memory",
     },
+    "dashboard": {
+        "test_a_program_that_only_opens_the_port_is_not_ready": (
+            "it has no probe: its process starts at the first connection"
+        ),
+    },
     "telemetry": {
         "test_a_program_that_only_opens_the_port_is_not_ready": (
             "it has no probe: its process starts at the first connection"
@@ -67,7 +72,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: the kinds without state
-STATELESS = frozenset({"node-exporter", "postgres-exporter", "redis-exporter", "log-forwarder"})
+STATELESS = frozenset(
+    {"dashboard", "grafana", "log-forwarder", "node-exporter", "postgres-exporter", "redis-exporter"}
+)
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(
     {

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "start": "infra_cli.commands.runtime.start",
         "stop": "infra_cli.commands.runtime.stop",
         "restart": "infra_cli.commands.runtime.restart",
+        "open": "infra_cli.commands.runtime.open",
         "wait": "infra_cli.commands.runtime.wait",
         "exec": "infra_cli.commands.runtime.exec",
         "plan": "infra_cli.commands.runtime.plan",

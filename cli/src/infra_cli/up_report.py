@@ -12,6 +12,7 @@ from infra_cli.live_display import FRAMES, REFRESHES_PER_SECOND, live
 from infra_runtime.data_directory.leak_check import LeakCheck
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
+from infra_runtime.manifest import DASHBOARD
 from infra_runtime.messages import STATUS, Event, Nothing, Outcome, Phase, Services, Status
 
 Listener: TypeAlias = Callable[[Event], None]
@@ -145,9 +146,9 @@ def progress_lines(status: Status) -> list[str]:
 
 
 def endpoint_table(services: Services) -> list[str]:
-    """Return the lines of a table with the URLs of each service and of its web pages."""
+    """Return the lines of a table with the URLs of each service and of its web pages, a dashboard first."""
     rows = []
-    for service in services:
+    for service in sorted(services, key=lambda service: service.kind != DASHBOARD.name):
         addresses = output.urls(service.exports)
         main_address = addresses.pop("url", " ".join(map(str, service.ports.values())) or service.summary)
         if service.phase is Phase.FAILED:

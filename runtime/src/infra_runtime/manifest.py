@@ -36,6 +36,10 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
+    #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
+    external: bool = False
+    #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
+    local: bool = False
     #: the setting of the service `target` with which a service of this kind is added to the plan
     joins: str = ""
 
@@ -110,6 +114,7 @@ KINDS: Mapping[str, Kind] = {
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
             ports={"otlp": 4318, "otlp_grpc": 4317, "query": 4319},
             extra="telemetry",
+            local=True,
         ),
         Kind(
             name="log-forwarder",
@@ -238,9 +243,22 @@ KINDS: Mapping[str, Kind] = {
             variables={"CLOUDAMQP_URL": "url"},
         ),
         Kind(
+            name="grafana",
+            summary="dashboards with the metrics of your services (Grafana)",
+            ports={"http": 3000},
+            target="prometheus",
+            external=True,
+        ),
+        Kind(
             name="registry",
             summary="a registry of container images and other artefacts (OCI)",
             ports={"http": 5000, "metrics": 5001},
+        ),
+        Kind(
+            name="dashboard",
+            summary="the web pages of the stack: services, logs, traces, settings",
+            ports={"http": 1337},
+            extra="web",
         ),
     )
 }
@@ -250,8 +268,9 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: the kind whose service is also part of this stack in development, if its extra is installed
-DEVELOPMENT_KIND = KINDS["telemetry"]
+#: the kinds whose services are also part of this stack in development, if their extras are installed; each
+#: has a setting of the stack with its name
+DEVELOPMENT_KINDS = (KINDS["telemetry"], KINDS["dashboard"])
 #: profile → services, without a service whose `target` is not part of the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
@@ -262,6 +281,8 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "node-exporter",
         "postgres-exporter",
         "redis-exporter",
+        "telemetry",
+        "mail",
     ),
 }
 #: the profiles that depend on the stack file: the default stack and the services with a table; and a service
@@ -274,6 +295,8 @@ CONFIGURATION_KIND = KINDS["nats"]
 #: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
 #: line that is stored would be the reason for a further line
 LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
+#: the kind with the web pages of a stack
+DASHBOARD = KINDS["dashboard"]
 #: the kind of the servers in front of which a connection pool can be
 POOLED_KIND = KINDS["postgres"]
 

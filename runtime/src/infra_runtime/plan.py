@@ -184,7 +184,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
         **{name: other.exports for name, other in specs.items()},
         "port": spec.ports,
         "secret": {secret_name(step) for step in _secrets(spec.prepare)},
-        "stack": {"environment", "logs", "project", "service", "token"},
+        "stack": {"environment", "logs", "project", "service", "token", "data"},
         "": OWN_NAMES - {"out"},
     }
     seeds = [step for step in spec.prepare if isinstance(step, Seed)]

@@ -26,7 +26,12 @@ def no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def has_telemetry(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> None:
-    monkeypatch.setattr(default_stack, "_is_missing", lambda: not installed)
+    has_extras(monkeypatch, *(["telemetry"] if installed else []))
+
+
+def has_extras(monkeypatch: pytest.MonkeyPatch, *kinds: str) -> None:
+    """Install the extras of these kinds only."""
+    monkeypatch.setattr(default_stack, "_is_missing", lambda kind: kind.name not in kinds)
 
 
 # --- which services --------------------------------------------------------------------------------
@@ -82,10 +87,16 @@ def test_the_profile_messaging_has_the_servers_of_messages(project: Project) -> 
 
 
 def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack(project: Project) -> None:
-    metrics = {"prometheus", "alertmanager", "node-exporter"}
+    metrics = {"prometheus", "alertmanager", "node-exporter", "telemetry", "mail"}
     project.write("use = ['valkey', 'api']\n[services.api]\ncommand = ['a']\nports.http = 1\nmetrics = '/'\n")
 
     assert {*project.names(profile="observability")} == {*metrics, "redis-exporter", "valkey", "api"}
+
+    local = {"telemetry"}
+    assert {*project.names(profile="observability", variables_required=False)} == {
+        *(metrics - local),
+        *("redis-exporter", "valkey", "api"),
+    }
 
     project.write(
         "use = []\n[services.main]\nkind = 'postgres'\n[services.postgres-exporter]\ntarget = 'main'\n"
@@ -94,7 +105,7 @@ def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack
     assert {*project.names(profile="observability")} == {*metrics, "postgres-exporter", "main"}
 
 
-def test_the_profile_everything_has_each_kind_but_one_proxy_and_the_services_with_a_table(
+def test_the_profile_everything_has_each_installable_kind_but_one_proxy_and_the_services_with_a_table(
     project: Project,
 ) -> None:
     project.write("[services.api]\ncommand = ['api']\n")
@@ -102,9 +113,10 @@ def test_the_profile_everything_has_each_kind_but_one_proxy_and_the_services_wit
     plan = project.resolve(profile="everything").plan
 
     names = {spec.name for spec in plan.services}
-    missing = KINDS.keys() - names
+    missing = {kind.name for kind in KINDS.values() if not kind.external} - names
     assert names - KINDS.keys() == {"api"}
     assert len(plan.providers("proxy")) == 1
+    assert not any(KINDS[name].external for name in names & KINDS.keys())
     assert all("proxy" in entry(kind).roles for kind in missing)
 
 
@@ -148,7 +160,7 @@ def test_with_its_extra_the_telemetry_is_part_of_the_default_stack_in_developmen
     resolved = project.resolve()
 
     assert [spec.name for spec in resolved.plan.services] == [*DEFAULT_STACK, "telemetry", "api"]
-    assert resolved.remarks == ()
+    assert not [remark for remark in resolved.remarks if "telemetry" in remark]
     for environment in ("test", "staging", "production"):
         assert project.names(environment=environment) == [*DEFAULT_STACK, "api"]
 
@@ -170,12 +182,12 @@ def test_the_telemetry_of_this_environment_is_found(
 ) -> None:
     monkeypatch.setattr(default_stack, "_is_missing", IS_MISSING)
 
-    assert project.names() == [*DEFAULT_STACK, "telemetry"]
+    assert project.names()[: len(DEFAULT_STACK) + 1] == [*DEFAULT_STACK, "telemetry"]
 
 
 def test_without_its_extra_a_remark_names_the_command_that_installs_the_telemetry(project: Project) -> None:
-    (remark,) = project.resolve().remarks
-    (cached,) = project.resolve().remarks
+    remark, _ = project.resolve().remarks
+    cached, _ = project.resolve().remarks
 
     assert "pip install 'pytest-infra[telemetry]'" in remark
     assert cached == remark
@@ -194,9 +206,41 @@ def test_without_its_extra_a_remark_names_the_command_that_installs_the_telemetr
 def test_a_stack_without_telemetry_by_choice_has_no_remark(
     project: Project, text: str, options: dict[str, Any]
 ) -> None:
-    project.write(text)
+    project.write(f"dashboard = false\n{text}")
 
     assert project.resolve(**options).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "names"),
+    [
+        ("", {}, [*DEFAULT_STACK, "dashboard"]),
+        ("[services.dashboard]\nport = 1400\n", {}, [*DEFAULT_STACK, "dashboard"]),
+        ("dashboard = false", {}, DEFAULT_STACK),
+        ("", {"environment": "test"}, DEFAULT_STACK),
+        ("", {"environment": "production"}, DEFAULT_STACK),
+        ("", {"variables_required": False}, DEFAULT_STACK),
+        ("use = ['nats']", {}, ["nats"]),
+    ],
+)
+def test_with_its_extra_the_dashboard_is_part_of_the_default_stack_in_development(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    options: dict[str, Any],
+    names: list[str],
+) -> None:
+    has_extras(monkeypatch, "dashboard")
+    project.write(text)
+
+    assert project.names(**options) == names
+
+
+def test_without_its_extra_a_remark_names_the_command_that_installs_the_dashboard(project: Project) -> None:
+    _, remark = project.resolve().remarks
+
+    assert "pip install 'pytest-infra[web]'" in remark
+    assert "`dashboard = false`" in remark
 
 
 def test_the_setting_telemetry_excludes_the_service_and_its_variables(

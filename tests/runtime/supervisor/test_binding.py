@@ -17,7 +17,15 @@ from infra_runtime.supervisor.binding import (
     resolver,
 )
 
-SCOPE = Scope("/project", "test", {"server": "/opt/bin/server"}, {"REGION": "eu"}, "a1b2")
+SCOPE = Scope(
+    "/project",
+    "test",
+    {"server": "/opt/bin/server"},
+    {"REGION": "eu"},
+    "a1b2",
+    "/project/.data/logs",
+    "/project/.data",
+)
 
 
 def bound(data: Path, **fields: object) -> Bound:
@@ -38,6 +46,7 @@ def bound(data: Path, **fields: object) -> Bound:
         ("${stack.project}", "project"),
         ("${stack.service}", "app"),
         ("${stack.token}", "a1b2"),
+        ("${stack.data}", "/project/.data"),
         ("${env.REGION}", "eu"),
         ("${env.REGION:-us}", "eu"),
         ("${env.UNSET:-us}", "us"),

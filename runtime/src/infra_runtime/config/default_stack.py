@@ -1,54 +1,61 @@
-"""The services of a stack whose stack file lists none: a fixed list, and in development the telemetry."""
+"""The services of a stack whose stack file lists none: a fixed list, and further ones in development."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from infra_runtime import catalogue
 from infra_runtime.binaries import search
 from infra_runtime.config.declaration import Declaration
 from infra_runtime.contributions import Contribution
-from infra_runtime.manifest import DEFAULT_STACK, DEVELOPMENT_KIND
+from infra_runtime.manifest import DEFAULT_STACK, DEVELOPMENT_KINDS, Kind
 
 
 def default_stack(declaration: Declaration) -> tuple[str, ...]:
     """Return the names of the services of the default stack."""
-    is_added = _is_wanted(declaration) and not _is_missing()
-    return (*DEFAULT_STACK, *([DEVELOPMENT_KIND.name] if is_added else []))
+    return (*DEFAULT_STACK, *(kind.name for kind in _wanted(declaration) if not _is_missing(kind)))
 
 
 def remarks(declaration: Declaration) -> tuple[str, ...]:
-    """Return a line about the telemetry if the default stack lacks it because its extra is missing."""
+    """Return a line for each kind that the default stack lacks because its extra is missing."""
     request, stack = declaration.request, declaration.stack
-    lists_services = request.names or stack.use is not None or stack.profile is not None
-    name, extra = DEVELOPMENT_KIND.name, DEVELOPMENT_KIND.extra
-    if lists_services or name in request.skip or not _is_wanted(declaration) or not _is_missing():
+    if request.names or stack.use is not None or stack.profile is not None:
         return ()
-    return (
-        (
-            f"the stack has no {name}, because the extra `{extra}` is not installed: "
-            f"`python -m pip install 'pytest-infra[{extra}]'`, or `telemetry = false` in the stack file"
-        ),
+    return tuple(
+        f"the stack has no {kind.name}, because the extra `{kind.extra}` is not installed: "
+        f"`python -m pip install 'pytest-infra[{kind.extra}]'`, or `{kind.name} = false` in the stack file"
+        for kind in _wanted(declaration)
+        if kind.name not in request.skip and _is_missing(kind)
     )
 
 
 def is_offered(offer: Contribution, declaration: Declaration) -> bool:
-    """Return whether services can consume a contribution; the setting `telemetry` excludes its variables."""
+    """Return whether services can consume a contribution; the setting of a kind excludes its variables."""
     return offer.key != "variables" or is_on(offer.service, declaration)
 
 
 def is_on(service: str, declaration: Declaration) -> bool:
-    """Return whether the profiles of all services include a service; the setting `telemetry` excludes one."""
-    return declaration.stack.telemetry or declaration.kind(service) != DEVELOPMENT_KIND.name
+    """Return whether the profiles of all services include a service; the setting of its kind excludes it."""
+    kind = declaration.kind(service)
+    return all(_setting(each, declaration) for each in DEVELOPMENT_KINDS if each.name == kind)
 
 
-def _is_wanted(declaration: Declaration) -> bool:
-    """Return whether the setting and the environment add the telemetry, which no table describes."""
-    stack = declaration.stack
-    in_tables = any(declaration.kind(name) == DEVELOPMENT_KIND.name for name in stack.services)
-    request = declaration.request
+def _wanted(declaration: Declaration) -> Iterator[Kind]:
+    """Yield the kinds that the settings and the environment add, and that no table describes."""
+    stack, request = declaration.stack, declaration.request
     # A file for engines on other machines does not depend on the extras of this machine.
-    is_local = request.environment == "development" and request.variables_required
-    return stack.telemetry and is_local and not in_tables
+    if request.environment != "development" or not request.variables_required:
+        return
+    described = {declaration.kind(name) for name in stack.services}
+    yield from (
+        kind for kind in DEVELOPMENT_KINDS if kind.name not in described and _setting(kind, declaration)
+    )
 
 
-def _is_missing() -> bool:
-    return not all(search(binary, None).path for binary in catalogue.entry(DEVELOPMENT_KIND.name).binaries)
+def _setting(kind: Kind, declaration: Declaration) -> bool:
+    """Return the setting of the stack with the name of a kind."""
+    return bool(getattr(declaration.stack, kind.identifier))
+
+
+def _is_missing(kind: Kind) -> bool:
+    return not all(search(binary, None).path for binary in catalogue.entry(kind.name).binaries)

@@ -51,6 +51,8 @@ class StackSettings(BaseSettings):
     tmpfs: bool = True
     #: whether the stack in development has the receiver of telemetry, and your own services its variables
     telemetry: bool = True
+    #: whether the stack in development has the dashboard
+    dashboard: bool = True
     services: Mapping[str, Mapping[str, Any]] = {}
 
     @classmethod

@@ -46,6 +46,8 @@ class Scope(NamedTuple):
     token: str = ""
     #: the folder with the logs of all services
     logs: str = ""
+    #: the data directory of the stack
+    data: str = ""
 
 
 class Bound:
@@ -134,6 +136,7 @@ def resolver(
         "stack.service": bound.spec.name,
         "stack.token": scope.token,
         "stack.logs": scope.logs,
+        "stack.data": scope.data,
     }
 
     def lookup(reference: str) -> str:

@@ -142,6 +142,7 @@ class Methods:
             params.variables,
             supervisor.token,
             supervisor.paths.logs,
+            supervisor.paths.data,
         )
         services = supervisor.machine.services
         for spec in params.services:

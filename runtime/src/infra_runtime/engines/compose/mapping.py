@@ -285,6 +285,7 @@ REFERENCES: Mapping[str, Row] = {
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.logs}": Row(outcome="refused", remark="The container engine stores the logs."),
+    "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),
 }
 
 _PAGE = """\

@@ -1,0 +1,13 @@
+"""The service kit of the kind `dashboard`: tests share the dashboard, which stores nothing of theirs."""
+
+from __future__ import annotations
+
+from pytest_infra.kit import ServiceKit
+
+KIT = ServiceKit(
+    kind="dashboard",
+    variants=("shared",),
+    units="pytest_infra.shared_units:units",
+    dump="pytest_infra.services.dashboard.dump:dump",
+    secrets=("key",),
+)

@@ -1,0 +1,25 @@
+"""Write the states of all services, as the dashboard shows them, to the failure report."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+
+from pytest_infra.isolation.connection import PATIENCE
+from pytest_infra.isolation.readable import write_json
+from pytest_infra.isolation.unit import Unit
+
+#: the header with the key. It is not imported from the dashboard, whose modules need the extra `web`.
+KEY_HEADER = "x-dashboard-key"
+
+
+def dump(unit: Unit, folder: Path) -> list[Path]:
+    """Write the states of the services to a file; return a list with the file."""
+    address = f"{unit['api_url']}/api/v1/services"
+    request = urllib.request.Request(address, headers={KEY_HEADER: unit["key"]})  # noqa: S310 - of the kind
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        states = json.load(answer)
+    path = folder / f"{unit.id}.json"
+    write_json(path, states)
+    return [path]

@@ -1,0 +1,77 @@
+"""Start the dashboard: `python -m infra_runtime.dashboard --help` prints the arguments."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from infra_runtime.host.ports import LOOPBACK, SOCKETS
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra_runtime.dashboard")
+    parser.add_argument("--name", required=True, help="the name of the service")
+    parser.add_argument("--port", type=int, required=True, help="the port of the service")
+    parser.add_argument("--data", type=Path, required=True, help="the data directory of the stack")
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the stack file")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="the folder of key, sessions and audit log"
+    )
+    return parser
+
+
+def main() -> int:
+    """Run the dashboard until SIGTERM or SIGINT, and return the exit status."""
+    arguments = _arguments().parse_args()
+    missing = [name for name in ("jinja2", "starlette", "uvicorn") if not _is_installed(name)]
+    if missing:
+        print(
+            f"{sys.executable} does not have {', '.join(missing)}; "
+            "install them with `python -m pip install 'pytest-infra[web]'`",
+            file=sys.stderr,
+        )
+        return 1
+    from infra_runtime.dashboard.server import serve
+
+    os.umask(0o077)
+    # uvicorn sends itself the signal again at the end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        sockets = _inherited() or [socket.create_server((LOOPBACK, arguments.port))]
+        asyncio.run(
+            serve(
+                sockets,
+                name=arguments.name,
+                port=arguments.port,
+                data=arguments.data,
+                root=arguments.root,
+                folder=arguments.folder,
+            )
+        )
+    except OSError as error:
+        print(f"the dashboard cannot run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _is_installed(name: str) -> bool:
+    with contextlib.suppress(ModuleNotFoundError):  # a parent package is missing
+        return importlib.util.find_spec(name) is not None
+    return False
+
+
+def _inherited() -> list[socket.socket]:
+    """Return the listening sockets that the supervisor has opened."""
+    descriptors = [pair.rpartition("=")[2] for pair in os.environ.get(SOCKETS, "").split(",") if pair]
+    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The JSON API: services, logs, actions, and the checks of the dashboard itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from infra_runtime.dashboard import log_view
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.guard import session_of
+from infra_runtime.dashboard.log_view import LogQueryError, Query
+from infra_runtime.dashboard.openapi import document
+from infra_runtime.dashboard.stack import ACTIONS, State
+from infra_runtime.dashboard.view import Row, row, rows
+from infra_runtime.errors import InfraError
+from infra_runtime.message import encode
+from infra_runtime.messages import ServiceStatus
+from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
+
+
+class Api:
+    """The handlers of the requests of programs."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/health", self._health),
+            Route("/ready", self._ready),
+            Route("/status", self._status),
+            Route("/api/v1/openapi.json", self._document),
+            Route("/api/v1/services", self._services),
+            Route("/api/v1/services/{name}", self._service),
+            Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
+            Route("/api/v1/logs", self._logs),
+        ]
+
+    def problem(self, status: HTTPStatus, detail: str) -> Response:
+        """Return the response that describes an error. Source: RFC 9457."""
+        content = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+        return Response(json.dumps(content), status, media_type=MEDIA_TYPE)
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _ready(self, _: Request) -> Response:
+        try:
+            await self._dashboard.stack.state()
+        except InfraError:  # the reason is only for sessions
+            return JSONResponse({"status": "unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"status": "ok"})
+
+    async def _status(self, _: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        phases = [service.phase.value for service in state.services]
+        return JSONResponse(
+            {
+                "environment": state.status.environment,
+                "data": state.status.data,
+                "supervisor": state.status.pid,
+                "services": {phase: phases.count(phase) for phase in sorted(set(phases))},
+            }
+        )
+
+    async def _document(self, _: Request) -> Response:
+        return JSONResponse(document())
+
+    async def _services(self, _: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        return JSONResponse({"items": [service_to_json(each) for each in rows(state)]})
+
+    async def _service(self, request: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        return JSONResponse(service_to_json(row(state, known(state, request.path_params["name"]))))
+
+    async def _act(self, request: Request) -> Response:
+        name, action = request.path_params["name"], request.path_params["action"]
+        if action not in ACTIONS:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"the action {action[:80]!r} does not exist")
+        known(await self._dashboard.stack.state(), name)
+        session = session_of(request.scope)
+        actor = (session.id[:12] or "key") if session else ""
+        await self._dashboard.audit.record(action, actor=actor, service=name)
+        outcome = await self._dashboard.stack.act(action, [name])
+        return JSONResponse(
+            {
+                "services": [
+                    {"name": service.name, "phase": service.phase.value, "reason": service.reason}
+                    for service in outcome.services
+                ],
+                "failures": [
+                    {"service": failure.service, "reason": failure.reason, "log": encode(failure.log_tail)}
+                    for failure in outcome.failures
+                ],
+            }
+        )
+
+    async def _logs(self, request: Request) -> Response:
+        query, count = query_of(request), _count(request.query_params.get("limit", ""))
+        cursor = request.query_params.get("before", "")
+        view = await asyncio.to_thread(log_view.page, self._dashboard.logs, query, cursor, count)
+        return JSONResponse(view.to_json())
+
+
+def known(state: State, name: str) -> ServiceStatus:
+    """Return the state of a service. Raises `ProblemError` if the stack does not have it."""
+    try:
+        return state.services[name]
+    except KeyError:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"the stack has no service {name[:80]!r}") from None
+
+
+def query_of(request: Request) -> Query:
+    """Return the filter of log lines in the parameters of a request."""
+    parameters = request.query_params
+    return Query(
+        services=tuple(parameters.getlist("service")),
+        level=parameters.get("level", ""),
+        text=parameters.get("text", ""),
+    )
+
+
+def service_to_json(shown: Row) -> dict[str, object]:
+    """Return a service as JSON data."""
+    return {
+        "name": shown.name,
+        "kind": shown.kind,
+        "summary": shown.summary,
+        "phase": shown.phase,
+        "reason": shown.reason,
+        "since": shown.since,
+        "restarts": shown.restarts,
+        "pid": shown.pid,
+        "cpu": shown.cpu,
+        "memory": shown.memory,
+        "addresses": {address.label: address.text for address in shown.addresses},
+        "ports": dict(shown.ports),
+        "needs": list(shown.needs),
+        "dependents": list(shown.dependents),
+        "actions": dict(shown.actions),
+    }
+
+
+def _count(text: str) -> int:
+    if not text:
+        return log_view.LINES
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= log_view.MOST_LINES):
+        raise LogQueryError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
+    return int(text)

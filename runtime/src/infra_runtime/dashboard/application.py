@@ -1,0 +1,85 @@
+"""The ASGI application of the dashboard: its routes, and the guard in front of them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from infra_runtime.dashboard.api import Api
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.guard import Guard
+from infra_runtime.dashboard.login import Login
+from infra_runtime.dashboard.pages import Pages
+from infra_runtime.dashboard.rendering import FOLDER
+from infra_runtime.dashboard.traces import TelemetryError
+from infra_runtime.errors import InfraError
+from infra_runtime.web.asgi import Application, Scope, Send
+from infra_runtime.web.problems import ProblemError, send_problem
+
+#: paths that need no session
+PUBLIC = frozenset({"/login", "/health", "/ready"})
+
+
+def application(dashboard: Dashboard) -> Application:
+    """Return the application with all checks."""
+    api, login, pages = Api(dashboard), Login(dashboard), Pages(dashboard)
+
+    async def refuse(scope: Scope, send: Send, status: HTTPStatus, reason: str) -> None:
+        if is_for_programs(scope["path"]):
+            await send_problem(scope, send, ProblemError(status, reason))
+            return
+        response = pages.error(status, reason)
+        await response(scope, _nothing, send)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        status, reason = _status_of(error)
+        if is_for_programs(request.url.path):
+            return api.problem(status, reason)
+        return pages.error(status, reason)
+
+    routes = [
+        *api.routes(),
+        *login.routes(),
+        *pages.routes(),
+        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+    ]
+    starlette = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: failed, InfraError: failed, ValueError: failed},
+    )
+    return Guard(
+        starlette,
+        sessions=dashboard.sessions,
+        key=dashboard.key,
+        hosts=dashboard.hosts,
+        cookie=dashboard.cookie,
+        public=PUBLIC,
+        refuse=refuse,
+    )
+
+
+def is_for_programs(path: str) -> bool:
+    """Return whether a path is answered with JSON instead of a page."""
+    return path.startswith(("/api/", "/stream/")) or path in {"/health", "/ready", "/status"}
+
+
+def _status_of(error: Exception) -> tuple[HTTPStatus, str]:
+    if isinstance(error, HTTPException):
+        return HTTPStatus(error.status_code), str(error.detail)
+    if isinstance(error, ProblemError):
+        return HTTPStatus(error.status), error.detail
+    if isinstance(error, TelemetryError) and error.status:
+        return HTTPStatus(error.status), str(error)
+    if isinstance(error, InfraError):
+        return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+    return HTTPStatus.BAD_REQUEST, str(error)
+
+
+async def _nothing() -> dict[str, object]:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,64 @@
+"""What the handlers of all requests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import TypeAlias
+
+from infra_runtime.dashboard.sessions import Sessions
+from infra_runtime.dashboard.stack import Stack
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.value import frozen
+from infra_runtime.web.audit import AuditLog
+
+#: a function that returns dotted key → value and source of each setting, with masked secrets. Raises
+#: `InfraError` if the stack file is not valid.
+Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
+
+
+@frozen
+class Dashboard:
+    """The parts of the application."""
+
+    #: the name of the service, and the port on which it listens
+    name: str
+    port: int
+    #: the folder of the stack file
+    root: Path
+    paths: Paths
+    key: str
+    stack: Stack
+    sessions: Sessions
+    audit: AuditLog
+    configuration: Configuration
+    #: set when the process stops, so that the streams end
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        """The address for browsers, with a host name that no other service has."""
+        return f"http://{self.name}.localhost:{self.port}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The accepted values of the header `Host`."""
+        names = (f"{self.name}.localhost", "localhost", "127.0.0.1")
+        return frozenset(f"{name.lower()}:{self.port}" for name in names)
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie. Browsers send a cookie to all ports of a host, so it contains the port."""
+        return f"infra-{self.port}"
+
+    @property
+    def project(self) -> str:
+        """The name of the folder of the stack file, by which people know the stack."""
+        return self.root.name or str(self.root)
+
+    @property
+    def logs(self) -> Path:
+        """The folder with the logs of the services."""
+        return Path(self.paths.logs)

@@ -1,0 +1,136 @@
+"""The checks of every request before the application runs: host, origin, session; and the security headers.
+
+Sources: RFC 9110, section 7.2, "Host"; Fetch Metadata Request Headers; Content Security Policy Level 3;
+Fetch standard, "Origin header". A page of another port of the same host is same-site, and its requests have
+the cookie of the dashboard, so cookies are not sufficient for requests that change something.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
+from typing import TypeAlias
+
+from infra_runtime.dashboard import KEY_HEADER, TOKEN_HEADER
+from infra_runtime.dashboard.sessions import Role, Session, Sessions
+from infra_runtime.web.asgi import Application, Receive, Scope, Send, adding_headers, header
+
+#: the key in the scope of a request with its session
+SESSION = "infra_runtime.dashboard.session"
+_READING = frozenset({"GET", "HEAD"})
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    # With `no-referrer`, browsers would send `Origin: null` with the form of the login page.
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+#: a function that sends the response to a request which is refused, with a status and a reason
+Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
+
+
+class Guard:
+    """Refuses requests of other hosts and origins, and requests without a session.
+
+    Paths in `public` need no session; their handlers check POST requests themselves. All other requests than
+    GET need the role `OPERATOR`, and the header with the token of the session.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        sessions: Sessions,
+        key: str,
+        hosts: Collection[str],
+        cookie: str,
+        public: Collection[str],
+        refuse: Refusal,
+    ) -> None:
+        self._app, self._sessions, self._key = app, sessions, key.encode()
+        self._hosts, self._cookie, self._public, self._refuse = hosts, cookie, public, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application if the request is allowed."""
+        if scope["type"] != "http":
+            return
+        send = adding_headers(send, HEADERS)
+        if problem := self._problem(scope):
+            await self._refuse(scope, send, *problem)
+        else:
+            await self._app(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        """Return the status and the reason with which a request is refused; None if it is allowed."""
+        if header(scope, "host").lower() not in self._hosts:
+            return HTTPStatus.FORBIDDEN, "the header Host is not an address of this dashboard"
+        is_reading = scope["method"] in _READING
+        if is_foreign(scope):
+            return HTTPStatus.FORBIDDEN, "the request was sent by a page of another origin"
+        if self._has_key(scope):
+            scope[SESSION] = Session(id="", role=Role.ADMIN, header_token="")
+            return None
+        if not is_reading and not _names_its_origin(scope):
+            return HTTPStatus.FORBIDDEN, "the request does not name its origin"
+        scope[SESSION] = session = self._sessions.find(cookie_of(scope, self._cookie))
+        if scope["path"] in self._public or scope["path"].startswith("/static/"):
+            return None
+        if session is None:
+            return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` prints a link"
+        return None if is_reading else _problem_of_change(scope, session)
+
+    def _has_key(self, scope: Scope) -> bool:
+        return hmac.compare_digest(header(scope, KEY_HEADER).encode(), self._key) and bool(self._key)
+
+
+def _problem_of_change(scope: Scope, session: Session) -> tuple[HTTPStatus, str] | None:
+    """Return the status and the reason with which a request other than GET is refused; None if allowed."""
+    if session.role < Role.OPERATOR:
+        return HTTPStatus.FORBIDDEN, "this session can only read; a link with another role is needed"
+    if not hmac.compare_digest(header(scope, TOKEN_HEADER).encode(), session.header_token.encode()):
+        return HTTPStatus.FORBIDDEN, f"the header {TOKEN_HEADER} does not have the token of the session"
+    return None
+
+
+def session_of(scope: Scope) -> Session | None:
+    """Return the session of a request; None for a public path without a login."""
+    session: Session | None = scope.get(SESSION)
+    return session
+
+
+def cookie_of(scope: Scope, name: str) -> str:
+    """Return the value of a cookie; empty if it is missing or occurs more than once."""
+    lines = [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == b"cookie"]
+    pairs = [pair.strip().partition("=") for line in lines for pair in line.split(";")]
+    values = [value for key, _, value in pairs if key == name]
+    return values[0] if len(values) == 1 else ""
+
+
+def is_foreign(scope: Scope) -> bool:
+    """Return whether a browser sent the request for a page of another origin.
+
+    A link on a page of another origin may open a page of the dashboard, but the page cannot read it.
+    """
+    origins = [value for key, value in scope["headers"] if key.lower() == b"origin"]
+    own = f"http://{header(scope, 'host').lower()}".encode()
+    if origins and origins != [own]:
+        return True
+    site = header(scope, "sec-fetch-site")
+    if site in {"", "same-origin", "none"}:
+        return False
+    return scope["method"] not in _READING or header(scope, "sec-fetch-mode") != "navigate"
+
+
+def _names_its_origin(scope: Scope) -> bool:
+    """Return whether the request has a header that shows its origin, which every current browser sends."""
+    return bool(header(scope, "origin") or header(scope, "sec-fetch-site") == "same-origin")

@@ -1,0 +1,150 @@
+"""What the journal of the stack shows: the changes of a service, and the last start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra_runtime.dashboard.view import Row
+from infra_runtime.data_directory import journal
+from infra_runtime.data_directory.critical_path import Start
+from infra_runtime.data_directory.critical_path import last_start as start_of
+from infra_runtime.errors import InfraError
+from infra_runtime.messages import Event
+from infra_runtime.value import frozen
+
+#: changes of a service that a page shows at most
+CHANGES = 50
+#: events → the tone in which a page shows them; other events have none
+_TONES = {
+    "ready": "good",
+    "done": "good",
+    "failed": "bad",
+    "backoff": "warn",
+    "killing": "warn",
+    "paused": "warn",
+}
+
+
+@frozen
+class Change:
+    """An event of one service."""
+
+    #: Unix seconds
+    time: float
+    event: str
+    tone: str
+    #: the reason, the exit status, or the pid
+    detail: str
+
+
+@frozen
+class Bar:
+    """A part of a service's start, in percent of the whole start."""
+
+    phase: str
+    start: float
+    width: float
+    seconds: float
+
+
+@frozen
+class StartRow:
+    """The start of one service."""
+
+    service: str
+    outcome: str
+    is_critical: bool
+    ended: float
+    bars: tuple[Bar, ...]
+
+
+@frozen
+class StartView:
+    """The last start of the stack, as the page shows it."""
+
+    #: Unix seconds
+    began: float
+    seconds: float
+    chain: tuple[str, ...]
+    rows: tuple[StartRow, ...]
+
+
+def changes(path: str, service: str) -> list[Change]:
+    """Return the newest events of a service in the last run, the newest first."""
+    events = journal.last_run(_events(path))
+    own = [event for event in events if event.service == service]
+    return [_change(event) for event in reversed(own[-CHANGES:])]
+
+
+def last_start(path: str) -> StartView | None:
+    """Return the last start in the journal; None if no service has started."""
+    start = start_of(journal.last_run(_events(path)))
+    return _start_view(start) if start else None
+
+
+def levels(shown: Sequence[Row]) -> list[list[Row]]:
+    """Return the services in columns: each service is right of all services that it needs."""
+    names = {row.name for row in shown}
+    columns: dict[str, int] = {}
+    remaining = list(shown)
+    while remaining:
+        ready = [row for row in remaining if all(need in columns or need not in names for need in row.needs)]
+        # A cycle cannot be started, and its services are shown in the last column.
+        for row in ready or remaining:
+            columns[row.name] = 1 + max((columns.get(need, -1) for need in row.needs), default=-1)
+        remaining = [row for row in remaining if row.name not in columns]
+    count = max(columns.values(), default=-1) + 1
+    return [[row for row in shown if columns[row.name] == number] for number in range(count)]
+
+
+def _events(path: str) -> list[Event]:
+    try:
+        return journal.recent(path)
+    except InfraError:  # a file of another user
+        return []
+
+
+def _change(event: Event) -> Change:
+    details = []
+    if event.reason:
+        details.append(event.reason)
+    if event.status is not None:
+        ended = f"signal {-event.status}" if event.status < 0 else f"status {event.status}"
+        details.append(ended)
+    if event.pid and event.event == "spawned":
+        details.append(f"process {event.pid}")
+    is_failure = event.event == "exited" and event.status
+    tone = "warn" if is_failure else _TONES.get(event.event, "")
+    return Change(time=event.time, event=event.event, tone=tone, detail=", ".join(details))
+
+
+def _start_view(start: Start) -> StartView:
+    total = max(start.seconds, 1e-6)
+    shown = []
+    for share in start.shares:
+        bars, at = [], 0.0
+        for phase, seconds in (
+            ("waiting", share.waiting),
+            ("preparing", share.preparing),
+            ("starting", share.starting),
+        ):
+            width = max(seconds, 0.0)
+            bars.append(
+                Bar(
+                    phase=phase,
+                    start=round(at / total * 100, 2),
+                    width=round(width / total * 100, 2),
+                    seconds=round(width, 3),
+                )
+            )
+            at += width
+        shown.append(
+            StartRow(
+                service=share.service,
+                outcome=share.outcome,
+                is_critical=share.service in start.chain,
+                ended=share.ended,
+                bars=tuple(bars),
+            )
+        )
+    return StartView(began=start.began, seconds=start.seconds, chain=start.chain, rows=tuple(shown))

@@ -1,0 +1,148 @@
+"""The OpenAPI document of the JSON API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra_runtime.dashboard.log_level import LEVELS
+from infra_runtime.dashboard.log_view import LINES, MOST_LINES
+from infra_runtime.dashboard.sessions import Role
+from infra_runtime.dashboard.stack import ACTIONS
+from infra_runtime.messages import Phase
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_NUMBER: dict[str, Any] = {"type": "number"}
+_INTEGER: dict[str, Any] = {"type": "integer"}
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+_TEXT_MAP: dict[str, Any] = {"type": "object", "additionalProperties": _TEXT}
+_PHASE: dict[str, Any] = {"type": "string", "enum": [phase.value for phase in Phase]}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _items(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": _reference(name)}
+
+
+def _nullable(kind: str) -> dict[str, Any]:
+    return {"type": [kind, "null"]}
+
+
+_SCHEMAS = {
+    "Health": _object(status={"type": "string", "enum": ["ok", "unavailable"]}),
+    "Status": _object(
+        environment=_TEXT,
+        data=_TEXT,
+        supervisor=_INTEGER,
+        services={"type": "object", "additionalProperties": _INTEGER},
+    ),
+    "Service": _object(
+        name=_TEXT,
+        kind=_TEXT,
+        summary=_TEXT,
+        phase=_PHASE,
+        reason=_TEXT,
+        since=_NUMBER,
+        restarts=_INTEGER,
+        pid=_INTEGER,
+        cpu=_nullable("number"),
+        memory=_nullable("integer"),
+        addresses=_TEXT_MAP,
+        ports={"type": "object", "additionalProperties": _INTEGER},
+        needs=_TEXTS,
+        dependents=_TEXTS,
+        actions=_TEXT_MAP,
+    ),
+    "Services": _object(items=_items("Service")),
+    "Outcome": _object(
+        services={"type": "array", "items": _object(name=_TEXT, phase=_PHASE, reason=_TEXT)},
+        failures={"type": "array", "items": _object(service=_TEXT, reason=_TEXT, log=_TEXTS)},
+    ),
+    "Line": _object(
+        service=_TEXT,
+        offset=_INTEGER,
+        time=_NUMBER,
+        level={"type": "string", "enum": ["", *LEVELS]},
+        text=_TEXT,
+        cut={"type": "boolean"},
+    ),
+    "Lines": _object(
+        items=_items("Line"), first=_TEXT, last=_TEXT, has_earlier={"type": "boolean"}, skipped=_INTEGER
+    ),
+    "LoginLink": _object(url=_TEXT, role=_TEXT, seconds=_NUMBER),
+    "Problem": _object(type=_TEXT, title=_TEXT, status=_INTEGER, detail=_TEXT),
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the document. Source: OpenAPI Specification 3.1."""
+    name = _parameter("name", "path", _TEXT)
+    action = _parameter("action", "path", {"type": "string", "enum": [*ACTIONS]})
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": LINES}
+    role = {"type": "string", "enum": [role.name.lower() for role in Role], "default": "admin"}
+    lines = [
+        _parameter("service", "query", _TEXTS),
+        _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
+        _parameter("text", "query", _TEXT),
+        _parameter("before", "query", _TEXT),
+        _parameter("limit", "query", limit),
+    ]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "pytest-infra dashboard", "version": "1"},
+        "security": [{"key": []}, {"cookie": []}],
+        "paths": {
+            "/health": {"get": _operation("Whether the process answers", "Health", is_open=True)},
+            "/ready": {"get": _operation("Whether the supervisor answers", "Health", is_open=True)},
+            "/status": {"get": _operation("The stack, and the number of services per phase", "Status")},
+            "/api/v1/services": {"get": _operation("All services", "Services")},
+            "/api/v1/services/{name}": {"get": _operation("One service", "Service", [name])},
+            "/api/v1/services/{name}/{action}": {
+                "post": _operation("Start, stop or restart a service", "Outcome", [name, action])
+            },
+            "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            "/api/v1/login-links": {
+                "post": _operation(
+                    "A link for one login", "LoginLink", [_parameter("role", "query", role)], status="201"
+                )
+            },
+        },
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "x-dashboard-key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "infra-1337"},
+            },
+        },
+    }
+
+
+def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def _operation(
+    summary: str,
+    answer: str,
+    parameters: list[dict[str, Any]] | None = None,
+    *,
+    status: str = "200",
+    is_open: bool = False,
+) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(answer)}}
+    problem = {"application/problem+json": {"schema": _reference("Problem")}}
+    return {
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {
+            status: {"description": summary, "content": content},
+            "default": {"description": "The request failed", "content": problem},
+        },
+        **({"security": []} if is_open else {}),
+    }

@@ -1,0 +1,249 @@
+"""The HTML pages, and the streams that keep them up to date.
+
+A stream sends the parts of a page that have changed, rendered by the same templates as the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from jinja2 import Template
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from infra_runtime.dashboard import history, log_view, rendering, traces
+from infra_runtime.dashboard.api import known, query_of
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.guard import session_of
+from infra_runtime.dashboard.sessions import Role
+from infra_runtime.dashboard.streams import Event, EventStream
+from infra_runtime.dashboard.traces import TelemetryError
+from infra_runtime.dashboard.view import row, rows
+from infra_runtime.errors import InfraError
+from infra_runtime.web.problems import ProblemError
+
+#: the id of an element → its HTML
+Parts: TypeAlias = dict[str, str]
+#: seconds after an event in which further events are collected, and the longest time between two updates
+COLLECT, UPDATE = 0.05, 2.0
+#: path, title and key (after `g`) of the pages in the navigation
+NAVIGATION = (
+    ("/", "Services", "s"),
+    ("/logs", "Logs", "l"),
+    ("/traces", "Traces", "r"),
+    ("/graph", "Graph", "g"),
+    ("/start", "Start", "t"),
+    ("/configuration", "Configuration", "c"),
+)
+
+
+_TRACE = re.compile(r"[0-9a-f]{32}")
+
+
+class Pages:
+    """The handlers of the requests for pages and for their streams."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+        self._templates = rendering.environment()
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/", self._services),
+            Route("/services/{name}", self._service),
+            Route("/logs", self._logs),
+            Route("/traces", self._traces),
+            Route("/traces/{trace}", self._trace),
+            Route("/graph", self._graph),
+            Route("/start", self._start),
+            Route("/configuration", self._configuration),
+            Route("/stream/services", self._services_stream),
+            Route("/stream/services/{name}", self._service_stream),
+            Route("/stream/graph", self._graph_stream),
+            Route("/stream/logs", self._logs_stream),
+        ]
+
+    def error(self, status: HTTPStatus, reason: str) -> Response:
+        """Return the page for an error."""
+        text = self._template("error.html").render(status=status, reason=reason, name=self._dashboard.name)
+        return HTMLResponse(text, status)
+
+    # --- pages -------------------------------------------------------------------------------------
+
+    async def _services(self, request: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        return self._page(request, "services.html", rows=rows(state), status=state.status)
+
+    async def _service(self, request: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        service = known(state, request.path_params["name"])
+        settings = await self._settings(f"services.{service.name}.")
+        return self._page(
+            request,
+            "service.html",
+            row=row(state, service),
+            status=state.status,
+            settings=settings,
+            exports=service.exports,
+            events=await self._history(service.name),
+        )
+
+    async def _logs(self, request: Request) -> Response:
+        query = query_of(request)
+        services = await asyncio.to_thread(log_view.known_services, self._dashboard.logs)
+        return self._page(request, "logs.html", services=services, query=query)
+
+    async def _traces(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in traces.PARAMETERS}
+        parameters = {name: text for name, text in query.items() if text} | {"limit": str(traces.TRACES)}
+        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
+        problem, is_missing = "", False
+        try:
+            answer = await traces.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        return self._page(
+            request,
+            "traces.html",
+            rows=traces.trace_rows(answer["items"]),
+            query=query,
+            has_more=answer["more"],
+            dropped=answer["dropped"],
+            problem=problem,
+            is_missing=is_missing,
+        )
+
+    async def _trace(self, request: Request) -> Response:
+        name = request.path_params["trace"]
+        if not _TRACE.fullmatch(name):
+            raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
+        whole = await traces.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
+        return self._page(request, "trace.html", trace=traces.waterfall(whole))
+
+    async def _graph(self, request: Request) -> Response:
+        state = await self._dashboard.stack.state()
+        return self._page(request, "graph.html", levels=history.levels(rows(state)))
+
+    async def _start(self, request: Request) -> Response:
+        start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
+        return self._page(request, "start.html", start=start)
+
+    async def _configuration(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        settings = await self._settings("")
+        found = [entry for entry in settings if text.lower() in " ".join(entry).lower()]
+        return self._page(request, "configuration.html", settings=found, text=text, total=len(settings))
+
+    async def _settings(self, prefix: str) -> list[tuple[str, str, str]]:
+        """Return key, value and source of the settings that begin with a prefix, without the prefix."""
+        try:
+            settings = await asyncio.to_thread(self._dashboard.configuration)
+        except InfraError as error:
+            return [("the stack file cannot be read", str(error), error.hint)]
+        return [
+            (key.removeprefix(prefix), value, source)
+            for key, (value, source) in settings.items()
+            if key.startswith(prefix)
+        ]
+
+    async def _history(self, service: str) -> list[history.Change]:
+        return await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service)
+
+    # --- streams -----------------------------------------------------------------------------------
+
+    async def _services_stream(self, _: Request) -> Response:
+        template = self._template("service_row.html")
+
+        async def parts() -> Parts:
+            state = await self._dashboard.stack.state()
+            return {f"service-{each.name}": template.render(row=each) for each in rows(state)}
+
+        return self._stream(parts, order="services")
+
+    async def _service_stream(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        known(await self._dashboard.stack.state(), name)
+        head, changes = self._template("service_head.html"), self._template("service_history.html")
+
+        async def parts() -> Parts:
+            state = await self._dashboard.stack.state()
+            shown = row(state, known(state, name))
+            events = await self._history(name)
+            return {"head": head.render(row=shown), "history": changes.render(events=events)}
+
+        return self._stream(parts)
+
+    async def _graph_stream(self, _: Request) -> Response:
+        template = self._template("graph_node.html")
+
+        async def parts() -> Parts:
+            state = await self._dashboard.stack.state()
+            return {f"node-{each.name}": template.render(row=each) for each in rows(state)}
+
+        return self._stream(parts)
+
+    async def _logs_stream(self, request: Request) -> Response:
+        cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
+        views = log_view.follow(self._dashboard.logs, query_of(request), cursor)
+
+        async def events() -> AsyncGenerator[Event, None]:
+            async for view in views:
+                name = "lines" if view.lines or view.skipped else ""
+                yield Event(name=name, data=view.to_json(), id=view.last)
+
+        return EventStream(events(), closing=self._dashboard.closing)
+
+    def _stream(self, parts: Callable[[], Awaitable[Parts]], *, order: str = "") -> Response:
+        """Return a stream of changed parts; `order` is the element that contains all parts in order."""
+        stack = self._dashboard.stack
+
+        async def events() -> AsyncGenerator[Event, None]:
+            sent: Parts = {}
+            while True:
+                try:
+                    current = await parts()
+                except InfraError as error:
+                    yield Event(name="lost", data=str(error))
+                else:
+                    changed = {key: html for key, html in current.items() if sent.get(key) != html}
+                    is_reordered = bool(order) and [*current] != [*sent]
+                    if changed or is_reordered:
+                        yield Event(
+                            name="parts",
+                            data={
+                                "parts": changed,
+                                "order": {order: [*current]} if is_reordered else {},
+                            },
+                        )
+                    else:
+                        yield Event()
+                    sent = current
+                await stack.changed(UPDATE)
+                await asyncio.sleep(COLLECT)
+
+        return EventStream(events(), closing=self._dashboard.closing)
+
+    # --- templates ---------------------------------------------------------------------------------
+
+    def _template(self, name: str) -> Template:
+        return self._templates.get_template(name)
+
+    def _page(self, request: Request, template: str, **values: Any) -> Response:
+        session = session_of(request.scope)
+        text = self._template(template).render(
+            navigation=NAVIGATION,
+            path=request.url.path,
+            name=self._dashboard.name,
+            project=self._dashboard.project,
+            header_token=session.header_token if session else "",
+            may_act=session is not None and session.role >= Role.OPERATOR,
+            role=session.role.name.lower() if session else "",
+            **values,
+        )
+        return HTMLResponse(text)

@@ -1,0 +1,81 @@
+"""The process of the dashboard: uvicorn on the socket that the supervisor has opened."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from infra_runtime.config.resolve import resolve
+from infra_runtime.dashboard.application import application
+from infra_runtime.dashboard.context import Configuration, Dashboard
+from infra_runtime.dashboard.sessions import Sessions
+from infra_runtime.dashboard.stack import Stack, SupervisorLink
+from infra_runtime.dashboard.usage import UsageMeter
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.host import processes
+from infra_runtime.web.audit import AuditLog
+
+#: seconds that open requests have to finish after SIGTERM
+_GRACE = 1
+
+
+class _Server(uvicorn.Server):
+    """A server that ends all streams at SIGTERM, before it waits for open requests."""
+
+    def __init__(self, config: uvicorn.Config, dashboard: Dashboard) -> None:
+        super().__init__(config)
+        self._dashboard = dashboard
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start to stop."""
+        self._dashboard.closing.set()
+        super().handle_exit(sig, frame)
+
+
+async def serve(
+    sockets: list[socket.socket], *, name: str, port: int, data: Path, root: Path, folder: Path
+) -> None:
+    """Serve requests on listening sockets until SIGTERM or SIGINT."""
+    paths = Paths(str(data))
+    stack = Stack(SupervisorLink(paths), UsageMeter())
+    dashboard = Dashboard(
+        name=name,
+        port=port,
+        root=root,
+        paths=paths,
+        key=(folder / "key.secret").read_text(encoding="ascii").strip(),
+        stack=stack,
+        sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
+        audit=AuditLog(folder / "audit.jsonl"),
+        configuration=_configuration(root, data),
+    )
+    stack.follow()
+    config = uvicorn.Config(
+        application(dashboard),
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=_GRACE,
+        server_header=False,
+        proxy_headers=False,
+    )
+    print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
+    await _Server(config, dashboard).serve(sockets=sockets)
+
+
+def _configuration(root: Path, data: Path) -> Configuration:
+    environment = os.environ.get("INFRA_ENV")
+
+    def settings() -> dict[str, tuple[str, str]]:
+        resolved = resolve(directory=root, environment=environment, data=data, executables=False)
+        return {
+            key: (origin.value, origin.source.removeprefix(f"{root}/"))
+            for key, origin in resolved.provenance.items()
+        }
+
+    return settings

@@ -1,0 +1,185 @@
+"""The connection of the dashboard to the supervisor, and the newest state of the stack.
+
+Calls to the supervisor block, so they run in threads. The connection is not a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Protocol
+
+from infra_runtime.dashboard.usage import Usage, UsageMeter
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local.client import Client
+from infra_runtime.errors import InfraError
+from infra_runtime.messages import (
+    ENDPOINTS,
+    RESTART,
+    START,
+    STATUS,
+    STOP,
+    Endpoints,
+    Method,
+    Names,
+    Nothing,
+    Outcome,
+    Services,
+    Status,
+)
+from infra_runtime.value import frozen
+
+#: the actions on services that the pages offer
+ACTIONS: Mapping[str, Method[Names, Outcome]] = {"start": START, "stop": STOP, "restart": RESTART}
+#: seconds for which a state is used for further requests, unless an event arrives
+FRESH = 1.0
+#: actions that run at the same time
+ACTIONS_AT_ONCE = 4
+#: seconds until the next attempt, after the supervisor has closed the connection with the events
+RETRY = 1.0
+
+
+class Link(Protocol):
+    """The calls to the supervisor; each one blocks until the answer arrives. `SupervisorLink` describes them.
+
+    All raise `InfraError`.
+    """
+
+    def status(self) -> Status: ...
+    def endpoints(self) -> Endpoints: ...
+    def act(self, action: str, names: Iterable[str]) -> Outcome: ...
+    def follow(self, changed: Callable[[], None]) -> None: ...
+
+
+class SupervisorLink:
+    """The calls to the supervisor of a data directory."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def status(self) -> Status:
+        """Return the state of the stack."""
+        with closing(Client.connect(self._paths)) as client:
+            return client.call(STATUS, Nothing())
+
+    def endpoints(self) -> Endpoints:
+        """Return the exports of all services, including secrets."""
+        with closing(Client.connect(self._paths)) as client:
+            return client.call(ENDPOINTS, Nothing())
+
+    def act(self, action: str, names: Iterable[str]) -> Outcome:
+        """Start, stop or restart services; return when they are ready, stopped or failed."""
+        with closing(Client.connect(self._paths)) as client:
+            return client.call(ACTIONS[action], Names(services=tuple(names)))
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after each event, until the supervisor closes the connection."""
+        with closing(Client.connect(self._paths)) as client:
+            client.subscribe()
+            changed()
+            for _ in client.events():
+                changed()
+
+
+@frozen
+class State:
+    """The state of the stack at one moment, and what the processes of each service use."""
+
+    status: Status
+    usage: Mapping[str, Usage]
+    #: Unix seconds
+    time: float
+
+    @property
+    def services(self) -> Services:
+        """The services, in dependency order."""
+        return self.status.services
+
+
+class Stack:
+    """The newest state of the stack, which all requests and streams share."""
+
+    def __init__(self, link: Link, meter: UsageMeter, *, clock: Callable[[], float] = time.time) -> None:
+        self.link = link
+        self._meter, self._clock = meter, clock
+        self._state: State | None = None
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._actions = ThreadPoolExecutor(ACTIONS_AT_ONCE, thread_name_prefix="action")
+
+    def change(self) -> None:
+        """Record that the stack has changed, and wake the streams."""
+        self._state = None
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until the stack changes, at most this number of seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def state(self) -> State:
+        """Return the state of the stack. Raises `InfraError` if the supervisor does not answer."""
+        async with self._lock:
+            state = self._state
+            if state is None or self._clock() - state.time > FRESH:
+                changed = self._changed
+                state = await asyncio.to_thread(self._read)
+                # An event during the call may be newer than the answer.
+                self._state = state if changed is self._changed else None
+            return state
+
+    def _read(self) -> State:
+        status = self.link.status()
+        usage = self._meter.measure({service.name: service.pid for service in status.services})
+        return State(status=status, usage=usage, time=self._clock())
+
+    async def endpoints(self) -> Endpoints:
+        """Return the exports of all services, including secrets."""
+        return await asyncio.to_thread(self.link.endpoints)
+
+    async def act(self, action: str, names: Iterable[str]) -> Outcome:
+        """Start, stop or restart services; return when they are ready, stopped or failed."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._actions, self.link.act, action, tuple(names))
+
+    def follow(self) -> None:
+        """Start the thread that follows the events of the stack until the process exits."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
+                loop.call_soon_threadsafe(self.change)
+
+        def run() -> None:
+            while not loop.is_closed():
+                with contextlib.suppress(InfraError):
+                    self.link.follow(changed)
+                changed()
+                time.sleep(RETRY)
+
+        threading.Thread(target=run, name="events", daemon=True).start()
+
+
+def dependents(services: Services) -> dict[str, tuple[str, ...]]:
+    """Return service → the services that need it, directly or indirectly, in dependency order."""
+    direct: dict[str, list[str]] = {service.name: [] for service in services}
+    for service in services:
+        for need in service.needs:
+            direct.setdefault(need, []).append(service.name)
+    order = {name: number for number, name in enumerate(direct)}
+    found = {}
+    for name, own in direct.items():
+        affected = set(own)
+        queue = list(affected)
+        while queue:
+            new = affected.symmetric_difference(affected.union(direct[queue.pop()]))
+            affected |= new
+            queue += new
+        found[name] = tuple(sorted(affected - {name}, key=order.__getitem__))
+    return found

@@ -1,0 +1,64 @@
+import { copy, notice } from "./notices.js";
+
+const token = () => document.querySelector('meta[name="header-token"]').content;
+
+export function post(path) {
+  return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() } });
+}
+
+const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart: ["Restart", "restarted"] };
+
+// Shows the affected services first, if there are any.
+function confirmed(action, service, dependents) {
+  if (action === "start" || !dependents.length) return Promise.resolve(true);
+  const dialog = document.getElementById("confirm");
+  const [word, past] = WORDS[action];
+  dialog.querySelector("h2").textContent = `${word} ${service}?`;
+  dialog.querySelector("[data-confirm-text]").textContent =
+    `While ${service} is ${past}, these services keep running but cannot use it:`;
+  dialog.querySelector("[data-confirm-list]").replaceChildren(...dependents.map((name) => {
+    const item = document.createElement("li");
+    item.className = "chip";
+    item.textContent = name;
+    return item;
+  }));
+  dialog.querySelector("[data-confirm-button]").textContent = word;
+  dialog.returnValue = "cancel";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "confirm"), { once: true });
+  });
+}
+
+async function act(button) {
+  const { action } = button.dataset;
+  const { service, dependents: names } = button.closest("[data-service]").dataset;
+  const dependents = names.split(" ").filter(Boolean);
+  if (!(await confirmed(action, service, dependents))) return;
+  button.setAttribute("aria-busy", "true");
+  try {
+    const response = await post(`/api/v1/services/${encodeURIComponent(service)}/${action}`);
+    const result = await response.json();
+    if (!response.ok) notice(`${service}: ${result.detail}`, "bad");
+    else if (result.failures.length) {
+      for (const failure of result.failures) notice(`${failure.service}: ${failure.reason}`, "bad");
+    } else notice(`${service} is ${result.services.find((each) => each.name === service)?.phase ?? "done"}.`);
+  } catch (error) {
+    notice(`${service}: the dashboard does not answer (${error.message}).`, "bad");
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+export function listen() {
+  const mayAct = document.body.dataset.mayAct === "true";
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.action) {
+      if (mayAct) act(button);
+      else notice("This session can only read. `infra runtime open` prints a link with another role.");
+    } else if (button.dataset.copy) copy(button.dataset.copy);
+    else if ("logout" in button.dataset) post("/logout").then(() => location.assign("/login"));
+  });
+}

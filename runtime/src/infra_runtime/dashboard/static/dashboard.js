@@ -1,0 +1,90 @@
+import * as actions from "./actions.js";
+import * as keyboard from "./keys.js";
+import { morph, parsed } from "./morph.js";
+import { stream } from "./stream.js";
+import { showTimes } from "./times.js";
+
+// --- live parts --------------------------------------------------------------------------------------------
+
+export function connection(isOpen, text = "") {
+  const element = document.querySelector("[data-connection]");
+  element.hidden = isOpen;
+  element.textContent = text || "connection lost, trying again …";
+}
+
+function update({ parts, order }) {
+  for (const [id, html] of Object.entries(parts)) {
+    const old = document.getElementById(id);
+    if (old) morph(old, parsed(html));
+  }
+  for (const [id, names] of Object.entries(order)) {
+    const list = document.getElementById(id);
+    if (!list) continue;
+    const elements = names.map((name) => document.getElementById(name) ?? (parts[name] && parsed(parts[name])));
+    const wanted = elements.filter(Boolean);
+    const isSame = wanted.length === list.children.length && wanted.every((each, at) => each === list.children[at]);
+    if (!isSame) list.replaceChildren(...wanted);
+  }
+  showTimes();
+  filter();
+  document.dispatchEvent(new Event("parts"));
+}
+
+if (document.body.dataset.stream) {
+  stream(
+    () => document.body.dataset.stream,
+    { parts: (data) => { connection(true); update(data); }, lost: (text) => connection(false, text) },
+    (isOpen) => connection(isOpen),
+  );
+}
+showTimes();
+setInterval(showTimes, 1000);
+
+// --- the filter of a list, in the address ------------------------------------------------------------------
+
+const field = document.querySelector("[data-filter]");
+
+function filter() {
+  if (!field) return;
+  const text = field.value.toLowerCase();
+  let shown = 0;
+  for (const item of document.querySelectorAll(field.dataset.filter)) {
+    item.hidden = !item.dataset.text.toLowerCase().includes(text);
+    shown += item.hidden ? 0 : 1;
+  }
+  const empty = document.querySelector("[data-filter-empty]");
+  if (empty) empty.hidden = shown > 0;
+}
+
+if (field) {
+  field.value = new URLSearchParams(location.search).get("text") ?? "";
+  field.addEventListener("input", () => {
+    history.replaceState(null, "", field.value ? `?text=${encodeURIComponent(field.value)}` : location.pathname);
+    filter();
+  });
+  filter();
+}
+
+// --- theme, help -------------------------------------------------------------------------------------------
+
+const THEMES = ["system", "light", "dark"];
+const root = document.documentElement;
+
+function nameTheme() {
+  document.querySelector("[data-theme-word]").textContent = `Theme: ${root.dataset.theme ?? "system"}`;
+}
+
+document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
+  const next = THEMES[(THEMES.indexOf(root.dataset.theme ?? "system") + 1) % THEMES.length];
+  if (next === "system") delete root.dataset.theme;
+  else root.dataset.theme = next;
+  try {
+    localStorage.setItem("theme", next);
+  } catch { /* the browser stores nothing for this page */ }
+  nameTheme();
+});
+nameTheme();
+document.querySelector("[data-help]")?.addEventListener("click", () => document.getElementById("help").showModal());
+
+actions.listen();
+keyboard.listen();

@@ -1,0 +1,32 @@
+// Lines between the nodes of the graph: from each service to the services that need it.
+const graph = document.getElementById("graph");
+const SVG = "http://www.w3.org/2000/svg";
+
+function draw() {
+  const svg = graph.querySelector("svg");
+  const box = graph.getBoundingClientRect();
+  svg.setAttribute("viewBox", `0 0 ${graph.scrollWidth} ${graph.scrollHeight}`);
+  svg.setAttribute("width", graph.scrollWidth);
+  svg.setAttribute("height", graph.scrollHeight);
+  const nodes = new Map([...graph.querySelectorAll(".node")].map((node) => [node.dataset.name, node]));
+  const lines = [];
+  for (const node of nodes.values()) {
+    for (const need of node.dataset.needs.split(" ").filter((name) => nodes.has(name))) {
+      const from = nodes.get(need).getBoundingClientRect();
+      const to = node.getBoundingClientRect();
+      const [x1, y1] = [from.right - box.left + graph.scrollLeft, from.top + from.height / 2 - box.top];
+      const [x2, y2] = [to.left - box.left + graph.scrollLeft, to.top + to.height / 2 - box.top];
+      const bend = Math.max(20, (x2 - x1) / 2);
+      const line = document.createElementNS(SVG, "path");
+      line.setAttribute("d", `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
+      lines.push(line);
+    }
+  }
+  svg.replaceChildren(...lines);
+}
+
+if (graph) {
+  draw();
+  addEventListener("resize", draw);
+  document.addEventListener("parts", draw);
+}

@@ -1,0 +1,283 @@
+// The log view: at most ROWS rows are in the page. Lines that arrive while the view does not follow are counted, and
+// read again when the view returns to the end, so that nothing is lost.
+import { rendered, stripped } from "./ansi.js";
+import { keys } from "./keys.js";
+import { copy, notice } from "./notices.js";
+import { stream } from "./stream.js";
+import { clock, full } from "./times.js";
+
+const ROWS = 1500;
+const box = document.getElementById("log");
+const tools = document.querySelector("[data-log-tools]");
+const filters = document.querySelector("[data-log-filters]");
+const PALETTE = 8;
+let first = "";
+let last = "";
+let hasEarlier = false;
+let isLoading = false;
+let isFollowing = true;
+let isPaused = false;  // by a key or a button, so that the end of the list does not continue it
+let arrived = 0;
+let connection = null;
+let selected = null;
+const colours = new Map();
+
+function query(more = {}) {
+  const parameters = new URLSearchParams();
+  for (const name of box.dataset.services.split(" ").filter(Boolean)) parameters.append("service", name);
+  if (filters) for (const [name, value] of new FormData(filters)) if (value) parameters.append(name, value);
+  for (const [name, value] of Object.entries(more)) if (value) parameters.set(name, value);
+  return parameters.toString();
+}
+
+function colour(service) {
+  if (!colours.has(service)) colours.set(service, colours.size % PALETTE);
+  return `service-${colours.get(service)}`;
+}
+
+function row(line) {
+  const element = document.createElement("div");
+  element.className = `line ${line.level}`;
+  element.dataset.service = line.service;
+  element.line = line;
+  const time = document.createElement("time");
+  time.textContent = clock(line.time);
+  time.title = full(line.time);
+  element.append(time);
+  if (!box.dataset.services) {
+    const name = document.createElement("span");
+    name.className = `who ${colour(line.service)}`;
+    name.textContent = line.service;
+    name.title = line.service;
+    element.append(name);
+  }
+  const text = document.createElement("span");
+  text.className = "text";
+  text.append(rendered(line.text));
+  if (line.cut) {
+    const mark = document.createElement("span");
+    mark.className = "chip warn";
+    mark.textContent = "the line is longer";
+    text.append(" ", mark);
+  }
+  element.append(text);
+  return element;
+}
+
+function note(text) {
+  const element = document.createElement("div");
+  element.className = "line note";
+  element.textContent = text;
+  return element;
+}
+
+function atEnd() {
+  return box.scrollHeight - box.scrollTop - box.clientHeight < 30;
+}
+
+function follow(on, byScrolling = false) {
+  isFollowing = on;
+  isPaused = !on && !byScrolling;
+  tools.querySelector("[data-follow]").setAttribute("aria-pressed", String(on));
+  if (on) {
+    if (arrived) reload();
+    else box.scrollTop = box.scrollHeight;
+  }
+  showNew();
+}
+
+function showNew() {
+  const button = tools.querySelector("[data-new]");
+  button.hidden = !arrived;
+  button.textContent = `${arrived} new`;
+}
+
+function append({ items, skipped }, id) {
+  last = id || last;
+  if (!isFollowing) {
+    arrived += items.length;
+    showNew();
+    return;
+  }
+  box.querySelector(".empty")?.remove();
+  const rows = items.map(row);
+  if (skipped) rows.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
+  box.append(...rows.slice(-ROWS));
+  while (box.childElementCount > ROWS) box.firstElementChild.remove();
+  if (items.length && box.childElementCount === ROWS) hasEarlier = true;
+  box.scrollTop = box.scrollHeight;
+}
+
+async function read(more) {
+  const response = await fetch(`/api/v1/logs?${query(more)}`);
+  const data = await response.json();
+  if (!response.ok) throw new Error(data.detail);
+  return data;
+}
+
+async function reload() {
+  connection?.close();
+  connection = null;
+  arrived = 0;
+  try {
+    const data = await read();
+    ({ first, last } = data);
+    hasEarlier = data.has_earlier;
+    box.replaceChildren(...data.items.map(row));
+    if (!data.items.length) box.append(empty());
+    box.scrollTop = box.scrollHeight;
+    isFollowing = true;
+    isPaused = false;
+    tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
+    showNew();
+    connection = stream(() => `/stream/logs?${query({ after: last })}`, { lines: append }, () => {});
+  } catch (error) {
+    box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+  }
+}
+
+function empty() {
+  const element = document.createElement("p");
+  element.className = "empty";
+  const isFiltered = filters && [...new FormData(filters)].some(([, value]) => value);
+  element.textContent = isFiltered
+    ? "No line matches the filters. New lines that match appear here."
+    : "The log has no line yet. New lines appear here.";
+  return element;
+}
+
+// Reads the lines before the first one. A position of a line that was removed at the top is in its cursor.
+async function earlier() {
+  if (isLoading || !hasEarlier) return;
+  isLoading = true;
+  try {
+    const data = await read({ before: first });
+    first = data.first;
+    hasEarlier = data.has_earlier;
+    const height = box.scrollHeight;
+    box.prepend(...data.items.map(row));
+    box.scrollTop += box.scrollHeight - height;
+    while (box.childElementCount > ROWS) box.lastElementChild.remove();
+  } catch (error) {
+    notice(`The earlier lines cannot be read: ${error.message}`, "bad");
+  } finally {
+    isLoading = false;
+  }
+}
+
+function select(element) {
+  selected?.classList.remove("selected");
+  selected = element;
+  if (!element) return;
+  element.classList.add("selected");
+  element.scrollIntoView({ block: "nearest" });
+}
+
+function step(by, matches = () => true) {
+  const lines = [...box.querySelectorAll(".line:not(.note)")];
+  let at = selected?.isConnected ? lines.indexOf(selected) + by : by > 0 ? 0 : lines.length - 1;
+  while (lines[at] && !matches(lines[at])) at += by;
+  if (lines[at]) {
+    follow(false);
+    select(lines[at]);
+  } else notice("There is no further line.");
+}
+
+// A line of JSON is shown as an indented object below the line, until the next click.
+function fold(element) {
+  const open = element.querySelector(".detail");
+  if (open) {
+    open.remove();
+    return;
+  }
+  let value;
+  try {
+    value = JSON.parse(stripped(element.line.text));
+  } catch {
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  const detail = document.createElement("pre");
+  detail.className = "detail";
+  detail.textContent = JSON.stringify(value, null, 2);
+  element.append(detail);
+}
+
+function toggle(name) {
+  const button = tools.querySelector(`[data-${name}]`);
+  const on = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(on));
+  box.classList.toggle(name, on);
+  try {
+    localStorage.setItem(`log-${name}`, String(on));
+  } catch { /* the browser stores nothing for this page */ }
+}
+
+function download() {
+  const lines = [...box.querySelectorAll(".line:not(.note)")].map(({ line }) =>
+    `${new Date(line.time * 1000).toISOString()} ${line.service} ${stripped(line.text)}\n`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
+  link.download = "log.txt";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+box.addEventListener("scroll", () => {
+  if (box.scrollTop < 200) earlier();
+  if (isFollowing && !atEnd()) follow(false, true);
+  else if (!isFollowing && !isPaused && !arrived && atEnd()) follow(true);
+});
+box.addEventListener("click", (event) => {
+  const element = event.target.closest(".line:not(.note)");
+  if (!element || String(getSelection())) return;
+  select(element);
+  if (!event.target.closest(".detail")) fold(element);
+});
+tools.addEventListener("click", (event) => {
+  const data = event.target.closest("button")?.dataset ?? {};
+  if ("follow" in data) follow(!isFollowing);
+  else if ("new" in data) follow(true);
+  else if ("wrap" in data) toggle("wrap");
+  else if ("times" in data) toggle("times");
+  else if ("download" in data) download();
+  else if ("clear" in data) {
+    hasEarlier = false;
+    box.replaceChildren();
+  }
+});
+if (filters) {
+  let waiting = 0;
+  const apply = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      const text = query();
+      history.replaceState(null, "", text ? `?${text}` : location.pathname);
+      reload();
+    }, 200);
+  };
+  filters.addEventListener("input", apply);
+  filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
+}
+for (const name of ["wrap", "times"]) {
+  let stored = null;
+  try {
+    stored = localStorage.getItem(`log-${name}`);
+  } catch { /* the browser stores nothing for this page */ }
+  const button = tools.querySelector(`[data-${name}]`);
+  if (stored) button.setAttribute("aria-pressed", stored);
+  box.classList.toggle(name, button.getAttribute("aria-pressed") === "true");
+}
+Object.assign(keys, {
+  f: () => follow(true),
+  p: () => follow(false),
+  w: () => toggle("wrap"),
+  t: () => toggle("times"),
+  j: () => step(1),
+  k: () => step(-1),
+  e: () => step(1, (element) => element.classList.contains("error")),
+  c: () => { if (selected) copy(stripped(selected.line.text)); },
+  Enter: () => { if (selected) fold(selected); },
+  Escape: () => select(null),
+});
+reload();

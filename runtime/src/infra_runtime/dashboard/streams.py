@@ -1,0 +1,84 @@
+"""Server-sent events: a response that sends events until the browser, or the process, ends it.
+
+Source: HTML Living Standard, "Server-sent events".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from infra_runtime.value import frozen
+from infra_runtime.web.asgi import Receive, Scope, Send
+
+#: seconds in which a browser must read an event; a browser that reads slower is disconnected
+WRITE_SECONDS = 10.0
+#: milliseconds until a browser connects again
+RETRY = 1000
+
+
+@frozen
+class Event:
+    """One event; an event without a name is a comment, which keeps the connection open."""
+
+    name: str = ""
+    data: object = None
+    #: the id that the browser sends when it connects again
+    id: str = ""
+
+    def encode(self) -> bytes:
+        """Return the bytes of the event. JSON contains no line break, so the data are one line."""
+        if not self.name:
+            return f"id: {self.id}\n:\n\n".encode() if self.id else b":\n\n"
+        head = f"id: {self.id}\n" if self.id else ""
+        return f"{head}event: {self.name}\ndata: {json.dumps(self.data)}\n\n".encode()
+
+
+class EventStream(Response):
+    """A response with the events of an asynchronous generator."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[Event, None], *, closing: asyncio.Event) -> None:
+        super().__init__(status_code=HTTPStatus.OK, headers={"x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._events, self._closing = events, closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send events until the browser disconnects, reads too slowly, or the process stops."""
+        headers = self.raw_headers
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        tasks = [
+            asyncio.create_task(self._send(send)),
+            asyncio.create_task(_disconnected(receive)),
+            asyncio.create_task(self._closing.wait()),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._events.aclose()
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send) -> None:
+        await _write(send, f"retry: {RETRY}\n\n".encode())
+        async for event in self._events:
+            await _write(send, event.encode())
+
+
+async def _write(send: Send, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_SECONDS):
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,209 @@
+"""The traces of the stack's telemetry service: requests to its query API, and the rows of a waterfall."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from infra_runtime.errors import InfraError
+from infra_runtime.messages import Endpoints
+from infra_runtime.telemetry import KEY_HEADER
+from infra_runtime.value import frozen
+
+#: seconds for an answer; the process of the telemetry may start at the request
+PATIENCE = 30.0
+#: traces of a list, and spans of a waterfall, that a page shows at most
+TRACES, SPANS = 100, 1000
+#: the parameters of a list, which are also those of the query API
+PARAMETERS = ("service", "text", "status", "longer")
+
+
+class TelemetryError(InfraError):
+    """The error that the telemetry service does not answer, or refuses a request."""
+
+    def __init__(self, problem: str, status: int = 0, *, is_missing: bool = False) -> None:
+        super().__init__(problem, status)
+        #: the status of the answer; 0 without an answer
+        self.problem, self.status, self.is_missing = problem, status, is_missing
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@frozen
+class TraceRow:
+    """A trace in a list. Times are Unix seconds, durations are seconds."""
+
+    trace: str
+    name: str
+    service: str
+    services: tuple[str, ...]
+    start: float
+    duration: float
+    spans: int
+    logs: int
+    errors: int
+
+
+@frozen
+class SpanRow:
+    """A span in a waterfall; `left` and `width` are percent of the duration of the trace."""
+
+    id: str
+    name: str
+    service: str
+    kind: str
+    depth: int
+    #: seconds since the start of the trace, and seconds
+    offset: float
+    duration: float
+    left: float
+    width: float
+    is_error: bool
+    message: str
+    attributes: Mapping[str, Any]
+    #: each with name, seconds since the start of the trace, and attributes
+    events: tuple[tuple[str, float, Mapping[str, Any]], ...]
+
+
+@frozen
+class Waterfall:
+    """A trace with its spans in the order of a tree, and the log records in the order of time."""
+
+    trace: str
+    name: str
+    start: float
+    duration: float
+    spans: tuple[SpanRow, ...]
+    #: the number of spans that are not shown
+    left_out: int
+    #: each with seconds since the start, service, level and text
+    logs: tuple[tuple[float, str, str, str], ...]
+
+
+async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the answer of the telemetry service to a query.
+
+    Raises `TelemetryError` if the stack has no telemetry service, or if it does not answer.
+    """
+    found = next(
+        (each.exports for each in endpoints.services.values() if {"query_url", "key"} <= each.exports.keys()),
+        None,
+    )
+    if found is None:
+        raise TelemetryError("the stack has no telemetry service", is_missing=True)
+    return await asyncio.to_thread(_ask, found["query_url"], found["key"], path, parameters)
+
+
+def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+    try:
+        connection.request("GET", f"/api/v1/{path}?{urlencode(parameters)}", headers={KEY_HEADER: key})
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise TelemetryError(f"the telemetry service does not answer: {error}") from error
+    finally:
+        connection.close()
+    if response.status != HTTPStatus.OK:
+        raise TelemetryError(str(answer.get("error", "the request was refused")), response.status)
+    return answer
+
+
+def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:
+    """Return the rows of a list of traces, the newest first."""
+    rows = [
+        TraceRow(
+            trace=item["trace"],
+            name=item["name"],
+            service=item["service"],
+            services=tuple(item["services"]),
+            start=item["start"] / 1e9,
+            duration=max(item["end"] - item["start"], 0) / 1e9,
+            spans=item["spans"],
+            logs=item["logs"],
+            errors=item["errors"],
+        )
+        for item in items
+    ]
+    return sorted(rows, key=lambda row: row.start, reverse=True)
+
+
+def waterfall(whole: Mapping[str, Any]) -> Waterfall:
+    """Return the rows of one trace. A span whose parent is missing is a root."""
+    spans, logs = whole["spans"], whole["logs"]
+    times = [span["start"] for span in spans] or [log["time"] for log in logs]
+    start = min(times)
+    total = max(max((span["end"] for span in spans), default=start) - start, 1)
+    ordered = _in_tree_order(spans)
+    return Waterfall(
+        trace=whole["trace"],
+        name=ordered[0][1]["name"] if ordered else "",
+        start=start / 1e9,
+        duration=total / 1e9,
+        spans=tuple(_span_row(span, depth, start, total) for depth, span in ordered[:SPANS]),
+        left_out=max(len(ordered) - SPANS, 0),
+        logs=tuple(
+            ((log["time"] - start) / 1e9, log["service"], _level(log["severity"]), _text(log["body"]))
+            for log in logs[:SPANS]
+        ),
+    )
+
+
+def _in_tree_order(spans: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return depth and span, each span after its parent; spans in a cycle of parents come last."""
+    ids = {span["id"] for span in spans}
+    children: dict[str, list[Mapping[str, Any]]] = {}
+    for span in spans:
+        is_root = span["parent"] not in ids or span["parent"] == span["id"]
+        children.setdefault("" if is_root else span["parent"], []).append(span)
+    ordered: list[tuple[int, Mapping[str, Any]]] = []
+    queue = [(0, span) for span in reversed(children.pop("", []))]
+    while queue:
+        depth, span = queue.pop()
+        ordered.append((depth, span))
+        queue += [(depth + 1, child) for child in reversed(children.pop(span["id"], []))]
+    ordered += [(0, span) for rest in children.values() for span in rest]
+    return ordered
+
+
+def _span_row(span: Mapping[str, Any], depth: int, start: int, total: int) -> SpanRow:
+    duration = max(span["end"] - span["start"], 0)
+    return SpanRow(
+        id=span["id"],
+        name=span["name"],
+        service=span["service"],
+        kind=span["kind"],
+        depth=depth,
+        offset=(span["start"] - start) / 1e9,
+        duration=duration / 1e9,
+        left=round((span["start"] - start) / total * 100, 3),
+        width=max(round(duration / total * 100, 3), 0.15),
+        is_error=span["status"] == "error",
+        message=span["message"],
+        attributes=span["attributes"],
+        events=tuple(
+            (
+                str(event.get("name", "")),
+                (event.get("time", start) - start) / 1e9,
+                event.get("attributes", {}),
+            )
+            for event in span["events"]
+        ),
+    )
+
+
+def _level(severity: int) -> str:
+    # Source: opentelemetry/proto/logs/v1/logs.proto, SeverityNumber
+    return next(
+        (name for name, least in (("error", 17), ("warn", 13), ("info", 9)) if severity >= least), "debug"
+    )
+
+
+def _text(body: object) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)

@@ -1,0 +1,174 @@
+"""The values that the templates show: services as rows, with words, icons and links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from infra_runtime.dashboard.stack import State, dependents
+from infra_runtime.messages import Phase, ServiceStatus
+from infra_runtime.value import frozen
+
+#: phase → the tone (a class of the style sheet) and the icon. The word of the phase is always shown, too.
+TONES: Mapping[Phase, tuple[str, str]] = {
+    Phase.IDLE: ("off", "○"),
+    Phase.WAITING: ("busy", "◌"),
+    Phase.PREPARING: ("busy", "◔"),
+    Phase.STARTING: ("busy", "◑"),
+    Phase.READY: ("good", "●"),
+    Phase.DONE: ("good", "✓"),
+    Phase.PAUSED: ("warn", "‖"),
+    Phase.BACKOFF: ("warn", "↻"),
+    Phase.STOPPING: ("busy", "◕"),
+    Phase.STOPPED: ("off", "■"),
+    Phase.FAILED: ("bad", "✕"),
+}
+#: phases in which a service has, or will have, a process
+RUNNING = frozenset(
+    {Phase.WAITING, Phase.PREPARING, Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.BACKOFF}
+)
+#: schemes of addresses that a browser opens
+_WEB = frozenset({"http", "https"})
+
+
+@frozen
+class Address:
+    """An address of a service."""
+
+    #: such as `url` or `inbox`
+    label: str
+    text: str
+    #: whether the address is a link for the browser
+    is_web: bool
+
+
+@frozen
+class Row:
+    """A service, as the pages show it."""
+
+    name: str
+    kind: str
+    summary: str
+    #: the word of the state
+    phase: str
+    tone: str
+    icon: str
+    reason: str
+    #: Unix seconds since which the service is in this phase
+    since: float
+    restarts: int
+    pid: int
+    #: processors, and bytes; None if they are not known
+    cpu: float | None
+    memory: int | None
+    addresses: tuple[Address, ...]
+    ports: Mapping[str, int]
+    needs: tuple[str, ...]
+    #: the services that need this service
+    dependents: tuple[str, ...]
+    #: action → the reason why it is not possible; empty if it is possible
+    actions: Mapping[str, str]
+    log_dropped: int
+
+
+def rows(state: State) -> list[Row]:
+    """Return the services that the plan contains, in dependency order. Copies for tests are left out."""
+    affected = dependents(state.services)
+    return [_row(state, service, affected[service.name]) for service in state.services if not service.copy_of]
+
+
+def row(state: State, service: ServiceStatus) -> Row:
+    """Return one service."""
+    return _row(state, service, dependents(state.services)[service.name])
+
+
+def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row:
+    tone, icon = TONES[service.phase]
+    usage = state.usage.get(service.name)
+    return Row(
+        name=service.name,
+        kind=service.kind,
+        summary=service.summary,
+        phase=service.phase.value,
+        tone=tone,
+        icon=icon,
+        reason=service.reason,
+        since=round(state.time - service.seconds, 1),
+        restarts=service.restarts,
+        pid=service.pid,
+        cpu=usage.cpu if usage else None,
+        memory=usage.memory if usage else None,
+        addresses=addresses(service),
+        ports=service.ports,
+        needs=service.needs,
+        dependents=affected,
+        actions=_actions(service.phase),
+        log_dropped=service.log_dropped,
+    )
+
+
+def addresses(service: ServiceStatus) -> tuple[Address, ...]:
+    """Return the addresses in the exports of a service, the main address first."""
+    named = {
+        name: text for name, text in service.exports.items() if name == "url" or name.endswith("_url") if text
+    }
+    return tuple(
+        Address(label=name.removesuffix("_url").replace("_", " "), text=text, is_web=_is_web(text))
+        for name, text in sorted(named.items(), key=lambda item: item[0] != "url")
+    )
+
+
+def _is_web(text: str) -> bool:
+    """Return whether a browser can open an address. Other schemes, such as `javascript`, are never links."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in _WEB and bool(parts.hostname)
+
+
+def _actions(phase: Phase) -> dict[str, str]:
+    is_running = phase in RUNNING
+    return {
+        "start": "the service is already running" if is_running else _stopping(phase),
+        "stop": "" if is_running or phase is Phase.STOPPING else "the service is not running",
+        "restart": _stopping(phase),
+    }
+
+
+def _stopping(phase: Phase) -> str:
+    return "the service is stopping" if phase is Phase.STOPPING else ""
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a short text: `0.4 s`, `12 s`, `5 min`, `3 h 20 min`, `2 d 4 h`."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a short duration as a text: `0.12 ms`, `34 ms`, `1.20 s`."""
+    value = seconds * 1000
+    if value < 10:
+        return f"{value:.2f} ms"
+    return f"{value:.0f} ms" if value < 1000 else f"{seconds:.2f} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as a short text: `512 B`, `3.4 MB`."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"

@@ -1,0 +1,66 @@
+"""The dashboard: web pages of the stack, in a process that starts when a browser connects."""
+
+from __future__ import annotations
+
+from infra_runtime.binaries import Binary
+from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.contributions import Contributions
+from infra_runtime.manifest import KINDS
+from infra_runtime.spec import Secret, ServiceSpec
+
+_PORTS = KINDS["dashboard"].ports
+
+
+class DashboardPorts(Ports):
+    http: Port = _PORTS["http"]
+
+
+class DashboardSettings(ServiceSettings):
+    ports: DashboardPorts = DashboardPorts()
+
+
+def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec:
+    """Return the spec of the dashboard.
+
+    It has no probe, because a probe is a connection, which starts the process. It has no container, because a
+    container has no supervisor. Its URL has its own host name, because browsers send the cookies of a host to
+    all ports of this host.
+    """
+    return ServiceSpec(
+        name="dashboard",
+        command=(
+            "${bin.jinja2}",
+            # The working directory is the data folder, whose files must not be imported.
+            "-P",
+            "-m",
+            "infra_runtime.dashboard",
+            "--name=${stack.service}",
+            "--port=${port.http}",
+            "--data=${stack.data}",
+            "--root=${root}",
+            "--folder=${data}",
+        ),
+        env=settings.env,
+        prepare=(Secret(path="${data}/key.secret"),),
+        ports=settings.port_map(),
+        starts_on_connection=True,
+        exports={
+            "url": "http://${stack.service}.localhost:${port.http}",
+            "host": "${host}",
+            "port": "${port.http}",
+            "api_url": "http://${host}:${port.http}",
+            "key": "${secret.key}",
+        },
+        sensitive=("key",),
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+    )
+
+
+ENTRY = Entry(
+    settings=DashboardSettings,
+    make=dashboard,
+    # The interpreter of this environment, which has the libraries.
+    binaries=(Binary(name="jinja2", module="jinja2 starlette uvicorn"),),
+)

@@ -1,0 +1,171 @@
+"""A dashboard without a process: the application, a supervisor that only records, and a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from infra_runtime.dashboard.application import application
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.sessions import Role, Sessions
+from infra_runtime.dashboard.stack import Stack
+from infra_runtime.dashboard.usage import UsageMeter
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import SupervisorError
+from infra_runtime.messages import Endpoints, Outcome, Phase, ServiceEndpoint, Services, ServiceStatus, Status
+from infra_runtime.web.audit import AuditLog
+
+KEY = "k" * 32
+HOST = "127.0.0.1:1337"
+ORIGIN = f"http://{HOST}"
+
+
+def service(name: str, **fields: Any) -> ServiceStatus:
+    """Return the state of a service that is ready."""
+    values: dict[str, Any] = {
+        "name": name,
+        "kind": "",
+        "summary": "",
+        "phase": Phase.READY,
+        "ready": True,
+        "task": False,
+        "copy_of": "",
+        "reason": "",
+        "pid": 0,
+        "seconds": 5.0,
+        "restarts": 0,
+        "needs": (),
+        "ports": {},
+        "exports": {},
+        "log": "",
+    }
+    return ServiceStatus(**{**values, **fields})
+
+
+class Supervisor:
+    """The calls to a supervisor that changes only the phases of its services."""
+
+    def __init__(self, *services: ServiceStatus) -> None:
+        self.services = {each.name: each for each in services}
+        self.acted: list[tuple[str, tuple[str, ...]]] = []
+        self.exported: dict[str, dict[str, str]] = {}
+        self.is_gone = False
+
+    def status(self) -> Status:
+        if self.is_gone:
+            raise SupervisorError("the supervisor has exited")
+        return Status(
+            pid=1,
+            environment="development",
+            data="/data",
+            leases=1,
+            stay=False,
+            stay_seconds=None,
+            services=Services(self.services.values()),
+        )
+
+    def endpoints(self) -> Endpoints:
+        return Endpoints(
+            services={
+                name: ServiceEndpoint(kind="", exports=exports, ports={}, data="", env={}, program="")
+                for name, exports in self.exported.items()
+            }
+        )
+
+    def act(self, action: str, names: Iterable[str]) -> Outcome:
+        self.acted.append((action, tuple(names)))
+        phase = Phase.STOPPED if action == "stop" else Phase.READY
+        for name in names:
+            self.services[name] = replace(self.services[name], phase=phase)
+        return Outcome(services=Services(self.services[name] for name in names))
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        changed()
+
+
+class Site:
+    """A dashboard in a folder, with the supervisor behind it."""
+
+    def __init__(
+        self, folder: Path, *services: ServiceStatus, clock: Callable[[], float] | None = None
+    ) -> None:
+        self.supervisor = Supervisor(*services)
+        self.folder = folder
+        paths = Paths(str(folder / "data"))
+        for path in (paths.data, paths.logs):
+            Path(path).mkdir(parents=True)
+        self.settings: dict[str, tuple[str, str]] = {}
+        self.sessions = Sessions(folder / "sessions.json", "run", **({"clock": clock} if clock else {}))
+        self.paths = paths
+        self.audit = folder / "audit.jsonl"
+
+    def dashboard(self) -> Dashboard:
+        """Return the parts of the application; inside of a running event loop only."""
+        return Dashboard(
+            name="dashboard",
+            port=1337,
+            root=Path("/projects/shop"),
+            paths=self.paths,
+            key=KEY,
+            stack=Stack(self.supervisor, UsageMeter()),
+            sessions=self.sessions,
+            audit=AuditLog(self.audit),
+            configuration=lambda: self.settings,
+        )
+
+    def log(self, name: str, text: str | bytes) -> Path:
+        """Write the log of a service."""
+        path = Path(self.paths.logs, f"{name}.log")
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def cookie(self, role: Role = Role.ADMIN) -> str:
+        """Return the cookie of a new session."""
+        cookie = self.sessions.log_in(self.sessions.issue(role))
+        assert cookie
+        return cookie
+
+    def header_token(self, cookie: str) -> str:
+        """Return the value of the header with which a session changes something."""
+        session = self.sessions.find(cookie)
+        assert session
+        return session.header_token
+
+    def ask(
+        self, path: str, *, method: str = "GET", headers: Any = None, cookie: str = "", **more: Any
+    ) -> Any:
+        """Send one request, without a process; return the response."""
+        fields = {"host": HOST, **(dict(headers or {}))}
+        if cookie:
+            fields["cookie"] = f"infra-1337={cookie}"
+
+        async def work(client: httpx.AsyncClient) -> httpx.Response:
+            return await client.request(method, path, headers=fields, **more)
+
+        return self.run(work)
+
+    def change(self, path: str, cookie: str, **headers: str) -> Any:
+        """Send a POST as the pages of the dashboard send it."""
+        fields = {"origin": ORIGIN, "sec-fetch-site": "same-origin", **headers}
+        fields.setdefault("x-dashboard-token", self.header_token(cookie))
+        return self.ask(path, method="POST", headers=fields, cookie=cookie)
+
+    def run(self, work: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+        """Run a coroutine with a client of the application; return its result."""
+
+        async def main() -> Any:
+            transport = httpx.ASGITransport(app=application(self.dashboard()))
+            async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+                return await asyncio.wait_for(work(client), 60)
+
+        return asyncio.run(main())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the entries of the audit log."""
+        return [json.loads(line) for line in self.audit.read_text(encoding="utf-8").splitlines()]

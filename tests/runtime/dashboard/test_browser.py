@@ -1,0 +1,253 @@
+"""The pages in a real browser: login, live changes, logs, keys, both themes and both widths.
+
+The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright", reason="the browser tests need Playwright")
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+import infra_runtime as infra
+from fakes.command_line import service
+from infra_cli.web_pages import address_of
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local.client import Client
+from infra_runtime.engines.local.stack import Stack
+
+CHROMIUM = shutil.which("chromium")
+#: milliseconds for a condition on a busy machine
+PATIENCE = 60_000
+HOSTILE = (
+    "<img src=x onerror=\"document.title='broken'\">\x1b[31mred\x1b[0m"
+    "\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07"
+)
+PAGES = {
+    "services": "/",
+    "service": "/services/db",
+    "logs": "/logs",
+    "traces": "/traces",
+    "graph": "/graph",
+    "start": "/start",
+    "configuration": "/configuration",
+}
+
+pytestmark = [
+    pytest.mark.real("dashboard"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("shop")
+    text = service("db") + service("api", ports="{ main = 18451 }", needs='["db"]')
+    (folder / "infra.toml").write_text(f'use = ["db", "api", "dashboard"]\n{text}', encoding="utf-8")
+    with infra.start(environment="test", directory=folder, data=folder / "data") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A page of the dashboard, with everything that the browser complains about."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+    """A browser that is logged in."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(link(stack))
+    page.wait_for_url(re.compile(r"1/?$|/$"))
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext, stack: Stack) -> Iterator[Tab]:
+    tab = Tab(context.new_page(), stack.dashboard.url)
+    yield tab
+    tab.page.close()
+    assert tab.complaints == []
+
+
+def link(stack: Stack) -> str:
+    client = Client.connect(Paths(str(stack.data)))
+    try:
+        return address_of(client, "dashboard", "admin")
+    finally:
+        client.close()
+
+
+def append(stack: Stack, name: str, *lines: str) -> None:
+    with Path(stack.data, "logs", f"{name}.log").open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def test_a_link_logs_in_and_leaves_no_token_in_the_history(browser: Browser, stack: Stack) -> None:
+    context = browser.new_context()
+    tab = Tab(context.new_page(), stack.dashboard.url)
+    address = link(stack)
+
+    tab.page.goto(address)
+
+    expect(tab.page.get_by_role("heading", name="Services")).to_be_visible(timeout=PATIENCE)
+    tab.page.go_back()
+    assert address.partition("#")[2] not in tab.page.url
+    (cookie,) = context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["domain"]) == (
+        True,
+        "Strict",
+        "dashboard.localhost",
+    )
+    context.close()
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_the_screen_or_violates_the_policy(
+    tab: Tab, tmp_path: Path, width: int
+) -> None:
+    folder = Path(os.environ.get("INFRA_SCREENSHOTS") or tmp_path)
+    for theme in ("light", "dark"):
+        tab.page.emulate_media(color_scheme=theme)
+        tab.page.set_viewport_size({"width": width, "height": 800})
+        for name, path in PAGES.items():
+            page = tab.open(path)
+            expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
+            if name in {"services", "service"}:
+                expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
+            if name in {"service", "logs"}:
+                expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+
+            page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert len(list(folder.glob(f"*-{width}.png"))) == 2 * len(PAGES)
+
+
+def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:
+    page = tab.open("/")
+    row = page.locator("#service-db")
+
+    row.get_by_role("button", name="Stop").click()
+    dialog = page.locator("#confirm")
+    expect(dialog.get_by_role("listitem")).to_have_text(["api"], timeout=PATIENCE)
+    dialog.get_by_role("button", name="Stop").click()
+
+    expect(row.locator(".state")).to_contain_text("stopped", timeout=PATIENCE)
+    assert not stack.status().services["db"].ready
+    row.get_by_role("button", name="Start", exact=True).click()
+    expect(row.locator(".state")).to_contain_text("ready", timeout=PATIENCE)
+
+
+def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: Tab, stack: Stack) -> None:
+    page = tab.open("/logs?service=db")
+    lines = page.locator("#log .line .text")
+    expect(lines.first).to_be_visible(timeout=PATIENCE)
+
+    append(stack, "db", HOSTILE, *(f"INFO line {number}" for number in range(100)))
+    expect(lines.last).to_have_text("INFO line 99", timeout=PATIENCE)
+    page.keyboard.press("p")
+    append(stack, "db", "ERROR later")
+    expect(page.locator("[data-new]")).to_have_text("1 new", timeout=PATIENCE)
+    page.keyboard.press("f")
+    expect(lines.last).to_have_text("ERROR later", timeout=PATIENCE)
+
+    hostile = page.locator("#log .line", has_text="onerror")
+    expect(hostile.locator(".text")).to_have_text(
+        "<img src=x onerror=\"document.title='broken'\">redlink", timeout=PATIENCE
+    )
+    expect(hostile.locator(".ansi-red")).to_have_text("red", timeout=PATIENCE)
+    assert page.locator("#log img, #log a").count() == 0
+    page.get_by_label("Level").select_option("error")
+    expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)
+    assert "level=error" in page.url
+    page.reload()
+    expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)
+
+
+def test_the_pages_are_operated_with_keys_and_the_theme_is_kept(tab: Tab) -> None:
+    page = tab.open("/")
+    has_keys(page, "Services")
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    has_keys(page, "api")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    has_keys(page, "Logs")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    page.locator("[data-theme-switch]").click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("localStorage.clear()")
+
+
+def has_keys(page: Page, title: str) -> None:
+    """Wait until a page is shown and its scripts, which write the name of the theme, have run."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
+    expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
+
+
+def test_eight_tabs_of_one_browser_work_because_hidden_ones_have_no_stream(
+    context: BrowserContext, stack: Stack
+) -> None:
+    tabs: list[Tab] = []
+    for _ in range(8):
+        for shown in tabs[-1:]:
+            hide(shown.page)
+        tabs.append(Tab(context.new_page(), stack.dashboard.url))
+        page = tabs[-1].open("/logs")
+        expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+
+    assert page.evaluate("fetch('/health').then((answer) => answer.status)") == 200
+    for shown in tabs:
+        shown.page.close()
+
+
+def hide(page: Page) -> Any:
+    """Hide a page for its scripts, as when the user selects another tab."""
+    return page.evaluate(
+        "Object.defineProperty(document, 'hidden', { value: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )

@@ -1,0 +1,314 @@
+"""The pages and their streams: what they show, and that no text of a service becomes a part of the page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("jinja2", reason="the minimal profile has no templates")
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
+pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
+
+from fakes import asgi
+from fakes.dashboard import HOST, KEY, Site, service
+from infra_runtime.dashboard.application import application
+from infra_runtime.dashboard.stack import dependents
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.messages import Phase, Services
+from infra_runtime.web.asgi import Message
+
+#: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)>\"'`</textarea>\x1b[31m"
+    "\x1b]8;;javascript:alert(1)\x07x"
+    "\u202e{{ 7 * 7 }}{% raw %}&lt;"
+)
+
+
+class Page(HTMLParser):
+    """The elements of a page, as a browser reads them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(
+        tmp_path,
+        service(
+            "db", kind="postgres", exports={"url": "postgresql://127.0.0.1:1", "ui_url": "http://127.0.0.1:2"}
+        ),
+        service("api", needs=("db",), phase=Phase.FAILED, reason="exited with status 1"),
+        service("worker", needs=("api",), restarts=2),
+    )
+
+
+def page(site: Site, path: str) -> Page:
+    response = site.ask(path, headers={"x-dashboard-key": KEY})
+    assert response.status_code == 200
+    return Page(response.text)
+
+
+def events(site: Site, path: str, count: int, during: Any = None, **headers: str) -> list[tuple[str, Any]]:
+    """Return the first events of a stream as name and data; `during` is called after the first one."""
+
+    async def main() -> list[tuple[str, Any]]:
+        dashboard = site.dashboard()
+        received: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def send(message: Message) -> None:
+            received.put_nowait(message.get("body", b""))
+
+        async def receive() -> Message:
+            await dashboard.closing.wait()
+            return {"type": "http.disconnect"}
+
+        fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
+        task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
+        found: list[tuple[str, Any]] = []
+        while len(found) < count:
+            part = (await asyncio.wait_for(received.get(), 60)).decode()
+            lines = dict(line.partition(": ")[::2] for line in part.splitlines())
+            if "event" in lines:
+                found.append((lines["event"], json.loads(lines["data"])))
+                if len(found) == 1 and during:
+                    during()
+                    dashboard.stack.change()
+        dashboard.closing.set()
+        await asyncio.wait_for(task, 60)
+        return found
+
+    return asyncio.run(main())
+
+
+# --- services --------------------------------------------------------------------------------------
+
+
+def test_the_services_are_shown_with_state_reason_and_addresses(site: Site) -> None:
+    shown = page(site, "/")
+
+    links = [attributes["href"] for tag, attributes in shown.elements if tag == "a"]
+    assert {"/services/db", "/services/api", "/services/worker", "http://127.0.0.1:2"} <= set(links)
+    assert "postgresql://127.0.0.1:1" not in links
+    assert "exited with status 1" in shown.text
+    assert "2 restarts" in shown.text
+
+
+def test_a_stop_names_the_services_that_need_the_service(site: Site) -> None:
+    shown = page(site, "/")
+
+    dependents = {
+        attributes["data-service"]: attributes["data-dependents"]
+        for _, attributes in shown.elements
+        if "data-dependents" in attributes
+    }
+    assert dependents == {"db": "api worker", "api": "worker", "worker": ""}
+
+
+def test_an_action_that_is_not_possible_has_its_reason(site: Site) -> None:
+    buttons = [
+        attributes for _, attributes in page(site, "/services/api").elements if "data-action" in attributes
+    ]
+
+    titles = {each["data-action"]: each.get("title", "") for each in buttons}
+    assert titles == {"start": "", "restart": "", "stop": "the service is not running"}
+
+
+def test_a_stack_without_services_has_the_command_that_starts_them(tmp_path: Path) -> None:
+    assert "infra runtime up" in page(Site(tmp_path), "/").text
+
+
+def test_a_page_of_500_services_is_complete(tmp_path: Path) -> None:
+    site = Site(
+        tmp_path,
+        *(service(f"s{number}", needs=(f"s{number - 1}",) if number else ()) for number in range(500)),
+    )
+
+    rows = [each for _, each in page(site, "/").elements if each.get("id", "").startswith("service-s")]
+
+    assert len(rows) == 500
+
+
+def test_an_unknown_service_is_not_found(site: Site) -> None:
+    for path in ("/services/missing", "/stream/services/missing", "/api/v1/services/missing"):
+        assert site.ask(path, headers={"x-dashboard-key": KEY}).status_code == 404
+
+
+def test_a_supervisor_that_does_not_answer_is_reported(site: Site) -> None:
+    site.supervisor.is_gone = True
+
+    response = site.ask("/", headers={"x-dashboard-key": KEY})
+
+    assert response.status_code == 503
+    assert "the supervisor has exited" in response.text
+    assert site.ask("/ready").status_code == 503
+    assert site.ask("/health").status_code == 200
+
+
+def test_dependents_are_found_also_in_a_cycle() -> None:
+    services = Services([service("a", needs=("c",)), service("b", needs=("a",)), service("c", needs=("b",))])
+
+    assert dependents(services) == {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
+
+
+# --- one service -----------------------------------------------------------------------------------
+
+
+def test_a_service_has_its_settings_with_their_source(site: Site) -> None:
+    site.settings = {
+        "services.db.port": ("5432", "infra.toml:3"),
+        "services.db.password": ("***", "INFRA_SERVICES__DB__PASSWORD"),
+        "services.api.port": ("1", "default"),
+    }
+
+    text = page(site, "/services/db").text
+
+    assert "infra.toml:3" in text
+    assert "INFRA_SERVICES__DB__PASSWORD" in text
+    assert "***" in text
+
+
+def test_the_history_is_that_of_the_journal(site: Site) -> None:
+    lines = [
+        {"time": 1.0, "event": "up", "pid": 1},
+        {"time": 2.0, "event": "spawned", "service": "db", "pid": 77},
+        {"time": 3.0, "event": "exited", "service": "db", "status": -9},
+        {"time": 4.0, "event": "ready", "service": "api"},
+    ]
+    Path(site.paths.journal).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    text = page(site, "/services/db").text
+
+    assert "process 77" in text
+    assert "signal 9" in text
+    assert text.index("exited") < text.index("spawned")
+
+
+def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def configuration() -> Any:
+        raise ConfigurationError("unknown setting 'x'", "infra.toml:1")
+
+    dashboard = site.dashboard
+    monkeypatch.setattr(site, "dashboard", lambda: replace(dashboard(), configuration=configuration))
+
+    assert "infra.toml:1: unknown setting 'x'" in page(site, "/configuration").text
+
+
+# --- texts of others -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/services/db", "/logs", "/graph", "/start", "/configuration"])
+def test_no_text_becomes_an_element_of_a_page(tmp_path: Path, path: str) -> None:
+    exports = {"url": f"javascript:{HOSTILE}", "a_url": f"http://x/{HOSTILE}", "name": HOSTILE}
+    plain = Site(tmp_path / "plain", service("db"))
+    site = Site(
+        tmp_path / "hostile",
+        service("db", kind=HOSTILE, summary=HOSTILE, reason=HOSTILE, phase=Phase.FAILED, exports=exports),
+    )
+    site.settings = {f"services.db.{HOSTILE}": (HOSTILE, HOSTILE), HOSTILE: (HOSTILE, HOSTILE)}
+    event = {"time": 1.0, "event": HOSTILE, "service": "db", "reason": HOSTILE}
+    Path(site.paths.journal).write_text(json.dumps(event) + "\n", encoding="utf-8")
+    site.log("db", HOSTILE + "\n")
+
+    shown = page(site, path)
+
+    own = {each.get("src") for tag, each in page(plain, path).elements if tag == "script"}
+    assert {each.get("src") for tag, each in shown.elements if tag == "script"} == own
+    assert None not in own
+    assert "img" not in {tag for tag, _ in shown.elements}
+    attributes = {name for _, each in shown.elements for name in each}
+    assert not [name for name in attributes if name.startswith("on") or name == "style"]
+    assert not [each for _, each in shown.elements if each.get("href", "").startswith("javascript")]
+    assert "49" not in shown.text
+
+
+def test_a_search_text_is_only_a_text(site: Site) -> None:
+    response = site.ask("/configuration", params={"text": HOSTILE}, headers={"x-dashboard-key": KEY})
+
+    assert "script" not in {tag for tag, each in Page(response.text).elements if not each}
+    assert "<script>alert" not in response.text
+
+
+# --- streams ---------------------------------------------------------------------------------------
+
+
+def test_a_stream_has_only_the_parts_that_have_changed(site: Site) -> None:
+    def fail() -> None:
+        site.supervisor.services["db"] = service("db", phase=Phase.FAILED, reason="disk full")
+
+    first, second = events(site, "/stream/services", 2, fail)
+
+    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker"]
+    assert first[1]["order"] == {"services": ["service-db", "service-api", "service-worker"]}
+    assert [*second[1]["parts"]] == ["service-db"]
+    assert "disk full" in second[1]["parts"]["service-db"]
+
+
+def test_a_new_service_and_a_removed_service_change_the_order(site: Site) -> None:
+    def change() -> None:
+        del site.supervisor.services["worker"]
+        site.supervisor.services["mail"] = service("mail")
+
+    _, second = events(site, "/stream/services", 2, change)
+
+    assert second[1]["order"] == {"services": ["service-db", "service-api", "service-mail"]}
+    # The other two are no longer needed by the removed service.
+    assert [*second[1]["parts"]] == ["service-db", "service-api", "service-mail"]
+
+
+def test_a_stream_reports_a_supervisor_that_does_not_answer(site: Site) -> None:
+    def end() -> None:
+        site.supervisor.is_gone = True
+
+    _, (name, text) = events(site, "/stream/services", 2, end)
+
+    assert (name, text) == ("lost", "the supervisor has exited")
+
+
+def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> None:
+    ((name, data),) = events(site, "/stream/services/api", 1)
+
+    assert name == "parts"
+    assert data["parts"].keys() == {"head", "history"}
+
+
+def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: Site) -> None:
+    file = site.log("db", "one\ntwo\n")
+    inode = file.stat().st_ino
+
+    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode}:4"})
+
+    assert name == "lines"
+    assert [line["text"] for line in data["items"]] == ["two"]
+
+
+def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:
+    file = site.log("db", b"")
+    line = "x\rdata: {}\u2028\u2029event: parts"
+    file.write_text(f"{line}\n", encoding="utf-8")
+
+    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino}:0"})
+
+    assert [each["text"] for each in data["items"]] == [line]

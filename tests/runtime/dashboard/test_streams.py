@@ -1,0 +1,77 @@
+"""Event streams: their format, and a browser that reads nothing, disconnects, or outlives the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
+
+from fakes.asgi import scope_of
+from infra_runtime.dashboard import streams
+from infra_runtime.dashboard.streams import Event, EventStream
+from infra_runtime.web.asgi import Message
+
+
+def test_an_event_is_one_line_of_json_with_its_name_and_id() -> None:
+    event = Event(name="lines", data={"text": "a\nb\r\u2028"}, id="db:1:2")
+
+    assert event.encode() == b'id: db:1:2\nevent: lines\ndata: {"text": "a\\nb\\r\\u2028"}\n\n'
+    assert Event().encode() == b":\n\n"
+
+
+async def endless(ended: list[str]) -> AsyncGenerator[Event, None]:
+    try:
+        while True:
+            yield Event(name="x", data=1)
+            await asyncio.sleep(0)
+    finally:
+        ended.append("the events")
+
+
+async def never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_a_browser_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "WRITE_SECONDS", 0.01)
+    ended: list[str] = []
+
+    async def send(message: Message) -> None:
+        if b"event" in message.get("body", b""):
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        await EventStream(endless(ended), closing=asyncio.Event())(scope_of("/"), never, send)
+        assert ended == ["the events"]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize("reason", ["the browser disconnects", "the process stops"])
+def test_a_stream_ends(reason: str) -> None:
+    ended: list[str] = []
+    sent: list[Message] = []
+
+    async def main() -> None:
+        closing, disconnected = asyncio.Event(), asyncio.Event()
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if len(sent) == 5:
+                (closing if reason == "the process stops" else disconnected).set()
+
+        async def receive() -> Message:
+            await disconnected.wait()
+            return {"type": "http.disconnect"}
+
+        await EventStream(endless(ended), closing=closing)(scope_of("/"), receive, send)
+        assert ended == ["the events"]
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+    assert sent[0]["status"] == 200
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
