@@ -76,7 +76,10 @@ def test_a_misspelled_name_is_reported_with_the_nearest_name(
 
 def test_a_name_without_a_similar_one_is_reported_with_all_names(infra: CommandLine) -> None:
     assert infra("xyzzy").err.splitlines() == [
-        "infra: error: no such command 'xyzzy'; use one of: runtime, config, bin, cache, export, dev, tools",
+        (
+            "infra: error: no such command 'xyzzy'; use one of: "
+            "runtime, config, bin, cache, export, workflows, dev, tools"
+        ),
         "  hint: `infra --help` prints the arguments and options of the command.",
     ]
 
