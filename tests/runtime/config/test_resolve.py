@@ -159,7 +159,12 @@ def test_with_its_extra_the_telemetry_is_part_of_the_default_stack_in_developmen
 
     resolved = project.resolve()
 
-    assert [spec.name for spec in resolved.plan.services] == [*DEFAULT_STACK, "telemetry", "api"]
+    assert {spec.name for spec in resolved.plan.services} == {
+        *DEFAULT_STACK,
+        "log-forwarder",
+        "telemetry",
+        "api",
+    }
     assert not [remark for remark in resolved.remarks if "telemetry" in remark]
     for environment in ("test", "staging", "production"):
         assert project.names(environment=environment) == [*DEFAULT_STACK, "api"]
