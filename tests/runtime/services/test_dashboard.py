@@ -137,7 +137,7 @@ def test_a_stop_with_an_open_stream_is_quick(stack: Stack) -> None:
     log = Path(stack.data, "logs", "dashboard.log").read_text(encoding="utf-8")
     connection.close()
     stack.start("dashboard")
-    assert "Traceback" not in log
+    assert "Traceback" not in log, log
 
 
 def ask_quietly(stack: Stack) -> int:
