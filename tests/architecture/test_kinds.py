@@ -52,7 +52,12 @@ def _kind_of_module(module: str) -> list[str]:
 
 
 #: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
-OTHER_MEANING = {"traefik.py": "prometheus", "registry.py": "prometheus", "mapping.py": "telemetry"}
+OTHER_MEANING = {
+    "traefik.py": "prometheus",
+    "registry.py": "prometheus",
+    "dashboards.py": "prometheus",
+    "mapping.py": "telemetry",
+}
 
 
 def foreign_kinds(path: Path) -> list[str]:

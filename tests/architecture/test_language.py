@@ -42,9 +42,11 @@ FILES = [
 ]
 
 
+#: the letters with which a pattern can begin, and some more: other positions are skipped at once
+LETTERS = "".join({letter for pattern in BANNED for letter in re.findall(r"(?:^\(?|\|)([a-z])", pattern)})
 #: all patterns in one, because the search in all files is slow; the text must be in lower case
 PHRASE = re.compile(
-    "(?<![a-z])(?:"
+    f"(?<![a-z])(?=[{LETTERS}])(?:"
     + "|".join(
         f"(?P<p{number}>{pattern})".replace(" ", r"(?:\s+(?:#:?\s+)?|_)")
         for number, pattern in enumerate(BANNED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import CommandLine, service, stack_file
+from fakes.suite import free_port
 from infra_runtime.host import memory
 
 
@@ -47,9 +48,7 @@ def test_a_port_that_a_foreign_process_uses_is_wrong(infra: CommandLine) -> None
 
 
 def test_a_port_that_the_running_stack_holds_is_fine(infra: CommandLine) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
     infra("runtime", "up", "--detach", "--env", "development")
 

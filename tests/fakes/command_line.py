@@ -1,4 +1,8 @@
-"""Run the real command `infra` in a project of a user, and read the output."""
+"""Run the command `infra` in a project of a user, and read the output.
+
+A command that the test waits for runs in a fork of the test's process. `CommandLine.process`,
+`CommandLine.start` and `CommandLine.in_terminal` start the installed program.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakes import forked
 from fakes.stacks import SERVER
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
@@ -138,8 +143,14 @@ class CommandLine:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, **options: Any) -> Answer:
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Answer:
         """Run `infra` until it exits."""
+        variables = {**self.environ, **(environ or {})}
+        done = forked.run(forked.infra_program(arguments), self.root, PATIENCE, environ=variables)
+        return Answer(done.code, done.out, done.err, done.seconds)
+
+    def process(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Answer:
+        """Run `infra` in a new process until it exits."""
         began = time.monotonic()
         done = subprocess.run(
             [INFRA, *arguments],
@@ -150,7 +161,6 @@ class CommandLine:
             text=True,
             timeout=PATIENCE,
             check=False,
-            **options,
         )
         return Answer(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 

@@ -14,8 +14,10 @@ import time
 
 
 def write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
+    """Write a file that is complete as soon as it exists."""
+    with open(f"{path}.new", "w", encoding="ascii") as file:  # noqa: PTH123 - no pathlib: boot fast
         file.write(text)
+    os.rename(f"{path}.new", path)  # noqa: PTH104
 
 
 def wait(gate: str, port: int) -> None:

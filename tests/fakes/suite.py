@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import random
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fakes import forked
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
@@ -29,9 +32,15 @@ PATIENCE = 120.0
 
 
 def free_port() -> int:
-    """Return a port that is free at the moment, for environments with fixed ports."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port that is free at the moment, for environments with fixed ports.
+
+    The port stays free until it is used: neither the kernel nor the lease of another stack takes a port from
+    this range, and two calls hardly return the same one of its eight thousand ports.
+    """
+    while True:
+        port = random.randrange(10_000, 18_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
@@ -48,6 +57,7 @@ class Suite:
         self.pytester, self._monkeypatch = pytester, monkeypatch
         self.root = pytester.path
         self.mark = uuid.uuid4().hex
+        self._runs = 0
 
     @property
     def paths(self) -> Paths:
@@ -69,9 +79,21 @@ class Suite:
         off = (f"-p no:{name}" for name in FOREIGN if name not in wanted)
         self._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(off))
 
-    def run(self, *arguments: str) -> pytest.RunResult:
-        """Run pytest until it exits."""
+    def run_in_new_process(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in a new Python process until it exits, for tests of imports and forks."""
         return self.pytester.runpytest_subprocess(*arguments, timeout=PATIENCE)
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """Run pytest in a fork of this process until it exits."""
+        self._runs += 1
+        program = forked.pytest_program(
+            [f"--basetemp={self.root}/temporary-{self._runs}", *arguments], self.root
+        )
+        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
+        done = forked.run(program, self.root, PATIENCE, environ={**os.environ, "PYTHONPATH": path})
+        print(done.out, done.err)  # if the test fails, its report contains the output
+        code = pytest.ExitCode(done.code) if done.code in {*pytest.ExitCode} else done.code
+        return pytest.RunResult(code, done.out.splitlines(), done.err.splitlines(), done.seconds)
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start pytest without waiting for its exit."""

@@ -72,7 +72,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 #: the kinds without state
-STATELESS = frozenset({"dashboard", "node-exporter", "postgres-exporter", "redis-exporter", "log-forwarder"})
+STATELESS = frozenset(
+    {"dashboard", "grafana", "log-forwarder", "node-exporter", "postgres-exporter", "redis-exporter"}
+)
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(
     {

@@ -105,6 +105,13 @@ def stack(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack
         yield stack
 
 
+@pytest.fixture(scope="module")
+def development(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of the environment `development` with one instance; the last clause kills its supervisor."""
+    with started(kind, tmp_path_factory.mktemp(f"{kind}-development"), "development") as stack:
+        yield stack
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """A suite that has run: its output, and the notes of its two tests."""
@@ -219,15 +226,14 @@ def _is_loopback(address: str) -> bool:
 # --- data ------------------------------------------------------------------------------------------
 
 
-def test_data_of_development_survives_a_kill(kind: str, tmp_path: Path) -> None:
+def test_data_of_development_survives_a_kill(kind: str, development: Stack) -> None:
     service = contract.subject(kind)
-    with started(kind, tmp_path, "development") as stack:
-        service.write(stack[kind], "name", "kept")
-        contract.settle(kind, stack[kind])
+    service.write(development[kind], "name", "kept")
+    contract.settle(kind, development[kind])
 
-        stack.crash(kind, wait=True)
+    development.crash(kind, wait=True)
 
-        assert service.read(stack[kind], "name") == "kept"
+    assert service.read(development[kind], "name") == "kept"
 
 
 def test_a_snapshot_brings_the_state_back(kind: str, stack: Stack) -> None:
@@ -293,12 +299,12 @@ def _sorts(names: list[str]) -> set[str]:
     return {name.partition(" ")[0] for name in names}
 
 
-def test_nothing_is_left_when_the_supervisor_is_killed(kind: str, tmp_path: Path) -> None:
-    with started(kind, tmp_path, "development") as stack:
-        before = resources.resources(stack.data)
-        assert _sorts(before.left()) >= {"process", "socket", "folder"}
+def test_nothing_is_left_when_the_supervisor_is_killed(development: Stack) -> None:
+    before = resources.resources(development.data)
+    assert _sorts(before.left()) >= {"process", "socket", "folder"}
 
-        os.kill(resources.supervisor(stack.data), signal.SIGKILL)
+    os.kill(resources.supervisor(development.data), signal.SIGKILL)
+    development.close()
 
     until(lambda: not before.left(), contract.PATIENCE)
 

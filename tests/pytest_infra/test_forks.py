@@ -53,7 +53,9 @@ def test_a_child_that_leaves_its_test_ends_and_does_not_stop_its_parents_stack(
         """
     )
 
-    result = suite.run("-p", "no:unraisableexception", "-W", "ignore::DeprecationWarning", "-s", *workers)
+    result = suite.run_in_new_process(
+        "-p", "no:unraisableexception", "-W", "ignore::DeprecationWarning", "-s", *workers
+    )
 
     assert result.parseoutcomes() == {"passed": 2}
     result.stdout.fnmatch_lines(["*0 processes, 0 ports*"])
@@ -79,7 +81,7 @@ def test_it(infra_unit, infra_service):
 """
     )
 
-    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+    suite.run_in_new_process("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
 
 
 @pytest.mark.real("postgres")
@@ -104,7 +106,7 @@ def test_processes_of_multiprocessing_use_the_tests_database(suite: Suite, metho
         """
     )
 
-    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+    suite.run_in_new_process("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
 
 
 @pytest.mark.real("postgres")
@@ -124,7 +126,7 @@ def test_it(postgres, infra_stack):
 """
     )
 
-    suite.run("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+    suite.run_in_new_process("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
 
 
 @pytest.mark.real("postgres")
@@ -156,7 +158,7 @@ def test_a_test_that_runs_in_a_child_has_its_own_database(suite: Suite) -> None:
     )
 
     with suite_stack(suite):
-        result = suite.run()
+        result = suite.run_in_new_process()
 
     assert result.ret in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
     result.stdout.no_fnmatch_line("*AssertionError*")

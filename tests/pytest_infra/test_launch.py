@@ -109,7 +109,7 @@ def test_the_error_of_a_supervisor_that_exits_contains_its_output(suite: Suite) 
     suite.test("def test_it(shop): pass")
     suite.pytester.makeconftest(FAILING_SUPERVISOR)
 
-    result = suite.run()
+    result = suite.run_in_new_process()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["infra: the supervisor ended with status 1 *no such codec*"])

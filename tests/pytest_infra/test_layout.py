@@ -42,4 +42,4 @@ def test_the_plugin_installs_no_module_with_a_common_name(suite: Suite) -> None:
         """
     )
 
-    suite.run().assert_outcomes(passed=len(NAMES))
+    suite.run_in_new_process().assert_outcomes(passed=len(NAMES))

@@ -197,4 +197,4 @@ def test_the_plugin_imports_no_yaml_without_a_check(suite: Suite) -> None:
         """
     )
 
-    suite.run().assert_outcomes(passed=1)
+    suite.run_in_new_process().assert_outcomes(passed=1)

@@ -164,7 +164,7 @@ def test_an_idle_plugin_imports_no_heavy_module_and_prints_nothing(suite: Suite)
         """
     )
 
-    result = suite.run("-p", "no:xdist")
+    result = suite.run_in_new_process("-p", "no:xdist")
 
     result.assert_outcomes(passed=1)
     assert "infra: " not in result.stdout.str()
@@ -179,7 +179,7 @@ def test_a_pyproject_toml_with_only_a_dependency_on_pytest_infra_is_not_read_as_
     )
     suite.test("import sys\ndef test_it(): assert 'infra_runtime.config.stack_file' not in sys.modules")
 
-    suite.run().assert_outcomes(passed=1)
+    suite.run_in_new_process().assert_outcomes(passed=1)
 
 
 def test_the_plugin_can_be_switched_off(suite: Suite) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.suite import free_port
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.proxy import Proxy
 
@@ -146,9 +147,7 @@ def test_reset_removes_all_faults(proxy: Proxy) -> None:
 
 
 def test_a_proxy_for_a_stopped_service_closes_the_connection() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     stopped = Endpoint("stopped", {"port": str(port)}, {"main": port}, "/nowhere")
 
     with Proxy(stopped) as proxy, connect(proxy) as connection, contextlib.suppress(ConnectionError):

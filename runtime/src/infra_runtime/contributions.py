@@ -13,6 +13,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from infra_runtime.value import frozen
 
+#: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
+#: `infra_runtime.web`, the others those of the usual exporters; empty for other metrics
+Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker", "messages"]
+
 #: pydantic reads this setting when it validates values of these classes from a stack file
 _FORBID_UNKNOWN_KEYS: Mapping[str, Any] = {"extra": "forbid"}
 
@@ -47,6 +51,7 @@ class Metrics:
     #: stack file, the key is optional: the default is the port called `http`, or the only port
     port: str = ""
     path: str = "/metrics"
+    subject: Subject = ""
 
     def __post_init__(self) -> None:
         _check_path(self.path)
@@ -94,6 +99,26 @@ class AlertSink:
 
 
 @frozen
+class AlertReceiver:
+    """The contribution under the key `alert-receiver`: an alert sink sends its alerts to the service.
+
+    Source: Alertmanager documentation, "Configuration", `webhook_config` and `email_config`.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
+
+    protocol: Literal["webhook", "smtp"]
+    #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port
+    port: str
+    #: the path of the webhook, and the export whose value is the bearer token of its requests
+    path: str = "/"
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+@frozen
 class TraceSink:
     """The contribution under the key `trace-sink`: the service receives spans (OTLP over HTTP, protobuf).
 
@@ -124,13 +149,15 @@ class Variables:
 
 #: the role of services that receive spans, and the key of their contribution
 TRACE_SINK = "trace-sink"
+_Shape: TypeAlias = Route | Metrics | Alert | AlertSink | AlertReceiver | TraceSink | Log | Variables
 #: key → the shape of its values
-SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | TraceSink | Log | Variables]] = {
+SHAPES: Mapping[str, type[_Shape]] = {
     "variables": Variables,
     "route": Route,
     "metrics": Metrics,
     "alert": Alert,
     "alert-sink": AlertSink,
+    "alert-receiver": AlertReceiver,
     TRACE_SINK: TraceSink,
     "log": Log,
 }
@@ -140,7 +167,7 @@ SHAPES: Mapping[str, type[Route | Metrics | Alert | AlertSink | TraceSink | Log 
 #: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
 #: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
 #: plan.
-BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", TRACE_SINK, "variables"})
+BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "alert-receiver", TRACE_SINK, "variables"})
 
 
 @frozen
@@ -163,7 +190,7 @@ class Contribution:
     @property
     def port(self) -> str:
         """The name of the service's port to which the value refers; empty if it refers to no port."""
-        return self.value.port if isinstance(self.value, Metrics | AlertSink) else ""
+        return self.value.port if isinstance(self.value, Metrics | AlertSink | AlertReceiver) else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""
@@ -178,10 +205,11 @@ class Contribution:
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
         if shape:
-            fields: dict[str, Any] = dict(value)
             # JSON has no tuples.
-            lists = {name: tuple(item) for name, item in fields.items() if isinstance(item, list)}
-            value = shape(**(fields | lists))
+            fields: dict[str, Any] = {
+                name: tuple(item) if isinstance(item, list) else item for name, item in value.items()
+            }
+            value = shape(**fields)
         return cls(key=data["key"], service=data["service"], value=value)
 
 

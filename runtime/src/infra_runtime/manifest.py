@@ -36,6 +36,10 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
+    #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
+    external: bool = False
+    #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
+    local: bool = False
     #: the setting of the service `target` with which a service of this kind is added to the plan
     joins: str = ""
 
@@ -110,6 +114,7 @@ KINDS: Mapping[str, Kind] = {
             summary="a receiver of traces, logs and metrics (OpenTelemetry)",
             ports={"otlp": 4318, "otlp_grpc": 4317, "query": 4319},
             extra="telemetry",
+            local=True,
         ),
         Kind(
             name="log-forwarder",
@@ -238,6 +243,13 @@ KINDS: Mapping[str, Kind] = {
             variables={"CLOUDAMQP_URL": "url"},
         ),
         Kind(
+            name="grafana",
+            summary="dashboards with the metrics of your services (Grafana)",
+            ports={"http": 3000},
+            target="prometheus",
+            external=True,
+        ),
+        Kind(
             name="registry",
             summary="a registry of container images and other artefacts (OCI)",
             ports={"http": 5000, "metrics": 5001},
@@ -269,6 +281,8 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "node-exporter",
         "postgres-exporter",
         "redis-exporter",
+        "telemetry",
+        "mail",
     ),
 }
 #: the profiles that depend on the stack file: the default stack and the services with a table; and a service

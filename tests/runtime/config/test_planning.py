@@ -81,7 +81,11 @@ def test_a_contribution_without_a_consumer_is_in_the_plan(project: Project) -> N
 
     offers = {offer.key: offer.to_json()["value"] for offer in project.resolve().plan.contributions}
 
-    assert offers["metrics"] == {"port": "http", "path": "/internal/metrics"}
+    assert offers["metrics"] == {
+        "port": "http",
+        "path": "/internal/metrics",
+        "subject": "application",
+    }
     assert offers["log"] == {"format": "json"}
     assert offers["alert"]["name"] == "ApiDown"
 

@@ -87,10 +87,16 @@ def test_the_profile_messaging_has_the_servers_of_messages(project: Project) -> 
 
 
 def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack(project: Project) -> None:
-    metrics = {"prometheus", "alertmanager", "node-exporter"}
+    metrics = {"prometheus", "alertmanager", "node-exporter", "telemetry", "mail"}
     project.write("use = ['valkey', 'api']\n[services.api]\ncommand = ['a']\nports.http = 1\nmetrics = '/'\n")
 
     assert {*project.names(profile="observability")} == {*metrics, "redis-exporter", "valkey", "api"}
+
+    local = {"telemetry"}
+    assert {*project.names(profile="observability", variables_required=False)} == {
+        *(metrics - local),
+        *("redis-exporter", "valkey", "api"),
+    }
 
     project.write(
         "use = []\n[services.main]\nkind = 'postgres'\n[services.postgres-exporter]\ntarget = 'main'\n"
@@ -99,7 +105,7 @@ def test_the_profile_observability_has_the_exporters_of_the_servers_in_the_stack
     assert {*project.names(profile="observability")} == {*metrics, "postgres-exporter", "main"}
 
 
-def test_the_profile_everything_has_each_kind_but_one_proxy_and_the_services_with_a_table(
+def test_the_profile_everything_has_each_installable_kind_but_one_proxy_and_the_services_with_a_table(
     project: Project,
 ) -> None:
     project.write("[services.api]\ncommand = ['api']\n")
@@ -107,9 +113,10 @@ def test_the_profile_everything_has_each_kind_but_one_proxy_and_the_services_wit
     plan = project.resolve(profile="everything").plan
 
     names = {spec.name for spec in plan.services}
-    missing = KINDS.keys() - names
+    missing = {kind.name for kind in KINDS.values() if not kind.external} - names
     assert names - KINDS.keys() == {"api"}
     assert len(plan.providers("proxy")) == 1
+    assert not any(KINDS[name].external for name in names & KINDS.keys())
     assert all("proxy" in entry(kind).roles for kind in missing)
 
 

@@ -30,6 +30,11 @@ def properties(**settings: object) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
+def seeds(**settings: object) -> list[Seed]:
+    """Return the steps that record the classes of the server."""
+    return [step for step in made("kafka", **settings).prepare if isinstance(step, Seed)]
+
+
 def test_the_server_listens_on_the_address_of_the_stack_only() -> None:
     listeners = properties()["listeners"].split(",")
 
@@ -46,12 +51,16 @@ def test_settings_and_options_are_properties() -> None:
 
 def test_the_recorded_server_uses_only_its_own_ports_and_folder() -> None:
     """The seed is shared by all stacks, so its steps must not contain references to one of them."""
-    (seed,) = (step for step in made("kafka").prepare if isinstance(step, Seed))
+    (seed,) = seeds()
     (training,) = (step for step in seed.steps if getattr(step, "path", "").endswith("training.properties"))
 
     assert "${" not in training.text
     assert "log.dirs=LOG_FOLDER\n" in training.text
     assert "127.0.0.1:CLIENT_PORT" in training.text
+
+
+def test_the_settings_of_a_server_need_no_further_recording() -> None:
+    assert seeds(auto_create=False, partitions=3, options={"log.retention.hours": "1"}) == seeds()
 
 
 def test_options_of_java_have_the_memory_of_the_setting() -> None:

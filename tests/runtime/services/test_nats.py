@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from fakes.engine import made, written
+from fakes.suite import free_port
 
 
 def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
@@ -63,8 +64,7 @@ def test_a_container_has_no_password() -> None:
 @pytest.mark.real("nats")
 @pytest.mark.parametrize("environment", ["development", "test"])
 def test_a_real_server_refuses_clients_without_the_password(run, environment: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        ports = {"client": one.getsockname()[1], "monitor": other.getsockname()[1]}
+    ports = {"client": free_port(), "monitor": free_port()}
     endpoint = run("nats", environment=environment, ports=ports).nats
 
     for user, answer in (

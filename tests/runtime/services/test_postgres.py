@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -310,8 +309,7 @@ def test_the_real_packages_of_debian_run_by_each_method(run, method: str) -> Non
 
 @pytest.mark.real("postgres")
 def test_a_real_cluster_of_development_keeps_its_rows_after_down(run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with run("postgres", environment="development", port=port) as stack:
         url = stack.postgres.url
         with psycopg.connect(url) as connection:
@@ -406,8 +404,7 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order)
     closed = [folder for folder in Path(sys.executable).parents if not folder.stat().st_mode & stat.S_IXOTH]
     if closed:
         pytest.skip(f"another user cannot enter {closed[0]}, which contains the programs")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "infra.toml").write_text(f"[services.postgres]\nports = {{ client = {port} }}\n")
     code = (
         "import sys; from infra_runtime import start\n"

@@ -34,7 +34,8 @@ def own(contributions: list[Contribution], **settings: object) -> ServiceSpec:
 
 
 def offers(interval: float = 1.0) -> list[Contribution]:
-    (offer,) = ENTRY.contributions(TelemetrySettings(export_interval=interval))
+    contributions = ENTRY.contributions(TelemetrySettings(export_interval=interval))
+    (offer,) = [offer for offer in contributions if offer.key == "variables"]
     return [Contribution(key=offer.key, value=offer.value, service="telemetry")]
 
 

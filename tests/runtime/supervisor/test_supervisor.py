@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import alive, journal_events, kill, resolved, server, services_of, spawned, until
+from fakes.suite import free_port
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.errors import (
@@ -353,9 +354,7 @@ def test_a_fixed_port_of_a_foreign_process_is_an_error_and_the_process_keeps_run
 
 
 def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, data, tmp_path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     other = resolved(tmp_path / "other", [server("a", ports={"main": port})], environment="development")
     with LocalEngine().open(other) as first:
         first.up(other)

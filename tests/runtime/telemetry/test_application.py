@@ -358,3 +358,99 @@ def test_the_health_has_the_problem_of_the_store(tmp_path: Path) -> None:
         return await client.get("/health")
 
     assert run(tmp_path, work).json() == {"status": "ok", "problem": ""}
+
+
+# --- alerts and errors -----------------------------------------------------------------------------
+
+
+def webhook_request(*alerts: tuple[str, str, str]) -> dict[str, Any]:
+    """Return a request of Alertmanager with alerts: fingerprint, status and severity of each."""
+    return {
+        "version": "4",
+        "alerts": [
+            {
+                "status": status,
+                "labels": {"alertname": "Down", "service": "api", "severity": severity},
+                "annotations": {"summary": "api is down"},
+                "startsAt": "2026-01-01T00:00:00.5Z",
+                "endsAt": "2026-01-01T00:01:00Z" if status == "resolved" else "0001-01-01T00:00:00Z",
+                "fingerprint": fingerprint,
+            }
+            for fingerprint, status, severity in alerts
+        ],
+    }
+
+
+def test_an_alert_is_stored_once_and_its_changes_are_found_after_the_last_answer(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[int, Any, Any]:
+        client.headers["authorization"] = f"Bearer {client.headers.pop(KEY_HEADER)}"
+        waiting = asyncio.create_task(client.get("/api/v1/alerts", params={"wait": "30"}))
+        firing = webhook_request(("a", "firing", "critical"), ("b", "firing", "warning"))
+        response = await client.post("/api/v1/alerts", json=firing)
+        first = (await waiting).json()
+        await client.post("/api/v1/alerts", json=webhook_request(("a", "resolved", "critical")))
+        changed = await client.get("/api/v1/alerts", params={"after": first["last"]})
+        return response.status_code, first, changed.json()
+
+    status, first, changed = run(tmp_path, work)
+
+    assert status == 204
+    assert [(item["fingerprint"], item["status"]) for item in first["items"]] == [
+        ("a", "firing"),
+        ("b", "firing"),
+    ]
+    (alert,) = changed["items"]
+    start = 1767225600 * 10**9
+    assert (alert["status"], alert["start"], alert["end"]) == (
+        "resolved",
+        start + 5 * 10**8,
+        start + 60 * 10**9,
+    )
+    assert (alert["name"], alert["service"], alert["severity"]) == ("Down", "api", "critical")
+    assert alert["annotations"] == {"summary": "api is down"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"alerts": 7}',
+        b'{"alerts": [{}]}',
+        json.dumps(webhook_request(("a", "lost", ""))).encode(),
+        b'{"alerts":' + b"[" * 100_000,
+        json.dumps(webhook_request(("a", "firing", ""))).replace("2026-01-01T00:00:00.5Z", "now").encode(),
+    ],
+)
+def test_a_body_that_is_not_a_request_of_alertmanager_is_refused(tmp_path: Path, body: bytes) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[int, Any]:
+        response = await client.post("/api/v1/alerts", content=body, headers=JSON)
+        return response.status_code, (await client.get("/api/v1/alerts")).json()["items"]
+
+    assert run(tmp_path, work) == (400, [])
+
+
+def test_alerts_need_the_key_and_have_a_limit(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> list[int]:
+        large = await client.post("/api/v1/alerts", content=b" " * (4 * 2**20 + 1), headers=JSON)
+        wrong = await client.post(
+            "/api/v1/alerts", json=webhook_request(), headers={KEY_HEADER: "", "authorization": "Bearer x"}
+        )
+        return [large.status_code, wrong.status_code]
+
+    assert run(tmp_path, work) == [413, 401]
+
+
+def test_errors_of_log_records_are_groups_with_their_number(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[Any, Any]:
+        await sent(client, "logs", log_request("order 1 failed", "order 2 failed", severity=17))
+        await sent(client, "logs", log_request("fine", severity=9))
+        found = await client.get("/api/v1/errors", params={"wait": "30"})
+        other = await client.get("/api/v1/errors", params={"service": "web"})
+        return found.json()["items"], other.json()["items"]
+
+    (group,), other = run(tmp_path, work)
+
+    assert (group["count"], group["message"], group["trace"]) == (2, "order 2 failed", TRACE)
+    assert other == []

@@ -108,6 +108,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
             os.environ.get("PYTHONPATH", ""),
             str(executables),
             request.profile or "",
+            str(request.variables_required),
             dotenv.decode("utf-8", "replace"),
         ),
     ]

@@ -74,17 +74,19 @@ def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
     if profile == EVERYTHING:
         return _with_tables(declaration, _every_kind())
     present = {*_in_use(declaration), *declaration.stack.services}
+    is_export = not declaration.request.variables_required
     return [
         name
         for name in PROFILES[profile]
-        if name in declaration.stack.services or KINDS[name].target in {"", *present}
+        if name in declaration.stack.services
+        or (KINDS[name].target in {"", *present} and not (KINDS[name].local and is_export))
     ]
 
 
 def _every_kind() -> list[str]:
-    """Return the kinds of the manifest, without further kinds that provide a role of `_ONCE`."""
+    """Return the kinds that can be installed, without further kinds that provide a role of `_ONCE`."""
     names, provided = [], set[str]()
-    for name in KINDS:
+    for name in (kind.name for kind in KINDS.values() if not kind.external):
         roles = _ONCE.intersection(catalogue.entry(name).roles)
         if not roles & provided:
             names.append(name)

@@ -15,14 +15,15 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, overlaid
-from infra_runtime.contributions import AlertSink, Contribution, Contributions, Metrics
+from infra_runtime.contributions import AlertReceiver, AlertSink, Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/alertmanager:v0.28.1"
-#: the receiver that sends nothing; the alerts are visible in the HTTP API
-NO_RECEIVER = "none"
+#: the receiver that sends to the services of the stack, and the receiver that sends nothing
+STACK_RECEIVER, NO_RECEIVER = "stack", "none"
 _FILE, _CONTAINER_FILE = "${data}/alertmanager.yml", "/etc/alertmanager/alertmanager.yml"
+_ADDRESS = r"^[^@\s]+@[^@\s]+$"
 _FLAGS = (
     # Without an address, the server runs alone and does not listen on the port 9094 of a cluster.
     "--cluster.listen-address=",
@@ -43,19 +44,36 @@ class AlertmanagerSettings(ServiceSettings):
     group_wait: float = Field(5.0, ge=0, le=86400)
     #: seconds between two messages about a group whose alerts have changed
     group_interval: Seconds = 60.0
+    #: the addresses of the mails to the inbox of the stack
+    mail_to: str = Field("alerts@example.test", pattern=_ADDRESS)
+    mail_from: str = Field("alertmanager@example.test", pattern=_ADDRESS)
     #: further keys of Alertmanager's configuration, such as `route` and `receivers`; tables are merged
     options: Mapping[str, Any] = {}
 
 
-def alertmanager(settings: AlertmanagerSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an Alertmanager that is not part of a cluster, without a receiver by default."""
-    configuration = {
+def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = ()) -> ServiceSpec:
+    """Return the spec of an Alertmanager that is not part of a cluster.
+
+    It sends alerts to the services of the stack that receive them, and does not wait for these services: it
+    sends a notification again until it is accepted.
+    """
+    receiver = _receiver(settings, contributions)
+    configuration: dict[str, Any] = {
         "route": {
-            "receiver": NO_RECEIVER,
+            "receiver": receiver["name"],
+            "group_by": ["service", "alertname"],
             "group_wait": f"{round(settings.group_wait * 1000)}ms",
             "group_interval": f"{max(round(settings.group_interval * 1000), 1)}ms",
         },
-        "receivers": [{"name": NO_RECEIVER}],
+        "receivers": [receiver],
+        # A critical alert makes the warning about the same value unnecessary.
+        "inhibit_rules": [
+            {
+                "source_matchers": ['severity="critical"'],
+                "target_matchers": ['severity="warning"'],
+                "equal": ["alertname", "service"],
+            }
+        ],
     }
     # JSON is also YAML.
     text = json.dumps(overlaid(configuration, settings.options), indent=2, ensure_ascii=False)
@@ -94,6 +112,31 @@ def alertmanager(settings: AlertmanagerSettings, _: Contributions = ()) -> Servi
     )
 
 
+def _receiver(settings: AlertmanagerSettings, contributions: Contributions) -> dict[str, Any]:
+    """Return the receiver with a configuration for each service that receives alerts."""
+    receiver: dict[str, Any] = {"name": NO_RECEIVER}
+    for offer in contributions:
+        if isinstance(offer.value, AlertReceiver):
+            receiver["name"] = STACK_RECEIVER
+            address = f"${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
+            if offer.value.protocol == "webhook":
+                webhook: dict[str, Any] = {"url": f"http://{address}{offer.value.path}"}
+                if offer.value.key:
+                    credentials = f"${{{offer.service}.{offer.value.key}?}}"
+                    webhook["http_config"] = {"authorization": {"credentials": credentials}}
+                receiver.setdefault("webhook_configs", []).append(webhook)
+            else:
+                mail = {
+                    "to": settings.mail_to,
+                    "from": settings.mail_from,
+                    "smarthost": address,
+                    "require_tls": False,
+                    "send_resolved": True,
+                }
+                receiver.setdefault("email_configs", []).append(mail)
+    return receiver
+
+
 def _contributions(_settings: AlertmanagerSettings) -> list[Contribution]:
     return [
         Contribution(key="alert-sink", value=AlertSink(port="http")),
@@ -105,6 +148,7 @@ ENTRY = Entry(
     settings=AlertmanagerSettings,
     make=alertmanager,
     binaries=(Binary(name="prometheus-alertmanager", aliases=("alertmanager",)),),
+    consumes=("alert-receiver",),
     roles=("alert-sink",),
     contributions=_contributions,
     defaults={"test": {"group_wait": 0.0, "group_interval": 1.0}},

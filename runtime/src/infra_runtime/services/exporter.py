@@ -6,10 +6,10 @@ own metrics are requested.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from infra_runtime.catalogue import ServiceSettings
-from infra_runtime.contributions import Contribution, Metrics
+from infra_runtime.contributions import Contribution, Metrics, Subject
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec
 
 #: the pattern of a service's name in a reference
@@ -76,6 +76,7 @@ def arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"--{name}={value}" if value else f"--{name}" for name, value in flags.items())
 
 
-def contributions(_settings: ExporterSettings) -> list[Contribution]:
-    """Return the contribution of an exporter: its metrics."""
-    return [Contribution(key="metrics", value=Metrics(port="http"))]
+def contributions(subject: Subject) -> Callable[[ExporterSettings], list[Contribution]]:
+    """Return a kind's function `contributions`: an exporter offers its metrics, which describe `subject`."""
+    offer = Contribution(key="metrics", value=Metrics(port="http", subject=subject))
+    return lambda _settings: [offer]

@@ -92,7 +92,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
                 into=_CLASSES,
                 steps=(
                     WriteFile(path="${out}/log/meta.properties", text=META),
-                    WriteFile(path="${out}/training.properties", text=_text(_trained(properties))),
+                    WriteFile(path="${out}/training.properties", text=_text(_trained())),
                     Run(command=training, env={"JDK_JAVA_OPTIONS": java}),
                 ),
             ),
@@ -157,8 +157,13 @@ def _properties(settings: KafkaSettings) -> dict[str, str]:
     }
 
 
-def _trained(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties of the server whose classes are recorded; the program replaces CAPITALS."""
+def _trained() -> dict[str, str]:
+    """Return the properties of the server whose classes are recorded; the program replaces CAPITALS.
+
+    They do not depend on the settings of the service, so that all servers share one recording. A server that
+    loads further classes because of its settings reads these from the installation.
+    """
+    properties = _properties(KafkaSettings.model_validate({}))
     places = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}
     return {
         name: re.sub(r"\$\{([^}]*)\}", lambda match: places.get(match[1], match[0]), value)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.contributions import Contributions
+from infra_runtime.contributions import AlertReceiver, Contribution, Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec
 
@@ -94,5 +94,8 @@ ENTRY = Entry(
     # The interpreter of this environment, which has the library.
     binaries=(Binary(name="aiosmtpd", module="aiosmtpd"),),
     roles=("mail-inbox",),
+    contributions=lambda _: [
+        Contribution(key="alert-receiver", value=AlertReceiver(protocol="smtp", port="smtp"))
+    ],
     defaults={"test": {"durable": False}},
 )

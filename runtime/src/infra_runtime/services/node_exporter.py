@@ -43,5 +43,5 @@ ENTRY = Entry(
     settings=NodeExporterSettings,
     make=node_exporter,
     binaries=(Binary(name=_PROGRAM, aliases=("node_exporter",)),),
-    contributions=exporter.contributions,
+    contributions=exporter.contributions("machine"),
 )

@@ -62,5 +62,5 @@ ENTRY = Entry(
     settings=PostgresExporterSettings,
     make=postgres_exporter,
     binaries=(Binary(name=_PROGRAM, aliases=("postgres_exporter",)),),
-    contributions=exporter.contributions,
+    contributions=exporter.contributions("database"),
 )

@@ -8,7 +8,7 @@ Sources: Prometheus documentation, "Configuration", "Alerting rules", "HTTP API"
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, overlaid
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
+from infra_runtime.services.alert_rules import Thresholds, alerts
+from infra_runtime.services.scrape_jobs import jobs_of
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/prometheus:v3.5.0"
@@ -43,6 +45,9 @@ class PrometheusSettings(ServiceSettings):
     retention: str = Field("7d", pattern=r"^[1-9][0-9]*(ms|s|m|h|d|w|y)$")
     #: the oldest samples are deleted if all samples together have more bytes
     max_bytes: int = Field(2**30, ge=2**20, le=2**40)
+    #: whether there are alerts about all services, with the levels in `thresholds`
+    alerts: bool = True
+    thresholds: Thresholds = Thresholds()
     #: whether programs can send metrics to `remote_write_url`
     remote_write: bool = True
     #: further keys of Prometheus's configuration; tables are merged, `scrape_configs` and `rule_files` added
@@ -54,8 +59,9 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
 
     The server does not wait for these services: a service that does not answer has the metric `up` 0.
     """
-    jobs = [*_jobs(contributions)]
-    rules = _rules(contributions)
+    jobs = jobs_of(contributions)
+    generated = alerts(jobs, settings.thresholds) if settings.alerts else ()
+    rules = _rules([*contributions, *generated])
     files = {"prometheus.yml": _configuration(settings, jobs, contributions)}
     if rules["groups"]:
         files["rules.yml"] = rules
@@ -89,7 +95,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
             "host": "${host}",
             "port": "${port.http}",
             **push,
-            "jobs": ",".join(job["job_name"] for job in jobs),
+            "jobs": ",".join(jobs),
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
@@ -113,7 +119,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
 
 
 def _configuration(
-    settings: PrometheusSettings, jobs: list[dict[str, Any]], contributions: Contributions
+    settings: PrometheusSettings, jobs: Mapping[str, Contribution], contributions: Contributions
 ) -> dict[str, Any]:
     sinks = [_target(offer) for offer in contributions if offer.key == "alert-sink"]
     interval = _milliseconds(settings.scrape_interval)
@@ -123,7 +129,14 @@ def _configuration(
             "scrape_timeout": _milliseconds(min(settings.scrape_interval, 10.0)),
             "evaluation_interval": interval,
         },
-        "scrape_configs": jobs,
+        "scrape_configs": [
+            {
+                "job_name": name,
+                "metrics_path": offer.value.path,
+                "static_configs": [{"targets": [_target(offer)]}],
+            }
+            for name, offer in jobs.items()
+        ],
         # The path is relative to the file of the configuration. A pattern may match no file.
         "rule_files": ["rules.y*ml"],
     }
@@ -131,22 +144,6 @@ def _configuration(
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": sinks}]}]}
     lists = {key: [*configuration[key], *settings.options.get(key, [])] for key in _LISTS}
     return {**overlaid(configuration, settings.options), **lists}
-
-
-def _jobs(contributions: Contributions) -> Iterator[dict[str, Any]]:
-    """Yield a job for each contribution of metrics; its name is that of the service.
-
-    If a service has metrics at several addresses, the further jobs have the address in their names.
-    """
-    names: set[str] = set()
-    for offer in contributions:
-        if isinstance(offer.value, Metrics):
-            name = offer.service
-            if name in names:
-                name = f"{offer.service}:{offer.value.port}{offer.value.path}"
-            names.add(name)
-            targets = [{"targets": [_target(offer)]}]
-            yield {"job_name": name, "metrics_path": offer.value.path, "static_configs": targets}
 
 
 def _target(offer: Contribution) -> str:

@@ -43,5 +43,5 @@ ENTRY = Entry(
     settings=RedisExporterSettings,
     make=redis_exporter,
     binaries=(Binary(name=_PROGRAM, aliases=("redis_exporter",)),),
-    contributions=exporter.contributions,
+    contributions=exporter.contributions("cache"),
 )

@@ -15,11 +15,19 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
-from infra_runtime.contributions import TRACE_SINK, Contribution, Contributions, TraceSink, Variables
+from infra_runtime.contributions import (
+    TRACE_SINK,
+    AlertReceiver,
+    AlertSink,
+    Contribution,
+    Contributions,
+    TraceSink,
+    Variables,
+)
 from infra_runtime.host.packages import is_importable
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Secret, ServiceSpec
-from infra_runtime.telemetry import GRPC_LIBRARY, GRPC_PORT, KEY_HEADER
+from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT, KEY_HEADER
 
 _PORTS = KINDS["telemetry"].ports
 #: attributes of the resource of each of your own services. Source: semantic conventions, "Service": the three
@@ -47,13 +55,21 @@ class TelemetrySettings(ServiceSettings):
     #: the number of runs whose records are kept, and the bytes of the records of a run
     runs: int = Field(10, ge=1, le=1000)
     run_bytes: int = Field(512 * 2**20, ge=2**20, le=2**40)
+    #: seconds between two alerts about equal errors in spans and logs
+    error_interval: Seconds = 60.0
 
 
 def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it.
 
-    It has no container, because it has no image: send telemetry to an OpenTelemetry Collector there.
+    It has no container, because it has no image: send telemetry to an OpenTelemetry Collector there. If an
+    alert sink is part of the stack, the receiver sends it the errors in spans and logs.
     """
+    sinks = [
+        f"--alert-sink=http://${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
+        for offer in contributions
+        if isinstance(offer.value, AlertSink)
+    ]
     ports = settings.port_map()
     if not settings.grpc:
         del ports[GRPC_PORT]
@@ -69,6 +85,8 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
             "--key-file=${data}/key.secret",
             f"--runs={settings.runs}",
             f"--run-bytes={settings.run_bytes}",
+            f"--error-interval={settings.error_interval:g}",
+            *sinks,
             *(
                 f"--forward=${{{offer.service}.{offer.value.export}?}}"
                 for offer in contributions
@@ -96,6 +114,10 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
 
 
 def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
+    yield Contribution(
+        key="alert-receiver",
+        value=AlertReceiver(protocol="webhook", port="query", path=ALERTS, key="key"),
+    )
     milliseconds = str(max(round(settings.export_interval * 1000), 1))
     yield Contribution(
         key="variables",
@@ -134,7 +156,7 @@ ENTRY = Entry(
     settings=TelemetrySettings,
     make=telemetry,
     contributions=_contributions,
-    consumes=(TRACE_SINK,),
+    consumes=(TRACE_SINK, "alert-sink"),
     # The interpreter of this environment, which has the libraries.
     binaries=(Binary(name="opentelemetry-proto", module="opentelemetry.proto starlette uvicorn"),),
     facts=_facts,

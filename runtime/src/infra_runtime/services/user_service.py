@@ -217,7 +217,8 @@ class OwnServiceSettings(BaseModel):
         if self.route:
             yield Contribution(key="route", value=self.route)
         if self.metrics:
-            metrics = replace(self.metrics, port=self._metrics_port(self.metrics))
+            port, subject = self._metrics_port(self.metrics), self.metrics.subject or "application"
+            metrics = replace(self.metrics, port=port, subject=subject)
             yield Contribution(key="metrics", value=metrics)
         yield from (Contribution(key="alert", value=alert) for alert in self.alert)
         if self.log:

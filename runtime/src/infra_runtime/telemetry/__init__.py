@@ -7,6 +7,8 @@ from __future__ import annotations
 
 #: the header with the key, in requests of exporters and of the query API
 KEY_HEADER = "x-otlp-api-key"
+#: the path at which the service accepts alerts, and returns them
+ALERTS = "/api/v1/alerts"
 #: the name of the port for OTLP over gRPC, and the library that serves HTTP/2 on it
 GRPC_PORT, GRPC_LIBRARY = "otlp_grpc", "hypercorn"
 #: the largest number of seconds for which a query can wait for its first row

@@ -24,6 +24,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--key-file", type=Path, required=True, help="the file with the key of the clients")
     parser.add_argument("--runs", type=int, default=10, help="the number of runs whose records are kept")
     parser.add_argument("--run-bytes", type=int, default=512 * 2**20, help="bytes of the records of a run")
+    parser.add_argument("--alert-sink", action="append", default=[], help="URL of an Alertmanager")
+    parser.add_argument(
+        "--error-interval", type=float, default=60.0, help="seconds between two alerts about equal errors"
+    )
     parser.add_argument(
         "--forward", action="append", default=[], help="the URL of a receiver of spans; repeat it for several"
     )
@@ -42,6 +46,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    from infra_runtime.telemetry.error_alerts import ErrorAlerts
     from infra_runtime.telemetry.limits import Limits
     from infra_runtime.telemetry.server import serve
 
@@ -51,7 +56,16 @@ def main() -> int:
         key = arguments.key_file.read_text().strip()
         sockets = _inherited() or _opened(arguments)
         limits = Limits(runs=arguments.runs, run_bytes=arguments.run_bytes)
-        asyncio.run(serve(sockets, arguments.folder, key, limits, filter(None, arguments.forward)))
+        asyncio.run(
+            serve(
+                sockets,
+                arguments.folder,
+                key,
+                limits,
+                filter(None, arguments.forward),
+                ErrorAlerts(arguments.alert_sink, arguments.error_interval),
+            )
+        )
     except OSError as error:
         print(f"the telemetry service cannot run: {error}", file=sys.stderr)
         return 1

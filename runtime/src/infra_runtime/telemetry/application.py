@@ -19,8 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT, decode, queries
+from infra_runtime.telemetry import ALERTS, KEY_HEADER, LONGEST_WAIT, alerts, decode, queries
 from infra_runtime.telemetry.decode import REQUESTS, Signal
+from infra_runtime.telemetry.error_alerts import ErrorAlerts
 from infra_runtime.telemetry.forwarding import Forwarder
 from infra_runtime.telemetry.reception import RETRY_AFTER, Reception, RefusedError
 from infra_runtime.telemetry.store import Store
@@ -36,8 +37,15 @@ _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Telemetry:
     """The handlers of all requests, and the task that writes records."""
 
-    def __init__(self, store: Store, reception: Reception, forwarders: Sequence[Forwarder] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reception: Reception,
+        forwarders: Sequence[Forwarder] = (),
+        error_alerts: ErrorAlerts | None = None,
+    ) -> None:
         self._store, self._reception, self._forwarders = store, reception, forwarders
+        self._error_alerts = error_alerts
         #: set after the next transaction, and then replaced
         self._written = asyncio.Event()
 
@@ -49,6 +57,8 @@ class Telemetry:
             "points": functools.partial(queries.rows, self._store, "point"),
             "traces": functools.partial(queries.traces, self._store),
             "metrics": functools.partial(queries.metrics, self._store),
+            "alerts": functools.partial(queries.stored_alerts, self._store),
+            "errors": functools.partial(queries.error_groups, self._store),
             "state": lambda _: {
                 **queries.state(self._store),
                 "forwarding": [forwarder.state() for forwarder in self._forwarders],
@@ -57,6 +67,7 @@ class Telemetry:
         return Starlette(
             routes=[
                 Route("/health", self._health),
+                Route(ALERTS, self._receive_alerts, methods=["POST"]),
                 *(Route(f"/v1/{signal}", self._exporting(signal), methods=["POST"]) for signal in REQUESTS),
                 *(Route(f"/api/v1/{name}", self._listing(answer)) for name, answer in lists.items()),
                 Route("/api/v1/traces/{trace}", self._trace),
@@ -69,8 +80,9 @@ class Telemetry:
             await self._reception.queued.wait()
             self._reception.queued.clear()
             is_committed = self._store.write()
-            self._written.set()
-            self._written = asyncio.Event()
+            if self._error_alerts:
+                self._error_alerts.add(self._store.take_errors())
+            self._notify_queries()
             if not self._store.is_empty:
                 self._reception.queued.set()
             # Requests are handled between two transactions.
@@ -106,6 +118,24 @@ class Telemetry:
         except ClientDisconnect as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "the client has closed the connection") from error
         return decode.response(signal, records.rejected, records.reason, is_json=is_json)
+
+    # --- alerts ------------------------------------------------------------------------------------
+
+    async def _receive_alerts(self, request: Request) -> Response:
+        try:
+            self._check(request)
+            await self._reception.receive_alerts(request.stream())
+        except RefusedError as error:
+            return JSONResponse({"error": error.reason}, error.status)
+        except (alerts.AlertsError, ClientDisconnect) as error:
+            return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        self._notify_queries()
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    def _notify_queries(self) -> None:
+        """Let the queries that wait for a row read again."""
+        self._written.set()
+        self._written = asyncio.Event()
 
     # --- the query API -----------------------------------------------------------------------------
 
@@ -159,7 +189,9 @@ class Telemetry:
         """Refuse requests without the key, and under a foreign host name, which a web page can cause."""
         if not _is_local(request):
             raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host does not name this machine")
-        self._reception.check_key(request.headers.get(KEY_HEADER, ""))
+        # Alertmanager can send the header `Authorization`, but no header of another name.
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self._reception.check_key(request.headers.get(KEY_HEADER, token))
 
 
 def _is_local(request: Request) -> bool:

@@ -33,6 +33,9 @@ class Limits:
     logs: int = 200_000
     #: metric points of a run; the oldest are deleted
     points: int = 500_000
+    #: alerts of a run, and groups of equal errors; the oldest are deleted
+    alerts: int = 10_000
+    error_groups: int = 5_000
     #: bytes of the file of a run; the oldest records are deleted
     run_bytes: int = 512 * 2**20
     #: files of runs, their bytes together, and their age in seconds; the oldest files are deleted

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from infra_runtime.telemetry import alerts, errors
 from infra_runtime.telemetry.store import INTERRUPTION, Store, run_name
 
 #: rows of an answer, if the request has no `limit`, and at most
@@ -89,6 +90,18 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
         "since": Filter("time >= ?", _nanoseconds),
         "until": Filter("time <= ?", _nanoseconds),
     },
+    "alert": {
+        "after": Filter("seq > ?", int),
+        **{name: Filter(f"{name} = ?") for name in ("service", "name", "severity", "status")},
+        "since": Filter("(status = 'firing' OR end >= ?)", _nanoseconds),
+        "until": Filter("start <= ?", _nanoseconds),
+    },
+    "error": {
+        **{name: Filter(f"{name} = ?") for name in ("service", "type", "fingerprint")},
+        "since": Filter("last >= ?", _nanoseconds),
+        "until": Filter("first <= ?", _nanoseconds),
+        "text": Filter("type || ' ' || message || ' ' || frame LIKE ? ESCAPE '\\'", _contains),
+    },
 }
 
 
@@ -98,17 +111,7 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
     The object has the keys `items`, `last` (pass it as `after` to get only newer rows), `dropped` (rows that
     were deleted because of the limits) and `more` (whether older rows match, too). Raises `QueryError`.
     """
-    filters = FILTERS[table]
-    unknown = parameters.keys() - filters.keys() - {"limit", "run", "wait"}
-    if unknown:
-        raise QueryError(f"unknown parameters: {', '.join(sorted(unknown))}; known: {', '.join(filters)}")
-    limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
-    conditions, values = [], []
-    for name, text in parameters.items():
-        if name in filters:
-            conditions.append(filters[name].condition)
-            values.append(_converted(name, filters[name], text))
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    where, values, limit = _selection(table, parameters)
     query = (
         f"SELECT {table}.*, resource.service, resource.attributes AS resource_attributes "
         f"FROM {table} JOIN resource ON resource.id = {table}.resource {where} ORDER BY seq DESC LIMIT ?"
@@ -123,6 +126,42 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
         "more": len(found) > limit,
         "dropped": dropped[0]["count"] if dropped else 0,
     }
+
+
+def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the alerts that changed last and match the parameters, in the order of their changes.
+
+    The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
+    """
+    where, values, limit = _selection("alert", parameters)
+    query = f"SELECT * FROM alert {where} ORDER BY seq DESC LIMIT ?"
+    found = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
+    return {
+        "items": alerts.shown(reversed(found[:limit])),
+        "last": found[0]["seq"] if found else int(parameters.get("after") or 0),
+        "more": len(found) > limit,
+    }
+
+
+def error_groups(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the groups of equal errors that match the parameters, the latest first."""
+    where, values, limit = _selection("error", parameters)
+    query = f"SELECT * FROM error {where} ORDER BY last DESC LIMIT ?"
+    found = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
+    return {"items": errors.shown(found[:limit]), "more": len(found) > limit}
+
+
+def _selection(table: str, parameters: Mapping[str, str]) -> tuple[str, list[Any], int]:
+    """Return the condition in SQL, its values and the limit for the parameters. Raises `QueryError`."""
+    filters = FILTERS[table]
+    unknown = parameters.keys() - filters.keys() - {"limit", "run", "wait"}
+    if unknown:
+        raise QueryError(f"unknown parameters: {', '.join(sorted(unknown))}; known: {', '.join(filters)}")
+    limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
+    chosen = {name: text for name, text in parameters.items() if name in filters}
+    conditions = [filters[name].condition for name in chosen]
+    values = [_converted(name, filters[name], text) for name, text in chosen.items()]
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values, limit
 
 
 def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:

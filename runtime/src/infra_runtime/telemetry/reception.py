@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
-from infra_runtime.telemetry import KEY_HEADER, decode
+from infra_runtime.telemetry import KEY_HEADER, alerts, decode
 from infra_runtime.telemetry.decode import DecodeError, Signal
 from infra_runtime.telemetry.forwarding import Forwarder
 from infra_runtime.telemetry.limits import Limits
@@ -66,6 +66,19 @@ class Reception:
             raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
         finally:
             self._receiving -= len(body)
+
+    async def receive_alerts(self, parts: AsyncIterator[bytes]) -> None:
+        """Store the alerts in the body of a request. Raises `RefusedError` or `AlertsError`."""
+        body = bytearray()
+        async for part in parts:
+            body += part
+            if len(body) > alerts.REQUEST_BYTES:
+                reason = f"a request has at most {alerts.REQUEST_BYTES} bytes"
+                raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+        try:
+            self._store.put_alerts(alerts.read(bytes(body), self._limits, time.time_ns()))
+        except QueueFullError as error:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
     def _check_size(self, size: int) -> None:
         limits = self._limits

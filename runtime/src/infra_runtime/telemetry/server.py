@@ -13,6 +13,7 @@ import uvicorn
 
 from infra_runtime.telemetry import GRPC_PORT
 from infra_runtime.telemetry.application import Telemetry
+from infra_runtime.telemetry.error_alerts import ErrorAlerts
 from infra_runtime.telemetry.forwarding import Forwarder
 from infra_runtime.telemetry.grpc import Grpc
 from infra_runtime.telemetry.limits import Limits
@@ -26,7 +27,12 @@ _GRPC_IDLE = 3600.0
 
 
 async def serve(
-    sockets: Mapping[str, socket.socket], folder: Path, key: str, limits: Limits, forward: Iterable[str] = ()
+    sockets: Mapping[str, socket.socket],
+    folder: Path,
+    key: str,
+    limits: Limits,
+    forward: Iterable[str],
+    error_alerts: ErrorAlerts,
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
 
@@ -35,7 +41,7 @@ async def serve(
     store = Store(folder, limits)
     forwarders = [Forwarder(url, limits) for url in forward]
     reception = Reception(store, limits, key, forwarders)
-    telemetry = Telemetry(store, reception, forwarders)
+    telemetry = Telemetry(store, reception, forwarders, error_alerts)
     config = uvicorn.Config(
         telemetry.application(),
         access_log=False,
@@ -48,7 +54,11 @@ async def serve(
     addresses = (f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets.values()))
     print(f"{', '.join(addresses)}: records in {store.path}", flush=True)
     http = [opened for name, opened in sockets.items() if name != GRPC_PORT]
-    tasks = [telemetry.write_forever(), *(forwarder.run() for forwarder in forwarders)]
+    tasks = [
+        telemetry.write_forever(),
+        error_alerts.send_forever(),
+        *(forwarder.run() for forwarder in forwarders),
+    ]
     running = [asyncio.create_task(task) for task in tasks]
     try:
         async with _grpc_server(Grpc(reception), sockets.get(GRPC_PORT)):

@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from infra_runtime.telemetry import alerts, errors
+from infra_runtime.telemetry.alerts import StoredAlert
+from infra_runtime.telemetry.errors import ErrorGroup
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource, Span
 
@@ -55,6 +58,7 @@ CREATE INDEX IF NOT EXISTS point_name ON point (name);
 CREATE TABLE IF NOT EXISTS dropped (name TEXT PRIMARY KEY, count INTEGER);
 CREATE TABLE IF NOT EXISTS closed (time REAL);
 """
+_SCHEMA += alerts.SCHEMA + errors.SCHEMA
 #: A span that a client sends again, for example after a lost response, replaces nothing.
 _INSERT = {
     "span": f"INSERT OR IGNORE INTO span VALUES (NULL{', ?' * 15})",
@@ -85,6 +89,7 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self._limits = folder, limits
         self._rows: list[Row] = []
+        self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
         #: the error of the last transaction; empty if it succeeded
         self.problem = ""
@@ -142,19 +147,41 @@ class Store:
         rows = self._rows[:TRANSACTION]
         if not rows:
             return False
+        groups = errors.grouped(row.record for row in rows)
         try:
             with self._writer:
                 self._insert(rows)
+                if groups:
+                    self._writer.executemany(errors.UPSERT, groups)
+                    self._writer.execute(errors.DELETE_OLDEST.format(limit=self._limits.error_groups))
                 self._delete_oldest()
         except sqlite3.Error as error:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
             self._resources.clear()
             return False
         self.problem = ""
+        self._errors += groups
         remaining = len(self._rows) - len(rows)
         self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
         del self._rows[: len(rows)]
         return True
+
+    def take_errors(self) -> list[ErrorGroup]:
+        """Return the groups of the errors that were written since the last call, with their numbers."""
+        groups, self._errors = self._errors, []
+        return groups
+
+    def put_alerts(self, received: Sequence[StoredAlert]) -> None:
+        """Write alerts; an alert with the same fingerprint and start is replaced.
+
+        Raises `QueueFullError` if they cannot be written.
+        """
+        try:
+            with self._writer:
+                self._writer.executemany(alerts.REPLACE, received)
+                self._writer.execute(alerts.DELETE_OLDEST.format(limit=self._limits.alerts))
+        except sqlite3.Error as error:
+            raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
 
     def _insert(self, rows: Sequence[Row]) -> None:
         by_table: dict[str, list[tuple[Any, ...]]] = {}

@@ -9,13 +9,12 @@ from dataclasses import asdict
 
 import structlog
 
+from infra_runtime.occurrences import Occurrences
 from infra_runtime.value import frozen
 from infra_runtime.web import context
 from infra_runtime.web.asgi import REQUESTS, Application, Receive, ResponseProgress, Scope, Send
 
 log = structlog.get_logger("infra.web")
-#: the number of kinds of failures whose last alert is remembered
-MAX_KINDS = 1000
 
 
 @frozen
@@ -51,9 +50,8 @@ class Alerting:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.app = app
-        self._notify, self._interval, self._clock = notify, interval, clock
-        #: kind of failure → time of the last alert, and failures since then
-        self._last: dict[str, tuple[float, int]] = {}
+        self._notify = notify
+        self._failures = Occurrences(interval, clock=clock)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,19 +69,14 @@ class Alerting:
             self._report(f"status {response.status}", scope)
 
     def _report(self, failure: str, scope: Scope) -> None:
-        now = self._clock()
-        last, count = self._last.get(failure, (float("-inf"), 0))
-        if now - last < self._interval:
-            self._last[failure] = last, count + 1
+        count = self._failures.add(failure)
+        if not count:
             return
-        if len(self._last) >= MAX_KINDS:
-            self._last.clear()
-        self._last[failure] = now, 0
         alert = Alert(
             failure=failure,
             method=scope.get("method", "WEBSOCKET"),
             path=scope["path"],
-            count=count + 1,
+            count=count,
             request_id=context.request_id.get(),
             correlation_id=context.correlation_id.get(),
         )

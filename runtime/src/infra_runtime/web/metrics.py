@@ -1,4 +1,4 @@
-"""The metrics of an application in the format of Prometheus: HTTP, gRPC, database, jobs and business.
+"""The metrics of an application in the format of Prometheus: HTTP, gRPC, database, jobs, process, business.
 
 Sources: Prometheus documentation, "Metric and label naming"; for the metrics of gRPC, go-grpc-middleware's
 provider `prometheus`.
@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -44,6 +51,9 @@ class Metrics:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.registry = registry or CollectorRegistry()
+        if registry is None:
+            # Time of start, processor time, memory and open files of the process.
+            ProcessCollector(registry=self.registry)
         self._prefix, self._clock = prefix, clock
         self._business: dict[str, tuple[tuple[object, ...], MetricWrapperBase]] = {}
         self._http_requests = self._counter(

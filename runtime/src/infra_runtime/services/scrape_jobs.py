@@ -1,0 +1,18 @@
+"""The scrape jobs of a metrics store, which other kinds that read the store need, too."""
+
+from __future__ import annotations
+
+from infra_runtime.contributions import Contribution, Contributions, Metrics
+
+
+def jobs_of(contributions: Contributions) -> dict[str, Contribution]:
+    """Return job name → contribution for each address with metrics; the name is that of the service.
+
+    If a service has metrics at several addresses, the further jobs have the address in their names.
+    """
+    jobs: dict[str, Contribution] = {}
+    for offer in contributions:
+        if isinstance(offer.value, Metrics):
+            address = f"{offer.service}:{offer.value.port}{offer.value.path}"
+            jobs[address if offer.service in jobs else offer.service] = offer
+    return jobs

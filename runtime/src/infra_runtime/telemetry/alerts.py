@@ -1,0 +1,100 @@
+"""The alerts that an Alertmanager sends to the telemetry service: their table, and requests and rows as JSON.
+
+Source: Alertmanager documentation, "Configuration", `webhook_config`. An alert has the same fingerprint in
+all requests; it has another start when it fires again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from infra_runtime.telemetry.limits import Limits
+
+#: bytes of a request
+REQUEST_BYTES = 4 * 2**20
+_STATUSES = ("firing", "resolved")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS alert (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, fingerprint TEXT, start INTEGER, end INTEGER, status TEXT,
+    name TEXT, service TEXT, severity TEXT, labels TEXT, annotations TEXT, arrival INTEGER,
+    UNIQUE (fingerprint, start)
+);
+"""
+#: A changed alert gets a new number, so that a query with `after` returns it again.
+REPLACE = "INSERT OR REPLACE INTO alert VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+DELETE_OLDEST = (
+    "DELETE FROM alert WHERE seq <= (SELECT seq FROM alert ORDER BY seq DESC LIMIT 1 OFFSET {limit:d})"
+)
+
+
+class AlertsError(ValueError):
+    """The error that a request does not contain alerts."""
+
+
+class StoredAlert(NamedTuple):
+    """A row of the table `alert`; times are nanoseconds since the epoch, `end` is 0 while the alert fires."""
+
+    fingerprint: str
+    start: int
+    end: int
+    status: str
+    name: str
+    service: str
+    severity: str
+    labels: str
+    annotations: str
+    arrival: int
+
+
+def read(body: bytes, limits: Limits, arrival: int) -> list[StoredAlert]:
+    """Return the alerts of a webhook request. Raises `AlertsError` for another body."""
+    try:
+        message = json.loads(body)
+        return [_alert(item, limits, arrival) for item in message["alerts"]]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise AlertsError(f"the body is not a webhook request of Alertmanager: {error!r}") from error
+
+
+def _alert(item: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert:
+    labels, annotations = (_texts(item[key], limits) for key in ("labels", "annotations"))
+    if item["status"] not in _STATUSES:
+        raise ValueError(f"the status {item['status']!r} is not known")
+    return StoredAlert(
+        fingerprint=str(item["fingerprint"])[: limits.key_length],
+        start=_nanoseconds(item["startsAt"]),
+        end=_nanoseconds(item["endsAt"]) if item["status"] == "resolved" else 0,
+        status=item["status"],
+        name=labels.get("alertname", ""),
+        service=labels.get("service", ""),
+        severity=labels.get("severity", ""),
+        labels=json.dumps(labels, ensure_ascii=False),
+        annotations=json.dumps(annotations, ensure_ascii=False),
+        arrival=arrival,
+    )
+
+
+def _texts(pairs: Mapping[str, Any], limits: Limits) -> dict[str, str]:
+    kept = [*pairs.items()][: limits.attributes]
+    return {key[: limits.key_length]: str(value)[: limits.value_length] for key, value in kept}
+
+
+def _nanoseconds(text: str) -> int:
+    time = datetime.fromisoformat(text)
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return max(round(time.timestamp() * 1e9), 0)
+
+
+def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the table as JSON values."""
+    return [
+        {
+            **{key: value for key, value in row.items() if key != "arrival"},
+            "labels": json.loads(row["labels"]),
+            "annotations": json.loads(row["annotations"]),
+        }
+        for row in rows
+    ]

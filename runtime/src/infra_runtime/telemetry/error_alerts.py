@@ -1,0 +1,124 @@
+"""The alerts about errors in spans and log records, which are sent to the alert sinks of the stack.
+
+The first error of a group is sent at once, further equal errors once per interval with their number.
+
+Source: Alertmanager documentation, "Clients".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from infra_runtime.occurrences import Occurrences
+from infra_runtime.telemetry.errors import ErrorGroup
+
+NAME = "Error"
+#: the groups whose last alert is remembered, and the alerts of one request
+KINDS = 1000
+#: seconds without a further error after which an alert ends
+FIRES = 300.0
+#: seconds for which an alert sink can take to answer, and until a request that failed is repeated
+_PATIENCE, _RETRY = 5.0, 1.0
+
+
+class ErrorAlerts:
+    """The rate limit of alerts about errors, and the task that sends them."""
+
+    def __init__(
+        self,
+        sinks: Sequence[str],
+        interval: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        send: Callable[[str, bytes], None] | None = None,
+    ) -> None:
+        self._sinks, self._interval = sinks, interval
+        self._occurrences = Occurrences(interval, clock=clock, kinds=KINDS)
+        self._send = send or _post
+        #: fingerprint → the latest group of this kind
+        self._groups: dict[str, ErrorGroup] = {}
+        #: fingerprint → number of errors of the alerts that are not sent yet
+        self._pending: dict[str, int] = {}
+        self._added = asyncio.Event()
+
+    def add(self, groups: Iterable[ErrorGroup]) -> None:
+        """Count errors; those that can be reported now are sent by `send_forever`."""
+        if not self._sinks:
+            return
+        if len(self._groups) >= KINDS:
+            self._groups = {kind: self._groups[kind] for kind in self._pending}
+        for group in groups:
+            self._groups[group.fingerprint] = group
+            if number := self._occurrences.add(group.fingerprint, group.number):
+                self._queue(group.fingerprint, number)
+                self._added.set()
+
+    async def send_forever(self) -> None:
+        """Send alerts until the task is cancelled."""
+        while True:
+            try:
+                await asyncio.wait_for(self._added.wait(), self._interval)
+            except TimeoutError:
+                for kind, number in self._occurrences.due().items():
+                    if kind in self._groups:
+                        self._queue(kind, number)
+            self._added.clear()
+            if self._pending and not await self.send():
+                await asyncio.sleep(_RETRY)
+                self._added.set()
+
+    async def send(self) -> bool:
+        """Send the alerts that are due to each sink; return whether all sinks have accepted them."""
+        sent, self._pending = self._pending, {}
+        alerts = [_alert(self._groups[kind], number) for kind, number in sent.items()]
+        body = json.dumps(alerts).encode()
+        try:
+            for sink in self._sinks:
+                await asyncio.to_thread(self._send, f"{sink}/api/v2/alerts", body)
+        except OSError:  # the sink is not ready, or stopped
+            for kind, number in sent.items():
+                self._queue(kind, number)
+            return False
+        return True
+
+    def _queue(self, kind: str, number: int) -> None:
+        if kind in self._pending or len(self._pending) < KINDS:
+            self._pending[kind] = self._pending.get(kind, 0) + number
+
+
+def _alert(group: ErrorGroup, number: int) -> dict[str, Any]:
+    title = f"{group.type}: {group.message}" if group.type else group.message
+    now = time.time()
+    return {
+        "labels": {
+            "alertname": NAME,
+            "service": group.service,
+            "severity": "warning",
+            "type": group.type,
+            "fingerprint": group.fingerprint,
+        },
+        "annotations": {
+            "summary": f"{group.service}: {title}",
+            "count": str(number),
+            "frame": group.frame,
+            "trace": group.trace.hex(),
+        },
+        "startsAt": _text(group.first / 1e9 if 0 < group.first / 1e9 < now else now),
+        "endsAt": _text(now + FIRES),
+    }
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _post(url: str, body: bytes) -> None:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - a URL of the stack
+    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - see above
+        answer.read()

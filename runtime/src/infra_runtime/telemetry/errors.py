@@ -1,0 +1,173 @@
+"""Errors in spans and log records, grouped: equal errors have the same fingerprint.
+
+The fingerprint of an error consists of its service, the type of its exception, its message without numbers,
+ids and addresses, and the innermost frame of its stack trace. The number of a line is not part of it.
+
+Sources: OpenTelemetry semantic conventions, "Exceptions" (names of attributes and of the event); the formats
+of stack traces of Python, Node and Java.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from infra_runtime.telemetry.records import LogRecord, Point, Span
+
+#: the smallest severity of a log record that is an error, and the status of a span that has failed. Source:
+#: opentelemetry/proto/logs/v1/logs.proto and trace/v1/trace.proto
+_ERROR_SEVERITY, _ERROR_STATUS = 17, 2
+#: characters of a message, of a type, and of a frame; a longer text is cut
+_LENGTH = 500
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS error (
+    fingerprint TEXT PRIMARY KEY, service TEXT, type TEXT, message TEXT, frame TEXT, first INTEGER,
+    last INTEGER, logs INTEGER, spans INTEGER, trace BLOB
+);
+CREATE INDEX IF NOT EXISTS error_last ON error (last);
+"""
+UPSERT = """
+INSERT INTO error VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    message = excluded.message, first = min(first, excluded.first), last = max(last, excluded.last),
+    logs = logs + excluded.logs, spans = spans + excluded.spans,
+    trace = CASE WHEN excluded.trace = x'' THEN trace ELSE excluded.trace END
+"""
+DELETE_OLDEST = (
+    "DELETE FROM error WHERE last <= (SELECT last FROM error ORDER BY last DESC LIMIT 1 OFFSET {limit:d})"
+)
+
+
+class ErrorGroup(NamedTuple):
+    """Equal errors: a row of the table `error`, with the latest message and the latest trace."""
+
+    fingerprint: str
+    service: str
+    type: str
+    message: str
+    frame: str
+    #: nanoseconds since the epoch
+    first: int
+    last: int
+    #: the numbers of log records and of spans; an error can be in both
+    logs: int
+    spans: int
+    trace: bytes
+
+    @property
+    def number(self) -> int:
+        """The number of errors."""
+        return max(self.logs, self.spans)
+
+
+# --- fingerprints ----------------------------------------------------------------------------------
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_VARIABLE = re.compile(
+    rf"(?P<ID>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{8,}}|(?=[a-z_]*\d)\w{{16,}})\b)"
+    r"|(?P<ADDRESS>[\w.+-]+@[\w-]+\.[\w.-]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\[?(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\]?)"
+    r"|(?P<NUMBER>\d+(?:[.,]\d+)*)",
+    re.IGNORECASE,
+)
+_PYTHON_FRAME = re.compile(r'^\s*File "([^"\n]+)", line \d+, in (.+)$', re.MULTILINE)
+_OTHER_FRAME = re.compile(r"^\s*at (.+)$", re.MULTILINE)
+
+
+def normalised(text: str) -> str:
+    """Return a text in which numbers, ids and addresses are replaced by `NUMBER`, `ID` and `ADDRESS`."""
+    return _VARIABLE.sub(lambda match: str(match.lastgroup), text[:_LENGTH])
+
+
+def innermost_frame(stack_trace: str) -> str:
+    """Return file and function of the frame that raised the exception; empty without a known stack trace."""
+    frames = _PYTHON_FRAME.findall(stack_trace)
+    if frames:
+        path, function = frames[-1]
+        return f"{path}:{function}"[-_LENGTH:]
+    other = _OTHER_FRAME.search(stack_trace)
+    return normalised(other[1]) if other else ""
+
+
+def fingerprint(service: str, exception: str, message: str, stack_trace: str = "") -> str:
+    """Return the fingerprint of an error: 16 hexadecimal digits."""
+    parts = (service, exception, normalised(message), innermost_frame(stack_trace))
+    return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+# --- groups ----------------------------------------------------------------------------------------
+
+
+def grouped(records: Iterable[Span | LogRecord | Point]) -> list[ErrorGroup]:
+    """Return the groups of the errors among records.
+
+    A span fails with the exception of a span that it contains, so equal errors in the spans of one trace
+    count once.
+    """
+    groups: dict[str, ErrorGroup] = {}
+    traces: set[tuple[str, bytes]] = set()
+    for error in _errors(records):
+        if error.spans:
+            if (error.fingerprint, error.trace) in traces:
+                continue
+            traces.add((error.fingerprint, error.trace))
+        known = groups.get(error.fingerprint)
+        groups[error.fingerprint] = _sum(known, error) if known else error
+    return [*groups.values()]
+
+
+def _errors(records: Iterable[Span | LogRecord | Point]) -> Iterator[ErrorGroup]:
+    for record in records:
+        if isinstance(record, LogRecord) and record.severity >= _ERROR_SEVERITY:
+            details = json.loads(record.attributes)
+            yield _error(record, details, record.body, time=record.time, logs=1)
+        elif isinstance(record, Span) and record.status == _ERROR_STATUS:
+            events = [event for event in json.loads(record.events) if event["name"] == "exception"]
+            details = events[-1]["attributes"] if events else {}
+            yield _error(record, details, record.message or record.name, time=record.end, spans=1)
+
+
+def _error(
+    record: Span | LogRecord,
+    details: Mapping[str, Any],
+    text: str,
+    *,
+    time: int,
+    logs: int = 0,
+    spans: int = 0,
+) -> ErrorGroup:
+    exception, message, stack_trace = (
+        str(details.get(f"exception.{key}", "")) for key in ("type", "message", "stacktrace")
+    )
+    # The text of a log record about an exception is that of the call, not that of the exception.
+    message = message if exception else text
+    service = record.resource.service
+    return ErrorGroup(
+        fingerprint=fingerprint(service, exception, message, stack_trace),
+        service=service,
+        type=exception[:_LENGTH],
+        message=message[:_LENGTH],
+        frame=innermost_frame(stack_trace),
+        first=time,
+        last=time,
+        logs=logs,
+        spans=spans,
+        trace=record.trace,
+    )
+
+
+def _sum(group: ErrorGroup, error: ErrorGroup) -> ErrorGroup:
+    return error._replace(
+        first=min(group.first, error.first),
+        last=max(group.last, error.last),
+        logs=group.logs + error.logs,
+        spans=group.spans + error.spans,
+        trace=error.trace or group.trace,
+    )
+
+
+def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the table as JSON values."""
+    return [{**row, "trace": row["trace"].hex(), "count": max(row["logs"], row["spans"])} for row in rows]

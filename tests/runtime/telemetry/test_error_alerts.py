@@ -1,0 +1,111 @@
+"""Alerts about errors: a new kind is sent at once, equal errors once per interval with their number."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fakes.clock import Clock
+from infra_runtime.telemetry.error_alerts import KINDS, ErrorAlerts
+from infra_runtime.telemetry.errors import ErrorGroup
+
+SINK = "http://127.0.0.1:9093"
+
+
+def group(kind: str, number: int = 1) -> ErrorGroup:
+    return ErrorGroup(kind, "api", "KeyError", f"no {kind}", "", 5, 6, number, 0, b"")
+
+
+class Sink:
+    """A sink that stores the alerts of requests, and refuses requests while `problem` is set."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[dict[str, Any]]] = []
+        self.problem: OSError | None = None
+
+    def send(self, url: str, body: bytes) -> None:
+        assert url == f"{SINK}/api/v2/alerts"
+        if self.problem:
+            raise self.problem
+        self.requests.append(json.loads(body))
+
+    def counts(self) -> list[dict[str, str]]:
+        """Return fingerprint → number for each request."""
+        return [
+            {alert["labels"]["fingerprint"]: alert["annotations"]["count"] for alert in request}
+            for request in self.requests
+        ]
+
+
+def run(work: Callable[[ErrorAlerts, Clock, Sink], Awaitable[None]]) -> Sink:
+    sink, clock = Sink(), Clock()
+
+    async def main() -> None:
+        await work(ErrorAlerts([SINK], 60.0, clock=clock, send=sink.send), clock, sink)
+
+    asyncio.run(main())
+    return sink
+
+
+def test_1000_equal_errors_are_one_alert_and_a_new_kind_is_sent_at_once() -> None:
+    async def work(alerts: ErrorAlerts, clock: Clock, _: Sink) -> None:
+        alerts.add([group("a", 400)])
+        await alerts.send()
+        for _number in range(6):
+            alerts.add([group("a", 100)])
+        alerts.add([group("b")])
+        await alerts.send()
+        clock.now = 61
+        alerts.add([group("a")])
+        await alerts.send()
+
+    sink = run(work)
+
+    assert sink.counts() == [{"a": "400"}, {"b": "1"}, {"a": "601"}]
+    assert sink.requests[0][0]["annotations"]["summary"] == "api: KeyError: no a"
+
+
+def test_the_alerts_of_a_sink_that_does_not_answer_are_sent_again() -> None:
+    async def work(alerts: ErrorAlerts, _: Clock, sink: Sink) -> None:
+        sink.problem = ConnectionRefusedError()
+        alerts.add([group("a")])
+        assert not await alerts.send()
+        sink.problem = None
+        assert await alerts.send()
+
+    assert run(work).counts() == [{"a": "1"}]
+
+
+def test_the_task_sends_an_alert_as_soon_as_it_is_added() -> None:
+    async def work() -> list[bytes]:
+        loop, sent = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+        alerts = ErrorAlerts(
+            [SINK], 60.0, send=lambda _, body: asyncio.run_coroutine_threadsafe(sent.put(body), loop).result()
+        )
+        task = asyncio.create_task(alerts.send_forever())
+        bodies = []
+        for kind in ("a", "b"):
+            alerts.add([group(kind)])
+            bodies.append(await asyncio.wait_for(sent.get(), 60))
+        task.cancel()
+        return bodies
+
+    first, second = asyncio.run(work())
+
+    assert [json.loads(body)[0]["labels"]["fingerprint"] for body in (first, second)] == ["a", "b"]
+
+
+def test_the_number_of_remembered_kinds_is_limited() -> None:
+    async def work(alerts: ErrorAlerts, _: Clock, sink: Sink) -> None:
+        sink.problem = ConnectionRefusedError()
+        for number in range(2 * KINDS + 10):
+            alerts.add([group(str(number))])
+        await alerts.send()
+        sink.problem = None
+        await alerts.send()
+
+    (counts,) = run(work).counts()
+
+    assert len(counts) == KINDS
