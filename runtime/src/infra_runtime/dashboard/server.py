@@ -20,7 +20,7 @@ from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
 #: seconds that open requests have to finish after SIGTERM
-_GRACE = 1
+_GRACE = 2
 
 
 class _Server(uvicorn.Server):

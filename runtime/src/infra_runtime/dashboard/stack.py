@@ -120,8 +120,10 @@ class Stack:
 
     async def changed(self, seconds: float) -> None:
         """Wait until the stack changes, at most this number of seconds."""
+        # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def state(self) -> State:
         """Return the state of the stack. Raises `InfraError` if the supervisor does not answer."""
