@@ -162,7 +162,7 @@ class Launcher:
     async def start(self) -> None:
         """Wait for the needed services, and prepare the service.
 
-        There is no time limit: if a needed service fails, its launcher exits, and the process manager stops
+        The time is not limited: if a needed service fails, its launcher exits, and the process manager stops
         all processes.
         """
         started = time.monotonic()
