@@ -298,7 +298,7 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
     file = site.log("db", "one\ntwo\n")
     inode = file.stat().st_ino
 
-    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode}:4"})
+    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode:x}:4"})
 
     assert name == "lines"
     assert [line["text"] for line in data["items"]] == ["two"]
@@ -309,6 +309,6 @@ def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:
     line = "x\rdata: {}\u2028\u2029event: parts"
     file.write_text(f"{line}\n", encoding="utf-8")
 
-    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino}:0"})
+    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino:x}:0"})
 
     assert [each["text"] for each in data["items"]] == [line]

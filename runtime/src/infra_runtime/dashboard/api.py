@@ -124,6 +124,9 @@ def query_of(request: Request) -> Query:
         services=tuple(parameters.getlist("service")),
         level=parameters.get("level", ""),
         text=parameters.get("text", ""),
+        correlation=parameters.get("correlation", ""),
+        since=parameters.get("since", ""),
+        until=parameters.get("until", ""),
     )
 
 

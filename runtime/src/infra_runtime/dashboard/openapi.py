@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra_runtime.dashboard.log_level import LEVELS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.stack import ACTIONS
+from infra_runtime.logs.record import LEVELS
 from infra_runtime.messages import Phase
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -90,6 +90,9 @@ def document() -> dict[str, Any]:
         _parameter("service", "query", _TEXTS),
         _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
         _parameter("text", "query", _TEXT),
+        _parameter("correlation", "query", _TEXT),
+        _parameter("since", "query", _TEXT),
+        _parameter("until", "query", _TEXT),
         _parameter("before", "query", _TEXT),
         _parameter("limit", "query", limit),
     ]

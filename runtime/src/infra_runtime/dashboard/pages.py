@@ -25,6 +25,8 @@ from infra_runtime.dashboard.streams import Event, EventStream
 from infra_runtime.dashboard.traces import TelemetryError
 from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
+from infra_runtime.logs.files import services_with_logs
+from infra_runtime.logs.record import LEVELS
 from infra_runtime.web.problems import ProblemError
 
 #: the id of an element → its HTML
@@ -96,8 +98,8 @@ class Pages:
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
-        services = await asyncio.to_thread(log_view.known_services, self._dashboard.logs)
-        return self._page(request, "logs.html", services=services, query=query)
+        services = await asyncio.to_thread(services_with_logs, self._dashboard.logs)
+        return self._page(request, "logs.html", services=services, query=query, levels=LEVELS)
 
     async def _traces(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in traces.PARAMETERS}

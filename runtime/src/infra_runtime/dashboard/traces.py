@@ -201,7 +201,7 @@ def _span_row(span: Mapping[str, Any], depth: int, start: int, total: int) -> Sp
 def _level(severity: int) -> str:
     # Source: opentelemetry/proto/logs/v1/logs.proto, SeverityNumber
     return next(
-        (name for name, least in (("error", 17), ("warn", 13), ("info", 9)) if severity >= least), "debug"
+        (name for name, least in (("error", 17), ("warning", 13), ("info", 9)) if severity >= least), "debug"
     )
 
 

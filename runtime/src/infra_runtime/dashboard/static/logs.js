@@ -275,7 +275,7 @@ Object.assign(keys, {
   t: () => toggle("times"),
   j: () => step(1),
   k: () => step(-1),
-  e: () => step(1, (element) => element.classList.contains("error")),
+  e: () => step(1, (element) => element.matches(".error, .critical")),
   c: () => { if (selected) copy(stripped(selected.line.text)); },
   Enter: () => { if (selected) fold(selected); },
   Escape: () => select(null),
