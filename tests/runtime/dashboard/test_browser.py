@@ -37,6 +37,7 @@ PAGES = {
     "service": "/services/db",
     "logs": "/logs",
     "traces": "/traces",
+    "alerts": "/alerts",
     "graph": "/graph",
     "start": "/start",
     "configuration": "/configuration",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.dashboard import log_view
-from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, LogQueryError, Place, Query, View
+from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, Query, View
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import BLOCK, LogFile
 
 NOON = 1_780_000_000.0
@@ -216,13 +217,13 @@ def test_only_existing_services_are_read(tmp_path: Path) -> None:
     "query", [{"level": "loud"}, {"since": "yesterday"}, {"until": "25:00"}, {"since": "0001-01-01x"}]
 )
 def test_a_filter_that_is_not_valid_is_refused(query: dict[str, str]) -> None:
-    with pytest.raises(LogQueryError):
+    with pytest.raises(ParameterError):
         Query(**query)
 
 
 @pytest.mark.parametrize("cursor", ["x", "api:1", "api:1:-2", "api:1:x", "api:1:" + "9" * 30, "api::1"])
 def test_a_cursor_that_is_not_valid_is_refused(cursor: str) -> None:
-    with pytest.raises(LogQueryError):
+    with pytest.raises(ParameterError):
         log_view.parse_cursor(cursor)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import log_view
+from infra_runtime.dashboard import alerts, log_view
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.log_view import LogQueryError, Query
+from infra_runtime.dashboard.log_view import Query
 from infra_runtime.dashboard.openapi import document
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.view import Row, row, rows
 from infra_runtime.errors import InfraError
@@ -40,6 +42,7 @@ class Api:
             Route("/api/v1/services/{name}", self._service),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
+            Route("/api/v1/alerts", self._alerts),
         ]
 
     def problem(self, status: HTTPStatus, detail: str) -> Response:
@@ -108,6 +111,17 @@ class Api:
         view = await asyncio.to_thread(log_view.page, self._dashboard.logs, query, cursor, count)
         return JSONResponse(view.to_json())
 
+    async def _alerts(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        problems = await alerts.read(await self._dashboard.stack.endpoints(), query)
+        return JSONResponse(
+            {
+                "items": [asdict(alert) for alert in problems.alerts],
+                "errors": [asdict(group) for group in problems.errors],
+                "more": problems.has_more,
+            }
+        )
+
 
 def known(state: State, name: str) -> ServiceStatus:
     """Return the state of a service. Raises `ProblemError` if the stack does not have it."""
@@ -155,5 +169,5 @@ def _count(text: str) -> int:
     if not text:
         return log_view.LINES
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= log_view.MOST_LINES):
-        raise LogQueryError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
+        raise ParameterError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
     return int(text)

@@ -17,7 +17,7 @@ from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.rendering import FOLDER
-from infra_runtime.dashboard.traces import TelemetryError
+from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.errors import InfraError
 from infra_runtime.web.asgi import Application, Scope, Send
 from infra_runtime.web.problems import ProblemError, send_problem

@@ -15,11 +15,12 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from infra_runtime.dashboard.parameters import ParameterError, time_of
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, position
 from infra_runtime.logs.record import LEVELS, parse
-from infra_runtime.logs.selection import Entry, Level, Selection, moment
+from infra_runtime.logs.selection import Entry, Level, Selection
 from infra_runtime.value import frozen
 
 #: lines of a page, if the request has no number, and at most
@@ -34,10 +35,6 @@ FOLLOWED = 256 * 1024
 INTERVAL, KEEP_OPEN = 0.1, 15.0
 #: the index of a log whose times are not needed, or whose new lines have the time of the last change
 _NO_TIMES = Index(Path(os.devnull))
-
-
-class LogQueryError(ValueError):
-    """The error that a parameter of a request for lines is not valid."""
 
 
 class Place(NamedTuple):
@@ -64,31 +61,20 @@ class Query:
     until: str = ""
 
     def __post_init__(self) -> None:
-        """Raise `LogQueryError` for a text that is not valid."""
+        """Raise `ParameterError` for a text that is not valid."""
         self.selection()
 
     def selection(self) -> Selection:
         """Return the conditions for lines; a duration ends now."""
         if self.level and self.level not in LEVELS:
-            raise LogQueryError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
+            raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         return Selection(
-            since=_moment("since", self.since, 0.0),
-            until=_moment("until", self.until, math.inf),
+            since=time_of("since", self.since, 0.0),
+            until=time_of("until", self.until, math.inf),
             level=cast("Level", self.level) if self.level else None,
             correlation=self.correlation,
             pattern=re.compile(re.escape(self.text), re.IGNORECASE) if self.text else None,
         )
-
-
-def _moment(name: str, text: str, default: float) -> float:
-    if not text:
-        return default
-    try:
-        return moment(text)
-    except (ValueError, OverflowError, OSError):
-        raise LogQueryError(
-            f"`{name}` is a duration before now (`15m`), a time of day or a date and time, not {text[:80]!r}"
-        ) from None
 
 
 @frozen
@@ -132,7 +118,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> View:
     """Return the newest `count` lines before a cursor; without a cursor, the newest lines of all.
 
-    Raises `LogQueryError` for a cursor or a filter that is not valid.
+    Raises `ParameterError` for a cursor or a filter that is not valid.
     """
     places, selection = parse_cursor(cursor), query.selection()
     searches = {name: _Search(folder, name, places.get(name)) for name in _selected(folder, query)}
@@ -311,12 +297,12 @@ def make_cursor(places: Mapping[str, Place | None]) -> str:
 
 
 def parse_cursor(text: str) -> dict[str, Place]:
-    """Return the places in a cursor. Raises `LogQueryError`."""
+    """Return the places in a cursor. Raises `ParameterError`."""
     places = {}
     for part in filter(None, text.split(",")):
         name, _, place = part.partition(":")
         try:
             places[name] = Place(*position(place))
         except ValueError:
-            raise LogQueryError(f"{part[:80]!r} is not a position in a log") from None
+            raise ParameterError(f"{part[:80]!r} is not a position in a log") from None
     return places

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.stack import ACTIONS
@@ -75,6 +76,28 @@ _SCHEMAS = {
     "Lines": _object(
         items=_items("Line"), first=_TEXT, last=_TEXT, has_earlier={"type": "boolean"}, skipped=_INTEGER
     ),
+    "Alert": _object(
+        name=_TEXT,
+        service=_TEXT,
+        severity=_TEXT,
+        status={"type": "string", "enum": [*STATUSES]},
+        start=_NUMBER,
+        end=_NUMBER,
+        summary=_TEXT,
+        labels=_TEXT_MAP,
+    ),
+    "ErrorGroup": _object(
+        fingerprint=_TEXT,
+        service=_TEXT,
+        type=_TEXT,
+        message=_TEXT,
+        frame=_TEXT,
+        count=_INTEGER,
+        first=_NUMBER,
+        last=_NUMBER,
+        trace=_TEXT,
+    ),
+    "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more={"type": "boolean"}),
     "LoginLink": _object(url=_TEXT, role=_TEXT, seconds=_NUMBER),
     "Problem": _object(type=_TEXT, title=_TEXT, status=_INTEGER, detail=_TEXT),
 }
@@ -96,6 +119,10 @@ def document() -> dict[str, Any]:
         _parameter("before", "query", _TEXT),
         _parameter("limit", "query", limit),
     ]
+    alerts = [
+        _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
+        *(_parameter(name, "query", _TEXT) for name in ("severity", "service", "since")),
+    ]
     return {
         "openapi": "3.1.0",
         "info": {"title": "pytest-infra dashboard", "version": "1"},
@@ -110,6 +137,7 @@ def document() -> dict[str, Any]:
                 "post": _operation("Start, stop or restart a service", "Outcome", [name, action])
             },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
             "/api/v1/login-links": {
                 "post": _operation(
                     "A link for one login", "LoginLink", [_parameter("role", "query", role)], status="201"

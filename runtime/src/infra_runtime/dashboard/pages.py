@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import history, log_view, rendering, traces
+from infra_runtime.dashboard import alerts, history, log_view, rendering, telemetry, traces
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
-from infra_runtime.dashboard.traces import TelemetryError
+from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
@@ -38,6 +38,7 @@ NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
+    ("/alerts", "Alerts", "a"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/configuration", "Configuration", "c"),
@@ -62,6 +63,7 @@ class Pages:
             Route("/logs", self._logs),
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/alerts", self._alerts),
             Route("/graph", self._graph),
             Route("/start", self._start),
             Route("/configuration", self._configuration),
@@ -107,7 +109,7 @@ class Pages:
         answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
         problem, is_missing = "", False
         try:
-            answer = await traces.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
+            answer = await telemetry.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
         except TelemetryError as error:
             problem, is_missing = str(error), error.is_missing
         return self._page(
@@ -125,8 +127,27 @@ class Pages:
         name = request.path_params["trace"]
         if not _TRACE.fullmatch(name):
             raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
-        whole = await traces.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
+        whole = await telemetry.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
         return self._page(request, "trace.html", trace=traces.waterfall(whole))
+
+    async def _alerts(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        problems, problem, is_missing = alerts.Problems(), "", False
+        try:
+            problems = await alerts.read(await self._dashboard.stack.endpoints(), query)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        state = await self._dashboard.stack.state()
+        return self._page(
+            request,
+            "alerts.html",
+            problems=problems,
+            query=query,
+            statuses=alerts.STATUSES,
+            problem=problem,
+            is_missing=is_missing,
+            kinds={service.kind for service in state.services},
+        )
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
