@@ -117,6 +117,7 @@ class Site:
             sessions=self.sessions,
             audit=AuditLog(self.audit),
             configuration=lambda: self.settings,
+            reports=(Path(self.paths.data), self.folder / "data-test"),
         )
 
     def log(self, name: str, text: str | bytes) -> Path:

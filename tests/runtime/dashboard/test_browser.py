@@ -38,6 +38,7 @@ PAGES = {
     "logs": "/logs",
     "traces": "/traces",
     "alerts": "/alerts",
+    "tests": "/tests",
     "graph": "/graph",
     "start": "/start",
     "configuration": "/configuration",

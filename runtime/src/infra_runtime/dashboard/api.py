@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, log_view
+from infra_runtime.dashboard import alerts, log_view, reports
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
@@ -43,6 +43,7 @@ class Api:
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
             Route("/api/v1/alerts", self._alerts),
+            Route("/api/v1/tests", self._tests),
         ]
 
     def problem(self, status: HTTPStatus, detail: str) -> Response:
@@ -121,6 +122,22 @@ class Api:
                 "more": problems.has_more,
             }
         )
+
+    async def _tests(self, _: Request) -> Response:
+        listing = await asyncio.to_thread(reports.listing, self._dashboard.reports)
+        items = [
+            {
+                "id": report.id,
+                "test": report.description.test,
+                "phase": report.description.phase,
+                "began": report.description.began,
+                "seconds": report.description.seconds,
+                "exception": report.exception,
+                "folder": str(report.folder),
+            }
+            for report in listing.reports
+        ]
+        return JSONResponse({"items": items, "total": listing.total, "damaged": listing.damaged})
 
 
 def known(state: State, name: str) -> ServiceStatus:

@@ -98,6 +98,16 @@ _SCHEMAS = {
         trace=_TEXT,
     ),
     "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more={"type": "boolean"}),
+    "Test": _object(
+        id=_TEXT,
+        test=_TEXT,
+        phase=_TEXT,
+        began=_NUMBER,
+        seconds=_NUMBER,
+        exception=_TEXT,
+        folder=_TEXT,
+    ),
+    "Tests": _object(items=_items("Test"), total=_INTEGER, damaged=_INTEGER),
     "LoginLink": _object(url=_TEXT, role=_TEXT, seconds=_NUMBER),
     "Problem": _object(type=_TEXT, title=_TEXT, status=_INTEGER, detail=_TEXT),
 }
@@ -138,6 +148,7 @@ def document() -> dict[str, Any]:
             },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
+            "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
             "/api/v1/login-links": {
                 "post": _operation(
                     "A link for one login", "LoginLink", [_parameter("role", "query", role)], status="201"

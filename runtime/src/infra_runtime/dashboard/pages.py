@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, history, log_view, rendering, telemetry, traces
+from infra_runtime.dashboard import alerts, history, log_view, rendering, reports, telemetry, traces
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
 from infra_runtime.dashboard.telemetry import TelemetryError
-from infra_runtime.dashboard.view import row, rows
+from infra_runtime.dashboard.view import TONES, row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
@@ -39,6 +39,7 @@ NAVIGATION = (
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
     ("/alerts", "Alerts", "a"),
+    ("/tests", "Tests", "e"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/configuration", "Configuration", "c"),
@@ -64,6 +65,8 @@ class Pages:
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
             Route("/alerts", self._alerts),
+            Route("/tests", self._tests),
+            Route("/tests/{report}", self._test),
             Route("/graph", self._graph),
             Route("/start", self._start),
             Route("/configuration", self._configuration),
@@ -148,6 +151,23 @@ class Pages:
             is_missing=is_missing,
             kinds={service.kind for service in state.services},
         )
+
+    async def _tests(self, request: Request) -> Response:
+        folders = self._dashboard.reports
+        listing = await asyncio.to_thread(reports.listing, folders)
+        return self._page(request, "tests.html", listing=listing, folders=dict.fromkeys(folders))
+
+    async def _test(self, request: Request) -> Response:
+        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
+        if report is None:
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND,
+                "this failure report does not exist: it was removed, or it cannot be read. "
+                "`infra dev capsule list` prints the existing failure reports.",
+            )
+        content = await asyncio.to_thread(reports.content, report)
+        tones = {phase.value: tone for phase, tone in TONES.items()}
+        return self._page(request, "test.html", report=report, content=content, tones=tones)
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
