@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,7 @@ class Supervisor:
 
     def __init__(self, *services: ServiceStatus) -> None:
         self.services = {each.name: each for each in services}
+        self.began = time.time()
         self.acted: list[tuple[str, tuple[str, ...]]] = []
         self.exported: dict[str, dict[str, str]] = {}
         self.is_gone = False
@@ -67,7 +69,10 @@ class Supervisor:
             leases=1,
             stay=False,
             stay_seconds=None,
-            services=Services(self.services.values()),
+            services=Services(
+                replace(each, seconds=each.seconds + time.time() - self.began)
+                for each in self.services.values()
+            ),
         )
 
     def endpoints(self) -> Endpoints:
