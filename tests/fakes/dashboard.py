@@ -18,8 +18,19 @@ from infra_runtime.dashboard.sessions import Role, Sessions
 from infra_runtime.dashboard.stack import Stack
 from infra_runtime.dashboard.usage import UsageMeter
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.errors import SupervisorError
-from infra_runtime.messages import Endpoints, Outcome, Phase, ServiceEndpoint, Services, ServiceStatus, Status
+from infra_runtime.errors import SnapshotError, SupervisorError
+from infra_runtime.messages import (
+    Endpoints,
+    Failure,
+    Outcome,
+    Phase,
+    Restored,
+    ServiceEndpoint,
+    Services,
+    ServiceStatus,
+    Snapshot,
+    Status,
+)
 from infra_runtime.web.audit import AuditLog
 
 KEY = "k" * 32
@@ -90,8 +101,23 @@ class Supervisor:
             self.services[name] = replace(self.services[name], phase=phase)
         return Outcome(services=Services(self.services[name] for name in names))
 
+    def save(self, name: str) -> Snapshot:
+        self.acted.append(("save", (name,)))
+        return _snapshot(name, self.services)
+
+    def restore(self, name: str) -> Restored:
+        self.acted.append(("restore", (name,)))
+        if name == "missing":
+            raise SnapshotError(name, "the snapshot does not exist")
+        failures = (Failure(service="db", kind="start", reason="disk full"),) if name == "broken" else ()
+        return Restored(services=Services(), failures=failures, snapshot=_snapshot(name, self.services))
+
     def follow(self, changed: Callable[[], None]) -> None:
         changed()
+
+
+def _snapshot(name: str, services: Iterable[str]) -> Snapshot:
+    return Snapshot(format=2, name=name, time=1.0, services=dict.fromkeys(services, ""), executables={})
 
 
 class Site:

@@ -41,6 +41,7 @@ PAGES = {
     "tests": "/tests",
     "graph": "/graph",
     "start": "/start",
+    "snapshots": "/snapshots",
     "configuration": "/configuration",
 }
 

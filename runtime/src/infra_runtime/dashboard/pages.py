@@ -16,7 +16,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, history, log_view, rendering, reports, telemetry, traces
+from infra_runtime.dashboard import (
+    alerts,
+    history,
+    log_view,
+    rendering,
+    reports,
+    snapshots,
+    telemetry,
+    traces,
+)
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
@@ -42,6 +51,7 @@ NAVIGATION = (
     ("/tests", "Tests", "e"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
+    ("/snapshots", "Snapshots", "n"),
     ("/configuration", "Configuration", "c"),
 )
 
@@ -69,6 +79,7 @@ class Pages:
             Route("/tests/{report}", self._test),
             Route("/graph", self._graph),
             Route("/start", self._start),
+            Route("/snapshots", self._snapshots),
             Route("/configuration", self._configuration),
             Route("/stream/services", self._services_stream),
             Route("/stream/services/{name}", self._service_stream),
@@ -176,6 +187,10 @@ class Pages:
     async def _start(self, request: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
         return self._page(request, "start.html", start=start)
+
+    async def _snapshots(self, request: Request) -> Response:
+        listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
+        return self._page(request, "snapshots.html", listing=listing)
 
     async def _configuration(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
