@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,24 @@ def test_a_report_that_cannot_be_read_is_counted(site: Site, tests: Path, conten
     assert "2 failure reports; 1 cannot be read" in page(site, "/tests")
 
 
+@pytest.mark.parametrize("began", [1e400, -1.0, 1e12])
+def test_a_time_that_no_browser_shows_makes_a_report_unreadable(
+    site: Site, tests: Path, began: float
+) -> None:
+    write(tests, "test_order", began=began)
+
+    assert listed(site)["damaged"] == 1
+    assert "No failure report can be read" in page(site, "/tests")
+
+
+def test_half_a_pair_of_surrogates_is_replaced(site: Site, tests: Path) -> None:
+    folder = write(tests, "test_order", test="test_\udcff \U0001f600")
+    (folder / "logs" / os.fsdecode(b"a\xff.log")).write_text("line\n", encoding="utf-8")
+
+    assert listed(site)["items"][0]["test"] == "test_? \U0001f600"
+    assert "a\ufffd: 1 line" in report_page(site)
+
+
 def test_only_the_newest_reports_are_read(site: Site, tests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "REPORTS", 2)
     for number in range(3):
@@ -221,7 +240,13 @@ def test_a_report_without_a_stack_has_the_error(site: Site, tests: Path) -> None
     assert "the supervisor has exited" in report_page(site)
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"spans": [1], "logs": []}', trace(start="x")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{", "{}", "[]", '{"spans": [1], "logs": []}', "[" * 100_000),
+        *(trace(start="x"), trace(attributes="x"), trace(events=[1]), trace(end=10**400)),
+    ],
+)
 def test_a_damaged_trace_is_reported(site: Site, tests: Path, content: str) -> None:
     (write(tests, "test_order") / "trace.json").write_text(content, encoding="utf-8")
 

@@ -132,7 +132,7 @@ class Api:
                 "began": report.description.began,
                 "seconds": report.description.seconds,
                 "exception": report.exception,
-                "folder": str(report.folder),
+                "folder": report.path,
             }
             for report in listing.reports
         ]

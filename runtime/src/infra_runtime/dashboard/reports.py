@@ -23,6 +23,8 @@ REPORTS, LINES = 200, 1000
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
 #: the folders with reports in a data directory; each plan of a test run has a folder
 _PATTERNS = ("capsules/*/capsule.json", "plan-*/capsules/*/capsule.json")
+#: a Unix time that browsers can show, in the year 5138
+_LATEST = 1e11
 #: levels in `trace.json` → the number in OpenTelemetry
 _SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
 
@@ -68,6 +70,11 @@ class Report:
     id: str
     folder: Path
     description: Description
+
+    @property
+    def path(self) -> str:
+        """The path of the folder as a text."""
+        return _shown(self.folder)
 
     @property
     def exception(self) -> str:
@@ -169,6 +176,8 @@ def _report(path: Path) -> Report | None:
         description = decode(Description, _json(path, _DESCRIPTION))
     except (OSError, ValueError, RecursionError, MessageError):
         return None
+    if not (0 <= description.began < _LATEST and 0 <= description.seconds < _LATEST):
+        return None
     return Report(id=_id(path), folder=path.parent, description=description)
 
 
@@ -178,7 +187,15 @@ def _json(path: Path, most: int) -> Any:
         text = file.read(most + 1)
     if len(text) > most:
         raise ValueError(f"the file has more than {most} bytes")
-    return json.loads(text)
+    value = json.loads(text)
+    if b"\\ud" in text or b"\\uD" in text:  # it can be one half of a pair, which UTF-8 does not have
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a text, in which bytes that are not UTF-8 are replaced."""
+    return bytes(path).decode(errors="replace")
 
 
 def _log_part(path: Path) -> LogPart | None:
@@ -203,7 +220,9 @@ def _log_part(path: Path) -> LogPart | None:
         level = level if record.continues else record.level
         # The message of a line that is only a text has no escape sequences of terminals.
         lines.append((level, record.message if record.format == "text" else text))
-    return LogPart(service=path.stem, lines=tuple(lines), left_out=left_out)
+    return LogPart(
+        service=_shown(path.with_suffix("")).rpartition("/")[2], lines=tuple(lines), left_out=left_out
+    )
 
 
 def _trace(path: Path) -> tuple[Waterfall | None, str]:
@@ -211,9 +230,18 @@ def _trace(path: Path) -> tuple[Waterfall | None, str]:
         return None, ""
     try:
         whole = _json(path, _TRACE)
+        spans = [
+            _with_attributes({**span, "events": [*map(_with_attributes, span["events"])]})
+            for span in whole["spans"]
+        ]
         logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in whole["logs"]]
-        if not whole["spans"] and not logs:
+        if not spans and not logs:
             return None, ""
-        return waterfall({**whole, "logs": logs}), ""
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        return waterfall({**whole, "spans": spans, "logs": logs}), ""
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError) as error:
         return None, f"{path.name} cannot be read: {error!r}"
+
+
+def _with_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a span or an event whose attributes are a table. Raises `TypeError` or `ValueError`."""
+    return {**item, "attributes": dict(item.get("attributes", {}))}
