@@ -219,7 +219,13 @@ def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
 # --- texts of others -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/services/db", "/logs", "/graph", "/start", "/configuration"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/services/db", "/logs", "/alerts", "/tests", "/graph", "/start"),
+        *("/snapshots", "/configuration"),
+    ],
+)
 def test_no_text_becomes_an_element_of_a_page(tmp_path: Path, path: str) -> None:
     exports = {"url": f"javascript:{HOSTILE}", "a_url": f"http://x/{HOSTILE}", "name": HOSTILE}
     plain = Site(tmp_path / "plain", service("db"))
