@@ -133,8 +133,13 @@ def test_rejected_spans_are_counted_in_the_response(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "headers", "code", "text"),
     [
-        (framed(gzip.compress(b"\0" * 2**20), compressed=True), {"grpc_encoding": "gzip"}, 8, "at most 1000"),
-        (framed(b"x" * 1001), {}, 8, "at most 1000 bytes"),
+        (
+            framed(gzip.compress(b"\0" * 2**20), compressed=True),
+            {"grpc_encoding": "gzip"},
+            8,
+            "larger than 1000 bytes",
+        ),
+        (framed(b"x" * 1001), {}, 8, "larger than 1000 bytes"),
         (framed(b"\xff" * 10), {}, 3, "not a protobuf message"),
         (framed(b"{}", compressed=True), {"grpc_encoding": "gzip"}, 3, "not gzip"),
         (framed(b"x", compressed=True), {"grpc_encoding": "snappy"}, 12, "snappy is not known"),

@@ -40,7 +40,7 @@ LABEL = "io.github.pytest-infra"
 
 @frozen
 class Request:
-    """What is built, and from what."""
+    """The request for a build: the services, the base image, the project and the options."""
 
     project: Project
     services: Sequence[ServiceSpec]
@@ -76,7 +76,7 @@ class Built:
 
 @frozen
 class _Parts:
-    """What the images for one platform share."""
+    """The common parts of the images for one platform."""
 
     base: BaseImage
     contents: Contents

@@ -42,7 +42,7 @@ _LETTER: Mapping[str, str] = {
     "*": "info",
     "#": "warning",
 }
-#: keys of JSON and logfmt, the first present key counts
+#: keys of JSON and logfmt; the first key that is present is used
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
 _MESSAGE_KEYS = ("event", "msg", "message", "body")
