@@ -151,7 +151,7 @@ def test_rejected_spans_are_counted_in_the_response(tmp_path: Path) -> None:
     ],
     ids=["bomb", "huge", "nonsense", "plain", "snappy", "empty", "cut", "longer", "key", "method"],
 )
-def test_a_call_that_is_not_valid_gets_the_code_of_its_mistake(
+def test_an_invalid_call_gets_the_status_code_of_its_error(
     tmp_path: Path, content: bytes, headers: dict[str, str], code: int, text: str
 ) -> None:
     answer, names = called(tmp_path, content, limits=Limits(request_bytes=1000), **headers)
@@ -160,7 +160,9 @@ def test_a_call_that_is_not_valid_gets_the_code_of_its_mistake(
     assert text in answer.headers["grpc-message"]
 
 
-def test_a_full_queue_asks_the_client_to_send_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_an_error_after_which_the_client_sends_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise QueueFullError("the disk is 100% full")
 
