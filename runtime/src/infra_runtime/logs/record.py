@@ -1,7 +1,7 @@
 """Parse a line of a log: its level, its ids, its message and its other fields.
 
 A line is JSON (structlog, zap, pino, MongoDB, Caddy), logfmt (Prometheus), or text. The level of a text is
-found in the formats of usual servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
+found in the formats of common servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
 `[error]` (RabbitMQ, nginx), `# …` after the time (Valkey), `E0501 …` (glog), `Traceback …` (Python).
 """
 
