@@ -122,7 +122,10 @@ def test_plan_shows_contributions(infra: CommandLine) -> None:
         'use = ["api"]\n[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nmetrics = "/metrics"\n'
     )
 
-    assert 'metrics={"port": "http", "path": "/metrics"}' in infra("runtime", "plan").out
+    assert (
+        'metrics={"port": "http", "path": "/metrics", "subject": "application"}'
+        in infra("runtime", "plan").out
+    )
     assert infra("runtime", "plan", "--json").json["contributions"] == [
         {"key": "metrics", "service": "api", "value": {"port": "http", "path": "/metrics"}}
     ]

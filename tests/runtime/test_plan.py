@@ -124,7 +124,7 @@ def test_two_services_with_the_same_name_are_an_error() -> None:
         ("database.ulr", "database does not export 'ulr'; did you mean 'url'?"),
         ("port.htp", "the service has no such port; did you mean 'http'?"),
         ("secret.password", "the service has no such secret; no name is known"),
-        ("stack.name", "known names: environment"),
+        ("stack.name", "known names: data, environment"),
         ("dta", "a reference with this name does not exist; did you mean 'data'?"),
         ("out", "a reference with this name does not exist; known names: data, host, root, run"),
         ("bin.", "the name after the dot is missing"),

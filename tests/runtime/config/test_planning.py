@@ -62,6 +62,7 @@ def test_without_nats_py_the_log_forwarder_is_not_added(
 
     project.write('use = ["nats", "api"]\n[services.api]\ncommand = ["${bin.python}"]\n')
     monkeypatch.setattr(planning, "search", missing)
+    monkeypatch.setattr(planning, "sought", lambda *_: ())
 
     assert services(project, executables=True) == ["nats", "api"]
 

@@ -19,8 +19,8 @@ def test_an_exporter_without_a_table_is_a_job_of_a_metrics_store(
         spec for spec in project.resolve(*names).plan.services if spec.exports.get("jobs") == "node-exporter"
     ]
 
-    (file,) = [step for step in store.prepare if isinstance(step, WriteFile)]
-    (job,) = json.loads(file.text)["scrape_configs"]
+    files = {step.path: step.text for step in store.prepare if isinstance(step, WriteFile)}
+    (job,) = json.loads(files["${data}/prometheus.yml"])["scrape_configs"]
 
     assert job["static_configs"] == [{"targets": ["${node-exporter.host?}:${node-exporter.http_port?}"]}]
 

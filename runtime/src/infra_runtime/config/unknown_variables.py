@@ -20,7 +20,7 @@ TABLES = frozenset({"SERVICES", "PROFILES"})
 #: the other settings of the stack, and the variables that are read before the stack is resolved
 NAMES = frozenset(
     {
-        *("USE", "PROFILE", "PROXY", "CONFIG_SERVICE", "TELEMETRY", "TMPFS"),
+        *("USE", "PROFILE", "PROXY", "CONFIG_SERVICE", "DASHBOARD", "TELEMETRY", "TMPFS"),
         *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "BINARIES", "INSTALL", "LOG_LIMIT", "LOG_TOTAL"),
         "CONTAINER_ENGINE",
     }
