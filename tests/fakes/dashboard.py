@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,19 @@ from infra_runtime.dashboard.sessions import Role, Sessions
 from infra_runtime.dashboard.stack import Stack
 from infra_runtime.dashboard.usage import UsageMeter
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.errors import SupervisorError
-from infra_runtime.messages import Endpoints, Outcome, Phase, ServiceEndpoint, Services, ServiceStatus, Status
+from infra_runtime.errors import SnapshotError, SupervisorError
+from infra_runtime.messages import (
+    Endpoints,
+    Failure,
+    Outcome,
+    Phase,
+    Restored,
+    ServiceEndpoint,
+    Services,
+    ServiceStatus,
+    Snapshot,
+    Status,
+)
 from infra_runtime.web.audit import AuditLog
 
 KEY = "k" * 32
@@ -53,6 +65,7 @@ class Supervisor:
 
     def __init__(self, *services: ServiceStatus) -> None:
         self.services = {each.name: each for each in services}
+        self.began = time.time()
         self.acted: list[tuple[str, tuple[str, ...]]] = []
         self.exported: dict[str, dict[str, str]] = {}
         self.is_gone = False
@@ -67,7 +80,10 @@ class Supervisor:
             leases=1,
             stay=False,
             stay_seconds=None,
-            services=Services(self.services.values()),
+            services=Services(
+                replace(each, seconds=each.seconds + time.time() - self.began)
+                for each in self.services.values()
+            ),
         )
 
     def endpoints(self) -> Endpoints:
@@ -85,8 +101,23 @@ class Supervisor:
             self.services[name] = replace(self.services[name], phase=phase)
         return Outcome(services=Services(self.services[name] for name in names))
 
+    def save(self, name: str) -> Snapshot:
+        self.acted.append(("save", (name,)))
+        return _snapshot(name, self.services)
+
+    def restore(self, name: str) -> Restored:
+        self.acted.append(("restore", (name,)))
+        if name == "missing":
+            raise SnapshotError(name, "the snapshot does not exist")
+        failures = (Failure(service="db", kind="start", reason="disk full"),) if name == "broken" else ()
+        return Restored(services=Services(), failures=failures, snapshot=_snapshot(name, self.services))
+
     def follow(self, changed: Callable[[], None]) -> None:
         changed()
+
+
+def _snapshot(name: str, services: Iterable[str]) -> Snapshot:
+    return Snapshot(format=2, name=name, time=1.0, services=dict.fromkeys(services, ""), executables={})
 
 
 class Site:
@@ -117,6 +148,7 @@ class Site:
             sessions=self.sessions,
             audit=AuditLog(self.audit),
             configuration=lambda: self.settings,
+            reports=(Path(self.paths.data), self.folder / "data-test"),
         )
 
     def log(self, name: str, text: str | bytes) -> Path:

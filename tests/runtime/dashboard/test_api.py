@@ -70,7 +70,9 @@ def test_lines_of_the_logs(site: Site) -> None:
     assert [line["text"] for line in data["items"]] == ["ERROR two"]
 
 
-@pytest.mark.parametrize("query", ["level=loud", "limit=0", "limit=1001", "limit=x", "before=x"])
+@pytest.mark.parametrize(
+    "query", ["level=loud", "since=soon", "limit=0", "limit=1001", "limit=x", "before=x"]
+)
 def test_a_parameter_that_is_not_valid_is_a_problem(site: Site, query: str) -> None:
     valid(site, f"/api/v1/logs?{query}", "Problem", status=400)
 

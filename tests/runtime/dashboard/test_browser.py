@@ -37,8 +37,11 @@ PAGES = {
     "service": "/services/db",
     "logs": "/logs",
     "traces": "/traces",
+    "alerts": "/alerts",
+    "tests": "/tests",
     "graph": "/graph",
     "start": "/start",
+    "snapshots": "/snapshots",
     "configuration": "/configuration",
 }
 
@@ -172,6 +175,26 @@ def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: S
     assert not stack.status().services["db"].ready
     row.get_by_role("button", name="Start", exact=True).click()
     expect(row.locator(".state")).to_contain_text("ready", timeout=PATIENCE)
+
+
+def test_a_snapshot_is_saved_and_restored_after_a_confirmation(tab: Tab, stack: Stack) -> None:
+    state = stack.db.data / "state"
+    state.write_text("then", encoding="utf-8")
+    page = tab.open("/snapshots")
+    dialog = page.locator("#confirm")
+
+    page.get_by_label("Name").fill("before")
+    page.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Save").click()
+    row = page.locator('[data-snapshot="before"]')
+    expect(row).to_contain_text("db", timeout=PATIENCE)
+    state.write_text("now", encoding="utf-8")
+    row.get_by_role("button", name="Restore").click()
+    expect(dialog.get_by_role("listitem")).to_have_text(["db", "api"], timeout=PATIENCE)
+    dialog.get_by_role("button", name="Restore").click()
+
+    expect(page.locator(".notice")).to_contain_text("before is restored.", timeout=PATIENCE)
+    assert state.read_text(encoding="utf-8") == "then"
 
 
 def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: Tab, stack: Stack) -> None:

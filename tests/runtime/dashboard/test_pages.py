@@ -219,7 +219,13 @@ def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
 # --- texts of others -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/services/db", "/logs", "/graph", "/start", "/configuration"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/services/db", "/logs", "/alerts", "/tests", "/graph", "/start"),
+        *("/snapshots", "/configuration"),
+    ],
+)
 def test_no_text_becomes_an_element_of_a_page(tmp_path: Path, path: str) -> None:
     exports = {"url": f"javascript:{HOSTILE}", "a_url": f"http://x/{HOSTILE}", "name": HOSTILE}
     plain = Site(tmp_path / "plain", service("db"))
@@ -298,7 +304,7 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
     file = site.log("db", "one\ntwo\n")
     inode = file.stat().st_ino
 
-    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode}:4"})
+    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode:x}:4"})
 
     assert name == "lines"
     assert [line["text"] for line in data["items"]] == ["two"]
@@ -309,6 +315,6 @@ def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:
     line = "x\rdata: {}\u2028\u2029event: parts"
     file.write_text(f"{line}\n", encoding="utf-8")
 
-    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino}:0"})
+    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino:x}:0"})
 
     assert [each["text"] for each in data["items"]] == [line]

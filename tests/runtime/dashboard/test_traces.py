@@ -12,8 +12,8 @@ pytest.importorskip("starlette", reason="the minimal profile has no web framewor
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
 from fakes.dashboard import KEY, Site
-from infra_runtime.dashboard import traces
-from infra_runtime.dashboard.traces import SPANS, TelemetryError, trace_rows, waterfall
+from fakes.telemetry import Answers
+from infra_runtime.dashboard.traces import SPANS, trace_rows, waterfall
 
 TRACE = "ab" * 16
 SECOND = 10**9
@@ -48,20 +48,6 @@ def site(tmp_path: Path) -> Site:
     site = Site(tmp_path)
     site.supervisor.exported = {"collector": {"query_url": "http://127.0.0.1:9", "key": "secret"}}
     return site
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The answers of the telemetry service: path → JSON; other paths are not found."""
-    found: dict[str, Any] = {}
-
-    def ask(_url: str, _key: str, path: str, _parameters: object) -> Any:
-        if path not in found:
-            raise TelemetryError(f"{path} does not exist", 404)
-        return found[path]
-
-    monkeypatch.setattr(traces, "_ask", ask)
-    return found
 
 
 def test_a_span_follows_its_parent_and_begins_where_it_started() -> None:
@@ -121,9 +107,7 @@ def test_the_newest_trace_is_the_first_of_the_list() -> None:
     assert [row.start for row in trace_rows(items)] == [3, 2, 1]
 
 
-def test_the_page_of_a_trace_has_its_spans_with_attributes_and_logs(
-    site: Site, answers: dict[str, Any]
-) -> None:
+def test_the_page_of_a_trace_has_its_spans_with_attributes_and_logs(site: Site, answers: Answers) -> None:
     event = {"name": "exception", "time": 100 * SECOND, "attributes": {"exception.type": "<b>Boom</b>"}}
     failing = span("charge", "2", "1", status="error", message="card <i>declined</i>", events=[event])
     logs = [{"time": 100 * SECOND, "service": "api", "severity": 13, "body": "<script>x</script>"}]
@@ -140,8 +124,8 @@ def test_the_page_of_a_trace_has_its_spans_with_attributes_and_logs(
 
 
 @pytest.mark.parametrize("trace", ["x", "AB" * 16, "ab" * 15, f"{TRACE}/../state", TRACE])
-def test_an_unknown_trace_is_not_found(site: Site, answers: dict[str, Any], trace: str) -> None:
-    assert answers == {}
+@pytest.mark.usefixtures("answers")
+def test_an_unknown_trace_is_not_found(site: Site, trace: str) -> None:
     assert site.ask(f"/traces/{trace}", headers={"x-dashboard-key": KEY}).status_code == 404
 
 
@@ -162,7 +146,7 @@ def test_a_telemetry_service_that_does_not_answer_is_reported(site: Site) -> Non
     assert "the telemetry service does not answer" in response.text
 
 
-def test_the_list_links_to_each_trace_and_no_key_is_on_the_page(site: Site, answers: dict[str, Any]) -> None:
+def test_the_list_links_to_each_trace_and_no_key_is_on_the_page(site: Site, answers: Answers) -> None:
     item = {
         "trace": TRACE,
         "name": "<b>",

@@ -41,6 +41,13 @@ def test_a_traceback_belongs_to_its_error() -> None:
     assert selected(log(*TRACEBACK), level="error") == list(TRACEBACK[1:4])
 
 
+def test_further_lines_whose_message_was_dropped_have_no_level() -> None:
+    lines = log("  File x", "  File y", "INFO:     started")
+
+    assert selected(lines) == ["  File x", "  File y", "INFO:     started"]
+    assert selected(lines, level="info") == ["INFO:     started"]
+
+
 def test_the_further_lines_of_a_message_have_its_level() -> None:
     entries = list(Selection(level="error").entries(log(*TRACEBACK)))
 

@@ -44,6 +44,19 @@ def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
     assert stack.web.port == port
 
 
+def test_the_dashboard_is_not_part_of_a_snapshot(stack_of) -> None:
+    stack = stack_of(server("web"), server("pages", kind="dashboard"))
+    sessions = stack.pages.data / "sessions"
+    sessions.write_text("then")
+    snapshot = stack.snapshot("before")
+    sessions.write_text("now")
+
+    stack.restore("before")
+
+    assert list(snapshot.services) == ["web"]
+    assert sessions.read_text() == "now"
+
+
 def test_the_services_keep_running_after_a_snapshot(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     [pid] = spawned(data)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import log_view
+from infra_runtime.dashboard import alerts, log_view, reports, snapshots
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.log_view import LogQueryError, Query
+from infra_runtime.dashboard.log_view import Query
 from infra_runtime.dashboard.openapi import document
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.view import Row, row, rows
+from infra_runtime.data_directory.snapshots import folder_of
 from infra_runtime.errors import InfraError
 from infra_runtime.message import encode
-from infra_runtime.messages import ServiceStatus
+from infra_runtime.messages import Failure, ServiceStatus
 from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
 
 
@@ -40,6 +44,10 @@ class Api:
             Route("/api/v1/services/{name}", self._service),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
+            Route("/api/v1/alerts", self._alerts),
+            Route("/api/v1/tests", self._tests),
+            Route("/api/v1/snapshots", self._snapshots),
+            Route("/api/v1/snapshots/{name}/{action}", self._change_data, methods=["POST"]),
         ]
 
     def problem(self, status: HTTPStatus, detail: str) -> Response:
@@ -85,9 +93,7 @@ class Api:
         if action not in ACTIONS:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"the action {action[:80]!r} does not exist")
         known(await self._dashboard.stack.state(), name)
-        session = session_of(request.scope)
-        actor = (session.id[:12] or "key") if session else ""
-        await self._dashboard.audit.record(action, actor=actor, service=name)
+        await self._dashboard.audit.record(action, actor=_actor(request), service=name)
         outcome = await self._dashboard.stack.act(action, [name])
         return JSONResponse(
             {
@@ -95,10 +101,7 @@ class Api:
                     {"name": service.name, "phase": service.phase.value, "reason": service.reason}
                     for service in outcome.services
                 ],
-                "failures": [
-                    {"service": failure.service, "reason": failure.reason, "log": encode(failure.log_tail)}
-                    for failure in outcome.failures
-                ],
+                "failures": _failures_to_json(outcome.failures),
             }
         )
 
@@ -107,6 +110,67 @@ class Api:
         cursor = request.query_params.get("before", "")
         view = await asyncio.to_thread(log_view.page, self._dashboard.logs, query, cursor, count)
         return JSONResponse(view.to_json())
+
+    async def _alerts(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        problems = await alerts.read(await self._dashboard.stack.endpoints(), query)
+        return JSONResponse(
+            {
+                "items": [asdict(alert) for alert in problems.alerts],
+                "errors": [asdict(group) for group in problems.errors],
+                "more": problems.has_more,
+            }
+        )
+
+    async def _tests(self, _: Request) -> Response:
+        listing = await asyncio.to_thread(reports.listing, self._dashboard.reports)
+        items = [
+            {
+                "id": report.id,
+                "test": report.description.test,
+                "phase": report.description.phase,
+                "began": report.description.began,
+                "seconds": report.description.seconds,
+                "exception": report.exception,
+                "folder": report.path,
+            }
+            for report in listing.reports
+        ]
+        return JSONResponse({"items": items, "total": listing.total, "damaged": listing.damaged})
+
+    async def _snapshots(self, _: Request) -> Response:
+        listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
+        items = [{**asdict(row), "services": [*row.services]} for row in listing.rows]
+        return JSONResponse({"items": items, "damaged": [each.to_json() for each in listing.damaged]})
+
+    async def _change_data(self, request: Request) -> Response:
+        name, action = request.path_params["name"], request.path_params["action"]
+        if action not in snapshots.ACTIONS:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"the action {action[:80]!r} does not exist")
+        folder_of(self._dashboard.paths, name)
+        await self._dashboard.audit.record(f"snapshot {action}", actor=_actor(request), snapshot=name)
+        failures: tuple[Failure, ...] = ()
+        if action == "save":
+            snapshot = await self._dashboard.stack.save(name)
+        else:
+            restored = await self._dashboard.stack.restore(name)
+            snapshot, failures = restored.snapshot, restored.failures
+        return JSONResponse(
+            {"name": name, "services": [*snapshot.services], "failures": _failures_to_json(failures)}
+        )
+
+
+def _actor(request: Request) -> str:
+    """Return the beginning of the session's id, or `key`, for the audit log."""
+    session = session_of(request.scope)
+    return (session.id[:12] or "key") if session else ""
+
+
+def _failures_to_json(failures: Iterable[Failure]) -> list[dict[str, object]]:
+    return [
+        {"service": failure.service, "reason": failure.reason, "log": encode(failure.log_tail)}
+        for failure in failures
+    ]
 
 
 def known(state: State, name: str) -> ServiceStatus:
@@ -124,6 +188,9 @@ def query_of(request: Request) -> Query:
         services=tuple(parameters.getlist("service")),
         level=parameters.get("level", ""),
         text=parameters.get("text", ""),
+        correlation=parameters.get("correlation", ""),
+        since=parameters.get("since", ""),
+        until=parameters.get("until", ""),
     )
 
 
@@ -152,5 +219,5 @@ def _count(text: str) -> int:
     if not text:
         return log_view.LINES
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= log_view.MOST_LINES):
-        raise LogQueryError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
+        raise ParameterError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
     return int(text)

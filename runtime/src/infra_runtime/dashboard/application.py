@@ -17,8 +17,8 @@ from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.rendering import FOLDER
-from infra_runtime.dashboard.traces import TelemetryError
-from infra_runtime.errors import InfraError
+from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.errors import InfraError, SnapshotError
 from infra_runtime.web.asgi import Application, Scope, Send
 from infra_runtime.web.problems import ProblemError, send_problem
 
@@ -76,6 +76,8 @@ def _status_of(error: Exception) -> tuple[HTTPStatus, str]:
         return HTTPStatus(error.status), error.detail
     if isinstance(error, TelemetryError) and error.status:
         return HTTPStatus(error.status), str(error)
+    if isinstance(error, SnapshotError):
+        return HTTPStatus.CONFLICT, str(error)
     if isinstance(error, InfraError):
         return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
     return HTTPStatus.BAD_REQUEST, str(error)

@@ -34,6 +34,8 @@ class Dashboard:
     sessions: Sessions
     audit: AuditLog
     configuration: Configuration
+    #: the data directories with the failure reports of tests
+    reports: tuple[Path, ...] = ()
     #: set when the process stops, so that the streams end
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

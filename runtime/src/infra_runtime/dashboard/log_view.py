@@ -1,52 +1,87 @@
-"""The lines of several logs in the order of time, filtered: the pages and the stream of the log view."""
+"""The lines of several logs in the order of time, filtered: the pages and the stream of the log view.
+
+A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, Iterable, Mapping
+import itertools
+import math
+import os
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple, cast
 
-from infra_runtime.dashboard import log_files
-from infra_runtime.dashboard.log_files import Line, Position
-from infra_runtime.dashboard.log_level import LEVELS, is_at_least
+from infra_runtime.dashboard.parameters import ParameterError, time_of
+from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
+from infra_runtime.logs.index import Index
+from infra_runtime.logs.line import Line, position
+from infra_runtime.logs.record import LEVELS, parse
+from infra_runtime.logs.selection import Entry, Level, Selection
 from infra_runtime.value import frozen
 
 #: lines of a page, if the request has no number, and at most
 LINES, MOST_LINES = 300, 1000
+#: characters of a line that a page shows; the rest of a longer line is cut
+LONGEST_TEXT = 16_384
+#: bytes of each log that one request reads at most while it searches for lines
+SCANNED = 8 << 20
+#: bytes of new lines of each log that one step of a stream shows at most; earlier lines are skipped
+FOLLOWED = 256 * 1024
 #: seconds between two looks at the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
+#: the index of a log whose times are not needed, or whose new lines have the time of the last change
+_NO_TIMES = Index(Path(os.devnull))
 
 
-class LogQueryError(ValueError):
-    """The error that a parameter of a request for lines is not valid."""
+class Place(NamedTuple):
+    """A position in a log: the identity of the file, and an offset in bytes."""
+
+    file: str
+    offset: int
 
 
 @frozen
 class Query:
-    """The filter of a log view."""
+    """The filter of a log view, as a request contains it; empty texts select all lines."""
 
     #: empty: all services
     services: tuple[str, ...] = ()
-    #: the smallest level; empty: all lines
+    #: the least important level
     level: str = ""
     #: the text that each line contains, without regard to case
     text: str = ""
-
-    def matches(self, line: Line) -> bool:
-        """Return whether a line is shown."""
-        return is_at_least(line.level, self.level) and self.text.lower() in line.text.lower()
+    #: one of the ids of the line
+    correlation: str = ""
+    #: times, or durations before now (`15m`)
+    since: str = ""
+    until: str = ""
 
     def __post_init__(self) -> None:
+        """Raise `ParameterError` for a text that is not valid."""
+        self.selection()
+
+    def selection(self) -> Selection:
+        """Return the conditions for lines; a duration ends now."""
         if self.level and self.level not in LEVELS:
-            raise LogQueryError(f"the level is one of {', '.join(LEVELS)}, not {self.level!r}")
+            raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
+        return Selection(
+            since=time_of("since", self.since, 0.0),
+            until=time_of("until", self.until, math.inf),
+            level=cast("Level", self.level) if self.level else None,
+            correlation=self.correlation,
+            pattern=re.compile(re.escape(self.text), re.IGNORECASE) if self.text else None,
+        )
 
 
 @frozen
 class View:
     """Lines of several logs, the oldest first, and the cursors before and after them."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Entry, ...]
     first: str
     last: str
     has_earlier: bool = False
@@ -56,7 +91,7 @@ class View:
     def to_json(self) -> dict[str, object]:
         """Return the view as JSON data."""
         return {
-            "items": [line_to_json(line) for line in self.lines],
+            "items": [line_to_json(entry) for entry in self.lines],
             "first": self.first,
             "last": self.last,
             "has_earlier": self.has_earlier,
@@ -64,51 +99,114 @@ class View:
         }
 
 
-def line_to_json(line: Line) -> dict[str, object]:
+def line_to_json(entry: Entry) -> dict[str, object]:
     """Return a line as JSON data."""
+    line, record = entry
     return {
         "service": line.service,
-        "offset": line.start,
+        "offset": line.offset,
         "time": line.time,
-        "level": line.level,
-        "text": line.text,
-        "cut": line.is_cut,
+        "level": record.level,
+        "text": line.text[:LONGEST_TEXT],
+        "cut": len(line.text) > LONGEST_TEXT,
     }
 
 
-def known_services(folder: Path) -> list[str]:
-    """Return the services that have a log."""
-    return sorted(path.stem for path in folder.glob("*.log"))
+# --- pages -----------------------------------------------------------------------------------------
 
 
 def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> View:
     """Return the newest `count` lines before a cursor; without a cursor, the newest lines of all.
 
-    Raises `LogQueryError` for a cursor that is not valid.
+    Raises `ParameterError` for a cursor or a filter that is not valid.
     """
-    positions = parse_cursor(cursor)
-    names = _selected(folder, query)
-    pages = {
-        name: log_files.before(folder, name, positions.get(name), count, query.matches) for name in names
-    }
-    merged = [*heapq.merge(*(each.lines for each in pages.values()), key=lambda line: line.time)]
-    kept = merged[-count:]
-    earliest: dict[str, int] = {}
-    for line in kept:
-        earliest.setdefault(line.service, line.start)
-    dropped = {line.service for line in merged[: len(merged) - len(kept)]}
-    first = {
-        name: Position(each.first.inode, earliest.get(name, each.lines[-1].end))
-        if name in dropped
-        else each.first
-        for name, each in pages.items()
-    }
+    places, selection = parse_cursor(cursor), query.selection()
+    searches = {name: _Search(folder, name, places.get(name)) for name in _selected(folder, query)}
+    entries = (search.entries(selection) for search in searches.values())
+    merged = heapq.merge(*entries, key=lambda entry: entry.line.time, reverse=True)
+    found = [*itertools.islice(merged, count + 1)]
+    shown = found[:count]
+    for entry in shown:
+        searches[entry.line.service].shown = Place(entry.line.file, entry.line.offset)
     return View(
-        lines=tuple(kept),
-        first=make_cursor(first),
-        last=make_cursor({name: each.last for name, each in pages.items()}),
-        has_earlier=bool(dropped) or any(each.has_earlier for each in pages.values()),
+        lines=tuple(reversed(shown)),
+        first=make_cursor({name: search.first for name, search in searches.items()}),
+        last=make_cursor({name: search.start for name, search in searches.items()}),
+        has_earlier=len(found) > count or any(search.is_limited for search in searches.values()),
     )
+
+
+class _Search:
+    """The search for lines of one log before a place, or before the end of the log (None)."""
+
+    def __init__(self, folder: Path, service: str, before: Place | None) -> None:
+        self._folder, self._service = folder, service
+        #: where the search starts; None if the service has no current log
+        self.start = before or _end(folder, service)
+        #: the earliest line that was read, and the earliest line that is shown
+        self._reached, self.shown = self.start, self.start
+        self._is_complete = False
+        #: whether the search has ended because of `SCANNED`
+        self.is_limited = False
+
+    @property
+    def first(self) -> Place | None:
+        """The place before which the next search continues."""
+        return self._reached if self._is_complete else self.shown
+
+    def entries(self, selection: Selection) -> Iterator[Entry]:
+        """Yield the selected lines, the newest first."""
+        yield from selection.entries_before(self._lines(selection))
+        self._is_complete = True
+
+    def _lines(self, selection: Selection) -> Iterator[Line]:
+        scanned = 0
+        for line in _lines_before(self._folder, self._service, self.start, selection.until):
+            if line.time < selection.since:
+                return
+            yield line
+            self._reached = Place(line.file, line.offset)
+            scanned += 0 if line.dropped else line.end - line.offset
+            # The search ends between two messages, because the level is in the first line of a message.
+            if scanned >= SCANNED and (scanned >= 2 * SCANNED or not parse(line.text).continues):
+                self.is_limited = True
+                return
+
+
+def _lines_before(folder: Path, service: str, place: Place | None, until: float) -> Iterator[Line]:
+    """Yield the lines of a log before a place that were written at a time or before, the newest first.
+
+    The lines of a log that the supervisor has truncated come last. A place in a file that was removed has
+    no lines before it.
+    """
+    for suffix in reversed(SUFFIXES):
+        try:
+            log = LogFile(folder, service, suffix)
+        except OSError:
+            continue
+        with log:
+            if place and place.file != log.identity:
+                continue
+            end = log.size if until >= log.changed else log.index.offset(math.nextafter(until, math.inf))
+            yield from log.lines_before(min(end, place.offset) if place else end)
+            place = None
+
+
+def _end(folder: Path, service: str) -> Place | None:
+    """Return the place after the last complete line of a log; None if it is missing."""
+    try:
+        log = LogFile(folder, service, index=_NO_TIMES)
+    except OSError:
+        return None
+    with log:
+        last = next(log.lines_before(), None)
+        if last is None:
+            return Place(log.identity, log.size)
+        is_complete = next(log.lines(last.offset, last.end, complete=True), None) is not None
+        return Place(log.identity, last.end if is_complete else last.offset)
+
+
+# --- the stream ------------------------------------------------------------------------------------
 
 
 async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View, None]:
@@ -117,70 +215,94 @@ async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View
     Without a cursor, the stream begins at the ends of the logs. A log that appears later is read from its
     beginning.
     """
-    positions = parse_cursor(cursor)
+    selection = query.selection()
+    places: dict[str, Place | None] = {**parse_cursor(cursor)}
     if not cursor:
-        positions = {name: log_files.end(folder, name) for name in _selected(folder, query)}
+        places = {name: _end(folder, name) for name in _selected(folder, query)}
+    #: service → the inode and the size of its log when it was read
+    seen: dict[str, tuple[int, int]] = {}
     idle = 0.0
     while True:
-        grown = [name for name in _selected(folder, query) if _has_grown(folder, name, positions.get(name))]
+        states = {name: _state(folder, name) for name in _selected(folder, query)}
+        grown = {name: state for name, state in states.items() if state and state != seen.get(name)}
+        seen |= grown
         if grown:
-            lines, skipped = await asyncio.to_thread(_advance, folder, query, grown, positions)
-            if lines or skipped:
+            entries, skipped = await asyncio.to_thread(_advance, folder, selection, grown, places)
+            if entries or skipped:
                 idle = 0.0
-                yield View(lines=tuple(lines), first="", last=make_cursor(positions), skipped=skipped)
+                yield View(lines=tuple(entries), first="", last=make_cursor(places), skipped=skipped)
         await asyncio.sleep(INTERVAL)
         idle += INTERVAL
         if idle >= KEEP_OPEN:
             idle = 0.0
-            yield View(lines=(), first="", last=make_cursor(positions))
+            yield View(lines=(), first="", last=make_cursor(places))
 
 
 def _advance(
-    folder: Path, query: Query, names: Iterable[str], positions: dict[str, Position]
-) -> tuple[list[Line], int]:
-    """Read the new lines of these logs, and move their positions; return lines and skipped bytes."""
-    found: list[tuple[Line, ...]] = []
+    folder: Path, selection: Selection, names: Iterable[str], places: dict[str, Place | None]
+) -> tuple[list[Entry], int]:
+    """Read the new lines of these logs, and move their places; return selected lines and skipped bytes."""
+    found: list[list[Entry]] = []
     skipped = 0
     for name in names:
-        new = log_files.following(folder, name, positions.get(name, Position(0, 0)))
-        positions[name] = new.last
-        skipped += new.skipped
-        found.append(tuple(filter(query.matches, new.lines)))
-    lines = [*heapq.merge(*found, key=lambda line: line.time)]
-    return lines[-MOST_LINES:], skipped + sum(line.end - line.start for line in lines[:-MOST_LINES])
+        try:
+            log = LogFile(folder, name, index=_NO_TIMES)
+        except OSError:
+            continue
+        with log:
+            lines, places[name], left_out = _following(log, places.get(name))
+        skipped += left_out
+        found.append([*selection.entries(lines)])
+    entries = [*heapq.merge(*found, key=lambda entry: entry.line.time)]
+    return entries[-MOST_LINES:], skipped + sum(line.end - line.offset for line, _ in entries[:-MOST_LINES])
 
 
-def _has_grown(folder: Path, name: str, position: Position | None) -> bool:
+def _following(log: LogFile, place: Place | None) -> tuple[list[Line], Place, int]:
+    """Return the complete lines of a log after a place, the place after them, and skipped bytes.
+
+    A new or shorter file is read from its beginning.
+    """
+    size = log.size
+    is_known = place is not None and place.file == log.identity and place.offset <= size
+    offset = place.offset if place is not None and is_known else log.start
+    skipped = 0
+    if size - offset > FOLLOWED:
+        partial = next(log.lines(size - FOLLOWED, size), None)
+        skipped = partial.end - offset if partial else 0
+    lines = [*log.lines(offset + skipped, size, complete=True)]
+    return lines, Place(log.identity, lines[-1].end if lines else offset + skipped), skipped
+
+
+def _state(folder: Path, name: str) -> tuple[int, int] | None:
     try:
         status = (folder / f"{name}.log").stat()
     except OSError:
-        return False
-    return position is None or (status.st_ino, status.st_size) != position
+        return None
+    return status.st_ino, status.st_size
 
 
 def _selected(folder: Path, query: Query) -> list[str]:
-    known = known_services(folder)
+    known = services_with_logs(folder)
     return [name for name in known if name in query.services] if query.services else known
 
 
 # --- cursors ---------------------------------------------------------------------------------------
 
 
-def make_cursor(positions: Mapping[str, Position]) -> str:
-    """Return the text of positions in several logs: `NAME:INODE:OFFSET,…`."""
-    return ",".join(f"{name}:{place.inode}:{place.offset}" for name, place in sorted(positions.items()))
+def make_cursor(places: Mapping[str, Place | None]) -> str:
+    """Return the text of places in several logs."""
+    return ",".join(
+        f"{name}:{place.file}:{place.offset}" for name, place in sorted(places.items()) if place is not None
+    )
 
 
-def parse_cursor(text: str) -> dict[str, Position]:
-    """Return the positions in a cursor. Raises `LogQueryError`."""
-    positions = {}
+def parse_cursor(text: str) -> dict[str, Place]:
+    """Return the places in a cursor. Raises `ParameterError`."""
+    places = {}
     for part in filter(None, text.split(",")):
-        name, *numbers = part.split(":")
-        if len(numbers) != 2 or not all(_is_number(number) for number in numbers):
-            raise LogQueryError(f"{part[:80]!r} is not a position in a log")
-        positions[name] = Position(int(numbers[0]), int(numbers[1]))
-    return positions
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+        name, _, place = part.partition(":")
+        try:
+            places[name] = Place(*position(place))
+        except ValueError:
+            raise ParameterError(f"{part[:80]!r} is not a position in a log") from None
+    return places

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra_runtime.dashboard.log_level import LEVELS
+from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.sessions import Role
+from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
 from infra_runtime.dashboard.stack import ACTIONS
+from infra_runtime.logs.record import LEVELS
 from infra_runtime.messages import Phase
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -34,6 +36,7 @@ def _nullable(kind: str) -> dict[str, Any]:
     return {"type": [kind, "null"]}
 
 
+_FAILURES: dict[str, Any] = {"type": "array", "items": _object(service=_TEXT, reason=_TEXT, log=_TEXTS)}
 _SCHEMAS = {
     "Health": _object(status={"type": "string", "enum": ["ok", "unavailable"]}),
     "Status": _object(
@@ -62,7 +65,7 @@ _SCHEMAS = {
     "Services": _object(items=_items("Service")),
     "Outcome": _object(
         services={"type": "array", "items": _object(name=_TEXT, phase=_PHASE, reason=_TEXT)},
-        failures={"type": "array", "items": _object(service=_TEXT, reason=_TEXT, log=_TEXTS)},
+        failures=_FAILURES,
     ),
     "Line": _object(
         service=_TEXT,
@@ -75,6 +78,43 @@ _SCHEMAS = {
     "Lines": _object(
         items=_items("Line"), first=_TEXT, last=_TEXT, has_earlier={"type": "boolean"}, skipped=_INTEGER
     ),
+    "Alert": _object(
+        name=_TEXT,
+        service=_TEXT,
+        severity=_TEXT,
+        status={"type": "string", "enum": [*STATUSES]},
+        start=_NUMBER,
+        end=_NUMBER,
+        summary=_TEXT,
+        labels=_TEXT_MAP,
+    ),
+    "ErrorGroup": _object(
+        fingerprint=_TEXT,
+        service=_TEXT,
+        type=_TEXT,
+        message=_TEXT,
+        frame=_TEXT,
+        count=_INTEGER,
+        first=_NUMBER,
+        last=_NUMBER,
+        trace=_TEXT,
+    ),
+    "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more={"type": "boolean"}),
+    "Test": _object(
+        id=_TEXT,
+        test=_TEXT,
+        phase=_TEXT,
+        began=_NUMBER,
+        seconds=_NUMBER,
+        exception=_TEXT,
+        folder=_TEXT,
+    ),
+    "Tests": _object(items=_items("Test"), total=_INTEGER, damaged=_INTEGER),
+    "Snapshot": _object(name=_TEXT, time=_NUMBER, size=_INTEGER, services=_TEXTS),
+    "Snapshots": _object(
+        items=_items("Snapshot"), damaged={"type": "array", "items": _object(name=_TEXT, reason=_TEXT)}
+    ),
+    "SnapshotOutcome": _object(name=_TEXT, services=_TEXTS, failures=_FAILURES),
     "LoginLink": _object(url=_TEXT, role=_TEXT, seconds=_NUMBER),
     "Problem": _object(type=_TEXT, title=_TEXT, status=_INTEGER, detail=_TEXT),
 }
@@ -84,14 +124,22 @@ def document() -> dict[str, Any]:
     """Return the document. Source: OpenAPI Specification 3.1."""
     name = _parameter("name", "path", _TEXT)
     action = _parameter("action", "path", {"type": "string", "enum": [*ACTIONS]})
+    snapshot_action = _parameter("action", "path", {"type": "string", "enum": [*SNAPSHOT_ACTIONS]})
     limit = {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": LINES}
     role = {"type": "string", "enum": [role.name.lower() for role in Role], "default": "admin"}
     lines = [
         _parameter("service", "query", _TEXTS),
         _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
         _parameter("text", "query", _TEXT),
+        _parameter("correlation", "query", _TEXT),
+        _parameter("since", "query", _TEXT),
+        _parameter("until", "query", _TEXT),
         _parameter("before", "query", _TEXT),
         _parameter("limit", "query", limit),
+    ]
+    alerts = [
+        _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
+        *(_parameter(name, "query", _TEXT) for name in ("severity", "service", "since")),
     ]
     return {
         "openapi": "3.1.0",
@@ -107,6 +155,12 @@ def document() -> dict[str, Any]:
                 "post": _operation("Start, stop or restart a service", "Outcome", [name, action])
             },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
+            "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
+            "/api/v1/snapshots": {"get": _operation("The snapshots, the newest first", "Snapshots")},
+            "/api/v1/snapshots/{name}/{action}": {
+                "post": _operation("Save or restore a snapshot", "SnapshotOutcome", [name, snapshot_action])
+            },
             "/api/v1/login-links": {
                 "post": _operation(
                     "A link for one login", "LoginLink", [_parameter("role", "query", role)], status="201"

@@ -16,15 +16,26 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import history, log_view, rendering, traces
+from infra_runtime.dashboard import (
+    alerts,
+    history,
+    log_view,
+    rendering,
+    reports,
+    snapshots,
+    telemetry,
+    traces,
+)
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
-from infra_runtime.dashboard.traces import TelemetryError
-from infra_runtime.dashboard.view import row, rows
+from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.view import TONES, row, rows
 from infra_runtime.errors import InfraError
+from infra_runtime.logs.files import services_with_logs
+from infra_runtime.logs.record import LEVELS
 from infra_runtime.web.problems import ProblemError
 
 #: the id of an element → its HTML
@@ -36,8 +47,11 @@ NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
+    ("/alerts", "Alerts", "a"),
+    ("/tests", "Tests", "e"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
+    ("/snapshots", "Snapshots", "n"),
     ("/configuration", "Configuration", "c"),
 )
 
@@ -60,8 +74,12 @@ class Pages:
             Route("/logs", self._logs),
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/alerts", self._alerts),
+            Route("/tests", self._tests),
+            Route("/tests/{report}", self._test),
             Route("/graph", self._graph),
             Route("/start", self._start),
+            Route("/snapshots", self._snapshots),
             Route("/configuration", self._configuration),
             Route("/stream/services", self._services_stream),
             Route("/stream/services/{name}", self._service_stream),
@@ -96,8 +114,8 @@ class Pages:
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
-        services = await asyncio.to_thread(log_view.known_services, self._dashboard.logs)
-        return self._page(request, "logs.html", services=services, query=query)
+        services = await asyncio.to_thread(services_with_logs, self._dashboard.logs)
+        return self._page(request, "logs.html", services=services, query=query, levels=LEVELS)
 
     async def _traces(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in traces.PARAMETERS}
@@ -105,7 +123,7 @@ class Pages:
         answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
         problem, is_missing = "", False
         try:
-            answer = await traces.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
+            answer = await telemetry.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
         except TelemetryError as error:
             problem, is_missing = str(error), error.is_missing
         return self._page(
@@ -123,8 +141,44 @@ class Pages:
         name = request.path_params["trace"]
         if not _TRACE.fullmatch(name):
             raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
-        whole = await traces.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
+        whole = await telemetry.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
         return self._page(request, "trace.html", trace=traces.waterfall(whole))
+
+    async def _alerts(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        problems, problem, is_missing = alerts.Problems(), "", False
+        try:
+            problems = await alerts.read(await self._dashboard.stack.endpoints(), query)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        state = await self._dashboard.stack.state()
+        return self._page(
+            request,
+            "alerts.html",
+            problems=problems,
+            query=query,
+            statuses=alerts.STATUSES,
+            problem=problem,
+            is_missing=is_missing,
+            kinds={service.kind for service in state.services},
+        )
+
+    async def _tests(self, request: Request) -> Response:
+        folders = self._dashboard.reports
+        listing = await asyncio.to_thread(reports.listing, folders)
+        return self._page(request, "tests.html", listing=listing, folders=dict.fromkeys(folders))
+
+    async def _test(self, request: Request) -> Response:
+        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
+        if report is None:
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND,
+                "this failure report does not exist: it was removed, or it cannot be read. "
+                "`infra dev capsule list` prints the existing failure reports.",
+            )
+        content = await asyncio.to_thread(reports.content, report)
+        tones = {phase.value: tone for phase, tone in TONES.items()}
+        return self._page(request, "test.html", report=report, content=content, tones=tones)
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -133,6 +187,10 @@ class Pages:
     async def _start(self, request: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
         return self._page(request, "start.html", start=start)
+
+    async def _snapshots(self, request: Request) -> Response:
+        listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
+        return self._page(request, "snapshots.html", listing=listing)
 
     async def _configuration(self, request: Request) -> Response:
         text = request.query_params.get("text", "")

@@ -9,13 +9,14 @@ from types import FrameType
 
 import uvicorn
 
-from infra_runtime.config.resolve import resolve
+from infra_runtime.config.resolve import data_directory, resolve
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Configuration, Dashboard
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.usage import UsageMeter
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import InfraError
 from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
@@ -52,6 +53,7 @@ async def serve(
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
         configuration=_configuration(root, data),
+        reports=_report_folders(root, data),
     )
     stack.follow()
     config = uvicorn.Config(
@@ -66,6 +68,14 @@ async def serve(
     )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
     await _Server(config, dashboard).serve(sockets=sockets)
+
+
+def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
+    """Return the data directories of this stack and of the tests of its project."""
+    try:
+        return data, data_directory(root, environment="test")
+    except InfraError:  # the stack file is not valid at the moment
+        return (data,)
 
 
 def _configuration(root: Path, data: Path) -> Configuration:

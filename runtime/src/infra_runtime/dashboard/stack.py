@@ -21,6 +21,8 @@ from infra_runtime.errors import InfraError
 from infra_runtime.messages import (
     ENDPOINTS,
     RESTART,
+    SNAPSHOT_RESTORE,
+    SNAPSHOT_SAVE,
     START,
     STATUS,
     STOP,
@@ -29,7 +31,10 @@ from infra_runtime.messages import (
     Names,
     Nothing,
     Outcome,
+    Restored,
     Services,
+    Snapshot,
+    SnapshotName,
     Status,
 )
 from infra_runtime.value import frozen
@@ -53,6 +58,8 @@ class Link(Protocol):
     def status(self) -> Status: ...
     def endpoints(self) -> Endpoints: ...
     def act(self, action: str, names: Iterable[str]) -> Outcome: ...
+    def save(self, name: str) -> Snapshot: ...
+    def restore(self, name: str) -> Restored: ...
     def follow(self, changed: Callable[[], None]) -> None: ...
 
 
@@ -76,6 +83,16 @@ class SupervisorLink:
         """Start, stop or restart services; return when they are ready, stopped or failed."""
         with closing(Client.connect(self._paths)) as client:
             return client.call(ACTIONS[action], Names(services=tuple(names)))
+
+    def save(self, name: str) -> Snapshot:
+        """Save the data of all running services as a snapshot."""
+        with closing(Client.connect(self._paths)) as client:
+            return client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
+
+    def restore(self, name: str) -> Restored:
+        """Restore the data of a snapshot; return when its services are ready or have failed."""
+        with closing(Client.connect(self._paths)) as client:
+            return client.call(SNAPSHOT_RESTORE, SnapshotName(name=name))
 
     def follow(self, changed: Callable[[], None]) -> None:
         """Call `changed` after each event, until the supervisor closes the connection."""
@@ -149,6 +166,14 @@ class Stack:
         """Start, stop or restart services; return when they are ready, stopped or failed."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._actions, self.link.act, action, tuple(names))
+
+    async def save(self, name: str) -> Snapshot:
+        """Save the data of all running services as a snapshot."""
+        return await asyncio.get_running_loop().run_in_executor(self._actions, self.link.save, name)
+
+    async def restore(self, name: str) -> Restored:
+        """Restore the data of a snapshot; return when its services are ready or have failed."""
+        return await asyncio.get_running_loop().run_in_executor(self._actions, self.link.restore, name)
 
     def follow(self) -> None:
         """Start the thread that follows the events of the stack until the process exits."""

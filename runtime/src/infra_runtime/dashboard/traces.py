@@ -1,38 +1,17 @@
-"""The traces of the stack's telemetry service: requests to its query API, and the rows of a waterfall."""
+"""The traces of the stack's telemetry service: the rows of the list and of a waterfall."""
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-from infra_runtime.errors import InfraError
-from infra_runtime.messages import Endpoints
-from infra_runtime.telemetry import KEY_HEADER
 from infra_runtime.value import frozen
 
-#: seconds for an answer; the process of the telemetry may start at the request
-PATIENCE = 30.0
 #: traces of a list, and spans of a waterfall, that a page shows at most
 TRACES, SPANS = 100, 1000
 #: the parameters of a list, which are also those of the query API
 PARAMETERS = ("service", "text", "status", "longer")
-
-
-class TelemetryError(InfraError):
-    """The error that the telemetry service does not answer, or refuses a request."""
-
-    def __init__(self, problem: str, status: int = 0, *, is_missing: bool = False) -> None:
-        super().__init__(problem, status)
-        #: the status of the answer; 0 without an answer
-        self.problem, self.status, self.is_missing = problem, status, is_missing
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @frozen
@@ -84,35 +63,6 @@ class Waterfall:
     left_out: int
     #: each with seconds since the start, service, level and text
     logs: tuple[tuple[float, str, str, str], ...]
-
-
-async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the answer of the telemetry service to a query.
-
-    Raises `TelemetryError` if the stack has no telemetry service, or if it does not answer.
-    """
-    found = next(
-        (each.exports for each in endpoints.services.values() if {"query_url", "key"} <= each.exports.keys()),
-        None,
-    )
-    if found is None:
-        raise TelemetryError("the stack has no telemetry service", is_missing=True)
-    return await asyncio.to_thread(_ask, found["query_url"], found["key"], path, parameters)
-
-
-def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
-    try:
-        connection.request("GET", f"/api/v1/{path}?{urlencode(parameters)}", headers={KEY_HEADER: key})
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TelemetryError(f"the telemetry service does not answer: {error}") from error
-    finally:
-        connection.close()
-    if response.status != HTTPStatus.OK:
-        raise TelemetryError(str(answer.get("error", "the request was refused")), response.status)
-    return answer
 
 
 def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:
@@ -201,7 +151,7 @@ def _span_row(span: Mapping[str, Any], depth: int, start: int, total: int) -> Sp
 def _level(severity: int) -> str:
     # Source: opentelemetry/proto/logs/v1/logs.proto, SeverityNumber
     return next(
-        (name for name, least in (("error", 17), ("warn", 13), ("info", 9)) if severity >= least), "debug"
+        (name for name, least in (("error", 17), ("warning", 13), ("info", 9)) if severity >= least), "debug"
     )
 
 

@@ -78,6 +78,9 @@ class Selection:
                 for inner, content in rest:
                     if self._contains(inner):
                         yield Entry(inner, replace(content, level=record.level))
+        if not (self.level or self.correlation):  # the first lines of the messages were dropped
+            for rest in further.values():
+                yield from (Entry(inner, content) for inner, content in rest if self._contains(inner))
 
     def _selects(self, record: Record) -> bool:
         if self.level and record.level not in at_least(self.level):

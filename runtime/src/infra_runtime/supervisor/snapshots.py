@@ -32,16 +32,23 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 #: the phases of services that a snapshot contains
 RUNNING = frozenset({Phase.READY, Phase.PAUSED})
+#: the kinds that a snapshot omits: with old data of the dashboard, sessions that were ended would be valid
+#: again, and the audit log would lose entries
+OMITTED = frozenset({"dashboard"})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot of all services; a complete snapshot replaces an older one with the same name.
+    """Save a snapshot of all services except the dashboard; a complete one replaces an older one of its name.
 
     Raises `SnapshotError`; in this case, the older snapshot is unchanged.
     """
     folder = folder_of(supervisor.paths, name)
     states = supervisor.machine.services
-    services = [service for service, state in states.items() if state.phase in RUNNING]
+    services = [
+        service
+        for service, state in states.items()
+        if state.phase in RUNNING and state.spec.kind not in OMITTED
+    ]
     with _failing_as(name):
         _, leftovers = restoration.recover(supervisor.paths)
         # The name of a snapshot never begins with a dot.

@@ -8,15 +8,18 @@ export function post(path) {
 
 const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart: ["Restart", "restarted"] };
 
-// Shows the affected services first, if there are any.
-function confirmed(action, service, dependents) {
-  if (action === "start" || !dependents.length) return Promise.resolve(true);
+export const mayAct = () => document.body.dataset.mayAct === "true";
+
+export function refuse() {
+  notice("This session can only read. `infra runtime open` prints a link with another role.");
+}
+
+// Asks for a confirmation; `names` are the affected services.
+export function confirmed(title, text, names, word) {
   const dialog = document.getElementById("confirm");
-  const [word, past] = WORDS[action];
-  dialog.querySelector("h2").textContent = `${word} ${service}?`;
-  dialog.querySelector("[data-confirm-text]").textContent =
-    `While ${service} is ${past}, these services keep running but cannot use it:`;
-  dialog.querySelector("[data-confirm-list]").replaceChildren(...dependents.map((name) => {
+  dialog.querySelector("h2").textContent = title;
+  dialog.querySelector("[data-confirm-text]").textContent = text;
+  dialog.querySelector("[data-confirm-list]").replaceChildren(...names.map((name) => {
     const item = document.createElement("li");
     item.className = "chip";
     item.textContent = name;
@@ -30,11 +33,19 @@ function confirmed(action, service, dependents) {
   });
 }
 
+// Shows the affected services first, if there are any.
+function allowed(action, service, dependents) {
+  if (action === "start" || !dependents.length) return Promise.resolve(true);
+  const [word, past] = WORDS[action];
+  const text = `While ${service} is ${past}, these services keep running but cannot use it:`;
+  return confirmed(`${word} ${service}?`, text, dependents, word);
+}
+
 async function act(button) {
   const { action } = button.dataset;
   const { service, dependents: names } = button.closest("[data-service]").dataset;
   const dependents = names.split(" ").filter(Boolean);
-  if (!(await confirmed(action, service, dependents))) return;
+  if (!(await allowed(action, service, dependents))) return;
   button.setAttribute("aria-busy", "true");
   try {
     const response = await post(`/api/v1/services/${encodeURIComponent(service)}/${action}`);
@@ -51,13 +62,12 @@ async function act(button) {
 }
 
 export function listen() {
-  const mayAct = document.body.dataset.mayAct === "true";
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.action) {
-      if (mayAct) act(button);
-      else notice("This session can only read. `infra runtime open` prints a link with another role.");
+      if (mayAct()) act(button);
+      else refuse();
     } else if (button.dataset.copy) copy(button.dataset.copy);
     else if ("logout" in button.dataset) post("/logout").then(() => location.assign("/login"));
   });

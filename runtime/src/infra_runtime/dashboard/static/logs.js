@@ -140,9 +140,14 @@ function empty() {
   const element = document.createElement("p");
   element.className = "empty";
   const isFiltered = filters && [...new FormData(filters)].some(([, value]) => value);
-  element.textContent = isFiltered
-    ? "No line matches the filters. New lines that match appear here."
-    : "The log has no line yet. New lines appear here.";
+  if (hasEarlier) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Search earlier lines";
+    button.addEventListener("click", earlier);
+    element.append("No line in the newest part of the logs matches the filters. ", button);
+  } else if (isFiltered) element.textContent = "No line matches the filters. New lines that match appear here.";
+  else element.textContent = "The log has no line yet. New lines appear here.";
   return element;
 }
 
@@ -154,6 +159,9 @@ async function earlier() {
     const data = await read({ before: first });
     first = data.first;
     hasEarlier = data.has_earlier;
+    const none = box.querySelector(".empty");
+    if (data.items.length) none?.remove();
+    else none?.replaceWith(empty());
     const height = box.scrollHeight;
     box.prepend(...data.items.map(row));
     box.scrollTop += box.scrollHeight - height;
@@ -275,7 +283,7 @@ Object.assign(keys, {
   t: () => toggle("times"),
   j: () => step(1),
   k: () => step(-1),
-  e: () => step(1, (element) => element.classList.contains("error")),
+  e: () => step(1, (element) => element.matches(".error, .critical")),
   c: () => { if (selected) copy(stripped(selected.line.text)); },
   Enter: () => { if (selected) fold(selected); },
   Escape: () => select(null),

@@ -1,0 +1,21 @@
+"""Parameters of requests that several pages have."""
+
+from __future__ import annotations
+
+from infra_runtime.logs.selection import moment
+
+
+class ParameterError(ValueError):
+    """The error that a parameter of a request is not valid."""
+
+
+def time_of(name: str, text: str, default: float) -> float:
+    """Return the Unix time of a parameter; `default` for an empty text. Raises `ParameterError`."""
+    if not text:
+        return default
+    try:
+        return moment(text)
+    except (ValueError, OverflowError, OSError):
+        raise ParameterError(
+            f"`{name}` is a duration before now (`15m`), a time of day or a date and time, not {text[:80]!r}"
+        ) from None

@@ -1,0 +1,247 @@
+"""The failure reports of tests: folders with `capsule.json`, which the pytest plugin writes.
+
+A failure report can come from another machine, so its files can have any content. Symbolic links in it are
+not followed. A request contains the id of a report and never a path.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.dashboard.traces import Waterfall, waterfall
+from infra_runtime.host import disk
+from infra_runtime.logs.record import parse
+from infra_runtime.message import Message, MessageError, decode
+from infra_runtime.value import frozen
+
+#: reports of a list, and lines of each log, that a page shows at most
+REPORTS, LINES = 200, 1000
+#: bytes of a description, of a trace, and at the end of a log, that are read at most
+_DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
+#: the folders with reports in a data directory; each plan of a test run has a folder
+_PATTERNS = ("capsules/*/capsule.json", "plan-*/capsules/*/capsule.json")
+#: a Unix time that browsers can show, in the year 5138
+_LATEST = 1e11
+#: levels in `trace.json` → the number in OpenTelemetry
+_SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
+
+
+class ServiceState(Message):
+    """The state of a service when the test failed."""
+
+    name: str
+    phase: str
+    reason: str = ""
+    restarts: int = 0
+
+
+class StackState(Message):
+    """The states of the services, or the reason why they are unknown."""
+
+    services: tuple[ServiceState, ...] = ()
+    error: str = ""
+
+
+class Description(Message):
+    """The content of `capsule.json`."""
+
+    test: str
+    #: `setup`, `call` or `teardown`
+    phase: str
+    #: Unix seconds, and seconds
+    began: float
+    seconds: float
+    failure: str
+    trace: str = ""
+    stack: StackState = field(default_factory=StackState)
+    #: unit → the file with its content, or the reason why it is missing
+    dumps: Mapping[str, str] = field(default_factory=dict)
+    #: key → value with its source
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@frozen
+class Report:
+    """A failure report."""
+
+    id: str
+    folder: Path
+    description: Description
+
+    @property
+    def path(self) -> str:
+        """The path of the folder as a text."""
+        return _shown(self.folder)
+
+    @property
+    def exception(self) -> str:
+        """The first line of the last exception in the failure."""
+        lines = [line.rstrip() for line in self.description.failure.splitlines() if line.strip()]
+        marked = [
+            line[1:].strip()
+            for before, line in zip(["", *lines], lines, strict=False)
+            if line.startswith("E ") and not before.startswith("E ")
+        ]
+        return (marked or lines or [""])[-1]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that are not defaults."""
+        entries = self.description.settings.items()
+        return {key: text for key, text in entries if not text.endswith(("(default)", "(default in test)"))}
+
+
+@frozen
+class Listing:
+    """The newest failure reports, the newest first."""
+
+    reports: tuple[Report, ...]
+    #: all reports, and those of the newest that cannot be read
+    total: int
+    damaged: int
+
+
+@frozen
+class LogPart:
+    """The end of the log of a service during a test."""
+
+    service: str
+    #: each with level and text
+    lines: tuple[tuple[str, str], ...]
+    #: bytes before these lines
+    left_out: int
+
+
+@frozen
+class Content:
+    """The files of a failure report."""
+
+    logs: tuple[LogPart, ...]
+    trace: Waterfall | None
+    #: why the trace cannot be shown; empty without a problem
+    trace_problem: str
+
+
+def listing(folders: Iterable[Path]) -> Listing:
+    """Return the newest failure reports in data directories. An incomplete report is not readable."""
+    paths = sorted(_descriptions(folders), key=_time, reverse=True)
+    found = [report for path in paths[:REPORTS] if (report := _report(path))]
+    return Listing(
+        reports=tuple(sorted(found, key=lambda report: report.description.began, reverse=True)),
+        total=len(paths),
+        damaged=min(len(paths), REPORTS) - len(found),
+    )
+
+
+def find(folders: Iterable[Path], name: str) -> Report | None:
+    """Return the failure report with an id; None if it does not exist or cannot be read."""
+    path = next((path for path in _descriptions(folders) if _id(path) == name), None)
+    return _report(path) if path else None
+
+
+def content(report: Report) -> Content:
+    """Return the logs and the trace of a failure report."""
+    logs = report.folder / "logs"
+    paths = sorted(logs.glob("*.log")) if disk.is_folder(str(logs)) else []
+    parts = [_log_part(path) for path in paths if disk.is_file(str(path))]
+    trace, problem = _trace(report.folder / "trace.json")
+    return Content(logs=tuple(part for part in parts if part), trace=trace, trace_problem=problem)
+
+
+def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        for pattern in _PATTERNS:
+            for path in folder.glob(pattern):
+                parents = path.relative_to(folder).parents
+                if disk.is_file(str(path)) and all(disk.is_folder(f"{folder}/{each}") for each in parents):
+                    yield path
+
+
+def _id(path: Path) -> str:
+    return hashlib.blake2b(bytes(path.parent), digest_size=8).hexdigest()
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # the report was removed
+        return 0.0
+
+
+def _report(path: Path) -> Report | None:
+    try:
+        description = decode(Description, _json(path, _DESCRIPTION))
+    except (OSError, ValueError, RecursionError, MessageError):
+        return None
+    if not (0 <= description.began < _LATEST and 0 <= description.seconds < _LATEST):
+        return None
+    return Report(id=_id(path), folder=path.parent, description=description)
+
+
+def _json(path: Path, most: int) -> Any:
+    """Return JSON data. Raises `OSError`, and `ValueError` for another content or a larger file."""
+    with path.open("rb") as file:
+        text = file.read(most + 1)
+    if len(text) > most:
+        raise ValueError(f"the file has more than {most} bytes")
+    value = json.loads(text)
+    if b"\\ud" in text or b"\\uD" in text:  # it can be one half of a pair, which UTF-8 does not have
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a text, in which bytes that are not UTF-8 are replaced."""
+    return bytes(path).decode(errors="replace")
+
+
+def _log_part(path: Path) -> LogPart | None:
+    try:
+        with path.open("rb") as file:
+            left_out = max(path.stat().st_size - _LOG, 0)
+            file.seek(left_out)
+            raw = file.read(_LOG)
+    except OSError:
+        return None
+    if left_out:
+        line_end = raw.find(b"\n") + 1
+        left_out, raw = left_out + line_end, raw[line_end:]
+    raw_lines = raw.split(b"\n")
+    if not raw_lines[-1]:
+        raw_lines.pop()
+    left_out += sum(len(line) + 1 for line in raw_lines[:-LINES])
+    level, lines = "", []
+    for line in raw_lines[-LINES:]:
+        text = line.decode(errors="replace").rstrip("\r")
+        record = parse(text)
+        level = level if record.continues else record.level
+        # The message of a line that is only a text has no escape sequences of terminals.
+        lines.append((level, record.message if record.format == "text" else text))
+    return LogPart(
+        service=_shown(path.with_suffix("")).rpartition("/")[2], lines=tuple(lines), left_out=left_out
+    )
+
+
+def _trace(path: Path) -> tuple[Waterfall | None, str]:
+    if not disk.is_file(str(path)):
+        return None, ""
+    try:
+        whole = _json(path, _TRACE)
+        spans = [
+            _with_attributes({**span, "events": [*map(_with_attributes, span["events"])]})
+            for span in whole["spans"]
+        ]
+        logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in whole["logs"]]
+        if not spans and not logs:
+            return None, ""
+        return waterfall({**whole, "spans": spans, "logs": logs}), ""
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError) as error:
+        return None, f"{path.name} cannot be read: {error!r}"
+
+
+def _with_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a span or an event whose attributes are a table. Raises `TypeError` or `ValueError`."""
+    return {**item, "attributes": dict(item.get("attributes", {}))}

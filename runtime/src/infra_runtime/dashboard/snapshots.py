@@ -1,0 +1,64 @@
+"""The snapshots of the stack, with the space that they take."""
+
+from __future__ import annotations
+
+import os
+
+from infra_runtime.data_directory import snapshots
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import SnapshotError
+from infra_runtime.messages import DamagedSnapshot
+from infra_runtime.value import frozen
+
+#: the actions on snapshots that the page offers
+ACTIONS = ("save", "restore")
+
+
+@frozen
+class Row:
+    """A snapshot in a list."""
+
+    name: str
+    #: Unix seconds
+    time: float
+    #: bytes on the disk; file systems that share blocks count them for each copy
+    size: int
+    services: tuple[str, ...]
+
+
+@frozen
+class Listing:
+    """The snapshots, the newest first, and the damaged ones."""
+
+    rows: tuple[Row, ...]
+    damaged: tuple[DamagedSnapshot, ...]
+
+
+def listing(paths: Paths) -> Listing:
+    """Return the snapshots in a data directory. Raises `SnapshotError` if they cannot be listed."""
+    intact, damaged = snapshots.listing(paths)
+    rows = (
+        Row(
+            name=snapshot.name,
+            time=snapshot.time,
+            size=_size(paths, snapshot.name),
+            services=tuple(snapshot.services),
+        )
+        for snapshot in reversed(intact)
+    )
+    return Listing(rows=tuple(rows), damaged=tuple(damaged))
+
+
+def _size(paths: Paths, name: str) -> int:
+    try:
+        folder, _ = snapshots.describe(paths, name)
+    except SnapshotError:  # the snapshot is being replaced or removed
+        return 0
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for file in names:
+            try:
+                total += os.lstat(f"{parent}/{file}").st_blocks * 512
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,51 @@
+import { confirmed, mayAct, post, refuse } from "./actions.js";
+import { notice } from "./notices.js";
+
+// Returns whether the action has succeeded.
+async function run(button, name, action) {
+  button.setAttribute("aria-busy", "true");
+  button.disabled = true;
+  try {
+    const response = await post(`/api/v1/snapshots/${encodeURIComponent(name)}/${action}`);
+    const result = await response.json();
+    if (!response.ok) notice(result.detail, "bad");
+    for (const failure of result.failures ?? []) notice(`${failure.service}: ${failure.reason}`, "bad");
+    return response.ok && !result.failures.length;
+  } catch (error) {
+    notice(`${name}: the dashboard does not answer (${error.message}).`, "bad");
+    return false;
+  } finally {
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+  }
+}
+
+const rows = () => [...document.querySelectorAll("[data-snapshot]")];
+
+async function save(form) {
+  const name = form.elements.name.value;
+  const isReplaced = rows().some((row) => row.dataset.snapshot === name);
+  const text = "All services are paused while their data are copied."
+    + (isReplaced ? " The snapshot with this name is replaced." : "");
+  if (!(await confirmed(`Save ${name}?`, text, [], isReplaced ? "Replace" : "Save"))) return;
+  if (await run(form.querySelector("button"), name, "save")) location.reload();
+}
+
+async function restore(button) {
+  const { snapshot: name, services } = button.closest("[data-snapshot]").dataset;
+  const text = "The data of these services become those of the snapshot. Later changes are lost, and connections are closed:";
+  if (!(await confirmed(`Restore ${name}?`, text, services.split(" ").filter(Boolean), "Restore"))) return;
+  if (await run(button, name, "restore")) notice(`${name} is restored.`);
+}
+
+document.querySelector("[data-snapshot-save]").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (mayAct()) save(event.target);
+  else refuse();
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-snapshot-restore]");
+  if (!button) return;
+  if (mayAct()) restore(button);
+  else refuse();
+});
