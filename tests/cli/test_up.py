@@ -197,9 +197,9 @@ def test_without_its_extra_up_reports_the_missing_telemetry_and_continues(infra:
     infra.write(HIDDEN, "site/sitecustomize.py")
     environ = {"PYTHONPATH": str(infra.root / "site")}
 
-    up = infra("runtime", "up", "--detach", *WITHOUT_SERVERS, environ=environ)
+    up = infra.process("runtime", "up", "--detach", *WITHOUT_SERVERS, environ=environ)
     infra.write(f"telemetry = false\ndashboard = false\n{service('db')}")
-    silent = infra("runtime", "plan", "--env", "development", environ=environ)
+    silent = infra.process("runtime", "plan", "--env", "development", environ=environ)
 
     assert up.code == 0
     assert up.err.count("pip install 'pytest-infra[telemetry]'") == 1

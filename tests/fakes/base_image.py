@@ -104,8 +104,10 @@ for module in list(sys.modules.values()):
             name=f"usr/local/lib/python{VERSION}/{Path(file).relative_to(library)}", content=Path(file)
         )
         shared += [file] if file.endswith(".so") else []
-    # Python searches for its library with these two names.
-    yield Entry(name=f"usr/local/lib/python{VERSION}/os.py", content=Path(library) / "os.py")
+    # Python searches for its library with the first of these files and with the folder. From Python 3.13 on,
+    # `sys.modules["collections.abc"]` has the name of another file.
+    for name in ("os.py", "collections/abc.py"):
+        yield Entry(name=f"usr/local/lib/python{VERSION}/{name}", content=Path(library) / name)
     yield Entry(name=f"usr/local/lib/python{VERSION}/lib-dynload")
     yield from _libraries(shared)
     yield Entry(name="tmp")

@@ -120,7 +120,7 @@ def test_many_spans_are_sent_in_several_requests(receiver: Receiver) -> None:
 
 
 @pytest.mark.process
-def test_a_receiver_that_is_gone_costs_the_test_nothing_but_a_message(
+def test_a_missing_receiver_causes_a_message_and_no_error(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "INTERVAL", 0.0)

@@ -17,7 +17,7 @@ def test_the_first_event_is_reported_and_the_next_after_the_interval_with_the_nu
     assert (first, second, other, occurrences.add("a")) == (1, 0, 1, 4)
 
 
-def test_events_without_a_successor_are_due_after_the_interval() -> None:
+def test_events_that_were_not_reported_are_due_after_the_interval() -> None:
     clock = Clock()
     occurrences = Occurrences(60, clock=clock)
     for kind in ("a", "a", "a", "b"):
@@ -29,7 +29,7 @@ def test_events_without_a_successor_are_due_after_the_interval() -> None:
     assert (early, occurrences.due(), occurrences.due()) == ({}, {"a": 2}, {})
 
 
-def test_above_the_limit_all_kinds_are_forgotten() -> None:
+def test_above_the_limit_all_kinds_are_removed() -> None:
     occurrences = Occurrences(60, clock=Clock(), kinds=2)
     for kind in ("a", "b", "c"):
         occurrences.add(kind)

@@ -93,3 +93,10 @@ def test_a_server_that_does_not_start_makes_the_seed_fail_with_its_output(
 
     with pytest.raises(SystemExit, match="no memory"):
         rabbitmq_server.main(["--seed", str(erlexec), str(out), "rabbitmq_stomp"])
+
+
+def test_the_application_syslog_opens_no_port() -> None:
+    """Its default protocol is UDP, with a port on all addresses."""
+    flags = rabbitmq_server.command(Path("/erlexec"))
+
+    assert flags[flags.index("protocol") + 1] == "{rfc5424,standard_error}"

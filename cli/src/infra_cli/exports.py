@@ -1,4 +1,4 @@
-"""What the commands `infra export …` share: their options, and the output about the exported files."""
+"""The options of the commands `infra export …`, and their output about the exported files."""
 
 from __future__ import annotations
 

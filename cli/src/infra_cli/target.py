@@ -151,8 +151,8 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
         "--directory",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
         help=(
-            "Directory in which the search for the stack file starts; the search continues in the "
-            "directories above it. [default: the current directory]"
+            "The directory in which the search for the stack file begins; the search continues in the "
+            "directories above it. [default: the working directory]"
         ),
     )
     @click.option(

@@ -60,7 +60,7 @@ def open_browser(address: str) -> None:
     """Open an address in the user's browser.
 
     An address with a login token is not an argument of the browser, because every user of the machine can
-    read the arguments of processes. The browser opens a private file, which leads to the address.
+    read the arguments of processes. The browser opens a private file, which redirects to the address.
 
     Raises `ConfigurationError` if no browser can be started.
     """
@@ -75,7 +75,7 @@ def open_browser(address: str) -> None:
 
 
 def _redirecting_file(address: str) -> Path:
-    """Return a new file, readable by this user only, with a page that leads to an address."""
+    """Return a new file, readable by this user only, with a page that redirects to an address."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="infra-open-", suffix=".html", delete=False, encoding="utf-8"
     ) as file:

@@ -127,7 +127,7 @@ class Exporter:
 
 
 def _is_readable(connection: Any, seconds: float) -> bool:
-    """Return whether a socket has data, or its end, within so many seconds."""
+    """Return whether a socket has data or is closed within so many seconds."""
     connection.settimeout(seconds)
     try:
         connection.recv(1, socket.MSG_PEEK)

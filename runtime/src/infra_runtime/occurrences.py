@@ -9,7 +9,8 @@ from collections.abc import Callable
 class Occurrences:
     """Counts events by kind, and returns the number since the last report when a report is due.
 
-    The first event of a kind is reported at once. Above `kinds` remembered kinds, all are forgotten.
+    The first event of a kind is reported at once. If more than `kinds` kinds are remembered, all of them are
+    removed.
     """
 
     def __init__(

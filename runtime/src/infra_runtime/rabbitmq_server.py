@@ -73,6 +73,8 @@ def command(erlexec: Path) -> list[str]:
         *("-sname", NODE, "-dist_listen", "false", "-start_epmd", "false", "-erl_epmd_port", "25672"),
         *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
         *("-kernel", "prevent_overlapping_partitions", "false"),
+        # The application syslog, which the server does not use, would open a UDP port on all addresses.
+        *("-syslog", "protocol", "{rfc5424,standard_error}"),
         *("-syslog", "logger", "[]", "-syslog", "syslog_error_logger", "false"),
     ]
 

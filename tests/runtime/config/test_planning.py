@@ -40,21 +40,21 @@ def services(project: Project, *names: str, **more: Any) -> list[str]:
     return [spec.name for spec in project.resolve(*names, **more).plan.services]
 
 
-def test_the_log_forwarder_joins_nats_and_other_services_in_development(project: Project) -> None:
+def test_the_log_forwarder_is_added_to_nats_and_other_services_in_development(project: Project) -> None:
     assert services(project, "nats", "valkey") == ["nats", "valkey", "log-forwarder"]
     assert services(project, "nats", "valkey", environment="test") == ["nats", "valkey"]
     assert services(project, "nats") == ["nats"]
     assert services(project, "valkey") == ["valkey"]
 
 
-def test_a_request_and_a_setting_prevent_that_the_log_forwarder_joins(project: Project) -> None:
+def test_a_request_or_a_setting_leaves_the_log_forwarder_out(project: Project) -> None:
     assert services(project, "nats", "valkey", skip=("log-forwarder",)) == ["nats", "valkey"]
     assert services(project, "nats", "valkey", variables_required=False) == ["nats", "valkey"]
     project.write("[services.nats]\nforward_logs = false\n")
     assert services(project, "nats", "valkey") == ["nats", "valkey"]
 
 
-def test_without_nats_py_the_log_forwarder_does_not_join(
+def test_without_nats_py_the_log_forwarder_is_not_added(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(binary: Binary, *_: object, **__: object) -> BinarySearch:

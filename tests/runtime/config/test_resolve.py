@@ -166,7 +166,7 @@ def test_with_its_extra_the_telemetry_is_part_of_the_default_stack_in_developmen
         assert "telemetry" not in project.names(environment=environment)
 
 
-def test_own_services_bring_the_telemetry_of_the_default_stack_in(
+def test_the_default_stack_of_an_own_service_has_the_telemetry(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has_telemetry(monkeypatch, installed=True)

@@ -176,7 +176,7 @@ def test_the_environment_test_has_no_fixed_ports(project: Project) -> None:
 
 
 @pytest.mark.process
-def test_a_shell_and_dotenv_read_the_same_variables(project: Project, tmp_path: Path) -> None:
+def test_a_shell_reads_the_variables_of_the_file(project: Project, tmp_path: Path) -> None:
     text = STACK + 'exports = { word = "${env.KEY:-none} \\"$$x\\" `y`" }\n'
     path = tmp_path / "development.env"
     path.write_text(EnvironmentFile().render(plan_of(project, text))["development.env"])
@@ -193,7 +193,7 @@ def test_a_shell_and_dotenv_read_the_same_variables(project: Project, tmp_path: 
     assert values["MY_API_WORD"] == 'none "$x" `y`'
     assert "se$cret" not in path.read_text()
     assert "# Set this variable before you use the file: POSTGRES_PASSWORD\n" in path.read_text()
-    assert "Left out, as it is a path of one machine: postgres.socket_url" in path.read_text()
+    assert "Left out because it is a path of one machine: postgres.socket_url" in path.read_text()
 
 
 # --- Procfile --------------------------------------------------------------------------------------

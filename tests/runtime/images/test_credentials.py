@@ -46,7 +46,7 @@ def test_without_configuration_no_credentials_are_found(home: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [REGISTRY, f"https://{REGISTRY}"])
-def test_the_password_of_docker_login(home: Path, key: str) -> None:
+def test_the_password_of_docker_login_is_used(home: Path, key: str) -> None:
     configure(home, {"auths": {key: {"auth": AUTH}}})
 
     assert find_credentials(REGISTRY) == Credentials(user="me", password="pass:word")
@@ -85,7 +85,9 @@ def test_the_name_of_a_helper_cannot_be_a_path(home: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("document", [{"credsStore": "box"}, {"credHelpers": {REGISTRY: "box"}}])
-def test_a_helper_is_asked(home: Path, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]) -> None:
+def test_a_credential_helper_returns_the_credentials(
+    home: Path, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
+) -> None:
     configure(home, document)
     helper(
         home,
@@ -99,7 +101,9 @@ def test_a_helper_is_asked(home: Path, monkeypatch: pytest.MonkeyPatch, document
 
 
 @pytest.mark.process
-def test_a_helper_without_credentials_or_with_a_failure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_credential_helper_is_an_error_and_missing_credentials_are_not(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configure(home, {"credsStore": "box"})
     with pytest.raises(ImageError, match="docker-credential-box: the credential helper is not on PATH"):
         find_credentials(REGISTRY)

@@ -21,7 +21,7 @@ colorama[extra]==0.4 ; sys_platform == 'win32' --hash={ONE}
 """
 
 
-def test_the_packages_of_a_requirements_file(tmp_path: Path) -> None:
+def test_the_packages_of_a_requirements_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(REQUIREMENTS)
 
@@ -60,7 +60,7 @@ directory = {{ path = ".", editable = true }}
 """
 
 
-def test_the_packages_of_pylock(tmp_path: Path) -> None:
+def test_the_packages_of_pylock_are_read(tmp_path: Path) -> None:
     path = tmp_path / "pylock.toml"
     path.write_text(PYLOCK)
 

@@ -20,7 +20,7 @@ DIGEST = f"sha256:{'0' * 64}"
         ("[::1]:5000/api:1", ("[::1]:5000", "api", "1", "")),
     ],
 )
-def test_the_parts_of_a_reference(text: str, parts: tuple[str, ...]) -> None:
+def test_a_reference_is_split_into_its_parts(text: str, parts: tuple[str, ...]) -> None:
     reference = parse_reference(text)
 
     assert (reference.registry, reference.repository, reference.tag, reference.digest) == parts

@@ -71,7 +71,9 @@ def test_blobs_that_exist_are_not_sent_again(server: FakeRegistry, layout: Layou
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
-def test_a_registry_with_a_login(server: FakeRegistry, layout: Layout, scheme: str, tmp_path: Path) -> None:
+def test_a_registry_with_a_login_gets_the_credentials(
+    server: FakeRegistry, layout: Layout, scheme: str, tmp_path: Path
+) -> None:
     server.login = scheme
     with connect(server, Credentials(user=USER, password=PASSWORD)) as registry:
         registry.push(layout, layout.find(), ["1"])

@@ -78,7 +78,7 @@ def test_each_form_of_a_time_is_read(time: str) -> None:
 
 
 @pytest.mark.parametrize("time", ['"soon"', "-1", "1e400", "NaN", "[]", "null", '"0000-00-00"', "true"])
-def test_a_time_that_is_none_is_ignored(time: str) -> None:
+def test_a_time_that_is_not_valid_is_ignored(time: str) -> None:
     assert parse(f'{{"time": {time}, "msg": "x"}}').time is None
 
 

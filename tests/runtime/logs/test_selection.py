@@ -93,7 +93,7 @@ def test_a_pattern_selects_single_lines_of_a_message() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30s", 30), ("5m", 300), ("5min", 300), ("1.5h", 5400), ("2d", 172_800)]
 )
-def test_a_span_is_counted_back_from_now(text: str, seconds: float) -> None:
+def test_a_duration_is_subtracted_from_now(text: str, seconds: float) -> None:
     assert moment(text, NOON) == NOON - seconds
 
 

@@ -89,7 +89,7 @@ def test_a_line_waits_until_the_index_has_its_time(log: Log) -> None:
     assert [(line.text, line.time) for line in after] == [("a2", NOON + 2)]
 
 
-def test_without_an_index_a_line_is_read_when_the_log_rests(log: Log) -> None:
+def test_without_an_index_a_line_is_read_when_the_log_no_longer_grows(log: Log) -> None:
     log.write(b"a1\n", indexed=False)
     changed = log.path.stat().st_mtime
 

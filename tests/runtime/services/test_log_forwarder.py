@@ -117,7 +117,9 @@ def test_the_stream_has_the_lines_of_the_files(stack: Stack, logs: Path) -> None
 
 
 @pytest.mark.real("nats", "log-forwarder")
-def test_the_command_prints_the_same_from_both(stack: Stack, logs: Path) -> None:
+def test_the_command_prints_the_same_lines_from_the_files_and_from_the_stream(
+    stack: Stack, logs: Path
+) -> None:
     log_of("api", logs)(b'{"event": "paid", "correlation_id": "same", "level": "info"}\nsecond end\n')
     await_line(stack, "second end")
 

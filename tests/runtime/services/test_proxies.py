@@ -141,7 +141,8 @@ def test_in_the_test_environment_requests_do_not_wait_for_a_stopped_service(pati
 
 
 def test_a_service_that_is_skipped_has_no_route(kind: str, project: Project) -> None:
-    project.write('[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/*"\n')
+    api = '[services.api]\ncommand = ["api"]\nports = { http = 8000 }\nroute = "/*"\n'
+    project.write(f"telemetry = false\n{api}")
 
     assert project.names(kind) == ["api", kind]
     assert project.names(kind, skip=("api",)) == [kind]

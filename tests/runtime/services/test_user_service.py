@@ -130,7 +130,9 @@ def test_a_task_has_no_probe_and_is_not_restarted(api) -> None:
 
 
 def test_a_number_in_the_environment_becomes_text(api) -> None:
-    assert api("env = { PORT = 8000, RATIO = 0.5 }").env == {"PORT": "8000", "RATIO": "0.5"}
+    env = api("env = { PORT = 8000, RATIO = 0.5 }").env
+
+    assert (env["PORT"], env["RATIO"]) == ("8000", "0.5")
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,13 @@ def test_rejected_spans_are_counted_in_the_response(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "headers", "code", "text"),
     [
-        (framed(gzip.compress(b"\0" * 2**20), compressed=True), {"grpc_encoding": "gzip"}, 8, "at most 1000"),
-        (framed(b"x" * 1001), {}, 8, "at most 1000 bytes"),
+        (
+            framed(gzip.compress(b"\0" * 2**20), compressed=True),
+            {"grpc_encoding": "gzip"},
+            8,
+            "larger than 1000 bytes",
+        ),
+        (framed(b"x" * 1001), {}, 8, "larger than 1000 bytes"),
         (framed(b"\xff" * 10), {}, 3, "not a protobuf message"),
         (framed(b"{}", compressed=True), {"grpc_encoding": "gzip"}, 3, "not gzip"),
         (framed(b"x", compressed=True), {"grpc_encoding": "snappy"}, 12, "snappy is not known"),
@@ -146,7 +151,7 @@ def test_rejected_spans_are_counted_in_the_response(tmp_path: Path) -> None:
     ],
     ids=["bomb", "huge", "nonsense", "plain", "snappy", "empty", "cut", "longer", "key", "method"],
 )
-def test_a_call_that_is_not_valid_gets_the_code_of_its_mistake(
+def test_an_invalid_call_gets_the_status_code_of_its_error(
     tmp_path: Path, content: bytes, headers: dict[str, str], code: int, text: str
 ) -> None:
     answer, names = called(tmp_path, content, limits=Limits(request_bytes=1000), **headers)
@@ -155,7 +160,9 @@ def test_a_call_that_is_not_valid_gets_the_code_of_its_mistake(
     assert text in answer.headers["grpc-message"]
 
 
-def test_a_full_queue_asks_the_client_to_send_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_an_error_after_which_the_client_sends_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise QueueFullError("the disk is 100% full")
 

@@ -60,7 +60,7 @@ CODES = ["OK", "NOT_FOUND", "UNKNOWN", "OK", "OK", "OK", "UNIMPLEMENTED"]
 
 
 def check(metrics: Metrics) -> None:
-    """Check the numbers of the calls of `calls`."""
+    """Check that the metrics contain the calls that the function `calls` makes."""
 
     def value(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, {"grpc_service": SERVICE, **labels})

@@ -135,7 +135,7 @@ def test_changed_claims_are_refused(tokens: Tokens) -> None:
 
 
 def test_the_public_key_is_not_accepted_as_the_secret_of_hs256(rsa: RSAKey, clock: Clock) -> None:
-    """The confusion of keys: a public key is known to everyone."""
+    """A public key is not a secret, so it must not be used as the secret of a signature."""
     public = rsa.as_pem(private=False)
     tokens = made(Keys.from_pem(["RS256"], public=public.decode()), clock)
     content = f"{encoded({'alg': 'HS256'})}.{encoded(claims())}"

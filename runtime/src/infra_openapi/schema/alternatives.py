@@ -48,7 +48,8 @@ class Branch:
     def excluded(self) -> list[Node]:
         """Return the alternatives that a value of this alternative must not match.
 
-        Nearly all open objects match each other, so documents with such alternatives do not mean this.
+        Alternatives that are open objects do not exclude each other: nearly every object matches all of them,
+        so such a `oneOf` would allow almost nothing.
         """
         mine = members.opened(self.node)
         others = (

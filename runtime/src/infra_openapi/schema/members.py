@@ -207,7 +207,7 @@ class Objects:
         )
 
     def _ways(self, refusal: Literal) -> Iterator[_Way]:
-        """Yield the ways in which an object violates a schema; ways without a value are left out."""
+        """Yield the ways in which an object violates a schema, if an object can violate it in this way."""
         for way in self._every_way(refusal):
             if way.name in self._required and way.absent:
                 continue

@@ -23,7 +23,7 @@ _LICENCE_LIMIT = 4 << 20
 
 
 def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
-    """Unpack the verified artefacts of an entry in `root`, but the C library of Debian in `glibc`.
+    """Unpack the verified artefacts of an entry into `root`, and the C library of Debian into `glibc`.
 
     A file that is a program itself, not an archive, is copied under the name of the recipe. Jars are copied
     to the folder `lib`; the modules of Go are not unpacked.

@@ -43,7 +43,7 @@ class Resolved:
     provenance: Mapping[str, Origin]
     #: whether the data of the services are in RAM in the environment `test`, if there is enough room
     tmpfs: bool = True
-    #: lines for the person who starts the stack
+    #: lines for the user who starts the stack
     remarks: tuple[str, ...] = ()
 
     @property

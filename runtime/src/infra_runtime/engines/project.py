@@ -1,4 +1,4 @@
-"""What exports need besides the plan: the project's name, and the settings with secrets in plain text."""
+"""The data of exports that is not in the plan: the project's name, and the settings with plain secrets."""
 
 from __future__ import annotations
 

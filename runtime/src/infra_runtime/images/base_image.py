@@ -121,7 +121,7 @@ def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False
             raise ImageError(
                 text,
                 "the base image has no digest, so the same command could build another image later",
-                f"The present digest: --base {parsed}@{digest}",
+                f"The current digest: --base {parsed}@{digest}",
             )
         known = [image for image in layout.images() if image.digest == parsed.digest]
         image = known[0] if known else registry.pull(parsed.digest, layout)

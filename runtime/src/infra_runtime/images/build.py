@@ -25,6 +25,7 @@ from infra_runtime.images.layout import Layout, replaced
 from infra_runtime.images.locked import find_lock, locked_packages
 from infra_runtime.images.project import Project, code_files, created
 from infra_runtime.images.roles import APP, DATA, DEPENDENCIES, Role, role_of
+from infra_runtime.images.root_archive import DEFAULT_PATH
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
@@ -40,7 +41,7 @@ LABEL = "io.github.pytest-infra"
 
 @frozen
 class Request:
-    """What is built, and from what."""
+    """The request for a build: the services, the base image, the project and the options."""
 
     project: Project
     services: Sequence[ServiceSpec]
@@ -76,7 +77,7 @@ class Built:
 
 @frozen
 class _Parts:
-    """What the images for one platform share."""
+    """The common parts of the images for one platform."""
 
     base: BaseImage
     contents: Contents
@@ -277,7 +278,7 @@ def _config(
     env = {name: value for text in inherited.get("Env") or [] for name, _, value in [text.partition("=")]}
     sources = [APP, *([f"{APP}/src"] if (request.project.root / "src").is_dir() else []), DEPENDENCIES]
     env |= {
-        "PATH": f"{DEPENDENCIES}/bin:{env.get('PATH') or _PATH}",
+        "PATH": f"{DEPENDENCIES}/bin:{env.get('PATH') or DEFAULT_PATH}",
         "PYTHONPATH": ":".join(sources),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -321,8 +322,6 @@ def _config(
 
 
 _LAYERS = ("dependencies", "code")
-#: Source: Debian, the default PATH of login(1)
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def _inputs(request: Request, parts: Sequence[_Parts]) -> provenance.Inputs:

@@ -7,6 +7,7 @@ which is the digest of the uncompressed bytes, does not.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -91,16 +92,15 @@ def write_layer(layout: Layout, entries: Iterable[Entry], *, time: int, compress
 
 def layer_of(layout: Layout, write: Callable[[tarfile.TarFile], None], *, compress: bool = True) -> Layer:
     """Write a layer as a blob; `write` adds the entries to the tar archive."""
-    with layout.writer() as blob:
-        # The header of gzip contains neither a name nor a time.
-        packed = gzip.GzipFile("", "wb", _LEVEL, cast("IO[bytes]", blob), mtime=0) if compress else None
-        plain = HashingFile(cast("IO[bytes]", packed or blob))
+    with layout.writer() as blob, contextlib.ExitStack() as stack:
+        file = cast("IO[bytes]", blob)
+        if compress:  # the header of gzip contains neither a name nor a time
+            file = cast("IO[bytes]", stack.enter_context(gzip.GzipFile("", "wb", _LEVEL, file, mtime=0)))
+        plain = HashingFile(file)
         with tarfile.open(
             fileobj=cast("IO[bytes]", plain), mode="w|", format=tarfile.USTAR_FORMAT
         ) as archive:
             write(archive)
-        if packed:
-            packed.close()
     media_type = LAYER_GZIP if compress else LAYER
     descriptor = Descriptor(media_type=media_type, digest=blob.digest, size=blob.size)
     return Layer(descriptor=descriptor, diff_id=plain.digest)

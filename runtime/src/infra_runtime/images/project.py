@@ -1,4 +1,4 @@
-"""What an image contains and records of a project: its files, name, version, branch and revision."""
+"""The project of an image: its files, name, version, branch and revision."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _BUILD_TYPE = "https://github.com/pytest-infra/pytest-infra/tree/main/docs/how-t
 
 @frozen
 class Inputs:
-    """What an image was built from."""
+    """The inputs of the build of an image."""
 
     #: the reference of the base image in a registry; empty for an image of this machine
     base: str

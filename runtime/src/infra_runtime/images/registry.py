@@ -92,7 +92,7 @@ class Registry:
 
         Raises:
             ImageError: the registry does not answer, or answers with an error.
-            IntegrityError: a manifest or a blob has other bytes than its digest says.
+            IntegrityError: a manifest or a blob does not match its digest.
         """
         data, media_type = self._manifest(reference)
         return self._pull(data, media_type, layout)
@@ -361,5 +361,5 @@ _DAMAGED = (
 
 
 def _media_type(answer: httpx.Response) -> str:
-    """Return the media type that a manifest itself names; empty if it names none."""
+    """Return the media type in a manifest; empty if the manifest has none."""
     return str(documents.parse(answer.content, str(answer.url)).get("mediaType", ""))

@@ -109,7 +109,7 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
             if value := known.get(reference) or (name if scope == "bin" else ""):
                 return value
             raise ConfigurationError(
-                f"{spec.name}: `{field}` contains ${{{reference}}}, whose value an image does not know",
+                f"{spec.name}: `{field}` contains ${{{reference}}}, which has no value in an image",
                 where=setting_key(spec.name, field),
                 hint="Put the value into a variable of `env`, which is set when the image runs.",
             )

@@ -23,7 +23,7 @@ _LEFT_OUT = re.compile(
 #: a file of the C library → the architecture of an image
 _LOADERS = {"ld-linux-x86-64.so.2": "amd64", "ld-linux-aarch64.so.1": "arm64", "ld-musl-x86_64.so.1": "amd64"}
 #: Source: Debian, the default PATH of login(1)
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE)
 
 
@@ -71,7 +71,7 @@ def read_root_archive(path: Path, into: Path, *, time: int) -> Layout:
     config = {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Env": [f"PATH={_PATH}"]},
+        "config": {"Env": [f"PATH={DEFAULT_PATH}"]},
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
     }
     descriptor = layout.add(documents.json_bytes(config), documents.CONFIG)

@@ -22,11 +22,11 @@ from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.tail import Tail
 from infra_runtime.value import frozen
 
-#: lines of one service that are sent before those of the next service, and their bytes
+#: the largest number of lines of one service, and of their bytes, that are sent before the next service
 BATCH, BATCH_BYTES = 1000, 2**20
-#: seconds between two looks at the logs, and between two attempts to connect: the first, and the longest
+#: seconds between two reads of the logs, and between two attempts to connect: at first, and at most
 POLL, RETRY, LONGEST_RETRY = 0.25, 0.1, 5.0
-#: seconds in which the server confirms a batch
+#: seconds in which the server has to confirm a batch
 CONFIRMATION = 30.0
 
 

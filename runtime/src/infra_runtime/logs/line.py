@@ -18,8 +18,8 @@ class Line(NamedTuple):
     #: the offset in bytes of the line in the file, and the offset of the following line
     offset: int = 0
     end: int = 0
-    #: not 0: the line is not in the log, but replaces this number of bytes that were dropped before they were
-    #: read; -1 if the number is unknown
+    #: if not 0, the line is not in the log: it replaces this number of bytes, which were dropped before they
+    #: were read; -1 if the number is unknown
     dropped: int = 0
 
     @property

@@ -1,7 +1,7 @@
 """Parse a line of a log: its level, its ids, its message and its other fields.
 
 A line is JSON (structlog, zap, pino, MongoDB, Caddy), logfmt (Prometheus), or text. The level of a text is
-found in the formats of usual servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
+found in the formats of common servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
 `[error]` (RabbitMQ, nginx), `# …` after the time (Valkey), `E0501 …` (glog), `Traceback …` (Python).
 """
 
@@ -42,7 +42,7 @@ _LETTER: Mapping[str, str] = {
     "*": "info",
     "#": "warning",
 }
-#: keys of JSON and logfmt, the first present key counts
+#: keys of JSON and logfmt; the first key that is present is used
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
 _MESSAGE_KEYS = ("event", "msg", "message", "body")

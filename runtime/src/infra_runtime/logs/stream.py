@@ -2,7 +2,7 @@
 
 Each line is a message with the subject `logs.SERVICE`: the text of the line is the payload, and the headers
 have its time and its position in the log file. The position is also the id of the message, so that the stream
-refuses a line that it has already.
+refuses a line that it already has.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Limits:
 async def connect(url: str) -> Client:
     """Return a connection to a NATS server. The connection ends at the first error: it never reconnects.
 
-    So the messages that the server stores are always the first ones of those that were sent.
+    Therefore, the stored messages are always the first ones of those that were sent.
     """
 
     async def quiet(_: Exception) -> None:

@@ -28,7 +28,7 @@ class Tail:
         self._is_shorter = False
 
     def lines(self) -> Iterator[Line]:
-        """Yield the complete lines that the log has now, but were not forwarded.
+        """Yield the complete lines of the log that were not forwarded yet.
 
         A line is complete when the index of its log contains it, so that its time is final.
         """

@@ -176,7 +176,7 @@ RULES = (
             f"100 * (1 - max by (job, instance, device) (node_filesystem_avail_bytes{{$job,{_DISKS}}}"
             f" / node_filesystem_size_bytes{{$job,{_DISKS}}}))"
         ),
-        summary='{{ $value | printf "%.0f" }} % of the disk {{ $labels.device }} are in use',
+        summary='{{ $value | printf "%.0f" }} % of the disk {{ $labels.device }} is in use',
         subject="machine",
         threshold="disk",
     ),

@@ -52,7 +52,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 class Length(BaseModel):
     """The key `length` of a probe that sends and expects bytes.
 
-    It is the position of the length of a message in the header of the message.
+    It describes which bytes at the beginning of a message contain the length of the message.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -87,7 +87,7 @@ def _document(settings: RegistrySettings, folder: str, http: Mapping[str, str]) 
         },
         "http": {
             "addr": "${host}:${port.http}",
-            # Otherwise, the answers contain the name of the host in the request.
+            # Otherwise, the URLs in responses contain the host name of the request.
             "relativeurls": True,
             "headers": {"X-Content-Type-Options": ["nosniff"]},
             "debug": {

@@ -11,8 +11,9 @@ by values. To bind a spec means to replace its references. These names may be us
     root            the folder of the stack file
     secret.NAME     the text of the secret that a `Secret` step created
     env.NAME        an environment variable of the client; `${env.NAME:-default}` if it may be unset
-    stack.NAME      `environment`, `service` (the name of the service), `token` (a text that identifies the
-                    run of the supervisor), or `logs` (the folder with the logs of all services)
+    stack.NAME      `environment`, `service` (the name of the service), `project` (the name of the project's
+                    folder), `run` and `token` (texts that identify the run of the supervisor), `logs` (the
+                    folder with the logs of all services), or `data` (the data directory)
     out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
     SERVICE.EXPORT? an export of another service, without a need: the value is known before that service

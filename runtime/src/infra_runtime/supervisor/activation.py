@@ -2,7 +2,7 @@
 
 The supervisor listens on the ports of such a service from the start, and the process of the service inherits
 the sockets. A connection before the process accepts it waits in the queue of the socket, so no client gets an
-error. While the process runs, the supervisor does not look at the sockets. If the process exits unexpectedly,
+error. While the process runs, the supervisor does not use the sockets. If the process exits unexpectedly,
 the sockets stay open, and the connections that it has not accepted are for the next process.
 """
 

@@ -1,4 +1,4 @@
-"""The telemetry service: a receiver for OTLP over HTTP, a store of records, and a query API.
+"""The telemetry service: a receiver for OTLP over HTTP and gRPC, a store of records, and a query API.
 
 The service runs in its own process; the supervisor imports nothing of this package.
 """

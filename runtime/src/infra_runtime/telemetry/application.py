@@ -133,7 +133,7 @@ class Telemetry:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     def _notify_queries(self) -> None:
-        """Let the queries that wait for a row read again."""
+        """Wake the queries that wait for a row, so that they read again."""
         self._written.set()
         self._written = asyncio.Event()
 

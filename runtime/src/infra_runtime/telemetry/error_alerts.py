@@ -19,11 +19,11 @@ from infra_runtime.occurrences import Occurrences
 from infra_runtime.telemetry.errors import ErrorGroup
 
 NAME = "Error"
-#: the groups whose last alert is remembered, and the alerts of one request
+#: the largest number of groups whose last alert is remembered, and of alerts in one request
 KINDS = 1000
 #: seconds without a further error after which an alert ends
 FIRES = 300.0
-#: seconds for which an alert sink can take to answer, and until a request that failed is repeated
+#: seconds in which an alert sink has to answer, and seconds until a failed request is repeated
 _PATIENCE, _RETRY = 5.0, 1.0
 
 

@@ -42,7 +42,7 @@ def _nanoseconds(text: str) -> int:
 
 def _stored(number: int) -> int:
     if abs(number) >= 2**63:
-        raise ValueError("SQLite has no such number")
+        raise ValueError("the number has more than 64 bits")
     return number
 
 

@@ -73,7 +73,7 @@ class Reception:
         async for part in parts:
             body += part
             if len(body) > alerts.REQUEST_BYTES:
-                reason = f"a request has at most {alerts.REQUEST_BYTES} bytes"
+                reason = f"the request is larger than {alerts.REQUEST_BYTES} bytes"
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         try:
             self._store.put_alerts(alerts.read(bytes(body), self._limits, time.time_ns()))
@@ -83,7 +83,7 @@ class Reception:
     def _check_size(self, size: int) -> None:
         limits = self._limits
         if size > limits.request_bytes:
-            reason = f"a request has at most {limits.request_bytes} bytes"
+            reason = f"the request is larger than {limits.request_bytes} bytes"
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         if self._receiving > limits.receiving_bytes:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests at the same time")

@@ -36,7 +36,8 @@ async def serve(
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
 
-    `sockets` is port name → socket; the port `GRPC_PORT` speaks gRPC. `forward` are URLs of trace sinks.
+    `sockets` is port name → socket; the server on the port `GRPC_PORT` uses gRPC. `forward` are URLs of trace
+    sinks.
     """
     store = Store(folder, limits)
     forwarders = [Forwarder(url, limits) for url in forward]

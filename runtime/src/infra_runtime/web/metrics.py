@@ -52,7 +52,7 @@ class Metrics:
     ) -> None:
         self.registry = registry or CollectorRegistry()
         if registry is None:
-            # Time of start, processor time, memory and open files of the process.
+            # Start time, processor time, memory and open files of the process.
             ProcessCollector(registry=self.registry)
         self._prefix, self._clock = prefix, clock
         self._business: dict[str, tuple[tuple[object, ...], MetricWrapperBase]] = {}

@@ -68,7 +68,7 @@ def project(command: Callable[..., Any]) -> Callable[..., Any]:
         "-C",
         "--directory",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="The directory in which the search for the stack file begins.  [default: the working directory]",
+        help="The directory in which the search for the stack file begins. [default: the working directory]",
     )
     @functools.wraps(command)
     def with_project(*, directory: Path | None, **options: Any) -> Any:

@@ -20,10 +20,9 @@ FOLDER = "env"
 def command(target: Target, export: Export) -> None:
     """Write the addresses of the stack's services as a file of environment variables.
 
-    The variables are the same as those of `infra runtime exec`, such as DATABASE_URL. The file contains no
+    The variables have the names that `infra runtime exec` sets, such as DATABASE_URL. The file contains no
     secret: a value with a secret refers to a variable such as POSTGRES_PASSWORD, which you set before you use
-    the file. Shells, Docker Compose and python-dotenv can read the file. The environment `test` has no fixed
-    ports, so it cannot be exported.
+    the file. A shell can read the file. The environment `test` has no fixed ports, so it cannot be exported.
 
     \b
     Example:

@@ -23,7 +23,7 @@ FOLDER = "kubernetes"
 )
 @click.option("--tag", default="latest", show_default=True, help="The tag of the images that you build.")
 @click.option("--host", default="", help="The host name of the Ingress, besides the hosts of the routes.")
-@click.option("--email", default="", help="Your address for the authority of the certificates.")
+@click.option("--email", default="", help="Your e-mail address for the certificate authority.")
 @export_options(FOLDER)
 @target
 def command(

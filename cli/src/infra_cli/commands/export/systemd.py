@@ -15,7 +15,7 @@ FOLDER = "systemd"
 
 
 @click.command(short_help="Write the stack as systemd units.")
-@click.option("--user", is_flag=True, help="Write units for the service manager of a user.")
+@click.option("--user", is_flag=True, help="Write units for your own service manager, `systemctl --user`.")
 @export_options(FOLDER)
 @target
 def command(target: Target, export: Export, *, user: bool) -> None:
@@ -24,8 +24,8 @@ def command(target: Target, export: Export, *, user: bool) -> None:
     Each service has a unit, and the target of the stack starts all units. A unit starts when the services
     that it needs are ready. The services run as a user without privileges, and can write only to the folder
     of the stack in /var/lib; with --user, they run as you. The units contain the absolute paths of the
-    project and of its executables, so run this command on the machine of the units. Variables, such as those
-    with secrets, are read from the file /etc/STACK.env.
+    project and of its executables, so run this command on the machine on which the units run.
+    Variables, such as those with secrets, are read from the file /etc/STACK.env.
 
     \b
     Examples:

@@ -36,13 +36,13 @@ def command(
     check: bool,
     insecure: bool,
 ) -> None:
-    """Build the image of one of your own services, and run it until it exits or Ctrl-C.
+    """Build the image of one of your own services, and run it until it exits or you press Ctrl-C.
 
     bubblewrap runs the image without a container engine and without root: with a read-only root file system,
-    as the user of the image, and with its own processes. The image uses the network of this machine, so the
-    ports of the service must be free. The variables that the image needs are those of this command; `infra
-    runtime exec` starts the command with the variables of the running stack. The data of the image are
-    removed at the end.
+    as the user of the image, and in its own process namespace. The image uses the network of this machine, so
+    the ports of the service must be free. The variables that the image needs are read from the environment of
+    this command; `infra runtime exec` starts the command with the variables of the running stack. The data of
+    the image are removed at the end.
 
     \b
     Examples:

@@ -51,11 +51,11 @@ def _pattern(
         "a second."
     ),
 )  # fmt: skip
-@click.option("--until", callback=_moment, metavar="WHEN", help="Print only lines until this time.")
+@click.option("--until", callback=_moment, metavar="WHEN", help="Print only lines up to this time.")
 @click.option(
     "--level",
     type=click.Choice(LEVELS),
-    help="Print only messages of this level and of more important levels, without lines that have no level.",
+    help="Print only messages of this level and of more important levels; lines without a level are omitted.",
 )
 @click.option(
     "--correlation",
@@ -96,7 +96,7 @@ def command(
 ) -> None:
     """Show the output of the services, sorted by time; the stack does not have to be running.
 
-    The level and the ids are found in lines of JSON, in logfmt and in the text of usual servers. SERVICE can
+    The level and the ids are found in JSON, in logfmt and in the log formats of common servers. SERVICE can
     also be `supervisor`, for the log of the supervisor itself.
 
     \b

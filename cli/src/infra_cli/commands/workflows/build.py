@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--combined",
     default="",
     metavar="NAME",
-    help="Build one image with this name for all services, whose first argument is the service to start.",
+    help="Build one image of all services with this name; its first argument is the service to start.",
 )
 @click.option(
     "--lock",

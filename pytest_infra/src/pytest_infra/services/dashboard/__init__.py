@@ -1,4 +1,4 @@
-"""The service kit of the kind `dashboard`: tests share the dashboard, which stores nothing of theirs."""
+"""The service kit of the kind `dashboard`: all tests share the dashboard, which stores no data of a test."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ REFERENCES: Mapping[str, Row] = {
         remark=("The value is the name of the executable, which is searched in the PATH of the image."),
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
-    "${stack.project}": Row(outcome="refused", remark="A container does not know the folder of the project."),
+    "${stack.project}": Row(outcome="refused", remark="The project's folder is not known in a container."),
     "${stack.run}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),

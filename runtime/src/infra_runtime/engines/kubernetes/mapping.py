@@ -220,10 +220,12 @@ REFERENCES: Mapping[str, Row] = {
     "${root}": Row(outcome="changed", remark="The value is `container.root`, or `/app`."),
     "${bin.NAME}": Row(outcome="changed", remark="The value is the name of the executable in the image."),
     "${stack.environment}": Row(outcome="kept"),
-    "${stack.project}": Row(outcome="refused", remark="A container does not know the folder of the project."),
+    "${stack.project}": Row(outcome="refused", remark="The project's folder is not known in a container."),
     "${stack.run}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.service}": Row(outcome="kept"),
     "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
+    "${stack.logs}": Row(outcome="refused", remark="The cluster stores the logs."),
+    "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),
 }
 
 _PAGE = """\

@@ -82,7 +82,7 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
 def issuer(cluster: Cluster) -> Resource | None:
     """Return the issuer of the certificates; None if no Ingress has a host name.
 
-    In development, the certificates are signed by themselves.
+    In development, the certificates are self-signed.
     """
     public = any(container_of(spec).public for spec in cluster.stack.services.values())
     if not public or not host_names(cluster):

@@ -202,7 +202,7 @@ def _probes(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     return {
         "startupProbe": probe(_START_INTERVAL, max(1, math.ceil(spec.start_timeout / starting))),
         "readinessProbe": probe(INTERVAL, 3),
-        # A pod that is not ready gets no requests; only a pod that stays so for a minute is replaced.
+        # A pod that is not ready gets no requests; its container is restarted only after a minute.
         "livenessProbe": probe(INTERVAL, 6),
     }
 

@@ -1,4 +1,4 @@
-"""The workload of a service: Deployment, StatefulSet or Job, with what scales and monitors it."""
+"""The workload of a service: Deployment, StatefulSet or Job, with its autoscaler and its monitor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra_runtime.engines.yaml_text import Value
 from infra_runtime.spec import ServiceSpec
 
 Resource = dict[str, Value]
-#: pods of which the HPA keeps the use of their requested processor time below this percentage
+#: the use of the requested processor time, in percent, above which the HPA adds pods
 _TARGET = 80
 #: seconds for which a task may wait for its image and for a node, in addition to its `start_timeout`
 _SCHEDULING = 300
@@ -57,7 +57,7 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
         }
         fields = {"serviceName": host, "replicas": 1, **fields, "volumeClaimTemplates": [claim]}
         return resource("apps/v1", "StatefulSet", host, cluster, labels=own, spec=fields)
-    if not cluster.has_autoscaler(spec):  # where an HPA exists, it owns `replicas`
+    if not cluster.has_autoscaler(spec):  # otherwise, the HPA sets `replicas`
         fields["replicas"] = cluster.size.replicas if cluster.is_scaled(spec) else container.replicas
     fields["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     fields["revisionHistoryLimit"] = 5

@@ -85,8 +85,9 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
     for field in ("command", "env"):
         if any(name == "stack.token" for text in texts(getattr(spec, field)) for name in references(text)):
             raise ConfigurationError(
-                f"{spec.name} refers to ${{stack.token}}, which only the supervisor has",
+                f"{spec.name} refers to ${{stack.token}}, which exists only under the supervisor",
                 where=setting_key(spec.name, field),
+                hint=f"Remove the reference, or leave {spec.name} out.",
             )
     if environment in _PUBLIC and spec.container is not None and spec.container.public:
         listening = {"host": ALL_ADDRESSES}

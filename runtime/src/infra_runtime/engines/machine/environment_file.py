@@ -1,7 +1,7 @@
 """The engine that writes the addresses of a stack as a file of environment variables.
 
-Shells, Docker Compose and python-dotenv read the same syntax: `NAME="value"`, in which `${OTHER}` is the
-value of another variable.
+The file has the syntax of the POSIX shell: `NAME="value"`, in which `${OTHER}` is the value of another
+variable.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class EnvironmentFile:
         required = sorted({name for value in values.values() for name in _required(value)})
         text = first_line(self.name)
         text += "".join(f"# Set this variable before you use the file: {name}\n" for name in required)
-        text += "".join(f"# Left out, as it is a path of one machine: {name}\n" for name in left_out)
+        text += "".join(f"# Left out because it is a path of one machine: {name}\n" for name in left_out)
         return {f"{plan.environment}.env": text + "".join(f"{line}\n" for line in lines)}
 
 

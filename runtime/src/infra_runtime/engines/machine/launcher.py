@@ -115,7 +115,8 @@ class Launcher:
         """Run the program of the service until it exits; return its exit status.
 
         SIGTERM and SIGINT start the stop steps of the service. After a task has exited with 0, this process
-        remains until a signal, because programs that read a Procfile stop all processes when one exits.
+        keeps running until a signal arrives, because programs that read a Procfile stop all processes when
+        one exits.
         """
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

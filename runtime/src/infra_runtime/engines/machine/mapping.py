@@ -76,7 +76,7 @@ SPEC: Mapping[str, Row] = {
     "task": Row(
         outcome="kept",
         attribute="`Type=oneshot`, `RemainAfterExit=yes`",
-        remark="With a Procfile, the launcher of a complete task remains until it is stopped.",
+        remark="With a Procfile, the launcher of a complete task keeps running until it is stopped.",
     ),
     "watch": Row(outcome="left out", remark="Only `infra runtime up --watch` restarts changed services."),
     "starts_on_connection": Row(outcome="left out", remark="The process runs from the start."),
