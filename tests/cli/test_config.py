@@ -127,7 +127,11 @@ def test_plan_shows_contributions(infra: CommandLine) -> None:
         in infra("runtime", "plan").out
     )
     assert infra("runtime", "plan", "--json").json["contributions"] == [
-        {"key": "metrics", "service": "api", "value": {"port": "http", "path": "/metrics"}}
+        {
+            "key": "metrics",
+            "service": "api",
+            "value": {"port": "http", "path": "/metrics", "subject": "application"},
+        }
     ]
 
 

@@ -120,6 +120,7 @@ FIELDS = {
     "copy_of": words,
     "image": words,
     "starts_on_connection": st.booleans(),
+    "in_snapshots": st.booleans(),
     "sensitive": commands,
     "container": st.none()
     | st.builds(

@@ -44,8 +44,8 @@ def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
     assert stack.web.port == port
 
 
-def test_the_dashboard_is_not_part_of_a_snapshot(stack_of) -> None:
-    stack = stack_of(server("web"), server("pages", kind="dashboard"))
+def test_a_service_that_is_not_in_snapshots_keeps_its_data(stack_of) -> None:
+    stack = stack_of(server("web"), server("pages", in_snapshots=False))
     sessions = stack.pages.data / "sessions"
     sessions.write_text("then")
     snapshot = stack.snapshot("before")

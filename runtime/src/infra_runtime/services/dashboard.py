@@ -44,6 +44,8 @@ def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec
         prepare=(Secret(path="${data}/key.secret"),),
         ports=settings.port_map(),
         starts_on_connection=True,
+        # With old data, sessions that were ended would be valid again, and the audit log would lose entries.
+        in_snapshots=False,
         exports={
             "url": "http://${stack.service}.localhost:${port.http}",
             "host": "${host}",

@@ -32,22 +32,19 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 #: the phases of services that a snapshot contains
 RUNNING = frozenset({Phase.READY, Phase.PAUSED})
-#: the kinds that a snapshot omits: with old data of the dashboard, sessions that were ended would be valid
-#: again, and the audit log would lose entries
-OMITTED = frozenset({"dashboard"})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot of all services except the dashboard; a complete one replaces an older one of its name.
+    """Save a snapshot of the running services; a complete one replaces an older one with its name.
+
+    Services without `in_snapshots` are left out.
 
     Raises `SnapshotError`; in this case, the older snapshot is unchanged.
     """
     folder = folder_of(supervisor.paths, name)
     states = supervisor.machine.services
     services = [
-        service
-        for service, state in states.items()
-        if state.phase in RUNNING and state.spec.kind not in OMITTED
+        service for service, state in states.items() if state.phase in RUNNING and state.spec.in_snapshots
     ]
     with _failing_as(name):
         _, leftovers = restoration.recover(supervisor.paths)

@@ -118,6 +118,7 @@ SPEC: Mapping[str, Row] = {
         remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
+    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
     "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
     "copy_of": Row(

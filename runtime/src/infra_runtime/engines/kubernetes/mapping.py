@@ -111,6 +111,7 @@ SPEC: Mapping[str, Row] = {
         remark="The name of the Job contains a hash of its content, because a Job cannot be changed.",
     ),
     "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
+    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
     "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),
     "copy_of": Row(

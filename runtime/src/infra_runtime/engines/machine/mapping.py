@@ -79,6 +79,7 @@ SPEC: Mapping[str, Row] = {
         remark="With a Procfile, the launcher of a complete task keeps running until it is stopped.",
     ),
     "watch": Row(outcome="left out", remark="Only `infra runtime up --watch` restarts changed services."),
+    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
     "starts_on_connection": Row(outcome="left out", remark="The process runs from the start."),
     "refuses_root": Row(
         outcome="changed",
