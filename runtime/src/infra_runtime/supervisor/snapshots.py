@@ -25,6 +25,7 @@ from infra_runtime.errors import DataDirectoryError, SnapshotError
 from infra_runtime.host import disk
 from infra_runtime.host.file_copy import COPY, stage
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.manifest import DASHBOARD
 from infra_runtime.messages import Phase, Snapshot
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.state import SETTLED, Event
@@ -34,7 +35,7 @@ from infra_runtime.supervisor.supervisor import Supervisor
 RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 #: the kinds that a snapshot omits: with old data of the dashboard, sessions that were ended would be valid
 #: again, and the audit log would lose entries
-OMITTED = frozenset({"dashboard"})
+OMITTED = frozenset({DASHBOARD.name})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
