@@ -18,6 +18,7 @@ import pytest
 
 from fakes.project import Project
 from fakes.suite import free_port
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.machine import EnvironmentFile, Procfile, Systemd, mapping
 from infra_runtime.engines.machine.document import document, read
 from infra_runtime.engines.machine.systemd import unit_name
@@ -257,6 +258,7 @@ def test_honcho_runs_the_stack_in_the_order_of_its_needs(
     output = log()
     assert output.index("valkey is ready") < output.index("api is ready")
     assert "SIGKILL" not in output
+    assert not Path(Paths(str(tmp_path / "data")).run).exists()
 
 
 # --- the tables ------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.machine.document import Document, read
-from infra_runtime.host import file_lock, ownership, privileges
+from infra_runtime.host import disk, file_lock, ownership, privileges
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import bound_copy
 from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, resolver
@@ -136,6 +136,13 @@ class Launcher:
             return await self.supervise(process, exited, stop)
         finally:
             stop.cancel()
+            self.remove_sockets()
+
+    def remove_sockets(self) -> None:
+        """Remove the folder with the sockets of the service; the last launcher removes that of the stack."""
+        with contextlib.suppress(OSError):
+            disk.remove(self.own.run)
+            Path(self.paths.run).rmdir()
 
     async def supervise(
         self,
