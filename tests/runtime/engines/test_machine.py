@@ -160,6 +160,16 @@ def test_a_service_in_a_container_is_an_error(project: Project) -> None:
     assert caught.value.where == "services.search.image"
 
 
+@pytest.mark.parametrize("reference", ["stack.data", "stack.logs", "stack.token"])
+def test_a_reference_that_needs_the_supervisor_is_an_error(project: Project, reference: str) -> None:
+    plan = plan_of(project, f'[services.api]\ncommand = ["api", "${{{reference}}}"]\n')
+
+    with pytest.raises(ConfigurationError, match=reference) as caught:
+        document(plan, {})
+
+    assert caught.value.where == "services.api.command"
+
+
 def test_the_environment_test_has_no_fixed_ports(project: Project) -> None:
     plan = plan_of(project, "use = ['valkey']", "test")
     engines: list[Engine] = [

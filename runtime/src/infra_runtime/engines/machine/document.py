@@ -17,6 +17,8 @@ from infra_runtime.value import frozen
 
 #: the name of the file with the document
 FILE = "stack.json"
+#: the references whose values only the supervisor has
+OF_THE_SUPERVISOR = frozenset({"stack.data", "stack.logs", "stack.token"})
 #: environments in which a public service listens on all addresses of the machine
 _PUBLIC = frozenset({"staging", "production"})
 
@@ -83,9 +85,10 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
             hint=f"Leave {spec.name} out, or export the stack with `infra export compose`.",
         )
     for field in ("command", "env"):
-        if any(name == "stack.token" for text in texts(getattr(spec, field)) for name in references(text)):
+        names = {name for text in texts(getattr(spec, field)) for name in references(text)}
+        for name in sorted(names & OF_THE_SUPERVISOR):
             raise ConfigurationError(
-                f"{spec.name} refers to ${{stack.token}}, which exists only under the supervisor",
+                f"{spec.name} refers to ${{{name}}}, which exists only under the supervisor",
                 where=setting_key(spec.name, field),
                 hint=f"Remove the reference, or leave {spec.name} out.",
             )

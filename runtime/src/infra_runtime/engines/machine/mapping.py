@@ -114,6 +114,8 @@ REFERENCES: Mapping[str, Row] = {
     "${stack.project}": Row(outcome="kept"),
     "${stack.run}": Row(outcome="changed", remark="Each service has another value."),
     "${stack.service}": Row(outcome="kept"),
+    "${stack.logs}": Row(outcome="refused", remark="systemd or the process manager stores the logs."),
+    "${stack.data}": Row(outcome="refused", remark="The services have no supervisor."),
     "${stack.token}": Row(outcome="refused", remark="The services have no supervisor."),
 }
 
