@@ -20,6 +20,17 @@ def write(endpoint: Endpoint, name: str, value: str) -> None:
     connection.close()
 
 
+def settled(endpoint: Endpoint) -> bool:
+    """Return whether the declaration of the last queue survives a kill of the server.
+
+    RabbitMQ answers when the changes are in the log of its database Mnesia. The decision that commits them
+    can be in memory for two more seconds; without it, the next start drops the changes.
+    """
+    (log,) = endpoint.data.rglob("LATEST.LOG")
+    _, queue, rest = log.read_bytes().rpartition(b"amqqueue")
+    return not queue or b"committed" in rest
+
+
 def read(endpoint: Endpoint, name: str) -> str | None:
     """Return the message in a queue, which stays there."""
     connection = pika.BlockingConnection(pika.URLParameters(endpoint.url))
