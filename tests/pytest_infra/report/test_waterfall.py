@@ -73,13 +73,13 @@ def test_a_limit_that_is_not_reached_leaves_out_nothing() -> None:
 
 
 def test_every_span_has_one_row_even_if_its_parent_is_missing_or_below_it() -> None:
-    orphan = span("orphan", "missing", 10, 20)
+    detached = span("detached", "missing", 10, 20)
     circle = [span("first", "second", 1, 2), span("second", "first", 1, 2), span("own", "own", 1, 2)]
 
-    rows = tree([ROOT, orphan, *circle])
+    rows = tree([ROOT, detached, *circle])
 
-    assert sorted(row.span.id for row in rows) == ["first", "orphan", "own", "root", "second"]
-    assert [row.level for row in rows if row.span.id in {"root", "orphan", "own"}] == [0, 1, 1]
+    assert sorted(row.span.id for row in rows) == ["detached", "first", "own", "root", "second"]
+    assert [row.level for row in rows if row.span.id in {"root", "detached", "own"}] == [0, 1, 1]
 
 
 def test_a_span_of_another_clock_does_not_stretch_the_axis() -> None:

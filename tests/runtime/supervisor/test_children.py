@@ -15,7 +15,7 @@ TESTS = Path(__file__).parents[2]
 
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="subreapers exist only on Linux")
-def test_an_orphan_without_a_token_is_reported_to_the_guardian(tmp_path) -> None:
+def test_an_orphaned_process_without_a_token_is_reported_to_the_guardian(tmp_path) -> None:
     code = f"""
 import asyncio, os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
@@ -35,11 +35,11 @@ async def main():
     guardian = Guardian()
     journal = Journal("journal")
     children = Children(guardian, journal, environment="test", token="", ended=lambda *_: None)
-    orphan = int(subprocess.run(["sh", "-c", "env -i setsid sleep 600 >&- & echo $!"], stdout=-1).stdout)
+    orphaned = int(subprocess.run(["sh", "-c", "env -i setsid sleep 600 >&- & echo $!"], stdout=-1).stdout)
     children.report_orphaned()
     children.report_orphaned()
-    print(guardian.records == {{orphan: processes.started(orphan)}})
-    os.kill(orphan, 9)
+    print(guardian.records == {{orphaned: processes.started(orphaned)}})
+    os.kill(orphaned, 9)
     while guardian.records:
         await asyncio.sleep(0.001)
     print("removed")
