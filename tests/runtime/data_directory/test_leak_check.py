@@ -101,6 +101,15 @@ def test_copies_are_not_counted_as_services(paths, journal, clock, sleeper) -> N
     assert str(proof).startswith("1 service, ready in 0.00 s; 1 process,")
 
 
+def test_a_service_that_never_got_a_connection_is_counted(paths, journal) -> None:
+    """It starts at its first connection, so it is ready without a process."""
+    spawned(journal, "db")
+    for service in ("db", "telemetry"):
+        journal.write("ready", service)
+
+    assert check_leaks(paths).services == 2
+
+
 def test_a_stack_that_was_never_ready_is_reported(paths, journal) -> None:
     spawned(journal, "db")
 

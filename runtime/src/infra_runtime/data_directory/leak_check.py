@@ -81,8 +81,10 @@ def check_leaks(paths: Paths) -> LeakCheck:
     ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]
     copies = {event.service for event in spawned if event.copy_of}
-    services = dict.fromkeys(event.service for event in spawned if event.service not in copies)
     ready = {event.service for event in run if event.event in {"ready", "done"}}
+    # A service that starts at its first connection is ready without a process.
+    started = [event.service for event in run if event.event in {"spawned", "ready"}]
+    services = dict.fromkeys(service for service in started if service not in copies)
     engines = dict.fromkeys(event.engine for event in spawned if event.engine)
     removes_data = bool(run) and run[0].environment == "test"
     data = [paths.services, memory_folder.existing(paths)] if removes_data else []
