@@ -55,7 +55,7 @@ def _kind_of_module(module: str) -> list[str]:
 OTHER_MEANING = {
     "traefik.py": "prometheus",
     "registry.py": "prometheus",
-    "dashboards.py": "prometheus",
+    "grafana_dashboards.py": "prometheus",
     "mapping.py": "telemetry",
 }
 

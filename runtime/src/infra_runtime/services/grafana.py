@@ -17,8 +17,8 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.services.dashboards import DATA_SOURCE, rendered
 from infra_runtime.services.exporter import SERVICE
+from infra_runtime.services.grafana_dashboards import DATA_SOURCE, rendered
 from infra_runtime.services.scrape_jobs import jobs_of
 from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, WriteFile
 

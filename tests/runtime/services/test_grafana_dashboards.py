@@ -15,7 +15,7 @@ import infra_runtime as infra
 from fakes.stacks import until
 from infra_runtime.contributions import Contribution, Metrics, Subject
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.services.dashboards import DASHBOARDS, rendered
+from infra_runtime.services.grafana_dashboards import DASHBOARDS, rendered
 
 PATIENCE = 120.0
 #: an application with the metrics of `infra_runtime.web`, after requests, queries and jobs
