@@ -197,8 +197,7 @@ def alerts(jobs: Mapping[str, Contribution], thresholds: Thresholds) -> Iterator
 
 
 def _of_levels(rule: Rule, job: str, thresholds: Thresholds) -> Iterator[Alert]:
-    window = f"{max(round(thresholds.window * 1000), 1)}ms"
-    expression = Template(rule.expression).substitute(job=f'job="{job}"', window=window)
+    expression = Template(rule.expression).substitute(job=f'job="{job}"', window=duration(thresholds.window))
     conditions = [("critical", expression)]
     if rule.threshold:
         levels: Levels = getattr(thresholds, rule.threshold)
@@ -211,3 +210,8 @@ def _of_levels(rule: Rule, job: str, thresholds: Thresholds) -> Iterator[Alert]:
             severity=severity,
             summary=rule.summary,
         )
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the notation of Prometheus and Alertmanager; only 0 seconds become 0 ms."""
+    return f"{max(round(seconds * 1000), 1) if seconds else 0}ms"

@@ -17,6 +17,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, overlaid
 from infra_runtime.contributions import AlertReceiver, AlertSink, Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
+from infra_runtime.services.alert_rules import duration
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/alertmanager:v0.28.1"
@@ -62,8 +63,8 @@ def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = 
         "route": {
             "receiver": receiver["name"],
             "group_by": ["service", "alertname"],
-            "group_wait": f"{round(settings.group_wait * 1000)}ms",
-            "group_interval": f"{max(round(settings.group_interval * 1000), 1)}ms",
+            "group_wait": duration(settings.group_wait),
+            "group_interval": duration(settings.group_interval),
         },
         "receivers": [receiver],
         # A critical alert makes the warning about the same value unnecessary.

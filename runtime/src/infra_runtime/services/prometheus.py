@@ -17,7 +17,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, overlaid
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
-from infra_runtime.services.alert_rules import Thresholds, alerts
+from infra_runtime.services.alert_rules import Thresholds, alerts, duration
 from infra_runtime.services.scrape_jobs import jobs_of
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
@@ -71,7 +71,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
         f"--storage.tsdb.retention.time={settings.retention}",
         f"--storage.tsdb.retention.size={settings.max_bytes}B",
         f"--web.cors.origin={ORIGINS}",
-        f"--rules.alert.resend-delay={_milliseconds(settings.scrape_interval * RESEND_INTERVALS)}",
+        f"--rules.alert.resend-delay={duration(settings.scrape_interval * RESEND_INTERVALS)}",
         *(("--web.enable-remote-write-receiver",) if settings.remote_write else ()),
     )
     push = {"remote_write_url": "http://${host}:${port.http}/api/v1/write"} if settings.remote_write else {}
@@ -122,11 +122,11 @@ def _configuration(
     settings: PrometheusSettings, jobs: Mapping[str, Contribution], contributions: Contributions
 ) -> dict[str, Any]:
     sinks = [_target(offer) for offer in contributions if offer.key == "alert-sink"]
-    interval = _milliseconds(settings.scrape_interval)
+    interval = duration(settings.scrape_interval)
     configuration: dict[str, Any] = {
         "global": {
             "scrape_interval": interval,
-            "scrape_timeout": _milliseconds(min(settings.scrape_interval, 10.0)),
+            "scrape_timeout": duration(min(settings.scrape_interval, 10.0)),
             "evaluation_interval": interval,
         },
         "scrape_configs": [
@@ -160,16 +160,12 @@ def _rules(contributions: Contributions) -> dict[str, Any]:
             rule = {
                 "alert": alert.name,
                 "expr": alert.expression,
-                "for": _milliseconds(alert.after),
+                "for": duration(alert.after),
                 "labels": {"severity": alert.severity, "service": offer.service},
                 "annotations": {"summary": alert.summary} if alert.summary else {},
             }
             groups.setdefault(offer.service, []).append(rule)
     return {"groups": [{"name": service, "rules": rules} for service, rules in groups.items()]}
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{max(round(seconds * 1000), 1) if seconds else 0}ms"
 
 
 ENTRY = Entry(
