@@ -5,12 +5,10 @@ A unit is the server itself, or the server with a label that belongs to the data
 
 from __future__ import annotations
 
-import http.client
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.http_request import request
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
@@ -56,16 +54,7 @@ class SharedUnits:
 
 def dump_metrics(unit: Unit, folder: Path) -> list[Path]:
     """Write the metrics at `metrics_url` of a unit to a file, as the server has sent them."""
-    url = urlsplit(unit["metrics_url"])
-    connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
-    try:
-        connection.request("GET", url.path)
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise CommandError(f"{unit.name} answers {response.status} to the request for its metrics")
+    metrics = request(unit, unit["metrics_url"])
     path = folder / f"{unit.id}.txt"
-    write(path, body.decode("utf-8", "backslashreplace"))
+    write(path, metrics.decode("utf-8", "backslashreplace"))
     return [path]

@@ -5,11 +5,10 @@ Source: Alertmanager, `api/v2/openapi.yaml`.
 
 from __future__ import annotations
 
-import http.client
 import json
 from pathlib import Path
 
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.http_request import request
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
@@ -19,16 +18,7 @@ ALERTS = 200
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write a file with the alerts with the test's label, and the alerts without a test's label."""
-    connection = http.client.HTTPConnection(unit.host, int(unit.port), timeout=PATIENCE)
-    try:
-        connection.request("GET", "/api/v2/alerts")
-        response = connection.getresponse()
-        body = response.read()
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise CommandError(f"{unit.name} answers {response.status}: {body[:200]!r}")
-    alerts = json.loads(body)
+    alerts = json.loads(request(unit, f"{unit.url}/api/v2/alerts"))
     own = [alert for alert in alerts if alert["labels"].get("test") == unit.id]
     shared = [alert for alert in alerts if "test" not in alert["labels"]]
     path = folder / f"{unit.id}.json"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 
-from pytest_infra.isolation.connection import PATIENCE
+from pytest_infra.isolation.http_request import request
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
@@ -16,10 +15,7 @@ KEY_HEADER = "x-dashboard-key"
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the states of the services to a file; return a list with the file."""
-    address = f"{unit['api_url']}/api/v1/services"
-    request = urllib.request.Request(address, headers={KEY_HEADER: unit["key"]})  # noqa: S310 - of the kind
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-        states = json.load(answer)
+    states = request(unit, f"{unit['api_url']}/api/v1/services", headers={KEY_HEADER: unit["key"]})
     path = folder / f"{unit.id}.json"
-    write_json(path, states)
+    write_json(path, json.loads(states))
     return [path]

@@ -6,12 +6,11 @@ Sources: etcd documentation, "gRPC gateway" and "API reference"; `rpc.proto`.
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 from typing import Any, NamedTuple
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.http_request import request
 
 
 class Pair(NamedTuple):
@@ -28,18 +27,7 @@ def call(server: Endpoint, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
     Raises `CommandError` if the server rejects the request, and `OSError` if the server is stopped.
     """
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
-    try:
-        connection.request("POST", f"/v3/{path}", json.dumps(body))
-        response = connection.getresponse()
-        content = response.read()
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"{server.name}: {path}: {error!r}") from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise CommandError(f"{server.name}: {path}: {response.status} {content[:500].decode()}")
-    answer: dict[str, Any] = json.loads(content)
+    answer: dict[str, Any] = json.loads(request(server, f"{server.url}/v3/{path}", body=json.dumps(body)))
     return answer
 
 

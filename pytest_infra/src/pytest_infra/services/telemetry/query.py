@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import Any
 from urllib.parse import urlencode
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.connection import PATIENCE
+from pytest_infra.isolation.http_request import request
 
 
 def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
@@ -20,17 +20,7 @@ def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object)
     """
     wait = max(0.0, min(wait, LONGEST_WAIT))
     given = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}
-    target = f"/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
-    connection = http.client.HTTPConnection(server.host, int(server["query_port"]), timeout=PATIENCE + wait)
-    try:
-        connection.request("GET", target, headers={KEY_HEADER: server["key"]})
-        response = connection.getresponse()
-        body = response.read()
-    except http.client.HTTPException as error:
-        raise CommandError(f"{server.name} does not answer {target}: {error!r}") from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise CommandError(f"{server.name} answers {response.status} to {target}: {body[:500]!r}")
+    url = f"{server['query_url']}/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
+    body = request(server, url, headers={KEY_HEADER: server["key"]}, seconds=PATIENCE + wait)
     answer: dict[str, Any] = json.loads(body)
     return answer
