@@ -197,17 +197,16 @@ def _joining(
     not installed.
     """
     request, joining = declaration.request, {}
-    further = {name for name, spec in specs.items() if spec.kind not in UNSTORED_LOGS}
+    if not request.variables_required or all(spec.kind in UNSTORED_LOGS for spec in specs.values()):
+        return {}
     for kind in KINDS.values():
         name, target = kind.name, kind.target
         if not kind.joins or name in (*specs, *request.skip) or target not in specs:
             continue
-        if not further or not request.variables_required or declaration.kind(name) != name:
+        if not getattr(services[target].settings, kind.joins, False) or declaration.kind(name) != name:
             continue
         programs = catalogue.entry(name).binaries if declaration.executables else ()
-        if getattr(services[target].settings, kind.joins, False) and all(
-            search(program, None, name=program.name, project=request.root).path for program in programs
-        ):
+        if all(search(program, None, project=request.root).path for program in programs):
             joining[name] = target
     return joining
 
