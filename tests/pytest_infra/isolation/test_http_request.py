@@ -10,7 +10,7 @@ import pytest
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandError
-from pytest_infra.isolation.http_request import request
+from pytest_infra.isolation.http_request import request, send
 
 pytestmark = pytest.mark.process
 
@@ -57,6 +57,13 @@ def test_a_refused_request_is_an_error_with_the_response(url: str) -> None:
         request(SERVER, f"{url}/refused")
 
 
+def test_the_proxies_in_environment_variables_are_not_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    assert send(f"{url}/refused").status == 403
+
+
 def test_a_response_that_is_not_http_is_an_error_of_the_connection(url: str) -> None:
-    with pytest.raises(ConnectionError, match="store does not answer /broken: BadStatusLine"):
-        request(SERVER, f"{url}/broken")
+    with pytest.raises(ConnectionError, match=r"GET http://.*/broken: BadStatusLine"):
+        send(f"{url}/broken")

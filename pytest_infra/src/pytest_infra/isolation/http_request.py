@@ -1,13 +1,50 @@
-"""Requests over HTTP with which service kits create, remove and dump units."""
+"""Requests over HTTP with which service kits create, remove and dump units.
+
+They do not use the proxies in environment variables, which cannot reach services on this machine.
+"""
 
 from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import PATIENCE, CommandError
+
+
+class Response(NamedTuple):
+    """The response to a request; the names of its headers are not case-sensitive."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+def send(
+    url: str,
+    method: str = "GET",
+    *,
+    body: bytes | str | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = PATIENCE,
+) -> Response:
+    """Send a request, and return the response with any status.
+
+    Raises `OSError` if the server does not answer within so many seconds.
+    """
+    parts = urlsplit(url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
+    try:
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        return Response(response.status, response.headers, response.read())
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{method} {url}: {error!r}") from error
+    finally:
+        connection.close()
 
 
 def request(
@@ -23,17 +60,9 @@ def request(
     The method is POST if the request has a body, otherwise GET. Raises `CommandError` for another status than
     200, and `OSError` if the server does not answer within so many seconds.
     """
-    parts = urlsplit(url)
-    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    connection = http.client.HTTPConnection(parts.netloc, timeout=seconds)
-    try:
-        connection.request("GET" if body is None else "POST", target, body, headers or {})
-        response = connection.getresponse()
-        content = response.read()
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"{server.name} does not answer {target}: {error!r}") from error
-    finally:
-        connection.close()
+    method = "GET" if body is None else "POST"
+    response = send(url, method, body=body, headers=headers, seconds=seconds)
     if response.status != http.client.OK:
-        raise CommandError(f"{server.name} answers {response.status} to {target}: {content[:500]!r}")
-    return content
+        target = urlsplit(url).path
+        raise CommandError(f"{server.name} answers {response.status} to {target}: {response.body[:500]!r}")
+    return response.body

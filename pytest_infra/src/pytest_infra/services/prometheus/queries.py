@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import InfraError
+from pytest_infra.isolation.http_request import send
 from pytest_infra.kit_context import FixtureContext
 
 #: seconds for which `query` waits for a scrape; Prometheus finds its targets 5 s after its start
@@ -78,17 +79,11 @@ class Queries:
 
     def request(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer of the HTTP API. Raises `QueryError` for a rejected request."""
-        target = f"{quote(path)}?{urlencode(parameters)}"
-        connection = http.client.HTTPConnection(self._server.host, int(self._server.port), timeout=_STEP)
-        try:
-            connection.request("GET", target)
-            response = connection.getresponse()
-            body = response.read()
-        finally:
-            connection.close()
-        if response.status != http.client.OK:
+        url = f"{self._server.url}{quote(path)}?{urlencode(parameters)}"
+        status, _, body = send(url, seconds=_STEP)
+        if status != http.client.OK:
             raise QueryError(
-                f"{self._server.name} answers the query with HTTP status {response.status}: {_error(body)}"
+                f"{self._server.name} answers the query with HTTP status {status}: {_error(body)}"
             )
         return json.loads(body)["data"]
 

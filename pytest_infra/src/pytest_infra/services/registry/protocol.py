@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any, cast
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.isolation.http_request import Response, send
 
 #: the media types of manifests; a registry answers with the digest of another form if a type is missing
 _ACCEPT = ", ".join(
@@ -32,8 +31,8 @@ _NEXT = re.compile(r'<([^>]+)>; rel="next"')
 
 def repositories(server: Endpoint, prefix: str) -> list[str]:
     """Return the repositories whose names begin with a prefix."""
-    return [name for page in _pages(server, "/v2/_catalog?n=1000") for name in page["repositories"] or ()
-            if name.startswith(prefix)]  # fmt: skip
+    pages = _pages(server, "/v2/_catalog?n=1000")
+    return [name for page in pages for name in page["repositories"] or () if name.startswith(prefix)]
 
 
 def tags(server: Endpoint, repository: str) -> dict[str, str]:
@@ -47,13 +46,13 @@ def tags(server: Endpoint, repository: str) -> dict[str, str]:
 
 def manifest(server: Endpoint, repository: str, digest: str) -> dict[str, Any]:
     """Return the manifest with a digest."""
-    document = json.loads(_request(server, "GET", f"/v2/{repository}/manifests/{digest}")[1])
+    document = json.loads(_request(server, "GET", f"/v2/{repository}/manifests/{digest}").body)
     return cast("dict[str, Any]", document)
 
 
 def blob(server: Endpoint, repository: str, digest: str) -> bytes:
     """Return the bytes of a blob."""
-    return _request(server, "GET", f"/v2/{repository}/blobs/{digest}")[1]
+    return _request(server, "GET", f"/v2/{repository}/blobs/{digest}").body
 
 
 def delete(server: Endpoint, repository: str, digest: str) -> None:
@@ -68,29 +67,23 @@ class _MissingError(CommandError):
 
 def _digest(server: Endpoint, repository: str, tag: str) -> str:
     try:
-        headers, _ = _request(server, "HEAD", f"/v2/{repository}/manifests/{tag}")
+        response = _request(server, "HEAD", f"/v2/{repository}/manifests/{tag}")
     except _MissingError:  # deleted together with another tag
         return ""
-    return headers.get("Docker-Content-Digest", "")
+    return response.headers.get("Docker-Content-Digest", "")
 
 
 def _pages(server: Endpoint, path: str) -> Iterator[dict[str, Any]]:
     while path:
-        headers, body = _request(server, "GET", path)
-        yield json.loads(body)
-        following = _NEXT.search(headers.get("Link", ""))
+        response = _request(server, "GET", path)
+        yield json.loads(response.body)
+        following = _NEXT.search(response.headers.get("Link", ""))
         path = following[1] if following else ""
 
 
-def _request(server: Endpoint, method: str, path: str) -> tuple[dict[str, str], bytes]:
-    """Send a request, and return headers and body of the answer."""
-    request = urllib.request.Request(
-        f"http://{server.host}:{server.ports['http']}{path}", method=method, headers={"Accept": _ACCEPT}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - an HTTP address
-            return dict(answer.headers), cast("bytes", answer.read())
-    except urllib.error.HTTPError as error:
-        error.close()
-        kind = _MissingError if error.code == 404 else CommandError
-        raise kind(f"{server.name}: the registry answers {error.code} for {method} {path}") from None
+def _request(server: Endpoint, method: str, path: str) -> Response:
+    response = send(f"{server.url}{path}", method, headers={"Accept": _ACCEPT})
+    if response.status >= 300:
+        kind = _MissingError if response.status == 404 else CommandError
+        raise kind(f"{server.name}: the registry answers {response.status} for {method} {path}")
+    return response

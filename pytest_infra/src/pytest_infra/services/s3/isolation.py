@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.isolation.http_request import send
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.slots import Slots
@@ -122,12 +121,8 @@ class _BucketFactory:
     def _add_volume(self, name: str) -> None:
         """Create the volume of a bucket, because otherwise the first write waits 200 ms for it."""
         port = self._server.ports["master"]
-        url = f"http://{self._server.host}:{port}/vol/grow?count=1&collection={name}"
-        with (
-            contextlib.suppress(urllib.error.HTTPError),  # the first write then creates the volume
-            urllib.request.urlopen(url, timeout=PATIENCE),
-        ):
-            pass
+        # If the server refuses the request, the first write creates the volume.
+        send(f"http://{self._server.host}:{port}/vol/grow?count=1&collection={name}")
 
     def _clean(self, number: int) -> bool:
         """Delete all buckets of a user; return False if objects cannot be deleted (object lock)."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
-import http.client
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,7 +16,8 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import PATIENCE, CommandError
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.isolation.http_request import send
 
 
 class Object(NamedTuple):
@@ -134,18 +134,12 @@ class Storage:
         path = quote(path, safe="/-_.~")
         arguments = urlencode(sorted((query or {}).items()), quote_via=quote, safe="-_.~")
         signed = self._signed(method, path, arguments, body, headers or {}, service)
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
-        try:
-            connection.request(method, f"{path}?{arguments}" if arguments else path, body, signed)
-            answer = connection.getresponse()
-            content = answer.read()
-        except http.client.HTTPException as error:
-            raise ConnectionError(f"{method} {path}: {error!r}") from error
-        finally:
-            connection.close()
-        if answer.status >= 300:
-            raise CommandError(f"s3: {method} {path} answers {answer.status}: {_reason(content)}")
-        return content
+        response = send(
+            f"http://{self._host}:{self._port}{path}?{arguments}", method, body=body, headers=signed
+        )
+        if response.status >= 300:
+            raise CommandError(f"s3: {method} {path} answers {response.status}: {_reason(response.body)}")
+        return response.body
 
     def _signed(
         self, method: str, path: str, arguments: str, body: bytes, headers: Mapping[str, str], service: str
