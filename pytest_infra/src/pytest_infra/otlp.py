@@ -9,10 +9,9 @@ Source: OpenTelemetry specification, "OTLP", sections "OTLP/HTTP" and "JSON Prot
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import socket
+import select
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -127,18 +126,10 @@ class Exporter:
 
 
 def _is_readable(connection: Any, seconds: float) -> bool:
-    """Return whether a socket has data or is closed within so many seconds."""
-    connection.settimeout(seconds)
-    try:
-        connection.recv(1, socket.MSG_PEEK)
-    except (BlockingIOError, TimeoutError):
-        return False
-    except OSError:
-        return True  # the read of the response reports the error
-    finally:
-        with contextlib.suppress(OSError):
-            connection.settimeout(PATIENCE)
-    return True
+    """Return whether a socket has data, an error or the end of its data within so many seconds."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def encoded(spans: Sequence[Span], resource: Mapping[str, str]) -> bytes:
