@@ -14,11 +14,9 @@ def check(endpoint: Endpoint) -> None:
 
     from infra_runtime.logs.stream import Reader
 
-    connected = []
-
     def stream_exists() -> bool:
         with contextlib.suppress(NotFoundError), contextlib.closing(Reader(endpoint.url)):
-            connected.append(endpoint)
-        return bool(connected)
+            return True
+        return False
 
     until(stream_exists)
