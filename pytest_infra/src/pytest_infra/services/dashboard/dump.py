@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from infra_runtime.dashboard import KEY_HEADER
 from pytest_infra.isolation.http_request import request
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
-
-#: the header with the key. It is not imported from the dashboard, whose modules need the extra `web`.
-KEY_HEADER = "x-dashboard-key"
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:

@@ -5,14 +5,16 @@ Source: Grafana documentation, "Folder/Dashboard Search HTTP API".
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pytest_infra.isolation.http_request import request
+from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write a file with the dashboards."""
     path = folder / f"{unit.id}.json"
-    path.write_bytes(request(unit, f"{unit.url}/api/search"))
+    write_json(path, json.loads(request(unit, f"{unit.url}/api/search")))
     return [path]
