@@ -106,9 +106,8 @@ def run(
     _import_all()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Python 3.12 warns if the process has threads: the worker of xdist has
+            # Python 3.12 warns if the process has threads: the worker of xdist has several.
+            warnings.simplefilter("ignore")
             pid = os.fork()
         if pid == 0:
             _run(program, folder, os.environ if environ is None else environ, (out, out if merge else err))
