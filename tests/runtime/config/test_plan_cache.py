@@ -115,6 +115,24 @@ def test_a_new_executable_causes_a_new_resolution(
     assert len(uncached) == 2
 
 
+def test_an_installed_library_causes_a_new_resolution(
+    project: Project, monkeypatch: pytest.MonkeyPatch, uncached: list[str]
+) -> None:
+    """A library of an extra can add a service to a plan."""
+    packages = project.root / "site-packages"
+    packages.mkdir()
+    monkeypatch.syspath_prepend(packages)
+    os.utime(packages, (1, 1))
+    project.resolve()
+    project.resolve()
+    assert len(uncached) == 1
+
+    (packages / "acme").mkdir()
+    project.resolve()
+
+    assert len(uncached) == 2
+
+
 def test_a_plan_with_a_kind_of_another_distribution_comes_from_the_cache(
     project: Project, acme: Distribution, uncached: list[str]
 ) -> None:
