@@ -192,6 +192,11 @@ class Contribution:
         """The name of the service's port to which the value refers; empty if it refers to no port."""
         return self.value.port if isinstance(self.value, Metrics | AlertSink | AlertReceiver) else ""
 
+    @property
+    def address(self) -> str:
+        """Host and port of `port`, by references with which a consumer does not wait for the service."""
+        return f"${{{self.service}.host?}}:${{{self.service}.{self.port}_port?}}"
+
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""
         value = asdict(self.value) if is_dataclass(type(self.value)) else self.value

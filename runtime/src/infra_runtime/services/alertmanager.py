@@ -119,9 +119,8 @@ def _receiver(settings: AlertmanagerSettings, contributions: Contributions) -> d
     for offer in contributions:
         if isinstance(offer.value, AlertReceiver):
             receiver["name"] = STACK_RECEIVER
-            address = f"${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
             if offer.value.protocol == "webhook":
-                webhook: dict[str, Any] = {"url": f"http://{address}{offer.value.path}"}
+                webhook: dict[str, Any] = {"url": f"http://{offer.address}{offer.value.path}"}
                 if offer.value.key:
                     credentials = f"${{{offer.service}.{offer.value.key}?}}"
                     webhook["http_config"] = {"authorization": {"credentials": credentials}}
@@ -130,7 +129,7 @@ def _receiver(settings: AlertmanagerSettings, contributions: Contributions) -> d
                 mail = {
                     "to": settings.mail_to,
                     "from": settings.mail_from,
-                    "smarthost": address,
+                    "smarthost": offer.address,
                     "require_tls": False,
                     "send_resolved": True,
                 }

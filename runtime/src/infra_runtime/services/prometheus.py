@@ -121,7 +121,7 @@ def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) 
 def _configuration(
     settings: PrometheusSettings, jobs: Mapping[str, Contribution], contributions: Contributions
 ) -> dict[str, Any]:
-    sinks = [_target(offer) for offer in contributions if offer.key == "alert-sink"]
+    sinks = [offer.address for offer in contributions if offer.key == "alert-sink"]
     interval = duration(settings.scrape_interval)
     configuration: dict[str, Any] = {
         "global": {
@@ -133,7 +133,7 @@ def _configuration(
             {
                 "job_name": name,
                 "metrics_path": offer.value.path,
-                "static_configs": [{"targets": [_target(offer)]}],
+                "static_configs": [{"targets": [offer.address]}],
             }
             for name, offer in jobs.items()
         ],
@@ -144,11 +144,6 @@ def _configuration(
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": sinks}]}]}
     lists = {key: [*configuration[key], *settings.options.get(key, [])] for key in _LISTS}
     return {**overlaid(configuration, settings.options), **lists}
-
-
-def _target(offer: Contribution) -> str:
-    """Return the address of a contribution's port, by references that do not wait for the service."""
-    return f"${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
 
 
 def _rules(contributions: Contributions) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
     alert sink is part of the stack, the receiver sends it the errors in spans and logs.
     """
     sinks = [
-        f"--alert-sink=http://${{{offer.service}.host?}}:${{{offer.service}.{offer.port}_port?}}"
+        f"--alert-sink=http://{offer.address}"
         for offer in contributions
         if isinstance(offer.value, AlertSink)
     ]
