@@ -225,13 +225,6 @@ class Registry:
                 return documents.descriptors(documents.parse(answer.content, where), "manifests", where)
         return []
 
-    def tags(self) -> list[str]:
-        """Return the tags of the repository; an empty list if the registry has no such repository."""
-        answer = self._send("GET", "tags/list", missing=True)
-        if answer.status_code != 200:
-            return []
-        return sorted(documents.parse(answer.content, str(self.reference)).get("tags") or [])
-
     def _send(
         self,
         method: str,
