@@ -59,18 +59,22 @@ def stack_of(plan: Plan) -> Stack:
     )
 
 
-def host_name(name: str, taken: Collection[str] = ()) -> str:
-    """Return the host name of a service: its name as a DNS label.
+def host_name(name: str, taken: Collection[str] = (), longest: int = _LABEL) -> str:
+    """Return the host name of a service: its name as a DNS label of at most `longest` characters.
 
     If the name is too long or already in `taken`, the label ends with the first digits of the name's hash.
 
     An underscore is valid in the name of a service, but many clients reject a URL whose host name has one.
     Source: RFC 1123, section 2.1.
     """
-    label = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
-    if label and len(label) <= _LABEL and label not in taken:
+    return shortened(re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-"), name, taken, longest)
+
+
+def shortened(label: str, name: str, taken: Collection[str], longest: int) -> str:
+    """Return the label of a name; if it is empty, too long or taken, with the first digits of a hash."""
+    if label and len(label) <= longest and label not in taken:
         return label
-    return f"{label[: _LABEL - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{label[: longest - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _hosts(names: Collection[str]) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
     ENVIRONMENTS,
+    LONGEST_NAME,
     MANAGER,
     SIZES,
     Cluster,
     cluster_stack,
     resource,
-    short_name,
 )
 from infra_runtime.engines.kubernetes.network import (
     ingress_resources,
@@ -24,7 +24,7 @@ from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
 from infra_runtime.engines.kubernetes.workload import Resource, service_resources
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import container_of, secret_file, setting_key
+from infra_runtime.engines.references import container_of, host_name, secret_file, setting_key
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
@@ -150,7 +150,7 @@ class Kubernetes:
         return list(dict.fromkeys(notes))
 
     def _namespace(self) -> str:
-        return self.namespace or short_name(self.project)
+        return self.namespace or host_name(self.project, longest=LONGEST_NAME)
 
     def _cluster(self, plan: Plan) -> Cluster:
         if plan.environment not in ENVIRONMENTS:
@@ -158,7 +158,7 @@ class Kubernetes:
                 f"the environment {plan.environment!r} cannot be exported to a cluster",
                 hint=f"Export one of the environments {', '.join(ENVIRONMENTS)}.",
             )
-        name = short_name(self.project)
+        name = host_name(self.project, longest=LONGEST_NAME)
         return Cluster(
             name=name,
             plan=plan,

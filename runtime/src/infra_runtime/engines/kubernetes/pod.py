@@ -163,8 +163,7 @@ def port_names(spec: ServiceSpec) -> dict[str, str]:
     """Return port → its name in Kubernetes; the ports of a service have different names."""
     names: dict[str, str] = {}
     for port in spec.ports:
-        name = port_name(port)
-        names[port] = name if name not in names.values() else f"{name[:8].rstrip('-')}-{digest(port)[:6]}"
+        names[port] = port_name(port, names.values())
     return names
 
 
