@@ -9,10 +9,8 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.redaction import MASK
-
-#: environments in which real data is protected by a secret
-PROTECTED = frozenset({"staging", "production"})
 
 
 def project_name(root: Path) -> str:
@@ -44,7 +42,7 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
             name = rest.partition(".env.")[2]
             if scope != "services" or not name or origin.value != MASK:
                 continue
-            if resolved.environment in PROTECTED or not _is_file(origin.source):
+            if resolved.environment in DEPLOYED or not _is_file(origin.source):
                 raise ConfigurationError(
                     f"{key} contains a secret in plain text, which would be written to an exported file",
                     where=origin.source,

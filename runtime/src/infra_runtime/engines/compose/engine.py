@@ -20,6 +20,7 @@ from infra_runtime.engines.output import SECRETS, first_line
 from infra_runtime.engines.references import container_of, host_name, stack_of
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
@@ -85,7 +86,7 @@ class Compose:
                         f"{spec.name}: its command contains {match[0]}, which is the container itself."
                         " Use ${host} for the address at which other containers can reach the service."
                     )
-            if plan.environment in ("staging", "production") and not any(
+            if plan.environment in DEPLOYED and not any(
                 container_of(spec).public for spec in stack.services.values()
             ):
                 notes.append(

@@ -23,6 +23,7 @@ from infra_runtime.engines.references import (
 )
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, ServiceSpec
 from infra_runtime.value import frozen
@@ -30,8 +31,6 @@ from infra_runtime.value import frozen
 DOCKERFILE = "Dockerfile"
 #: the folder in a container in which Compose mounts secrets. Source: Compose Specification, "secrets"
 _SECRETS_INSIDE = "/run/secrets"
-#: environments in which the ports are published on this machine only
-_ON_THIS_MACHINE = frozenset({"development", "test"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -258,15 +257,15 @@ def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
     In development and test, these are all its ports. In other environments, only a public service has
     published ports.
     """
-    on_this_machine = stack.environment in _ON_THIS_MACHINE
-    if not on_this_machine and not container_of(spec).public:
+    deployed = stack.environment in DEPLOYED
+    if deployed and not container_of(spec).public:
         return []
     ports: list[Value] = []
     for name, number in spec.ports.items():
         port: dict[str, Value] = {"target": inner_port(spec, name)}
         if stack.environment != "test":  # in the environment `test`, Docker chooses a free port
             port["published"] = str(number)
-        if on_this_machine:
+        if not deployed:
             port["host_ip"] = "127.0.0.1"
         ports.append({**port, "protocol": "tcp"})
     return ports
@@ -302,7 +301,7 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
     """
     if spec.task or spec.restart == "never":
         return "no"
-    if spec.restart == "on-failure" and stack.environment not in _ON_THIS_MACHINE:
+    if spec.restart == "on-failure" and stack.environment in DEPLOYED:
         return "unless-stopped"
     return spec.restart
 
