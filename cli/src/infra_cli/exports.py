@@ -15,9 +15,6 @@ from infra_cli.profiles import PROFILES
 from infra_runtime.errors import ExportError
 from infra_runtime.value import frozen
 
-#: the folder of the secret files, in the folder of the exported files
-SECRETS = "secrets"
-
 
 @frozen
 class Export:
@@ -96,19 +93,21 @@ def write(
     files: Mapping[str, str],
     *,
     secrets: Sequence[str] = (),
-    secrets_folder: str = SECRETS,
+    secrets_folder: str = "",
     notes: Sequence[str] = (),
     start: str = "",
 ) -> None:
     """Write the files of an export (relative path → text) to a folder, and print their changes.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
-    the folder `secrets_folder`; existing files are not changed. `start` is the command that starts the stack.
+    the folder `secrets_folder`, by default `secrets`; existing files are not changed. `start` is the command
+    that starts the stack.
 
     Raises `ExportError` if a file is not up to date, or cannot be written.
     """
     from infra_runtime.engines import output as files_on_disk
 
+    secrets_folder = secrets_folder or files_on_disk.SECRETS
     made: Sequence[str] = []
     if export.check:
         changes = files_on_disk.changes(folder, files, engine)

@@ -44,6 +44,7 @@ def command(
     """
     from infra_runtime.engines.kubernetes import Kubernetes
     from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
+    from infra_runtime.engines.output import SECRETS
     from infra_runtime.engines.project import check_secrets, located, project_name
 
     environments = (target.environment,) if target.environment else ENVIRONMENTS
@@ -71,7 +72,7 @@ def command(
         folder,
         files,
         secrets=engine.secrets(plans[0]) if first == "development" else (),
-        secrets_folder=f"overlays/{first}/{exports.SECRETS}",
+        secrets_folder=f"overlays/{first}/{SECRETS}",
         notes=engine.notes(plans),
         start=f"kubectl apply --server-side -k {exports.shown(folder / 'overlays' / first)}",
     )
