@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.profiles import PROFILES
-from infra_runtime.errors import ExportError
+from infra_cli.target import Target
+from infra_runtime.errors import ConfigurationError, ExportError
 from infra_runtime.value import frozen
+
+if TYPE_CHECKING:
+    from infra_runtime.config.resolve import Resolved
 
 
 @frozen
@@ -84,6 +89,31 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
         return with_export
 
     return add
+
+
+def resolve_environments(target: Target, export: Export, environments: Sequence[str]) -> list[Resolved]:
+    """Return the stack in the environment of `--env`, or without this option in each of the environments."""
+    return [
+        target.within(environment).resolve(
+            *export.services, profile=export.profile, executables=False, variables_required=False
+        )
+        for environment in ((target.environment,) if target.environment else environments)
+    ]
+
+
+@contextlib.contextmanager
+def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
+    """Check that no stack has a secret in plain text, and add file and line to errors about settings.
+
+    The errors are those of the `with` statement.
+    """
+    from infra_runtime.engines.project import check_secrets, located
+
+    check_secrets(stacks)
+    try:
+        yield
+    except ConfigurationError as error:
+        raise located(error, stacks) from None
 
 
 def write(
