@@ -18,8 +18,18 @@ def project_name(root: Path) -> str:
 
     The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
     """
-    name = pyproject(root).get("project", {}).get("name")
-    return name if isinstance(name, str) else root.name
+    return _project_value(root, "name") or root.name
+
+
+def project_version(root: Path) -> str:
+    """Return the version of a project in `pyproject.toml`; empty if it is missing."""
+    return _project_value(root, "version")
+
+
+def _project_value(root: Path, key: str) -> str:
+    table = pyproject(root).get("project")
+    value = table.get(key) if isinstance(table, Mapping) else ""
+    return value if isinstance(value, str) else ""
 
 
 def pyproject(root: Path) -> Mapping[str, Any]:
