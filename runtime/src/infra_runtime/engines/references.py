@@ -124,6 +124,17 @@ def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> Configurati
     )
 
 
+def check_needs(spec: ServiceSpec, stack: Stack) -> None:
+    """Raise `ConfigurationError` if a service needs another service that has no container."""
+    for need in spec.needs:
+        if need not in stack.services:
+            raise ConfigurationError(
+                f"{spec.name} needs {need}, which has no container image",
+                where=setting_key(spec.name, "needs"),
+                hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
+            )
+
+
 def container_of(spec: ServiceSpec) -> Container:
     """Return the container of a spec. Raises `ValueError` if the spec has no container."""
     if spec.container is None:

@@ -14,6 +14,7 @@ from infra_runtime.engines.output import SECRETS
 from infra_runtime.engines.references import (
     Piece,
     Stack,
+    check_needs,
     container_of,
     inner_port,
     pieces,
@@ -234,13 +235,10 @@ def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
 
 def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
     dependencies: dict[str, Value] = {}
+    check_needs(spec, stack)
     for name in spec.all_needs():
         need = stack.services.get(name)
         if need is None:
-            if name in spec.needs:
-                hint = f"Remove {name} from `needs`, or describe {name} as your own service with an image."
-                message = f"{spec.name} needs {name}, which has no container image"
-                raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is not in the plan
         condition = "service_started"
         if need.task:

@@ -24,11 +24,11 @@ from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
 from infra_runtime.engines.kubernetes.workload import Resource, service_resources
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import container_of, host_name, secret_file, setting_key
+from infra_runtime.engines.references import check_needs, container_of, host_name, secret_file
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
-from infra_runtime.spec import ServiceSpec, references, texts
+from infra_runtime.spec import references, texts
 from infra_runtime.value import frozen
 
 FIRST_LINE = first_line("kubernetes")
@@ -105,7 +105,7 @@ class Kubernetes:
         if made := issuer(cluster):
             resources.append((_STACK, made))
         for spec in cluster.stack.services.values():
-            _check_needs(spec, cluster)
+            check_needs(spec, cluster.stack)
             own = [
                 *service_resources(spec, cluster),
                 service_policy(spec, cluster),
@@ -211,16 +211,6 @@ class Kubernetes:
             kustomization["patches"] = patches
         files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
         return files
-
-
-def _check_needs(spec: ServiceSpec, cluster: Cluster) -> None:
-    for need in spec.needs:
-        if need in cluster.stack.omitted:
-            raise ConfigurationError(
-                f"{spec.name} needs {need}, which has no container image",
-                where=setting_key(spec.name, "needs"),
-                hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
-            )
 
 
 def _head() -> dict[str, Value]:
