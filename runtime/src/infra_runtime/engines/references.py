@@ -19,7 +19,8 @@ RUN = "/tmp"  # noqa: S108 - the container's own
 #: longest label of a DNS name. Source: RFC 1035, section 2.3.4
 _LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
+#: the names and addresses of the container itself
+LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 #: a separator that no text of a spec contains: arguments and environment variables cannot
 _MARK = "\0"
 
@@ -220,7 +221,7 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
             return ""
         raise ConfigurationError(f"{user.name} refers to {reference}, which {service} does not export", where)
     text = container_of(spec).exports.get(name, spec.exports[name])
-    if match := _LOOPBACK.search(text):
+    if match := LOOPBACK.search(text):
         raise ConfigurationError(
             f"{user.name} refers to {reference}, which is {text!r}: inside a container, {match[0]} is the"
             " container itself",
