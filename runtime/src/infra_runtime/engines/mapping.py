@@ -78,4 +78,5 @@ def table(head: str, place: str, rows: Mapping[str, Row]) -> str:
 
 def _lines(rows: Mapping[str, Row]) -> Iterable[str]:
     for name, row in rows.items():
-        yield f"| `{name}` | {row.outcome} | {row.attribute} | {row.remark} |".replace("|  |", "| |")
+        cells = (f"`{name}`", row.outcome, row.attribute, row.remark)
+        yield f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"
