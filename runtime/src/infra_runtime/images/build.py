@@ -187,7 +187,7 @@ def _image(
         image=image,
         tags=tags,
         diff_ids=diff_ids,
-        variables=sorted({each for role in roles for each in role.variables}),
+        variables=sorted({name for role in roles for name in role.variables}),
         sbom=folder / f"{name}.cdx.json",
         provenance=folder / f"{name}.provenance.json",
         archives=_archives(request, name, layout, manifests, folder) if request.archive else (),
@@ -242,7 +242,7 @@ def _archives(
 def _labels(request: Request, name: str, part: _Parts, roles: Sequence[Role]) -> dict[str, str]:
     """Return the labels of an image. Source: OCI, "Image Format Specification" 1.1, "Annotations"."""
     project = request.project
-    variables = sorted({each for role in roles for each in role.variables})
+    variables = sorted({name for role in roles for name in role.variables})
     labels = {
         "org.opencontainers.image.title": name,
         "org.opencontainers.image.version": project.version,

@@ -209,11 +209,12 @@ class Registry:
             annotations=annotations,
         )
         if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
-            others = [each for each in self.referrers(subject.digest) if each.digest != digest]
-            same = [each for each in others if each.artifact_type != artifact_type]
-            self._put_manifest(
-                documents.index([*same, referrer]), documents.INDEX, subject.digest.replace(":", "-")
-            )
+            # The new artefact replaces the one of its type.
+            others = [
+                other for other in self.referrers(subject.digest) if other.artifact_type != artifact_type
+            ]
+            tag = subject.digest.replace(":", "-")
+            self._put_manifest(documents.index([*others, referrer]), documents.INDEX, tag)
         return referrer
 
     def referrers(self, digest: str) -> list[Descriptor]:
@@ -292,7 +293,7 @@ class Registry:
         reason = _REASONS.get(answer.status_code, "the registry failed" if answer.is_server_error else "")
         try:
             errors = answer.json()["errors"]
-            detail = "; ".join(f"{each['code']}: {each.get('message', '')}" for each in errors)
+            detail = "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
         except (ValueError, KeyError, TypeError):
             detail = ""
         short = path.partition("?")[0].removeprefix(self._url)

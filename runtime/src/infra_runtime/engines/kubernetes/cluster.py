@@ -12,6 +12,7 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.value import frozen
 
+Resource = dict[str, Value]
 #: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
 #: Source: kubernetes/kubernetes #64023
 LONGEST_NAME = 52
@@ -133,7 +134,7 @@ def resource(
     labels: Mapping[str, Value] | None = None,
     annotations: Mapping[str, Value] | None = None,
     **fields: Value,
-) -> dict[str, Value]:
+) -> Resource:
     """Return a resource of Kubernetes with the labels of the stack."""
     own = {"app.kubernetes.io/part-of": cluster.name, "app.kubernetes.io/managed-by": MANAGER}
     metadata: dict[str, Value] = {"name": name, "labels": {**(labels or {}), **own}}

@@ -11,6 +11,7 @@ from infra_runtime.engines.kubernetes.cluster import (
     MANAGER,
     SIZES,
     Cluster,
+    Resource,
     cluster_stack,
     resource,
 )
@@ -22,7 +23,7 @@ from infra_runtime.engines.kubernetes.network import (
 )
 from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
-from infra_runtime.engines.kubernetes.workload import Resource, service_resources
+from infra_runtime.engines.kubernetes.workload import service_resources
 from infra_runtime.engines.output import SECRETS, first_line
 from infra_runtime.engines.references import check_needs, container_of, host_name, secret_file
 from infra_runtime.engines.yaml_text import Value, dump
