@@ -35,10 +35,6 @@ class FakeRegistry:
         #: whether a byte of each blob is changed
         self.flipped = False
 
-    def digests(self) -> set[str]:
-        """Return the digests of all blobs."""
-        return {*self.blobs}
-
 
 #: port → the registry on this port
 _registries: dict[object, FakeRegistry] = {}
@@ -110,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, b"{}")
 
     def _serve(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
-        match = re.fullmatch(r"/v2/(.+?)/(manifests|blobs|tags|referrers)/(.*)", path)
+        match = re.fullmatch(r"/v2/(.+?)/(manifests|blobs|referrers)/(.*)", path)
         assert match, path
         repository, kind, name = match.groups()
         registry = self.registry
@@ -129,9 +125,6 @@ class _Handler(BaseHTTPRequestHandler):
             for reference in (name, digest):
                 registry.manifests[repository, reference] = (self.headers["Content-Type"], body)
             self._answer(201, b"")
-        elif kind == "tags":
-            tags = [tag for owner, tag in registry.manifests if owner == repository and ":" not in tag]
-            self._answer(200 if tags else 404, json.dumps({"tags": tags}).encode())
         elif kind == "referrers" and registry.has_referrers:
             self._referrers(repository, name)
         elif kind == "manifests" and (repository, name) in registry.manifests:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
 from infra_cli.profiles import PROFILES
-from infra_runtime.errors import ExportError
+from infra_cli.target import Target
+from infra_runtime.errors import ConfigurationError, ExportError
 from infra_runtime.value import frozen
 
-#: the folder of the secret files, in the folder of the exported files
-SECRETS = "secrets"
+if TYPE_CHECKING:
+    from infra_runtime.config.resolve import Resolved
 
 
 @frozen
@@ -89,6 +91,31 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
     return add
 
 
+def resolve_environments(target: Target, export: Export, environments: Sequence[str]) -> list[Resolved]:
+    """Return the stack in the environment of `--env`, or without this option in each of the environments."""
+    return [
+        target.within(environment).resolve(
+            *export.services, profile=export.profile, executables=False, variables_required=False
+        )
+        for environment in ((target.environment,) if target.environment else environments)
+    ]
+
+
+@contextlib.contextmanager
+def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
+    """Check that no stack has a secret in plain text, and add file and line to errors about settings.
+
+    The errors are those of the `with` statement.
+    """
+    from infra_runtime.engines.project import check_secrets, located
+
+    check_secrets(stacks)
+    try:
+        yield
+    except ConfigurationError as error:
+        raise located(error, stacks) from None
+
+
 def write(
     engine: str,
     export: Export,
@@ -96,19 +123,21 @@ def write(
     files: Mapping[str, str],
     *,
     secrets: Sequence[str] = (),
-    secrets_folder: str = SECRETS,
+    secrets_folder: str = "",
     notes: Sequence[str] = (),
     start: str = "",
 ) -> None:
     """Write the files of an export (relative path → text) to a folder, and print their changes.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
-    the folder `secrets_folder`; existing files are not changed. `start` is the command that starts the stack.
+    the folder `secrets_folder`, by default `secrets`; existing files are not changed. `start` is the command
+    that starts the stack.
 
     Raises `ExportError` if a file is not up to date, or cannot be written.
     """
     from infra_runtime.engines import output as files_on_disk
 
+    secrets_folder = secrets_folder or files_on_disk.SECRETS
     made: Sequence[str] = []
     if export.check:
         changes = files_on_disk.changes(folder, files, engine)

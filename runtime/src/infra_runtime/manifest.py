@@ -265,6 +265,8 @@ KINDS: Mapping[str, Kind] = {
 
 #: the values of INFRA_ENV
 ENVIRONMENTS = ("development", "test", "staging", "production")
+#: the environments with real data, in which other machines can reach the public services
+DEPLOYED = frozenset({"staging", "production"})
 
 #: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
-from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, port_name, short_name
+from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name
 from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.output import first_line
 from infra_runtime.engines.project import check_secrets
 from infra_runtime.engines.protocol import Engine
+from infra_runtime.engines.references import host_name
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.services.image_service import ImageServiceSettings
@@ -409,11 +411,14 @@ def test_a_secret_in_plain_text_is_refused_outside_of_development(project: Proje
 
 
 def test_long_and_invalid_names_are_shortened_with_a_hash() -> None:
-    assert short_name("my_api") == "my-api"
-    assert len(short_name("a" * 80)) == 52
-    assert short_name("a" * 80) != short_name("a" * 81)
+    long, longer = (host_name("a" * length, longest=LONGEST_NAME) for length in (80, 81))
+
+    assert host_name("my_api", longest=LONGEST_NAME) == "my-api"
+    assert len(long) == len(longer) == 52
+    assert long != longer
     assert port_name("1") == "p-1"
     assert len(port_name("a" * 40)) == 15
+    assert port_name("a_b", taken=["a-b"]) == f"a-b-{hashlib.sha256(b'a_b').hexdigest()[:6]}"
 
 
 # --- patches ---------------------------------------------------------------------------------------

@@ -51,11 +51,10 @@ def test_an_index_with_its_images_is_pushed_and_pulled_without_changes(
     copy = Layout.create(tmp_path / "copy")
     with connect(server) as registry:
         pulled = registry.pull("1.2", copy)
-        tags = registry.tags()
     copy.save([pulled])
 
     assert (pulled.digest, pulled.media_type) == (image.digest, documents.INDEX)
-    assert tags == ["1.2", "main"]
+    assert {name for _, name in server.manifests if ":" not in name} == {"1.2", "main"}
     assert {*copy.tree(pulled)} == {*layout.tree(image)}
     assert all(copy.read(blob) == layout.read(blob) for blob in layout.closure(image))
 

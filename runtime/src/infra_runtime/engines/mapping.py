@@ -19,6 +19,58 @@ class Row:
     remark: str = ""
 
 
+#: fields of `ServiceSpec` that no engine exports
+LOCAL_FIELDS: Mapping[str, Row] = {
+    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
+    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
+    "copy_of": Row(
+        outcome="left out",
+        remark="A plan does not contain the copies of services that belong to single tests.",
+    ),
+    "sensitive": Row(
+        outcome="left out", remark="The field lists names whose values `infra` masks in its output."
+    ),
+}
+
+#: the keys of a user's own service that have the row of the field of `ServiceSpec` with the same name
+FIELD_KEYS = (
+    *("summary", "needs", "ready", "exports", "sensitive", "task", "watch"),
+    *("start_timeout", "stop", "restart", "env"),
+)
+
+#: rows that are the same in all engines for containers: fields of `ServiceSpec`, keys of the user's services
+#: and of services with an image, and references
+CONTAINER_FIELDS: Mapping[str, Row] = {
+    "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
+    "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
+    "image": Row(
+        outcome="left out", remark="The field `container` contains the image as it is in the stack file."
+    ),
+    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
+    **LOCAL_FIELDS,
+}
+_CONTRIBUTION = Row(
+    outcome="kept",
+    attribute="the configuration of the service that uses the contribution",
+    remark="The planner adds the contribution to the spec of the service that uses the contribution.",
+)
+CONTAINER_USER_KEYS: Mapping[str, Row] = {
+    **dict.fromkeys(("metrics", "alert", "log"), _CONTRIBUTION),
+    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
+}
+CONTAINER_IMAGE_KEYS: Mapping[str, Row] = {
+    "image": Row(outcome="kept", attribute="`image`"),
+    "digest": Row(outcome="left out", remark="The digest in `infra.lock` is not part of the exported image."),
+    "network": Row(outcome="left out", remark="The services of the exported stack share a network."),
+    "options": Row(outcome="refused", remark="The options belong to the container engine of this machine."),
+}
+_NO_SUPERVISOR = Row(outcome="refused", remark="A container has no supervisor.")
+CONTAINER_REFERENCES: Mapping[str, Row] = {
+    "${stack.project}": Row(outcome="refused", remark="The project's folder is not known in a container."),
+    **dict.fromkeys(("${stack.run}", "${stack.token}", "${stack.data}"), _NO_SUPERVISOR),
+}
+
+
 def table(head: str, place: str, rows: Mapping[str, Row]) -> str:
     """Return rows as a table in Markdown. `head` and `place` are the titles of its first and third column."""
     return "\n".join([f"| {head} | outcome | {place} | |", "| --- | --- | --- | --- |", *_lines(rows), ""])
@@ -26,4 +78,5 @@ def table(head: str, place: str, rows: Mapping[str, Row]) -> str:
 
 def _lines(rows: Mapping[str, Row]) -> Iterable[str]:
     for name, row in rows.items():
-        yield f"| `{name}` | {row.outcome} | {row.attribute} | {row.remark} |".replace("|  |", "| |")
+        cells = (f"`{name}`", row.outcome, row.attribute, row.remark)
+        yield f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"

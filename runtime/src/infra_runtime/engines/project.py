@@ -9,10 +9,8 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.redaction import MASK
-
-#: environments in which real data is protected by a secret
-PROTECTED = frozenset({"staging", "production"})
 
 
 def project_name(root: Path) -> str:
@@ -20,8 +18,18 @@ def project_name(root: Path) -> str:
 
     The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
     """
-    name = pyproject(root).get("project", {}).get("name")
-    return name if isinstance(name, str) else root.name
+    return _project_value(root, "name") or root.name
+
+
+def project_version(root: Path) -> str:
+    """Return the version of a project in `pyproject.toml`; empty if it is missing."""
+    return _project_value(root, "version")
+
+
+def _project_value(root: Path, key: str) -> str:
+    table = pyproject(root).get("project")
+    value = table.get(key) if isinstance(table, Mapping) else ""
+    return value if isinstance(value, str) else ""
 
 
 def pyproject(root: Path) -> Mapping[str, Any]:
@@ -44,7 +52,7 @@ def check_secrets(stacks: Sequence[Resolved]) -> None:
             name = rest.partition(".env.")[2]
             if scope != "services" or not name or origin.value != MASK:
                 continue
-            if resolved.environment in PROTECTED or not _is_file(origin.source):
+            if resolved.environment in DEPLOYED or not _is_file(origin.source):
                 raise ConfigurationError(
                     f"{key} contains a secret in plain text, which would be written to an exported file",
                     where=origin.source,

@@ -19,7 +19,8 @@ RUN = "/tmp"  # noqa: S108 - the container's own
 #: longest label of a DNS name. Source: RFC 1035, section 2.3.4
 _LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
+#: the names and addresses of the container itself
+LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 #: a separator that no text of a spec contains: arguments and environment variables cannot
 _MARK = "\0"
 
@@ -59,18 +60,22 @@ def stack_of(plan: Plan) -> Stack:
     )
 
 
-def host_name(name: str, taken: Collection[str] = ()) -> str:
-    """Return the host name of a service: its name as a DNS label.
+def host_name(name: str, taken: Collection[str] = (), longest: int = _LABEL) -> str:
+    """Return the host name of a service: its name as a DNS label of at most `longest` characters.
 
     If the name is too long or already in `taken`, the label ends with the first digits of the name's hash.
 
     An underscore is valid in the name of a service, but many clients reject a URL whose host name has one.
     Source: RFC 1123, section 2.1.
     """
-    label = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
-    if label and len(label) <= _LABEL and label not in taken:
+    return shortened(re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-"), name, taken, longest)
+
+
+def shortened(label: str, name: str, taken: Collection[str], longest: int) -> str:
+    """Return the label of a name; if it is empty, too long or taken, with the first digits of a hash."""
+    if label and len(label) <= longest and label not in taken:
         return label
-    return f"{label[: _LABEL - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{label[: longest - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _hosts(names: Collection[str]) -> dict[str, str]:
@@ -118,6 +123,17 @@ def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> Configurati
         where=setting_key(spec.name, field),
         hint="Use the secret in `env`: the container gets it when the container starts.",
     )
+
+
+def check_needs(spec: ServiceSpec, stack: Stack) -> None:
+    """Raise `ConfigurationError` if a service needs another service that has no container."""
+    for need in spec.needs:
+        if need not in stack.services:
+            raise ConfigurationError(
+                f"{spec.name} needs {need}, which has no container image",
+                where=setting_key(spec.name, "needs"),
+                hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
+            )
 
 
 def container_of(spec: ServiceSpec) -> Container:
@@ -205,7 +221,7 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
             return ""
         raise ConfigurationError(f"{user.name} refers to {reference}, which {service} does not export", where)
     text = container_of(spec).exports.get(name, spec.exports[name])
-    if match := _LOOPBACK.search(text):
+    if match := LOOPBACK.search(text):
         raise ConfigurationError(
             f"{user.name} refers to {reference}, which is {text!r}: inside a container, {match[0]} is the"
             " container itself",

@@ -14,6 +14,8 @@ from infra_runtime.host import file_lock, ownership
 
 #: below the ports that kernels choose for connections (Linux 32768, macOS 49152), above well-known ports
 FIRST, LAST = 20000, 32767
+#: a program needs the capability CAP_NET_BIND_SERVICE to listen on a port below this number. Source: ip(7)
+UNPRIVILEGED = 1024
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
 #: the variable with `port name=descriptor` of each listening socket that a process inherits, with commas

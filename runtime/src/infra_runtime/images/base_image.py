@@ -79,17 +79,13 @@ class Contents:
 
         Raises `ImageError` if the image does not contain it; `name` is the name of the image.
         """
-        newest = sorted(self.pythons, key=lambda text: int(text.partition(".")[2]), reverse=True)
-        for each in newest:
-            if version in {"", each}:
-                return each, self.pythons[each]
-        wanted = f"Python {version}" if version else "no Python"
-        found = f"; it contains: {', '.join(newest)}" if newest else ""
-        problem = (
-            f"the base image does not contain {wanted}{found}"
-            if version
-            else "the base image contains no Python"
-        )
+        versions = sorted(self.pythons, key=lambda text: int(text.partition(".")[2]), reverse=True)
+        chosen = version or next(iter(versions), "")
+        if chosen in self.pythons:
+            return chosen, self.pythons[chosen]
+        problem = "the base image contains no Python"
+        if versions:
+            problem = f"the base image does not contain Python {version}; it contains: {', '.join(versions)}"
         raise ImageError(name, problem, "Use a base image with Python, such as python:3.13-slim.")
 
 
@@ -110,9 +106,8 @@ def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False
     if "/" not in text.strip("/") and "@" not in text and not text.endswith(".tar"):
         text = f"docker.io/library/{text}"
     parsed = parse_reference(text)
-    from infra_runtime.images.registry import (
-        Registry,
-    )  # imported here because a local base needs no HTTP client
+    # Imported here because a local base image needs no HTTP client.
+    from infra_runtime.images.registry import Registry
 
     layout = Layout.create(cache)
     with Registry(parsed, insecure=insecure) as registry:
@@ -168,10 +163,10 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
     where = f"{name} ({layout.folder})"
     if image.media_type in documents.INDEXES:
         inner = documents.descriptors(layout.document(image), "manifests", where)
-        offers = [each for each in inner if each.platform and each.platform.os != "unknown"]
-        matching = [each for each in offers if platform is None or str(each.platform) == str(platform)]
+        offers = [offer for offer in inner if offer.platform and offer.platform.os != "unknown"]
+        matching = [offer for offer in offers if platform is None or str(offer.platform) == str(platform)]
         if not matching or (platform is None and len(matching) > 1):
-            names = ", ".join(str(each.platform) for each in offers) or "none"
+            names = ", ".join(str(offer.platform) for offer in offers) or "none"
             raise ImageError(
                 name, f"the image does not exist for {platform or 'one platform'}; it has: {names}"
             )

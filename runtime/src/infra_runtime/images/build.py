@@ -21,7 +21,7 @@ from infra_runtime.images.base_image import BaseImage, Contents, Source, content
 from infra_runtime.images.dependencies import install, installer, relocate_scripts
 from infra_runtime.images.documents import Descriptor, Platform
 from infra_runtime.images.layers import Entry, Layer, tree, write_layer
-from infra_runtime.images.layout import Layout, replaced
+from infra_runtime.images.layout import Layout, replace_file
 from infra_runtime.images.locked import find_lock, locked_packages
 from infra_runtime.images.project import Project, code_files, created
 from infra_runtime.images.roles import APP, DATA, DEPENDENCIES, Role, role_of
@@ -98,6 +98,7 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
         IntegrityError: a blob of the base image is damaged.
     """
     with _disk_errors(folder):
+        request = replace(request, lock=request.lock or find_lock(request.project.root))
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
             scratch = Layout.create(Path(temporary) / "layout")
@@ -122,7 +123,7 @@ def _parts(
 ) -> Iterator[_Parts]:
     """Yield the base and the layer of dependencies for each platform."""
     program = installer()
-    lock = request.lock or find_lock(request.project.root)
+    lock = request.lock
     packages = locked_packages(lock, uv=program.uv) if lock else []
     source = request.base
     for platform in request.platforms or (None,):
@@ -186,13 +187,13 @@ def _image(
         image=image,
         tags=tags,
         diff_ids=diff_ids,
-        variables=sorted({each for role in roles for each in role.variables}),
+        variables=sorted({name for role in roles for name in role.variables}),
         sbom=folder / f"{name}.cdx.json",
         provenance=folder / f"{name}.provenance.json",
         archives=_archives(request, name, layout, manifests, folder) if request.archive else (),
     )
-    _write(built.sbom, sbom.document(request.project, name, _packages(parts), image.digest))
-    _write(
+    replace_file(built.sbom, sbom.document(request.project, name, _packages(parts), image.digest))
+    replace_file(
         built.provenance, provenance.document(request.project, name, image.digest, _inputs(request, parts))
     )
     report(f"image {name} {image.digest}")
@@ -227,26 +228,21 @@ def _code(request: Request, roles: Sequence[Role], folder: Path) -> Iterator[Ent
 def _archives(
     request: Request, name: str, layout: Layout, manifests: Sequence[Descriptor], folder: Path
 ) -> list[Path]:
-    paths = []
+    paths, tag = [], request.project.tags()[0]
     for manifest in manifests:
         architecture = manifest.platform.architecture if manifest.platform and len(manifests) > 1 else ""
         path = folder / (f"{name}-{architecture}.tar" if architecture else f"{name}.tar")
-        names = [f"{request.project.name}/{name}:{tag}".lower() for tag in request.project.tags()[:1]]
-        annotated = replace(manifest, annotations={documents.REF_NAME: request.project.tags()[0]})
+        annotated = replace(manifest, annotations={documents.REF_NAME: tag})
+        names = [f"{request.project.name}/{name}:{tag}".lower()]
         write_archive(layout, annotated, path, names, time=request.project.epoch)
         paths.append(path)
     return paths
 
 
-def _write(path: Path, data: bytes) -> None:
-    with replaced(path) as file:
-        file.write(data)
-
-
 def _labels(request: Request, name: str, part: _Parts, roles: Sequence[Role]) -> dict[str, str]:
     """Return the labels of an image. Source: OCI, "Image Format Specification" 1.1, "Annotations"."""
     project = request.project
-    variables = sorted({each for role in roles for each in role.variables})
+    variables = sorted({name for role in roles for name in role.variables})
     labels = {
         "org.opencontainers.image.title": name,
         "org.opencontainers.image.version": project.version,
@@ -325,12 +321,11 @@ _LAYERS = ("dependencies", "code")
 
 
 def _inputs(request: Request, parts: Sequence[_Parts]) -> provenance.Inputs:
-    lock = request.lock or find_lock(request.project.root)
     return provenance.Inputs(
         base="" if request.base.is_local else request.base.name,
         base_digest=request.base.image.digest,
         platforms=[str(part.base.platform) for part in parts],
         python=parts[0].version,
         services=[spec.name for spec in request.services],
-        lock=lock,
+        lock=request.lock,
     )

@@ -152,5 +152,5 @@ def manifest(config: Descriptor, layers: list[Descriptor], annotations: Mapping[
 
 def index(manifests: list[Descriptor]) -> bytes:
     """Return the index of the manifests for several platforms, or of a layout."""
-    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [each.to_json() for each in manifests]}
+    document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [image.to_json() for image in manifests]}
     return json_bytes(document)

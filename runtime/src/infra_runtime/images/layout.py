@@ -58,7 +58,7 @@ class Layout:
         """Return the layout in a folder, which is created if necessary."""
         (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         if not (folder / "oci-layout").exists():
-            _replace(folder / "oci-layout", _MARKER)
+            replace_file(folder / "oci-layout", _MARKER)
         return cls(folder)
 
     @classmethod
@@ -191,7 +191,7 @@ class Layout:
     def save(self, images: Iterable[Descriptor]) -> None:
         """Replace the index, and remove the blobs to which the new index does not lead."""
         images = list(images)
-        _replace(self.folder / "index.json", documents.index(images))
+        replace_file(self.folder / "index.json", documents.index(images))
         used = {digest.removeprefix("sha256:") for image in images for digest in self.tree(image)}
         for path in (self.folder / "blobs" / "sha256").iterdir():
             if path.name not in used and not path.name.startswith(_TEMPORARY):
@@ -240,6 +240,7 @@ def _temporary(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
         path.unlink(missing_ok=True)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by a file with these bytes."""
     with replaced(path) as file:
         file.write(data)

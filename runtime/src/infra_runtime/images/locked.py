@@ -38,7 +38,7 @@ class Locked:
     def requirement(self) -> str:
         """Return the package as lines of a requirements file."""
         marker = f" ; {self.marker}" if self.marker else ""
-        hashes = "".join(f" \\\n    --hash={each}" for each in self.hashes)
+        hashes = "".join(f" \\\n    --hash={digest}" for digest in self.hashes)
         return f"{self.name}=={self.version}{marker}{hashes}\n"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import subprocess
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from infra_runtime.engines.project import project_name, project_version
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.images.reference import as_tag
 from infra_runtime.value import frozen
@@ -59,16 +58,14 @@ def read_project(root: Path, output: Path) -> Project:
 
     The time of the files is SOURCE_DATE_EPOCH, or the time of the commit, or 0.
     """
-    table = _table(root / "pyproject.toml")
-    name, version = table.get("name"), table.get("version")
     revision = _git(root, "rev-parse", "HEAD")
     outputs = [OUTPUT, *([output.relative_to(root)] if output.is_relative_to(root) else [])]
     written = [f":(exclude){path}" for path in outputs]
     dirty = bool(revision) and bool(_git(root, "status", "--porcelain", "--", ".", *written))
     return Project(
         root=root,
-        name=name if isinstance(name, str) else root.name,
-        version=version if isinstance(version, str) else "",
+        name=project_name(root),
+        version=project_version(root),
         revision=f"{revision}-dirty" if dirty else revision,
         branch=_git(root, "symbolic-ref", "--short", "--quiet", "HEAD"),
         epoch=source_date_epoch(_git(root, "log", "-1", "--format=%ct") or "0"),
@@ -88,14 +85,6 @@ def source_date_epoch(default: str = "0") -> int:
         where="SOURCE_DATE_EPOCH",
         hint="Set the variable to a number such as 1750000000, or remove it.",
     )
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
 
 
 def _git(root: Path, *arguments: str) -> str:

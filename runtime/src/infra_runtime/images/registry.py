@@ -8,10 +8,11 @@ Sources: OCI, "Distribution Specification" 1.1; Docker, "Token Authentication Sp
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, Self
 from urllib.parse import urljoin
 
@@ -62,9 +63,8 @@ class Registry:
         self.reference = reference
         scheme = "http" if insecure or reference.is_local else "https"
         self._url = f"{scheme}://{reference.server}/v2/{reference.repository}/"
-        self._find = credentials
-        self._credentials: Credentials | None = None
-        self._known = False
+        #: called when the registry requires credentials for the first time
+        self._credentials = cache(partial(credentials, reference.registry))
         self._authorization = ""
         self._http = httpx.Client(
             timeout=_TIMEOUT,
@@ -120,10 +120,10 @@ class Registry:
             raise IntegrityError(
                 str(self.reference), f"the manifest has the digest {actual} instead of {reference}", _DAMAGED
             )
-        named = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        return answer.content, named if named in documents.MANIFESTS | documents.INDEXES else _media_type(
-            answer
-        )
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        if media_type not in documents.MANIFESTS | documents.INDEXES:
+            media_type = str(documents.parse(answer.content, str(answer.url)).get("mediaType", ""))
+        return answer.content, media_type
 
     def _pull_blob(self, blob: Descriptor, layout: Layout) -> None:
         if layout.has(blob):
@@ -209,11 +209,12 @@ class Registry:
             annotations=annotations,
         )
         if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
-            others = [each for each in self.referrers(subject.digest) if each.digest != digest]
-            same = [each for each in others if each.artifact_type != artifact_type]
-            self._put_manifest(
-                documents.index([*same, referrer]), documents.INDEX, subject.digest.replace(":", "-")
-            )
+            # The new artefact replaces the one of its type.
+            others = [
+                other for other in self.referrers(subject.digest) if other.artifact_type != artifact_type
+            ]
+            tag = subject.digest.replace(":", "-")
+            self._put_manifest(documents.index([*others, referrer]), documents.INDEX, tag)
         return referrer
 
     def referrers(self, digest: str) -> list[Descriptor]:
@@ -224,13 +225,6 @@ class Registry:
                 where = f"{self.reference.repository}: referrers"
                 return documents.descriptors(documents.parse(answer.content, where), "manifests", where)
         return []
-
-    def tags(self) -> list[str]:
-        """Return the tags of the repository; an empty list if the registry has no such repository."""
-        answer = self._send("GET", "tags/list", missing=True)
-        if answer.status_code != 200:
-            return []
-        return sorted(documents.parse(answer.content, str(self.reference)).get("tags") or [])
 
     def _send(
         self,
@@ -299,7 +293,7 @@ class Registry:
         reason = _REASONS.get(answer.status_code, "the registry failed" if answer.is_server_error else "")
         try:
             errors = answer.json()["errors"]
-            detail = "; ".join(f"{each['code']}: {each.get('message', '')}" for each in errors)
+            detail = "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
         except (ValueError, KeyError, TypeError):
             detail = ""
         short = path.partition("?")[0].removeprefix(self._url)
@@ -309,15 +303,12 @@ class Registry:
 
     def _log_in(self, answer: httpx.Response) -> bool:
         """Prepare the credentials that an answer 401 requires; return whether the request can be repeated."""
-        if not self._known:
-            self._credentials, self._known = self._find(self.reference.registry), True
+        login = self._credentials()
         scheme, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
         before = self._authorization
-        if scheme.lower() == "basic" and self._credentials:
-            pair = httpx.BasicAuth(self._credentials.user, self._credentials.password)
-            self._authorization = next(pair.auth_flow(httpx.Request("GET", self._url))).headers[
-                "Authorization"
-            ]
+        if scheme.lower() == "basic" and login:
+            pair = base64.b64encode(f"{login.user}:{login.password}".encode())
+            self._authorization = f"Basic {pair.decode()}"
         elif scheme.lower() == "bearer":
             self._authorization = f"Bearer {self._token(dict(_CHALLENGE.findall(rest)))}"
         return self._authorization != before
@@ -330,7 +321,7 @@ class Registry:
         parameters: dict[str, str] = {
             name: value for name, value in challenge.items() if name in {"service", "scope"}
         }
-        login = self._credentials
+        login = self._credentials()
         with self._failures_reported():
             if login and login.token:
                 form = {
@@ -358,8 +349,3 @@ class Registry:
 _DAMAGED = (
     "Nothing of this blob was used. Pull again; if the registry sends the same bytes, push the image again."
 )
-
-
-def _media_type(answer: httpx.Response) -> str:
-    """Return the media type in a manifest; empty if the manifest has none."""
-    return str(documents.parse(answer.content, str(answer.url)).get("mediaType", ""))

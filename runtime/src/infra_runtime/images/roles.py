@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infra_runtime.engines.health import health_command
-from infra_runtime.engines.references import inner_port, setting_key
+from infra_runtime.engines.references import ALL_ADDRESSES, RUN, container_of, inner_port, setting_key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, references, substitute
@@ -19,8 +19,6 @@ from infra_runtime.value import frozen
 
 #: the folder of the project, the folder of the dependencies, and the folder of kept data in an image
 APP, DEPENDENCIES, DATA = "/app", "/opt/dependencies", "/data"
-_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - of the container's own network
-_TEMPORARY = "/tmp"  # noqa: S108 - of the container
 
 
 @frozen
@@ -90,15 +88,13 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
 
     Raises `ConfigurationError` if the command contains a value that is known only when the image runs.
     """
-    container = spec.container
-    if container is None:
-        raise ValueError(f"{spec.name} has no container")
+    container = container_of(spec)
     known = {
-        "host": _ALL_ADDRESSES,
+        "host": ALL_ADDRESSES,
         "stack.service": spec.name,
         "data": DATA,
         "root": APP,
-        "run": _TEMPORARY,
+        "run": RUN,
         "bin.python": python,
         **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},
     }

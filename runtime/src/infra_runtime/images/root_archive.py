@@ -65,7 +65,7 @@ def read_root_archive(path: Path, into: Path, *, time: int) -> Layout:
             layer = layer_of(layout, write)
     except (tarfile.TarError, EOFError) as error:
         raise IntegrityError(str(path), f"the archive is damaged: {error}") from error
-    architecture = next(filter(None, (_LOADERS.get(Path(_name(each)).name) for each in members)), "")
+    architecture = next(filter(None, (_LOADERS.get(Path(_name(member)).name) for member in members)), "")
     if not architecture:
         raise ImageError(str(path), "the processor of the root file system is unknown: it has no C library")
     config = {

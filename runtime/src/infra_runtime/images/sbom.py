@@ -119,7 +119,7 @@ def _component(package: Package) -> dict[str, Any]:
         # One of these hashes is that of the installed wheel. The schema requires a URL; the package URL is
         # one.
         hashes = [
-            {"alg": "SHA-256", "content": each.removeprefix("sha256:")} for each in sorted(package.hashes)
+            {"alg": "SHA-256", "content": digest.removeprefix("sha256:")} for digest in sorted(package.hashes)
         ]
         component["externalReferences"] = [{"type": "distribution", "url": package.purl, "hashes": hashes}]
     return component

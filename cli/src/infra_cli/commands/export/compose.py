@@ -11,7 +11,6 @@ import click
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
-from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -41,24 +40,14 @@ def command(target: Target, export: Export) -> None:
       infra export compose --check             in CI: check whether the committed files are up to date
     """
     from infra_runtime.engines.compose.project import engine_for
-    from infra_runtime.engines.project import check_secrets, located
 
-    environments = (target.environment,) if target.environment else ENVIRONMENTS
-    stacks = [
-        target.within(environment).resolve(
-            *export.services, profile=export.profile, executables=False, variables_required=False
-        )
-        for environment in environments
-    ]
+    stacks = exports.resolve_environments(target, export, ENVIRONMENTS)
     root = Path(stacks[0].plan.root)
     folder = export.target_folder(root, FOLDER)
     engine = engine_for(root, folder)
     plans = [resolved.plan for resolved in stacks]
-    try:
-        check_secrets(stacks)
+    with exports.checked(stacks):
         files = engine.render_environments(plans)
-    except ConfigurationError as error:
-        raise located(error, stacks) from None
     exports.write(
         "compose",
         export,

@@ -9,7 +9,6 @@ import click
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
-from infra_runtime.errors import ConfigurationError
 
 FOLDER = "env"
 
@@ -29,16 +28,12 @@ def command(target: Target, export: Export) -> None:
       infra export env && set -a && . env/development.env
     """
     from infra_runtime.engines.machine import EnvironmentFile
-    from infra_runtime.engines.project import check_secrets, located
 
     resolved = target.resolve(
         *export.services, profile=export.profile, executables=False, variables_required=False
     )
     folder = export.target_folder(Path(resolved.plan.root), FOLDER)
     engine = EnvironmentFile()
-    try:
-        check_secrets([resolved])
+    with exports.checked([resolved]):
         files = engine.render(resolved.plan)
-    except ConfigurationError as error:
-        raise located(error, [resolved]) from None
     exports.write(engine.name, export, folder, files)

@@ -9,7 +9,6 @@ import click
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
-from infra_runtime.errors import ConfigurationError
 
 FOLDER = "kubernetes"
 
@@ -44,34 +43,26 @@ def command(
     """
     from infra_runtime.engines.kubernetes import Kubernetes
     from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
-    from infra_runtime.engines.project import check_secrets, located, project_name
+    from infra_runtime.engines.output import SECRETS
+    from infra_runtime.engines.project import project_name
 
-    environments = (target.environment,) if target.environment else ENVIRONMENTS
-    stacks = [
-        target.within(environment).resolve(
-            *export.services, profile=export.profile, executables=False, variables_required=False
-        )
-        for environment in environments
-    ]
+    stacks = exports.resolve_environments(target, export, ENVIRONMENTS)
     root = Path(stacks[0].plan.root)
     folder = export.target_folder(root, FOLDER)
     engine = Kubernetes(
         project=project_name(root), namespace=namespace, registry=registry, tag=tag, host=host, email=email
     )
     plans = [resolved.plan for resolved in stacks]
-    try:
-        check_secrets(stacks)
+    with exports.checked(stacks):
         files = engine.render_environments(plans)
-    except ConfigurationError as error:
-        raise located(error, stacks) from None
-    first = environments[0]
+    first = stacks[0].environment
     exports.write(
         engine.name,
         export,
         folder,
         files,
         secrets=engine.secrets(plans[0]) if first == "development" else (),
-        secrets_folder=f"overlays/{first}/{exports.SECRETS}",
+        secrets_folder=f"overlays/{first}/{SECRETS}",
         notes=engine.notes(plans),
         start=f"kubectl apply --server-side -k {exports.shown(folder / 'overlays' / first)}",
     )

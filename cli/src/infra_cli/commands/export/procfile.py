@@ -9,7 +9,6 @@ import click
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
-from infra_runtime.errors import ConfigurationError
 
 FOLDER = "procfile"
 
@@ -30,15 +29,11 @@ def command(target: Target, export: Export) -> None:
       infra export procfile && honcho -f procfile/Procfile start
     """
     from infra_runtime.engines.machine import Procfile
-    from infra_runtime.engines.project import check_secrets, located
 
     resolved = target.resolve(*export.services, profile=export.profile, variables_required=False)
     folder = export.target_folder(Path(resolved.plan.root), FOLDER)
     engine = Procfile(folder=str(folder), binaries=resolved.binaries)
-    try:
-        check_secrets([resolved])
+    with exports.checked([resolved]):
         files = engine.render(resolved.plan)
-    except ConfigurationError as error:
-        raise located(error, [resolved]) from None
     start = f"honcho -f {exports.shown(folder / 'Procfile')} start"
     exports.write(engine.name, export, folder, files, start=start)

@@ -9,7 +9,6 @@ import click
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
-from infra_runtime.errors import ConfigurationError
 
 FOLDER = "systemd"
 
@@ -33,7 +32,7 @@ def command(target: Target, export: Export, *, user: bool) -> None:
       infra export systemd --user --output ~/.config/my-stack
     """
     from infra_runtime.engines.machine import Systemd
-    from infra_runtime.engines.project import check_secrets, located, project_name
+    from infra_runtime.engines.project import project_name
     from infra_runtime.engines.references import host_name
 
     resolved = target.resolve(*export.services, profile=export.profile, variables_required=False)
@@ -41,11 +40,8 @@ def command(target: Target, export: Export, *, user: bool) -> None:
     folder = export.target_folder(root, FOLDER)
     stack = host_name(project_name(root))
     engine = Systemd(stack=stack, folder=str(folder), binaries=resolved.binaries, user=user)
-    try:
-        check_secrets([resolved])
+    with exports.checked([resolved]):
         files = engine.render(resolved.plan)
-    except ConfigurationError as error:
-        raise located(error, [resolved]) from None
     options = "--user " if user else ""
     start = f"systemctl {options}enable --now {folder}/{stack}-*.service {folder}/{stack}.target"
     exports.write(engine.name, export, folder, files, start=start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar
@@ -17,15 +16,15 @@ from infra_runtime.engines.compose.model import (
 )
 from infra_runtime.engines.compose.overlays import common, rest
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import container_of, host_name, stack_of
+from infra_runtime.engines.references import LOOPBACK, container_of, host_name, stack_of
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
 #: the first line of every generated file; files without it are not overwritten
 FIRST_LINE = first_line("compose")
-_LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b")
 
 
 @frozen
@@ -80,12 +79,12 @@ class Compose:
             for spec in stack.services.values():
                 container = container_of(spec)
                 own = container.entrypoint is not None
-                if own and (match := next(filter(None, map(_LOOPBACK.search, container.command)), None)):
+                if own and (match := next(filter(None, map(LOOPBACK.search, container.command)), None)):
                     notes.append(
                         f"{spec.name}: its command contains {match[0]}, which is the container itself."
                         " Use ${host} for the address at which other containers can reach the service."
                     )
-            if plan.environment in ("staging", "production") and not any(
+            if plan.environment in DEPLOYED and not any(
                 container_of(spec).public for spec in stack.services.values()
             ):
                 notes.append(

@@ -8,7 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from infra_runtime.engines.mapping import Row, table
+from infra_runtime.engines.mapping import (
+    CONTAINER_FIELDS,
+    CONTAINER_IMAGE_KEYS,
+    CONTAINER_REFERENCES,
+    CONTAINER_USER_KEYS,
+    FIELD_KEYS,
+    Row,
+    table,
+)
 
 _STOP = (
     "The signal of the first stop step, and the seconds of all stop steps together. Docker sends SIGKILL "
@@ -48,8 +56,6 @@ SPEC: Mapping[str, Row] = {
             "point of its image are written instead."
         ),
     ),
-    "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
-    "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
     "env": Row(
         outcome="kept",
         attribute="`environment`",
@@ -84,13 +90,6 @@ SPEC: Mapping[str, Row] = {
             "such a command."
         ),
     ),
-    "image": Row(
-        outcome="left out",
-        remark="The field `container` contains the image as it is in the stack file.",
-    ),
-    "sensitive": Row(
-        outcome="left out", remark=("The field lists names whose values `infra` masks in its output.")
-    ),
     "exports": Row(
         outcome="changed",
         attribute="the values that refer to the exports",
@@ -111,20 +110,13 @@ SPEC: Mapping[str, Row] = {
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
     "stop": Row(outcome="changed", attribute="`stop_signal`, `stop_grace_period`", remark=_STOP),
     "restart": Row(outcome="changed", attribute="`restart`", remark=_RESTART),
-    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "task": Row(
         outcome="kept",
         attribute='`restart: "no"`',
         remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
-    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
-    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
-    "copy_of": Row(
-        outcome="left out",
-        remark="A plan does not contain the copies of services that belong to single tests.",
-    ),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",
@@ -133,6 +125,7 @@ SPEC: Mapping[str, Row] = {
             "and in the output."
         ),
     ),
+    **CONTAINER_FIELDS,
 }
 
 #: key of a user's own service in the stack file → its row
@@ -145,7 +138,6 @@ USER_SERVICE: Mapping[str, Row] = {
             "command with a secret is refused."
         ),
     ),
-    "env": SPEC["env"],
     "cwd": Row(
         outcome="kept",
         attribute="`working_dir`",
@@ -162,46 +154,22 @@ USER_SERVICE: Mapping[str, Row] = {
         attribute="the configuration of the proxy",
         remark=("The route contains the host name of the service's container."),
     ),
-    **{
-        key: Row(
-            outcome="kept",
-            attribute="the configuration of the service that uses the contribution",
-            remark="The planner adds the contribution to the spec of the service that uses the contribution.",
-        )
-        for key in ("metrics", "alert", "log")
-    },
+    **CONTAINER_USER_KEYS,
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",
         remark="Without the table `container`, a Dockerfile for Python is generated.",
     ),
-    **{
-        key: SPEC[key]
-        for key in (
-            "summary",
-            "needs",
-            "ready",
-            "exports",
-            "sensitive",
-            "task",
-            "watch",
-            "start_timeout",
-            "stop",
-            "restart",
-        )
-    },
-    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
+    **{key: SPEC[key] for key in FIELD_KEYS},
 }
 
 #: key of a user's service that has an `image` → its row
 IMAGE_SERVICE: Mapping[str, Row] = {
-    "image": Row(outcome="kept", attribute="`image`"),
-    "digest": Row(outcome="left out", remark="The digest in `infra.lock` is not part of the exported image."),
+    **CONTAINER_IMAGE_KEYS,
     "command": Row(outcome="kept", attribute="`command`"),
     "entrypoint": Row(outcome="kept", attribute="`entrypoint`"),
     "cwd": Row(outcome="kept", attribute="`working_dir`"),
     "user": Row(outcome="kept", attribute="`user`"),
-    "network": Row(outcome="left out", remark="The services of the exported stack share a network."),
     "container_ports": Row(outcome="kept", attribute="`ports`", remark="The number inside the container."),
     "volumes": Row(
         outcome="changed",
@@ -211,7 +179,6 @@ IMAGE_SERVICE: Mapping[str, Row] = {
             "below `${data}`, one that is writable, and one outside of the project are refused."
         ),
     ),
-    "options": Row(outcome="refused", remark="The options belong to the container engine of this machine."),
     "env": Row(
         outcome="kept",
         attribute="`environment`",
@@ -282,12 +249,9 @@ REFERENCES: Mapping[str, Row] = {
         remark=("The value is the name of the executable, which is searched in the PATH of the image."),
     ),
     "${stack.environment}": Row(outcome="kept", remark="The value is the name of the environment."),
-    "${stack.project}": Row(outcome="refused", remark="The project's folder is not known in a container."),
-    "${stack.run}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.service}": Row(outcome="kept", remark="The value is the name of the service."),
-    "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.logs}": Row(outcome="refused", remark="The container engine stores the logs."),
-    "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),
+    **CONTAINER_REFERENCES,
 }
 
 _PAGE = """\

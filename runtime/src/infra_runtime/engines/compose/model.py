@@ -14,6 +14,7 @@ from infra_runtime.engines.output import SECRETS
 from infra_runtime.engines.references import (
     Piece,
     Stack,
+    check_needs,
     container_of,
     inner_port,
     pieces,
@@ -23,6 +24,7 @@ from infra_runtime.engines.references import (
 )
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.spec import Container, ServiceSpec
 from infra_runtime.value import frozen
@@ -30,8 +32,6 @@ from infra_runtime.value import frozen
 DOCKERFILE = "Dockerfile"
 #: the folder in a container in which Compose mounts secrets. Source: Compose Specification, "secrets"
 _SECRETS_INSIDE = "/run/secrets"
-#: environments in which the ports are published on this machine only
-_ON_THIS_MACHINE = frozenset({"development", "test"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -235,13 +235,10 @@ def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
 
 def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
     dependencies: dict[str, Value] = {}
+    check_needs(spec, stack)
     for name in spec.all_needs():
         need = stack.services.get(name)
         if need is None:
-            if name in spec.needs:
-                hint = f"Remove {name} from `needs`, or describe {name} as your own service with an image."
-                message = f"{spec.name} needs {name}, which has no container image"
-                raise ConfigurationError(message, where=setting_key(spec.name, "needs"), hint=hint)
             continue  # an optional reference to a service that is not in the plan
         condition = "service_started"
         if need.task:
@@ -258,15 +255,15 @@ def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
     In development and test, these are all its ports. In other environments, only a public service has
     published ports.
     """
-    on_this_machine = stack.environment in _ON_THIS_MACHINE
-    if not on_this_machine and not container_of(spec).public:
+    deployed = stack.environment in DEPLOYED
+    if deployed and not container_of(spec).public:
         return []
     ports: list[Value] = []
     for name, number in spec.ports.items():
         port: dict[str, Value] = {"target": inner_port(spec, name)}
         if stack.environment != "test":  # in the environment `test`, Docker chooses a free port
             port["published"] = str(number)
-        if on_this_machine:
+        if not deployed:
             port["host_ip"] = "127.0.0.1"
         ports.append({**port, "protocol": "tcp"})
     return ports
@@ -302,7 +299,7 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
     """
     if spec.task or spec.restart == "never":
         return "no"
-    if spec.restart == "on-failure" and stack.environment not in _ON_THIS_MACHINE:
+    if spec.restart == "on-failure" and stack.environment in DEPLOYED:
         return "unless-stopped"
     return spec.restart
 

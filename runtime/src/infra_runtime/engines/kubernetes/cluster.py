@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from infra_runtime.engines.references import Stack, host_name, stack_of
+from infra_runtime.engines.references import Stack, host_name, shortened, stack_of
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.value import frozen
 
+Resource = dict[str, Value]
 #: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
 #: Source: kubernetes/kubernetes #64023
 LONGEST_NAME = 52
@@ -102,24 +103,16 @@ def cluster_stack(plan: Plan) -> Stack:
     hosts: dict[str, str] = {}
     for name, host in stack.hosts.items():
         letter = host if host[0].isalpha() else f"s-{host}"
-        hosts[name] = short_name(letter, taken=hosts.values())
+        hosts[name] = host_name(letter, hosts.values(), LONGEST_NAME)
     return replace(stack, hosts=hosts)
 
 
-def short_name(name: str, longest: int = LONGEST_NAME, taken: Iterable[str] = ()) -> str:
-    """Return a name, shortened and with a hash if it is too long or taken."""
-    label = host_name(name)
-    if len(label) <= longest and label not in set(taken):
-        return label
-    return f"{label[: longest - 7].rstrip('-')}-{digest(name)[:6]}"
-
-
-def port_name(name: str) -> str:
+def port_name(name: str, taken: Collection[str] = ()) -> str:
     """Return the name of a service's port as Kubernetes accepts it: at most 15 characters, with a letter."""
     label = "-".join(filter(None, host_name(name).split("-")))
     if not any(character.isalpha() for character in label):
         label = f"p-{label}"
-    return label if len(label) <= _LONGEST_PORT else f"{label[:8].rstrip('-')}-{digest(name)[:6]}"
+    return shortened(label, name, taken, _LONGEST_PORT)
 
 
 def digest(text: str) -> str:
@@ -141,7 +134,7 @@ def resource(
     labels: Mapping[str, Value] | None = None,
     annotations: Mapping[str, Value] | None = None,
     **fields: Value,
-) -> dict[str, Value]:
+) -> Resource:
     """Return a resource of Kubernetes with the labels of the stack."""
     own = {"app.kubernetes.io/part-of": cluster.name, "app.kubernetes.io/managed-by": MANAGER}
     metadata: dict[str, Value] = {"name": name, "labels": {**(labels or {}), **own}}

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
     ENVIRONMENTS,
+    LONGEST_NAME,
     MANAGER,
     SIZES,
     Cluster,
+    Resource,
     cluster_stack,
     resource,
-    short_name,
 )
 from infra_runtime.engines.kubernetes.network import (
     ingress_resources,
@@ -22,13 +23,13 @@ from infra_runtime.engines.kubernetes.network import (
 )
 from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
-from infra_runtime.engines.kubernetes.workload import Resource, service_resources
+from infra_runtime.engines.kubernetes.workload import service_resources
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import container_of, secret_file, setting_key
+from infra_runtime.engines.references import check_needs, container_of, host_name, secret_file
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
-from infra_runtime.spec import ServiceSpec, references, texts
+from infra_runtime.spec import references, texts
 from infra_runtime.value import frozen
 
 FIRST_LINE = first_line("kubernetes")
@@ -105,7 +106,7 @@ class Kubernetes:
         if made := issuer(cluster):
             resources.append((_STACK, made))
         for spec in cluster.stack.services.values():
-            _check_needs(spec, cluster)
+            check_needs(spec, cluster.stack)
             own = [
                 *service_resources(spec, cluster),
                 service_policy(spec, cluster),
@@ -150,7 +151,7 @@ class Kubernetes:
         return list(dict.fromkeys(notes))
 
     def _namespace(self) -> str:
-        return self.namespace or short_name(self.project)
+        return self.namespace or host_name(self.project, longest=LONGEST_NAME)
 
     def _cluster(self, plan: Plan) -> Cluster:
         if plan.environment not in ENVIRONMENTS:
@@ -158,7 +159,7 @@ class Kubernetes:
                 f"the environment {plan.environment!r} cannot be exported to a cluster",
                 hint=f"Export one of the environments {', '.join(ENVIRONMENTS)}.",
             )
-        name = short_name(self.project)
+        name = host_name(self.project, longest=LONGEST_NAME)
         return Cluster(
             name=name,
             plan=plan,
@@ -211,16 +212,6 @@ class Kubernetes:
             kustomization["patches"] = patches
         files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
         return files
-
-
-def _check_needs(spec: ServiceSpec, cluster: Cluster) -> None:
-    for need in spec.needs:
-        if need in cluster.stack.omitted:
-            raise ConfigurationError(
-                f"{spec.name} needs {need}, which has no container image",
-                where=setting_key(spec.name, "needs"),
-                hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
-            )
 
 
 def _head() -> dict[str, Value]:

@@ -8,29 +8,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from infra_runtime.engines.mapping import Row, table
+from infra_runtime.engines.mapping import (
+    CONTAINER_FIELDS,
+    CONTAINER_IMAGE_KEYS,
+    CONTAINER_REFERENCES,
+    CONTAINER_USER_KEYS,
+    FIELD_KEYS,
+    Row,
+    table,
+)
 
 _NAME = (
     "The name is also the host name: `_` becomes `-`, a name that begins with a digit gets the prefix `s-`, "
-    "and a "
-    "name with more than 52 characters is shortened and gets a hash."
+    "and a name with more than 52 characters is shortened and gets a hash."
 )
 _ENV = (
     "A secret is a reference to the Secret `STACK-secrets`. The variables `INFRA_ENV` and `LOG_LEVEL` are "
-    "added to "
-    "your own services; the level is `debug` in development, `info` in staging and `warning` in production."
+    "added to your own services; the level is `debug` in development, `info` in staging and `warning` in "
+    "production."
 )
 _NEEDS = (
     "Network policies allow these connections only. If the image has Python, an init container waits for "
-    "the needed "
-    "services; other programs have to try again, or exit and are started again. A needed service without an "
-    "image is "
-    "refused."
+    "the needed services; other programs have to try again, or exit and are started again. A needed service "
+    "without an image is refused."
 )
 _READY = (
     "A probe by HTTP or TCP uses the field of Kubernetes; if it checks the content, and for all other "
-    "probes, the "
-    "probe is a command in the image. The export is refused if the image does not have such a command."
+    "probes, the probe is a command in the image. The export is refused if the image does not have such a "
+    "command."
 )
 
 #: field of `ServiceSpec` → its row
@@ -41,12 +46,9 @@ SPEC: Mapping[str, Row] = {
         attribute="`command`, `args`",
         remark=(
             "Your own service keeps its command, and both fields are written. For a service of the "
-            "catalogue, "
-            "the arguments of the entry point of its image are written instead."
+            "catalogue, the arguments of the entry point of its image are written instead."
         ),
     ),
-    "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
-    "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
     "env": Row(outcome="kept", attribute="`env`", remark=_ENV),
     "cwd": Row(
         outcome="kept",
@@ -70,13 +72,6 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`startupProbe`, `readinessProbe`, `livenessProbe`",
         remark=_READY,
-    ),
-    "image": Row(
-        outcome="left out",
-        remark="The field `container` contains the image as it is in the stack file.",
-    ),
-    "sensitive": Row(
-        outcome="left out", remark="The field lists names whose values `infra` masks in its output."
     ),
     "exports": Row(
         outcome="changed",
@@ -104,20 +99,13 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         remark="The pods of a service are always started again, and a Job is tried three times.",
     ),
-    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "task": Row(
         outcome="kept",
         attribute="Job",
         remark="The name of the Job contains a hash of its content, because a Job cannot be changed.",
     ),
     "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
-    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
-    "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),
-    "copy_of": Row(
-        outcome="left out",
-        remark="A plan does not contain the copies of services that belong to single tests.",
-    ),
     "container": Row(
         outcome="kept",
         attribute="Deployment, StatefulSet",
@@ -127,13 +115,9 @@ SPEC: Mapping[str, Row] = {
             "with a note."
         ),
     ),
+    **CONTAINER_FIELDS,
 }
 
-_CONTRIBUTION = Row(
-    outcome="kept",
-    attribute="the configuration of the service that uses the contribution",
-    remark="The planner adds the contribution to the spec of the service that uses the contribution.",
-)
 _CONTAINER = Row(
     outcome="kept",
     remark=(
@@ -141,39 +125,29 @@ _CONTAINER = Row(
         "creates an Ingress. Without an image, the image is `REGISTRY/NAME:TAG`."
     ),
 )
-_SHARED = {
-    key: SPEC[key]
-    for key in (
-        *("summary", "needs", "ready", "exports", "sensitive", "task", "watch"),
-        *("start_timeout", "stop", "restart", "env", "ports"),
-    )
-}
 
 #: key of a user's own service in the stack file → its row
 USER_SERVICE: Mapping[str, Row] = {
     "command": SPEC["command"],
     "cwd": SPEC["cwd"],
-    **_SHARED,
+    **{key: SPEC[key] for key in (*FIELD_KEYS, "ports")},
     "route": Row(
         outcome="kept",
         attribute="the configuration of the proxy, Ingress",
         remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager.",
     ),
+    "container": _CONTAINER,
+    **CONTAINER_USER_KEYS,
     "metrics": Row(
         outcome="kept",
         attribute="ServiceMonitor",
         remark="In staging and production; a metrics store of the stack collects the metrics, too.",
     ),
-    "alert": _CONTRIBUTION,
-    "log": _CONTRIBUTION,
-    "container": _CONTAINER,
-    "telemetry": Row(outcome="left out", remark="The variables of the telemetry service are not exported."),
 }
 
 #: key of a user's service that has an `image` → its row
 IMAGE_SERVICE: Mapping[str, Row] = {
-    "image": Row(outcome="kept", attribute="`image`"),
-    "digest": Row(outcome="left out", remark="The digest in `infra.lock` is not part of the exported image."),
+    **CONTAINER_IMAGE_KEYS,
     "command": Row(outcome="kept", attribute="`args`"),
     "entrypoint": Row(outcome="kept", attribute="`command`"),
     "cwd": Row(outcome="kept", attribute="`workingDir`"),
@@ -182,14 +156,12 @@ IMAGE_SERVICE: Mapping[str, Row] = {
         attribute="`runAsUser`, `runAsGroup`, `fsGroup`",
         remark="A name is refused: Kubernetes needs a number.",
     ),
-    "network": Row(outcome="left out", remark="The services of the exported stack share a network."),
     "container_ports": Row(outcome="kept", attribute="`containerPort`"),
     "volumes": Row(
         outcome="changed",
         attribute="`volumeClaimTemplates`",
         remark="The path `${data}` is a claim; a path of this machine is refused.",
     ),
-    "options": Row(outcome="refused", remark="The options belong to the container engine of this machine."),
     **{key: USER_SERVICE[key] for key in USER_SERVICE if key not in {"command", "cwd"}},
 }
 
@@ -212,8 +184,7 @@ REFERENCES: Mapping[str, Row] = {
         attribute="`secretKeyRef`",
         remark=(
             "The value is a key of the Secret `STACK-secrets`. In development, the command creates the "
-            "files of this "
-            "Secret; otherwise you create the Secret. This reference is allowed only in `env`."
+            "files of this Secret; otherwise you create the Secret. This reference is allowed only in `env`."
         ),
     ),
     "${data}": Row(outcome="changed", attribute="`volumeClaimTemplates`"),
@@ -221,12 +192,9 @@ REFERENCES: Mapping[str, Row] = {
     "${root}": Row(outcome="changed", remark="The value is `container.root`, or `/app`."),
     "${bin.NAME}": Row(outcome="changed", remark="The value is the name of the executable in the image."),
     "${stack.environment}": Row(outcome="kept"),
-    "${stack.project}": Row(outcome="refused", remark="The project's folder is not known in a container."),
-    "${stack.run}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.service}": Row(outcome="kept"),
-    "${stack.token}": Row(outcome="refused", remark="A container has no supervisor."),
     "${stack.logs}": Row(outcome="refused", remark="The cluster stores the logs."),
-    "${stack.data}": Row(outcome="refused", remark="A container has no supervisor."),
+    **CONTAINER_REFERENCES,
 }
 
 _PAGE = """\

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from infra_runtime.contributions import Metrics, Route
-from infra_runtime.engines.kubernetes.cluster import Cluster, labels, resource
+from infra_runtime.engines.kubernetes.cluster import Cluster, Resource, labels, resource
 from infra_runtime.engines.references import container_of, inner_port
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.spec import ServiceSpec
 
-Resource = dict[str, Value]
 #: addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
 _INTERNAL = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 _ANY = "0.0.0.0/0"

@@ -11,12 +11,11 @@ from infra_runtime.engines.kubernetes.values import Variables, plain
 from infra_runtime.engines.references import container_of, inner_port, secret_file, setting_key
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.host.ports import UNPRIVILEGED
 from infra_runtime.spec import HttpProbe, ServiceSpec, TcpProbe
 
 #: seconds between two checks while a service starts
 _START_INTERVAL = 2
-#: ports below this number need a capability. Source: ip(7)
-_UNPRIVILEGED = 1024
 #: the folder in a container with the files of secrets
 _SECRETS = "/run/secrets"
 #: a service whose image has Python waits for the services that it needs
@@ -146,7 +145,7 @@ def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
         "requests": {"cpu": size.cpu if own else "100m", "memory": size.memory if own else "256Mi"},
         "limits": {"memory": size.most_memory if own else "1Gi"},
     }
-    privileged = any(inner_port(spec, port) < _UNPRIVILEGED for port in spec.ports)
+    privileged = any(inner_port(spec, port) < UNPRIVILEGED for port in spec.ports)
     capabilities: dict[str, Value] = {"drop": ["ALL"]}
     if privileged:
         capabilities["add"] = ["NET_BIND_SERVICE"]
@@ -163,8 +162,7 @@ def port_names(spec: ServiceSpec) -> dict[str, str]:
     """Return port → its name in Kubernetes; the ports of a service have different names."""
     names: dict[str, str] = {}
     for port in spec.ports:
-        name = port_name(port)
-        names[port] = name if name not in names.values() else f"{name[:8].rstrip('-')}-{digest(port)[:6]}"
+        names[port] = port_name(port, names.values())
     return names
 
 

@@ -6,7 +6,6 @@ Source: Kubernetes documentation, "Define Dependent Environment Variables": `$$`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 
 from infra_runtime.engines.kubernetes.cluster import Cluster
 from infra_runtime.engines.references import Piece, misplaced_secret, pieces, setting_key
@@ -95,17 +94,6 @@ def plain(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> str:
             raise misplaced_secret(part, spec, field)
         value += part.value if part.kind == "text" else _default(part, spec, field)
     return value
-
-
-def secret_keys(variables: Iterable[Mapping[str, Value]], secret: str) -> list[str]:
-    """Return the keys of a Secret to which the variables of a container refer."""
-    keys = []
-    for entry in variables:
-        source = entry.get("valueFrom")
-        reference = source.get("secretKeyRef") if isinstance(source, Mapping) else None
-        if isinstance(reference, Mapping) and reference.get("name") == secret:
-            keys.append(str(reference["key"]))
-    return keys
 
 
 def _default(part: Piece, spec: ServiceSpec, field: str) -> str:

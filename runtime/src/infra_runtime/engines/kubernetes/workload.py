@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 from infra_runtime.contributions import Metrics
-from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME, Cluster, digest, labels, resource
+from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME, Cluster, Resource, digest, labels, resource
 from infra_runtime.engines.kubernetes.pod import config_files, config_key, pod_template, port_names
 from infra_runtime.engines.references import container_of, inner_port
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.spec import ServiceSpec
 
-Resource = dict[str, Value]
 #: the use of the requested processor time, in percent, above which the HPA adds pods
 _TARGET = 80
 #: seconds for which a task may wait for its image and for a node, in addition to its `start_timeout`

@@ -10,6 +10,7 @@ from typing import Any
 from infra_runtime.engines.output import mark
 from infra_runtime.engines.references import ALL_ADDRESSES, setting_key
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, decode_service, encode, map_texts, references, texts
 from infra_runtime.spec.references import substitute_some
@@ -19,8 +20,6 @@ from infra_runtime.value import frozen
 FILE = "stack.json"
 #: the references whose values only the supervisor has
 OF_THE_SUPERVISOR = frozenset({"stack.data", "stack.logs", "stack.token"})
-#: environments in which a public service listens on all addresses of the machine
-_PUBLIC = frozenset({"staging", "production"})
 
 
 @frozen
@@ -92,7 +91,7 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
                 where=setting_key(spec.name, field),
                 hint=f"Remove the reference, or leave {spec.name} out.",
             )
-    if environment in _PUBLIC and spec.container is not None and spec.container.public:
+    if environment in DEPLOYED and spec.container is not None and spec.container.public:
         listening = {"host": ALL_ADDRESSES}
         spec = replace(
             spec,

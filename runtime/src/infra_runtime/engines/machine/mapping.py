@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from infra_runtime.engines.mapping import Row, table
+from infra_runtime.engines.mapping import LOCAL_FIELDS, Row, table
 
 _LAUNCHER = "The launcher reads the field from `stack.json`."
 
@@ -45,9 +45,6 @@ SPEC: Mapping[str, Row] = {
         remark="The launcher runs the probe; the unit is active when the probe has succeeded.",
     ),
     "image": Row(outcome="refused", remark="Only the supervisor removes the containers of a service."),
-    "sensitive": Row(
-        outcome="left out", remark="The field lists names whose values `infra` masks in its output."
-    ),
     "exports": Row(outcome="kept", attribute="the values that refer to the exports"),
     "needs": Row(
         outcome="kept",
@@ -72,25 +69,20 @@ SPEC: Mapping[str, Row] = {
         attribute="`Restart`",
         remark="A program that reads a Procfile stops all services when one of them exits.",
     ),
-    "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "task": Row(
         outcome="kept",
         attribute="`Type=oneshot`, `RemainAfterExit=yes`",
         remark="With a Procfile, the launcher of a complete task keeps running until it is stopped.",
     ),
     "watch": Row(outcome="left out", remark="Only `infra runtime up --watch` restarts changed services."),
-    "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
     "starts_on_connection": Row(outcome="left out", remark="The process runs from the start."),
     "refuses_root": Row(
         outcome="changed",
         attribute="`DynamicUser=yes`",
         remark="No service of a system unit runs as root.",
     ),
-    "copy_of": Row(
-        outcome="left out",
-        remark="A plan does not contain the copies of services that belong to single tests.",
-    ),
     "container": Row(outcome="left out", remark="The services run as processes of the machine."),
+    **LOCAL_FIELDS,
 }
 
 #: reference → its row

@@ -15,6 +15,7 @@ from typing import ClassVar
 from infra_runtime.engines.machine.document import FILE, document
 from infra_runtime.engines.machine.launch import MODULE
 from infra_runtime.engines.output import first_line
+from infra_runtime.host.ports import UNPRIVILEGED
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
@@ -23,8 +24,6 @@ from infra_runtime.value import frozen
 _PREPARATION = 60
 #: folders that `ProtectHome=yes` hides
 _HOMES = (PurePosixPath("/home"), PurePosixPath("/root"), PurePosixPath("/run/user"))
-#: ports below this number need CAP_NET_BIND_SERVICE. Source: ip(7)
-_UNPRIVILEGED = 1024
 _RESTART = {"on-failure": "on-failure", "always": "always", "never": "no"}
 #: settings that also have an effect in the units of a user, because they need no privileges
 _FOR_USERS = (
@@ -164,7 +163,7 @@ class Systemd:
             return [*_FOR_USERS]
         paths = (plan.root, self.python, self.folder, *self.binaries.values())
         homes = any(PurePosixPath(path).is_relative_to(home) for path in paths for home in _HOMES)
-        privileged = any(number < _UNPRIVILEGED for number in spec.ports.values())
+        privileged = any(number < UNPRIVILEGED for number in spec.ports.values())
         values = {
             "capabilities": "CAP_NET_BIND_SERVICE" if privileged else "",
             # A capability in a user namespace does not allow a port of the machine.
