@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import importlib.util
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
 
+from infra_runtime.host.packages import is_importable
 from infra_runtime.host.ports import LOOPBACK, SOCKETS
 
 
@@ -30,7 +29,7 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the dashboard until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    missing = [name for name in ("jinja2", "starlette", "uvicorn") if not _is_installed(name)]
+    missing = [name for name in ("jinja2", "starlette", "uvicorn") if not is_importable(name)]
     if missing:
         print(
             f"{sys.executable} does not have {', '.join(missing)}; "
@@ -59,12 +58,6 @@ def main() -> int:
         print(f"the dashboard cannot run: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _is_installed(name: str) -> bool:
-    with contextlib.suppress(ModuleNotFoundError):  # a parent package is missing
-        return importlib.util.find_spec(name) is not None
-    return False
 
 
 def _inherited() -> list[socket.socket]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
+
+from infra_runtime.host.packages import is_importable
 
 #: the variable with the address of the server, which contains its password
 URL = "INFRA_LOG_STREAM"
@@ -31,7 +32,7 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Forward lines until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    if not _is_installed("nats.aio"):
+    if not is_importable("nats.aio"):
         print(
             f"{sys.executable} does not have nats-py; "
             "install it with `python -m pip install 'pytest-infra[nats]'`",
@@ -49,12 +50,6 @@ def main() -> int:
     )
     asyncio.run(_until_signal(forward(settings)))
     return 0
-
-
-def _is_installed(module: str) -> bool:
-    with contextlib.suppress(ModuleNotFoundError):  # the parent package is missing
-        return importlib.util.find_spec(module) is not None
-    return False
 
 
 async def _until_signal(coroutine: Coroutine[None, None, None]) -> None:
