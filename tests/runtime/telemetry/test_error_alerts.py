@@ -67,6 +67,18 @@ def test_1000_equal_errors_are_one_alert_and_a_new_kind_is_sent_at_once() -> Non
     assert sink.requests[0][0]["annotations"]["summary"] == "api: KeyError: no a"
 
 
+def test_an_error_of_another_kind_does_not_delay_the_number_of_equal_errors() -> None:
+    async def work(alerts: ErrorAlerts, clock: Clock, _: Sink) -> None:
+        alerts.add([group("a")])
+        await alerts.send()
+        alerts.add([group("a", 5)])
+        clock.now = 61
+        alerts.add([group("b")])
+        await alerts.send()
+
+    assert run(work).counts() == [{"a": "1"}, {"b": "1", "a": "5"}]
+
+
 def test_the_alerts_of_a_sink_that_does_not_answer_are_sent_again() -> None:
     async def work(alerts: ErrorAlerts, _: Clock, sink: Sink) -> None:
         sink.problem = ConnectionRefusedError()
