@@ -109,6 +109,18 @@ def test_the_task_sends_an_alert_as_soon_as_it_is_added() -> None:
     assert [json.loads(body)[0]["labels"]["fingerprint"] for body in (first, second)] == ["a", "b"]
 
 
+def test_the_task_ends_if_it_is_cancelled_when_an_error_arrives() -> None:
+    async def work(alerts: ErrorAlerts, _: Clock, _sink: Sink) -> None:
+        task = asyncio.create_task(alerts.send_forever())
+        await asyncio.sleep(0)
+        alerts.add([group("a")])
+        task.cancel()
+        await asyncio.wait([task], timeout=60)
+        assert task.cancelled()
+
+    assert run(work).counts() == []
+
+
 def test_the_number_of_remembered_kinds_is_limited() -> None:
     async def work(alerts: ErrorAlerts, _: Clock, sink: Sink) -> None:
         sink.problem = ConnectionRefusedError()
