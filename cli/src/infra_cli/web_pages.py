@@ -12,13 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra_runtime.dashboard import KEY_HEADER, LOGIN_LINKS
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import ConfigurationError, SupervisorError, UnknownServiceError
 from infra_runtime.manifest import DASHBOARD
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint
 
-#: the request for a login link, and its header. They are not imported: the dashboard's modules need an extra
-_LOGIN_LINKS, _KEY_HEADER = "/api/v1/login-links", "x-dashboard-key"
 #: seconds that the dashboard has for its answer; its process starts at this request
 _PATIENCE = 60.0
 #: exports with the address of a web page, in the order in which they are tried; `url` may be another protocol
@@ -92,7 +91,7 @@ def _login_link(service: str, endpoint: ServiceEndpoint, role: str) -> str:
     connection = http.client.HTTPConnection(location.netloc, timeout=_PATIENCE)
     try:
         connection.request(
-            "POST", f"{_LOGIN_LINKS}?role={role}", headers={_KEY_HEADER: endpoint.exports["key"]}
+            "POST", f"{LOGIN_LINKS}?role={role}", headers={KEY_HEADER: endpoint.exports["key"]}
         )
         response = connection.getresponse()
         answer = json.loads(response.read())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra_runtime.logs.files import LONGEST_LINE, LogFile, lines, lines_before, merged, merged_before
+from infra_runtime.logs.files import LONGEST_LINE, LogFile, lines, merged
 from infra_runtime.logs.line import Line
 
 NOON = 1_780_000_000.0
@@ -189,7 +189,8 @@ def test_backwards_the_same_lines_are_read(tmp_path: Path, size: int) -> None:
     text = b"".join(b"%d " % number * (size if number % 7 == 0 else 3) + b"\n" for number in range(20))
     (tmp_path / "a.log").write_bytes(text + b"end without line end")
 
-    assert list(lines_before(tmp_path, "a")) == list(lines(tmp_path, "a"))[::-1]
+    with LogFile(tmp_path, "a") as log:
+        assert list(log.lines_before()) == list(log.lines())[::-1]
 
 
 def test_backwards_a_hole_ends_the_log(tmp_path: Path) -> None:
@@ -197,8 +198,5 @@ def test_backwards_a_hole_ends_the_log(tmp_path: Path) -> None:
         file.seek(1 << 40)
         file.write(b"a2\na3\n")
 
-    assert texts(list(lines_before(tmp_path, "a"))) == ["a3", "a2"]
-
-
-def test_backwards_the_newest_line_of_all_services_is_first(folder: Path) -> None:
-    assert texts(list(merged_before(folder, {"a": None, "b": None}))) == ["a3", "b2", "a2", "b1", "a1"]
+    with LogFile(tmp_path, "a") as log:
+        assert texts(list(log.lines_before())) == ["a3", "a2"]

@@ -185,6 +185,7 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
         ("/api/v1/logs?run=../x", "the run '../x' does not exist"),
         ("/api/v1/logs?since=1e20", "since has the value '1e20'"),
         ("/api/v1/spans?after=9999999999999999999", "after has the value '9999999999999999999'"),
+        ("/api/v1/alerts?after=9999999999999999999", "after has the value '9999999999999999999'"),
     ],
 )
 def test_an_invalid_parameter_is_named(tmp_path: Path, path: str, text: str) -> None:

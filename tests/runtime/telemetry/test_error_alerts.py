@@ -67,6 +67,18 @@ def test_1000_equal_errors_are_one_alert_and_a_new_kind_is_sent_at_once() -> Non
     assert sink.requests[0][0]["annotations"]["summary"] == "api: KeyError: no a"
 
 
+def test_an_error_of_another_kind_does_not_delay_the_number_of_equal_errors() -> None:
+    async def work(alerts: ErrorAlerts, clock: Clock, _: Sink) -> None:
+        alerts.add([group("a")])
+        await alerts.send()
+        alerts.add([group("a", 5)])
+        clock.now = 61
+        alerts.add([group("b")])
+        await alerts.send()
+
+    assert run(work).counts() == [{"a": "1"}, {"b": "1", "a": "5"}]
+
+
 def test_the_alerts_of_a_sink_that_does_not_answer_are_sent_again() -> None:
     async def work(alerts: ErrorAlerts, _: Clock, sink: Sink) -> None:
         sink.problem = ConnectionRefusedError()
@@ -95,6 +107,18 @@ def test_the_task_sends_an_alert_as_soon_as_it_is_added() -> None:
     first, second = asyncio.run(work())
 
     assert [json.loads(body)[0]["labels"]["fingerprint"] for body in (first, second)] == ["a", "b"]
+
+
+def test_the_task_ends_if_it_is_cancelled_when_an_error_arrives() -> None:
+    async def work(alerts: ErrorAlerts, _: Clock, _sink: Sink) -> None:
+        task = asyncio.create_task(alerts.send_forever())
+        await asyncio.sleep(0)
+        alerts.add([group("a")])
+        task.cancel()
+        await asyncio.wait([task], timeout=60)
+        assert task.cancelled()
+
+    assert run(work).counts() == []
 
 
 def test_the_number_of_remembered_kinds_is_limited() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from infra_runtime.telemetry.span_tree import levels
 from pytest_infra.spans import PLUGIN, Span, Trace
 
 #: the largest number of characters of a service, and the smallest of a bar
@@ -90,25 +91,15 @@ def tree(spans: Sequence[Span]) -> list[Row]:
 
     A span whose parent is missing is below the first root span.
     """
-    ids = {span.id for span in spans}
-    roots = [span for span in spans if not span.parent] or list(spans[:1])
-    below: dict[str, list[Span]] = {}
-    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        parent = span.parent if span.parent in ids and span.parent != span.id else roots[0].id
-        below.setdefault(parent, []).append(span)
-    rows: list[Row] = []
-    seen: set[str] = set()
-    # Spans whose parents form a circle are not below a root, so each of them is a root, too.
-    for root in (*roots, *spans):
-        stack = [Row(root, 0)]
-        while stack:
-            row = stack.pop()
-            if row.span.id in seen:
-                continue
-            seen.add(row.span.id)
-            rows.append(row)
-            stack += [Row(child, row.level + 1) for child in reversed(below.get(row.span.id, []))]
-    return rows
+    if not spans:
+        return []
+    root = next((span for span in spans if not span.parent), spans[0])
+    by_id = {span.id: span for span in sorted(spans, key=lambda span: (span.start, -span.end))}
+    parents = {
+        key: span.parent if span.parent in by_id and span.parent != key else root.id
+        for key, span in by_id.items()
+    }
+    return [Row(by_id[key], level) for key, level in levels({**parents, root.id: ""}).items()]
 
 
 def _kept(rows: Sequence[Row], limit: int) -> list[Row]:

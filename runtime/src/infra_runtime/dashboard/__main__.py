@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from infra_runtime.host.packages import is_importable
-from infra_runtime.host.ports import LOOPBACK, SOCKETS
+from infra_runtime.host.ports import LOOPBACK, inherited_sockets
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def main() -> int:
     # uvicorn sends itself the signal again at the end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        sockets = _inherited() or [socket.create_server((LOOPBACK, arguments.port))]
+        sockets = [*inherited_sockets().values()] or [socket.create_server((LOOPBACK, arguments.port))]
         asyncio.run(
             serve(
                 sockets,
@@ -58,12 +58,6 @@ def main() -> int:
         print(f"the dashboard cannot run: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _inherited() -> list[socket.socket]:
-    """Return the listening sockets that the supervisor has opened."""
-    descriptors = [pair.rpartition("=")[2] for pair in os.environ.get(SOCKETS, "").split(",") if pair]
-    return [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
 
 
 if __name__ == "__main__":

@@ -161,9 +161,8 @@ class Api:
 
 
 def _actor(request: Request) -> str:
-    """Return the beginning of the session's id, or `key`, for the audit log."""
     session = session_of(request.scope)
-    return (session.id[:12] or "key") if session else ""
+    return session.actor if session else ""
 
 
 def _failures_to_json(failures: Iterable[Failure]) -> list[dict[str, object]]:

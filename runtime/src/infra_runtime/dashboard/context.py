@@ -57,7 +57,7 @@ class Dashboard:
 
     @property
     def project(self) -> str:
-        """The name of the folder of the stack file, by which people know the stack."""
+        """The name of the stack on the pages: that of the folder with the stack file."""
         return self.root.name or str(self.root)
 
     @property

@@ -9,7 +9,6 @@ import asyncio
 import heapq
 import itertools
 import math
-import os
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import NamedTuple, cast
 
 from infra_runtime.dashboard.parameters import ParameterError, time_of
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
-from infra_runtime.logs.index import Index
+from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.line import Line, position
 from infra_runtime.logs.record import LEVELS, parse
 from infra_runtime.logs.selection import Entry, Level, Selection
@@ -33,8 +32,6 @@ SCANNED = 8 << 20
 FOLLOWED = 256 * 1024
 #: seconds between two looks at the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
-#: the index of a log whose times are not needed, or whose new lines have the time of the last change
-_NO_TIMES = Index(Path(os.devnull))
 
 
 class Place(NamedTuple):
@@ -195,7 +192,7 @@ def _lines_before(folder: Path, service: str, place: Place | None, until: float)
 def _end(folder: Path, service: str) -> Place | None:
     """Return the place after the last complete line of a log; None if it is missing."""
     try:
-        log = LogFile(folder, service, index=_NO_TIMES)
+        log = LogFile(folder, service, index=NO_TIMES)
     except OSError:
         return None
     with log:
@@ -246,7 +243,7 @@ def _advance(
     skipped = 0
     for name in names:
         try:
-            log = LogFile(folder, name, index=_NO_TIMES)
+            log = LogFile(folder, name, index=NO_TIMES)
         except OSError:
             continue
         with log:

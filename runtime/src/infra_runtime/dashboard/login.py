@@ -46,7 +46,7 @@ class Login:
                 HTTPStatus.BAD_REQUEST, f"the role is one of {known}, not {name.lower()[:80]!r}"
             )
         token = self._dashboard.sessions.issue(Role[name])
-        await self._dashboard.audit.record("login-link", actor=_actor(session.id), role=name.lower())
+        await self._dashboard.audit.record("login-link", actor=session.actor, role=name.lower())
         url = f"{self._dashboard.url}/login#{token}"
         return JSONResponse({"url": url, "role": name.lower(), "seconds": TOKEN_SECONDS}, HTTPStatus.CREATED)
 
@@ -69,9 +69,7 @@ class Login:
             return self._shown(HTTPStatus.FORBIDDEN, problem, target)
         session = self._dashboard.sessions.find(cookie)
         if session is not None:
-            await self._dashboard.audit.record(
-                "login", actor=_actor(session.id), role=session.role.name.lower()
-            )
+            await self._dashboard.audit.record("login", actor=session.actor, role=session.role.name.lower())
         response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
         response.set_cookie(self._dashboard.cookie, cookie, httponly=True, samesite="strict", path="/")
         return response
@@ -80,7 +78,7 @@ class Login:
         session = session_of(request.scope)
         if session is not None:
             self._dashboard.sessions.end(session)
-            await self._dashboard.audit.record("logout", actor=_actor(session.id))
+            await self._dashboard.audit.record("logout", actor=session.actor)
         response = Response(status_code=HTTPStatus.NO_CONTENT)
         response.delete_cookie(self._dashboard.cookie, httponly=True, samesite="strict", path="/")
         return response
@@ -103,11 +101,6 @@ def own_path(address: str) -> str:
     except ValueError:
         return "/"
     return "/" if parts.scheme or parts.netloc else address
-
-
-def _actor(identifier: str) -> str:
-    """Return the name of a session in the audit log: the beginning of its hash, or `key`."""
-    return identifier[:12] or "key"
 
 
 async def _body(request: Request) -> str:

@@ -5,6 +5,7 @@ not followed. A request contains the id of a report and never a path.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
@@ -13,7 +14,9 @@ from typing import Any
 
 from infra_runtime.dashboard.traces import Waterfall, waterfall
 from infra_runtime.host import disk
-from infra_runtime.logs.record import parse
+from infra_runtime.logs.files import LogFile
+from infra_runtime.logs.index import NO_TIMES
+from infra_runtime.logs.selection import Selection
 from infra_runtime.message import Message, MessageError, decode
 from infra_runtime.value import frozen
 
@@ -200,28 +203,21 @@ def _shown(path: Path) -> str:
 
 def _log_part(path: Path) -> LogPart | None:
     try:
-        with path.open("rb") as file:
-            left_out = max(path.stat().st_size - _LOG, 0)
-            file.seek(left_out)
-            raw = file.read(_LOG)
+        log = LogFile(path.parent, path.name.removesuffix(".log"), index=NO_TIMES)
     except OSError:
         return None
-    if left_out:
-        line_end = raw.find(b"\n") + 1
-        left_out, raw = left_out + line_end, raw[line_end:]
-    raw_lines = raw.split(b"\n")
-    if not raw_lines[-1]:
-        raw_lines.pop()
-    left_out += sum(len(line) + 1 for line in raw_lines[:-LINES])
-    level, lines = "", []
-    for line in raw_lines[-LINES:]:
-        text = line.decode(errors="replace").rstrip("\r")
-        record = parse(text)
-        level = level if record.continues else record.level
-        # The message of a line that is only a text has no escape sequences of terminals.
-        lines.append((level, record.message if record.format == "text" else text))
+    with log:
+        least = log.size - _LOG
+        newest = itertools.takewhile(lambda line: line.offset >= least, log.lines_before())
+        lines = [*itertools.islice(newest, LINES)][::-1]
     return LogPart(
-        service=_shown(path.with_suffix("")).rpartition("/")[2], lines=tuple(lines), left_out=left_out
+        service=_shown(path.with_suffix("")).rpartition("/")[2],
+        # The message of a line that is only a text has no escape sequences of terminals.
+        lines=tuple(
+            (record.level, record.message if record.format == "text" else line.text)
+            for line, record in Selection().entries(lines)
+        ),
+        left_out=lines[0].offset if lines else 0,
     )
 
 

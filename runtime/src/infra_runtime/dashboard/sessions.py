@@ -51,6 +51,11 @@ class Session:
     #: the value of the header that requests other than GET must have
     header_token: str
 
+    @property
+    def actor(self) -> str:
+        """The name of the session in the audit log: the beginning of its id, or `key`."""
+        return self.id[:12] or "key"
+
 
 class TooManyAttemptsError(Exception):
     """The error that logins are refused for some seconds, because too many have failed."""

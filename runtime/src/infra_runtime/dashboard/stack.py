@@ -205,7 +205,7 @@ def dependents(services: Services) -> dict[str, tuple[str, ...]]:
         affected = set(own)
         queue = list(affected)
         while queue:
-            new = affected.symmetric_difference(affected.union(direct[queue.pop()]))
+            new = set(direct[queue.pop()]) - affected
             affected |= new
             queue += new
         found[name] = tuple(sorted(affected - {name}, key=order.__getitem__))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra_runtime.telemetry.span_tree import levels
 from infra_runtime.value import frozen
 
 #: traces of a list, and spans of a waterfall, that a page shows at most
@@ -90,7 +91,9 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
     times = [span["start"] for span in spans] or [log["time"] for log in logs]
     start = min(times)
     total = max(max((span["end"] for span in spans), default=start) - start, 1)
-    ordered = _in_tree_order(spans)
+    by_id = {span["id"]: span for span in spans}
+    depths = levels({key: span["parent"] for key, span in by_id.items()})
+    ordered = [(depth, by_id[key]) for key, depth in depths.items()]
     return Waterfall(
         trace=whole["trace"],
         name=ordered[0][1]["name"] if ordered else "",
@@ -103,23 +106,6 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
             for log in logs[:SPANS]
         ),
     )
-
-
-def _in_tree_order(spans: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
-    """Return depth and span, each span after its parent; spans in a cycle of parents come last."""
-    ids = {span["id"] for span in spans}
-    children: dict[str, list[Mapping[str, Any]]] = {}
-    for span in spans:
-        is_root = span["parent"] not in ids or span["parent"] == span["id"]
-        children.setdefault("" if is_root else span["parent"], []).append(span)
-    ordered: list[tuple[int, Mapping[str, Any]]] = []
-    queue = [(0, span) for span in reversed(children.pop("", []))]
-    while queue:
-        depth, span = queue.pop()
-        ordered.append((depth, span))
-        queue += [(depth + 1, child) for child in reversed(children.pop(span["id"], []))]
-    ordered += [(0, span) for rest in children.values() for span in rest]
-    return ordered
 
 
 def _span_row(span: Mapping[str, Any], depth: int, start: int, total: int) -> SpanRow:

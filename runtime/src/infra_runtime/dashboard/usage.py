@@ -24,7 +24,6 @@ class Usage:
     cpu: float | None
     #: resident bytes; memory that processes share is counted for each of them
     memory: int
-    processes: int
 
 
 class Entry(NamedTuple):
@@ -62,7 +61,6 @@ class UsageMeter:
             measured[service] = Usage(
                 cpu=self._share(service, pid, seconds, now),
                 memory=sum(entry.memory for entry in family),
-                processes=len(family),
             )
             self._previous[service] = pid, seconds, now
         return measured

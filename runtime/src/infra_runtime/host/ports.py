@@ -212,6 +212,12 @@ def _open_sockets(pid: int) -> set[str]:
     return inodes
 
 
+def inherited_sockets() -> dict[str, socket.socket]:
+    """Return port name → listening socket that the supervisor has opened for this process."""
+    pairs = (pair.rpartition("=") for pair in os.environ.get(SOCKETS, "").split(",") if pair)
+    return {name: socket.socket(fileno=int(descriptor)) for name, _, descriptor in pairs}
+
+
 def command(pid: int) -> str:
     """Return the command line of a process, at most 78 characters."""
     try:

@@ -167,17 +167,6 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
             yield from itertools.dropwhile(lambda line: line.time < since, read)
 
 
-def lines_before(folder: Path, service: str, until: int | None = None) -> Iterator[Line]:
-    """Yield the lines of one service up to byte `until` of the current log, the last line first."""
-    for suffix in reversed(SUFFIXES):
-        try:
-            log = LogFile(folder, service, suffix)
-        except OSError:
-            continue
-        with log:
-            yield from log.lines_before(None if suffix else until)
-
-
 def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0) -> Iterator[Line]:
     """Yield the lines of several services since a time, sorted by time.
 
@@ -185,12 +174,6 @@ def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0)
     """
     logs = (lines(folder, name, since, until) for name, until in services.items())
     return heapq.merge(*logs, key=lambda line: line.time)
-
-
-def merged_before(folder: Path, services: Mapping[str, int | None]) -> Iterator[Line]:
-    """Yield the lines of several services, the newest line first; `services` is as for `merged`."""
-    logs = (lines_before(folder, name, until) for name, until in services.items())
-    return heapq.merge(*logs, key=lambda line: line.time, reverse=True)
 
 
 def services_with_logs(folder: Path) -> list[str]:

@@ -101,8 +101,10 @@ class Session:
         deadline = time.monotonic() + CONFIRMATION
         while self._stored < self._sent:
             self._confirmed.clear()
+            # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._confirmed.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._confirmed.wait()
             if self._refusal:
                 raise NotStoredError(self._refusal)
             if not self._client.is_connected:

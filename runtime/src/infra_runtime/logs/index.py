@@ -69,6 +69,10 @@ class Index:
         self._inode = self._read = 0
 
 
+#: the index of a log whose times are not needed, or whose new lines have the time of the last change
+NO_TIMES = Index(Path(os.devnull))
+
+
 def _is_time(text: bytes) -> bool:
     try:
         return math.isfinite(float(text))

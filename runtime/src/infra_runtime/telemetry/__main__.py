@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
 from pathlib import Path
 
 from infra_runtime.host.packages import is_importable
-from infra_runtime.host.ports import SOCKETS
+from infra_runtime.host.ports import inherited_sockets
 from infra_runtime.telemetry import GRPC_LIBRARY, GRPC_PORT
 
 
@@ -37,7 +36,8 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the service until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    needs_grpc = arguments.grpc_port is not None or GRPC_PORT in _descriptors()
+    sockets = inherited_sockets()
+    needs_grpc = arguments.grpc_port is not None or GRPC_PORT in sockets
     names = ("opentelemetry.proto", "starlette", "uvicorn", *([GRPC_LIBRARY] if needs_grpc else []))
     if missing := [name for name in names if not is_importable(name)]:
         print(
@@ -54,11 +54,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         key = arguments.key_file.read_text().strip()
-        sockets = _inherited() or _opened(arguments)
         limits = Limits(runs=arguments.runs, run_bytes=arguments.run_bytes)
         asyncio.run(
             serve(
-                sockets,
+                sockets or _opened(arguments),
                 arguments.folder,
                 key,
                 limits,
@@ -72,33 +71,11 @@ def main() -> int:
     return 0
 
 
-def _descriptors() -> dict[str, int]:
-    """Return port name → descriptor of the listening sockets that the supervisor has opened."""
-    pairs = (pair.rpartition("=") for pair in os.environ.get(SOCKETS, "").split(",") if pair)
-    return {name: int(descriptor) for name, _, descriptor in pairs}
-
-
-def _inherited() -> dict[str, socket.socket]:
-    return {name: socket.socket(fileno=descriptor) for name, descriptor in _descriptors().items()}
-
-
 def _opened(arguments: argparse.Namespace) -> dict[str, socket.socket]:
     ports = {f"http{number}": port for number, port in enumerate(arguments.port)}
     if arguments.grpc_port is not None:
         ports[GRPC_PORT] = arguments.grpc_port
-    return {name: _listening(arguments.host, port) for name, port in ports.items()}
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    server = socket.socket()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        server.bind((host, port))
-    except OSError as error:
-        server.close()
-        raise OSError(error.errno, f"port {port}: {error.strerror}") from error
-    server.listen(128)
-    return server
+    return {name: socket.create_server((arguments.host, port)) for name, port in ports.items()}
 
 
 if __name__ == "__main__":

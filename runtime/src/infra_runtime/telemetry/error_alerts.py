@@ -8,6 +8,7 @@ Source: Alertmanager documentation, "Clients".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import urllib.request
@@ -62,20 +63,23 @@ class ErrorAlerts:
     async def send_forever(self) -> None:
         """Send alerts until the task is cancelled."""
         while True:
-            try:
-                await asyncio.wait_for(self._added.wait(), self._interval)
-            except TimeoutError:
-                for kind, number in self._occurrences.due().items():
-                    if kind in self._groups:
-                        self._queue(kind, number)
+            # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._added.wait()
             self._added.clear()
-            if self._pending and not await self.send():
+            if not await self.send():
                 await asyncio.sleep(_RETRY)
                 self._added.set()
 
     async def send(self) -> bool:
         """Send the alerts that are due to each sink; return whether all sinks have accepted them."""
+        for kind, number in self._occurrences.due().items():
+            if kind in self._groups:
+                self._queue(kind, number)
         sent, self._pending = self._pending, {}
+        if not sent:
+            return True
         alerts = [_alert(self._groups[kind], number) for kind, number in sent.items()]
         body = json.dumps(alerts).encode()
         try:

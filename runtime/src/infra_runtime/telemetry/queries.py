@@ -91,7 +91,7 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
         "until": Filter("time <= ?", _nanoseconds),
     },
     "alert": {
-        "after": Filter("seq > ?", int),
+        "after": _COMMON["after"],
         **{name: Filter(f"{name} = ?") for name in ("service", "name", "severity", "status")},
         "since": Filter("(status = 'firing' OR end >= ?)", _nanoseconds),
         "until": Filter("start <= ?", _nanoseconds),

@@ -1,0 +1,22 @@
+"""The tree of the spans of a trace."""
+
+from __future__ import annotations
+
+
+def levels(parents: dict[str, str]) -> dict[str, int]:
+    """Return span → level, each span before those below it; `parents` is span → parent, as ids.
+
+    Siblings keep their order. The level 0 is that of spans whose parent is missing, and of one span of each
+    circle of parents.
+    """
+    children: dict[str, list[str]] = {}
+    for span, parent in parents.items():
+        children.setdefault(parent if parent in parents else "", []).append(span)
+    found: dict[str, int] = {}
+    stack = [(span, 0) for span in (*reversed(parents), *reversed(children.get("", [])))]
+    while stack:
+        span, level = stack.pop()
+        if span not in found:
+            found[span] = level
+            stack += [(child, level + 1) for child in reversed(children.get(span, []))]
+    return found
