@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
+
+import pytest
 
 from fakes.clock import Clock
 from infra_runtime.telemetry.error_alerts import KINDS, ErrorAlerts
@@ -133,3 +137,34 @@ def test_the_number_of_remembered_kinds_is_limited() -> None:
     (counts,) = run(work).counts()
 
     assert len(counts) == KINDS
+
+
+@pytest.mark.process
+def test_alerts_do_not_use_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.timeout = 60
+        answering = Thread(target=server.handle_request)
+        answering.start()
+
+        async def main() -> None:
+            alerts = ErrorAlerts([f"http://127.0.0.1:{server.server_port}"], 60.0)
+            alerts.add([group("missing")])
+            sending = asyncio.create_task(alerts.send_forever())
+            await asyncio.to_thread(answering.join)
+            sending.cancel()
+
+        asyncio.run(main())
+
+    assert [alert["labels"]["fingerprint"] for alert in json.loads(received[0])] == ["missing"]
