@@ -438,6 +438,39 @@ def test_a_service_that_waits_for_a_stopped_service_fails_with_that_reason() -> 
     assert world.reason("api") == "needs db, which was stopped"
 
 
+def test_a_service_that_failed_with_a_stopped_need_does_not_wait_when_another_need_is_ready() -> None:
+    """Otherwise it would wait without an end."""
+    world = World(
+        [service("db"), service("cache"), service("api", "db", "cache")],
+        {"db": Behaviour(ready_after=5.0), "cache": Behaviour(ready_after=2.0)},
+    )
+    world.dispatch("wanted", "api")
+    world.run(until=1)
+    world.dispatch("unwanted", "db")
+    world.run()
+    assert world.phase("cache") is Phase.READY
+    assert (world.phase("api"), world.reason("api")) == (Phase.FAILED, "needs db, which was stopped")
+
+    world.dispatch("wanted", "db")
+    world.run()
+
+    assert world.phase("api") is Phase.READY
+
+
+def test_a_service_that_starts_again_fails_if_a_need_was_stopped_meanwhile() -> None:
+    world = World(
+        [service("db"), service("api", "db")], {"api": Behaviour(ready_after=NEVER, runs_for=[0.1], status=1)}
+    )
+    world.dispatch("wanted", "api")
+    world.run(until=0.15)
+    assert world.phase("api") is Phase.BACKOFF
+
+    world.dispatch("unwanted", "db")
+    world.run()
+
+    assert (world.phase("api"), world.reason("api")) == (Phase.FAILED, "needs db, which was stopped")
+
+
 def test_a_restart_does_not_restart_dependents() -> None:
     world = World([service("db"), service("api", "db")])
     world.dispatch("wanted", "api")
@@ -498,6 +531,20 @@ def test_a_paused_service_is_ready_again_after_a_resume() -> None:
 
     world.dispatch("resumed", "db")
     assert world.phase("db") is Phase.READY
+
+
+def test_a_service_that_needs_a_paused_service_fails_and_starts_after_the_resume() -> None:
+    world = World([service("db"), service("api", "db")])
+    world.dispatch("wanted", "db")
+    world.run()
+    world.dispatch("paused", "db")
+
+    world.dispatch("wanted", "api")
+    assert (world.phase("api"), world.reason("api")) == (Phase.FAILED, "needs db, which is paused")
+
+    world.dispatch("resumed", "db")
+    world.run()
+    assert world.phase("api") is Phase.READY
 
 
 def test_a_killed_service_gets_only_sigkill_and_stays_stopped_until_it_is_requested() -> None:

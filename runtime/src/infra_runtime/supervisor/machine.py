@@ -21,6 +21,8 @@ from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, 
 PREPARE_SECONDS = 120.0
 #: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
+#: phases of a need that fail a service instead of letting it wait → their description in the reason
+_ENDED = {Phase.FAILED: "failed", Phase.STOPPED: "was stopped", Phase.PAUSED: "is paused"}
 
 
 class Machine:
@@ -80,10 +82,11 @@ class Machine:
         if not service.wanted or service.phase not in startable:
             return
         needs = {need: self._phase(need) for need in service.needs}
-        failed = [need for need, phase in needs.items() if phase is Phase.FAILED]
         missing = [need for need, phase in needs.items() if phase not in SATISFYING]
-        if failed:
-            yield from self._fail(service, f"needs {failed[0]}, which failed", "needs")
+        # These needs become ready after a request only, so that waiting for them can have no end.
+        ended = [need for need in missing if needs[need] in _ENDED]
+        if ended:
+            yield from self._fail(service, _missing_need(ended[0], needs[ended[0]]), "needs")
         elif missing:
             self._enter(service, Phase.WAITING, "waits for " + ", ".join(missing))
         else:
@@ -97,7 +100,10 @@ class Machine:
 
     def _start_dependents(self, service: Service) -> Iterator[Effect]:
         for name in self._dependents.get(service.spec.name, ()):
-            yield from self._advance(self.services[name])
+            dependent = self.services[name]
+            # A service that failed because of another need stays failed until that need is ready, too.
+            if dependent.phase is Phase.WAITING or all(self._phase(n) in SATISFYING for n in dependent.needs):
+                yield from self._advance(dependent)
 
     # --- starting ----------------------------------------------------------------------------------
 
@@ -245,9 +251,8 @@ class Machine:
             for name in self._dependents.get(missing.spec.name, ()):
                 dependent = self.services[name]
                 if dependent.phase is Phase.WAITING:
-                    state = "failed" if missing.phase is Phase.FAILED else "was stopped"
-                    why = f"needs {missing.spec.name}, which {state}"
-                    yield from self._fail_alone(dependent, why, "needs")
+                    reason = _missing_need(missing.spec.name, missing.phase)
+                    yield from self._fail_alone(dependent, reason, "needs")
                     queue.append(dependent)
 
     def _on_timer(self, service: Service, _event: Event) -> Iterator[Effect]:
@@ -353,9 +358,8 @@ class Machine:
         service.ready_at = None
         yield Effect("record", service.spec.name, "stopped")
         if service.wanted and not service.error:
-            yield from self._on_wanted(
-                service, event
-            )  # with the services that it needs, which may have been stopped in the meantime
+            # With the services that it needs, which may have been stopped in the meantime.
+            yield from self._on_wanted(service, event)
         else:
             yield from self._fail_dependents(service)
 
@@ -371,6 +375,7 @@ class Machine:
             self._enter(service, Phase.READY)
             yield Effect("unfreeze", service.spec.name)
             yield Effect("record", service.spec.name, "resumed")
+            yield from self._start_dependents(service)
 
     # -----------------------------------------------------------------------------------------------
 
@@ -381,6 +386,10 @@ class Machine:
         service.phase, service.since, service.reason = phase, self._now, reason
         if phase not in {Phase.FAILED, Phase.STOPPING, Phase.STOPPED}:
             service.error = ""
+
+
+def _missing_need(name: str, phase: Phase) -> str:
+    return f"needs {name}, which {_ENDED[phase]}"
 
 
 def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
