@@ -374,6 +374,24 @@ def test_a_secret_is_read_from_its_file_and_is_not_in_the_yaml(project: Project,
     assert "DATABASE_URL" not in service["environment"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "variable", "program"),
+    [
+        ("pgbouncer", "DB_PASSWORD", ["/entrypoint.sh", "/usr/bin/pgbouncer"]),
+        ("postgres-exporter", "DATA_SOURCE_PASS", ["/bin/postgres_exporter"]),
+    ],
+)
+def test_the_script_that_reads_a_secret_runs_the_entry_point_of_the_image(
+    project: Project, kind: str, variable: str, program: list[str]
+) -> None:
+    service = complete(project, f"use = ['{kind}']")["services"][kind]
+    shell, _, script, _, *entrypoint = service["entrypoint"]
+
+    assert (shell, script.splitlines()[-1]) == ("/bin/sh", 'exec "$$@"')
+    assert f'{variable}="$$(cat /run/secrets/postgres-password)"' in script
+    assert [*entrypoint, *service["command"]][: len(program)] == program
+
+
 @pytest.mark.process
 def test_a_program_does_not_start_without_its_secret(project: Project, tmp_path: Path) -> None:
     shell, option, script, name = complete(project, STACKS["a task, secrets, routes and variables"])[

@@ -21,6 +21,7 @@ from infra_runtime.spec import ServiceSpec
 IMAGE = "quay.io/prometheuscommunity/postgres-exporter:v0.17.1"
 _KIND = KINDS["postgres-exporter"]
 _PROGRAM = "prometheus-postgres-exporter"
+_EXECUTABLE = "postgres_exporter"
 
 
 class PostgresExporterPorts(Ports):
@@ -55,12 +56,14 @@ def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ())
         "DATA_SOURCE_USER": f"${{{target}.user}}",
         "DATA_SOURCE_PASS": f"${{{target}.password}}",
     }
-    return replace(spec, container=exporter.container(settings, image=IMAGE, flags={}, env=env))
+    container = exporter.container(settings, image=IMAGE, flags={}, env=env)
+    # With an entry point, an engine can start the program by a script that reads the password from a file.
+    return replace(spec, container=replace(container, entrypoint=(f"/bin/{_EXECUTABLE}",)))
 
 
 ENTRY = Entry(
     settings=PostgresExporterSettings,
     make=postgres_exporter,
-    binaries=(Binary(name=_PROGRAM, aliases=("postgres_exporter",)),),
+    binaries=(Binary(name=_PROGRAM, aliases=(_EXECUTABLE,)),),
     contributions=exporter.contributions("database"),
 )

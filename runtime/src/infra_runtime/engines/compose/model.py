@@ -105,7 +105,7 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
     ]
     service: dict[str, Value] = dict(_image(container, folders))
     if from_secrets:
-        service["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh"]
+        service["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh", *(container.entrypoint or ())]
     elif container.entrypoint is not None:
         service["entrypoint"] = list(container.entrypoint)
     if command or whole_command:
