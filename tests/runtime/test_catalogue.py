@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.engine import made
 from fakes.project import Project
 from infra_runtime import catalogue
 from infra_runtime.catalogue import overlaid
@@ -71,6 +72,11 @@ def test_a_plan_contains_references_instead_of_local_values(project: Project) ->
 def test_each_service_of_the_kit_exports_url_host_and_port(project: Project) -> None:
     for spec in project.resolve().plan.services:
         assert {"url", "host", "port"} <= spec.exports.keys(), spec.name
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_each_kind_of_the_kit_has_the_start_timeout_of_its_settings(kind: str) -> None:
+    assert made(kind, start_timeout=7.0).start_timeout == 7.0
 
 
 def test_another_distribution_adds_a_kind_by_entry_point(project: Project, install_kinds) -> None:

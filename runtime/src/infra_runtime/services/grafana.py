@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from infra_runtime.binaries import Binary
-from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.services.exporter import SERVICE
@@ -34,6 +34,7 @@ class GrafanaPorts(Ports):
 
 class GrafanaSettings(ServiceSettings):
     ports: GrafanaPorts = GrafanaPorts()
+    start_timeout: Seconds = 60.0
     #: the service whose metrics are shown; it exports `url`
     target: str = Field(_KIND.target, pattern=SERVICE)
     #: the folder with Grafana's `conf` and `public`; without it, Grafana searches beside its executable
@@ -79,7 +80,7 @@ def grafana(settings: GrafanaSettings, contributions: Contributions = ()) -> Ser
             "password": "${secret.password}",
         },
         needs=settings.needs,
-        start_timeout=max(settings.start_timeout, 60.0),
+        start_timeout=settings.start_timeout,
         restart=settings.restart,
         container=Container(
             image=settings.image or IMAGE,

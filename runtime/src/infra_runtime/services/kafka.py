@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from infra_runtime.binaries import Binary
-from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
+from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.spec import (
@@ -54,6 +54,7 @@ class KafkaPorts(Ports):
 
 class KafkaSettings(ServiceSettings):
     ports: KafkaPorts = KafkaPorts()
+    start_timeout: Seconds = 60.0
     #: whether a client that uses an unknown topic creates it
     auto_create: bool = True
     #: partitions of a topic that a client creates without a number
@@ -108,7 +109,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
             "port": "${port.client}",
         },
         needs=settings.needs,
-        start_timeout=max(settings.start_timeout, 60.0),
+        start_timeout=settings.start_timeout,
         stop=(StopStep(seconds=20.0),),
         restart=settings.restart,
         container=Container(

@@ -15,7 +15,7 @@ from typing import Any
 from infra_runtime.amqp.management import Management
 from infra_runtime.amqp.topology import Topology, differences
 from infra_runtime.binaries import Binary
-from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
+from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, Words
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.rabbitmq_server import NODE
@@ -50,6 +50,7 @@ class RabbitmqPorts(Ports):
 
 class RabbitmqSettings(ServiceSettings):
     ports: RabbitmqPorts = RabbitmqPorts()
+    start_timeout: Seconds = 60.0
     #: whether the server is stopped in order; if false, it is killed
     durable: bool = True
     #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
@@ -111,7 +112,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             "topology": topology,
         },
         needs=settings.needs,
-        start_timeout=max(settings.start_timeout, 60.0),
+        start_timeout=settings.start_timeout,
         # The management plugin waits some seconds for its connections.
         stop=(StopStep(seconds=30.0, group=False),)
         if settings.durable
