@@ -64,18 +64,31 @@ def test_the_newest_python_is_the_default() -> None:
         Contents(pythons={}).python("", "base")
 
 
-def test_a_python_that_a_later_layer_removes_is_not_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "remaining"),
+    [
+        (["usr/bin/.wh.python3.12"], {"3.11"}),
+        (["usr/bin/.wh..wh..opq"], set()),
+        (["usr/.wh.bin"], set()),
+        ([".wh..wh..opq"], set()),
+        (["usr/bin/python3.13", "usr/bin/.wh..wh..opq"], {"3.13"}),
+        (["usr/.wh.bi", "bin/.wh..wh..opq"], {"3.11", "3.12"}),
+    ],
+)
+def test_a_python_that_a_later_layer_hides_is_not_found(
+    tmp_path: Path, names: list[str], remaining: set[str]
+) -> None:
     entries = [Entry(name=f"usr/bin/python3.{minor}", content=b"") for minor in (11, 12)]
     layout = write_base(tmp_path / "base", entries)
     base = select(layout, layout.find(), None, "base")
-    removal = write_layer(layout, [Entry(name="usr/bin/.wh.python3.12", content=b"")], time=0)
-    diff_ids = [*base.diff_ids, removal.diff_id]
+    later = write_layer(layout, [Entry(name=name, content=b"") for name in names], time=0)
+    diff_ids = [*base.diff_ids, later.diff_id]
     changed = replace(
-        base, layers=(*base.layers, removal.descriptor), config={"rootfs": {"diff_ids": diff_ids}}
+        base, layers=(*base.layers, later.descriptor), config={"rootfs": {"diff_ids": diff_ids}}
     )
 
     assert {*contents(base).pythons} == {"3.11", "3.12"}
-    assert {*contents(changed).pythons} == {"3.11"}
+    assert {*contents(changed).pythons} == remaining
 
 
 def test_a_damaged_layer_is_an_error(tmp_path: Path) -> None:

@@ -107,6 +107,20 @@ def test_a_later_layer_replaces_and_removes_files(tmp_path: Path) -> None:
     assert not (tmp_path / "root" / "link").is_symlink()
 
 
+def test_a_folder_that_hides_lower_layers_keeps_the_files_of_its_own_layer(tmp_path: Path) -> None:
+    image = layered(
+        tmp_path,
+        [entry("a/one"), entry("a/sub/two"), entry("b")],
+        [entry("a/sub/three"), entry("a/.wh..wh..opq"), entry("a/four")],
+    )
+    unpack_image(image, tmp_path / "root")
+
+    files = sorted(
+        str(path.relative_to(tmp_path / "root")) for path in (tmp_path / "root").rglob("*") if path.is_file()
+    )
+    assert files == ["a/four", "a/sub/three", "b"]
+
+
 @pytest.mark.parametrize(
     "members",
     [

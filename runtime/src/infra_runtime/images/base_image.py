@@ -18,7 +18,7 @@ from infra_runtime.binaries.lockfile import sha256
 from infra_runtime.errors import ImageError, IntegrityError
 from infra_runtime.images import documents
 from infra_runtime.images.archives import read_archive
-from infra_runtime.images.documents import Descriptor, Platform
+from infra_runtime.images.documents import OPAQUE, WHITEOUT, Descriptor, Platform
 from infra_runtime.images.layout import Layout
 from infra_runtime.images.project import source_date_epoch
 from infra_runtime.images.reference import parse_reference
@@ -198,35 +198,50 @@ def contents(base: BaseImage) -> Contents:
 
     Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration.
     """
-    names: dict[str, bool] = {}
-    texts: dict[str, str] = {}
+    files: dict[str, str] = {}
     for layer, diff_id in zip(base.layers, base.diff_ids, strict=True):
         with plain_layer(base.layout, layer) as plain, damage_reported(base.name, layer):
             file = _HashingReader(plain)
-            _read_names(cast("IO[bytes]", file), names, texts)
+            files = _with_layer(files, cast("IO[bytes]", file))
             while file.read(1 << 18):  # the digest of the blob is checked at its end
                 pass
             if file.digest != diff_id:
                 problem = f"the layer {layer.digest} unpacks to {file.digest} instead of {diff_id}"
                 raise IntegrityError(base.name, problem)
-    pythons = {match["version"]: f"/{name}" for name in names if (match := _PYTHON.fullmatch(name))}
-    release = texts.get("etc/os-release") or texts.get("usr/lib/os-release", "")
-    return Contents(pythons=pythons, dpkg_status=texts.get(_STATUS, ""), os_release=release)
+    pythons = {match["version"]: f"/{name}" for name in files if (match := _PYTHON.fullmatch(name))}
+    release = files.get("etc/os-release") or files.get("usr/lib/os-release", "")
+    return Contents(pythons=pythons, dpkg_status=files.get(_STATUS, ""), os_release=release)
 
 
-def _read_names(file: IO[bytes], names: dict[str, bool], texts: dict[str, str]) -> None:
-    """Add the interpreters and the texts in one layer; a whiteout removes those of the layers below."""
+def _with_layer(below: Mapping[str, str], file: IO[bytes]) -> dict[str, str]:
+    """Return name → text for the interpreters (without text) and the files of interest, after one more layer.
+
+    Whiteouts of the layer hide files of the layers below only. `.wh.NAME` hides NAME and everything in it,
+    `.wh..wh..opq` everything in its folder. Source: OCI image specification, "Layer", "Whiteouts".
+    """
+    added: dict[str, str] = {}
+    hidden: set[str] = set()
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
             name = member.name.removeprefix("./").lstrip("/")
             folder, _, last = name.rpartition("/")
-            if last.startswith(".wh."):
-                names.pop(f"{folder}/{last.removeprefix('.wh.')}".lstrip("/"), None)
+            if last == OPAQUE:
+                hidden.add(f"{folder}/")
+            elif last.startswith(WHITEOUT):
+                hidden.add(f"{folder}/{last.removeprefix(WHITEOUT)}/".lstrip("/"))
             elif _PYTHON.fullmatch(name):
-                names[name] = True
+                added[name] = ""
             elif name in _FILES and member.isreg() and member.size < _LIMIT:
                 content = archive.extractfile(member)
-                texts[name] = content.read().decode("utf-8", "replace") if content else ""
+                added[name] = content.read().decode("utf-8", "replace") if content else ""
+    # Each folder of a path, and the path itself, ends with a slash; the root of the image is "/".
+    kept = {name: text for name, text in below.items() if hidden.isdisjoint(_enclosing(name))}
+    return {**kept, **added}
+
+
+def _enclosing(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/", *("/".join(parts[: number + 1]) + "/" for number in range(len(parts)))]
 
 
 class _HashingReader:

@@ -12,9 +12,7 @@ from typing import IO
 
 from infra_runtime.errors import IntegrityError
 from infra_runtime.images.base_image import BaseImage, damage_reported, plain_layer
-
-#: Source: OCI, "Image Format Specification" 1.1, "Whiteouts"
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+from infra_runtime.images.documents import OPAQUE, WHITEOUT
 
 
 def unpack_image(image: BaseImage, folder: Path) -> None:
@@ -31,19 +29,22 @@ def unpack_image(image: BaseImage, folder: Path) -> None:
 
 
 def _unpack(file: IO[bytes], folder: Path, name: str) -> None:
+    added: set[Path] = set()  # the paths of this layer, which its own whiteouts do not hide
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
             parent, _, last = member.name.rstrip("/").rpartition("/")
-            if last == _OPAQUE:
-                _clear(folder, parent, name)
-            elif last.startswith(_WHITEOUT):
-                _remove(folder, parent, last.removeprefix(_WHITEOUT), name)
+            if last == OPAQUE:
+                _clear(_inside(folder, parent, name), added)
+            elif last.startswith(WHITEOUT):
+                _remove(folder, parent, last.removeprefix(WHITEOUT), name)
             elif not member.isdev():
                 try:
                     checked = tarfile.tar_filter(member, str(folder))
                 except tarfile.FilterError as error:
                     raise IntegrityError(name, f"a layer is unsafe to unpack: {error}", _HINT) from None
-                _replace(folder / member.name.lstrip("/"), member)
+                path = folder / member.name.lstrip("/")
+                _replace(path, member)
+                added.update([path, *path.parents])
                 archive.extract(checked, folder, filter="fully_trusted")
 
 
@@ -65,16 +66,23 @@ def _inside(folder: Path, parent: str, name: str) -> Path:
     return path
 
 
-def _clear(folder: Path, parent: str, name: str) -> None:
-    path = _inside(folder, parent, name)
+def _clear(path: Path, kept: set[Path]) -> None:
+    """Remove all files and folders in a folder, except for these paths."""
     for entry in path.iterdir() if path.is_dir() else ():
-        _remove(folder, parent, entry.name, name)
+        if entry not in kept:
+            _delete(entry)
+        elif entry.is_dir() and not entry.is_symlink():
+            _clear(entry, kept)
 
 
 def _remove(folder: Path, parent: str, entry: str, name: str) -> None:
     path = _inside(folder, parent, name) / entry
     if entry in {"", ".", ".."}:
         raise IntegrityError(name, f"a layer removes files outside of the image: {parent}/{entry}", _HINT)
+    _delete(path)
+
+
+def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
