@@ -29,7 +29,7 @@ MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
 #: the annotation with the tag of an image in a layout; the value is a bare tag, because `app:0.1.0` is
 #: refused by some clients
 REF_NAME = "org.opencontainers.image.ref.name"
-#: names of entries in a layer that hide files of lower layers: a prefix, and a name that hides the whole folder.
+#: entries of a layer that hide files of lower layers: the prefix for one file, the name for a whole folder.
 #: Source: OCI, "Image Format Specification" 1.1, "Whiteouts"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 #: bytes of the largest document that is read
