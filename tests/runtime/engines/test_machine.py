@@ -207,6 +207,65 @@ def test_a_shell_reads_the_variables_of_the_file(project: Project, tmp_path: Pat
     assert "Left out because it is a path of one machine: postgres.socket_url" in path.read_text()
 
 
+# --- the launcher in a unit of systemd -------------------------------------------------------------
+
+
+def launch(
+    project: Project, folder: Path, action: str, service: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the launcher in the environment of a unit with a dynamic user: its folders are links."""
+    resolved = project.resolve(environment="production", executables=True)
+    units = Systemd(stack="shop", folder=str(folder), binaries=resolved.binaries).render(resolved.plan)
+    (folder / "stack.json").write_text(units["stack.json"])
+    for name in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY"):
+        made = folder / name / "private" / "shop"
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link = folder / name / "shop"
+        if not link.is_symlink():
+            link.symlink_to("private/shop")
+        variables[name] = str(link)
+    module = "infra_runtime.engines.machine.launcher"
+    data = ["--data", variables["STATE_DIRECTORY"]]
+    command = [sys.executable, "-I", "-m", module, action, *data, str(folder / "stack.json"), service]
+    return subprocess.run(
+        command,
+        env={**os.environ, **variables},
+        text=True,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.process
+def test_the_launcher_uses_the_linked_folders_of_a_dynamic_user(project: Project, tmp_path: Path) -> None:
+    project.write(
+        "[services.worker]\ncommand = ['${bin.python}', '-c', 'print(1)', '${data}', '${run}/socket']\n"
+        "cwd = '${data}'\n"
+    )
+
+    answer = launch(project, tmp_path, "exec", "worker")
+
+    assert (answer.stdout, answer.stderr) == ("1\n", "")
+    assert (tmp_path / "STATE_DIRECTORY/private/shop/services/worker").is_dir()
+    assert any((tmp_path / "RUNTIME_DIRECTORY/private/shop").iterdir())
+
+
+@pytest.mark.process
+def test_the_wait_ends_when_the_program_has_exited(project: Project, tmp_path: Path) -> None:
+    project.write(
+        "[services.worker]\ncommand = ['${bin.python}', '-c', '']\nports = { http = 9 }\n"
+        "ready = { http = '/' }\nstart_timeout = 86400\n"
+    )
+    exited = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    exited.wait(PATIENCE)
+
+    answer = launch(project, tmp_path, "wait", "worker", MAINPID=str(exited.pid))
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("worker: the program has exited; the last attempt of the probe: ")
+
+
 # --- Procfile --------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.machine.document import Document, read
-from infra_runtime.host import disk, file_lock, ownership, privileges
+from infra_runtime.host import disk, file_lock, ownership, privileges, processes
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import bound_copy
 from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, resolver
@@ -59,11 +59,16 @@ class Launcher:
         await prepare(self.own, self.scope, self.bound, self.paths.seeds(), self.step)
         bind(self.own, self.scope, self.bound)
 
-    async def ready(self) -> None:
-        """Wait until the service is ready. Raises `NotReadyError` at its `start_timeout`."""
+    async def ready(self, program: int = 0) -> None:
+        """Wait until the service is ready.
+
+        Raises `NotReadyError` at its `start_timeout`, or when the process `program` has exited.
+        """
         started = time.monotonic()
         while reason := await self.reason():
             waited = time.monotonic() - started
+            if program and processes.look(program) is None:
+                raise NotReadyError(f"the program has exited; the last attempt of the probe: {reason}")
             if waited > self.spec.start_timeout:
                 raise NotReadyError(f"not ready after {self.spec.start_timeout:g} s: {reason}")
             await asyncio.sleep(interval(waited))
@@ -215,13 +220,14 @@ def main(arguments: Sequence[str]) -> int:
     stack = read(Path(options.file).read_text(encoding="utf-8"))
     if options.service not in stack.services:
         parser.error(f"{options.file} has no service {options.service!r}: {', '.join(stack.services)}")
-    paths = Paths(options.data)
+    paths = Paths(_folders_of_systemd(options.data))
     try:
         ownership.make_private_folder(paths.home, shared=True)
         Path(paths.data).mkdir(mode=0o700, parents=True, exist_ok=True)
         launcher = Launcher(stack, options.service, paths)
         if options.action == "wait":
-            asyncio.run(launcher.ready())
+            # systemd.service(5): a command ExecStartPost= has the pid of the unit's program.
+            asyncio.run(launcher.ready(int(os.environ.get("MAINPID", "0"))))
         elif options.action == "run":
             return asyncio.run(launcher.run())
         else:
@@ -234,6 +240,19 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{options.service}: {error.filename or 'start'}: {error.strerror or error}", file=sys.stderr)
         return FAILED
     return 0
+
+
+def _folders_of_systemd(data: str) -> str:
+    """Use the folders that systemd has made for the unit; return the data directory without links.
+
+    For a unit with a dynamic user, systemd makes /run/NAME, /var/lib/NAME and /var/cache/NAME as links to
+    folders of this user. Links are refused elsewhere, because another user may have made them. Source:
+    systemd.exec(5), "RuntimeDirectory=, StateDirectory=, …".
+    """
+    for name, folder in (("INFRA_RUNTIME_DIR", "RUNTIME_DIRECTORY"), ("INFRA_CACHE", "CACHE_DIRECTORY")):
+        if path := os.environ.get(folder):
+            os.environ[name] = os.path.realpath(path)
+    return os.path.realpath(data) if "STATE_DIRECTORY" in os.environ else data
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class Systemd:
             # All units of the stack share the folder, so it must remain when one of them stops.
             "RuntimeDirectoryPreserve=yes",
             f"CacheDirectory={name}",
-            f"Environment=INFRA_RUNTIME_DIR=%t/{name} INFRA_CACHE=%C/{name} HOME=%S/{name}",
+            f"Environment=HOME=%S/{name}",
             "Environment=PYTHONUNBUFFERED=1",
             f"EnvironmentFile=-{'%E' if self.user else '/etc'}/{name}.env",
         ]
