@@ -2,7 +2,8 @@
 
 The document has no time and no random number, so that the same image has the same SBOM.
 
-Sources: CycloneDX 1.6, JSON schema; package-url, types `pypi` and `deb`.
+Sources: CycloneDX 1.6, JSON schema; package-url, types `pypi` and `deb`; core metadata specifications,
+`License-Expression`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Package:
     purl: str
     #: the licence as the package states it; empty if unknown
     licence: str = ""
+    #: whether the licence is an SPDX expression
+    is_spdx: bool = False
     #: the hashes in the lock file, of which one is that of the installed wheel
     hashes: tuple[str, ...] = ()
 
@@ -53,6 +56,7 @@ def installed_packages(folder: Path, locked: Sequence[Locked]) -> list[Package]:
             version=version,
             purl=f"pkg:pypi/{quote(name)}@{quote(version)}",
             licence=licence.strip().splitlines()[0][:200] if licence.strip() else "",
+            is_spdx="License-Expression" in metadata,
             hashes=hashes.get(name, ()),
         )
     return [packages[name] for name in sorted(packages)]
@@ -114,7 +118,10 @@ def _component(package: Package) -> dict[str, Any]:
         "purl": package.purl,
     }
     if package.licence:
-        component["licenses"] = [{"license": {"name": package.licence}}]
+        choice = (
+            {"expression": package.licence} if package.is_spdx else {"license": {"name": package.licence}}
+        )
+        component["licenses"] = [choice]
     if package.hashes:
         # One of these hashes is that of the installed wheel. The schema requires a URL; the package URL is
         # one.
