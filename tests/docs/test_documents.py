@@ -159,14 +159,21 @@ def run_console(text: str, project: Path, where: str) -> None:
     """Run each command, and compare its output."""
     in_new_process = where.startswith(("README.md", "docs/tutorial/"))
     for command, expected in commands(text):
-        program = None if in_new_process else program_of(command, project)
-        code, output = run(program, project) if program else run_in_new_process(command, project)
+        folder, words = in_folder(command, project)
+        program = None if in_new_process else program_of(words)
+        code, output = run(program, folder) if program else run_in_new_process(command, project)
 
         assert matches(expected, output), f"{where}: $ {command}\n{output}"
         assert code == 0, f"{where}: $ {command}: exit {code}"
 
 
-def program_of(command: str, project: Path) -> forked.Program | None:
+def in_folder(command: str, project: Path) -> tuple[Path, str]:
+    """Return the folder in which a command runs, and the command without `cd FOLDER &&`."""
+    found = re.fullmatch(r"cd ([\w/-]+) && (.+)", command)
+    return (project / found[1], found[2]) if found else (project, command)
+
+
+def program_of(command: str) -> forked.Program | None:
     """Return the program of a command that uses nothing of the shell; None for other commands."""
     if re.search(r"[|&;<>$=~*]", command):
         return None
