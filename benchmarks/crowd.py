@@ -11,6 +11,8 @@ from benchmarks.rounds import Measures, Variant, count, headline, rounds, table
 from benchmarks.stage import project, stage
 
 SIZES = (100, 500)
+#: the sizes in a trial, which is a run of one round
+TRIAL = (2, 10)
 #: seconds for which the stack is idle in a round
 WHILE = 2.0
 SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n'
@@ -19,10 +21,10 @@ SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
     chosen = count(__doc__, 5)
-    headline(f"{SIZES[0]} and {SIZES[1]} trivial services", ())
+    few, many = sizes = SIZES if chosen > 1 else TRIAL
+    headline(f"{few} and {many} trivial services", ())
     with stage() as folder:
-        results = rounds([crowd(folder, size) for size in SIZES], chosen, warm=False)
-    few, many = SIZES
+        results = rounds([crowd(folder, size) for size in sizes], chosen, warm=False)
     for figure, unit, scale, digits in (
         ("start", "ms", 1000, 2),
         ("stop", "ms", 1000, 2),
@@ -32,7 +34,7 @@ def main() -> None:
     ):
         print(f"\n{figure}, for each service" if unit != "MiB" else f"\n{figure}")
         table(
-            {f"of {size}": results[f"{size}: {figure}"] for size in SIZES},
+            {f"of {size}": results[f"{size}: {figure}"] for size in sizes},
             baseline=f"of {few}", unit=unit, scale=scale, digits=digits,
         )  # fmt: skip
     print(f"\nA ratio of 1 is linear growth; {many / few:g} is quadratic growth.")

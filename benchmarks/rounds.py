@@ -60,10 +60,11 @@ class Spread:
 def rounds(variants: Sequence[Variant], count: int, *, warm: bool = True) -> dict[str, Spread]:
     """Measure each variant `count` times, alternately.
 
-    With `warm`, the first round fills the caches and is not counted.
+    With `warm`, a round before the first one fills the caches and is not counted. A single round is only a
+    trial of the benchmark, without a round before it.
     """
     results: dict[str, list[float]] = {}
-    for number in range(-1 if warm else 0, count):
+    for number in range(-1 if warm and count > 1 else 0, count):
         shift = number % len(variants)
         measured: dict[str, float] = {}
         for variant in (*variants[shift:], *variants[:shift]):

@@ -30,7 +30,7 @@ from infra_runtime.host import processes
 
 Child: TypeAlias = subprocess.Popen[bytes]
 #: seconds to wait until nothing is left, and for a run to exit
-PATIENCE, RUN_SECONDS = 20.0, 120.0
+PATIENCE, RUN_SECONDS = 20.0, 600.0
 TARGETS = ("pytest", "xdist worker", "xdist controller", "supervisor", "guardian", "both", "service")
 MOMENTS = ("start", "tests", "clones", "stop", "snapshot save", "snapshot restore")
 TEST = ("--env", "test")

@@ -22,9 +22,3 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Import `benchmarks.rounds`."""
     monkeypatch.syspath_prepend(str(ROOT))
     return importlib.import_module("benchmarks.rounds")
-
-
-@pytest.fixture(autouse=True)
-def _own_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unset the data directory that the tox environment sets for the example."""
-    monkeypatch.delenv("INFRA_DATA", raising=False)

@@ -20,16 +20,16 @@ def temporary() -> Iterator[Path]:
 
 
 @pytest.mark.real("postgres", "valkey")
-def test_a_few_kills_leave_nothing(checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_leaves_nothing(checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(temporary))
 
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--kills", "3", "--seed", "1"],
+        [sys.executable, "-m", "benchmarks.soak", "--kills", "1", "--seed", "1"],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
     kills = re.search(r"kills: (\d+); left over: nothing", done.stdout)
     assert kills is not None, done.stdout
-    assert int(kills[1]) >= 3
+    assert int(kills[1]) >= 1
     assert not list(temporary.iterdir())

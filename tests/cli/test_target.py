@@ -59,32 +59,23 @@ def elsewhere(shop: CommandLine, words: list[str]) -> CommandLine:
 
 @pytest.mark.parametrize(("options", "environ"), SELECTIONS, ids=str)
 def test_the_commands_that_up_and_status_print_work_in_another_terminal(shop, options, environ) -> None:
-    up = shop("runtime", "up", "--detach", "--no-wait", *options, environ=environ)
+    without_stack = shop("runtime", "status", *options, environ=environ)
+    assert without_stack.code == 7
+    started = CommandLine(shop.root)
+    del started.environ["INFRA_ENV"]
+    up = started(*printed(without_stack.err, "up"), "--detach", "--no-wait")
     assert up.code == 0, up
+
     wait = printed(up.out, "wait")
     assert elsewhere(shop, wait)(*wait).code == 0
-
     status = shop("runtime", "status", *options, environ=environ)
+    assert status.code == 0
     down = printed(status.out, "down")
     assert elsewhere(shop, down)(*down).code == 0
 
     again = shop("runtime", "up", "--detach", *options, environ=environ)
     down = printed(again.out, "down")
     assert elsewhere(shop, down)(*down).code == 0
-
-
-@pytest.mark.parametrize(("options", "environ"), SELECTIONS, ids=str)
-def test_the_hint_of_status_without_a_stack_starts_the_stack_that_was_meant(shop, options, environ) -> None:
-    status = shop("runtime", "status", *options, environ=environ)
-    assert status.code == 7
-
-    up = printed(status.err, "up")
-    started = CommandLine(shop.root)
-    del started.environ["INFRA_ENV"]
-    assert started(*up, "--detach").code == 0
-
-    assert shop("runtime", "status", *options, environ=environ).code == 0
-    assert shop("runtime", "down", *options, environ=environ).code == 0
 
 
 def test_status_without_a_stack_names_the_stack_of_another_environment(shop) -> None:
@@ -113,24 +104,20 @@ def test_status_of_a_stack_mentions_the_stack_of_another_environment(shop) -> No
     assert shop("runtime", "status", "--json").json["environment"] == "development"
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [
+def test_a_terminal_with_other_variables_finds_the_same_stack(shop) -> None:
+    shop("runtime", "up", "--detach")
+
+    for environ in (
         {"INFRA_RUNTIME_DIR": "/tmp/infra-other-runtime-dir"},
         {"XDG_RUNTIME_DIR": "/run/user/1000"},
         {"TMPDIR": "/var/tmp"},
         {"HOME": "relative"},
         {"HOME": ""},
-    ],
-    ids=str,
-)
-def test_a_terminal_with_other_variables_finds_the_same_stack(shop, environ) -> None:
-    shop("runtime", "up", "--detach")
+    ):
+        status = shop("runtime", "status", "--json", environ=environ)
+        assert status.json["services"][0]["ready"], environ
 
-    status = shop("runtime", "status", "--json", environ=environ)
-    down = shop("runtime", "down", environ=environ)
-
-    assert status.json["services"][0]["ready"]
+    down = shop("runtime", "down", environ={"INFRA_RUNTIME_DIR": "/tmp/infra-other-runtime-dir"})
     assert down.code == 0
     assert "0 processes, 0 ports, 0 sockets left" in down.out
 

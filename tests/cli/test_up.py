@@ -25,7 +25,7 @@ NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
 # --- the foreground --------------------------------------------------------------------------------
 
 
-def test_up_prints_the_addresses_and_ctrl_c_stops_and_verifies(shop: CommandLine) -> None:
+def test_up_prints_plain_lines_with_the_addresses_and_ctrl_c_stops_and_verifies(shop: CommandLine) -> None:
     up = shop.start("runtime", "up")
     up.wait_for("Ctrl-C stops it")
     up.interrupt()
@@ -35,16 +35,9 @@ def test_up_prints_the_addresses_and_ctrl_c_stops_and_verifies(shop: CommandLine
     assert "db       ready  db://127.0.0.1:" in answer.out
     assert answer.out.splitlines()[-1].startswith("infra: 3 services, ready in ")
     assert answer.out.endswith(f"{NOTHING_LEFT}\n")
+    assert "\x1b" not in answer.out
+    assert " s  api     ready\n" in answer.out
     assert alive(shop.data) == []
-
-
-def test_without_a_terminal_the_output_is_plain_lines(shop: CommandLine) -> None:
-    up = shop.start("runtime", "up")
-    up.wait_for("Ctrl-C stops it")
-    up.interrupt()
-
-    assert "\x1b" not in up.answer().out
-    assert " s  api     ready\n" in up.out
 
 
 def test_in_a_terminal_the_start_is_drawn_and_the_table_is_coloured(shop: CommandLine) -> None:

@@ -5,6 +5,7 @@ The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -26,6 +27,10 @@ from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import Stack
 
 CHROMIUM = shutil.which("chromium")
+#: all tabs share one process that draws their pages, because a new process for each tab is slow
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
+#: the number of connections to one host that Chromium keeps open
+CONNECTIONS = 6
 #: milliseconds for a condition on a busy machine
 PATIENCE = 60_000
 HOSTILE = (
@@ -63,7 +68,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -141,25 +146,26 @@ def test_a_link_logs_in_and_leaves_no_token_in_the_history(browser: Browser, sta
     assert tab.complaints == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_is_wider_than_the_screen_or_violates_the_policy(
-    tab: Tab, tmp_path: Path, width: int
-) -> None:
-    folder = Path(os.environ.get("INFRA_SCREENSHOTS") or tmp_path)
-    for theme in ("light", "dark"):
-        tab.page.emulate_media(color_scheme=theme)
-        tab.page.set_viewport_size({"width": width, "height": 800})
-        for name, path in PAGES.items():
-            page = tab.open(path)
-            expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
-            if name in {"services", "service"}:
-                expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
-            if name in {"service", "logs"}:
-                expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+def test_no_page_is_wider_than_the_screen_or_violates_the_policy(tab: Tab) -> None:
+    """Each page is loaded on the narrow screen, and adapts itself to the wide one."""
+    folder = os.environ.get("INFRA_SCREENSHOTS")
+    widths = {}
+    for name, path in PAGES.items():
+        tab.page.set_viewport_size({"width": 390, "height": 800})
+        page = tab.open(path)
+        expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
+        if name in {"services", "service"}:
+            expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
+        if name in {"service", "logs"}:
+            expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+        for width, theme in itertools.product((390, 1280), ("light", "dark")):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=theme)
+            if folder:
+                page.screenshot(path=Path(folder, f"{name}-{theme}-{width}.png"))
+            widths[name, theme, width] = page.evaluate("document.documentElement.scrollWidth")
 
-            page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert len(list(folder.glob(f"*-{width}.png"))) == 2 * len(PAGES)
+    assert {key: shown for key, shown in widths.items() if shown > key[2]} == {}
 
 
 def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:
@@ -252,20 +258,24 @@ def has_keys(page: Page, title: str) -> None:
     expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
 
 
-def test_eight_tabs_of_one_browser_work_because_hidden_ones_have_no_stream(
-    context: BrowserContext, stack: Stack
-) -> None:
-    tabs: list[Tab] = []
-    for _ in range(8):
-        for shown in tabs[-1:]:
-            hide(shown.page)
-        tabs.append(Tab(context.new_page(), stack.dashboard.url))
-        page = tabs[-1].open("/logs")
-        expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+def test_a_hidden_page_has_no_stream_so_that_many_tabs_of_one_browser_work(tab: Tab) -> None:
+    page = tab.open("/logs")
+    expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
 
-    assert page.evaluate("fetch('/health').then((answer) => answer.status)") == 200
-    for shown in tabs:
-        shown.page.close()
+    hide(page)
+
+    # All connections of the browser but one have a stream; the last one must be free for the request.
+    status = page.evaluate(
+        """async ([number, patience]) => {
+            const streams = Array.from({ length: number }, () => new EventSource("/stream/logs"));
+            await Promise.all(streams.map((each) => new Promise((opened) => { each.onopen = opened; })));
+            const answer = await fetch("/health", { signal: AbortSignal.timeout(patience) });
+            for (const each of streams) each.close();
+            return answer.status;
+        }""",
+        [CONNECTIONS - 1, PATIENCE],
+    )
+    assert status == 200
 
 
 def hide(page: Page) -> Any:

@@ -71,22 +71,28 @@ def without_group(argv: list[str]) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture
-def pid_file(tmp_path: Path) -> Iterator[Path]:
-    """A file to which a stray writes its pid; the stray is killed after the test."""
-    path = tmp_path / "stray.pid"
-    yield path
-    if path.exists():
-        with contextlib.suppress(ProcessLookupError):
+def pid_files(tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """A file for each kind of stray, to which it writes its pid; the strays are killed after the test."""
+    paths = {kind: tmp_path / f"{kind}.pid" for kind in KINDS}
+    yield paths
+    for path in paths.values():
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             os.kill(int(path.read_text()), signal.SIGKILL)
 
 
-def with_stray(pid_file: Path, kind: str) -> ServiceSpec:
+@pytest.fixture
+def pid_file(pid_files: dict[str, Path]) -> Path:
+    """A file to which a stray writes its pid; the stray is killed after the test."""
+    return pid_files["cleared"]
+
+
+def with_stray(pid_file: Path, kind: str, name: str = "web") -> ServiceSpec:
     stray = [sys.executable, "-I", "-S", "-c", STRAY, str(pid_file), kind]
-    command = server("web").command
+    command = server(name).command
     # The server waits for the stray, which is therefore running when the service is ready.
     script = '"$1" "$2" "$3" "$4" "$5" "$6" "$7"; '
     script += f'while ! [ -e {pid_file} ]; do sleep 0.01; done; shift 7; exec "$@"'
-    return server("web", command=("sh", "-c", script, "sh", *stray, *command))
+    return server(name, command=("sh", "-c", script, "sh", *stray, *command))
 
 
 @pytest.fixture(params=[None, without_group], ids=["with-group", "without-group"])
@@ -106,9 +112,8 @@ def start(request: pytest.FixtureRequest, data: Path) -> Iterator[Callable[..., 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an environment that was cleared is found only on Linux")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_daemonised_process_is_killed_by_the_next_start(start, data, pid_file, kind) -> None:
-    stack = start(with_stray(pid_file, kind))
+def test_a_daemonised_process_is_killed_by_the_next_start(start, data, pid_file) -> None:
+    stack = start(with_stray(pid_file, "cleared"))
     stray, [first] = int(pid_file.read_text()), spawned(data)
     kill_both(data, stack.status().pid)
     assert is_running(stray)
@@ -122,18 +127,19 @@ def test_a_daemonised_process_is_killed_by_the_next_start(start, data, pid_file,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an environment that was cleared is found only on Linux")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_daemonised_process_is_killed_when_its_service_has_exited_too(start, data, pid_file, kind) -> None:
-    stack = start(with_stray(pid_file, kind))
-    stray, [first] = int(pid_file.read_text()), spawned(data)
+def test_daemonised_processes_are_killed_when_their_services_have_exited_too(start, data, pid_files) -> None:
+    stack = start(*(with_stray(file, kind, name=kind) for kind, file in pid_files.items()))
+    strays = {int(file.read_text()) for file in pid_files.values()}
+    services = spawned(data)
     kill_both(data, stack.status().pid)
-    os.kill(first, signal.SIGKILL)
-    until(lambda: not is_running(first))
+    for pid in services:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(map(is_running, services)))
 
     cleaned = remains.end_unsupervised(Paths(str(data)))
 
-    assert cleaned.pids == (stray,)
-    assert not is_running(stray)
+    assert set(cleaned.pids) == strays
+    assert [pid for pid in strays if is_running(pid)] == []
     assert check_leaks(Paths(str(data))).clean
 
 

@@ -396,8 +396,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("order", ["without with without", "with without with"])
-def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order) -> None:
+def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path) -> None:
     """The owner of its files differs; a container may be started with other options than before."""
     if not user_namespaces_work():
         pytest.skip("this kernel, or the container's runtime, forbids user namespaces")
@@ -412,8 +411,8 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order)
         "    owner = (s.postgres.data / 'cluster' / 'PG_VERSION').stat().st_uid\n"
         "    print(owner, s.status().services[0].phase)\n"
     )
-    outcomes = []
-    for mode in order.split():
+    modes, outcomes = ("with", "without", "with"), []
+    for mode in modes:
         filtered = [sys.executable, seccomp.__file__] if mode == "without" else []
         done = subprocess.run(
             [*filtered, sys.executable, "-c", code, tmp_path / "data", tmp_path],
@@ -427,7 +426,7 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path, order)
         outcomes.append((mode, *done.stdout.split(), done.stderr))
 
     owners = {"with": "0", "without": str(other_user()[0])}
-    assert outcomes == [(mode, owners[mode], "ready", "") for mode in order.split()]
+    assert outcomes == [(mode, owners[mode], "ready", "") for mode in modes]
 
 
 def mapped_segments(data: Path) -> set[str]:
@@ -437,8 +436,9 @@ def mapped_segments(data: Path) -> set[str]:
 
 @pytest.mark.real("postgres")
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["bootstrap", "post-bootstrap"])
+@pytest.mark.parametrize(
+    ("moment", "number"), [("bootstrap", signal.SIGKILL), ("post-bootstrap", signal.SIGTERM)]
+)
 def test_nothing_of_an_interrupted_initdb_is_left(tmp_path: Path, number: int, moment: str) -> None:
     """In both moments a server of `initdb` runs, whose shared memory is in the folder of the cluster."""
     cache, used = tmp_path / "cache", set[str]()

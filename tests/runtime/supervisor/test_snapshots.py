@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def sleeper_of(name: str) -> ServiceSpec:
     return server(name, command=("sleep", "600"), ports={}, ready=None, exports={})
 
 
-def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
+def test_a_restored_stack_has_its_old_files_and_ports_and_no_temporary_folders(stack_of, data: Path) -> None:
     stack = stack_of(server("web"), server("api"))
     state = stack.web.data / "state"
     port = stack.web.port
@@ -35,6 +35,7 @@ def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
     stack.snapshot("before")
     state.write_text("now")
     (state.parent / "later").touch()
+    (services_of(data) / ".restored.new" / "half").mkdir(parents=True)  # as a killed supervisor leaves it
 
     stack.restore("before")
 
@@ -42,6 +43,8 @@ def test_a_restored_stack_has_its_old_files_and_its_old_ports(stack_of) -> None:
     assert not (state.parent / "later").exists()
     socket.create_connection(("127.0.0.1", port), timeout=60).close()
     assert stack.web.port == port
+    assert sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"]
+    assert [path.name for path in (data / "snapshots").iterdir()] == ["before"]
 
 
 def test_a_service_that_is_not_in_snapshots_keeps_its_data(stack_of) -> None:
@@ -57,22 +60,14 @@ def test_a_service_that_is_not_in_snapshots_keeps_its_data(stack_of) -> None:
     assert sessions.read_text() == "now"
 
 
-def test_the_services_keep_running_after_a_snapshot(stack_of, data: Path) -> None:
+def test_a_newer_snapshot_replaces_an_older_one_and_the_services_keep_running(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
-    [pid] = spawned(data)
-
-    stack.snapshot()
-
-    assert processes.look(pid).state not in processes.STOPPED
-    assert stack.status().services[0].restarts == 0
-
-
-def test_a_newer_snapshot_replaces_an_older_one_of_the_same_name(stack_of) -> None:
-    stack = stack_of(server("web"))
-    state = stack.web.data / "state"
+    state, [pid] = stack.web.data / "state", spawned(data)
     for text in ("one", "two"):
         state.write_text(text)
         stack.snapshot()
+    assert processes.look(pid).state not in processes.STOPPED
+    assert stack.status().services[0].restarts == 0
     state.write_text("three")
 
     stack.restore()
@@ -115,22 +110,19 @@ def damage_by_a_link_to_a_folder(web: Path) -> None:
     web.symlink_to(web.parents[3] / "web")
 
 
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (damage_content, "services/web/folder/deep has changed"),
-        (damage_by_removal, "services/web/folder/deep is missing"),
-        (damage_by_addition, "services/web/folder/added was added"),
-        (damage_by_an_empty_folder_that_is_missing, "services/web/empty is missing"),
-        (damage_a_link, "services/web/link has changed"),
-        (damage_by_a_link_to_the_same_content, "services/web/folder/deep has changed"),
-        (damage_all, "services/web is missing or not a folder"),
-        (damage_by_a_link_to_a_folder, "services/web is missing or not a folder"),
-    ],
-)
-def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
-    stack_of, data: Path, damage: Callable[[Path], None], reason: str
-) -> None:
+DAMAGES = {
+    damage_content: "services/web/folder/deep has changed",
+    damage_by_removal: "services/web/folder/deep is missing",
+    damage_by_addition: "services/web/folder/added was added",
+    damage_by_an_empty_folder_that_is_missing: "services/web/empty is missing",
+    damage_a_link: "services/web/link has changed",
+    damage_by_a_link_to_the_same_content: "services/web/folder/deep has changed",
+    damage_all: "services/web is missing or not a folder",
+    damage_by_a_link_to_a_folder: "services/web is missing or not a folder",
+}
+
+
+def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     state = stack.web.data / "state"
     (state.parent / "folder").mkdir()
@@ -140,14 +132,25 @@ def test_a_damaged_snapshot_is_rejected_with_its_file_and_without_changes(
     stack.snapshot()
     state.write_text("now")
     [pid] = spawned(data)
+    saved, undamaged = data / "snapshots" / "default", data / "undamaged"
+    shutil.copytree(saved, undamaged, symlinks=True)
 
-    damage(data / "snapshots" / "default" / "services" / "web")
+    for damage, reason in DAMAGES.items():
+        damage(saved / "services" / "web")
 
-    with pytest.raises(SnapshotError, match=f"snapshot default: the snapshot is damaged: {reason}"):
-        stack.restore()
-    assert state.read_text() == "now"
-    assert processes.look(pid) is not None
-    assert sorted(path.name for path in services_of(data).iterdir()) == ["web"]
+        with pytest.raises(SnapshotError, match=f"snapshot default: the snapshot is damaged: {reason}"):
+            stack.restore()
+        assert state.read_text() == "now"
+        assert processes.look(pid) is not None
+        assert sorted(path.name for path in services_of(data).iterdir()) == ["web"]
+        for path in (data / "deep", data / "web"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+        shutil.rmtree(saved)
+        shutil.copytree(undamaged, saved, symlinks=True)
+
+    stack.restore()
 
 
 def test_a_snapshot_contains_services_that_are_paused_and_they_stay_paused(stack_of, data: Path) -> None:
@@ -285,17 +288,6 @@ def test_a_supervisor_that_is_killed_during_a_restore_leaves_one_state(stack_of,
         until(lambda: sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"])
 
 
-def test_a_restore_leaves_no_temporary_folders(stack_of, data: Path) -> None:
-    stack = stack_of(server("web"), server("api"))
-    stack.snapshot()
-    (services_of(data) / ".restored.new" / "half").mkdir(parents=True)  # as a killed supervisor leaves it
-
-    stack.restore()
-
-    assert sorted(path.name for path in services_of(data).iterdir()) == ["api", "web"]
-    assert [path.name for path in (data / "snapshots").iterdir()] == ["default"]
-
-
 def test_snapshots_with_similar_names_do_not_conflict(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     stack.snapshot("one.new")
@@ -342,24 +334,17 @@ def test_a_service_that_cannot_save_its_memory_is_named_with_the_reason(stack_of
     assert list((data / "snapshots").iterdir()) == []
 
 
-def test_a_missing_snapshot_cannot_be_restored(stack_of) -> None:
+def test_an_invalid_snapshot_name_is_rejected(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
 
-    with pytest.raises(SnapshotError, match="snapshot ghost: the snapshot does not exist"):
-        stack.restore("ghost")
+    for name in ("", "..", "../services", "a/b", "-rf", "x" * 65):
+        with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
+            stack.snapshot(name)
+        with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
+            snapshots.remove(Paths(str(data)), name)
 
 
-@pytest.mark.parametrize("name", ["", "..", "../services", "a/b", "-rf", "x" * 65])
-def test_an_invalid_snapshot_name_is_rejected(stack_of, data: Path, name: str) -> None:
-    stack = stack_of(server("web"))
-
-    with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
-        stack.snapshot(name)
-    with pytest.raises(SnapshotError, match="a name has at most 64 characters"):
-        snapshots.remove(Paths(str(data)), name)
-
-
-def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Path) -> None:
+def test_snapshots_are_listed_oldest_first_and_a_removed_one_cannot_be_restored(stack_of, data: Path) -> None:
     paths = Paths(str(data))
     stack = stack_of(server("web"))
     stack.snapshot("one")
@@ -369,3 +354,5 @@ def test_snapshots_are_listed_oldest_first_and_can_be_removed(stack_of, data: Pa
     snapshots.remove(paths, "one")
 
     assert [it.name for it in snapshots.known(paths)] == ["two"]
+    with pytest.raises(SnapshotError, match="snapshot one: the snapshot does not exist"):
+        stack.restore("one")

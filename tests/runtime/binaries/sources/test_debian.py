@@ -53,9 +53,11 @@ def test_another_system_has_no_packages_of_debian() -> None:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """A real program of Debian with all of its libraries, and bubblewrap in the same store."""
-    store = Store(tmp_path_factory.mktemp("real") / "with space")
+    folder = tmp_path_factory.mktemp("real")
+    store = Store(folder / "with space")
     bubblewrap = recipes.find("bubblewrap")
-    install([(bubblewrap, installation.lock(bubblewrap, current()))], store)
+    entry = installation.required(bubblewrap, installation.read_locks(None), current())
+    installation.install_or_renew([(bubblewrap, entry)], store, project=folder, report=print)
     return install([(SHELL, installation.lock(SHELL, current()))], store)[0]
 
 

@@ -72,21 +72,18 @@ def test_the_newest_version_is_locked_and_installed(registry: Files, tmp_path: P
     assert [path.name for path in (installed.folder / "licences").iterdir()] == ["package-LICENSE"]
 
 
-def test_a_recipe_can_fix_the_version(registry: Files) -> None:
-    recipe = replace(RECIPE, sources=(Npm(package="@acme/greet", version="1.0.0"),))
-
-    assert installation.lock(recipe, current()).version == "1.0.0"
-
-
-def test_a_package_that_was_replaced_in_the_registry_is_refused(
+def test_a_recipe_can_fix_the_version_and_a_package_that_was_replaced_is_refused(
     registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = installation.lock(RECIPE, current())
+    recipe = replace(RECIPE, sources=(Npm(package="@acme/greet", version="1.0.0"),))
+    entry = installation.lock(recipe, current())
     publish(registry, "1.0.0", "1.1.0", text="good day")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "another"))
 
     with pytest.raises(IntegrityError, match=r"SHA-256|bytes"):
-        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+        install([(recipe, entry)], Store(tmp_path / "binaries"))
+
+    assert entry.version == "1.0.0"
 
 
 def test_an_unknown_package_is_an_error(registry: Files) -> None:
