@@ -40,6 +40,7 @@ from infra_runtime.spec import (
     texts,
     unescape,
 )
+from infra_runtime.spec.order import stop_order
 
 #: Hypothesis has no deadline, because the machine may be busy
 calm = settings(max_examples=settings().max_examples // 2)
@@ -342,3 +343,10 @@ def test_every_class_of_the_module_can_be_decoded() -> None:
 def test_the_generated_specs_have_every_field() -> None:
     """So that fields added later are tested too."""
     assert {field.name for field in fields(ServiceSpec)} == set(FIELDS)
+
+
+def test_services_stop_after_their_dependents() -> None:
+    needs = {"web": ["api", "cache"], "api": ["db"], "db": [], "cache": []}
+
+    assert stop_order(["db", "api", "web", "cache"], needs) == [["web"], ["api", "cache"], ["db"]]
+    assert stop_order(["a", "b"], {"a": ["b"], "b": ["a"]}) == [["a", "b"]]

@@ -8,7 +8,6 @@ from fakes.recursion import frame_limit
 from fakes.world import NEVER, Behaviour, World, service
 from infra_runtime.messages import Phase
 from infra_runtime.spec import StopStep
-from infra_runtime.supervisor.machine import stop_order
 from infra_runtime.supervisor.restart import CRASH_LIMIT
 
 
@@ -568,11 +567,3 @@ def test_an_event_of_an_unknown_service_has_no_effects() -> None:
     world.dispatch("wanted", "ghost")
 
     assert world.history == []
-
-
-def test_services_stop_after_their_dependents() -> None:
-    world = World([service("web", "api", "cache"), service("api", "db"), service("db"), service("cache")])
-
-    waves = stop_order(world.machine.services, ["db", "api", "web", "cache"])
-
-    assert waves == [["web"], ["api", "cache"], ["db"]]

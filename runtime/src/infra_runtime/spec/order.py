@@ -23,3 +23,18 @@ def needs_first(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> lis
             stack.append((name, True))
             stack += [(need, False) for need in reversed(list(needs[name]))]
     return list(ordered)
+
+
+def stop_order(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return groups of services, in the order in which the groups stop.
+
+    A service stops before the services that it needs; the services of one group stop at the same time.
+    """
+    remaining = set(names)
+    groups: list[list[str]] = []
+    while remaining:
+        needed = {need for name in remaining for need in needs[name]}
+        group = sorted(remaining - needed) or sorted(remaining)
+        groups.append(group)
+        remaining -= set(group)
+    return groups

@@ -8,7 +8,7 @@ with each event. The caller carries out the effects in their order, and reports 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ServiceSpec
@@ -390,18 +390,3 @@ class Machine:
 
 def _missing_need(name: str, phase: Phase) -> str:
     return f"needs {name}, which {_ENDED[phase]}"
-
-
-def stop_order(services: Mapping[str, Service], names: Iterable[str]) -> list[list[str]]:
-    """Return groups of services, in the order in which the groups stop.
-
-    A service stops before the services that it needs; the services of one group stop at the same time.
-    """
-    remaining = set(names)
-    waves: list[list[str]] = []
-    while remaining:
-        needed = {need for name in remaining for need in services[name].needs}
-        wave = sorted(remaining - needed) or sorted(remaining)
-        waves.append(wave)
-        remaining -= set(wave)
-    return waves

@@ -22,6 +22,7 @@ from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
 from infra_runtime.messages import Limits, Phase
 from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
+from infra_runtime.spec.order import stop_order
 from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.activation import Activation
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
@@ -29,7 +30,7 @@ from infra_runtime.supervisor.boot import Boot
 from infra_runtime.supervisor.children import Children
 from infra_runtime.supervisor.container_removal import ContainerRemoval
 from infra_runtime.supervisor.limits import limits, stop_seconds
-from infra_runtime.supervisor.machine import Machine, stop_order
+from infra_runtime.supervisor.machine import Machine
 from infra_runtime.supervisor.prepare import StepError, prepare
 from infra_runtime.supervisor.reservation import reserve
 from infra_runtime.supervisor.spawn import spawn_cause
@@ -120,10 +121,11 @@ class Supervisor:
 
     async def stop(self, names: Iterable[str]) -> None:
         """Stop services, each before the services that it needs; wait until all processes have exited."""
-        for wave in stop_order(self.machine.services, names):
-            for name in wave:
+        needs = {name: service.needs for name, service in self.machine.services.items()}
+        for group in stop_order(names, needs):
+            for name in group:
                 self.dispatch(Event("unwanted", name))
-            await self.settle(wave)
+            await self.settle(group)
 
     def kill(self, name: str) -> None:
         """Kill a service without its stop steps; it stays stopped."""
