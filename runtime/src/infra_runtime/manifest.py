@@ -36,7 +36,8 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
-    #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
+    #: whether the profile `everything` and CI leave the kind out: no extra and no recipe installs the server,
+    #: or its recipe builds it, which takes minutes
     external: bool = False
     #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
     local: bool = False
@@ -247,6 +248,30 @@ KINDS: Mapping[str, Kind] = {
             summary="dashboards with the metrics of your services (Grafana)",
             ports={"http": 3000},
             target="prometheus",
+            external=True,
+        ),
+        Kind(
+            name="jaeger",
+            summary="traces of your services, with an API for queries (Jaeger)",
+            ports={
+                "query": 16686,
+                "otlp": 14318,
+                "otlp_grpc": 14317,
+                "query_grpc": 16685,
+                "health": 13133,
+            },
+            external=True,
+        ),
+        Kind(
+            name="victorialogs",
+            summary="a store of log records with a web interface (VictoriaLogs)",
+            ports={"http": 9428},
+            external=True,
+        ),
+        Kind(
+            name="victoriametrics",
+            summary="a store of metrics with a web interface (VictoriaMetrics)",
+            ports={"http": 8428},
             external=True,
         ),
         Kind(
