@@ -238,7 +238,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="rabbitmq",
             summary="a broker with exchanges and queues (RabbitMQ; AMQP 0-9-1)",
-            ports={"amqp": 5672, "management": 15672},
+            ports={"amqp": 5672, "management": 15672, "metrics": 15692},
             protocols=("amqp",),
             # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
             variables={"CLOUDAMQP_URL": "url"},
