@@ -76,7 +76,15 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 #: the kinds without state
 STATELESS = frozenset(
-    {"dashboard", "grafana", "log-forwarder", "node-exporter", "postgres-exporter", "redis-exporter"}
+    {
+        "dashboard",
+        "grafana",
+        "log-forwarder",
+        "nats-exporter",
+        "node-exporter",
+        "postgres-exporter",
+        "redis-exporter",
+    }
 )
 #: the clauses that make no sense without written data
 ABOUT_DATA = frozenset(

@@ -226,6 +226,13 @@ KINDS: Mapping[str, Kind] = {
             target="valkey",
         ),
         Kind(
+            name="nats-exporter",
+            summary="metrics of NATS in the format of Prometheus",
+            ports={"http": 7777},
+            target="nats",
+            local=True,
+        ),
+        Kind(
             name="node-exporter",
             summary="metrics of the machine in the format of Prometheus",
             ports={"http": 9100},
@@ -308,6 +315,7 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "node-exporter",
         "postgres-exporter",
         "redis-exporter",
+        "nats-exporter",
         "telemetry",
         "mail",
     ),
