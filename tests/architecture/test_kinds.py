@@ -56,6 +56,7 @@ OTHER_MEANING = {
     "traefik.py": "prometheus",
     "registry.py": "prometheus",
     "grafana_dashboards.py": "prometheus",
+    "jaeger.py": "telemetry",
     "mapping.py": "telemetry",
 }
 

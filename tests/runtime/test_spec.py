@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
     Container,
+    Default,
     Exchange,
     ExecProbe,
     Expect,
@@ -35,6 +36,7 @@ from infra_runtime.spec import (
     decode_service,
     encode,
     escape,
+    merged,
     references,
     substitute,
     texts,
@@ -105,6 +107,9 @@ FIELDS = {
     "kind": words,
     "summary": words,
     "env": maps,
+    "env_defaults": st.lists(
+        st.builds(Default, name=words, separator=words, belongs_to=words), max_size=3
+    ).map(tuple),
     "cwd": words,
     "prepare": st.lists(steps, max_size=3).map(tuple),
     "ports": st.dictionaries(words, st.integers(1, 65535), max_size=3),
@@ -129,6 +134,38 @@ FIELDS = {
     ),
 }
 services = st.builds(ServiceSpec, **FIELDS)
+
+
+# --- variables -------------------------------------------------------------------------------------
+
+URL, KEY, TAGS = (
+    Default(name="URL"),
+    Default(name="KEY", belongs_to="URL"),
+    Default(name="TAGS", separator=","),
+)
+OFFERED = {"URL": "http://ours", "KEY": "ours", "TAGS": "team=ours,run=7", "PORT": "1"}
+
+
+@pytest.mark.parametrize(
+    ("preferred", "changed"),
+    [
+        ({}, {}),
+        ({"PORT": "2", "OTHER": "x"}, {}),
+        ({"KEY": "theirs"}, {"KEY": "theirs"}),
+        ({"URL": "http://theirs"}, {"URL": "http://theirs", "KEY": None}),
+        ({"URL": "http://theirs", "KEY": ""}, {"URL": "http://theirs", "KEY": ""}),
+        ({"TAGS": "team=theirs, zone=a,"}, {"TAGS": "team=theirs, zone=a,run=7"}),
+        ({"TAGS": ""}, {"TAGS": "team=ours,run=7"}),
+    ],
+    ids=["none", "no default", "value", "belonging", "both", "pairs", "no pairs"],
+)
+def test_another_environment_replaces_only_the_values_of_defaults(
+    preferred: dict[str, str], changed: dict[str, str | None]
+) -> None:
+    result = merged(OFFERED, (URL, KEY, TAGS), preferred)
+
+    expected = {**OFFERED, **changed}
+    assert result == {name: value for name, value in expected.items() if value is not None}
 
 
 # --- JSON ------------------------------------------------------------------------------------------

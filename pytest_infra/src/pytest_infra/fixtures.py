@@ -38,6 +38,8 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """
     from pytest_infra import process
 
+    process.session_of(request.config)  # it measures the fixtures that use this one
+
     def service_of(name: str) -> Endpoint:
         return process.session_of(request.config).service(name)  # a forked child has its own session
 

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_infra import forks
 from pytest_infra.notes import Notes
+from pytest_infra.report import fixture_spans
 from pytest_infra.report.capsule import Capsules
 from pytest_infra.session import Session
 from pytest_infra.spans import Recorder
@@ -37,7 +38,7 @@ def _leave_to_parent(config: pytest.Config) -> None:
     """Remove the session of the parent from a forked child, which makes its own session when necessary."""
     forks.keep(Notes.of(config).closing)
     Notes.of(config).closing = contextlib.ExitStack()
-    for plugin in ("infra-capsules", "infra-failures"):
+    for plugin in ("infra-capsules", "infra-failures", fixture_spans.NAME):
         if config.pluginmanager.has_plugin(plugin):
             config.pluginmanager.unregister(name=plugin)
     if not config.pluginmanager.has_plugin("infra-child"):

@@ -85,7 +85,7 @@ class TraceStore(Protocol):
 
 
 class Interval(NamedTuple):
-    """A period for which a test waited; times are nanoseconds since the epoch."""
+    """A period for which a test waited, or a fixture ran; times are nanoseconds since the epoch."""
 
     name: str
     start: int
@@ -93,10 +93,12 @@ class Interval(NamedTuple):
     attributes: Mapping[str, Any]
     #: the text of the error with which the period ended; empty without an error
     error: str
+    #: whether the test waited for a service or an isolation unit
+    is_wait: bool
 
 
 class Recorder:
-    """The periods for which the running test waited, and the store to which this process sends spans."""
+    """The periods of the waits and fixtures of the running test, and the store to which spans are sent."""
 
     KEY: ClassVar[pytest.StashKey[Recorder]] = pytest.StashKey()
 
@@ -114,7 +116,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def measured(self, name: str, **attributes: Any) -> Iterator[None]:
-        """Record the period of the block."""
+        """Record the period of the block, in which the test waits."""
         start, error = time.time_ns(), ""
         try:
             yield
@@ -122,7 +124,18 @@ class Recorder:
             error = str(raised) or type(raised).__name__
             raise
         finally:
-            self._intervals.append(Interval(name, start, time.time_ns(), attributes, error))
+            self._intervals.append(Interval(name, start, time.time_ns(), attributes, error, is_wait=True))
+
+    def add(
+        self, name: str, start: int, *, shortest: int, attributes: Mapping[str, Any], error: str = ""
+    ) -> None:
+        """Record the period of a fixture until now, if it has at least `shortest` nanoseconds.
+
+        A shorter period is recorded, too, if other recorded periods began in it.
+        """
+        end = time.time_ns()
+        if end - start >= shortest or any(interval.start >= start for interval in self._intervals):
+            self._intervals.append(Interval(name, start, end, attributes, error, is_wait=False))
 
     def take(self) -> list[Interval]:
         """Return the recorded intervals, and forget them."""

@@ -135,7 +135,7 @@ class TraceSink:
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
-    A variable that a service sets itself is not changed.
+    A variable that a service or the environment of the supervisor sets is not changed.
     """
 
     #: variable → value; a reference `${EXPORT}` in a value is an export of the contributing service
@@ -143,6 +143,9 @@ class Variables:
     #: variable → the separator between the pairs `KEY=VALUE` of its value: the pairs of this contribution are
     #: added to the service's own pairs, except those whose keys the service sets itself
     separators: Mapping[str, str] = field(default_factory=dict)
+    #: variable → another variable of this contribution to which it belongs: a variable is left out if the
+    #: environment sets only the other one, such as the headers for another address
+    belongs_to: Mapping[str, str] = field(default_factory=dict)
     #: names of variables that contain secrets
     sensitive: tuple[str, ...] = ()
 

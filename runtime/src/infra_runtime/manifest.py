@@ -36,7 +36,8 @@ class Kind:
     protocols: tuple[str, ...] = ()
     #: the kind to whose first instance a service of this kind connects, if no setting names another service
     target: str = ""
-    #: whether no extra and no recipe installs the server: it is on PATH, or a recipe of the user installs it
+    #: whether the profile `everything` and CI leave the kind out: no extra and no recipe installs the server,
+    #: or its recipe builds it, which takes minutes
     external: bool = False
     #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
     local: bool = False
@@ -225,6 +226,13 @@ KINDS: Mapping[str, Kind] = {
             target="valkey",
         ),
         Kind(
+            name="nats-exporter",
+            summary="metrics of NATS in the format of Prometheus",
+            ports={"http": 7777},
+            target="nats",
+            local=True,
+        ),
+        Kind(
             name="node-exporter",
             summary="metrics of the machine in the format of Prometheus",
             ports={"http": 9100},
@@ -237,7 +245,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             name="rabbitmq",
             summary="a broker with exchanges and queues (RabbitMQ; AMQP 0-9-1)",
-            ports={"amqp": 5672, "management": 15672},
+            ports={"amqp": 5672, "management": 15672, "metrics": 15692},
             protocols=("amqp",),
             # Source: CloudAMQP documentation, "Getting started with Python": its examples read this variable.
             variables={"CLOUDAMQP_URL": "url"},
@@ -247,6 +255,30 @@ KINDS: Mapping[str, Kind] = {
             summary="dashboards with the metrics of your services (Grafana)",
             ports={"http": 3000},
             target="prometheus",
+            external=True,
+        ),
+        Kind(
+            name="jaeger",
+            summary="traces of your services, with an API for queries (Jaeger)",
+            ports={
+                "query": 16686,
+                "otlp": 14318,
+                "otlp_grpc": 14317,
+                "query_grpc": 16685,
+                "health": 13133,
+            },
+            external=True,
+        ),
+        Kind(
+            name="victorialogs",
+            summary="a store of log records with a web interface (VictoriaLogs)",
+            ports={"http": 9428},
+            external=True,
+        ),
+        Kind(
+            name="victoriametrics",
+            summary="a store of metrics with a web interface (VictoriaMetrics)",
+            ports={"http": 8428},
             external=True,
         ),
         Kind(
@@ -283,6 +315,7 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "node-exporter",
         "postgres-exporter",
         "redis-exporter",
+        "nats-exporter",
         "telemetry",
         "mail",
     ),

@@ -16,6 +16,7 @@ from fakes.command_line import INFRA
 from fakes.engine import made
 from infra_runtime.amqp.management import Management, ManagementError
 from infra_runtime.engines.local.stack import Stack
+from infra_runtime.services.rabbitmq import ENTRY, RabbitmqSettings
 from infra_runtime.spec import ServiceSpec, WriteFile
 
 TOPOLOGY = {
@@ -42,8 +43,30 @@ def test_options_are_lines_of_the_configuration() -> None:
     spec = made("rabbitmq", options={"heartbeat": "30"}, plugins="rabbitmq_stomp")
 
     assert files(spec)["rabbitmq.conf"] == "heartbeat = 30\n"
-    assert spec.command[-2:] == ("rabbitmq_management", "rabbitmq_stomp")
+    assert spec.command[-3:] == ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stomp")
     assert "rabbitmq.conf" not in files(made("rabbitmq"))
+
+
+def test_the_metrics_have_their_own_port_and_are_offered() -> None:
+    spec = made("rabbitmq")
+
+    (offer,) = ENTRY.contributions(RabbitmqSettings())
+    config = files(spec)["advanced.config"]
+    assert '{rabbitmq_prometheus, [{tcp_config, [{ip, "${host}"}, {port, ${port.metrics}}]}]}' in config
+    assert (offer.value.port, offer.value.subject) == ("metrics", "broker")
+    assert spec.exports["metrics_url"] == "http://${host}:${port.metrics}/metrics"
+
+
+def test_without_metrics_neither_the_plugin_nor_its_port_is_in_the_spec() -> None:
+    settings = RabbitmqSettings(metrics=False)
+
+    spec = ENTRY.make(settings, ())
+
+    assert spec.command[-1] == "rabbitmq_management"
+    assert spec.ports.keys() == {"amqp", "management"}
+    assert "prometheus" not in files(spec)["advanced.config"]
+    assert "metrics_url" not in spec.exports
+    assert ENTRY.contributions(settings) == []
 
 
 def test_the_cookie_is_readable_by_its_owner_only() -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from fakes.distribution import Distribution
 from fakes.engine import made
+from fakes.project import Project
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import kill, services_of, until
 from fakes.users import MALLORY, run_as
@@ -27,7 +28,7 @@ from infra_runtime.errors import InfraError
 from infra_runtime.services import telemetry as module
 from infra_runtime.services.telemetry import ENTRY, TelemetrySettings
 from infra_runtime.services.user_service import UserServiceSettings, user_service
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import Default, ServiceSpec
 
 
 def own(contributions: list[Contribution], **settings: object) -> ServiceSpec:
@@ -66,6 +67,40 @@ def test_a_resource_attribute_of_the_service_is_not_changed() -> None:
 
     added = "deployment.environment.name=${stack.environment}"
     assert spec.env["OTEL_RESOURCE_ATTRIBUTES"] == f"{given},{added}"
+
+
+def test_a_variable_that_the_service_does_not_set_is_a_default() -> None:
+    spec = own(offers(), env={"OTEL_SERVICE_NAME": "mine", "OTEL_RESOURCE_ATTRIBUTES": "team=shop"})
+
+    defaults = {default.name: default for default in spec.env_defaults}
+    assert defaults.keys() == spec.env.keys() - {"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"}
+    assert defaults["OTEL_EXPORTER_OTLP_HEADERS"].belongs_to == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    assert own(offers()).env_defaults[4] == Default(name="OTEL_RESOURCE_ATTRIBUTES", separator=",")
+
+
+@pytest.mark.real("telemetry")
+def test_variables_of_the_shell_are_not_replaced_in_own_services(
+    run: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import json, os; json.dump(dict(os.environ), open('env.json', 'w'))"
+    command = json.dumps([sys.executable, "-c", code])
+    project.write(f'use = ["telemetry"]\n[services.api]\ncommand = {command}\ntask = true\n')
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "from-the-shell")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=shell,team=shop")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.test:4317")
+    monkeypatch.delenv("OTEL_BSP_SCHEDULE_DELAY", raising=False)
+
+    run("telemetry", "api")
+
+    variables = json.loads((project.root / "env.json").read_text(encoding="utf-8"))
+    assert variables["OTEL_SERVICE_NAME"] == "from-the-shell"
+    attributes = variables["OTEL_RESOURCE_ATTRIBUTES"]
+    assert attributes.startswith("service.namespace=shell,team=shop,service.instance.id=api-")
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.test:4317"
+    # The key of the stack's receiver is not sent to another receiver.
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in variables
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL" not in variables
+    assert variables["OTEL_BSP_SCHEDULE_DELAY"] == "200"
 
 
 def test_the_setting_telemetry_leaves_all_variables_out() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.redaction import MASK
-from infra_runtime.spec import HttpProbe, ServiceSpec
+from infra_runtime.spec import Default, HttpProbe, ServiceSpec
 from infra_runtime.supervisor.binding import (
     BindingError,
     Bound,
@@ -84,6 +84,18 @@ def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) ->
     assert app.cwd == str(tmp_path)
     assert app.ready == HttpProbe(port="main", path="/eu", headers={"Host": "127.0.0.1"})
     assert app.exports == app.masked_exports == {"url": "http://127.0.0.1:20123"}
+
+
+def test_a_variable_that_the_services_inherit_takes_precedence_over_a_default(tmp_path) -> None:
+    app = bound(
+        tmp_path,
+        env={"NAME": "${stack.service}", "PORT": "${port.main}", "ZONE": "${env.REGION}"},
+        env_defaults=(Default(name="NAME"), Default(name="ZONE")),
+    )
+
+    bind(app, SCOPE._replace(inherited={"NAME": "theirs", "PORT": "1"}), {})
+
+    assert app.env == {"NAME": "theirs", "PORT": "20123", "ZONE": "eu"}
 
 
 def test_a_secret_is_read_for_programs_and_masked_in_output(tmp_path) -> None:

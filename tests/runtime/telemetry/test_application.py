@@ -291,6 +291,55 @@ def test_a_flood_of_spans_is_bounded_by_the_queue_and_the_store(tmp_path: Path) 
     assert state["dropped"]["spans"] > 0
 
 
+def test_a_flood_of_spans_of_one_trace_is_rejected_above_its_limit(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> tuple[list[Any], Any, Any]:
+        answers = []
+        for number in range(11):
+            request = trace_request(*["flood"] * 1000)
+            for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+                span["spanId"] = f"{number + 1:08x}{span['spanId'][8:]}"
+            answers.append((await sent(client, "traces", request)).json())
+        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
+            await asyncio.sleep(0.01)
+        state = (await client.get("/api/v1/state")).json()
+        return answers, state, (await client.get(f"/api/v1/traces/{TRACE}")).json()
+
+    (*accepted, refused), state, whole = run(tmp_path, work)
+
+    assert accepted == [{}] * 10
+    assert refused["partialSuccess"] == {
+        "rejectedSpans": "1000",
+        "errorMessage": f"the trace {TRACE} has 10000 spans, which is the limit",
+    }
+    assert (state["records"]["spans"], state["rejected"]["spans"]) == (10_000, 1000)
+    assert (len(whole["spans"]), whole["full"]) == (10_000, True)
+
+
+def test_a_flood_of_metric_streams_is_rejected_above_their_limit(tmp_path: Path) -> None:
+    points = [
+        {
+            "asInt": "1",
+            "timeUnixNano": "7",
+            "attributes": [{"key": "user", "value": {"intValue": str(number)}}],
+        }
+        for number in range(2500)
+    ]
+    metric = {"name": "logins", "sum": {"dataPoints": points, "aggregationTemporality": 2}}
+    request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
+
+    async def work(client: httpx.AsyncClient) -> tuple[list[Any], Any]:
+        answers = [(await sent(client, "metrics", request)).json()["partialSuccess"] for _ in range(2)]
+        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
+            await asyncio.sleep(0.01)
+        return answers, (await client.get("/api/v1/state")).json()
+
+    answers, state = run(tmp_path, work)
+
+    assert [answer["rejectedDataPoints"] for answer in answers] == ["500", "500"]
+    assert "2000 sets of attributes of all metrics, which is the limit" in answers[0]["errorMessage"]
+    assert (state["records"]["points"], state["rejected"]["points"]) == (4000, 1000)
+
+
 def test_spans_of_clients_whose_clocks_are_wrong_are_stored(tmp_path: Path) -> None:
     request = trace_request("early", "backwards", "late", "over")
     early, backwards, late, over = request["resourceSpans"][0]["scopeSpans"][0]["spans"]

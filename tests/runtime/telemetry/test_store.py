@@ -88,6 +88,37 @@ def test_the_file_of_a_run_stays_below_its_limit(tmp_path: Path) -> None:
     assert store.path.stat().st_size < 3 * limit
 
 
+def test_a_trace_has_at_most_as_many_spans_as_its_limit_also_after_a_kill(tmp_path: Path) -> None:
+    limits = Limits(trace_spans=600)
+    first = Store(tmp_path, limits)
+    written(first, spans=[span(number) for number in range(1, 501)])
+    first._writer.close()  # as by the kernel
+    second = Store(tmp_path, limits)
+
+    accepted = second.add(records(spans=[span(number) for number in range(501, 701)]), 100, 1)
+
+    assert (len(accepted.spans), accepted.rejected) == (100, 100)
+    while second.write():
+        pass
+    assert count(second, "span") == 600
+    assert state(second)["rejected"] == {"spans": 100, "points": 0}
+    second.close()
+
+
+def test_a_flood_of_resources_leaves_a_bounded_number_of_ids_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "RESOURCES", 10)
+    store = Store(tmp_path, Limits())
+    logs = [log()._replace(resource=Resource(f"api-{number}", "{}")) for number in range(100)]
+
+    written(store, logs=[*logs, *logs])
+
+    assert len(store._resources) <= 10
+    assert (count(store, "resource"), count(store, "log")) == (100, 200)
+    store.close()
+
+
 def test_a_full_queue_accepts_nothing_until_it_is_written(tmp_path: Path) -> None:
     store = Store(tmp_path, Limits(queue_bytes=150))
     store.add(records(logs=[log()]), 100, 1)

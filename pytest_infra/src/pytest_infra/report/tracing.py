@@ -1,4 +1,4 @@
-"""The trace of a test: the test is the root span, and its phases and waits are spans below it.
+"""The trace of a test: the test is the root span, and its phases, fixtures and waits are spans below it.
 
 Requests of a test contain the id of the root span (`traceparent`), so the spans of services are below it.
 
@@ -19,6 +19,7 @@ from pytest_infra.instances import Instances
 from pytest_infra.kit import load
 from pytest_infra.label import label_of
 from pytest_infra.notes import Notes
+from pytest_infra.report import fixture_spans
 from pytest_infra.session import Session
 from pytest_infra.spans import PLUGIN, Recorder, Span, Trace, TraceStore
 
@@ -43,7 +44,9 @@ class Tracing:
     ) -> None:
         self._session, self._secrets = session, secrets
         self._instances, self._notes = Instances.of(config), Notes.of(config)
-        self._recorder = Recorder.of(config)
+        self._recorder, self._plugins = Recorder.of(config), config.pluginmanager
+        self._fixtures = fixture_spans.FixtureSpans(self._recorder, self._instances)
+        self._plugins.register(self._fixtures, fixture_spans.NAME)
         #: the name of the service that stores traces; empty without one
         self._service = ""
         #: the spans of the running test, without its root span
@@ -64,13 +67,21 @@ class Tracing:
             names = (name for name in sorted(services) if "." not in name)
             storing = (name for name in names if self._instances[name].kit.trace_store)
             self._service = next(storing, "")
+        is_measured = self._plugins.has_plugin(fixture_spans.NAME)
+        if self._service and not is_measured:
+            self._plugins.register(self._fixtures, fixture_spans.NAME)
+        elif is_measured and not self._service:
+            self._plugins.unregister(name=fixture_spans.NAME)
 
     def record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
-        """Add the spans of a phase and of its waits; after the last phase, send the spans of the test."""
+        """Add the spans of a phase, and of the fixtures and waits in it.
+
+        After the last phase, send the spans of the test.
+        """
         intervals = self._recorder.take()
         if call.when == "setup":
             self._spans, self._has_waited, self._result = [], False, "pass"
-        self._has_waited = self._has_waited or bool(intervals)
+        self._has_waited = self._has_waited or any(interval.is_wait for interval in intervals)
         if report.failed:
             self._result = "fail"
         elif report.skipped and not hasattr(report, "wasxfail") and self._result == "pass":
@@ -81,9 +92,15 @@ class Tracing:
         phase = self._span(call.when, _nanoseconds(call.start), _nanoseconds(call.stop), error)
         phase = phase._replace(trace=label.trace_id, parent=label.span_id)
         self._spans.append(phase)
-        for name, start, end, attributes, reason in intervals:
-            wait = self._span(name, start, end, reason)
-            self._spans.append(wait._replace(trace=label.trace_id, parent=phase.id, attributes=attributes))
+        above = [phase]
+        for interval in sorted(intervals, key=lambda interval: (interval.start, -interval.end)):
+            while len(above) > 1 and above[-1].end < interval.end:
+                above.pop()
+            span = self._span(interval.name, interval.start, interval.end, interval.error)
+            above.append(
+                span._replace(trace=label.trace_id, parent=above[-1].id, attributes=interval.attributes)
+            )
+            self._spans.append(above[-1])
         if call.when == "teardown" and self._uses_services(item) and (store := self._store()):
             store.send([self._root(item), *self._spans])
             self._recorder.ended.add(label.trace_id)

@@ -46,6 +46,9 @@ CONTAINER_FIELDS: Mapping[str, Row] = {
     "image": Row(
         outcome="left out", remark="The field `container` contains the image as it is in the stack file."
     ),
+    "env_defaults": Row(
+        outcome="left out", remark="A container does not inherit the variables of the machine."
+    ),
     "starts_on_connection": Row(outcome="left out", remark="A container runs from the start."),
     **LOCAL_FIELDS,
 }

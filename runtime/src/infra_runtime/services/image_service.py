@@ -277,8 +277,8 @@ def image_service(settings: ImageServiceSettings, contributions: Contributions =
     image = containers.pinned(settings.image, settings.digest)
     # From its own network, the container cannot reach the services that contribute variables.
     reachable = contributions if settings.telemetry and settings.network == "host" else ()
-    variables, sensitive = with_variables(settings.env, reachable)
-    env = {name: settings.translated(text) for name, text in variables.items()}
+    variables = with_variables(settings.env, reachable)
+    env = {name: settings.translated(text) for name, text in variables.env.items()}
     spec = settings.spec(_run(settings, image, env))
     ready = spec.ready
     if isinstance(ready, ExecProbe):
@@ -288,8 +288,9 @@ def image_service(settings: ImageServiceSettings, contributions: Contributions =
         spec,
         summary=settings.summary or settings.image,
         image=image,
-        sensitive=sensitive,
+        sensitive=variables.sensitive,
         env={name: text for name, text in env.items() if not _is_clients(name)},
+        env_defaults=variables.env_defaults,
         cwd="${run}",
         # The engine does not create the folders of volumes.
         prepare=tuple(

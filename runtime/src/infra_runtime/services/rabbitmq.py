@@ -16,7 +16,7 @@ from infra_runtime.amqp.management import Management
 from infra_runtime.amqp.topology import Topology, differences
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings, Words
-from infra_runtime.contributions import Contributions
+from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
 from infra_runtime.rabbitmq_server import NODE
 from infra_runtime.spec import (
@@ -39,6 +39,8 @@ _CONTAINER_FOLDER = "/etc/rabbitmq"
 USER, VHOST = "infra", "/"
 #: the plugin whose HTTP API creates the virtual hosts of tests
 MANAGEMENT = "rabbitmq_management"
+#: the plugin that offers metrics in the format of Prometheus, and the name of its port
+PROMETHEUS, METRICS = "rabbitmq_prometheus", "metrics"
 
 _PORTS = KINDS["rabbitmq"].ports
 
@@ -46,6 +48,7 @@ _PORTS = KINDS["rabbitmq"].ports
 class RabbitmqPorts(Ports):
     amqp: Port = _PORTS["amqp"]
     management: Port = _PORTS["management"]
+    metrics: Port = _PORTS["metrics"]
 
 
 class RabbitmqSettings(ServiceSettings):
@@ -53,6 +56,8 @@ class RabbitmqSettings(ServiceSettings):
     start_timeout: Seconds = 60.0
     #: whether the server is stopped in order; if false, it is killed
     durable: bool = True
+    #: whether the server offers its metrics in the format of Prometheus, which makes the start longer
+    metrics: bool = True
     #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
     topology: Topology = Topology()
     #: plugins in addition to the one for management, such as `rabbitmq_stomp`
@@ -74,7 +79,10 @@ PROTOCOL = Exchange(
 def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of a RabbitMQ server, which imports the topology before it accepts connections."""
     start = ("${bin.python}", "-P", "-m", "infra_runtime.rabbitmq_server")
-    plugins = (MANAGEMENT, *settings.plugins)
+    plugins = (MANAGEMENT, *((PROMETHEUS,) if settings.metrics else ()), *settings.plugins)
+    ports = settings.port_map()
+    if not settings.metrics:
+        del ports[METRICS]
     options = "".join(f"{name} = {value}\n" for name, value in settings.options.items())
     topology = settings.topology.model_dump_json(exclude_unset=True)
     return ServiceSpec(
@@ -89,7 +97,11 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             Secret(path="${data}/password.secret"),
             Secret(path="${data}/cookie.secret"),
             WriteFile(path="${data}/home/.erlang.cookie", text="${secret.cookie}", mode=0o400),
-            WriteFile(path="${data}/advanced.config", text=_CONFIG, json=True),
+            WriteFile(
+                path="${data}/advanced.config",
+                text=_CONFIG.format(metrics=_METRICS if settings.metrics else ""),
+                json=True,
+            ),
             WriteFile(path="${data}/rabbitmq.conf", text=options)
             if options
             else Remove(path="${data}/rabbitmq.conf"),
@@ -99,7 +111,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
                 json=True,
             ),
         ),
-        ports=settings.port_map(),
+        ports=ports,
         ready=PROTOCOL,
         exports={
             "url": f"amqp://{USER}:${{secret.password}}@${{host}}:${{port.amqp}}/%2F",
@@ -110,6 +122,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             "vhost": VHOST,
             "management_url": "http://${host}:${port.management}",
             "topology": topology,
+            **({"metrics_url": "http://${host}:${port.metrics}/metrics"} if settings.metrics else {}),
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
@@ -137,7 +150,8 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
                 "password": "guest",
             },
             data="/var/lib/rabbitmq",
-            ports={"amqp": 5672, "management": 15672},
+            # The image enables the plugin for metrics.
+            ports={"amqp": 5672, "management": 15672, **({METRICS: 15692} if settings.metrics else {})},
             health=("rabbitmq-diagnostics", "-q", "check_port_connectivity"),
         ),
     )
@@ -145,12 +159,14 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
 
 #: Terms of Erlang: the format `rabbitmq.conf` would be translated first, which takes some tenths of a second.
 _CONFIG = """\
-[{rabbit, [
-  {tcp_listeners, [{"${host}", ${port.amqp}}]},
-  {load_definitions, "${data}/definitions.json"},
-  {log, [{console, [{enabled, true}]}, {file, [{file, false}]}]}]},
- {rabbitmq_management, [{tcp_config, [{ip, "${host}"}, {port, ${port.management}}]}]}].
+[{{rabbit, [
+  {{tcp_listeners, [{{"${{host}}", ${{port.amqp}}}}]}},
+  {{load_definitions, "${{data}}/definitions.json"}},
+  {{log, [{{console, [{{enabled, true}}]}}, {{file, [{{file, false}}]}}]}}]}},{metrics}
+ {{rabbitmq_management, [{{tcp_config, [{{ip, "${{host}}"}}, {{port, ${{port.management}}}}]}}]}}].
 """
+_METRICS = """
+ {rabbitmq_prometheus, [{tcp_config, [{ip, "${host}"}, {port, ${port.metrics}}]}]},"""
 _CONTAINER_CONFIG = f"load_definitions = {_CONTAINER_FOLDER}/definitions.json\n"
 
 
@@ -173,11 +189,17 @@ def compare(spec: ServiceSpec, exports: Mapping[str, str]) -> Iterable[str]:
         return differences(wanted, management.definitions(VHOST), VHOST)
 
 
+def _contributions(settings: RabbitmqSettings) -> list[Contribution]:
+    metrics = Contribution(key="metrics", value=Metrics(port=METRICS, subject="broker"))
+    return [metrics] if settings.metrics else []
+
+
 ENTRY = Entry(
     settings=RabbitmqSettings,
     make=rabbitmq,
     binaries=(Binary(name="rabbitmq-erlexec"),),
-    defaults={"test": {"durable": False}},
+    contributions=_contributions,
+    defaults={"test": {"durable": False, "metrics": False}},
     protocols={"amqp": PROTOCOL},
     compare=compare,
 )

@@ -142,6 +142,10 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
                 "OTEL_METRIC_EXPORT_TIMEOUT": milliseconds,
             },
             separators={"OTEL_RESOURCE_ATTRIBUTES": ","},
+            # Another receiver has another key, and may use gRPC.
+            belongs_to=dict.fromkeys(
+                ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL"), "OTEL_EXPORTER_OTLP_ENDPOINT"
+            ),
             sensitive=("OTEL_EXPORTER_OTLP_HEADERS",),
         ),
     )

@@ -14,7 +14,18 @@ from infra_runtime.catalogue import Entry, Port, Seconds, Words
 from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route, Variables
 from infra_runtime.errors import nearest
 from infra_runtime.services.readiness import Argv, Ready
-from infra_runtime.spec import Container, Probe, ServiceSpec, StopStep, TcpProbe, rename, texts
+from infra_runtime.spec import (
+    Container,
+    Default,
+    Probe,
+    ServiceSpec,
+    StopStep,
+    TcpProbe,
+    merged,
+    rename,
+    texts,
+)
+from infra_runtime.value import frozen
 
 
 def _text(value: Any) -> Any:
@@ -261,31 +272,32 @@ class UserServiceSettings(OwnServiceSettings):
     container: UserContainer | None = None
 
 
-def with_variables(
-    env: Mapping[str, str], contributions: Contributions
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the variables of a service with those that other services contribute, and the secret ones."""
-    variables, sensitive = dict(env), list[str]()
+@frozen
+class OfferedVariables:
+    """The variables of a service with those that other services contribute, as fields of its spec."""
+
+    env: Mapping[str, str]
+    env_defaults: tuple[Default, ...] = ()
+    sensitive: tuple[str, ...] = ()
+
+
+def with_variables(env: Mapping[str, str], contributions: Contributions) -> OfferedVariables:
+    """Return the variables of a service with those that other services contribute."""
+    variables, defaults, sensitive = dict(env), list[Default](), list[str]()
     for offer in contributions:
         if not isinstance(offer.value, Variables):
             continue
+        values, separators = offer.value.values, offer.value.separators
+        offered = {name: rename(text, partial(_export_of, offer.service)) for name, text in values.items()}
+        own = [Default(name=name, separator=separators.get(name, "")) for name in offered]
+        defaults += [
+            replace(default, belongs_to=offer.value.belongs_to.get(default.name, ""))
+            for default in own
+            if default.name not in variables
+        ]
+        variables |= merged(offered, own, variables)
         sensitive += offer.value.sensitive
-        for name, text in offer.value.values.items():
-            value = rename(text, partial(_export_of, offer.service))
-            separator = offer.value.separators.get(name)
-            if name not in variables:
-                variables[name] = value
-            elif separator is not None:
-                variables[name] = _extended(variables[name], value, separator)
-    return variables, tuple(sensitive)
-
-
-def _extended(own: str, offered: str, separator: str) -> str:
-    """Return the service's own pairs `KEY=VALUE`, and the offered pairs with other keys."""
-    pairs = [pair for pair in own.split(separator) if pair.strip()]
-    keys = {pair.partition("=")[0].strip() for pair in pairs}
-    further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]
-    return separator.join([*pairs, *further])
+    return OfferedVariables(env=variables, env_defaults=tuple(defaults), sensitive=tuple(sensitive))
 
 
 def _export_of(service: str, reference: str) -> str:
@@ -296,9 +308,15 @@ def user_service(settings: UserServiceSettings, contributions: Contributions = (
     """Return the spec of a user's own service, which has a `command` in the stack file."""
     # The working directory does not depend on the working directory of the supervisor or of the client.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
-    env, sensitive = with_variables(settings.env, contributions if settings.telemetry else ())
-    spec = settings.spec(settings.command)
-    return replace(spec, env=env, sensitive=sensitive, cwd=cwd, container=_container(settings, cwd))
+    variables = with_variables(settings.env, contributions if settings.telemetry else ())
+    return replace(
+        settings.spec(settings.command),
+        env=variables.env,
+        env_defaults=variables.env_defaults,
+        sensitive=variables.sensitive,
+        cwd=cwd,
+        container=_container(settings, cwd),
+    )
 
 
 #: the entry of every table with a `command` and without an `image`; it has no name, because it is not a kind

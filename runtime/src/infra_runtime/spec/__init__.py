@@ -58,12 +58,14 @@ from infra_runtime.spec.references import (
 )
 from infra_runtime.spec.service import TYPES, Restart, ServiceSpec, StopStep, decode_service
 from infra_runtime.spec.steps import Remove, RequireFile, Run, Secret, Seed, Step, WriteFile
+from infra_runtime.spec.variables import Default, merged
 
 __all__ = [
     "OWN_NAMES",
     "OWN_SCOPES",
     "TYPES",
     "Container",
+    "Default",
     "Exchange",
     "ExecProbe",
     "Expect",
@@ -92,6 +94,7 @@ __all__ = [
     "escape",
     "is_open",
     "map_texts",
+    "merged",
     "optional_export",
     "optional_exports",
     "other_service",

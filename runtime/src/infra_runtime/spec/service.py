@@ -25,6 +25,7 @@ from infra_runtime.spec.probes import (
 )
 from infra_runtime.spec.references import other_service, references, texts
 from infra_runtime.spec.steps import Remove, RequireFile, Run, Secret, Seed, Step, WriteFile
+from infra_runtime.spec.variables import Default
 from infra_runtime.value import frozen
 
 
@@ -56,6 +57,8 @@ class ServiceSpec:
     kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    #: variables of `env` whose values in the environment of the supervisor take precedence
+    env_defaults: tuple[Default, ...] = ()
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
     #: port name → number in development; in tests, it is replaced by the number of a free port
@@ -115,7 +118,7 @@ TYPES: Mapping[str, type] = {
     value.__name__: value
     for value in (
         TcpProbe, HttpProbe, PostgresProbe, ExecProbe, Exchange, Send, Expect, LengthPrefix,
-        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Container, ServiceSpec,
+        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Default, Container, ServiceSpec,
     )
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ Each export is bound twice: once with the values of secrets, and once with maske
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
@@ -17,7 +18,7 @@ from infra_runtime.redaction import (
     passwords_in,
     redacted,
 )
-from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, optional_export, substitute
+from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, merged, optional_export, substitute
 
 
 class BindingError(Exception):
@@ -48,6 +49,8 @@ class Scope(NamedTuple):
     logs: str = ""
     #: the data directory of the stack
     data: str = ""
+    #: the environment of the supervisor, which its services inherit
+    inherited: Mapping[str, str] = MappingProxyType({})
 
 
 class Bound:
@@ -90,7 +93,8 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     lookup = resolver(bound, scope, others)
     spec = bound.spec
     bound.command = tuple(substitute(text, lookup) for text in spec.command)
-    bound.env = {name: substitute(text, lookup) for name, text in spec.env.items()}
+    env = {name: substitute(text, lookup) for name, text in spec.env.items()}
+    bound.env = merged(env, spec.env_defaults, scope.inherited)
     bound.cwd = substitute(spec.cwd, lookup)
     bound.ready = bound_copy(spec.ready, lookup)
     bound.quiesce = bound_copy(spec.quiesce, lookup)

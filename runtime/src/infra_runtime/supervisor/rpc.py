@@ -143,6 +143,7 @@ class Methods:
             supervisor.token,
             supervisor.paths.logs,
             supervisor.paths.data,
+            os.environ,
         )
         services = supervisor.machine.services
         for spec in params.services:

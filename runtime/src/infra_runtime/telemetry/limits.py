@@ -29,10 +29,18 @@ class Limits:
     span_details: int = 128
     #: spans of a run; the oldest are deleted
     spans: int = 200_000
+    #: spans of a trace; further spans are rejected
+    trace_spans: int = 10_000
+    #: the traces whose spans are counted in memory; the spans of other traces are counted in the store
+    counted_traces: int = 20_000
     #: log records of a run; the oldest are deleted
     logs: int = 200_000
     #: metric points of a run; the oldest are deleted
     points: int = 500_000
+    #: metric streams, each with its own attributes; points of further streams are rejected. A stream without
+    #: points for so many seconds is replaced.
+    streams: int = 2_000
+    stream_age: float = 3600.0
     #: alerts of a run, and groups of equal errors; the oldest are deleted
     alerts: int = 10_000
     error_groups: int = 5_000

@@ -175,12 +175,16 @@ def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
-    """Return the spans and the log records of a trace, in the order of their times."""
+    """Return the spans and the log records of a trace, in the order of their times.
+
+    `full` is whether the trace has as many spans as the limit allows, so that further spans were rejected.
+    """
     parameters = {"trace": name, "limit": str(LARGEST_LIMIT), "run": run}
     spans = rows(store, "span", parameters)["items"]
     logs = rows(store, "log", parameters)["items"]
     return {
         "trace": name,
+        "full": len(spans) >= store.limits.trace_spans,
         "spans": sorted(spans, key=lambda span: (span["start"], -span["end"])),
         "logs": sorted(logs, key=lambda log: log["time"]),
     }
@@ -227,6 +231,7 @@ def state(store: Store) -> dict[str, Any]:
     return {
         "records": counts,
         "dropped": {f"{name}s": count for name, count in dropped.items()},
+        "rejected": store.rejected,
         "interruptions": interruptions,
         "queued_bytes": store.queued_bytes,
         "problem": store.problem,

@@ -93,7 +93,7 @@ class Reception:
         arrival = time.time_ns()
         records = read(signal, message, self._limits, arrival)
         try:
-            self._store.add(records, len(body), arrival)
+            records = self._store.add(records, len(body), arrival)
         except QueueFullError as error:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         finally:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra_runtime.telemetry import alerts, errors
+from infra_runtime.telemetry.admission import Admission
 from infra_runtime.telemetry.alerts import StoredAlert
 from infra_runtime.telemetry.errors import ErrorGroup
 from infra_runtime.telemetry.limits import Limits
@@ -29,6 +30,8 @@ from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource,
 SLICE = 5_000
 #: rows that one transaction writes
 TRANSACTION = 500
+#: resources whose ids are kept in memory
+RESOURCES = 1_000
 #: seconds for which a query or the writer waits for a lock on the file
 _PATIENCE = 10.0
 _SUFFIX = ".sqlite3"
@@ -87,7 +90,7 @@ class Store:
     def __init__(self, folder: Path, limits: Limits) -> None:
         """Open the file of the run. Raises `OSError` or `sqlite3.Error` if it cannot be written."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder, self._limits = folder, limits
+        self.folder, self.limits = folder, limits
         self._rows: list[Row] = []
         self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
@@ -95,6 +98,9 @@ class Store:
         self.problem = ""
         self.path, self._writer = self._opened()
         self._resources: dict[Resource, int] = {}
+        self._admission = Admission(limits, self._number_of_spans)
+        #: `spans` and `points` → number of records that this process has rejected because of a limit
+        self.rejected = self._admission.rejected
         self._prune_runs()
 
     def _opened(self) -> tuple[Path, sqlite3.Connection]:
@@ -119,20 +125,31 @@ class Store:
         """Return the files of all runs, the oldest first."""
         return sorted(self.folder.glob(f"*{_SUFFIX}"))
 
-    def add(self, records: Records, size: int, arrival: int) -> None:
-        """Put records into the queue; `size` is the number of bytes of their request.
+    def add(self, records: Records, size: int, arrival: int) -> Records:
+        """Put records into the queue, and return them; records above the limits are rejected.
+
+        `size` is the number of bytes of their request.
 
         Raises `QueueFullError` if the queue is full, and if the last transaction failed and the queue is not
         empty, so that nothing is accepted that may be lost.
         """
         if self.problem and self._rows:
             raise QueueFullError(self.problem)
-        if self._rows and self.queued_bytes + size > self._limits.queue_bytes:
+        if self._rows and self.queued_bytes + size > self.limits.queue_bytes:
             raise QueueFullError(f"{self.queued_bytes} bytes are not written yet")
+        records = self._admission.admitted(records)
         self._rows += [Row("span", span, arrival) for span in records.spans]
         self._rows += [Row("log", log, arrival) for log in records.logs]
         self._rows += [Row("point", point, arrival) for point in records.points]
         self.queued_bytes += size
+        return records
+
+    def _number_of_spans(self, trace: bytes) -> int:
+        query = "SELECT count(*) FROM span WHERE trace = ?"
+        try:
+            return int(self._writer.execute(query, [trace]).fetchone()[0])
+        except sqlite3.Error as error:
+            raise QueueFullError(f"the store cannot read {self.path.name}: {error}") from error
 
     @property
     def is_empty(self) -> bool:
@@ -153,7 +170,7 @@ class Store:
                 self._insert(rows)
                 if groups:
                     self._writer.executemany(errors.UPSERT, groups)
-                    self._writer.execute(errors.DELETE_OLDEST.format(limit=self._limits.error_groups))
+                    self._writer.execute(errors.DELETE_OLDEST.format(limit=self.limits.error_groups))
                 self._delete_oldest()
         except sqlite3.Error as error:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
@@ -179,7 +196,7 @@ class Store:
         try:
             with self._writer:
                 self._writer.executemany(alerts.REPLACE, received)
-                self._writer.execute(alerts.DELETE_OLDEST.format(limit=self._limits.alerts))
+                self._writer.execute(alerts.DELETE_OLDEST.format(limit=self.limits.alerts))
         except sqlite3.Error as error:
             raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
 
@@ -194,6 +211,8 @@ class Store:
     def _resource_id(self, resource: Resource) -> int:
         number = self._resources.get(resource)
         if number is None:
+            if len(self._resources) >= RESOURCES:
+                self._resources.clear()
             self._writer.execute("INSERT OR IGNORE INTO resource VALUES (NULL, ?, ?)", resource)
             query = "SELECT id FROM resource WHERE service = ? AND attributes = ?"
             number = int(self._writer.execute(query, resource).fetchone()[0])
@@ -202,12 +221,12 @@ class Store:
 
     def _delete_oldest(self) -> None:
         """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
-        limits = {"span": self._limits.spans, "log": self._limits.logs, "point": self._limits.points}
+        limits = {"span": self.limits.spans, "log": self.limits.logs, "point": self.limits.points}
         pages, unused, size = (
             self._writer.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        is_large = (pages - unused) * size > self._limits.run_bytes
+        is_large = (pages - unused) * size > self.limits.run_bytes
         for table, limit in limits.items():
             first, last = self._writer.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
             count = last - first + 1 if first else 0
@@ -235,9 +254,9 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 status = path.stat()
                 total, kept = total + status.st_size, kept + 1
-                is_old = time.time() - status.st_mtime > self._limits.runs_age
+                is_old = time.time() - status.st_mtime > self.limits.runs_age
                 if path != self.path and (
-                    kept > self._limits.runs or total > self._limits.runs_bytes or is_old
+                    kept > self.limits.runs or total > self.limits.runs_bytes or is_old
                 ):
                     for suffix in ("", "-wal", "-shm"):
                         Path(f"{path}{suffix}").unlink(missing_ok=True)

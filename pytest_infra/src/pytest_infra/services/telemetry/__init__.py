@@ -7,7 +7,7 @@ from pytest_infra.kit import KitFixture, ServiceKit
 KIT = ServiceKit(
     kind="telemetry",
     variants=("trace",),
-    units="pytest_infra.services.telemetry.units:units",
+    units="pytest_infra.trace_units:units",
     dump="pytest_infra.services.telemetry.dump:dump",
     secrets=("key",),
     trace_store="pytest_infra.services.telemetry.store:TelemetryStore",

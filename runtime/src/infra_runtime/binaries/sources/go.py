@@ -31,7 +31,7 @@ PLATFORMS = {
     "macos-arm64": ("darwin", "arm64"),
 }
 #: seconds without output after which a build has failed
-_STALL = 1800.0
+_STALL = 7200.0
 
 
 def lock(recipe: Recipe, source: Go, platform: str, work: Path) -> Locked:

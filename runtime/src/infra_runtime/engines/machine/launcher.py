@@ -51,7 +51,8 @@ class Launcher:
         self.spec = self.own.spec
         # systemd documentation, systemd.exec(5): INVOCATION_ID is another value at each start of a unit.
         run = os.environ.get("INVOCATION_ID") or os.urandom(16).hex()
-        self.scope = Scope(stack.root, stack.environment, stack.binaries, dict(os.environ), run)
+        variables = dict(os.environ)
+        self.scope = Scope(stack.root, stack.environment, stack.binaries, variables, run, inherited=variables)
         self.env = {**os.environ, "INFRA_ENV": stack.environment, "INFRA_SERVICE": service}
 
     async def prepare(self) -> None:

@@ -27,6 +27,7 @@ SPEC: Mapping[str, Row] = {
         attribute="`ExecStart`",
         remark=f"{_LAUNCHER} Values of `${{env.NAME}}` are in the file `/etc/STACK.env`.",
     ),
+    "env_defaults": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
     "cwd": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
     "prepare": Row(
         outcome="kept", attribute="`ExecStart`", remark="The launcher prepares the data before each start."

@@ -1,4 +1,4 @@
-"""Units of the telemetry service: the trace of a test, to which the spans and logs of services belong."""
+"""Units of kinds that store traces: the trace of a test, to which the spans and logs of services belong."""
 
 from __future__ import annotations
 

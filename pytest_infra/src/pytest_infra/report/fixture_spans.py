@@ -1,0 +1,60 @@
+"""The set-up and the tear-down of users' fixtures as spans in the traces of tests.
+
+The hook is registered until the first services are ready, and remains registered if one of them stores
+traces. In a stack without such a service, fixtures are not measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_infra.instances import ANY_SERVICE, Instances
+from pytest_infra.spans import Recorder
+
+NAME = "infra-fixture-spans"
+#: nanoseconds; a shorter period is a span only if it contains another span, or if it is the set-up of a
+#: fixture that uses a service or fails
+SHORTEST = 10**6
+#: the packages of fixtures that are not those of a user. The waits in the plugin's fixtures are spans.
+_OTHERS = frozenset({"_pytest", "pytest_infra"})
+
+
+class FixtureSpans:
+    """The plugin that measures fixtures."""
+
+    def __init__(self, recorder: Recorder, instances: Instances) -> None:
+        self._recorder, self._instances = recorder, instances
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Measure the set-up of a fixture, and add finalizers that measure the tear-down."""
+        if fixturedef.func.__module__.partition(".")[0] in _OTHERS:
+            return (yield)
+        name, attributes = f"fixture {fixturedef.argname}", {"test.fixture.scope": fixturedef.scope}
+        recorder, began = self._recorder, list[int]()
+
+        def end() -> None:
+            if began:
+                recorder.add(name, began.pop(), shortest=SHORTEST, attributes=attributes)
+
+        # Finalizers run in the reverse order, between them the fixture's own code after `yield`.
+        fixturedef.addfinalizer(end)
+        start = time.time_ns()
+        try:
+            value = yield
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            recorder.add(name, start, shortest=0, attributes=attributes, error=reason)
+            raise
+        shortest = 0 if self._uses_service(fixturedef) else SHORTEST
+        recorder.add(name, start, shortest=shortest, attributes=attributes)
+        fixturedef.addfinalizer(lambda: began.append(time.time_ns()))
+        return value
+
+    def _uses_service(self, fixturedef: pytest.FixtureDef[Any]) -> bool:
+        services = self._instances.service_of_fixture
+        return any(name in services or name in ANY_SERVICE for name in fixturedef.argnames)

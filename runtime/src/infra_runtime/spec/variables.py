@@ -1,0 +1,44 @@
+"""Environment variables that a service gets only if the user does not set them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from infra_runtime.value import frozen
+
+
+@frozen
+class Default:
+    """A variable whose value in another environment takes precedence over the value in the spec."""
+
+    name: str
+    #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
+    #: precedence, except those whose keys this value contains
+    separator: str = ""
+    #: a variable to which this one belongs: if only that variable takes precedence, this one is left out
+    belongs_to: str = ""
+
+
+def merged(
+    env: Mapping[str, str], defaults: Iterable[Default], preferred: Mapping[str, str]
+) -> dict[str, str]:
+    """Return `env`, in which the values of `preferred` replace those of the variables in `defaults`."""
+    result = dict(env)
+    for default in defaults:
+        name = default.name
+        if name not in env:
+            continue
+        if name in preferred:
+            own = preferred[name]
+            result[name] = _extended(own, env[name], default.separator) if default.separator else own
+        elif default.belongs_to in preferred:
+            del result[name]
+    return result
+
+
+def _extended(own: str, offered: str, separator: str) -> str:
+    """Return the pairs `KEY=VALUE` of `own`, and the offered pairs with other keys."""
+    pairs = [pair for pair in own.split(separator) if pair.strip()]
+    keys = {pair.partition("=")[0].strip() for pair in pairs}
+    further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]
+    return separator.join([*pairs, *further])
