@@ -1,7 +1,9 @@
-"""Services in containers of podman: `apt-get install podman runc netavark iptables busybox-static`, as root.
+"""Services in containers: `apt-get install podman runc netavark iptables busybox-static`.
 
-The image consists of a static busybox. The storage of podman is in a temporary folder, and the network of the
-test in its own network namespace, which the kernel removes with its addresses and firewall rules.
+The image consists of a static busybox. The storage of podman is in a temporary folder, and the network of a
+test as root in its own network namespace, which the kernel removes with its addresses and firewall rules. As
+another user (`apt-get install uidmap slirp4netns`), podman creates this namespace itself. The tests also use
+docker if its daemon runs; they do not start a daemon.
 """
 
 from __future__ import annotations
@@ -37,10 +39,13 @@ PLACES = (Path("/run/netns"), Path("/run/containers"), Path("/run/libpod"), Path
 CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000  # Source: <linux/sched.h>
 
+IMAGE = "localhost/box:1"
+
 STORAGE = """
 [storage]
 driver = "vfs"
 graphroot = "{0}/graph"
+rootless_storage_path = "{0}/graph"
 runroot = "{0}/run"
 """
 #: podman as root requests more files than a container without CAP_SYS_RESOURCE allows
@@ -96,9 +101,10 @@ needs = ["probed"]
 
 @pytest.fixture
 def own_network() -> Iterator[None]:
-    """Run the test and the processes that it starts in a new network namespace."""
+    """As root, run the test and the processes that it starts in a new network namespace."""
     if os.geteuid() != 0:
-        pytest.skip("only root can create a network namespace")
+        yield
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
@@ -129,6 +135,7 @@ def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> 
     """Return the path of podman, which has only the image `localhost/box:1` of busybox."""
     path = str(locate(Binary(name="podman")))
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         for name, text in (("CONTAINERS_STORAGE_CONF", STORAGE), ("CONTAINERS_CONF", ENGINE)):
             file = Path(folder, name)
             file.write_text(text.format(folder))
@@ -136,9 +143,40 @@ def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)
         layer = Path(folder, "layer.tar")
         layer.write_bytes(busybox())
-        subprocess.run([path, "import", str(layer), "localhost/box:1"], check=True, capture_output=True)
+        subprocess.run([path, "import", str(layer), IMAGE], check=True, capture_output=True)
         yield path
         subprocess.run([path, "rm", "--force", "--all"], check=True, capture_output=True)
+        if os.geteuid() != 0:
+            # The files belong to other users, and a process of podman keeps the namespace of the users.
+            subprocess.run([path, "unshare", "rm", "-r", f"{folder}/graph"], check=True)
+            subprocess.run([path, "system", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the path of docker, whose daemon has the image `localhost/box:1` during the test."""
+    path = str(locate(Binary(name="docker")))
+    version = [path, "version", "--format={{.Server.Version}}"]
+    done = subprocess.run(version, check=False, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        pytest.skip(f"docker has no running daemon: {done.stderr.strip()}")
+    monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)
+    layer = tmp_path / "layer.tar"
+    layer.write_bytes(busybox())
+    subprocess.run([path, "import", str(layer), IMAGE], check=True, capture_output=True)
+    yield path
+    if names := containers(path):
+        subprocess.run([path, "rm", "--force", *names], check=True, capture_output=True)
+    subprocess.run([path, "image", "rm", IMAGE], check=True, capture_output=True)
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.real(name, "busybox")) for name in ("podman", "docker")]
+)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Return the path of an engine, which has the image `localhost/box:1`."""
+    path: str = request.getfixturevalue(request.param)
+    return path
 
 
 def busybox() -> bytes:
@@ -161,9 +199,9 @@ def busybox() -> bytes:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, podman: str) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str) -> Project:
     project = empty_project(tmp_path, monkeypatch)
-    monkeypatch.setenv("INFRA_CONTAINER_ENGINE", podman)
+    monkeypatch.setenv("INFRA_CONTAINER_ENGINE", engine)
     project.write(STACK_FILE)
     project.write("text", "conf/box.conf")
     return project
@@ -179,11 +217,10 @@ def stack(project: Project) -> Iterator[Stack]:
     until(lambda: not alive(data))
 
 
-def containers(podman: str) -> list[dict[str, object]]:
-    listed: list[dict[str, object]] = json.loads(
-        subprocess.check_output([podman, "ps", "--all", "--format=json"])
-    )
-    return listed
+def containers(engine: str) -> list[str]:
+    """Return the names of the containers of the image, also of those that do not run."""
+    command = [engine, "ps", "--all", "--format={{.Names}}", f"--filter=ancestor={IMAGE}"]
+    return subprocess.check_output(command, text=True).split()
 
 
 def page(stack: Stack) -> str:
@@ -192,10 +229,9 @@ def page(stack: Stack) -> str:
     return text
 
 
-@pytest.mark.real("podman", "busybox")
-def test_containers_of_podman_are_services(stack: Stack, podman: str) -> None:
+def test_containers_are_services(stack: Stack, engine: str) -> None:
     data = Path(stack.data)
-    running = {str(container["Names"]) for container in containers(podman)}
+    running = containers(engine)
 
     assert page(stack) == "two\nlines"
     assert len(running) == 2
@@ -209,14 +245,13 @@ def test_containers_of_podman_are_services(stack: Stack, podman: str) -> None:
 
     assert page(stack) == "two\nlines"
     stack.down()
-    assert containers(podman) == []
+    assert containers(engine) == []
     assert check_leaks(Paths(str(data))).clean
 
 
-@pytest.mark.real("podman", "busybox")
-def test_the_containers_of_a_killed_stack_are_removed(stack: Stack, podman: str) -> None:
+def test_the_containers_of_a_killed_stack_are_removed(stack: Stack, engine: str) -> None:
     data = Path(stack.data)
-    subprocess.run([podman, "create", "--name=foreign", "localhost/box:1", "sh"], check=True)
+    subprocess.run([engine, "create", "--name=foreign", IMAGE, "sh"], check=True)
     kill_both(data, stack.status().pid)
 
     leaks = check_leaks(Paths(str(data)))
@@ -224,15 +259,14 @@ def test_the_containers_of_a_killed_stack_are_removed(stack: Stack, podman: str)
 
     assert len(leaks.containers) == 2
     assert (cleaned.containers, cleaned.left) == (2, ())
-    assert [container["Names"] for container in containers(podman)] == [["foreign"]]
+    assert containers(engine) == ["foreign"]
     assert check_leaks(Paths(str(data))).clean
 
 
-@pytest.mark.real("podman", "busybox")
-def test_the_guardian_removes_the_containers(stack: Stack, podman: str) -> None:
+def test_the_guardian_removes_the_containers(stack: Stack, engine: str) -> None:
     kill(stack.status().pid)
 
-    until(lambda: containers(podman) == [])
+    until(lambda: containers(engine) == [])
 
 
 KUBERNETES_STACK = """
@@ -258,6 +292,10 @@ def test_podman_runs_the_workloads_that_are_exported_to_kubernetes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, podman: str
 ) -> None:
     """The root of the container is read-only, and the program is not root."""
+    if os.geteuid() != 0 and not (CGROUPS / "cgroup.controllers").exists():
+        pytest.skip(
+            "without root, podman needs control groups of version 2 to limit the memory of a container"
+        )
     project = empty_project(tmp_path, monkeypatch)
     project.write(KUBERNETES_STACK)
     plan = project.resolve(environment="development").plan
@@ -265,8 +303,7 @@ def test_podman_runs_the_workloads_that_are_exported_to_kubernetes(
     file.write_text(Kubernetes(project="shop").render(plan)["base/service-web.yaml"])
 
     subprocess.run([podman, "kube", "play", str(file)], check=True, capture_output=True)
-    names = [str(container["Names"][0]) for container in containers(podman)]  # type: ignore[index]
-    name = next(name for name in names if name.endswith("-web"))
+    name = next(name for name in containers(podman) if name.endswith("-web"))
 
     def answers(*command: str) -> str:
         done = subprocess.run([podman, "exec", name, *command], check=False, capture_output=True, text=True)

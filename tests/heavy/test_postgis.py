@@ -1,4 +1,4 @@
-"""PostGIS in the packages of Debian, which have 232 MB when unpacked: `tox run -e heavy`."""
+"""PostGIS in the packages of Debian, which have about 240 MB when unpacked: `tox run -e heavy`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,32 @@ METRES = "ST_X(ST_Transform(ST_SetSRID(ST_MakePoint(13.4, 52.5), 4326), 25833))"
 TABLE = """
 use = ["postgres"]
 [services.postgres]
-version = 15
+version = {version}
 extensions = ["postgis", "postgis_topology", "pgcrypto", "uuid-ossp"]
 """
 
 
-@pytest.mark.real("postgres", version=15, extensions=["postgis"])
-@pytest.mark.parametrize("method", ["", launch.LOADER])
-def test_postgis_measures_distances_and_projects_coordinates(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "method"),
+    [
+        pytest.param(
+            version,
+            method,
+            marks=pytest.mark.real("postgres", version=version, extensions=["postgis"]),
+        )
+        for version in (15, 17)
+        for method in ("", launch.LOADER)
+    ],
+)
+def test_postgis_measures_distances_and_projects_coordinates(
+    tmp_path: Path, version: int, method: str
+) -> None:
     """With an empty method, the server is the one that is found."""
     binary = ""
     if method:
-        (entry, *_) = store.default().installed("postgres-15-postgis")
+        (entry, *_) = store.default().installed(f"postgres-{version}-postgis")
         binary = f'binary = "{entry.folder}/launch/{method}"\n'
-    (tmp_path / "infra.toml").write_text(TABLE + binary)
+    (tmp_path / "infra.toml").write_text(TABLE.format(version=version) + binary)
 
     with (
         infra.start("postgres", directory=tmp_path, environment="test") as stack,

@@ -8,8 +8,8 @@ from infra_runtime.engines.local.stack import Endpoint
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:
-    """Insert or replace a document, in the database of the unit."""
-    with MongoClient(endpoint["url"], retryWrites=False) as client:
+    """Insert or replace a document, in the database of the unit, and wait until it is in the journal."""
+    with MongoClient(endpoint["url"], retryWrites=False, journal=True) as client:
         values = client.get_default_database("test")["values"]
         values.replace_one({"_id": name}, {"value": value}, upsert=True)
 

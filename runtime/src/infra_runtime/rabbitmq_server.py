@@ -69,6 +69,8 @@ def command(erlexec: Path) -> list[str]:
         *("-noinput", "-boot", "start_sasl", "-s", "rabbit", "boot"),
         # The schedulers sleep instead of spinning when there is nothing to do.
         *("+W", "w", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
+        # With one thread for Erlang's processes, a start needs about a tenth less processor time.
+        *("+S", "1:1"),
         # The node has a name, because the folder of the tables contains it, but listens for no other node.
         *("-sname", NODE, "-dist_listen", "false", "-start_epmd", "false", "-erl_epmd_port", "25672"),
         *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),

@@ -48,6 +48,19 @@ def test_the_method_with_the_loader_uses_the_c_library_of_the_packages(tree: Tre
     assert "LD_LIBRARY_PATH" not in started.env
 
 
+def test_the_loader_is_found_in_packages_that_contain_only_the_folder_usr(tree: Tree) -> None:
+    """The package of the C library in Debian 13 has no folder `lib`."""
+    (tree.glibc / "lib64/ld-linux-x86-64.so.2").unlink()
+    new = tree.glibc / "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+    new.parent.mkdir(parents=True)
+    new.touch()
+
+    started = launch.launch(tree, tree.root / "usr/bin/tool", LOADER)
+
+    assert started.argv[0] == str(new)
+    assert str(new.parent) in started.argv[2].split(":")
+
+
 def test_a_script_is_not_started_by_the_loader(tree: Tree) -> None:
     (tree.root / "usr/bin/setup").write_text("#!/bin/sh\n")
 

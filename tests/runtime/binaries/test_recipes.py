@@ -92,7 +92,9 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
         (15, ["vector"], None),
         (18, ["postgis"], None),
         (16, [], "postgres-16"),
-        (17, [], None),
+        (17, [], "postgres-17"),
+        (17, ["vector", "postgis"], "postgres-17-postgis"),
+        (14, [], None),
     ],
 )
 def test_a_recipe_is_found_by_the_version_and_features_of_a_program(

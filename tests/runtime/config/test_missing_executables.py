@@ -29,7 +29,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('version = 15\nextensions = ["postgis", "pgcrypto"]', "postgres-15-postgis"),
         ('version = "15"\nextensions = "postgis, pgcrypto"', "postgres-15-postgis"),
         ("version = 16", "postgres-16"),
-        ("version = 17", None),
+        ("version = 17", "postgres-17"),
+        ('version = 17\nextensions = ["vector", "uuid-ossp"]', "postgres-17-postgis"),
+        ("version = 19", None),
         ('version = 15\nbinary = "tools/postgres"', None),
     ],
 )
@@ -57,6 +59,17 @@ def test_an_instance_has_the_executable_of_its_version(project: Project, elsewhe
     assert resolved.binaries["initdb@older"] == str(elsewhere / "initdb")
     assert resolved.plan.services[0].command[0] == "${bin.postgres@older}"
     assert project.resolve(executables=True) == resolved
+
+
+def test_a_version_without_a_recipe_names_the_versions_that_can_be_installed(
+    project: Project, elsewhere: Path
+) -> None:
+    project.write('use = ["postgres"]\n[services.postgres]\nversion = 19\n')
+
+    with pytest.raises(BinaryMissingError, match="postgres: version 19 was not found") as caught:
+        project.resolve(executables=True)
+
+    assert caught.value.hint.endswith("`infra bin install` can install these versions: 15, 16, 17, 18.")
 
 
 def test_a_missing_version_names_the_users_recipe_that_installs_it(project: Project, elsewhere: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 import infra_runtime as infra
 from fakes.engine import made
 from fakes.project import Project
+from fakes.suite import free_port
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, StartError
 from infra_runtime.services import mongodb_protocol
 from infra_runtime.supervisor.exchange import exchange
 
@@ -101,6 +103,116 @@ def test_a_refused_index_is_the_reason_why_the_service_is_not_ready(error: bytes
     assert asyncio.run(reason()) == (
         "the indexes of users are not created: E11000 duplicate key error collection: test.users"
     )
+
+
+# --- a program with the options, the protocol and the exit statuses of mongod --------------------------
+
+#: Sources: MongoDB documentation, "mongod", "Exit Codes and Statuses", "Wire Protocol"
+MONGOD = """\
+#!{python}
+import argparse, json, pathlib, signal, socket, struct, sys
+
+def log(message, **attributes):
+    print(json.dumps({{"s": "I", "c": "CONTROL", "msg": message, "attr": attributes}}), flush=True)
+
+def whole(connection, number):
+    data = b""
+    while len(data) < number:
+        part = connection.recv(number - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        print(f"Error parsing command line: {{message}}", file=sys.stderr)
+        sys.exit(2)
+
+parser = Parser(allow_abbrev=False)
+parser.add_argument("--bind_ip", default="localhost")
+parser.add_argument("--port", type=int, default=27017)
+parser.add_argument("--dbpath", type=pathlib.Path, default=pathlib.Path("/data/db"))
+parser.add_argument("--nounixsocket", action="store_true")
+parser.add_argument("--wiredTigerCacheSizeGB", type=float)
+parser.add_argument("--setParameter", action="append")
+options = parser.parse_args()
+if not 0.25 <= options.wiredTigerCacheSizeGB <= 10000:
+    sys.exit(2)
+if not options.dbpath.is_dir():
+    log("NonExistentPath: Data directory not found")
+    sys.exit(100)
+(options.dbpath / "mongod.lock").write_text("1")
+
+def stop(*_):
+    (options.dbpath / "mongod.lock").write_text("")
+    log("Shutting down", exitCode=0)
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, stop)
+with socket.socket() as server:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((options.bind_ip, options.port))
+    except OSError as error:
+        log("Failed to set up listener", error=f"SocketException: {{error.strerror}}")
+        sys.exit(48)
+    server.listen()
+    log("Waiting for connections", port=options.port)
+    answer = b"\\x01ok\\0" + struct.pack("<d", 1) + b"\\0"
+    body = struct.pack("<iiii", 2, 1, 2013, 0) + b"\\0" + struct.pack("<i", len(answer) + 4) + answer
+    while True:
+        connection, _ = server.accept()
+        try:
+            (length,) = struct.unpack("<i", whole(connection, 4))
+            whole(connection, length - 4)
+            connection.sendall(struct.pack("<i", len(body) + 4) + body)
+        except (EOFError, OSError):
+            pass
+        connection.close()
+"""
+
+
+@pytest.fixture
+def mongod(tmp_path: Path) -> str:
+    """The table of a stack file whose server is a program with the options of mongod."""
+    program = tmp_path / "mongod"
+    program.write_text(MONGOD.format(python=sys.executable))
+    program.chmod(0o755)
+    table = f'use = ["mongodb"]\n[services.mongodb]\nbinary = "{program}"\n'
+    (tmp_path / "infra.toml").write_text(table)
+    return table
+
+
+@pytest.mark.process
+def test_mongod_of_the_setting_runs_outside_of_tests_and_is_stopped_in_order(
+    tmp_path: Path, mongod: str
+) -> None:
+    port = free_port()
+    (tmp_path / "infra.toml").write_text(f"{mongod}ports = {{ client = {port} }}\n")
+    data = tmp_path / "data"
+
+    with infra.start(directory=tmp_path, environment="development", data=data) as stack:
+        server = stack["mongodb"]
+        assert (server["engine"], server["url"]) == ("mongod", f"mongodb://127.0.0.1:{port}/test")
+        lock = server.data / "mongod.lock"
+        assert lock.read_text() == "1"
+        log = Path(stack.status().services["mongodb"].log)
+
+    assert lock.read_text() == ""
+    assert '"exitCode": 0' in log.read_text()
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("mongod")
+def test_the_reason_of_mongod_is_in_the_error_of_the_start(tmp_path: Path) -> None:
+    program = tmp_path / "mongod"
+    program.write_text(program.read_text().replace("server.bind(", "raise OSError(98, 'Address in use')  #"))
+
+    with pytest.raises(StartError, match="exited with status 48") as caught:
+        infra.start(directory=tmp_path, environment="test", data=tmp_path / "data")
+
+    assert "SocketException: Address in use" in str(caught.value)
 
 
 # --- the server that is found ------------------------------------------------------------------------

@@ -264,14 +264,16 @@ def test_a_real_cluster_of_a_newer_version_is_refused_with_both_versions(run) ->
         stack.start("postgres")
 
 
-@pytest.mark.real("postgres", version=15)
-def test_a_real_server_of_an_older_version_has_the_extensions_that_need_openssl(run) -> None:
-    stack = run("postgres", version=15, extensions=["pgcrypto", "uuid-ossp"])
+@pytest.mark.parametrize(
+    "version", [pytest.param(each, marks=pytest.mark.real("postgres", version=each)) for each in (15, 17)]
+)
+def test_a_real_server_of_an_older_version_has_the_extensions_that_need_openssl(run, version: int) -> None:
+    stack = run("postgres", version=version, extensions=["pgcrypto", "uuid-ossp"])
 
     with psycopg.connect(stack.postgres.url) as connection:
         digest = connection.execute("select encode(digest('a', 'sha1'), 'hex')").fetchone()
         identifier = connection.execute("select uuid_generate_v5(uuid_ns_url(), 'a')::text").fetchone()
-        assert connection.info.server_version // 10000 == 15
+        assert connection.info.server_version // 10000 == version
     assert digest == ("86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",)
     assert identifier == (str(uuid.uuid5(uuid.NAMESPACE_URL, "a")),)
 
@@ -287,16 +289,19 @@ def test_a_real_server_of_version_16_has_pgvector(run) -> None:
 
 
 @pytest.mark.real("postgres")
-@pytest.mark.parametrize("method", [launch.LIBRARIES, launch.LOADER])
-def test_the_real_packages_of_debian_run_by_each_method(run, method: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "method"), [(15, launch.LIBRARIES), (15, launch.LOADER), (17, launch.LOADER)]
+)
+def test_the_real_packages_of_debian_run_by_each_method(run, version: int, method: str) -> None:
     """The server finds its files relative to its own path, and `initdb` starts the server."""
-    entries = [entry for entry in store.default().installed("postgres-15*") if method in entry.methods]
+    name = f"postgres-{version}"
+    entries = [entry for entry in store.default().installed(f"{name}*") if method in entry.methods]
     if not entries:
-        pytest.skip(f"`infra bin install postgres-15` has installed no program for the method {method}")
+        pytest.skip(f"`infra bin install {name}` has installed no program for the method {method}")
     (entry,) = entries[:1]
     folder = entry.folder / "launch" / method
 
-    stack = run("postgres", version=15, binary=str(folder), extensions=["pgcrypto"])
+    stack = run("postgres", version=version, binary=str(folder), extensions=["pgcrypto"])
 
     program = Path(f"/proc/{stack.status().services[0].pid}/exe").resolve()
     assert program.is_relative_to(entry.folder)

@@ -134,14 +134,16 @@ def _missing(
 def _ways_to_provide(binary: Binary, recipe: str) -> str:
     """Return the hint for a missing version of an executable; `recipe` may be empty."""
     folder = next((pattern for pattern in binary.folders if "*" in pattern), "/opt/*/bin")
-    last = (
-        f"run `infra bin install {recipe}`"
-        if recipe
-        else f"write a recipe `[binaries.NAME]` with `major = {binary.major}` in the stack file"
-    )
+    last, others = f"run `infra bin install {recipe}`", ""
+    if not recipe:
+        from infra_runtime.binaries import recipes  # imported here because only the error needs it
+
+        last = f"write a recipe `[binaries.NAME]` with `major = {binary.major}` in the stack file"
+        if versions := recipes.versions(binary.name):
+            others = f" `infra bin install` can install these versions: {versions}."
     return (
         f"Put version {binary.major} of {binary.name}{_with(binary.features)} on PATH, set `binary` to its"
-        f" folder, such as {folder.replace('*', str(binary.major))}, or {last}."
+        f" folder, such as {folder.replace('*', str(binary.major))}, or {last}.{others}"
     )
 
 

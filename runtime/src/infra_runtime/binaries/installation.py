@@ -308,7 +308,8 @@ def _with_launch_methods(
     has_loader = (folder / "glibc").is_dir()
     methods = [launch.LIBRARIES]
     methods += [launch.LOADER] if has_loader else []
-    methods += [launch.BUBBLEWRAP] if bubblewrap else []
+    # In the mount namespace, the program needs the C library of its packages or of the machine, too.
+    methods += [launch.BUBBLEWRAP] if bubblewrap and (has_loader or platforms.glibc_version()) else []
     if packages and packages.mounts_required:
         methods = [launch.BUBBLEWRAP]
         if not bubblewrap:

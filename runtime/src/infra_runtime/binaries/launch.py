@@ -70,8 +70,13 @@ class Tree:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def loader(self) -> Path | None:
-        """Return the loader (`ld.so`) of the C library; None if the packages contain no C library."""
-        found = sorted(self.glibc.glob("lib*/ld-linux*.so*")) + sorted(self.glibc.glob("lib/*/ld-linux*.so*"))
+        """Return the loader (`ld.so`) of the C library; None if the packages contain no C library.
+
+        Since Debian 13, the package contains the folder `usr/lib`, and before it `lib`.
+        """
+        patterns = ("lib*/ld-linux*.so*", "lib/*/ld-linux*.so*")
+        folders = (self.glibc, self.glibc / "usr")
+        found = [path for folder in folders for each in patterns for path in sorted(folder.glob(each))]
         return next((path for path in found if path.exists()), None)
 
     def linked(self, program: Path) -> Path | None:

@@ -28,6 +28,9 @@ class Debian:
     """Packages of Debian, with the libraries that they depend on."""
 
     packages: tuple[str, ...]
+    #: The codename of the release that has the packages, such as `trixie`; empty: the release in the
+    #: configuration of apt. The programs use the C library of this release if that of the machine is older.
+    release: str = ""
     #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
     #: namespace in which these paths are the folders of the packages
     mounts: tuple[str, ...] = ()

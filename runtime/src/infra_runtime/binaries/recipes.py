@@ -51,6 +51,7 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
         mounts, without = tuple(table.get("mounts", ())), tuple(table.get("without", ()))
         yield Debian(
             packages=tuple(packages),
+            release=table.get("release", ""),
             mounts=mounts,
             mounts_required=table.get("mounts_required", False),
             without=without,
@@ -125,6 +126,12 @@ def providing(
     ]
     order = sorted(suitable, key=lambda recipe: (recipe.is_users, not recipe.features, recipe.major))
     return order[-1] if order else None
+
+
+def versions(program: str) -> str:
+    """Return a text with the major versions of a program in the recipes of the kit, such as `15, 16, 18`."""
+    suitable = (recipe for recipe in kit().values() if program in recipe.programs)
+    return ", ".join(str(number) for number in sorted({recipe.major for recipe in suitable} - {0}))
 
 
 def _joined() -> dict[str, Recipe]:

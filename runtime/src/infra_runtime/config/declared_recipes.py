@@ -71,6 +71,8 @@ class RecipeSettings(BaseModel):
     wheel: str = ""
     #: packages of Debian
     debian: Words = ()
+    #: the codename of the release of Debian that has the packages, such as `trixie`
+    release: str = Field("", pattern=r"^[a-z]*$")
     #: absolute paths that the programs of the packages contain
     mounts: Words = ()
     #: whether the programs do not start without `mounts`

@@ -128,7 +128,7 @@ def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
 def _mongod(settings: MongoSettings) -> tuple[str, ...]:
     return (
         *("${bin.mongod}", "--bind_ip=${host}", "--port=${port.client}", "--dbpath=${data}"),
-        *("--unixSocketPrefix=${run}", f"--wiredTigerCacheSizeGB={settings.cache / 1024:g}"),
+        *("--nounixsocket", f"--wiredTigerCacheSizeGB={settings.cache / 1024:g}"),
         # Otherwise it writes measurements of the machine to the data folder.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     )

@@ -63,13 +63,26 @@ class PostgresSettings(ServiceSettings):
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
     #: the major version that the executable must have; by default, that of the executable that is found
-    version: int = Field(18, ge=OLDEST, le=99)
+    version: int = Field(18, json_schema_extra={"minimum": OLDEST, "maximum": 99})
     #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"
     #: extensions that every database has, such as `vector`
     extensions: Words = ()
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
+
+    @field_validator("version")
+    @classmethod
+    def _supported(cls, version: int) -> int:
+        if not OLDEST <= version <= 99:
+            from infra_runtime.binaries import recipes  # imported here because only the error needs it
+
+            installable = recipes.versions("postgres")
+            raise ValueError(
+                f"version {OLDEST} or later is required, not {version};"
+                f" `infra bin install` can install these versions: {installable}"
+            )
+        return version
 
     @field_validator("extensions")
     @classmethod

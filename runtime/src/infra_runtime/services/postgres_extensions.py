@@ -18,7 +18,8 @@ MARKER = "extensions"
 HINT = (
     "To use an installed server that has the extension, set `binary` in the table"
     ' `[services.{service}]` of infra.toml, for example `binary = "/usr/lib/postgresql/17/bin"`;'
-    " with `version = 15`, `infra bin install` installs a server with pgcrypto, uuid-ossp or postgis."
+    " with `version = 15` or `version = 17`, `infra bin install` installs a server with pgcrypto, uuid-ossp"
+    " or postgis."
 )
 #: The arguments are the path of the marker, the names of the extensions and of the databases, the hint, and
 #: the command of the server. A shell needs two milliseconds to find out that there is nothing to do; the

@@ -201,6 +201,20 @@ def test_unlogged_changes_are_not_possible_with_a_minimal_wal(tmp_path: Path) ->
     assert checked.tally.differences == []
 
 
+@pytest.mark.real("postgres", version=17)
+def test_postgresql_17_resets_what_it_reads_in_its_wal(tmp_path: Path) -> None:
+    acts = ("insert", "update", "delete", "nextval", "setval", "create table", "drop column")
+    with start(tmp_path, OPTIONS, version=17) as stack:
+        checked = Recycling(stack.postgres, tmp_path)
+
+        for act in acts:
+            checked.round([act])
+
+        checked.close()
+    assert checked.tally.differences == []
+    assert checked.tally.resets >= 4
+
+
 @pytest.mark.real("postgres", version=15)
 def test_postgresql_15_cannot_read_its_wal_so_each_database_is_a_clone(tmp_path: Path) -> None:
     acts = ("insert", "update", "nextval", "setval", "truncate with identity", "create table", "drop column")

@@ -45,6 +45,19 @@ def test_only_libraries_of_the_dependencies_are_needed() -> None:
     assert debian._closure(["server"], solved) == ["libc6", "libgcc-s1", "libssl3t64", "libz", "server"]
 
 
+def test_a_part_of_the_archive_has_the_same_purpose_in_another_release() -> None:
+    archive = "http://files.test/debian"
+    suites = ("bookworm", "bookworm-updates", "bookworm-security")
+    known = [debian.Repository(address=archive, suite=suite) for suite in suites]
+
+    assert [debian.of_release(each, "trixie").suite for each in known] == [
+        "trixie",
+        "trixie-updates",
+        "trixie-security",
+    ]
+    assert [debian.of_release(each, "") for each in known] == known
+
+
 def test_another_system_has_no_packages_of_debian() -> None:
     with pytest.raises(InstallError, match="do not run on macos-arm64"):
         installation.lock(SHELL, "macos-arm64")

@@ -77,7 +77,7 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
     architecture = platforms.DEBIAN_ARCHITECTURES.get(platform)
     if architecture is None:
         raise InstallError(recipe.name, f"the packages of Debian do not run on {platform}")
-    known = repositories()
+    known = [of_release(repository, source.release) for repository in repositories()]
     apt = _Apt(recipe.name, work, architecture)
     apt.write_sources(known)
     apt.run("apt-get", "update")
@@ -96,6 +96,12 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
         licence=recipe.licence,
         artefacts=tuple(artefacts),
     )
+
+
+def of_release(repository: Repository, release: str) -> Repository:
+    """Return the part of the archive with the same purpose in a release; empty: the part itself."""
+    suite = re.sub(r"^[a-z]+", release, repository.suite) if release else repository.suite
+    return Repository(address=repository.address, suite=suite)
 
 
 class _Apt:
