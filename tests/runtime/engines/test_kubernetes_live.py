@@ -297,7 +297,7 @@ class Server(Kubectl):
     leases: list[dict[str, Any]]
     clock: Callable[[], float]
 
-    def run(self, *arguments: str, document: Any = None, timeout: float = 0) -> Answer:
+    def run(self, *arguments: str, documents: Any = None, timeout: float = 0) -> Answer:
         """Create, read or replace the Lease."""
         del timeout
         leases, verb = self.leases, arguments[0]
@@ -306,6 +306,7 @@ class Server(Kubectl):
             return Answer(code=0, out=json.dumps({"metadata": {"creationTimestamp": created}}), problems=())
         if verb == "get":
             return Answer(code=0, out=json.dumps(leases[-1]) if leases else "", problems=())
+        (document,) = documents
         version = document["metadata"].get("resourceVersion", "")
         if (verb == "create" and leases) or (verb == "replace" and version != str(len(leases))):
             return Answer(code=1, out="", problems=["conflict"])

@@ -184,7 +184,7 @@ def check_pods(kubectl: Kubectl, workloads: Iterable[Object], live: Mapping[Key,
     while True:
         answer = kubectl.run(
             "create", "--dry-run=server", "--output=name", "--validate=strict", "--filename=-",
-            document={"apiVersion": "v1", "kind": "List", "items": pods},
+            documents=pods,
         )  # fmt: skip
         if "serviceaccount" not in "".join(answer.problems) or time.monotonic() > deadline:
             break

@@ -6,12 +6,11 @@ All steps can be repeated: a deploy that was killed is completed by the next one
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from infra_runtime.engines.kubernetes.live import checks, rollout
 from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
 from infra_runtime.engines.kubernetes.live.checks import SecretKeys
-from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, as_list, key, keyed
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, key, keyed
 from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
 from infra_runtime.engines.kubernetes.live.operations import delete, undo
 from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources
@@ -221,7 +220,7 @@ def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Map
     If the only manager of a field no longer sends it, the API server resets it, here to 1. Source: Kubernetes
     documentation, "Server-Side Apply", "Transferring ownership".
     """
-    kept = []
+    kept: list[Object] = []
     for resource in resources:
         before = live.get(key(resource))
         if resource["kind"] == "Deployment" and before and "replicas" not in resource["spec"]:
@@ -234,10 +233,9 @@ def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Map
                 }
             )
     if kept:
-        document: dict[str, Any] = as_list(kept)
         kubectl.require(
             "apply", "--server-side", f"--field-manager={_HANDOVER}", "--force-conflicts",
-            "--validate=ignore", "--output=name", "--filename=-", document=document,
+            "--validate=ignore", "--output=name", "--filename=-", documents=kept,
         )  # fmt: skip
 
 

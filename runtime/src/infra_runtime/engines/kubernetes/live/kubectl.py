@@ -58,16 +58,18 @@ class Kubectl:
     #: the context in the kubeconfig; empty: the current context
     context: str = ""
 
-    def run(self, *arguments: str, document: object = None, timeout: float = TIMEOUT) -> Answer:
-        """Run kubectl; `document` is written as JSON to its standard input.
+    def run(
+        self, *arguments: str, documents: Iterable[Object] | None = None, timeout: float = TIMEOUT
+    ) -> Answer:
+        """Run kubectl; `documents` are written as JSON to its standard input.
 
         Raises `ClusterError` if kubectl does not exit in time, or the API server cannot be reached.
         """
         try:
             done = subprocess.run(
                 self.command(*arguments),
-                input=None if document is None else json.dumps(document),
-                stdin=subprocess.DEVNULL if document is None else None,
+                # A document of the kind List is not validated by the server.
+                input="" if documents is None else "\n---\n".join(map(json.dumps, documents)),
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -88,9 +90,11 @@ class Kubectl:
             raise ClusterError(unreachable[0], hint)
         return Answer(code=done.returncode, out=done.stdout, problems=problems, warnings=warnings)
 
-    def require(self, *arguments: str, document: object = None, timeout: float = TIMEOUT) -> Answer:
+    def require(
+        self, *arguments: str, documents: Iterable[Object] | None = None, timeout: float = TIMEOUT
+    ) -> Answer:
         """Run kubectl as `run` does, and raise `ClusterError` if it fails."""
-        answer = self.run(*arguments, document=document, timeout=timeout)
+        answer = self.run(*arguments, documents=documents, timeout=timeout)
         if answer.code:
             raise ClusterError(
                 f"`kubectl {arguments[0]}` failed: {'; '.join(answer.problems) or f'exit code {answer.code}'}"
@@ -113,7 +117,7 @@ class Kubectl:
         options += ["--force-conflicts"] if force else []
         return self.run(
             "apply", "--server-side", f"--field-manager={manager}", "--validate=strict", "--output=json",
-            "--show-managed-fields", *options, "--filename=-", document=as_list(resources),
+            "--show-managed-fields", *options, "--filename=-", documents=resources,
         )  # fmt: skip
 
     def command(self, *arguments: str) -> list[str]:
@@ -141,11 +145,6 @@ def objects_of(text: str) -> list[Object]:
         return []
     document: Any = json.loads(text)
     return list(document["items"]) if document.get("kind", "").endswith("List") else [document]
-
-
-def as_list(resources: Iterable[Object]) -> dict[str, object]:
-    """Return resources as one document."""
-    return {"apiVersion": "v1", "kind": "List", "items": list(resources)}
 
 
 def key(resource: Object) -> Key:

@@ -161,7 +161,7 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Release the lock. If another deploy has it in the meantime, nothing changes."""
-        self._kubectl.run("replace", "--filename=-", document=document(None, self._now(), self._version))
+        self._kubectl.run("replace", "--filename=-", documents=[document(None, self._now(), self._version)])
 
     def renew(self) -> None:
         """Renew the lock if it was not renewed for some time.
@@ -177,14 +177,14 @@ class Lock:
     def _try(self) -> tuple[str, float]:
         """Try to get the lock; return its present owner, and the seconds until it expires."""
         created = self._kubectl.run(
-            "create", "--filename=-", "--output=json", document=document(self._owner, self._now())
+            "create", "--filename=-", "--output=json", documents=[document(self._owner, self._now())]
         )
         if created.code == 0:
             self._keep(created.objects()[0])
             return "", 0.0
         found = self._kubectl.require("get", "lease", NAME, "--output=json", "--ignore-not-found").objects()
         if not found:
-            self._kubectl.require("create", "--filename=-", document=document(self._owner, self._now()))
+            self._kubectl.require("create", "--filename=-", documents=[document(self._owner, self._now())])
             return "", 0.0
         owner, left = owner_of(found[0]), seconds_left(found[0], self._now())
         if left > 0 and not (owner and owner.is_gone()):
@@ -196,7 +196,7 @@ class Lock:
     def _replace(self, version: str) -> Object | None:
         """Replace a version of the Lease; return None if the Lease has another version."""
         made = document(self._owner, self._now(), version)
-        answer = self._kubectl.run("replace", "--filename=-", "--output=json", document=made)
+        answer = self._kubectl.run("replace", "--filename=-", "--output=json", documents=[made])
         if answer.code:
             return None
         replaced = answer.objects()[0]
@@ -212,7 +212,7 @@ class Lock:
         probe = document(None, datetime.now(UTC))
         probe["metadata"]["name"] = f"{NAME}-time"
         answer = self._kubectl.require(
-            "create", "--dry-run=server", "--filename=-", "--output=json", document=probe
+            "create", "--dry-run=server", "--filename=-", "--output=json", documents=[probe]
         )
         self._server_time = parsed(answer.objects()[0]["metadata"]["creationTimestamp"])
 

@@ -16,11 +16,14 @@ _LINES = 20
 
 
 def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
-    """Return the workloads of a stack with their pods, and the events about refused pods."""
+    """Return the workloads of a stack, their pods, and events if a workload is not done."""
     kinds = ",".join((*KINDS, "replicasets.apps", "pods"))
     objects = kubectl.require(
         "get", kinds, f"--selector=app.kubernetes.io/part-of={stack}", "--output=json"
     ).objects()
+    found = snapshot_of(objects)
+    if all(state.done for state in found.states().values()):
+        return found
     events = kubectl.require("get", "events", "--field-selector=reason=FailedCreate", "--output=json")
     return snapshot_of(objects, events.objects())
 

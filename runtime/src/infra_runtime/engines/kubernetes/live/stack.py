@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from infra_runtime.engines.kubernetes.cluster import MANAGER
-from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, as_list, keyed
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, keyed
 
 #: the kinds of the resources that a deploy removes when the plan no longer contains them
 REMOVED = (
@@ -40,7 +40,7 @@ def owned(kubectl: Kubectl, stack: str) -> list[Object]:
 def live_resources(kubectl: Kubectl, stack: str, resources: Sequence[Object]) -> dict[Key, Object]:
     """Return the present versions of these resources and of all others of the stack, and all HPAs."""
     found = kubectl.require(
-        "get", "--filename=-", "--ignore-not-found", "--output=json", document=as_list(resources)
+        "get", "--filename=-", "--ignore-not-found", "--output=json", documents=resources
     ).objects()
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
     return keyed([*scalers, *owned(kubectl, stack), *found])
