@@ -34,11 +34,12 @@ def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: flo
 
     kubectl, stack = cluster.kubectl(), cluster.stack()
     scaled = operations.scale(kubectl, stack, workload_name(service), replicas)
+    states = []
     for state in rollout.wait(kubectl, stack, [scaled], timeout=timeout):
-        last = state
+        states.append(state)
         if not as_json:
             output.note(f"{state.name}: {state.ready} of {state.wanted} pods are ready")
     if as_json:
-        output.say_json(last.to_json())
+        output.say_json(states[-1].to_json())
     else:
-        output.say(f"{service} has {last.ready} pods")
+        output.say(f"{service} has {states[-1].ready} pods")
