@@ -182,7 +182,11 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
         if written:
             _hand_over_replicas(kubectl, written, plan.live)
             answer = kubectl.apply(written, force=plan.force)
-            checks.require_accepted(answer)
+            try:
+                checks.require_accepted(answer)
+            except ClusterError as error:
+                error.add_note("Some resources are already written: repeat the deploy to complete it.")
+                raise
         workloads = [key(each) for each in batch if each["kind"] in WORKLOADS]
         if workloads:
             yield from _waited(kubectl, request, workloads, lock)
