@@ -73,6 +73,12 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "workflows": {
         "build": "infra_cli.commands.workflows.build",
+        "deploy": "infra_cli.commands.workflows.deploy",
+        "status": "infra_cli.commands.workflows.status",
+        "logs": "infra_cli.commands.workflows.logs",
+        "scale": "infra_cli.commands.workflows.scale",
+        "rollout": "infra_cli.commands.workflows.rollout",
+        "delete": "infra_cli.commands.workflows.delete",
     },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
@@ -89,7 +95,7 @@ GROUPS = {
     "bin": "Install the executables of services, without root and without Docker.",
     "cache": "Inspect and clean the prepared data that all stacks of a user share.",
     "export": "Write the stack as files for other programs, such as Docker Compose.",
-    "workflows": "Build images of your own services.",
+    "workflows": "Build images of your own services, and deploy the stack to a cluster.",
     "dev": "Check the machine, failure reports of tests, OpenAPI documents, tokens and audit logs.",
 }
 #: command outside of the groups → module

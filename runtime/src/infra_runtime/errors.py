@@ -299,6 +299,51 @@ class ImageError(InfraError):
         return f"{self.name}: {self.reason}"
 
 
+class ClusterError(InfraError):
+    """The error that a cluster cannot be reached, or refuses a request."""
+
+    exit_code = 18
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason, hint)
+        self.reason, self.hint = reason, hint
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class DeployLockedError(InfraError):
+    """The error that another deploy has the lock of the namespace; `seconds` is the time until it expires."""
+
+    exit_code = 19
+
+    def __init__(self, namespace: str, owner: str, seconds: float) -> None:
+        super().__init__(namespace, owner, seconds)
+        self.namespace, self.owner, self.seconds = namespace, owner, seconds
+        self.hint = f"Use --wait; without a renewal, the lock expires in {seconds:.0f} s."
+
+    def __str__(self) -> str:
+        return f"the deploy lock of the namespace {self.namespace} is held by {self.owner}"
+
+
+class RolloutError(InfraError):
+    """The error that a deployed workload does not become ready; it contains the last lines of its log."""
+
+    exit_code = 20
+
+    def __init__(self, workload: str, reason: str, log_tail: list[str] | None = None, hint: str = "") -> None:
+        super().__init__(workload, reason, log_tail, hint)
+        self.workload, self.reason, self.log_tail = workload, reason, log_tail or []
+        self.hint = hint or "`infra workflows rollout undo` returns to the previous revision."
+
+    def __str__(self) -> str:
+        lines = [f"{self.workload}: {self.reason}"]
+        if self.log_tail:
+            lines.append("  the last lines of the log:")
+            lines += [f"  | {line}" for line in self.log_tail]
+        return "\n".join(lines)
+
+
 def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
     classes = {base.__name__: base}
     for subclass in base.__subclasses__():

@@ -100,7 +100,7 @@ class Kubernetes:
         security: dict[str, Value] = {
             f"pod-security.kubernetes.io/{mode}": _SECURITY for mode in ("enforce", "audit", "warn")
         }
-        namespace = self._namespace()
+        namespace = self.namespace_name()
         resources = [(_STACK, resource("v1", "Namespace", namespace, cluster, labels=security))]
         resources.append((_STACK, stack_policy(cluster)))
         if made := issuer(cluster):
@@ -133,6 +133,15 @@ class Kubernetes:
             }
         )
 
+    def required_secrets(self, plan: Plan) -> dict[str, list[str]]:
+        """Return name → keys of the Secrets that the pods of a plan need."""
+        cluster = self._cluster(plan)
+        required = {
+            cluster.variables: sorted(_required_variables(cluster)),
+            cluster.secrets: self.secrets(plan),
+        }
+        return {name: keys for name, keys in required.items() if keys}
+
     def notes(self, plans: Sequence[Plan]) -> list[str]:
         """Return remarks about the export for the user, in full sentences."""
         notes = []
@@ -142,16 +151,18 @@ class Kubernetes:
             notes += [f"{name} is left out: its kind has no container image." for name in omitted]
             built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
             notes += [f"{spec.name}: you have to build the image {image(spec, cluster)}." for spec in built]
-            required = {cluster.variables: sorted(_required_variables(cluster))}
-            if plan.environment != "development":
-                required[cluster.secrets] = self.secrets(plan)
-            for secret, keys in required.items():
-                if keys:
+            for secret, keys in self.required_secrets(plan).items():
+                if secret != cluster.secrets or plan.environment != "development":
                     notes.append(f"Create the Secret {secret} in {plan.environment}: {', '.join(keys)}.")
         return list(dict.fromkeys(notes))
 
-    def _namespace(self) -> str:
-        return self.namespace or host_name(self.project, longest=LONGEST_NAME)
+    def namespace_name(self) -> str:
+        """Return the name of the namespace: the setting, or the name of the stack."""
+        return self.namespace or self.stack_name()
+
+    def stack_name(self) -> str:
+        """Return the name of the stack in labels."""
+        return host_name(self.project, longest=LONGEST_NAME)
 
     def _cluster(self, plan: Plan) -> Cluster:
         if plan.environment not in ENVIRONMENTS:
@@ -159,7 +170,7 @@ class Kubernetes:
                 f"the environment {plan.environment!r} cannot be exported to a cluster",
                 hint=f"Export one of the environments {', '.join(ENVIRONMENTS)}.",
             )
-        name = host_name(self.project, longest=LONGEST_NAME)
+        name = self.stack_name()
         return Cluster(
             name=name,
             plan=plan,
@@ -192,7 +203,7 @@ class Kubernetes:
             kustomization["secretGenerator"] = [
                 {
                     "name": cluster.secrets,
-                    "namespace": self._namespace(),
+                    "namespace": self.namespace_name(),
                     "files": [f"{name}={SECRETS}/{name}" for name in secrets],
                     "options": {
                         "disableNameSuffixHash": True,

@@ -1,0 +1,84 @@
+"""The options with which the commands `infra workflows …` select the cluster and the stack in it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from infra_cli.target import Target, target
+from infra_runtime.value import frozen
+
+if TYPE_CHECKING:
+    from infra_runtime.engines.kubernetes import Kubernetes
+    from infra_runtime.engines.kubernetes.live.kubectl import Kubectl
+
+#: the engines to which a stack can be deployed
+ENGINES = ("kubernetes",)
+
+
+@frozen
+class ClusterTarget:
+    """The stack that the options select, and the place in which it is deployed."""
+
+    target: Target
+    context: str
+    namespace: str
+
+    def root(self) -> Path:
+        """Return the folder of the project."""
+        file = self.target.stack_file()
+        return file.path.parent if file else (self.target.directory or Path.cwd()).resolve()
+
+    def engine(self, **options: str) -> Kubernetes:
+        """Return the engine that writes the resources of the stack."""
+        from infra_runtime.engines.kubernetes import Kubernetes
+        from infra_runtime.engines.project import project_name
+
+        return Kubernetes(project=project_name(self.root()), namespace=self.namespace, **options)
+
+    def stack(self) -> str:
+        """Return the name of the stack in the labels of its resources."""
+        return self.engine().stack_name()
+
+    def kubectl(self) -> Kubectl:
+        """Return kubectl for the context and the namespace.
+
+        Raises `BinaryMissingError` if kubectl is not installed.
+        """
+        from infra_runtime.engines.kubernetes.live.kubectl import kubectl
+
+        return kubectl(self.engine().namespace_name(), self.context)
+
+
+def workload_name(service: str) -> str:
+    """Return the name of the workload of a service."""
+    from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME
+    from infra_runtime.engines.references import host_name
+
+    return host_name(service, longest=LONGEST_NAME)
+
+
+def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options `--to`, `--context`, `--namespace` and those of `target` to a command.
+
+    The command receives a `ClusterTarget` as its first argument.
+    """
+
+    @click.option(
+        "--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine: `kubernetes`."
+    )
+    @click.option("--context", default="", help="The context in the kubeconfig. [default: the current one]")
+    @click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
+    @target
+    @functools.wraps(command)
+    def with_cluster(
+        target: Target, *args: Any, engine: str, context: str, namespace: str, **kwargs: Any
+    ) -> Any:
+        del engine  # there is only one
+        return command(ClusterTarget(target=target, context=context, namespace=namespace), *args, **kwargs)
+
+    return with_cluster

@@ -1,0 +1,95 @@
+"""The commands `infra workflows rollout …`: wait for a rollout, and return to a previous revision."""
+
+from __future__ import annotations
+
+import click
+
+from infra_cli import output, usage_errors
+from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
+
+_TIMEOUT = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    help="Seconds until the workloads must be ready.",
+)
+
+
+@click.group(cls=usage_errors.Group, short_help="Wait for a rollout, or return to a previous revision.")
+def command() -> None:
+    """Wait for a rollout, or return to a previous revision.
+
+    \b
+    infra workflows rollout status --to kubernetes
+    infra workflows rollout undo api --to kubernetes
+    """
+
+
+@command.command(short_help="Wait until all workloads of the deployed stack are ready.")
+@_TIMEOUT
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@cluster_target
+def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
+    """Wait until all workloads of the deployed stack are ready or complete.
+
+    The exit code is 20 as soon as a workload cannot become ready; the message contains the reason and the
+    last lines of the log.
+
+    \b
+    Example:
+      infra workflows rollout status --to kubernetes --timeout 120
+    """
+    from infra_runtime.engines.kubernetes.live.rollout import snapshot
+    from infra_runtime.errors import ClusterError
+
+    kubectl, stack = cluster.kubectl(), cluster.stack()
+    wanted = list(snapshot(kubectl, stack).states())
+    if not wanted:
+        problem = f"the stack {stack} is not deployed in the namespace {kubectl.namespace}"
+        raise ClusterError(problem, "`infra workflows deploy` deploys it.")
+    _follow(cluster, wanted, timeout=timeout, as_json=as_json)
+
+
+@command.command(short_help="Return a service to a previous revision.")
+@click.argument("service")
+@click.option(
+    "--revision", type=click.IntRange(min=0), default=0, help="The revision. [default: the previous one]"
+)
+@_TIMEOUT
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@cluster_target
+def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float, as_json: bool) -> None:
+    """Return the pods of a service to a previous revision, and wait until they are ready.
+
+    The command changes only the template of the pods: image, command and variables. Configuration files
+    (ConfigMaps) and databases stay as they are. The next deploy rolls out the stack file again.
+
+    \b
+    Examples:
+      infra workflows rollout undo api --to kubernetes
+      infra workflows rollout undo api --to kubernetes --revision 3
+    """
+    from infra_runtime.engines.kubernetes.live import operations
+    from infra_runtime.errors import ClusterError
+
+    kubectl, name = cluster.kubectl(), workload_name(service)
+    kind = operations.find(kubectl, cluster.stack(), name)["kind"]
+    if problem := operations.undo(kubectl, kind, name, revision):
+        raise ClusterError(problem, f"`kubectl rollout history {kind.lower()}/{name}` lists the revisions.")
+    _follow(cluster, [(kind, name)], timeout=timeout, as_json=as_json)
+
+
+def _follow(cluster: ClusterTarget, wanted: list[tuple[str, str]], *, timeout: float, as_json: bool) -> None:
+    from infra_runtime.engines.kubernetes.live import rollout
+
+    states = {}
+    for state in rollout.wait(cluster.kubectl(), cluster.stack(), wanted, timeout=timeout):
+        states[state.kind, state.name] = state
+        if not as_json:
+            detail = f": {state.reason}" if state.reason else ""
+            output.note(f"{state.kind}/{state.name} {state.phase}, {state.ready} of {state.wanted}{detail}")
+    if as_json:
+        output.say_json({"workloads": [state.to_json() for state in states.values()]})
+    else:
+        output.say(f"{len(states)} workloads are ready")

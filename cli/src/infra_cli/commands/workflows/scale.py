@@ -1,0 +1,45 @@
+"""The command `infra workflows scale`, which sets the number of pods of a deployed service."""
+
+from __future__ import annotations
+
+import click
+
+from infra_cli import output
+from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
+
+
+@click.command(short_help="Set the number of pods of a deployed service.")
+@click.argument("service")
+@click.argument("replicas", type=click.IntRange(min=0))
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    help="Seconds until the pods must be ready.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@cluster_target
+def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: float, as_json: bool) -> None:
+    """Set the number of pods of a deployed service, and wait until they are ready.
+
+    The next deploy sets the number of the stack file again. The command refuses a service whose number of
+    pods an HPA determines, and more than one pod of a service that stores data.
+
+    \b
+    Example:
+      infra workflows scale api 5 --to kubernetes
+    """
+    from infra_runtime.engines.kubernetes.live import operations, rollout
+
+    kubectl, stack = cluster.kubectl(), cluster.stack()
+    scaled = operations.scale(kubectl, stack, workload_name(service), replicas)
+    states = []
+    for state in rollout.wait(kubectl, stack, [scaled], timeout=timeout):
+        states.append(state)
+        if not as_json:
+            output.note(f"{state.name}: {state.ready} of {state.wanted} pods are ready")
+    if as_json:
+        output.say_json(states[-1].to_json())
+    else:
+        output.say(f"{service} has {states[-1].ready} pods")

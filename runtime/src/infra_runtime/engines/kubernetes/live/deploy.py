@@ -1,0 +1,253 @@
+"""Deploy the resources of a plan: check everything, then write, then wait; a second deploy changes nothing.
+
+All steps can be repeated: a deploy that was killed is completed by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from infra_runtime.engines.kubernetes.live import checks, rollout
+from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
+from infra_runtime.engines.kubernetes.live.checks import SecretKeys
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, key, keyed
+from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
+from infra_runtime.engines.kubernetes.live.operations import delete, undo
+from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources
+from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
+from infra_runtime.errors import ClusterError, RolloutError
+from infra_runtime.value import frozen
+
+#: the field manager that keeps `replicas` when a plan hands them over to an HPA
+_HANDOVER = "infra-replicas"
+
+
+@frozen
+class Request:
+    """What is deployed, and how."""
+
+    #: the name of the stack in the label `app.kubernetes.io/part-of`
+    stack: str
+    #: all resources, in the order of the plan; the namespace is one of them
+    resources: Sequence[Object]
+    secrets: Sequence[SecretKeys] = ()
+    #: seconds until each group of workloads must be ready
+    timeout: float = 600.0
+    #: seconds to wait for the lock of another deploy
+    wait: float = 0.0
+    create_namespace: bool = False
+    #: whether values that other programs have set are replaced
+    force_conflicts: bool = False
+    #: names of workloads that are deleted and created again
+    recreate: frozenset[str] = frozenset()
+    #: whether the changed workloads return to their previous revision if the rollout fails
+    undo: bool = False
+    #: whether nothing is written
+    dry_run: bool = False
+
+
+@frozen
+class Step:
+    """A step of a deploy, for the progress."""
+
+    text: str
+    #: the planned change that the step reports
+    change: Change | None = None
+    #: the state of a workload that the step reports
+    state: State | None = None
+
+
+@frozen
+class _Plan:
+    """The result of all checks."""
+
+    resources: Sequence[Object]
+    changes: Sequence[Change]
+    #: the present workloads, which can return to their revision
+    live: Mapping[Key, Object]
+    force: bool
+
+
+def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
+    """Deploy a stack, and yield the steps. A step without a change and a state is only progress.
+
+    Raises:
+        ClusterError: the cluster cannot be reached or refuses the resources; unless the message says
+            otherwise, nothing was written.
+        DeployLockedError: another deploy has the lock.
+        RolloutError: a workload does not become ready.
+    """
+    version = checks.check_server(kubectl)
+    yield Step(text=f"the API server has the version {version}")
+    checks.check_kinds(kubectl, request.resources)
+    namespace = checks.namespace_of(kubectl)
+    if namespace is None:
+        yield from _new_namespace(kubectl, request)
+        if request.dry_run:
+            return
+    elif not checks.is_ours(namespace):
+        yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
+    foreign = namespace is not None and not checks.is_ours(namespace)
+    resources = [each for each in request.resources if not (foreign and each["kind"] == "Namespace")]
+    missing = {wanted.name: checks.missing_keys(kubectl, wanted) for wanted in request.secrets}
+    for wanted in request.secrets:
+        checks.check_secret(wanted, missing[wanted.name])
+    if request.dry_run:
+        plan = _checked(kubectl, request, resources)
+        for change in plan.changes:
+            yield Step(text=str(change), change=change)
+        return
+    with Lock(kubectl, this_process(), wait=request.wait) as lock:
+        yield from _deploy(kubectl, request, resources, missing, lock)
+
+
+def _deploy(
+    kubectl: Kubectl,
+    request: Request,
+    resources: Sequence[Object],
+    missing: Mapping[str, Sequence[str]],
+    lock: Lock,
+) -> Iterator[Step]:
+    plan = _checked(kubectl, request, resources)
+    for wanted in request.secrets:
+        if names := missing[wanted.name]:
+            made = checks.generated_secret(wanted, names, request.stack)
+            checks.require_accepted(kubectl.apply([made], manager=f"infra-{names[0]}"))
+            yield Step(text=f"generated {', '.join(names)} in the Secret {wanted.name}")
+    for change in plan.changes:
+        yield Step(text=str(change), change=change)
+    try:
+        yield from _write(kubectl, request, plan, lock)
+    except RolloutError as error:
+        if request.undo:
+            for text in _undone(kubectl, plan):
+                error.add_note(text)
+            error.hint = "The cause is in the log lines and in `infra workflows status`."
+        raise
+
+
+def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
+    """Create the namespace of the stack if the request allows this; in a dry run, yield all changes."""
+    if not request.create_namespace:
+        raise ClusterError(
+            f"the cluster does not have the namespace {kubectl.namespace}",
+            "Use --create-namespace to create it, or check --context and --namespace.",
+        )
+    if request.dry_run:
+        for kind, name in map(key, request.resources):
+            change = Change(action="create", kind=kind, name=name)
+            yield Step(text=str(change), change=change)
+        return
+    own = [each for each in request.resources if each["kind"] == "Namespace"]
+    checks.require_accepted(kubectl.apply(own))
+    yield Step(text=f"created the namespace {kubectl.namespace}")
+
+
+def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) -> _Plan:
+    """Check all resources on the server, and return the changes; nothing is written."""
+    live = live_resources(kubectl, request.stack, resources)
+    states = rollout.snapshot(kubectl, request.stack).states()
+    again = {
+        each
+        for each, state in states.items()
+        if each in live and (each[1] in request.recreate or (each[0] == "Job" and state.failure))
+    }
+    resources = [autoscaled(each, live) for each in resources]
+    compared = [each for each in resources if key(each) not in again]
+    planned, force = checks.dry_run(kubectl, compared, force=request.force_conflicts)
+    found = [
+        *(Change(action="recreate", kind=kind, name=name) for kind, name in sorted(again)),
+        *changes(live, keyed(planned)),
+    ]
+    touched = {(each.kind, each.name) for each in found}
+    wanted = keyed(resources)
+    checks.check_pods(kubectl, [each for each in resources if key(each) in touched], live)
+    ours = {each: made for each, made in live.items() if each[0] not in _KEPT and checks.is_ours(made)}
+    return _Plan(resources=resources, changes=[*found, *removals(ours, wanted)], live=live, force=force)
+
+
+#: kinds that a deploy does not remove: their data are the user's, or they belong to the whole cluster
+_KEPT = frozenset({"Namespace", "Secret", "PersistentVolumeClaim", "ClusterIssuer"})
+
+
+def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:
+    actions = {(change.kind, change.name): change.action for change in plan.changes}
+    for each, action in actions.items():
+        if action == "recreate":
+            yield Step(text=f"deletes {each[0]}/{each[1]}, which is created again")
+            delete(kubectl, [each], between=lock.renew)
+    for batch in batches(plan.resources):
+        written = [each for each in batch if key(each) in actions]
+        lock.renew()
+        if written:
+            _hand_over_replicas(kubectl, written, plan.live)
+            answer = kubectl.apply(written, force=plan.force)
+            try:
+                checks.require_accepted(answer)
+            except ClusterError as error:
+                error.add_note("Some resources are already written: repeat the deploy to complete it.")
+                raise
+        workloads = [key(each) for each in batch if each["kind"] in WORKLOADS]
+        if workloads:
+            yield from _waited(kubectl, request, workloads, lock)
+    removed = [(change.kind, change.name) for change in plan.changes if change.action == "remove"]
+    if removed:
+        lock.renew()
+        delete(kubectl, removed, between=lock.renew)
+
+
+def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock: Lock) -> Iterator[Step]:
+    for state in rollout.wait(kubectl, request.stack, workloads, timeout=request.timeout, between=lock.renew):
+        detail = f" ({state.reason})" if state.reason else ""
+        text = f"{state.kind}/{state.name}: {state.phase}, {state.ready} of {state.wanted}{detail}"
+        yield Step(text=text, state=state)
+
+
+def batches(resources: Sequence[Object]) -> list[list[Object]]:
+    """Return groups of resources that are written together, each after the previous one is ready.
+
+    The first group contains the resources without pods. A Job is a separate group: the workloads before it
+    in the plan must be ready, and those after it wait until it is complete.
+    """
+    result = [[each for each in resources if each["kind"] not in WORKLOADS], []]
+    for each in resources:
+        if each["kind"] == "Job":
+            result += [[each], []]
+        elif each["kind"] in WORKLOADS:
+            result[-1].append(each)
+    return [group for group in result if group]
+
+
+def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Mapping[Key, Object]) -> None:
+    """Keep the number of pods of Deployments whose number an HPA determines from now on.
+
+    If the only manager of a field no longer sends it, the API server resets it, here to 1. Source: Kubernetes
+    documentation, "Server-Side Apply", "Transferring ownership".
+    """
+    kept: list[Object] = []
+    for resource in resources:
+        before = live.get(key(resource))
+        if resource["kind"] == "Deployment" and before and "replicas" not in resource["spec"]:
+            kept.append(
+                {
+                    "apiVersion": resource["apiVersion"],
+                    "kind": resource["kind"],
+                    "metadata": {name: resource["metadata"][name] for name in ("name", "namespace")},
+                    "spec": {"replicas": before["spec"].get("replicas", 1)},
+                }
+            )
+    if kept:
+        kubectl.require(
+            "apply", "--server-side", f"--field-manager={_HANDOVER}", "--force-conflicts",
+            "--validate=ignore", "--output=name", "--filename=-", documents=kept,
+        )  # fmt: skip
+
+
+def _undone(kubectl: Kubectl, plan: _Plan) -> Iterator[str]:
+    """Return changed workloads to their previous revision, and yield sentences about it."""
+    for change in plan.changes:
+        if change.kind not in {"Deployment", "StatefulSet"} or change.action != "change":
+            continue
+        if any(field.startswith("spec.template") for field in change.fields):
+            problem = undo(kubectl, change.kind, change.name)
+            yield problem or f"{change.kind}/{change.name} returns to its previous revision"

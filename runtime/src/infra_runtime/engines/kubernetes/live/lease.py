@@ -1,0 +1,220 @@
+"""The lock of a deploy: a Lease in the namespace, with owner and expiry.
+
+The times in the Lease are those of the API server, so that clocks of other machines have no influence.
+Source: Kubernetes documentation, "Leases"; Kubernetes API reference, `LeaseSpec`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from infra_runtime.engines.kubernetes.cluster import MANAGER
+from infra_runtime.engines.kubernetes.live.kubectl import Kubectl, Object
+from infra_runtime.errors import DeployLockedError
+from infra_runtime.host import processes
+from infra_runtime.value import frozen
+
+NAME = "infra-deploy"
+#: seconds after the last renewal for which the lock is valid
+VALID = 60
+#: seconds after which the lock is renewed; a call of kubectl in between takes less than the rest
+RENEWAL = 10.0
+#: seconds between two attempts to get the lock
+_INTERVAL = 1.0
+_OWNER = "infra/owner"
+
+
+@frozen
+class Owner:
+    """The process that holds a lock."""
+
+    user: str
+    host: str
+    pid: int
+    #: the start time of the process, which distinguishes it from a later process with the same pid
+    started: str
+    #: the running system and the namespace in which the pid is valid; empty if they are unknown
+    machine: str
+    #: a random value, because the same process can deploy twice
+    token: str
+
+    def is_gone(self) -> bool:
+        """Return whether the process ran on this machine and has exited."""
+        return (
+            bool(self.machine) and self.machine == _machine() and processes.started(self.pid) != self.started
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.host} (process {self.pid})"
+
+
+def this_process() -> Owner:
+    """Return this process as the owner of a lock."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # the user has no entry in the password database
+        user = str(os.getuid())
+    pid = os.getpid()
+    return Owner(
+        user=user,
+        host=socket.gethostname(),
+        pid=pid,
+        started=processes.started(pid),
+        machine=_machine(),
+        token=uuid.uuid4().hex,
+    )
+
+
+def _machine() -> str:
+    """Return the boot of this machine and the namespace of its pids.
+
+    Sources: random(4), pid_namespaces(7).
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def owner_of(lease: Object) -> Owner | None:
+    """Return the owner of a Lease; None if it has none, or one of another program."""
+    if not lease["spec"].get("holderIdentity"):
+        return None
+    text = (lease["metadata"].get("annotations") or {}).get(_OWNER, "")
+    try:
+        return Owner(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def seconds_left(lease: Object, now: datetime) -> float:
+    """Return for how many seconds a Lease is still valid; 0 if it has expired or has no owner."""
+    spec = lease["spec"]
+    if not spec.get("holderIdentity") or not spec.get("renewTime"):
+        return 0.0
+    expiry = parsed(spec["renewTime"]) + timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
+    return max(0.0, (expiry - now).total_seconds())
+
+
+def document(owner: Owner | None, now: datetime, version: str = "") -> dict[str, Any]:
+    """Return the Lease of an owner, or a free one; `version` is the version that it replaces."""
+    metadata: dict[str, Any] = {"name": NAME, "labels": {"app.kubernetes.io/managed-by": MANAGER}}
+    spec: dict[str, Any] = {"leaseDurationSeconds": VALID, "renewTime": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"}
+    if owner:
+        fields = {
+            name: getattr(owner, name) for name in ("user", "host", "pid", "started", "machine", "token")
+        }
+        metadata["annotations"] = {_OWNER: json.dumps(fields)}
+        spec["holderIdentity"] = owner.token
+    if version:
+        metadata["resourceVersion"] = version
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def parsed(text: str) -> datetime:
+    """Return the time in a field of Kubernetes, such as `2030-01-01T00:00:00.000000Z`."""
+    return datetime.fromisoformat(text)
+
+
+class Lock:
+    """The lock of a deploy, for a `with` statement. `renew` has to be called between all steps."""
+
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        owner: Owner,
+        *,
+        wait: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._kubectl, self._owner = kubectl, owner
+        self._wait, self._clock, self._sleep = wait, clock, sleep
+        #: the difference between the time of the server and `clock`
+        self._server_time, self._read_at = datetime.now(UTC), clock()
+        self._version, self._renewed = "", clock()
+
+    def __enter__(self) -> Self:
+        """Get the lock. Raises `DeployLockedError` if another deploy still has it after `wait` seconds."""
+        began = self._clock()
+        while True:
+            self._read_server_time()
+            holder, left = self._try()
+            if not holder:
+                return self
+            if self._clock() - began >= self._wait:
+                raise DeployLockedError(self._kubectl.namespace, holder, left)
+            self._sleep(_INTERVAL)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the lock. If another deploy has it in the meantime, nothing changes."""
+        self._kubectl.run("replace", "--filename=-", documents=[document(None, self._now(), self._version)])
+
+    def renew(self) -> None:
+        """Renew the lock if it was not renewed for some time.
+
+        Raises `DeployLockedError` if another deploy has got the lock, because this process was paused.
+        """
+        if self._clock() - self._renewed < RENEWAL:
+            return
+        answer = self._replace(self._version)
+        if answer is None:
+            raise DeployLockedError(self._kubectl.namespace, "another deploy, because it expired", 0.0)
+
+    def _try(self) -> tuple[str, float]:
+        """Try to get the lock; return its present owner, and the seconds until it expires."""
+        created = self._kubectl.run(
+            "create", "--filename=-", "--output=json", documents=[document(self._owner, self._now())]
+        )
+        if created.code == 0:
+            self._keep(created.objects()[0])
+            return "", 0.0
+        found = self._kubectl.require("get", "lease", NAME, "--output=json", "--ignore-not-found").objects()
+        if not found:
+            self._kubectl.require("create", "--filename=-", documents=[document(self._owner, self._now())])
+            return "", 0.0
+        owner, left = owner_of(found[0]), seconds_left(found[0], self._now())
+        if left > 0 and not (owner and owner.is_gone()):
+            return str(owner or found[0]["spec"]["holderIdentity"]), left
+        if self._replace(found[0]["metadata"]["resourceVersion"]) is None:
+            return "another deploy", float(VALID)
+        return "", 0.0
+
+    def _replace(self, version: str) -> Object | None:
+        """Replace a version of the Lease; return None if the Lease has another version."""
+        made = document(self._owner, self._now(), version)
+        answer = self._kubectl.run("replace", "--filename=-", "--output=json", documents=[made])
+        if answer.code:
+            return None
+        replaced = answer.objects()[0]
+        self._keep(replaced)
+        return replaced
+
+    def _keep(self, lease: Object) -> None:
+        self._version, self._renewed = lease["metadata"]["resourceVersion"], self._clock()
+
+    def _read_server_time(self) -> None:
+        """Read the time of the server, which it returns for a resource that is not created."""
+        self._read_at = self._clock()
+        probe = document(None, datetime.now(UTC))
+        probe["metadata"]["name"] = f"{NAME}-time"
+        answer = self._kubectl.require(
+            "create", "--dry-run=server", "--filename=-", "--output=json", documents=[probe]
+        )
+        self._server_time = parsed(answer.objects()[0]["metadata"]["creationTimestamp"])
+
+    def _now(self) -> datetime:
+        return self._server_time + timedelta(seconds=self._clock() - self._read_at)

@@ -1,0 +1,83 @@
+"""Wait until workloads are ready, and end at once when one of them cannot become ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl
+from infra_runtime.engines.kubernetes.live.workloads import KINDS, Failure, Snapshot, State, snapshot_of
+from infra_runtime.errors import RolloutError
+
+#: seconds between two looks at the cluster
+_INTERVAL = 1.0
+#: lines of a log in an error
+_LINES = 20
+
+
+def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
+    """Return the workloads of a stack, their pods, and events if a workload is not done."""
+    kinds = ",".join((*KINDS, "replicasets.apps", "pods"))
+    objects = kubectl.require(
+        "get", kinds, f"--selector=app.kubernetes.io/part-of={stack}", "--output=json"
+    ).objects()
+    found = snapshot_of(objects)
+    if all(state.done for state in found.states().values()):
+        return found
+    events = kubectl.require("get", "events", "--field-selector=reason=FailedCreate", "--output=json")
+    return snapshot_of(objects, events.objects())
+
+
+def wait(
+    kubectl: Kubectl,
+    stack: str,
+    wanted: Collection[Key],
+    *,
+    timeout: float,
+    between: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[State]:
+    """Wait until these workloads are done, and yield each state that differs from the previous one.
+
+    `between` is called before each look at the cluster.
+
+    Raises `RolloutError` as soon as a workload has failed, or after `timeout` seconds.
+    """
+    deadline = clock() + timeout
+    previous: dict[Key, State] = {}
+    while True:
+        between()
+        states = {each: state for each, state in snapshot(kubectl, stack).states().items() if each in wanted}
+        for each, state in states.items():
+            if previous.get(each) != state:
+                yield state
+        previous = states
+        for state in states.values():
+            if state.failure:
+                raise failed(kubectl, state, state.failure)
+        pending = [
+            f"{kind}/{name}: {states[kind, name].reason if (kind, name) in states else 'it was deleted'}"
+            for kind, name in wanted
+            if (kind, name) not in states or not states[kind, name].done
+        ]
+        if not pending:
+            return
+        if clock() > deadline:
+            first, _, reason = pending[0].partition(": ")
+            raise RolloutError(first, f"it is not ready after {timeout:g} s: {reason}")
+        sleep(_INTERVAL)
+
+
+def failed(kubectl: Kubectl, state: State, failure: Failure) -> RolloutError:
+    """Return the error of a failed workload, with the last lines of the failed container's log."""
+    lines: list[str] = []
+    if failure.pod and failure.container:
+        for previous in (["--previous"], []):
+            answer = kubectl.run(
+                "logs", failure.pod, f"--container={failure.container}", f"--tail={_LINES}", *previous
+            )
+            if answer.code == 0 and answer.out:
+                lines = answer.out.splitlines()[-_LINES:]
+                break
+    return RolloutError(f"{state.kind}/{state.name}", failure.reason, lines)

@@ -1,0 +1,65 @@
+"""The resources of a stack in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from infra_runtime.engines.kubernetes.cluster import MANAGER
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, keyed
+
+#: the kinds of the resources that a deploy removes when the plan no longer contains them
+REMOVED = (
+    "deployments.apps",
+    "statefulsets.apps",
+    "jobs.batch",
+    "services",
+    "configmaps",
+    "networkpolicies.networking.k8s.io",
+    "ingresses.networking.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
+    "poddisruptionbudgets.policy",
+)
+#: the same for a kind that not every cluster has
+_MONITORS = "servicemonitors.monitoring.coreos.com"
+
+
+def selector(stack: str) -> str:
+    """Return the selector of the resources that infra has created for a stack."""
+    return f"--selector=app.kubernetes.io/part-of={stack},app.kubernetes.io/managed-by={MANAGER}"
+
+
+def owned(kubectl: Kubectl, stack: str) -> list[Object]:
+    """Return the resources in the namespace that infra has created for a stack."""
+    found = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
+    # A cluster without the operator does not have this kind.
+    monitors = kubectl.run("get", _MONITORS, selector(stack), "--output=json")
+    return [*found, *(monitors.objects() if monitors.code == 0 else ())]
+
+
+def live_resources(kubectl: Kubectl, stack: str, resources: Sequence[Object]) -> dict[Key, Object]:
+    """Return the present versions of these resources and of all others of the stack, and all HPAs."""
+    found = kubectl.require(
+        "get", "--filename=-", "--ignore-not-found", "--output=json", documents=resources
+    ).objects()
+    scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
+    return keyed([*scalers, *owned(kubectl, stack), *found])
+
+
+def autoscaled(resource: Object, live: Mapping[Key, Object]) -> Object:
+    """Return a resource without `replicas` if an HPA in the cluster determines them."""
+    if resource["kind"] not in {"Deployment", "StatefulSet"} or not autoscaler_of(resource, live.values()):
+        return resource
+    fields: dict[str, Any] = {name: value for name, value in resource["spec"].items() if name != "replicas"}
+    return {**resource, "spec": fields}
+
+
+def autoscaler_of(workload: Object, resources: Iterable[Object]) -> str:
+    """Return the name of the HPA that determines the number of a workload's pods; empty if there is none."""
+    wanted = workload["kind"], workload["metadata"]["name"]
+    for each in resources:
+        if each["kind"] == "HorizontalPodAutoscaler":
+            target = each["spec"]["scaleTargetRef"]
+            if (target["kind"], target["name"]) == wanted:
+                return str(each["metadata"]["name"])
+    return ""

@@ -1,0 +1,317 @@
+"""Deploys through kubectl to a small API server; `tests/cluster` deploys to a real one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.cluster_server import ClusterServer, cluster_server
+from fakes.command_line import Answer, CommandLine
+
+pytestmark = pytest.mark.real("kubectl")
+
+API = """\
+[services.api]
+command = ["serve", "--port", "${port.http}"]
+ports = { http = 8000 }
+ready = { http = "/health" }
+needs = ["migrate"]
+"""
+SHOP = (
+    """\
+use = ["valkey", "migrate", "api"]
+[services.migrate]
+command = ["migrate"]
+needs = ["valkey"]
+task = true
+"""
+    + API
+)
+WEB = "[services.web]\ncommand = ['web']\nports = { http = 8001 }\n"
+
+
+def shop_of(*, api: str = "1", migrate: str = "1") -> str:
+    """Return the stack file of the shop with these tags of the images."""
+    images = {"api": api, "migrate": migrate}
+    tables = (f"[services.{name}.container]\nimage = 'shop/{name}:{tag}'\n" for name, tag in images.items())
+    return SHOP + "".join(tables)
+
+
+class Shop:
+    """A user's project and the API server to which it is deployed."""
+
+    def __init__(self, server: ClusterServer, infra: CommandLine) -> None:
+        self.server, self.infra = server, infra
+
+    def run(self, *arguments: str) -> Answer:
+        """Run a command of `infra workflows`."""
+        return self.infra("workflows", *arguments, "--to", "kubernetes")
+
+    def deploy(self, text: str, *arguments: str, environment: str = "staging") -> Answer:
+        """Write the stack file and deploy it."""
+        self.infra.write(text)
+        return self.run("deploy", "--env", environment, "--create-namespace", *arguments)
+
+    def image(self) -> str:
+        """Return the image of the API."""
+        image: str = self.server.find("deployments", "api")["spec"]["template"]["spec"]["containers"][0][
+            "image"
+        ]
+        return image
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """Return a project with an empty API server."""
+    (tmp_path / "server").mkdir()
+    with cluster_server(tmp_path / "server") as server:
+        infra = CommandLine(tmp_path / "shop", **server.environ)
+        infra.write('[project]\nname = "shop"\nversion = "1"\n', "pyproject.toml")
+        yield Shop(server, infra)
+        infra.end()
+
+
+def changes_of(answer: Answer) -> set[tuple[str, str, str]]:
+    """Return action, kind and name of the changes in the JSON output of a deploy."""
+    return {(each["action"], each["kind"], each["name"]) for each in answer.json["changes"]}
+
+
+def written(server: ClusterServer) -> list[str]:
+    """Return the requests that have changed something, without those of the lock."""
+    return [write for write in server.writes if "leases/" not in write]
+
+
+# --- deploys ---------------------------------------------------------------------------------------
+
+
+def test_a_deploy_runs_tasks_before_services_and_a_second_deploy_changes_nothing(shop: Shop) -> None:
+    first = shop.deploy(SHOP)
+    workloads = [write for write in shop.server.writes if (write.startswith("PATCH") and "sets/" in write)
+                 or "jobs/" in write or "deployments/" in write]  # fmt: skip
+    before = written(shop.server)
+    second = shop.deploy(SHOP)
+    status = shop.run("status", "--json")
+
+    assert first.code == 0, first
+    assert [write.split("/")[0] for write in workloads] == [
+        "PATCH statefulsets", "PATCH jobs", "PATCH deployments",
+    ]  # fmt: skip
+    assert (second.code, second.out) == (0, "no changes\n"), second
+    assert written(shop.server) == before
+    phases = {each["name"].partition("-")[0]: each["phase"] for each in status.json["workloads"]}
+    assert (status.code, phases) == (0, {"api": "ready", "valkey": "ready", "migrate": "done"})
+
+
+def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: Shop) -> None:
+    shop.deploy(SHOP.replace('"api"]', '"api", "web"]') + WEB)
+    foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": "shop"}}
+    shop.server.objects["configmaps", "shop", "foreign"] = foreign
+
+    answer = shop.deploy(SHOP, "--json")
+    deleted = shop.run("delete", "--yes", "--json")
+
+    assert answer.code == 0, answer
+    assert changes_of(answer) == {
+        ("remove", "Deployment", "web"),
+        ("remove", "Service", "web"),
+        ("remove", "NetworkPolicy", "web"),
+    }
+    assert deleted.code == 0, deleted
+    assert {"api", "valkey"} <= {each["name"] for each in deleted.json["deleted"]}
+    assert shop.server.names("deployments") == shop.server.names("statefulsets") == set()
+    assert "foreign" in shop.server.names("configmaps")
+    assert shop.run("status").code == 18
+
+
+def test_a_dry_run_prints_the_paths_of_changes_and_writes_nothing(shop: Shop) -> None:
+    missing = shop.deploy(shop_of(), "--dry-run")
+    nothing = list(shop.server.writes)
+    shop.deploy(shop_of())
+    before = list(shop.server.writes)
+
+    changed = shop.deploy(shop_of(api="2"), "--dry-run")
+
+    assert missing.code == 0, missing
+    assert "create Deployment/api" in missing.err
+    assert nothing == []
+    assert "change Deployment/api: spec.template.spec.containers[0].image" in changed.err
+    assert changed.out == "1 change (nothing was written)\n"
+    assert shop.server.writes == before
+
+
+def test_missing_passwords_are_generated_in_development_and_required_elsewhere(shop: Shop) -> None:
+    text = 'use = ["postgres"]\ntelemetry = false\ndashboard = false\n'
+
+    refused = shop.deploy(text)
+    generated = shop.deploy(text, environment="development")
+    again = shop.deploy(text, environment="development")
+
+    assert refused.code == 18
+    assert "kubectl create secret generic shop-secrets --from-file=postgres-password=FILE" in refused.err
+    assert generated.code == 0, generated
+    assert set(shop.server.find("secrets", "shop-secrets")["data"]) == {"postgres-password"}
+    assert again.out == "no changes\n"
+
+
+# --- what is refused before the first write --------------------------------------------------------
+
+
+def test_a_cluster_without_namespace_or_kind_or_that_is_too_old_is_refused(shop: Shop) -> None:
+    shop.infra.write(SHOP + "metrics = '/metrics'\n")
+    kind = shop.run("deploy", "--env", "staging")
+    namespace = shop.run("deploy", "--env", "staging", "--without", "ServiceMonitor")
+    shop.server.minor = "24"
+    old = shop.run("deploy", "--env", "staging")
+
+    assert (kind.code, namespace.code, old.code) == (18, 18, 18)
+    assert "does not have the kind ServiceMonitor (monitoring.coreos.com/v1), needed by api" in kind.err
+    assert "does not have the namespace shop" in namespace.err
+    assert "v1.24.3, and the resources need at least v1.25" in old.err
+    assert shop.server.writes == []
+
+
+def test_a_refused_pod_and_a_warning_end_the_deploy_before_the_first_write(shop: Shop) -> None:
+    shop.deploy(shop_of())
+    before = written(shop.server)
+
+    shop.server.refused["Pod"] = "exceeded quota: small"
+    quota = shop.deploy(shop_of(api="2"))
+    shop.server.refused.clear()
+    shop.server.warnings["Deployment"] = "would violate PodSecurity restricted:latest"
+    warning = shop.deploy(shop_of(api="2"))
+
+    assert (quota.code, warning.code) == (18, 18)
+    assert "exceeded quota: small" in quota.err
+    assert "would violate PodSecurity" in warning.err
+    assert "pod-security.kubernetes.io/enforce" in warning.err
+    assert written(shop.server) == before
+
+
+def test_an_immutable_field_is_changed_only_with_consent(shop: Shop) -> None:
+    text = (
+        "use = ['search']\n[services.search]\nimage = 'acme/search:1'\nuser = '1000'\n"
+        "ports = { http = 9200 }\nvolumes = { '/data' = '${data}' }\nready = { tcp = true }\n"
+        "[services.search.container]\nstorage = '%s'\n"
+    )
+    shop.deploy(text % "1Gi")
+    uid = shop.server.find("statefulsets", "search")["metadata"]["uid"]
+
+    refused = shop.deploy(text % "2Gi")
+    kept = shop.server.find("statefulsets", "search")["metadata"]["uid"]
+    recreated = shop.deploy(text % "2Gi", "--recreate", "search", "--json")
+
+    assert refused.code == 18
+    assert "the change of StatefulSet/search is not possible" in refused.err
+    assert kept == uid
+    assert recreated.code == 0, recreated
+    assert ("recreate", "StatefulSet", "search") in changes_of(recreated)
+    assert shop.server.find("statefulsets", "search")["metadata"]["uid"] != uid
+
+
+# --- rollouts --------------------------------------------------------------------------------------
+
+
+def test_a_failing_rollout_ends_with_reason_and_log_and_is_undone_on_request(shop: Shop) -> None:
+    shop.deploy(shop_of())
+    shop.server.log = "no such table: orders"
+
+    failed = shop.deploy(shop_of(api="crashes"), "--undo")
+    undone = shop.image()
+    repaired = shop.deploy(shop_of(api="2"))
+
+    assert failed.code == 20, failed
+    assert "CrashLoopBackOff" in failed.err
+    assert "| no such table: orders" in failed.err
+    assert "Deployment/api returns to its previous revision" in failed.err
+    assert undone == "shop/api:1"
+    assert repaired.code == 0, repaired
+    assert shop.image() == "shop/api:2"
+
+
+def test_a_failed_task_ends_the_deploy_before_its_services(shop: Shop) -> None:
+    failed = shop.deploy(shop_of(migrate="missing"))
+    before = shop.server.names("deployments")
+    repaired = shop.deploy(shop_of(migrate="2"))
+
+    assert failed.code == 20, failed
+    assert "Job/migrate-" in failed.err
+    assert "ImagePullBackOff" in failed.err
+    assert before == set()
+    assert repaired.code == 0, repaired
+    assert len(shop.server.names("jobs")) == 1
+
+
+def test_undo_returns_to_the_previous_revision_until_the_next_deploy(shop: Shop) -> None:
+    shop.deploy(shop_of())
+    shop.deploy(shop_of(api="2"))
+
+    undone = shop.run("rollout", "undo", "api")
+    image = shop.image()
+    unknown = shop.run("rollout", "undo", "api", "--revision", "99")
+    again = shop.deploy(shop_of(api="2"))
+
+    assert undone.code == 0, undone
+    assert image == "shop/api:1"
+    assert unknown.code == 18
+    assert "rollout history" in unknown.err
+    assert again.code == 0, again
+    assert shop.image() == "shop/api:2"
+
+
+# --- the number of pods ----------------------------------------------------------------------------
+
+
+def test_an_autoscaler_determines_the_number_of_pods_in_production(shop: Shop) -> None:
+    shop.deploy(SHOP)
+    scaled = shop.run("scale", "api", "4", "--json")
+
+    production = shop.deploy(SHOP, environment="production")
+    number = shop.server.find("deployments", "api")["spec"]["replicas"]
+    again = shop.deploy(SHOP, environment="production")
+    refused = shop.run("scale", "api", "2")
+
+    assert (scaled.code, scaled.json["ready"]) == (0, 4), scaled
+    assert production.code == 0, production
+    assert number == 4  # neither the number of the stack file nor that of a new Deployment
+    assert again.out == "no changes\n", again
+    assert refused.code == 18
+    assert "the HPA api determines the number of pods" in refused.err
+
+
+def test_scale_refuses_data_and_names_similar_services(shop: Shop) -> None:
+    shop.deploy(SHOP)
+
+    data, unknown = shop.run("scale", "valkey", "2"), shop.run("scale", "apii", "2")
+    again = shop.deploy(SHOP, "--json")
+
+    assert (data.code, unknown.code) == (18, 18)
+    assert "valkey stores data" in data.err
+    assert "did you mean 'api'?" in unknown.err
+    assert again.json["changes"] == []
+
+
+# --- several deploys -------------------------------------------------------------------------------
+
+
+def test_a_second_deploy_names_the_first_and_completes_it_after_a_kill(shop: Shop) -> None:
+    shop.infra.write(shop_of(migrate="slow"))
+    first = shop.infra.start(
+        "workflows", "deploy", "--to", "kubernetes", "--env", "staging", "--create-namespace"
+    )
+    first.wait_for("Job/migrate-")
+
+    second = shop.deploy(shop_of(migrate="slow"))
+    os.kill(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    third = shop.deploy(shop_of())
+
+    assert second.code == 19, second
+    assert f"(process {first.process.pid})" in second.err
+    assert third.code == 0, third
+    assert shop.server.names("deployments") == {"api"}
+    assert len(shop.server.names("jobs")) == 1
+    assert not shop.server.find("leases", "infra-deploy")["spec"].get("holderIdentity")

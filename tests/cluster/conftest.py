@@ -1,0 +1,31 @@
+"""A cluster for all tests of this folder, and an own namespace for each test: `tox run -e cluster`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.command_line import CommandLine
+from fakes.control_plane import ControlPlane, control_plane
+from fakes.deployed import Shop
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Return a running cluster."""
+    with control_plane(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(cluster: ControlPlane, tmp_path: Path) -> Iterator[Shop]:
+    """Return a project with an own namespace, which does not exist yet."""
+    namespace = f"shop-{uuid.uuid4().hex[:8]}"
+    infra = CommandLine(tmp_path / "shop", **cluster.environ)
+    infra.write('[project]\nname = "shop"\nversion = "1"\n', "pyproject.toml")
+    yield Shop(cluster, infra, namespace)
+    infra.end()
+    cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")

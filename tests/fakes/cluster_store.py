@@ -1,0 +1,207 @@
+"""The resources of a small API server of Kubernetes, with controllers that act at once."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Object = dict[str, Any]
+_REVISION = "deployment.kubernetes.io/revision"
+_BAD = {"crashes": "CrashLoopBackOff", "missing": "ImagePullBackOff"}
+
+
+class ClusterServer:
+    """The stored resources, and what the server refuses."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        #: (plural, namespace, name) → resource
+        self.objects: dict[tuple[str, str, str], Object] = {}
+        #: (plural, namespace, name) → manager → what it has applied
+        self.applied: dict[tuple[str, str, str], dict[str, Object]] = {}
+        #: requests that have changed something
+        self.writes: list[str] = []
+        #: kind → message with which it is refused, or a warning of the server
+        self.refused: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
+        self.minor = "36"
+        self.log = "ready"
+        self.lock = threading.RLock()
+        self._version = 0
+        kubeconfig = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "tests",
+            "clusters": [{"name": "tests", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+            "users": [{"name": "tests", "user": {}}],
+        }  # fmt: skip
+        (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables with which kubectl uses this server."""
+        return {"KUBECONFIG": str(self.folder / "kubeconfig"), "KUBECACHEDIR": str(self.folder / "cache")}
+
+    def find(self, plural: str, name: str) -> Object:
+        """Return a resource of any namespace."""
+        return next(
+            made for (kind, _, other), made in self.objects.items() if (kind, other) == (plural, name)
+        )
+
+    def names(self, plural: str) -> set[str]:
+        """Return the names of the resources of a kind."""
+        return {name for kind, _, name in self.objects if kind == plural}
+
+    def store(self, key: tuple[str, str, str], made: Object) -> None:
+        """Store a resource with a new version, and run the controllers."""
+        self._version += 1
+        before = self.objects.get(key)
+        metadata = made["metadata"]
+        metadata["resourceVersion"] = str(self._version)
+        if before is None or before.get("spec") != made.get("spec"):
+            metadata["generation"] = metadata.get("generation", 0) + 1
+        self.objects[key] = made
+        self._control(key, made)
+
+    def remove(self, key: tuple[str, str, str]) -> None:
+        """Remove a resource and the resources that belong to it."""
+        made = self.objects.pop(key)
+        self.applied.pop(key, None)
+        for other, owned in list(self.objects.items()):
+            owners = owned["metadata"].get("ownerReferences", ())
+            if other in self.objects and any(each["uid"] == made["metadata"]["uid"] for each in owners):
+                self.remove(other)
+
+    def _control(self, key: tuple[str, str, str], made: Object) -> None:
+        plural, namespace, name = key
+        spec, metadata = made.get("spec", {}), made["metadata"]
+        if plural == "horizontalpodautoscalers":
+            target = ("deployments", namespace, spec["scaleTargetRef"]["name"])
+            self._scale_to(target, spec["minReplicas"])
+        elif plural == "deployments":
+            for _, space, _ in [each for each in self.objects if each[0] == "horizontalpodautoscalers"]:
+                if space == namespace:
+                    least = self.objects["horizontalpodautoscalers", namespace, name]["spec"]["minReplicas"]
+                    spec["replicas"] = max(spec.get("replicas", 1), least)
+            spec.setdefault("replicas", 1)
+            self._roll_out(key, made)
+        elif plural == "statefulsets":
+            digest = str(abs(hash(json.dumps(spec["template"], sort_keys=True))))
+            for number in range(spec.get("replicas", 1)):
+                self._pod(made, f"{name}-{number}", {"controller-revision-hash": digest})
+            ready = 0 if self._problem(spec) else spec.get("replicas", 1)
+            made["status"] = {
+                "observedGeneration": metadata["generation"], "replicas": spec.get("replicas", 1),
+                "readyReplicas": ready, "updatedReplicas": spec.get("replicas", 1), "updateRevision": digest,
+            }  # fmt: skip
+        elif plural == "jobs":
+            self._pod(made, f"{name}-x", {})
+            if not self._problem(spec):
+                made["status"] = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+
+    def _scale_to(self, key: tuple[str, str, str], least: int) -> None:
+        if made := self.objects.get(key):
+            made["spec"]["replicas"] = max(made["spec"].get("replicas", 1), least)
+            self.store(key, made)
+
+    def _roll_out(self, key: tuple[str, str, str], made: Object) -> None:
+        """Create the ReplicaSet and the pods of a revision."""
+        _, namespace, name = key
+        spec, metadata = made["spec"], made["metadata"]
+        annotations = metadata.setdefault("annotations", {})
+        sets = [
+            each
+            for (kind, _, _), each in self.objects.items()
+            if kind == "replicasets" and each["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
+        ]
+        same = [each for each in sets if each["spec"]["template"] == spec["template"]]
+        latest = max((int(each["metadata"]["annotations"][_REVISION]) for each in sets), default=0)
+        chosen = same[0] if same else None
+        if chosen is None:
+            suffix = uuid.uuid4().hex[:6]
+            chosen = _owned(made, "ReplicaSet", "apps/v1", f"{name}-{suffix}")
+            chosen["spec"] = {
+                "selector": spec["selector"], "template": copy.deepcopy(spec["template"]), "replicas": 0,
+            }  # fmt: skip
+            chosen["metadata"]["labels"] = spec["template"]["metadata"]["labels"]
+            self.objects["replicasets", namespace, chosen["metadata"]["name"]] = chosen
+        if int(chosen["metadata"].get("annotations", {}).get(_REVISION, 0)) != latest or latest == 0:
+            chosen["metadata"]["annotations"] = {_REVISION: str(latest + 1)}
+            latest += 1
+        annotations[_REVISION] = str(latest)
+        wanted = spec["replicas"]
+        for number in range(wanted):
+            self._pod(chosen, f"{chosen['metadata']['name']}-{number}", {}, made)
+        good = not self._problem(spec)
+        made["status"] = {
+            "observedGeneration": metadata["generation"], "replicas": wanted,
+            "updatedReplicas": wanted, "availableReplicas": wanted if good else 0,
+        }  # fmt: skip
+
+    def _problem(self, spec: Object) -> str:
+        tag = str(spec["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
+        return _BAD.get(tag, "" if tag != "slow" else "slow")
+
+    def _pod(self, owner: Object, name: str, more: Mapping[str, str], workload: Object | None = None) -> None:
+        template = (workload or owner)["spec"]["template"]
+        pod = _owned(owner, "Pod", "v1", name)
+        pod["metadata"]["labels"] = {**template["metadata"].get("labels", {}), **more}
+        pod["spec"] = copy.deepcopy(template["spec"])
+        problem = self._problem((workload or owner)["spec"])
+        state: Object = {"running": {}} if problem in {"", "slow"} else {"waiting": {"reason": problem}}
+        pod["status"] = {
+            "containerStatuses": [
+                {"name": each["name"], "ready": not problem, "state": state}
+                for each in template["spec"]["containers"]
+            ]
+        }
+        self.objects["pods", owner["metadata"]["namespace"], name] = pod
+
+
+def _owned(owner: Object, kind: str, version: str, name: str) -> Object:
+    reference = {
+        "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"], "controller": True,
+    }  # fmt: skip
+    metadata = {**new_metadata(), "name": name, "namespace": owner["metadata"]["namespace"]}
+    return {"apiVersion": version, "kind": kind, "metadata": {**metadata, "ownerReferences": [reference]}}
+
+
+def new_metadata() -> Object:
+    return {
+        "uid": uuid.uuid4().hex,
+        "creationTimestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def merged(one: Any, other: Any) -> Any:
+    """Return the value `one` with the fields of `other`; lists are replaced."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{name: merged(one.get(name), value) for name, value in other.items()}}
+    return copy.deepcopy(other)
+
+
+def without(value: Any, old: Any, new: Any) -> Any:
+    """Return a value without the fields that a manager has applied before and no longer applies."""
+    if not isinstance(value, dict) or not isinstance(old, dict):
+        return value
+    result = {}
+    for name, inner in value.items():
+        if name not in old:
+            result[name] = inner
+        elif isinstance(new, dict) and name in new:
+            result[name] = without(inner, old[name], new[name])
+    return result
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, f"{path}.{name}")
+    else:
+        yield path, value
