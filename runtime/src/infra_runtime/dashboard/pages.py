@@ -18,8 +18,10 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import (
     alerts,
+    charts,
     history,
     log_view,
+    metrics,
     rendering,
     reports,
     snapshots,
@@ -32,6 +34,7 @@ from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
 from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.dashboard.view import TONES, row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
@@ -47,6 +50,7 @@ NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
+    ("/charts", "Metrics", "m"),
     ("/alerts", "Alerts", "a"),
     ("/tests", "Tests", "e"),
     ("/graph", "Graph", "g"),
@@ -74,6 +78,7 @@ class Pages:
             Route("/logs", self._logs),
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/charts", self._charts),
             Route("/alerts", self._alerts),
             Route("/tests", self._tests),
             Route("/tests/{report}", self._test),
@@ -85,6 +90,7 @@ class Pages:
             Route("/stream/services/{name}", self._service_stream),
             Route("/stream/graph", self._graph_stream),
             Route("/stream/logs", self._logs_stream),
+            Route("/stream/charts", self._charts_stream),
         ]
 
     def error(self, status: HTTPStatus, reason: str) -> Response:
@@ -110,7 +116,14 @@ class Pages:
             settings=settings,
             exports=service.exports,
             events=await self._history(service.name),
+            **self._usage(service.name),
         )
+
+    def _usage(self, service: str) -> dict[str, Any]:
+        shown = metrics.range_of({})
+        found = metrics.usage_charts(self._dashboard.stack, shown, service)
+        drawings = [charts.drawing(each, shown.since, shown.until) for each in found]
+        return {"drawings": drawings, "shown": shown}
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
@@ -143,6 +156,21 @@ class Pages:
             raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
         whole = await telemetry.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
         return self._page(request, "trace.html", trace=traces.waterfall(whole))
+
+    async def _charts(self, request: Request) -> Response:
+        return self._page(request, "metrics.html", **await self._measured(request))
+
+    async def _measured(self, request: Request) -> dict[str, Any]:
+        query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
+        measured = await metrics.read(self._dashboard.stack, query)
+        since, until = measured.range.since, measured.range.until
+        return {
+            "query": query,
+            "address": request.url.query,
+            "measured": measured,
+            "drawings": [charts.drawing(each, since, until) for each in measured.charts],
+            "services": [each.name for each in rows(await self._dashboard.stack.state())],
+        }
 
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
@@ -257,8 +285,23 @@ class Pages:
 
         return EventStream(events(), closing=self._dashboard.closing)
 
-    def _stream(self, parts: Callable[[], Awaitable[Parts]], *, order: str = "") -> Response:
-        """Return a stream of changed parts; `order` is the element that contains all parts in order."""
+    async def _charts_stream(self, request: Request) -> Response:
+        await self._measured(request)  # a parameter that is not valid is a problem instead of a stream
+        template = self._template("charts.html")
+
+        async def parts() -> Parts:
+            return {"charts": template.render(**await self._measured(request))}
+
+        return self._stream(parts, every=INTERVAL)
+
+    def _stream(
+        self, parts: Callable[[], Awaitable[Parts]], *, order: str = "", every: float = 0.0
+    ) -> Response:
+        """Return a stream of changed parts.
+
+        `order` is the element that contains all parts in order. With `every`, the parts are sent at this
+        interval in seconds, and not when the stack changes.
+        """
         stack = self._dashboard.stack
 
         async def events() -> AsyncGenerator[Event, None]:
@@ -282,6 +325,9 @@ class Pages:
                     else:
                         yield Event()
                     sent = current
+                if every:
+                    await asyncio.sleep(every)
+                    continue
                 await stack.changed(UPDATE)
                 await asyncio.sleep(COLLECT)
 

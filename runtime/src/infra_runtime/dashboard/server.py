@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -67,7 +68,9 @@ async def serve(
         proxy_headers=False,
     )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
+    sampling = asyncio.create_task(stack.sample())
     await _Server(config, dashboard).serve(sockets=sockets)
+    sampling.cancel()
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
