@@ -47,6 +47,7 @@ class Api:
             Route("/api/v1/alerts", self._alerts),
             Route("/api/v1/metrics", self._metrics),
             Route("/api/v1/metrics.csv", self._metrics_csv),
+            Route("/api/v1/apis", self._apis),
             Route("/api/v1/tests", self._tests),
             Route("/api/v1/snapshots", self._snapshots),
             Route("/api/v1/snapshots/{name}/{action}", self._change_data, methods=["POST"]),
@@ -123,6 +124,10 @@ class Api:
                 "more": problems.has_more,
             }
         )
+
+    async def _apis(self, _: Request) -> Response:
+        items = await self._dashboard.apis.read(await self._dashboard.stack.urls())
+        return JSONResponse({"items": items})
 
     async def _metrics(self, request: Request) -> Response:
         measured = await self._measured(request)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import (
     alerts,
+    api_checks,
     charts,
     history,
     log_view,
@@ -45,6 +46,8 @@ from infra_runtime.web.problems import ProblemError
 Parts: TypeAlias = dict[str, str]
 #: seconds after an event in which further events are collected, and the longest time between two updates
 COLLECT, UPDATE = 0.05, 2.0
+#: seconds between two checks of the APIs while a page shows them
+API_SECONDS = 30.0
 #: path, title and key (after `g`) of the pages in the navigation
 NAVIGATION = (
     ("/", "Services", "s"),
@@ -53,6 +56,7 @@ NAVIGATION = (
     ("/charts", "Metrics", "m"),
     ("/alerts", "Alerts", "a"),
     ("/tests", "Tests", "e"),
+    ("/apis", "APIs", "i"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/snapshots", "Snapshots", "n"),
@@ -82,6 +86,7 @@ class Pages:
             Route("/alerts", self._alerts),
             Route("/tests", self._tests),
             Route("/tests/{report}", self._test),
+            Route("/apis", self._apis),
             Route("/graph", self._graph),
             Route("/start", self._start),
             Route("/snapshots", self._snapshots),
@@ -90,6 +95,7 @@ class Pages:
             Route("/stream/services/{name}", self._service_stream),
             Route("/stream/graph", self._graph_stream),
             Route("/stream/logs", self._logs_stream),
+            Route("/stream/apis", self._apis_stream),
             Route("/stream/charts", self._charts_stream),
         ]
 
@@ -191,6 +197,15 @@ class Pages:
             kinds={service.kind for service in state.services},
         )
 
+    async def _apis(self, request: Request) -> Response:
+        # The stream sends the result, because the import of an app can take seconds.
+        checks = self._dashboard.apis.last
+        return self._page(request, "apis.html", **self._shown_checks(request, checks=checks, problem=""))
+
+    def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
+        query = {name: request.query_params.get(name, "") for name in ("level", "text")}
+        return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
+
     async def _tests(self, request: Request) -> Response:
         folders = self._dashboard.reports
         listing = await asyncio.to_thread(reports.listing, folders)
@@ -284,6 +299,20 @@ class Pages:
                 yield Event(name=name, data=view.to_json(), id=view.last)
 
         return EventStream(events(), closing=self._dashboard.closing)
+
+    async def _apis_stream(self, request: Request) -> Response:
+        template = self._template("api_checks.html")
+
+        async def parts() -> Parts:
+            try:
+                checks = await self._dashboard.apis.read(await self._dashboard.stack.urls())
+            except api_checks.CheckError as error:
+                shown = self._shown_checks(request, checks=None, problem=str(error))
+            else:
+                shown = self._shown_checks(request, checks=checks, problem="")
+            return {"apis": template.render(**shown)}
+
+        return self._stream(parts, every=API_SECONDS)
 
     async def _charts_stream(self, request: Request) -> Response:
         await self._measured(request)  # a parameter that is not valid is a problem instead of a stream

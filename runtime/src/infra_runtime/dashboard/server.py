@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from infra_runtime.config.resolve import data_directory, resolve
+from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Configuration, Dashboard
 from infra_runtime.dashboard.sessions import Sessions
@@ -54,6 +55,7 @@ async def serve(
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
         configuration=_configuration(root, data),
+        apis=ApiChecks(root),
         reports=_report_folders(root, data),
     )
     stack.follow()

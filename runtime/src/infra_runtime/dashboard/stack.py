@@ -172,6 +172,12 @@ class Stack:
         """Return the exports of all services, including secrets."""
         return await asyncio.to_thread(self.link.endpoints)
 
+    async def urls(self) -> dict[str, str]:
+        """Return service → HTTP URL."""
+        found = (await self.endpoints()).services
+        urls = {name: each.exports.get("url", "") for name, each in found.items()}
+        return {name: url for name, url in urls.items() if url.startswith(("http://", "https://"))}
+
     async def act(self, action: str, names: Iterable[str]) -> Outcome:
         """Start, stop or restart services; return when they are ready, stopped or failed."""
         loop = asyncio.get_running_loop()
