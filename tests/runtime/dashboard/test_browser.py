@@ -5,6 +5,7 @@ The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import infra_runtime as infra
+from fakes.axe import script, violations
 from fakes.command_line import service
 from infra_cli.web_pages import address_of
 from infra_runtime.data_directory.paths import Paths
@@ -37,6 +39,8 @@ PAGES = {
     "service": "/services/db",
     "logs": "/logs",
     "traces": "/traces",
+    "metrics": "/charts",
+    "apis": "/apis",
     "alerts": "/alerts",
     "tests": "/tests",
     "graph": "/graph",
@@ -55,9 +59,19 @@ pytestmark = [
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("shop")
     text = service("db") + service("api", ports="{ main = 18451 }", needs='["db"]')
+    text += '[api.shop]\nsnapshot = "old.json"\nsource = "new.json"\n'
     (folder / "infra.toml").write_text(f'use = ["db", "api", "dashboard"]\n{text}', encoding="utf-8")
+    for name, paths in (("old", ["/pets", "/orders"]), ("new", ["/pets"])):
+        (folder / f"{name}.json").write_text(openapi(*paths), encoding="utf-8")
     with infra.start(environment="test", directory=folder, data=folder / "data") as stack:
         yield stack
+
+
+def openapi(*paths: str) -> str:
+    """Return an OpenAPI document with an operation at each path."""
+    operation = {"get": {"responses": {"200": {"description": "ok"}}}}
+    information = {"title": "shop", "version": "1"}
+    return json.dumps({"openapi": "3.1.0", "info": information, "paths": dict.fromkeys(paths, operation)})
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +170,46 @@ def test_no_page_is_wider_than_the_screen_or_violates_the_policy(
                 expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
             if name in {"service", "logs"}:
                 expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+            if name == "apis":
+                expect(page.locator("#apis")).to_contain_text("GET /orders", timeout=PATIENCE)
 
             page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert len(list(folder.glob(f"*-{width}.png"))) == 2 * len(PAGES)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_violates_the_accessibility_guidelines_in_both_themes(tab: Tab, width: int) -> None:
+    axe = script()
+    tab.page.set_viewport_size({"width": width, "height": 800})
+    found = {}
+    for name, path in PAGES.items():
+        page = tab.open(path)
+        expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
+        if name == "apis":
+            expect(page.locator("#apis")).to_contain_text("GET /orders", timeout=PATIENCE)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            found[name, theme] = violations(page, axe)
+    assert {place: each for place, each in found.items() if each} == {}
+
+
+def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    page = tab.open("/")
+    link = page.get_by_role("link", name="Metrics")
+    expect(link).to_be_hidden(timeout=PATIENCE)
+
+    page.get_by_role("button", name="More").focus()
+    page.keyboard.press("Enter")
+    expect(link).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(link).to_be_hidden(timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Metrics", timeout=PATIENCE)
 
 
 def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:

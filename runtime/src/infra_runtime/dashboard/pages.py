@@ -53,17 +53,17 @@ NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
+    ("/tests", "Tests", "e"),
     ("/charts", "Metrics", "m"),
     ("/alerts", "Alerts", "a"),
-    ("/tests", "Tests", "e"),
     ("/apis", "APIs", "i"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/snapshots", "Snapshots", "n"),
     ("/configuration", "Configuration", "c"),
 )
-
-
+#: the first pages, which a narrow screen always shows; the others are in a menu
+MAIN_PAGES = 4
 _TRACE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -371,6 +371,7 @@ class Pages:
         session = session_of(request.scope)
         text = self._template(template).render(
             navigation=NAVIGATION,
+            main_pages=MAIN_PAGES,
             path=request.url.path,
             name=self._dashboard.name,
             project=self._dashboard.project,
