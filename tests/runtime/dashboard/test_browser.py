@@ -212,6 +212,20 @@ def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Metrics", timeout=PATIENCE)
 
 
+def test_the_charts_are_drawn_again_and_an_open_table_stays_open(tab: Tab) -> None:
+    page = tab.open("/charts")
+    figure = page.locator("figure", has_text="Memory")
+    figure.locator("summary").click()
+    end = figure.locator(".axis time").last
+    expect(end).not_to_be_empty(timeout=PATIENCE)
+    before = end.text_content() or ""
+
+    expect(end).not_to_have_text(before, timeout=PATIENCE)
+
+    assert re.fullmatch(r"[0-9:]{8}", end.text_content() or "")
+    expect(figure.get_by_role("rowheader", name="db")).to_be_visible(timeout=PATIENCE)
+
+
 def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:
     page = tab.open("/")
     row = page.locator("#service-db")
