@@ -52,9 +52,8 @@ def main() -> None:
     chosen = count(__doc__, 3)
     title = f"Dashboard: {SERVICES} services, {LINES} lines per second; load {os.getloadavg()[0]:.1f}"
     headline(title, ("playwright", "starlette", "uvicorn"))
-    text = "".join(
-        f'[services.s{number:03}]\ncommand = ["sleep", "infinity"]\n' for number in range(SERVICES)
-    )
+    own = 'command = ["sleep", "infinity"]\nrestart = "never"\n'
+    text = "".join(f"[services.s{number:03}]\n{own}" for number in range(SERVICES))
     use = ", ".join(f'"s{number:03}"' for number in range(SERVICES))
     with (
         stage() as folder,
@@ -75,8 +74,8 @@ def main() -> None:
         results = rounds((lambda: measured(page, stack, next(victims)),), chosen, warm=False)
         browser.close()
         for unit, scale, digits in (("MiB", MIB, 1), ("%", 100, 2), ("ms", 1000, 0), ("rows", 1, 0)):
-            chosen_unit = {name: spread for name, spread in results.items() if name.endswith(f" [{unit}]")}
-            table(chosen_unit, unit=unit, scale=scale, digits=digits)
+            own_unit = {name: spread for name, spread in results.items() if name.endswith(f" [{unit}]")}
+            table(own_unit, unit=unit, scale=scale, digits=digits)
 
 
 def log_in(page: Page, stack: Stack) -> None:
