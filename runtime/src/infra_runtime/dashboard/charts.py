@@ -16,6 +16,8 @@ from infra_runtime.value import frozen
 WIDTH, HEIGHT = 600, 120
 #: points of a series for a time range
 POINTS = 120
+#: seconds without a value after which a line has a hole; in a long time range, the time of three points
+GAP = 60.0
 #: series of a chart, and those that are drawn; the tables contain all
 SERIES, DRAWN = 50, 8
 #: characters with which a spreadsheet begins a formula. Source: OWASP, "CSV Injection"
@@ -103,7 +105,7 @@ def drawing(shown: Chart, since: float, until: float) -> Drawing:
     top, bottom = _rounded(max(values, default=0.0)), min(0.0, *values) if values else 0.0
     ranked = sorted(shown.series, key=lambda each: -max(value for _, value in each.values))
     is_drawn = {id(each) for each in ranked[:DRAWN]}
-    gap = 3 * max((until - since) / POINTS, 5.0)
+    gap = max(3 * (until - since) / POINTS, GAP)
     lines, number = [], 0
     for each in shown.series:
         path = ""

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Protocol
 
 from infra_runtime.dashboard.usage import Usage, UsageMeter
-from infra_runtime.dashboard.usage_history import INTERVAL, UsageHistory
+from infra_runtime.dashboard.usage_history import IDLE_INTERVAL, UsageHistory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError
@@ -166,7 +166,7 @@ class Stack:
         while True:
             with contextlib.suppress(InfraError):
                 await self.state()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(IDLE_INTERVAL)
 
     async def endpoints(self) -> Endpoints:
         """Return the exports of all services, including secrets."""

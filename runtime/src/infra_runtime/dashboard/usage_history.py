@@ -1,4 +1,4 @@
-"""The figures of services in the last hour: rings of a fixed size, so that the memory is bounded."""
+"""The newest figures of services: rings of a fixed size, so that the memory is bounded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from infra_runtime.dashboard.usage import Usage
 
 #: seconds between two samples, and the number of samples
 INTERVAL, SAMPLES = 5.0, 720
+#: seconds between two samples while no page is open, so that an idle dashboard costs little processor time
+IDLE_INTERVAL = 20.0
 #: the fields of `Usage` that are kept
 FIELDS = ("cpu", "memory", "read", "written")
 
@@ -27,7 +29,7 @@ class UsageHistory:
 
     def add(self, time: float, usage: Mapping[str, Usage]) -> None:
         """Add a sample, unless the newest one is less than `INTERVAL` seconds old."""
-        # A sampler that is called every `INTERVAL` seconds is sometimes called a little earlier.
+        # A stream that reads the figures every `INTERVAL` seconds is sometimes a little early.
         if 0 <= time - self._times[(self._count - 1) % self._samples] < 0.9 * INTERVAL:
             return
         place = self._count % self._samples
