@@ -1,6 +1,6 @@
 """The checks of the APIs that the stack file declares: what `infra dev api-check` finds, as JSON data.
 
-The checks run in a process of their own, because a document can need much memory, and an app can exit the
+The checks run in a separate process, because a document can need much memory, and an app can exit the
 interpreter. `python -m infra_runtime.dashboard.api_checks ROOT` reads service → URL as JSON from standard
 input, and prints the checks.
 """
