@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.sessions import Role, Sessions
@@ -148,6 +149,7 @@ class Site:
             sessions=self.sessions,
             audit=AuditLog(self.audit),
             configuration=lambda: self.settings,
+            apis=ApiChecks(self.folder),
             reports=(Path(self.paths.data), self.folder / "data-test"),
         )
 

@@ -6,6 +6,7 @@ The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import infra_runtime as infra
+from fakes.axe import script, violations
 from fakes.command_line import service
 from infra_cli.web_pages import address_of
 from infra_runtime.data_directory.paths import Paths
@@ -42,6 +44,8 @@ PAGES = {
     "service": "/services/db",
     "logs": "/logs",
     "traces": "/traces",
+    "metrics": "/charts",
+    "apis": "/apis",
     "alerts": "/alerts",
     "tests": "/tests",
     "graph": "/graph",
@@ -60,9 +64,19 @@ pytestmark = [
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("shop")
     text = service("db") + service("api", ports="{ main = 18451 }", needs='["db"]')
+    text += '[api.shop]\nsnapshot = "old.json"\nsource = "new.json"\n'
     (folder / "infra.toml").write_text(f'use = ["db", "api", "dashboard"]\n{text}', encoding="utf-8")
+    for name, paths in (("old", ["/pets", "/orders"]), ("new", ["/pets"])):
+        (folder / f"{name}.json").write_text(openapi(*paths), encoding="utf-8")
     with infra.start(environment="test", directory=folder, data=folder / "data") as stack:
         yield stack
+
+
+def openapi(*paths: str) -> str:
+    """Return an OpenAPI document with an operation at each path."""
+    operation = {"get": {"responses": {"200": {"description": "ok"}}}}
+    information = {"title": "shop", "version": "1"}
+    return json.dumps({"openapi": "3.1.0", "info": information, "paths": dict.fromkeys(paths, operation)})
 
 
 @pytest.fixture(scope="module")
@@ -146,26 +160,64 @@ def test_a_link_logs_in_and_leaves_no_token_in_the_history(browser: Browser, sta
     assert tab.complaints == []
 
 
-def test_no_page_is_wider_than_the_screen_or_violates_the_policy(tab: Tab) -> None:
-    """Each page is loaded on the narrow screen, and adapts itself to the wide one."""
+def test_no_page_is_too_wide_or_violates_the_policy_or_the_accessibility_guidelines(tab: Tab) -> None:
+    """Each page is loaded on the narrow screen, and adapts itself to the wide one and to the themes."""
     folder = os.environ.get("INFRA_SCREENSHOTS")
-    widths = {}
+    axe = script()
+    widths, found = {}, {}
     for name, path in PAGES.items():
         tab.page.set_viewport_size({"width": 390, "height": 800})
         page = tab.open(path)
         expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
         if name in {"services", "service"}:
             expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
         if name in {"service", "logs"}:
             expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+        if name == "apis":
+            expect(page.locator("#apis")).to_contain_text("GET /orders", timeout=PATIENCE)
         for width, theme in itertools.product((390, 1280), ("light", "dark")):
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=theme)
             if folder:
                 page.screenshot(path=Path(folder, f"{name}-{theme}-{width}.png"))
             widths[name, theme, width] = page.evaluate("document.documentElement.scrollWidth")
+            found[name, theme, width] = violations(page, axe)
 
-    assert {key: shown for key, shown in widths.items() if shown > key[2]} == {}
+    assert {place: shown for place, shown in widths.items() if shown > place[2]} == {}
+    assert {place: broken for place, broken in found.items() if broken} == {}
+
+
+def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    page = tab.open("/")
+    link = page.get_by_role("link", name="Metrics")
+    expect(link).to_be_hidden(timeout=PATIENCE)
+
+    page.get_by_role("button", name="More").focus()
+    page.keyboard.press("Enter")
+    expect(link).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(link).to_be_hidden(timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Metrics", timeout=PATIENCE)
+
+
+def test_the_charts_are_drawn_again_and_an_open_table_stays_open(tab: Tab) -> None:
+    page = tab.open("/charts")
+    figure = page.locator("figure", has_text="Memory")
+    figure.locator("summary").click()
+    end = figure.locator(".axis time").last
+    expect(end).not_to_be_empty(timeout=PATIENCE)
+    before = end.text_content() or ""
+
+    expect(end).not_to_have_text(before, timeout=PATIENCE)
+
+    assert re.fullmatch(r"[0-9:]{8}", end.text_content() or "")
+    expect(figure.get_by_role("rowheader", name="db")).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:

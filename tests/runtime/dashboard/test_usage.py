@@ -56,3 +56,23 @@ def test_a_new_process_of_the_service_is_measured_from_its_beginning(proc: Path)
     clock.now += 1
 
     assert meter.measure({"db": 20})["db"].cpu is None
+
+
+def test_the_transfers_of_all_processes_are_counted_per_second(proc: Path) -> None:
+    clock = Clock()
+    meter = UsageMeter(str(proc), clock=clock)
+
+    def transfer(pid: int, read: int, written: int) -> None:
+        text = f"rchar: 9\nread_bytes: {read}\nwrite_bytes: {written}\n"
+        (proc / str(pid) / "io").write_text(text, encoding="ascii")
+
+    transfer(10, 0, 1000)
+    first = meter.measure({"db": 10})["db"]
+    transfer(10, 0, 3000)
+    transfer(11, 4000, 0)
+    clock.now += 2
+
+    second = meter.measure({"db": 10})["db"]
+
+    assert (first.read, first.written) == (None, None)
+    assert (second.read, second.written) == (2000, 1000)

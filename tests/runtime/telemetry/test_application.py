@@ -173,6 +173,31 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
     assert state["records"] == {"spans": 0, "logs": 0, "points": 2}
 
 
+def test_a_step_leaves_the_last_total_of_each_period_and_every_change(tmp_path: Path) -> None:
+    seconds = (2, 3, 4, 5)
+    points = [{"asInt": str(each), "timeUnixNano": str(each * 10**9)} for each in seconds]
+    metrics = [
+        {"name": "total", "sum": {"dataPoints": points, "isMonotonic": True}},
+        {"name": "change", "sum": {"dataPoints": points, "aggregationTemporality": 1}},
+    ]
+
+    async def work(client: httpx.AsyncClient) -> tuple[Any, int]:
+        await sent(client, "metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+        await client.get("/api/v1/points", params={"name": "change", "wait": "30"})
+        found = (await client.get("/api/v1/points", params={"step": "2"})).json()
+        refused = await client.get("/api/v1/points", params={"step": "0"})
+        return found["items"], refused.status_code
+
+    found, status = run(tmp_path, work)
+
+    values = {
+        name: [point["value"] for point in found if point["name"] == name] for name in ("total", "change")
+    }
+    assert values == {"total": [3, 5], "change": [2, 3, 4, 5]}
+    assert {point.get("monotonic") for point in found if point["name"] == "total"} == {True}
+    assert status == 400
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

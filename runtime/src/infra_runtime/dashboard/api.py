@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, log_view, reports, snapshots
+from infra_runtime.dashboard import alerts, charts, log_view, metrics, reports, snapshots
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
@@ -45,6 +45,9 @@ class Api:
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
             Route("/api/v1/alerts", self._alerts),
+            Route("/api/v1/metrics", self._metrics),
+            Route("/api/v1/metrics.csv", self._metrics_csv),
+            Route("/api/v1/apis", self._apis),
             Route("/api/v1/tests", self._tests),
             Route("/api/v1/snapshots", self._snapshots),
             Route("/api/v1/snapshots/{name}/{action}", self._change_data, methods=["POST"]),
@@ -121,6 +124,30 @@ class Api:
                 "more": problems.has_more,
             }
         )
+
+    async def _apis(self, _: Request) -> Response:
+        items = await self._dashboard.apis.read(await self._dashboard.stack.urls())
+        return JSONResponse({"items": items})
+
+    async def _metrics(self, request: Request) -> Response:
+        measured = await self._measured(request)
+        return JSONResponse(
+            {
+                "since": measured.range.since,
+                "until": measured.range.until,
+                "charts": charts.to_json(measured.charts),
+                "problems": dict(measured.problems),
+            }
+        )
+
+    async def _metrics_csv(self, request: Request) -> Response:
+        measured = await self._measured(request)
+        headers = {"content-disposition": 'attachment; filename="metrics.csv"'}
+        return Response(charts.to_csv(measured.charts), headers=headers, media_type="text/csv")
+
+    async def _measured(self, request: Request) -> metrics.Measured:
+        query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
+        return await metrics.read(self._dashboard.stack, query)
 
     async def _tests(self, _: Request) -> Response:
         listing = await asyncio.to_thread(reports.listing, self._dashboard.reports)

@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TypeAlias
 
+from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack
 from infra_runtime.data_directory.paths import Paths
@@ -34,6 +35,7 @@ class Dashboard:
     sessions: Sessions
     audit: AuditLog
     configuration: Configuration
+    apis: ApiChecks
     #: the data directories with the failure reports of tests
     reports: tuple[Path, ...] = ()
     #: set when the process stops, so that the streams end

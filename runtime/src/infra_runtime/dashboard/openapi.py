@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.dashboard.alerts import STATUSES
+from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
+from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
 from infra_runtime.dashboard.stack import ACTIONS
@@ -100,6 +102,42 @@ _SCHEMAS = {
         trace=_TEXT,
     ),
     "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more={"type": "boolean"}),
+    "Finding": _object(
+        rule=_TEXT,
+        level={"type": "string", "enum": [*LEVELS_OF_CHANGES]},
+        method=_TEXT,
+        path=_TEXT,
+        subject=_TEXT,
+        message=_TEXT,
+        advice=_TEXT,
+        fingerprint=_TEXT,
+        file=_TEXT,
+        pointer=_TEXT,
+        line=_INTEGER,
+    ),
+    "ApiCheck": _object(
+        name=_TEXT,
+        base=_TEXT,
+        revision=_TEXT,
+        verdict={"type": "string", "enum": ["", "breaking", "warning", "compatible"]},
+        problem=_TEXT,
+        hint=_TEXT,
+        accepted=_INTEGER,
+        left_out=_INTEGER,
+        findings=_items("Finding"),
+    ),
+    "ApiChecks": _object(items=_items("ApiCheck")),
+    "Series": _object(
+        name=_TEXT, service=_TEXT, values={"type": "array", "items": _object(time=_NUMBER, value=_NUMBER)}
+    ),
+    "Chart": _object(
+        title=_TEXT,
+        unit=_TEXT,
+        source={"type": "string", "enum": ["processes", "collected", "received"]},
+        left_out=_INTEGER,
+        series=_items("Series"),
+    ),
+    "Metrics": _object(since=_NUMBER, until=_NUMBER, charts=_items("Chart"), problems=_TEXT_MAP),
     "Test": _object(
         id=_TEXT,
         test=_TEXT,
@@ -141,6 +179,7 @@ def document() -> dict[str, Any]:
         _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
         *(_parameter(name, "query", _TEXT) for name in ("severity", "service", "since")),
     ]
+    measured = [_parameter(name, "query", _TEXT) for name in METRICS_PARAMETERS]
     return {
         "openapi": "3.1.0",
         "info": {"title": "pytest-infra dashboard", "version": "1"},
@@ -156,6 +195,8 @@ def document() -> dict[str, Any]:
             },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
+            "/api/v1/apis": {"get": _operation("The checks of the declared APIs", "ApiChecks")},
+            "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},
             "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
             "/api/v1/snapshots": {"get": _operation("The snapshots, the newest first", "Snapshots")},
             "/api/v1/snapshots/{name}/{action}": {

@@ -18,8 +18,11 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import (
     alerts,
+    api_checks,
+    charts,
     history,
     log_view,
+    metrics,
     rendering,
     reports,
     snapshots,
@@ -32,6 +35,7 @@ from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
 from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.dashboard.view import TONES, row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
@@ -42,20 +46,24 @@ from infra_runtime.web.problems import ProblemError
 Parts: TypeAlias = dict[str, str]
 #: seconds after an event in which further events are collected, and the longest time between two updates
 COLLECT, UPDATE = 0.05, 2.0
+#: seconds between two checks of the APIs while a page shows them
+API_SECONDS = 30.0
 #: path, title and key (after `g`) of the pages in the navigation
 NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
-    ("/alerts", "Alerts", "a"),
     ("/tests", "Tests", "e"),
+    ("/charts", "Metrics", "m"),
+    ("/alerts", "Alerts", "a"),
+    ("/apis", "APIs", "i"),
     ("/graph", "Graph", "g"),
     ("/start", "Start", "t"),
     ("/snapshots", "Snapshots", "n"),
     ("/configuration", "Configuration", "c"),
 )
-
-
+#: the first pages, which a narrow screen always shows; the others are in a menu
+MAIN_PAGES = 4
 _TRACE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -74,9 +82,11 @@ class Pages:
             Route("/logs", self._logs),
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/charts", self._charts),
             Route("/alerts", self._alerts),
             Route("/tests", self._tests),
             Route("/tests/{report}", self._test),
+            Route("/apis", self._apis),
             Route("/graph", self._graph),
             Route("/start", self._start),
             Route("/snapshots", self._snapshots),
@@ -85,6 +95,8 @@ class Pages:
             Route("/stream/services/{name}", self._service_stream),
             Route("/stream/graph", self._graph_stream),
             Route("/stream/logs", self._logs_stream),
+            Route("/stream/apis", self._apis_stream),
+            Route("/stream/charts", self._charts_stream),
         ]
 
     def error(self, status: HTTPStatus, reason: str) -> Response:
@@ -110,7 +122,14 @@ class Pages:
             settings=settings,
             exports=service.exports,
             events=await self._history(service.name),
+            **self._usage(service.name),
         )
+
+    def _usage(self, service: str) -> dict[str, Any]:
+        shown = metrics.range_of({})
+        found = metrics.usage_charts(self._dashboard.stack, shown, service)
+        drawings = [charts.drawing(each, shown.since, shown.until) for each in found]
+        return {"drawings": drawings, "shown": shown}
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
@@ -144,6 +163,21 @@ class Pages:
         whole = await telemetry.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
         return self._page(request, "trace.html", trace=traces.waterfall(whole))
 
+    async def _charts(self, request: Request) -> Response:
+        return self._page(request, "metrics.html", **await self._measured(request))
+
+    async def _measured(self, request: Request) -> dict[str, Any]:
+        query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
+        measured = await metrics.read(self._dashboard.stack, query)
+        since, until = measured.range.since, measured.range.until
+        return {
+            "query": query,
+            "address": request.url.query,
+            "measured": measured,
+            "drawings": [charts.drawing(each, since, until) for each in measured.charts],
+            "services": [each.name for each in rows(await self._dashboard.stack.state())],
+        }
+
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
         problems, problem, is_missing = alerts.Problems(), "", False
@@ -162,6 +196,15 @@ class Pages:
             is_missing=is_missing,
             kinds={service.kind for service in state.services},
         )
+
+    async def _apis(self, request: Request) -> Response:
+        # The stream sends the result, because the import of an app can take seconds.
+        checks = self._dashboard.apis.last
+        return self._page(request, "apis.html", **self._shown_checks(request, checks=checks, problem=""))
+
+    def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
+        query = {name: request.query_params.get(name, "") for name in ("level", "text")}
+        return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
 
     async def _tests(self, request: Request) -> Response:
         folders = self._dashboard.reports
@@ -257,8 +300,37 @@ class Pages:
 
         return EventStream(events(), closing=self._dashboard.closing)
 
-    def _stream(self, parts: Callable[[], Awaitable[Parts]], *, order: str = "") -> Response:
-        """Return a stream of changed parts; `order` is the element that contains all parts in order."""
+    async def _apis_stream(self, request: Request) -> Response:
+        template = self._template("api_checks.html")
+
+        async def parts() -> Parts:
+            try:
+                checks = await self._dashboard.apis.read(await self._dashboard.stack.urls())
+            except api_checks.CheckError as error:
+                shown = self._shown_checks(request, checks=None, problem=str(error))
+            else:
+                shown = self._shown_checks(request, checks=checks, problem="")
+            return {"apis": template.render(**shown)}
+
+        return self._stream(parts, every=API_SECONDS)
+
+    async def _charts_stream(self, request: Request) -> Response:
+        await self._measured(request)  # a parameter that is not valid is a problem instead of a stream
+        template = self._template("charts.html")
+
+        async def parts() -> Parts:
+            return {"charts": template.render(**await self._measured(request))}
+
+        return self._stream(parts, every=INTERVAL)
+
+    def _stream(
+        self, parts: Callable[[], Awaitable[Parts]], *, order: str = "", every: float = 0.0
+    ) -> Response:
+        """Return a stream of changed parts.
+
+        `order` is the element that contains all parts in order. With `every`, the parts are sent at this
+        interval in seconds, and not when the stack changes.
+        """
         stack = self._dashboard.stack
 
         async def events() -> AsyncGenerator[Event, None]:
@@ -282,6 +354,9 @@ class Pages:
                     else:
                         yield Event()
                     sent = current
+                if every:
+                    await asyncio.sleep(every)
+                    continue
                 await stack.changed(UPDATE)
                 await asyncio.sleep(COLLECT)
 
@@ -296,6 +371,7 @@ class Pages:
         session = session_of(request.scope)
         text = self._template(template).render(
             navigation=NAVIGATION,
+            main_pages=MAIN_PAGES,
             path=request.url.path,
             name=self._dashboard.name,
             project=self._dashboard.project,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from infra_runtime.config.resolve import data_directory, resolve
+from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Configuration, Dashboard
 from infra_runtime.dashboard.sessions import Sessions
@@ -53,6 +55,7 @@ async def serve(
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
         configuration=_configuration(root, data),
+        apis=ApiChecks(root),
         reports=_report_folders(root, data),
     )
     stack.follow()
@@ -67,7 +70,9 @@ async def serve(
         proxy_headers=False,
     )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
+    sampling = asyncio.create_task(stack.sample())
     await _Server(config, dashboard).serve(sockets=sockets)
+    sampling.cancel()
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Protocol
 
 from infra_runtime.dashboard.usage import Usage, UsageMeter
+from infra_runtime.dashboard.usage_history import IDLE_INTERVAL, UsageHistory
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.errors import InfraError
@@ -122,7 +123,7 @@ class Stack:
     """The newest state of the stack, which all requests and streams share."""
 
     def __init__(self, link: Link, meter: UsageMeter, *, clock: Callable[[], float] = time.time) -> None:
-        self.link = link
+        self.link, self.history = link, UsageHistory()
         self._meter, self._clock = meter, clock
         self._state: State | None = None
         self._lock = asyncio.Lock()
@@ -156,11 +157,26 @@ class Stack:
     def _read(self) -> State:
         status = self.link.status()
         usage = self._meter.measure({service.name: service.pid for service in status.services})
-        return State(status=status, usage=usage, time=self._clock())
+        now = self._clock()
+        self.history.add(now, usage)
+        return State(status=status, usage=usage, time=now)
+
+    async def sample(self) -> None:
+        """Add the figures of the processes to the history at intervals, until the task is cancelled."""
+        while True:
+            with contextlib.suppress(InfraError):
+                await self.state()
+            await asyncio.sleep(IDLE_INTERVAL)
 
     async def endpoints(self) -> Endpoints:
         """Return the exports of all services, including secrets."""
         return await asyncio.to_thread(self.link.endpoints)
+
+    async def urls(self) -> dict[str, str]:
+        """Return service → HTTP URL."""
+        found = (await self.endpoints()).services
+        urls = {name: each.exports.get("url", "") for name, each in found.items()}
+        return {name: url for name, url in urls.items() if url.startswith(("http://", "https://"))}
 
     async def act(self, action: str, names: Iterable[str]) -> Outcome:
         """Start, stop or restart services; return when they are ready, stopped or failed."""

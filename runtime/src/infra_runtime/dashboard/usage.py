@@ -1,6 +1,6 @@
-"""The processor time and the memory that the processes of each service use.
+"""The processor time, the memory and the disk transfers of the processes of each service.
 
-Source: proc_pid_stat(5). On other systems than Linux, no figures are available.
+Sources: proc_pid_stat(5), proc_pid_io(5). On other systems than Linux, no figures are available.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ class Usage:
     cpu: float | None
     #: resident bytes; memory that processes share is counted for each of them
     memory: int
+    #: bytes per second that were read from and written to disks; None until the second measurement
+    read: float | None = None
+    written: float | None = None
 
 
 class Entry(NamedTuple):
@@ -37,13 +40,21 @@ class Entry(NamedTuple):
     memory: int
 
 
+class _Totals(NamedTuple):
+    """The totals of a service's processes since their starts: seconds of processor time, and bytes."""
+
+    seconds: float
+    read: float
+    written: float
+
+
 class UsageMeter:
-    """Measures services; the share of the processor is that since the previous measurement."""
+    """Measures services; shares and transfers are those since the previous measurement."""
 
     def __init__(self, proc: str = PROC, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._proc, self._clock = proc, clock
-        #: service → the pid of its first process, its processor time, and the time of the measurement
-        self._previous: dict[str, tuple[int, float, float]] = {}
+        #: service → the pid of its first process, its totals, and the time of the measurement
+        self._previous: dict[str, tuple[int, _Totals, float]] = {}
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
         """Return service → usage; `pids` is service → the pid of its first process, or 0."""
@@ -57,20 +68,34 @@ class UsageMeter:
                 self._previous.pop(service, None)
                 continue
             family = [entries[member] for member in _family(pid, children)]
-            seconds = sum(entry.seconds for entry in family)
-            measured[service] = Usage(
-                cpu=self._share(service, pid, seconds, now),
-                memory=sum(entry.memory for entry in family),
+            transfers = [_transfers(self._proc, entry.pid) for entry in family]
+            totals = _Totals(
+                seconds=sum(entry.seconds for entry in family),
+                read=sum(read for read, _ in transfers),
+                written=sum(written for _, written in transfers),
             )
-            self._previous[service] = pid, seconds, now
+            changes = self._changes(service, pid, totals, now)
+            measured[service] = Usage(
+                cpu=changes.seconds if changes else None,
+                memory=sum(entry.memory for entry in family),
+                read=changes.read if changes else None,
+                written=changes.written if changes else None,
+            )
+            self._previous[service] = pid, totals, now
         return measured
 
-    def _share(self, service: str, pid: int, seconds: float, now: float) -> float | None:
-        before, spent, then = self._previous.get(service, (0, 0.0, 0.0))
+    def _changes(self, service: str, pid: int, totals: _Totals, now: float) -> _Totals | None:
+        """Return the changes per second since the previous measurement; None without one."""
+        before, then_totals, then = self._previous.get(service, (0, totals, 0.0))
         if before != pid or now <= then:
             return None
-        # The sum gets smaller when a child process has exited.
-        return max(seconds - spent, 0.0) / (now - then)
+        # A sum gets smaller when a child process has exited.
+        return _Totals(
+            *(
+                max(total - former, 0.0) / (now - then)
+                for total, former in zip(totals, then_totals, strict=True)
+            )
+        )
 
 
 def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
@@ -92,3 +117,13 @@ def _entries(proc: str) -> Iterator[Entry]:
         fields = text[text.rindex(b")") + 2 :].split()
         seconds = (int(fields[11]) + int(fields[12])) / ticks
         yield Entry(int(folder.name), int(fields[1]), seconds, int(fields[21]) * page)
+
+
+def _transfers(proc: str, pid: int) -> tuple[int, int]:
+    """Return the bytes that a process has read from and written to disks; 0 if they are not readable."""
+    try:
+        text = Path(proc, str(pid), "io").read_text(encoding="ascii")
+    except OSError:  # the process has exited, or belongs to another user
+        return 0, 0
+    totals = dict(line.split(": ") for line in text.splitlines())
+    return int(totals.get("read_bytes", 0)), int(totals.get("write_bytes", 0))

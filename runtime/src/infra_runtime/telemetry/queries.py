@@ -40,6 +40,12 @@ def _nanoseconds(text: str) -> int:
     return _stored(int(float(text) * 1e9))
 
 
+def _period(text: str) -> int:
+    if (period := _nanoseconds(text)) <= 0:
+        raise ValueError("the period is not positive")
+    return period
+
+
 def _stored(number: int) -> int:
     if abs(number) >= 2**63:
         raise ValueError("the number has more than 64 bits")
@@ -104,6 +110,12 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
     },
 }
 
+#: the parameter of points with a number of seconds: of each series and each of these periods, the last point
+_STEP = Filter("", _period)
+#: A change (delta) is never left out, because the total would be wrong. SQLite takes the other columns of a
+#: group from the row with the maximum. Source: SQLite documentation, "Bare columns in an aggregate query".
+_THINNING = "GROUP BY point.resource, name, point.attributes, CASE delta WHEN 1 THEN seq ELSE time / ? END"
+
 
 def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the newest rows of a table that match the parameters, the oldest first, as a JSON value.
@@ -112,9 +124,14 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
     were deleted because of the limits) and `more` (whether older rows match, too). Raises `QueryError`.
     """
     where, values, limit = _selection(table, parameters)
+    latest, thinning = "", ""
+    if step := parameters.get("step"):
+        values.append(_converted("step", _STEP, step))
+        latest, thinning = ", max(seq) AS latest", _THINNING
     query = (
-        f"SELECT {table}.*, resource.service, resource.attributes AS resource_attributes "
-        f"FROM {table} JOIN resource ON resource.id = {table}.resource {where} ORDER BY seq DESC LIMIT ?"
+        f"SELECT {table}.*, resource.service, resource.attributes AS resource_attributes{latest} "
+        f"FROM {table} JOIN resource ON resource.id = {table}.resource {where} {thinning} "
+        "ORDER BY seq DESC LIMIT ?"
     )
     run = parameters.get("run", "")
     found = _read(store, query, [*values, limit + 1], run)
@@ -154,7 +171,8 @@ def error_groups(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 def _selection(table: str, parameters: Mapping[str, str]) -> tuple[str, list[Any], int]:
     """Return the condition in SQL, its values and the limit for the parameters. Raises `QueryError`."""
     filters = FILTERS[table]
-    unknown = parameters.keys() - filters.keys() - {"limit", "run", "wait"}
+    further = {"limit", "run", "wait", *(["step"] if table == "point" else [])}
+    unknown = parameters.keys() - filters.keys() - further
     if unknown:
         raise QueryError(f"unknown parameters: {', '.join(sorted(unknown))}; known: {', '.join(filters)}")
     limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)

@@ -62,7 +62,10 @@ class LogRecord(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A value of a metric at a time. `value` is the sum of a distribution, whose other data are in `data`."""
+    """A value of a metric at a time. `value` is the sum of a distribution, whose other data are in `data`.
+
+    Of a sum that only increases, `data` has the key `monotonic`.
+    """
 
     resource: Resource
     name: str
@@ -186,7 +189,7 @@ class _Reader:
                             start=min(point.start_time_unix_nano, _LARGEST),
                             time=min(point.time_unix_nano or arrival, _LARGEST),
                             value=value,
-                            data=_distribution(point, kind),
+                            data=_further(data, point, kind),
                         )
 
     # --- parts -------------------------------------------------------------------------------------
@@ -297,8 +300,10 @@ def _number(point: Any, kind: str) -> float:
     return float(point.sum)
 
 
-def _distribution(point: Any, kind: str) -> str:
+def _further(metric: Any, point: Any, kind: str) -> str:
     """Return the data of a point beside its value, as JSON."""
+    if kind == "sum" and metric.is_monotonic:
+        return '{"monotonic":true}'
     if kind in {"gauge", "sum"}:
         return "{}"
     data: dict[str, Any] = {"count": point.count}

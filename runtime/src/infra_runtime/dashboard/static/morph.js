@@ -9,6 +9,8 @@ export function morph(old, next) {
     return;
   }
   if (old.classList.contains("selected")) next.classList.add("selected");
+  if (old.localName === "details" && old.open) next.open = true;  // the user has opened it
+  if (old.dataset.clock !== next.dataset.clock) old.textContent = "";
   for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of next.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);

@@ -24,7 +24,9 @@ export function showTimes(root = document) {
     if (element.title !== full(since)) element.title = full(since);
   }
   for (const element of root.querySelectorAll("time[data-clock]:empty")) {
-    element.textContent = clock(Number(element.dataset.clock));
+    const text = clock(Number(element.dataset.clock));
+    // A whole number of seconds is shown without milliseconds.
+    element.textContent = element.dataset.clock.includes(".") ? text : text.slice(0, -4);
     element.title = full(Number(element.dataset.clock));
   }
 }

@@ -1,0 +1,84 @@
+"""Charts of the metrics in the stack's Prometheus, with the panels that Grafana has, too.
+
+Source: Prometheus documentation, "HTTP API".
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator, Mapping
+from string import Template
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from infra_runtime.dashboard.charts import Chart, Series, chart
+from infra_runtime.errors import InfraError
+from infra_runtime.services.grafana_dashboards import DASHBOARDS, Panel
+
+#: seconds for an answer
+PATIENCE = 5.0
+#: bytes of an answer
+LARGEST = 16 << 20
+#: the units of Grafana → the units of charts
+_UNITS = {"s": "s", "bytes": "B", "percent": "%", "reqps": "/s", "ops": "/s", "Bps": "B/s"}
+_NAME = re.compile(r"([a-zA-Z_]\w*)\{\$jobs")
+_LABEL = re.compile(r"\{\{(\w+)\}\}")
+
+
+class CollectedError(InfraError):
+    """The error that Prometheus does not answer, or refuses a query."""
+
+
+def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
+    """Return the charts of all metrics that Prometheus has. Raises `CollectedError`."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+    try:
+        period = {"start": f"{since:.3f}", "end": f"{until:.3f}"}
+        names = set(_asked(connection, f"/api/v1/label/{quote('__name__')}/values", period))
+        found = []
+        for dashboard in DASHBOARDS:
+            for panel in dashboard.panels:
+                series = [*_series(connection, panel, names, {**period, "step": f"{step:.3f}"})]
+                title = f"{dashboard.title}: {panel.title}"
+                found.append(chart(title, _UNITS.get(panel.unit, ""), "collected", series))
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        raise CollectedError(f"Prometheus does not answer: {error}") from error
+    finally:
+        connection.close()
+    return [each for each in found if each.series]
+
+
+def _series(
+    connection: http.client.HTTPConnection, panel: Panel, names: set[str], period: Mapping[str, str]
+) -> Iterator[Series]:
+    for legend, query in panel.queries.items():
+        read = _NAME.findall(query)
+        # A query without a name of a metric selects the metrics by a pattern.
+        if not read or not names.issuperset(read):
+            continue
+        expression = Template(query).substitute(jobs='job=~".+"')
+        answer = _asked(connection, "/api/v1/query_range", {"query": expression, **period})
+        for row in answer["result"]:
+            labels = row["metric"]
+            name = _named(legend, labels)
+            values = ((float(time), float(value)) for time, value in row["values"])
+            finite = tuple((time, value) for time, value in values if value - value == 0)
+            yield Series(name=name or panel.title, service=str(labels.get("job", "")), values=finite)
+
+
+def _named(legend: str, labels: Mapping[str, str]) -> str:
+    return _LABEL.sub(lambda match: str(labels.get(match[1], "")), legend).strip()
+
+
+def _asked(connection: http.client.HTTPConnection, path: str, parameters: Mapping[str, str]) -> Any:
+    connection.request("GET", f"{path}?{urlencode(parameters)}")
+    response = connection.getresponse()
+    content = response.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise CollectedError(f"the answer of Prometheus to {path} has more than {LARGEST} bytes")
+    answer = json.loads(content)
+    if answer["status"] != "success":
+        raise CollectedError(f"Prometheus has refused the query {path}: {answer.get('error', '')}")
+    return answer["data"]

@@ -1,0 +1,148 @@
+"""The charts of the stack: the figures of its processes, and the metrics that its services have."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from infra_runtime.dashboard import collected, received, telemetry
+from infra_runtime.dashboard.charts import POINTS, Chart, Series, chart
+from infra_runtime.dashboard.parameters import ParameterError, time_of
+from infra_runtime.dashboard.stack import Stack, State
+from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.usage_history import INTERVAL
+from infra_runtime.errors import InfraError
+from infra_runtime.value import frozen
+
+#: the time range of a request without one, and the longest one
+DEFAULT, LONGEST = "15m", 7 * 86400.0
+#: the parameters of a request
+PARAMETERS = ("since", "until", "service")
+#: points that the telemetry service returns at most
+MOST_POINTS = 10_000
+#: title, field of the usage, unit and factor of the charts of processes
+_USAGE = (
+    ("CPU", "cpu", "%", 100.0),
+    ("Memory", "memory", "B", 1.0),
+    ("Read from disks", "read", "B/s", 1.0),
+    ("Written to disks", "written", "B/s", 1.0),
+)
+
+
+@frozen
+class Range:
+    """A time range in Unix seconds, with the seconds between two values."""
+
+    since: float
+    until: float
+
+    @property
+    def step(self) -> float:
+        """The seconds between two values of a series."""
+        return max((self.until - self.since) / POINTS, INTERVAL)
+
+
+@frozen
+class Measured:
+    """The charts of a time range, and the reasons why a source has none."""
+
+    range: Range
+    charts: tuple[Chart, ...]
+    #: the source → the reason
+    problems: Mapping[str, str]
+    #: whether the stack has no telemetry service
+    is_missing: bool = False
+
+
+def range_of(query: Mapping[str, str]) -> Range:
+    """Return the time range of a request. Raises `ParameterError`."""
+    now = time.time()
+    until = min(time_of("until", query.get("until", ""), now), now)
+    since = time_of("since", query.get("since", "") or DEFAULT, now)
+    if since >= until:
+        raise ParameterError("`since` is before `until`")
+    return Range(since=max(since, until - LONGEST, 0.0), until=until)
+
+
+def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
+    """Return the charts of what the processes of all services, or of one service, use."""
+    found = []
+    for title, field, unit, factor in _USAGE:
+        own = stack.history.read(field, chosen.since, chosen.until)
+        series = [
+            Series(name=name, service=name, values=tuple((at, value * factor) for at, value in values))
+            for name, values in own.items()
+            if service in {"", name}
+        ]
+        found.append(chart(title, unit, "processes", [_thinned(each, chosen.step) for each in series]))
+    return [each for each in found if each.series]
+
+
+async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
+    """Return the charts of a request with the parameters `PARAMETERS`. Raises `ParameterError`."""
+    state = await stack.state()  # before the range, whose end is now, because it may add a sample
+    chosen, service = range_of(query), query.get("service", "")
+    own = related(state, service) if service else frozenset()
+    problems: dict[str, str] = {}
+    scraped, sent = await asyncio.gather(
+        asyncio.to_thread(_collected, state, chosen),
+        _received(stack, chosen, service),
+        return_exceptions=True,
+    )
+    found = usage_charts(stack, chosen, service)
+    for source, result in (("collected", scraped), ("received", sent)):
+        if isinstance(result, InfraError):
+            problems[source] = str(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            found += _selected(result, own) if own else result
+    missing = isinstance(sent, TelemetryError) and sent.is_missing
+    return Measured(range=chosen, charts=tuple(found), problems=problems, is_missing=missing)
+
+
+def related(state: State, service: str) -> frozenset[str]:
+    """Return a service and the exporters with its metrics, which are services that need it."""
+    exporters = (
+        each.name for each in state.services if each.kind.endswith("-exporter") and service in each.needs
+    )
+    return frozenset({service, *exporters})
+
+
+def _collected(state: State, chosen: Range) -> list[Chart]:
+    # The service with scrape jobs exports their names.
+    exports = next((each.exports for each in state.services if each.ready and "jobs" in each.exports), None)
+    if exports is None:
+        raise collected.CollectedError("the stack has no Prometheus that is ready")
+    return collected.charts(exports["url"], chosen.since, chosen.until, chosen.step)
+
+
+async def _received(stack: Stack, chosen: Range, service: str) -> list[Chart]:
+    parameters = {
+        "since": f"{chosen.since:.3f}",
+        "until": f"{chosen.until:.3f}",
+        "step": f"{chosen.step:.3f}",
+        "limit": str(MOST_POINTS),
+        **({"service": service} if service else {}),
+    }
+    answer = await telemetry.ask(await stack.endpoints(), "points", parameters)
+    return await asyncio.to_thread(received.charts, answer["items"], chosen.step)
+
+
+def _selected(charts: Sequence[Chart], services: frozenset[str]) -> list[Chart]:
+    selected = [
+        replace(each, series=tuple(series for series in each.series if series.service in services))
+        for each in charts
+    ]
+    return [each for each in selected if each.series]
+
+
+def _thinned(series: Series, step: float) -> Series:
+    """Return the mean of each period, if a period has several samples."""
+    periods: dict[float, list[tuple[float, float]]] = {}
+    for at, value in series.values:
+        periods.setdefault(at // step, []).append((at, value))
+    means = tuple((part[-1][0], sum(value for _, value in part) / len(part)) for part in periods.values())
+    return replace(series, values=means)
