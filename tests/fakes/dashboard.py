@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from fakes import asgi
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.sessions import Role, Sessions
@@ -31,6 +32,7 @@ from infra_runtime.messages import (
     Snapshot,
     Status,
 )
+from infra_runtime.web.asgi import Message
 from infra_runtime.web.audit import AuditLog
 
 KEY = "k" * 32
@@ -201,3 +203,35 @@ class Site:
     def entries(self) -> list[dict[str, Any]]:
         """Return the entries of the audit log."""
         return [json.loads(line) for line in self.audit.read_text(encoding="utf-8").splitlines()]
+
+
+def events(site: Site, path: str, count: int, during: Any = None, **headers: str) -> list[tuple[str, Any]]:
+    """Return the first events of a stream as name and data; `during` is called after the first one."""
+
+    async def main() -> list[tuple[str, Any]]:
+        dashboard = site.dashboard()
+        received: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def send(message: Message) -> None:
+            received.put_nowait(message.get("body", b""))
+
+        async def receive() -> Message:
+            await dashboard.closing.wait()
+            return {"type": "http.disconnect"}
+
+        fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
+        task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
+        found: list[tuple[str, Any]] = []
+        while len(found) < count:
+            part = (await asyncio.wait_for(received.get(), 60)).decode()
+            lines = dict(line.partition(": ")[::2] for line in part.splitlines())
+            if "event" in lines:
+                found.append((lines["event"], json.loads(lines["data"])))
+                if len(found) == 1 and during:
+                    during()
+                    dashboard.stack.change()
+        dashboard.closing.set()
+        await asyncio.wait_for(task, 60)
+        return found
+
+    return asyncio.run(main())

@@ -135,7 +135,7 @@ def test_a_killed_session_keeps_its_lines(suite: Suite) -> None:
 
     suite.run()
 
-    (found,) = session_record.listing([Path(suite.paths.data)])
+    (found,) = session_record.listing([Path(suite.paths.data)]).sessions
     assert (found.state, found.counts) == ("killed", {"passed": 1})
     assert [*Reading.of(found.path).running] == ["test_it.py::test_it"]
     assert suite.await_end() == []

@@ -65,7 +65,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-record": (
         "yes|no",
-        "write a record of the tests to the data directory, which the dashboard shows (default: yes)",
+        "write a record of the tests to the data directory of the stack (default: yes)",
     ),
     "infra-strict": (
         "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,13 +14,10 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
-from fakes import asgi
-from fakes.dashboard import HOST, KEY, Site, service
-from infra_runtime.dashboard.application import application
+from fakes.dashboard import KEY, Site, events, service
 from infra_runtime.dashboard.stack import dependents
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.messages import Phase, Services
-from infra_runtime.web.asgi import Message
 
 #: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
 HOSTILE = (
@@ -67,38 +63,6 @@ def page(site: Site, path: str) -> Page:
     response = site.ask(path, headers={"x-dashboard-key": KEY})
     assert response.status_code == 200
     return Page(response.text)
-
-
-def events(site: Site, path: str, count: int, during: Any = None, **headers: str) -> list[tuple[str, Any]]:
-    """Return the first events of a stream as name and data; `during` is called after the first one."""
-
-    async def main() -> list[tuple[str, Any]]:
-        dashboard = site.dashboard()
-        received: asyncio.Queue[bytes] = asyncio.Queue()
-
-        async def send(message: Message) -> None:
-            received.put_nowait(message.get("body", b""))
-
-        async def receive() -> Message:
-            await dashboard.closing.wait()
-            return {"type": "http.disconnect"}
-
-        fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
-        task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
-        found: list[tuple[str, Any]] = []
-        while len(found) < count:
-            part = (await asyncio.wait_for(received.get(), 60)).decode()
-            lines = dict(line.partition(": ")[::2] for line in part.splitlines())
-            if "event" in lines:
-                found.append((lines["event"], json.loads(lines["data"])))
-                if len(found) == 1 and during:
-                    during()
-                    dashboard.stack.change()
-        dashboard.closing.set()
-        await asyncio.wait_for(task, 60)
-        return found
-
-    return asyncio.run(main())
 
 
 # --- services --------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_sessions_are_listed_the_newest_first_from_all_data_directories(tmp_path
     (tmp_path / "plan-0a").mkdir()
     second = write(tmp_path / "plan-0a", start(time=BEGAN + 1), began=BEGAN + 1)
 
-    found = listing([tmp_path, tmp_path])
+    found = listing([tmp_path, tmp_path]).sessions
 
     assert [each.id for each in found] == [second.stem, first.stem]
     assert find([tmp_path], second.stem) == second
@@ -63,9 +63,9 @@ def test_a_session_is_running_while_its_process_has_locked_the_record(tmp_path: 
     writer = Writer(tmp_path, BEGAN)
     writer.write([start(), line_of("a")])
 
-    (running,) = listing([tmp_path])
+    (running,) = listing([tmp_path]).sessions
     writer.close()
-    (killed,) = listing([tmp_path])
+    (killed,) = listing([tmp_path]).sessions
 
     assert (running.state, killed.state) == ("running", "killed")
     assert running.counts == {"passed": 1}
@@ -131,7 +131,7 @@ def test_a_damaged_record_is_left_out(tmp_path: Path, content: str) -> None:
     path = write(tmp_path)
     path.write_text(content, encoding="utf-8")
 
-    assert listing([tmp_path]) == []
+    assert listing([tmp_path]).sessions == ()
     assert Reading.of(path).tests == ()
 
 
@@ -153,7 +153,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     linked.mkdir()
     (linked / session_record.FOLDER).symlink_to(real.parent)
 
-    assert listing([other, linked]) == []
+    assert listing([other, linked]).sessions == ()
     with pytest.raises(OSError, match="symbolic link"):
         Writer(linked, BEGAN)
 

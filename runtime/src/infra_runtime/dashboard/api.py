@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,7 +18,7 @@ from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
 from infra_runtime.dashboard.openapi import document
-from infra_runtime.dashboard.parameters import ParameterError
+from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.view import Row, row, rows
 from infra_runtime.data_directory.snapshots import folder_of
@@ -106,9 +107,13 @@ class Api:
         )
 
     async def _logs(self, request: Request) -> Response:
-        query, count = query_of(request), _count(request.query_params.get("limit", ""))
+        query, count = (
+            query_of(request),
+            count_of(request.query_params.get("limit", ""), log_view.LINES, log_view.MOST_LINES),
+        )
         cursor = request.query_params.get("before", "")
-        view = await asyncio.to_thread(log_view.page, self._dashboard.logs, query, cursor, count)
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        view = await asyncio.to_thread(log_view.page, Path(paths.logs), query, cursor, count)
         return JSONResponse(view.to_json())
 
     async def _alerts(self, request: Request) -> Response:
@@ -212,11 +217,3 @@ def service_to_json(shown: Row) -> dict[str, object]:
         "dependents": list(shown.dependents),
         "actions": dict(shown.actions),
     }
-
-
-def _count(text: str) -> int:
-    if not text:
-        return log_view.LINES
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= log_view.MOST_LINES):
-        raise ParameterError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
-    return int(text)

@@ -183,10 +183,20 @@ class Summary:
         return {0: "passed", 2: "interrupted", 5: "passed"}.get(self.end.status, "failed")
 
 
-def listing(folders: Iterable[Path]) -> list[Summary]:
-    """Return the sessions of these data directories, the newest first. Damaged records are left out."""
+@frozen
+class Listing:
+    """The newest sessions, the newest first."""
+
+    sessions: tuple[Summary, ...]
+    #: all records; those of the newest that are damaged are not in `sessions`
+    total: int
+
+
+def listing(folders: Iterable[Path], most: int = SESSIONS) -> Listing:
+    """Return the newest sessions of these data directories."""
     paths = sorted(_paths(folders), key=lambda path: path.name, reverse=True)
-    return [found for path in paths if (found := summary(path))]
+    found = (summary(path) for path in paths[:most])
+    return Listing(sessions=tuple(each for each in found if each), total=len(paths))
 
 
 def find(folders: Iterable[Path], name: str) -> Path | None:
