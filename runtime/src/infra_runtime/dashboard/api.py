@@ -21,10 +21,10 @@ from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.view import Row, row, rows
-from infra_runtime.data_directory.snapshots import folder_of
+from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
 from infra_runtime.message import encode
-from infra_runtime.messages import Failure, ServiceStatus
+from infra_runtime.messages import Failure, ServiceStatus, Snapshot
 from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
 
 
@@ -154,15 +154,18 @@ class Api:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"the action {action[:80]!r} does not exist")
         folder_of(self._dashboard.paths, name)
         await self._dashboard.audit.record(f"snapshot {action}", actor=_actor(request), snapshot=name)
+        services: Iterable[str] = ()
         failures: tuple[Failure, ...] = ()
         if action == "save":
-            snapshot = await self._dashboard.stack.save(name)
-        else:
+            services = (await self._dashboard.stack.save(name)).services
+        elif action == "restore":
             restored = await self._dashboard.stack.restore(name)
-            snapshot, failures = restored.snapshot, restored.failures
-        return JSONResponse(
-            {"name": name, "services": [*snapshot.services], "failures": _failures_to_json(failures)}
-        )
+            services, failures = restored.snapshot.services, restored.failures
+        else:
+            removed = await asyncio.to_thread(remove, self._dashboard.paths, name)
+            services = removed.services if isinstance(removed, Snapshot) else ()
+        self._dashboard.stack.change()  # the lists of snapshots change
+        return JSONResponse({"name": name, "services": [*services], "failures": _failures_to_json(failures)})
 
 
 def _actor(request: Request) -> str:

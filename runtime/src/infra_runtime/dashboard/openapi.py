@@ -216,7 +216,9 @@ def document() -> dict[str, Any]:
             },
             "/api/v1/snapshots": {"get": _operation("The snapshots, the newest first", "Snapshots")},
             "/api/v1/snapshots/{name}/{action}": {
-                "post": _operation("Save or restore a snapshot", "SnapshotOutcome", [name, snapshot_action])
+                "post": _operation(
+                    "Save, restore or remove a snapshot", "SnapshotOutcome", [name, snapshot_action]
+                )
             },
             "/api/v1/login-links": {
                 "post": _operation(

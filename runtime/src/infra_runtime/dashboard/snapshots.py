@@ -12,7 +12,7 @@ from infra_runtime.messages import DamagedSnapshot
 from infra_runtime.value import frozen
 
 #: the actions on snapshots that the page offers
-ACTIONS = ("save", "restore")
+ACTIONS = ("save", "restore", "remove")
 
 
 @frozen
