@@ -60,7 +60,7 @@ class _Test:
         self.trace = self.trace or details.get("trace", "")
         if report.failed:
             self.error = self.error or details.get("error") or _message(report)
-            self.report = self.report or dict(report.user_properties).get("infra_capsule", "")
+            self.report = self.report or str(dict(report.user_properties).get("infra_capsule", ""))
 
     @property
     def outcome(self) -> str:
@@ -110,7 +110,7 @@ class Record:
         test.add(report)
         # `rerun` is the last report of an attempt with pytest-rerunfailures. If a worker of pytest-xdist
         # exits during a test, the report of the test has another phase.
-        if report.when not in _PHASES[:2] or report.outcome == "rerun":
+        if report.when not in _PHASES[:2] or _outcome_of(report) == "rerun":
             del self._running[report.nodeid]
             self._end(report, test)
         if self._writer is None and (data := getattr(report, ATTRIBUTE, {}).get("data")):

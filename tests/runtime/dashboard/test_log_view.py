@@ -147,6 +147,14 @@ def test_a_text_is_not_a_pattern(tmp_path: Path) -> None:
     assert lines(log_view.page(tmp_path, Query(text="A.C"))) == ["a.c"]
 
 
+def test_a_view_is_filtered_by_a_regular_expression_and_a_text(tmp_path: Path) -> None:
+    raw(tmp_path, b"user=1 slow\nuser=x slow\nuser=12 fast\n")
+
+    assert lines(log_view.page(tmp_path, Query(grep=r"user=\d+ "))) == ["user=1 slow", "user=12 fast"]
+    assert lines(log_view.page(tmp_path, Query(grep=r"user=\d+", text="SLOW"))) == ["user=1 slow"]
+    assert lines(log_view.page(tmp_path, Query(grep="(?i)FAST$"))) == ["user=12 fast"]
+
+
 def test_a_view_is_filtered_by_time(tmp_path: Path) -> None:
     write(tmp_path, "api", *((NOON + number, f"line {number}") for number in range(10)))
     since, until = utc(NOON + 3), utc(NOON + 5)
@@ -214,7 +222,15 @@ def test_only_existing_services_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"level": "loud"}, {"since": "yesterday"}, {"until": "25:00"}, {"since": "0001-01-01x"}]
+    "query",
+    [
+        {"grep": "("},
+        {"grep": r"(a)\1"},
+        {"level": "loud"},
+        {"since": "yesterday"},
+        {"until": "25:00"},
+        {"since": "0001-01-01x"},
+    ],
 )
 def test_a_filter_that_is_not_valid_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(ParameterError):

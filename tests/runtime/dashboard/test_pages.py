@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -272,6 +273,18 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
 
     assert name == "lines"
     assert [line["text"] for line in data["items"]] == ["two"]
+
+
+def test_a_log_stream_whose_pattern_is_too_complex_says_so(site: Site) -> None:
+    file = site.log("db", "".join(random.Random(1).choices("ab", k=60_000)) + "\n")
+    cursor = f"db:{file.stat().st_ino:x}:0"
+
+    ((name, text),) = events(site, "/stream/logs?grep=(a|b)*a(a|b){30}c", 1, **{"last-event-id": cursor})
+
+    assert (name, text) == (
+        "refused",
+        "the regular expression cannot be used: it is too complex for these lines",
+    )
 
 
 def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:

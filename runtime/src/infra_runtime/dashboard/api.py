@@ -195,6 +195,7 @@ def query_of(request: Request) -> Query:
         services=tuple(parameters.getlist("service")),
         level=parameters.get("level", ""),
         text=parameters.get("text", ""),
+        grep=parameters.get("grep", ""),
         correlation=parameters.get("correlation", ""),
         since=parameters.get("since", ""),
         until=parameters.get("until", ""),

@@ -173,6 +173,7 @@ def document() -> dict[str, Any]:
         _parameter("service", "query", _TEXTS),
         _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
         _parameter("text", "query", _TEXT),
+        _parameter("grep", "query", _TEXT),
         _parameter("correlation", "query", _TEXT),
         _parameter("since", "query", _TEXT),
         _parameter("until", "query", _TEXT),

@@ -36,6 +36,7 @@ from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
+from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.record import LEVELS
 from infra_runtime.web.problems import ProblemError
 
@@ -264,9 +265,13 @@ class Pages:
         views = log_view.follow(Path(paths.logs), query_of(request), cursor)
 
         async def events() -> AsyncGenerator[Event, None]:
-            async for view in views:
-                name = "lines" if view.lines or view.skipped else ""
-                yield Event(name=name, data=view.to_json(), id=view.last)
+            try:
+                async for view in views:
+                    name = "lines" if view.lines or view.skipped else ""
+                    yield Event(name=name, data=view.to_json(), id=view.last)
+            except PatternError as error:
+                yield Event(name="refused", data=f"the regular expression cannot be used: {error}")
+                await self._dashboard.closing.wait()  # a browser would connect again
 
         return EventStream(events(), closing=self._dashboard.closing)
 
