@@ -235,3 +235,33 @@ def events(site: Site, path: str, count: int, during: Any = None, **headers: str
         return found
 
     return asyncio.run(main())
+
+
+def many_events(site: Site, path: str, count: int) -> list[Any]:
+    """Return the data of the first event that each of several browsers receives from one dashboard."""
+
+    async def first(app: Any, closing: asyncio.Event) -> Any:
+        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def send(message: Message) -> None:
+            text = message.get("body", b"").decode()
+            if "data: " in text and not found.done():
+                found.set_result(json.loads(text.partition("data: ")[2]))
+
+        async def receive() -> Message:
+            await closing.wait()
+            return {"type": "http.disconnect"}
+
+        fields = [("host", HOST), ("x-dashboard-key", KEY)]
+        task = asyncio.create_task(app(asgi.scope_of(path, headers=fields), receive, send))
+        return await asyncio.wait_for(found, 60), task
+
+    async def main() -> list[Any]:
+        dashboard = site.dashboard()
+        app = application(dashboard)
+        found = await asyncio.gather(*(first(app, dashboard.closing) for _ in range(count)))
+        dashboard.closing.set()
+        await asyncio.wait_for(asyncio.gather(*(task for _, task in found)), 60)
+        return [data for data, _ in found]
+
+    return asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,26 @@ def test_a_line_of_seven_megabytes_is_cut_and_the_lines_around_it_are_shown(tmp_
     assert (items[0]["text"], items[-1]["text"]) == ("before", "after")
     assert (items[0]["cut"], items[1]["cut"], items[-1]["cut"]) == (False, True, False)
     assert max(len(str(item["text"])) for item in items) == LONGEST_TEXT
+
+
+def test_a_line_of_ten_megabytes_is_shown_in_pages_of_bounded_size(tmp_path: Path) -> None:
+    raw(tmp_path, b"before\n" + b"x" * 10_000_000 + b"\nafter\n")
+
+    view = log_view.page(tmp_path, Query(), "", 1000)
+    found = all_pages(tmp_path, Query(), 1000)
+
+    assert len(view.lines) < 200
+    assert lines(view)[-1] == "after"
+    assert (found[0], found[-1]) == ("before", "after")
+    assert sum(map(len, found[1:-1])) == 10_000_000
+
+
+def test_bytes_that_are_not_utf8_are_replaced(tmp_path: Path) -> None:
+    raw(tmp_path, b"caf\xe9 \xff\xfe\x00\n")
+
+    (item,) = (log_view.line_to_json(entry) for entry in log_view.page(tmp_path, Query()).lines)
+
+    assert json.dumps(item["text"], ensure_ascii=False).encode().decode() == '"caf\ufffd \ufffd\ufffd\\u0000"'
 
 
 def test_a_view_is_filtered_by_service_level_and_text(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
-from fakes.dashboard import KEY, Site, events, service
+from fakes.dashboard import KEY, Site, events, many_events, service
+from infra_runtime.dashboard import pages
 from infra_runtime.dashboard.stack import dependents
-from infra_runtime.errors import ConfigurationError
-from infra_runtime.messages import Phase, Services
+from infra_runtime.errors import ConfigurationError, SupervisorError
+from infra_runtime.messages import Phase, Services, Status
 
 #: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
 HOSTILE = (
@@ -256,6 +257,41 @@ def test_a_stream_reports_a_supervisor_that_does_not_answer(site: Site) -> None:
     _, (name, text) = events(site, "/stream/services", 2, end)
 
     assert (name, text) == ("lost", "the supervisor has exited")
+
+
+def test_a_stream_continues_after_a_restart_of_the_supervisor(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "UPDATE", 0.05)
+    status = site.supervisor.status
+
+    def starting() -> Status:
+        monkeypatch.setattr(site.supervisor, "status", status)
+        site.supervisor.services["db"] = service("db", reason="started again", phase=Phase.STARTING)
+        raise SupervisorError("the supervisor has exited")
+
+    def restart() -> None:
+        monkeypatch.setattr(site.supervisor, "status", starting)
+
+    first, lost, again = events(site, "/stream/services", 3, restart)
+
+    assert (first[0], lost) == ("parts", ("lost", "the supervisor has exited"))
+    assert "started again" in again[1]["parts"]["service-db"]
+
+
+def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, calls = site.supervisor.status, []
+
+    def counted() -> Status:
+        calls.append(1)
+        return status()
+
+    monkeypatch.setattr(site.supervisor, "status", counted)
+
+    found = many_events(site, "/stream/services", 50)
+
+    assert [[*data["parts"]] for data in found] == [["service-db", "service-api", "service-worker"]] * 50
+    assert len(calls) < 25
 
 
 def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> None:

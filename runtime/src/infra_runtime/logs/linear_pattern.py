@@ -114,7 +114,8 @@ class LinearPattern:
             _, added, removed, inner = value
             return self._add(inner, start, (flags | added) & ~removed)
         if kind in _REPEATS:
-            return self._add_repeat(*value, start, flags)
+            least, most, inner = value
+            return self._add_repeat(least, most, inner, start, flags)
         end = self._state()
         if kind == "BRANCH":
             for branch in value[1]:
