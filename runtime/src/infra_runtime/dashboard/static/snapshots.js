@@ -28,7 +28,7 @@ async function save(form) {
   const text = "All services are paused while their data are copied."
     + (isReplaced ? " The snapshot with this name is replaced." : "");
   if (!(await confirmed(`Save ${name}?`, text, [], isReplaced ? "Replace" : "Save"))) return;
-  if (await run(form.querySelector("button"), name, "save")) notice(`${name} is saved.`);
+  await run(form.querySelector("button"), name, "save");  // the stream of the page shows the new snapshot
 }
 
 async function restore(button) {
