@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from fakes import asgi
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
@@ -32,6 +33,7 @@ from infra_runtime.messages import (
     Snapshot,
     Status,
 )
+from infra_runtime.web.asgi import Message
 from infra_runtime.web.audit import AuditLog
 
 KEY = "k" * 32
@@ -203,3 +205,65 @@ class Site:
     def entries(self) -> list[dict[str, Any]]:
         """Return the entries of the audit log."""
         return [json.loads(line) for line in self.audit.read_text(encoding="utf-8").splitlines()]
+
+
+def events(site: Site, path: str, count: int, during: Any = None, **headers: str) -> list[tuple[str, Any]]:
+    """Return the first events of a stream as name and data; `during` is called after the first one."""
+
+    async def main() -> list[tuple[str, Any]]:
+        dashboard = site.dashboard()
+        received: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def send(message: Message) -> None:
+            received.put_nowait(message.get("body", b""))
+
+        async def receive() -> Message:
+            await dashboard.closing.wait()
+            return {"type": "http.disconnect"}
+
+        fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
+        task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
+        found: list[tuple[str, Any]] = []
+        while len(found) < count:
+            part = (await asyncio.wait_for(received.get(), 60)).decode()
+            lines = dict(line.partition(": ")[::2] for line in part.splitlines())
+            if "event" in lines:
+                found.append((lines["event"], json.loads(lines["data"])))
+                if len(found) == 1 and during:
+                    during()
+                    dashboard.stack.change()
+        dashboard.closing.set()
+        await asyncio.wait_for(task, 60)
+        return found
+
+    return asyncio.run(main())
+
+
+def many_events(site: Site, path: str, count: int) -> list[Any]:
+    """Return the data of the first event that each of several browsers receives from one dashboard."""
+
+    async def first(app: Any, closing: asyncio.Event) -> Any:
+        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def send(message: Message) -> None:
+            text = message.get("body", b"").decode()
+            if "data: " in text and not found.done():
+                found.set_result(json.loads(text.partition("data: ")[2]))
+
+        async def receive() -> Message:
+            await closing.wait()
+            return {"type": "http.disconnect"}
+
+        fields = [("host", HOST), ("x-dashboard-key", KEY)]
+        task = asyncio.create_task(app(asgi.scope_of(path, headers=fields), receive, send))
+        return await asyncio.wait_for(found, 60), task
+
+    async def main() -> list[Any]:
+        dashboard = site.dashboard()
+        app = application(dashboard)
+        found = await asyncio.gather(*(first(app, dashboard.closing) for _ in range(count)))
+        dashboard.closing.set()
+        await asyncio.wait_for(asyncio.gather(*(task for _, task in found)), 60)
+        return [data for data, _ in found]
+
+    return asyncio.run(main())

@@ -15,6 +15,8 @@ import pytest
 PREFIX = "infra: "
 #: The attribute of a test report with which workers of pytest-xdist send their notes.
 ATTRIBUTE = "infra_notes"
+#: The attribute of a test report with the waits, the trace and the error of a test (see `Tracing.record`).
+DETAILS = "infra_test"
 
 
 class Notes:

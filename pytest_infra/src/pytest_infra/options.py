@@ -63,6 +63,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "yes|no",
         "install missing servers before the first test that needs them, as `infra bin install` (default: no)",
     ),
+    "infra-record": (
+        "yes|no",
+        "write a record of the tests to the data directory of the stack (default: yes)",
+    ),
     "infra-strict": (
         "",
         "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
@@ -98,6 +102,8 @@ class Options(NamedTuple):
     tmpfs: bool | None
     #: whether missing servers are installed
     install: bool
+    #: whether the tests of the session are recorded
+    record: bool
 
 
 def add(parser: pytest.Parser) -> None:
@@ -137,6 +143,7 @@ def read(config: pytest.Config) -> Options:
         strict=_strict(config),
         tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
         install=_yes_or_no("infra_install", _chosen(config, "install")) or False,
+        record=_yes_or_no("infra_record", _chosen(config, "record")) is not False,
     )
 
 

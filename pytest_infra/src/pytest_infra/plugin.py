@@ -19,6 +19,7 @@ from pytest_infra.fixtures import (
     openapi_snapshot,
 )
 from pytest_infra.notes import Notes
+from pytest_infra.record import Record
 from pytest_infra.run import Run
 
 __all__ = [
@@ -95,6 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", EXCLUSIVE_MARKER)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Run(), "infra-run")
+        if options.read(config).record:
+            config.pluginmanager.register(Record(config), "infra-record")
 
 
 def _begin(config: pytest.Config) -> None:

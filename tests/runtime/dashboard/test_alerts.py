@@ -15,7 +15,7 @@ pytest.importorskip("jsonschema", reason="the minimal profile has no JSON Schema
 
 import jsonschema
 
-from fakes.dashboard import KEY, Site, service
+from fakes.dashboard import KEY, Site, events, service
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.telemetry import alerts, errors
@@ -163,6 +163,21 @@ def test_a_page_without_alerts_has_the_reason(tmp_path: Path, site: Site, answer
 
     assert "Alertmanager has sent no alert in this run." in page(site)
     assert "The stack has no Alertmanager" in page(other)
+
+
+def test_a_new_alert_is_shown_without_a_reload(site: Site, answers: Answers) -> None:
+    answers["alerts"], answers["errors"] = answer(), answer()
+
+    def fire() -> None:
+        answers["alerts"] = answer(alert("Slow"))
+
+    before, after = events(site, "/stream/alerts?status=firing", 2, fire)
+
+    assert "No alert matches" in before[1]["parts"]["alert-list"]
+    assert "Slow is bad" in after[1]["parts"]["alert-list"]
+    assert answers.parameters["alerts"]["status"] == "firing"
+    assert 'data-stream="/stream/alerts?status=firing&amp;' in page(site, "/alerts?status=firing")
+    assert site.ask("/stream/alerts?since=soon", headers=HEADERS).status_code == 400
 
 
 def test_a_stack_without_telemetry_has_a_page_that_names_the_command(site: Site) -> None:

@@ -71,7 +71,8 @@ def test_lines_of_the_logs(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["level=loud", "since=soon", "limit=0", "limit=1001", "limit=x", "before=x"]
+    "query",
+    ["level=loud", "grep=(", "grep=(%3F=x)", "since=soon", "limit=0", "limit=1001", "limit=x", "before=x"],
 )
 def test_a_parameter_that_is_not_valid_is_a_problem(site: Site, query: str) -> None:
     valid(site, f"/api/v1/logs?{query}", "Problem", status=400)

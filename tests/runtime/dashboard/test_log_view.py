@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,6 +133,26 @@ def test_a_line_of_seven_megabytes_is_cut_and_the_lines_around_it_are_shown(tmp_
     assert max(len(str(item["text"])) for item in items) == LONGEST_TEXT
 
 
+def test_a_line_of_ten_megabytes_is_shown_in_pages_of_bounded_size(tmp_path: Path) -> None:
+    raw(tmp_path, b"before\n" + b"x" * 10_000_000 + b"\nafter\n")
+
+    view = log_view.page(tmp_path, Query(), "", 1000)
+    found = all_pages(tmp_path, Query(), 1000)
+
+    assert len(view.lines) < 200
+    assert lines(view)[-1] == "after"
+    assert (found[0], found[-1]) == ("before", "after")
+    assert sum(map(len, found[1:-1])) == 10_000_000
+
+
+def test_bytes_that_are_not_utf8_are_replaced(tmp_path: Path) -> None:
+    raw(tmp_path, b"caf\xe9 \xff\xfe\x00\n")
+
+    (item,) = (log_view.line_to_json(entry) for entry in log_view.page(tmp_path, Query()).lines)
+
+    assert json.dumps(item["text"], ensure_ascii=False).encode().decode() == '"caf\ufffd \ufffd\ufffd\\u0000"'
+
+
 def test_a_view_is_filtered_by_service_level_and_text(tmp_path: Path) -> None:
     write(tmp_path, "api", (1, "ERROR one"), (2, "INFO two"))
     write(tmp_path, "db", (3, "ERROR three"))
@@ -145,6 +166,14 @@ def test_a_text_is_not_a_pattern(tmp_path: Path) -> None:
     raw(tmp_path, b"a.c\nabc\n")
 
     assert lines(log_view.page(tmp_path, Query(text="A.C"))) == ["a.c"]
+
+
+def test_a_view_is_filtered_by_a_regular_expression_and_a_text(tmp_path: Path) -> None:
+    raw(tmp_path, b"user=1 slow\nuser=x slow\nuser=12 fast\n")
+
+    assert lines(log_view.page(tmp_path, Query(grep=r"user=\d+ "))) == ["user=1 slow", "user=12 fast"]
+    assert lines(log_view.page(tmp_path, Query(grep=r"user=\d+", text="SLOW"))) == ["user=1 slow"]
+    assert lines(log_view.page(tmp_path, Query(grep="(?i)FAST$"))) == ["user=12 fast"]
 
 
 def test_a_view_is_filtered_by_time(tmp_path: Path) -> None:
@@ -214,7 +243,15 @@ def test_only_existing_services_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"level": "loud"}, {"since": "yesterday"}, {"until": "25:00"}, {"since": "0001-01-01x"}]
+    "query",
+    [
+        {"grep": "("},
+        {"grep": r"(a)\1"},
+        {"level": "loud"},
+        {"since": "yesterday"},
+        {"until": "25:00"},
+        {"since": "0001-01-01x"},
+    ],
 )
 def test_a_filter_that_is_not_valid_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(ParameterError):

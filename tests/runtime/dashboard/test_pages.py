@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import random
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,13 +15,11 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
-from fakes import asgi
-from fakes.dashboard import HOST, KEY, Site, service
-from infra_runtime.dashboard.application import application
+from fakes.dashboard import KEY, Site, events, many_events, service
+from infra_runtime.dashboard import pages
 from infra_runtime.dashboard.stack import dependents
-from infra_runtime.errors import ConfigurationError
-from infra_runtime.messages import Phase, Services
-from infra_runtime.web.asgi import Message
+from infra_runtime.errors import ConfigurationError, SupervisorError
+from infra_runtime.messages import Phase, Services, Status
 
 #: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
 HOSTILE = (
@@ -67,38 +65,6 @@ def page(site: Site, path: str) -> Page:
     response = site.ask(path, headers={"x-dashboard-key": KEY})
     assert response.status_code == 200
     return Page(response.text)
-
-
-def events(site: Site, path: str, count: int, during: Any = None, **headers: str) -> list[tuple[str, Any]]:
-    """Return the first events of a stream as name and data; `during` is called after the first one."""
-
-    async def main() -> list[tuple[str, Any]]:
-        dashboard = site.dashboard()
-        received: asyncio.Queue[bytes] = asyncio.Queue()
-
-        async def send(message: Message) -> None:
-            received.put_nowait(message.get("body", b""))
-
-        async def receive() -> Message:
-            await dashboard.closing.wait()
-            return {"type": "http.disconnect"}
-
-        fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
-        task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
-        found: list[tuple[str, Any]] = []
-        while len(found) < count:
-            part = (await asyncio.wait_for(received.get(), 60)).decode()
-            lines = dict(line.partition(": ")[::2] for line in part.splitlines())
-            if "event" in lines:
-                found.append((lines["event"], json.loads(lines["data"])))
-                if len(found) == 1 and during:
-                    during()
-                    dashboard.stack.change()
-        dashboard.closing.set()
-        await asyncio.wait_for(task, 60)
-        return found
-
-    return asyncio.run(main())
 
 
 # --- services --------------------------------------------------------------------------------------
@@ -293,6 +259,41 @@ def test_a_stream_reports_a_supervisor_that_does_not_answer(site: Site) -> None:
     assert (name, text) == ("lost", "the supervisor has exited")
 
 
+def test_a_stream_continues_after_a_restart_of_the_supervisor(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "UPDATE", 0.05)
+    status = site.supervisor.status
+
+    def starting() -> Status:
+        monkeypatch.setattr(site.supervisor, "status", status)
+        site.supervisor.services["db"] = service("db", reason="started again", phase=Phase.STARTING)
+        raise SupervisorError("the supervisor has exited")
+
+    def restart() -> None:
+        monkeypatch.setattr(site.supervisor, "status", starting)
+
+    first, lost, again = events(site, "/stream/services", 3, restart)
+
+    assert (first[0], lost) == ("parts", ("lost", "the supervisor has exited"))
+    assert "started again" in again[1]["parts"]["service-db"]
+
+
+def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, calls = site.supervisor.status, []
+
+    def counted() -> Status:
+        calls.append(1)
+        return status()
+
+    monkeypatch.setattr(site.supervisor, "status", counted)
+
+    found = many_events(site, "/stream/services", 50)
+
+    assert [[*data["parts"]] for data in found] == [["service-db", "service-api", "service-worker"]] * 50
+    assert len(calls) < 25
+
+
 def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> None:
     ((name, data),) = events(site, "/stream/services/api", 1)
 
@@ -308,6 +309,18 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
 
     assert name == "lines"
     assert [line["text"] for line in data["items"]] == ["two"]
+
+
+def test_a_log_stream_whose_pattern_is_too_complex_says_so(site: Site) -> None:
+    file = site.log("db", "".join(random.Random(1).choices("ab", k=60_000)) + "\n")
+    cursor = f"db:{file.stat().st_ino:x}:0"
+
+    ((name, text),) = events(site, "/stream/logs?grep=(a|b)*a(a|b){30}c", 1, **{"last-event-id": cursor})
+
+    assert (name, text) == (
+        "refused",
+        "the regular expression cannot be used: it is too complex for these lines",
+    )
 
 
 def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:

@@ -261,7 +261,7 @@ def test_a_removed_report_is_not_found(site: Site, tests: Path) -> None:
     response = site.ask(f"/tests/{item['id']}", headers=HEADERS)
 
     assert response.status_code == 404
-    assert "this failure report does not exist" in response.text
+    assert "This failure report does not exist" in response.text
 
 
 @pytest.mark.parametrize(

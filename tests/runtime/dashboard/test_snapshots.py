@@ -15,7 +15,7 @@ pytest.importorskip("jsonschema", reason="the minimal profile has no JSON Schema
 
 import jsonschema
 
-from fakes.dashboard import KEY, Site, service
+from fakes.dashboard import KEY, Site, events, service
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.data_directory.checksums import DESCRIPTION
@@ -95,6 +95,33 @@ def test_an_action_answers_with_the_services_and_is_recorded(site: Site) -> None
     ]
 
 
+def test_a_snapshot_is_removed_also_a_damaged_one_and_the_removal_is_recorded(site: Site) -> None:
+    folder, broken = write(site, "before"), write(site, "broken")
+    (broken / DESCRIPTION).write_text("{", encoding="utf-8")
+
+    first = valid(act(site, "before", "remove"), "SnapshotOutcome")
+    second = valid(act(site, "broken", "remove"), "SnapshotOutcome")
+
+    assert (first["services"], second["services"]) == (["db"], [])
+    assert (folder.exists(), broken.exists()) == (False, False)
+    assert [entry["action"] for entry in site.entries()] == ["snapshot remove", "snapshot remove"]
+
+
+def test_a_viewer_removes_no_snapshot(site: Site) -> None:
+    folder = write(site, "before")
+
+    assert site.change("/api/v1/snapshots/before/remove", site.cookie(Role.VIEWER)).status_code == 403
+    assert folder.exists()
+
+
+def test_a_change_of_the_snapshots_is_shown_without_a_reload(site: Site) -> None:
+    before, after = events(site, "/stream/snapshots", 2, lambda: write(site, "later"))
+
+    assert "The stack has no snapshot" in before[1]["parts"]["snapshot-list"]
+    assert "later" in after[1]["parts"]["snapshot-list"]
+    assert 'data-stream="/stream/snapshots"' in site.ask("/snapshots", headers=HEADERS).text
+
+
 def test_services_that_do_not_start_after_a_restore_are_named(site: Site) -> None:
     data = valid(act(site, "broken", "restore"), "SnapshotOutcome")
 
@@ -102,9 +129,10 @@ def test_services_that_do_not_start_after_a_restore_are_named(site: Site) -> Non
 
 
 def test_a_refusal_of_the_supervisor_is_a_problem(site: Site) -> None:
-    problem = valid(act(site, "missing", "restore"), "Problem", 409)
+    for action in ("restore", "remove"):
+        problem = valid(act(site, "missing", action), "Problem", 409)
 
-    assert problem["detail"] == "snapshot missing: the snapshot does not exist"
+        assert problem["detail"] == "snapshot missing: the snapshot does not exist"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +142,7 @@ def test_a_refusal_of_the_supervisor_is_a_problem(site: Site) -> None:
         ("..%2Fx", "restore", 404),
         ("a%20b", "save", 409),
         ("x" * 65, "restore", 409),
-        ("before", "remove", 404),
+        ("before", "delete", 404),
     ],
 )
 def test_an_invalid_name_or_action_reaches_neither_supervisor_nor_audit_log(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 
 import pytest
 
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 
+pytest.importorskip("uvicorn", reason="the minimal profile has no web server")
+
+import uvicorn
+
 from fakes.asgi import scope_of
 from infra_runtime.dashboard import streams
 from infra_runtime.dashboard.streams import Event, EventStream
-from infra_runtime.web.asgi import Message
+from infra_runtime.web.asgi import Message, Receive, Scope, Send
 
 
 def test_an_event_is_one_line_of_json_with_its_name_and_id() -> None:
@@ -49,6 +54,41 @@ def test_a_browser_that_does_not_read_is_disconnected(monkeypatch: pytest.Monkey
         assert ended == ["the events"]
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.process
+def test_the_buffer_of_a_browser_that_never_reads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "WRITE_SECONDS", 0.5)
+    ended: list[int] = []
+    has_ended = asyncio.Event()
+
+    async def large() -> AsyncGenerator[Event, None]:
+        sent = 0
+        try:
+            while True:
+                yield Event(name="x", data="x" * 65_536)
+                sent += 65_536
+        finally:
+            ended.append(sent)
+            has_ended.set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await EventStream(large(), closing=asyncio.Event())(scope, receive, send)
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            with socket.create_connection(listening.getsockname()) as browser:
+                browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                await has_ended.wait()
+            server.should_exit = True
+            await serving
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+    # The kernel buffers some megabytes for both ends of the connection.
+    assert 0 < ended[0] < 64 << 20
 
 
 @pytest.mark.parametrize("reason", ["the browser disconnects", "the process stops"])

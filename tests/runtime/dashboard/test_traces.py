@@ -164,3 +164,26 @@ def test_the_list_links_to_each_trace_and_no_key_is_on_the_page(site: Site, answ
     assert "1 error" in text
     assert "7 spans were dropped" in text
     assert "secret" not in text
+
+
+def test_no_text_of_a_span_becomes_an_element(site: Site, answers: Answers) -> None:
+    hostile = "<img src=x onerror=alert(1)>\"'{{ 7 * 7 }}"
+    events = [{"name": hostile, "time": 100 * SECOND, "attributes": {hostile: hostile}}]
+    answers[f"traces/{TRACE}"] = whole(
+        span(
+            hostile,
+            "1",
+            service=hostile,
+            kind=hostile,
+            status="error",
+            message=hostile,
+            events=events,
+            attributes={hostile: [hostile, {hostile: hostile}]},
+        ),
+        logs=[{"time": 100 * SECOND, "service": hostile, "severity": 17, "body": {hostile: hostile}}],
+    )
+
+    text = site.ask(f"/traces/{TRACE}", headers={"x-dashboard-key": KEY}).text
+
+    assert "<img" not in text
+    assert "{{ 7 * 7 }}" in text

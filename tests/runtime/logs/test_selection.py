@@ -84,7 +84,7 @@ def test_times_are_inclusive() -> None:
 
 
 def test_a_pattern_selects_single_lines_of_a_message() -> None:
-    assert selected(log(*TRACEBACK), level="error", pattern=re.compile("api.py|boom")) == [
+    assert selected(log(*TRACEBACK), level="error", patterns=(re.compile("api.py|boom"),)) == [
         TRACEBACK[2],
         TRACEBACK[3],
     ]

@@ -29,7 +29,7 @@ from infra_runtime.redaction import redacted
 from pytest_infra import options
 from pytest_infra.instances import Instances
 from pytest_infra.label import label_of
-from pytest_infra.notes import Notes
+from pytest_infra.notes import DETAILS, Notes
 from pytest_infra.private_files import make_folder, write
 from pytest_infra.report import waterfall
 from pytest_infra.report.log_files import LogFiles, without_others
@@ -88,7 +88,7 @@ class Capsules:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """After a failed phase of a test, add the services' logs to pytest's output and write the report."""
         report = yield
-        self._tracing.record(item, call, report)
+        vars(report)[DETAILS] = self._tracing.record(item, call, report)
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
             others = self._copies_of_others(status)

@@ -8,7 +8,7 @@ Source: OpenTelemetry semantic conventions, "Test"; W3C Recommendation "Trace Co
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import pytest
@@ -73,10 +73,13 @@ class Tracing:
         elif is_measured and not self._service:
             self._plugins.unregister(name=fixture_spans.NAME)
 
-    def record(self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport) -> None:
-        """Add the spans of a phase, and of the fixtures and waits in it.
+    def record(
+        self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport
+    ) -> dict[str, Any]:
+        """Add the spans of a phase, and of the fixtures and waits in it; after the last phase, send all.
 
-        After the last phase, send the spans of the test.
+        Return what the record of the session contains about the phase: `waits` (names and seconds),
+        `services`, the id of the `trace`, and the `error` with masked secrets. Missing values are left out.
         """
         intervals = self._recorder.take()
         if call.when == "setup":
@@ -104,6 +107,13 @@ class Tracing:
         if call.when == "teardown" and self._uses_services(item) and (store := self._store()):
             store.send([self._root(item), *self._spans])
             self._recorder.ended.add(label.trace_id)
+        details = {
+            "waits": [[wait.name, round((wait.end - wait.start) / 1e9, 4)] for wait in intervals],
+            "services": sorted({service for wait in intervals for service in _services_of(wait.attributes)}),
+            "trace": label.trace_id if self._uses_services(item) else "",
+            "error": phase.message.partition("\n")[0],
+        }
+        return {key: value for key, value in details.items() if value}
 
     def trace(self, item: pytest.Item, answering: Collection[str], *, wait: bool) -> Trace | None:
         """Return the trace of the running test until now.
@@ -182,6 +192,12 @@ class Tracing:
             id=os.urandom(8).hex(),
             parent="",
         )
+
+
+def _services_of(attributes: Mapping[str, Any]) -> list[str]:
+    """Return the services in the attributes of a wait."""
+    service = attributes.get("infra.service")
+    return [service] if service else [*attributes.get("infra.services", ())]
 
 
 def _nanoseconds(seconds: float) -> int:

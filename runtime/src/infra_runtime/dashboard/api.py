@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,13 +18,13 @@ from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
 from infra_runtime.dashboard.openapi import document
-from infra_runtime.dashboard.parameters import ParameterError
+from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.view import Row, row, rows
-from infra_runtime.data_directory.snapshots import folder_of
+from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
 from infra_runtime.message import encode
-from infra_runtime.messages import Failure, ServiceStatus
+from infra_runtime.messages import Failure, ServiceStatus, Snapshot
 from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
 
 
@@ -109,9 +110,13 @@ class Api:
         )
 
     async def _logs(self, request: Request) -> Response:
-        query, count = query_of(request), _count(request.query_params.get("limit", ""))
+        query, count = (
+            query_of(request),
+            count_of(request.query_params.get("limit", ""), log_view.LINES, log_view.MOST_LINES),
+        )
         cursor = request.query_params.get("before", "")
-        view = await asyncio.to_thread(log_view.page, self._dashboard.logs, query, cursor, count)
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        view = await asyncio.to_thread(log_view.page, Path(paths.logs), query, cursor, count)
         return JSONResponse(view.to_json())
 
     async def _alerts(self, request: Request) -> Response:
@@ -176,15 +181,18 @@ class Api:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"the action {action[:80]!r} does not exist")
         folder_of(self._dashboard.paths, name)
         await self._dashboard.audit.record(f"snapshot {action}", actor=_actor(request), snapshot=name)
+        services: Iterable[str] = ()
         failures: tuple[Failure, ...] = ()
         if action == "save":
-            snapshot = await self._dashboard.stack.save(name)
-        else:
+            services = (await self._dashboard.stack.save(name)).services
+        elif action == "restore":
             restored = await self._dashboard.stack.restore(name)
-            snapshot, failures = restored.snapshot, restored.failures
-        return JSONResponse(
-            {"name": name, "services": [*snapshot.services], "failures": _failures_to_json(failures)}
-        )
+            services, failures = restored.snapshot.services, restored.failures
+        else:
+            removed = await asyncio.to_thread(remove, self._dashboard.paths, name)
+            services = removed.services if isinstance(removed, Snapshot) else ()
+        self._dashboard.stack.change()  # the lists of snapshots change
+        return JSONResponse({"name": name, "services": [*services], "failures": _failures_to_json(failures)})
 
 
 def _actor(request: Request) -> str:
@@ -214,6 +222,7 @@ def query_of(request: Request) -> Query:
         services=tuple(parameters.getlist("service")),
         level=parameters.get("level", ""),
         text=parameters.get("text", ""),
+        grep=parameters.get("grep", ""),
         correlation=parameters.get("correlation", ""),
         since=parameters.get("since", ""),
         until=parameters.get("until", ""),
@@ -239,11 +248,3 @@ def service_to_json(shown: Row) -> dict[str, object]:
         "dependents": list(shown.dependents),
         "actions": dict(shown.actions),
     }
-
-
-def _count(text: str) -> int:
-    if not text:
-        return log_view.LINES
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= log_view.MOST_LINES):
-        raise ParameterError(f"the limit is a number from 1 to {log_view.MOST_LINES}, not {text[:80]!r}")
-    return int(text)

@@ -17,6 +17,7 @@ from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.rendering import FOLDER
+from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.errors import InfraError, SnapshotError
 from infra_runtime.web.asgi import Application, Scope, Send
@@ -47,6 +48,7 @@ def application(dashboard: Dashboard) -> Application:
         *api.routes(),
         *login.routes(),
         *pages.routes(),
+        *SessionPages(dashboard).routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
     starlette = Starlette(

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from infra_runtime.dashboard.api_checks import ApiChecks
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.sessions import Sessions
-from infra_runtime.dashboard.stack import Stack
+from infra_runtime.dashboard.stack import Stack, SupervisorLink
+from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import NoStackError
+from infra_runtime.host import disk
+from infra_runtime.messages import Endpoints
 from infra_runtime.value import frozen
 from infra_runtime.web.audit import AuditLog
 
@@ -62,7 +67,31 @@ class Dashboard:
         """The name of the stack on the pages: that of the folder with the stack file."""
         return self.root.name or str(self.root)
 
-    @property
-    def logs(self) -> Path:
-        """The folder with the logs of the services."""
-        return Path(self.paths.logs)
+    def paths_of(self, stack: str) -> Paths:
+        """Return the paths of a stack: an empty text is that of the dashboard, others are keys of `stacks`.
+
+        Raises `ParameterError` for another text.
+        """
+        if not stack or stack == self.paths.stack:
+            return self.paths
+        folder = self.stacks().get(stack)
+        if folder is None:
+            raise ParameterError(f"this project has no stack {stack[:80]!r}")
+        return Paths(str(folder))
+
+    def stacks(self) -> dict[str, Path]:
+        """Return the id of each stack of this project, such as those of test runs → its data directory."""
+        folders = [path for folder in self.reports for path in (folder, *sorted(folder.glob("plan-*")))]
+        return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
+
+    async def endpoints(self, stack: str) -> Endpoints:
+        """Return the exports of all services of a stack, including secrets. Raises `InfraError`."""
+        paths = self.paths_of(stack)
+        if paths is self.paths:
+            return await self.stack.endpoints()
+        try:
+            return await asyncio.to_thread(SupervisorLink(paths).endpoints)
+        except NoStackError:
+            raise TelemetryError(
+                f"the stack in {paths.data} is not running; the failure report of a test contains its trace"
+            ) from None

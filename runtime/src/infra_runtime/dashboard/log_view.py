@@ -18,8 +18,9 @@ from infra_runtime.dashboard.parameters import ParameterError, time_of
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.line import Line, position
+from infra_runtime.logs.linear_pattern import LinearPattern, PatternError
 from infra_runtime.logs.record import LEVELS, parse
-from infra_runtime.logs.selection import Entry, Level, Selection
+from infra_runtime.logs.selection import Entry, Level, Pattern, Selection
 from infra_runtime.value import frozen
 
 #: lines of a page, if the request has no number, and at most
@@ -51,6 +52,8 @@ class Query:
     level: str = ""
     #: the text that each line contains, without regard to case
     text: str = ""
+    #: a regular expression that a part of each line matches (`LinearPattern`)
+    grep: str = ""
     #: one of the ids of the line
     correlation: str = ""
     #: times, or durations before now (`15m`)
@@ -70,8 +73,19 @@ class Query:
             until=time_of("until", self.until, math.inf),
             level=cast("Level", self.level) if self.level else None,
             correlation=self.correlation,
-            pattern=re.compile(re.escape(self.text), re.IGNORECASE) if self.text else None,
+            patterns=tuple(self._patterns()),
         )
+
+    def _patterns(self) -> Iterator[Pattern]:
+        if self.text:
+            yield re.compile(re.escape(self.text), re.IGNORECASE)
+        if self.grep:
+            try:
+                yield LinearPattern(self.grep)
+            except PatternError as error:
+                raise ParameterError(
+                    f"`grep` is not a regular expression that can be used here: {error}"
+                ) from None
 
 
 @frozen

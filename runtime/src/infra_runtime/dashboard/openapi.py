@@ -8,6 +8,15 @@ from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
+from infra_runtime.dashboard.session_view import (
+    MOST_SESSIONS,
+    MOST_TESTS,
+    OUTCOMES,
+    SESSIONS,
+    SORTS,
+    STATES,
+    TESTS,
+)
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
 from infra_runtime.dashboard.stack import ACTIONS
@@ -148,6 +157,40 @@ _SCHEMAS = {
         folder=_TEXT,
     ),
     "Tests": _object(items=_items("Test"), total=_INTEGER, damaged=_INTEGER),
+    "TestSession": _object(
+        id=_TEXT,
+        state={"type": "string", "enum": [*STATES]},
+        began=_NUMBER,
+        seconds=_NUMBER,
+        tests=_INTEGER,
+        selected=_INTEGER,
+        workers=_INTEGER,
+        selection=_TEXT,
+        left_out=_INTEGER,
+        counts={"type": "object", "additionalProperties": _INTEGER},
+        status=_nullable("integer"),
+        python=_TEXT,
+        pytest=_TEXT,
+    ),
+    "TestSessions": _object(items=_items("TestSession"), total=_INTEGER),
+    "TestRun": _object(
+        test=_TEXT,
+        outcome=_TEXT,
+        began=_NUMBER,
+        seconds=_NUMBER,
+        worker=_TEXT,
+        error=_TEXT,
+        trace=_TEXT,
+        phases={"type": "object", "additionalProperties": _NUMBER},
+        waits={"type": "array", "items": _object(name=_TEXT, seconds=_NUMBER)},
+        links=_object(report=_TEXT, logs=_TEXT, trace=_TEXT),
+    ),
+    "TestRuns": _object(
+        session=_reference("TestSession"),
+        items=_items("TestRun"),
+        total=_INTEGER,
+        running={"type": "array", "items": _object(test=_TEXT, began=_NUMBER)},
+    ),
     "Snapshot": _object(name=_TEXT, time=_NUMBER, size=_INTEGER, services=_TEXTS),
     "Snapshots": _object(
         items=_items("Snapshot"), damaged={"type": "array", "items": _object(name=_TEXT, reason=_TEXT)}
@@ -163,17 +206,26 @@ def document() -> dict[str, Any]:
     name = _parameter("name", "path", _TEXT)
     action = _parameter("action", "path", {"type": "string", "enum": [*ACTIONS]})
     snapshot_action = _parameter("action", "path", {"type": "string", "enum": [*SNAPSHOT_ACTIONS]})
-    limit = {"type": "integer", "minimum": 1, "maximum": MOST_LINES, "default": LINES}
     role = {"type": "string", "enum": [role.name.lower() for role in Role], "default": "admin"}
     lines = [
         _parameter("service", "query", _TEXTS),
         _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
         _parameter("text", "query", _TEXT),
+        _parameter("grep", "query", _TEXT),
         _parameter("correlation", "query", _TEXT),
         _parameter("since", "query", _TEXT),
         _parameter("until", "query", _TEXT),
         _parameter("before", "query", _TEXT),
-        _parameter("limit", "query", limit),
+        _parameter("stack", "query", _TEXT),
+        _limit(LINES, MOST_LINES),
+    ]
+    sessions = _limit(SESSIONS, MOST_SESSIONS)
+    tests = [
+        _parameter("session", "path", _TEXT),
+        _parameter("outcome", "query", {"type": "string", "enum": ["", *OUTCOMES]}),
+        _parameter("text", "query", _TEXT),
+        _parameter("sort", "query", {"type": "string", "enum": ["", *SORTS]}),
+        _limit(TESTS, MOST_TESTS),
     ]
     alerts = [
         _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
@@ -198,9 +250,17 @@ def document() -> dict[str, Any]:
             "/api/v1/apis": {"get": _operation("The checks of the declared APIs", "ApiChecks")},
             "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},
             "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
+            "/api/v1/tests/sessions": {
+                "get": _operation("Sessions of pytest, the newest first", "TestSessions", [sessions])
+            },
+            "/api/v1/tests/sessions/{session}": {
+                "get": _operation("The tests of a session, the newest first", "TestRuns", tests)
+            },
             "/api/v1/snapshots": {"get": _operation("The snapshots, the newest first", "Snapshots")},
             "/api/v1/snapshots/{name}/{action}": {
-                "post": _operation("Save or restore a snapshot", "SnapshotOutcome", [name, snapshot_action])
+                "post": _operation(
+                    "Save, restore or remove a snapshot", "SnapshotOutcome", [name, snapshot_action]
+                )
             },
             "/api/v1/login-links": {
                 "post": _operation(
@@ -220,6 +280,11 @@ def document() -> dict[str, Any]:
 
 def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def _limit(default: int, most: int) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    return _parameter("limit", "query", schema)
 
 
 def _operation(

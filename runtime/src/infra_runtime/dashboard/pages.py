@@ -9,7 +9,9 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 from jinja2 import Template
 from starlette.requests import Request
@@ -24,7 +26,6 @@ from infra_runtime.dashboard import (
     log_view,
     metrics,
     rendering,
-    reports,
     snapshots,
     telemetry,
     traces,
@@ -32,13 +33,15 @@ from infra_runtime.dashboard import (
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
+from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.streams import Event, EventStream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
-from infra_runtime.dashboard.view import TONES, row, rows
+from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
+from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.record import LEVELS
 from infra_runtime.web.problems import ProblemError
 
@@ -48,22 +51,6 @@ Parts: TypeAlias = dict[str, str]
 COLLECT, UPDATE = 0.05, 2.0
 #: seconds between two checks of the APIs while a page shows them
 API_SECONDS = 30.0
-#: path, title and key (after `g`) of the pages in the navigation
-NAVIGATION = (
-    ("/", "Services", "s"),
-    ("/logs", "Logs", "l"),
-    ("/traces", "Traces", "r"),
-    ("/tests", "Tests", "e"),
-    ("/charts", "Metrics", "m"),
-    ("/alerts", "Alerts", "a"),
-    ("/apis", "APIs", "i"),
-    ("/graph", "Graph", "g"),
-    ("/start", "Start", "t"),
-    ("/snapshots", "Snapshots", "n"),
-    ("/configuration", "Configuration", "c"),
-)
-#: the first pages, which a narrow screen always shows; the others are in a menu
-MAIN_PAGES = 4
 _TRACE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -84,8 +71,6 @@ class Pages:
             Route("/traces/{trace}", self._trace),
             Route("/charts", self._charts),
             Route("/alerts", self._alerts),
-            Route("/tests", self._tests),
-            Route("/tests/{report}", self._test),
             Route("/apis", self._apis),
             Route("/graph", self._graph),
             Route("/start", self._start),
@@ -97,6 +82,8 @@ class Pages:
             Route("/stream/logs", self._logs_stream),
             Route("/stream/apis", self._apis_stream),
             Route("/stream/charts", self._charts_stream),
+            Route("/stream/alerts", self._alerts_stream),
+            Route("/stream/snapshots", self._snapshots_stream),
         ]
 
     def error(self, status: HTTPStatus, reason: str) -> Response:
@@ -133,16 +120,21 @@ class Pages:
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
-        services = await asyncio.to_thread(services_with_logs, self._dashboard.logs)
-        return self._page(request, "logs.html", services=services, query=query, levels=LEVELS)
+        stack = request.query_params.get("stack", "")
+        paths = self._dashboard.paths_of(stack)
+        services = await asyncio.to_thread(services_with_logs, Path(paths.logs))
+        return self._page(
+            request, "logs.html", services=services, query=query, levels=LEVELS, stack=stack, data=paths.data
+        )
 
     async def _traces(self, request: Request) -> Response:
-        query = {name: request.query_params.get(name, "") for name in traces.PARAMETERS}
-        parameters = {name: text for name, text in query.items() if text} | {"limit": str(traces.TRACES)}
+        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
+        parameters = traces.parameters(query)
+        stack = request.query_params.get("stack", "")
         answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
         problem, is_missing = "", False
         try:
-            answer = await telemetry.ask(await self._dashboard.stack.endpoints(), "traces", parameters)
+            answer = await telemetry.ask(await self._dashboard.endpoints(stack), "traces", parameters)
         except TelemetryError as error:
             problem, is_missing = str(error), error.is_missing
         return self._page(
@@ -152,6 +144,7 @@ class Pages:
             query=query,
             has_more=answer["more"],
             dropped=answer["dropped"],
+            stack=stack,
             problem=problem,
             is_missing=is_missing,
         )
@@ -160,7 +153,8 @@ class Pages:
         name = request.path_params["trace"]
         if not _TRACE.fullmatch(name):
             raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
-        whole = await telemetry.ask(await self._dashboard.stack.endpoints(), f"traces/{name}", {})
+        stack = request.query_params.get("stack", "")
+        whole = await telemetry.ask(await self._dashboard.endpoints(stack), f"traces/{name}", {})
         return self._page(request, "trace.html", trace=traces.waterfall(whole))
 
     async def _charts(self, request: Request) -> Response:
@@ -180,22 +174,24 @@ class Pages:
 
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        return self._page(
+            request,
+            "alerts.html",
+            **await self._alert_values(query),
+            statuses=alerts.STATUSES,
+            stream=f"/stream/alerts?{urlencode(query)}",
+        )
+
+    async def _alert_values(self, query: dict[str, str]) -> dict[str, Any]:
+        """Return the values of the template `alert_list.html`. Raises `ParameterError`."""
         problems, problem, is_missing = alerts.Problems(), "", False
         try:
             problems = await alerts.read(await self._dashboard.stack.endpoints(), query)
         except TelemetryError as error:
             problem, is_missing = str(error), error.is_missing
-        state = await self._dashboard.stack.state()
-        return self._page(
-            request,
-            "alerts.html",
-            problems=problems,
-            query=query,
-            statuses=alerts.STATUSES,
-            problem=problem,
-            is_missing=is_missing,
-            kinds={service.kind for service in state.services},
-        )
+        kinds = {service.kind for service in (await self._dashboard.stack.state()).services}
+        values = {"problems": problems, "problem": problem, "is_missing": is_missing}
+        return {**values, "query": query, "kinds": kinds}
 
     async def _apis(self, request: Request) -> Response:
         # The stream sends the result, because the import of an app can take seconds.
@@ -205,23 +201,6 @@ class Pages:
     def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in ("level", "text")}
         return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
-
-    async def _tests(self, request: Request) -> Response:
-        folders = self._dashboard.reports
-        listing = await asyncio.to_thread(reports.listing, folders)
-        return self._page(request, "tests.html", listing=listing, folders=dict.fromkeys(folders))
-
-    async def _test(self, request: Request) -> Response:
-        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
-        if report is None:
-            raise ProblemError(
-                HTTPStatus.NOT_FOUND,
-                "this failure report does not exist: it was removed, or it cannot be read. "
-                "`infra dev capsule list` prints the existing failure reports.",
-            )
-        content = await asyncio.to_thread(reports.content, report)
-        tones = {phase.value: tone for phase, tone in TONES.items()}
-        return self._page(request, "test.html", report=report, content=content, tones=tones)
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -289,14 +268,38 @@ class Pages:
 
         return self._stream(parts)
 
+    async def _alerts_stream(self, request: Request) -> Response:
+        template = self._template("alert_list.html")
+        query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
+        await self._alert_values(query)  # an invalid filter is refused before the stream begins
+
+        async def parts() -> Parts:
+            return {"alert-list": template.render(await self._alert_values(query))}
+
+        return self._stream(parts)
+
+    async def _snapshots_stream(self, _: Request) -> Response:
+        template = self._template("snapshot_list.html")
+
+        async def parts() -> Parts:
+            listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
+            return {"snapshot-list": template.render(listing=listing)}
+
+        return self._stream(parts)
+
     async def _logs_stream(self, request: Request) -> Response:
         cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
-        views = log_view.follow(self._dashboard.logs, query_of(request), cursor)
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        views = log_view.follow(Path(paths.logs), query_of(request), cursor)
 
         async def events() -> AsyncGenerator[Event, None]:
-            async for view in views:
-                name = "lines" if view.lines or view.skipped else ""
-                yield Event(name=name, data=view.to_json(), id=view.last)
+            try:
+                async for view in views:
+                    name = "lines" if view.lines or view.skipped else ""
+                    yield Event(name=name, data=view.to_json(), id=view.last)
+            except PatternError as error:
+                yield Event(name="refused", data=f"the regular expression cannot be used: {error}")
+                await self._dashboard.closing.wait()  # a browser would connect again
 
         return EventStream(events(), closing=self._dashboard.closing)
 

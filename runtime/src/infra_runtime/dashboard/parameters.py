@@ -19,3 +19,12 @@ def time_of(name: str, text: str, default: float) -> float:
         raise ParameterError(
             f"`{name}` is a duration before now (`15m`), a time of day or a date and time, not {text[:80]!r}"
         ) from None
+
+
+def count_of(text: str, default: int, most: int) -> int:
+    """Return the number of a parameter `limit`; `default` for an empty text. Raises `ParameterError`."""
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise ParameterError(f"the limit is a number from 1 to {most}, not {text[:80]!r}")
+    return int(text)

@@ -141,7 +141,7 @@ def listing(folders: Iterable[Path]) -> Listing:
 
 def find(folders: Iterable[Path], name: str) -> Report | None:
     """Return the failure report with an id; None if it does not exist or cannot be read."""
-    path = next((path for path in _descriptions(folders) if _id(path) == name), None)
+    path = next((path for path in _descriptions(folders) if id_of(path.parent) == name), None)
     return _report(path) if path else None
 
 
@@ -163,8 +163,9 @@ def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
                     yield path
 
 
-def _id(path: Path) -> str:
-    return hashlib.blake2b(bytes(path.parent), digest_size=8).hexdigest()
+def id_of(folder: Path) -> str:
+    """Return the id of the failure report in a folder, whose path contains no symbolic link."""
+    return hashlib.blake2b(bytes(folder), digest_size=8).hexdigest()
 
 
 def _time(path: Path) -> float:
@@ -181,7 +182,7 @@ def _report(path: Path) -> Report | None:
         return None
     if not (0 <= description.began < _LATEST and 0 <= description.seconds < _LATEST):
         return None
-    return Report(id=_id(path), folder=path.parent, description=description)
+    return Report(id=id_of(path.parent), folder=path.parent, description=description)
 
 
 def _json(path: Path, most: int) -> Any:

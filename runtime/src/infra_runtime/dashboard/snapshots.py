@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 from infra_runtime.data_directory import snapshots
@@ -11,7 +12,7 @@ from infra_runtime.messages import DamagedSnapshot
 from infra_runtime.value import frozen
 
 #: the actions on snapshots that the page offers
-ACTIONS = ("save", "restore")
+ACTIONS = ("save", "restore", "remove")
 
 
 @frozen
@@ -51,9 +52,15 @@ def listing(paths: Paths) -> Listing:
 
 def _size(paths: Paths, name: str) -> int:
     try:
-        folder, _ = snapshots.describe(paths, name)
+        folder, snapshot = snapshots.describe(paths, name)
     except SnapshotError:  # the snapshot is being replaced or removed
         return 0
+    return _size_of(str(folder), snapshot.time)
+
+
+@functools.lru_cache(maxsize=256)
+def _size_of(folder: str, _saved: float) -> int:
+    """Return the size of a complete snapshot, whose files do not change."""
     total = 0
     for parent, _, names in os.walk(folder):
         for file in names:

@@ -13,6 +13,8 @@ from infra_runtime.value import frozen
 TRACES, SPANS = 100, 1000
 #: the parameters of a list, which are also those of the query API
 PARAMETERS = ("service", "text", "status", "longer")
+#: the parameter with the id of a test
+TEST = "test"
 
 
 @frozen
@@ -64,6 +66,17 @@ class Waterfall:
     left_out: int
     #: each with seconds since the start, service, level and text
     logs: tuple[tuple[float, str, str, str], ...]
+
+
+def parameters(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a request to the query API; empty ones are left out.
+
+    The root span of a test has its id as an attribute, which is stored as a text in JSON.
+    """
+    test = query.get(TEST, "")
+    text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
+    chosen = {**{name: query.get(name, "") for name in PARAMETERS}, "text": text, "limit": str(TRACES)}
+    return {name: value for name, value in chosen.items() if value}
 
 
 def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:

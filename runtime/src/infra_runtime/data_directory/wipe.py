@@ -16,7 +16,7 @@ from infra_runtime.host.ownership import OwnershipError
 #: seconds to wait for the lock
 PATIENCE = 5.0
 #: the plugin's files in a data directory; the plugin's tests compare its names with these
-PLUGIN_FILES = ("capsules", "xprocess", "pytest.json", "pytest.lock", "exclusive")
+PLUGIN_FILES = ("capsules", "sessions", "xprocess", "pytest.json", "pytest.lock", "exclusive")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:

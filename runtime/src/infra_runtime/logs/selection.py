@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from infra_runtime.logs.line import Line
 from infra_runtime.logs.record import Record, at_least, parse
@@ -18,6 +18,13 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 _LONGEST_MESSAGE = 1000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+class Pattern(Protocol):
+    """A compiled regular expression: one of `re`, or a `LinearPattern`."""
+
+    def search(self, string: str, /) -> object | None:
+        """Return None if no part of the text matches."""
 
 
 class Entry(NamedTuple):
@@ -38,8 +45,8 @@ class Selection:
     level: Level | None = None
     #: one of the ids of the line; a text that contains it as a word
     correlation: str = ""
-    #: what the text of the line contains
-    pattern: re.Pattern[str] | None = None
+    #: what the text of the line contains: all of these patterns
+    patterns: tuple[Pattern, ...] = ()
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Yield the selected lines without their content; they are parsed only if it is necessary."""
@@ -92,7 +99,7 @@ class Selection:
     def _contains(self, line: Line) -> bool:
         if not self.since <= line.time <= self.until:
             return False
-        return self.pattern is None or self.pattern.search(line.text) is not None
+        return all(pattern.search(line.text) is not None for pattern in self.patterns)
 
 
 def _has_word(text: str, word: str) -> bool:

@@ -110,7 +110,7 @@ def command(
         until=float("inf") if until is None else until,
         level=cast("Level | None", level),
         correlation=correlation,
-        pattern=grep,
+        patterns=(grep,) if grep else (),
     )
     folder = Path(target.paths().logs)
     with contextlib.ExitStack() as stack:

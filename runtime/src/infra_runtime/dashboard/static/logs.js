@@ -108,6 +108,11 @@ function append({ items, skipped }, id) {
   box.scrollTop = box.scrollHeight;
 }
 
+function refused(text) {
+  connection?.close();
+  notice(`New lines are not shown: ${text}`, "bad");
+}
+
 async function read(more) {
   const response = await fetch(`/api/v1/logs?${query(more)}`);
   const data = await response.json();
@@ -130,7 +135,7 @@ async function reload() {
     isPaused = false;
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
-    connection = stream(() => `/stream/logs?${query({ after: last })}`, { lines: append }, () => {});
+    connection = stream(() => `/stream/logs?${query({ after: last })}`, { lines: append, refused }, () => {});
   } catch (error) {
     box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
   }

@@ -28,7 +28,7 @@ async function save(form) {
   const text = "All services are paused while their data are copied."
     + (isReplaced ? " The snapshot with this name is replaced." : "");
   if (!(await confirmed(`Save ${name}?`, text, [], isReplaced ? "Replace" : "Save"))) return;
-  if (await run(form.querySelector("button"), name, "save")) location.reload();
+  await run(form.querySelector("button"), name, "save");  // the stream of the page shows the new snapshot
 }
 
 async function restore(button) {
@@ -38,14 +38,22 @@ async function restore(button) {
   if (await run(button, name, "restore")) notice(`${name} is restored.`);
 }
 
+async function remove(button) {
+  const { snapshot: name } = button.closest("[data-snapshot]").dataset;
+  const text = "The files of the snapshot are deleted. The data of the services do not change.";
+  if (!(await confirmed(`Remove ${name}?`, text, [], "Remove"))) return;
+  if (await run(button, name, "remove")) notice(`${name} is removed.`);
+}
+
 document.querySelector("[data-snapshot-save]").addEventListener("submit", (event) => {
   event.preventDefault();
   if (mayAct()) save(event.target);
   else refuse();
 });
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-snapshot-restore]");
+  const button = event.target.closest("[data-snapshot-restore], [data-snapshot-remove]");
   if (!button) return;
-  if (mayAct()) restore(button);
-  else refuse();
+  if (!mayAct()) refuse();
+  else if ("snapshotRemove" in button.dataset) remove(button);
+  else restore(button);
 });

@@ -1,0 +1,224 @@
+"""The record of the session: a line for each test, which other programs can read while the session runs.
+
+With pytest-xdist, the controller writes the record. The record begins when a test has used a service, because
+the data directory of the stack is then known; the lines of earlier tests are kept in memory until then.
+A session without services has no record. `infra_runtime.data_directory.session_record` describes the format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_infra.notes import ATTRIBUTE, DETAILS, Notes
+
+if TYPE_CHECKING:
+    from infra_runtime.data_directory.session_record import Writer
+
+#: tests of a session that have lines; further tests are only counted
+TESTS = 20_000
+#: characters of a test's id, of a path, and of an error; a longer text is cut
+_LONGEST, _LONGEST_ERROR = 1000, 500
+#: values of a list, and their characters
+_VALUES, _CHARACTERS = 20, 200
+_PHASES = ("setup", "call", "teardown")
+
+
+class _Phase(NamedTuple):
+    """A phase of a test: `outcome` is that of pytest, or `xfailed`, `xpassed` or `rerun`."""
+
+    outcome: str
+    seconds: float
+
+
+class _Test:
+    """A test that has not ended."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.phases: dict[str, _Phase] = {}
+        self.waits: list[Any] = []
+        self.services: dict[str, None] = {}
+        self.trace = self.error = self.report = ""
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Add the report of a phase."""
+        when, outcome = str(report.when), _outcome_of(report)
+        before = self.phases.get(when)  # pytest has a report for each subtest
+        if before is None or before.outcome != "failed":
+            self.phases[when] = _Phase(outcome, round(report.duration, 4))
+        details: Mapping[str, Any] = getattr(report, DETAILS, {})
+        self.waits += details.get("waits", ())
+        self.services |= dict.fromkeys(details.get("services", ()))
+        self.trace = self.trace or details.get("trace", "")
+        if report.failed:
+            self.error = self.error or details.get("error") or _message(report)
+            self.report = self.report or str(dict(report.user_properties).get("infra_capsule", ""))
+
+    @property
+    def outcome(self) -> str:
+        """Return the outcome of the test."""
+        outcomes = {when: phase.outcome for when, phase in self.phases.items()}
+        if outcomes.get("call") == "failed":
+            return "failed"
+        if "failed" in outcomes.values():
+            return "error"
+        return next((outcome for outcome in outcomes.values() if outcome != "passed"), "passed")
+
+
+class Record:
+    """The plugin that writes the record of this session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._began = time.time()
+        self._selected = 0
+        #: outcome → tests
+        self._counts: dict[str, int] = {}
+        self._running: dict[str, _Test] = {}
+        #: None before the first line is written, and after the last one
+        self._writer: Writer | None = None
+        #: the lines that are not written yet
+        self._waiting: list[str] = []
+        self._is_closed = False
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the number of tests."""
+        self._selected = len(session.items) or self._selected
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
+        """Note the number of tests; each worker of pytest-xdist has collected all of them."""
+        self._selected = len([*ids])
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Write that a test starts."""
+        test = self._running[nodeid] = _Test()
+        if self._total < TESTS:
+            self._write("start", test=nodeid[-_LONGEST:], time=round(test.began, 3))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the outcome of a test after its last phase."""
+        test = self._running.setdefault(report.nodeid, _Test())
+        test.add(report)
+        # `rerun` is the last report of an attempt with pytest-rerunfailures. If a worker of pytest-xdist
+        # exits during a test, the report of the test has another phase.
+        if report.when not in _PHASES[:2] or _outcome_of(report) == "rerun":
+            del self._running[report.nodeid]
+            self._end(report, test)
+        if self._writer is None and (data := getattr(report, ATTRIBUTE, {}).get("data")):
+            self._open(data[0])
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Write the exit status, after the other plugins have determined it."""
+        yield
+        if self._writer is None and (data := Notes.of(session.config).data):  # after Ctrl-C in a fixture
+            self._open(data[0])
+        if self._writer is not None:
+            left_out = max(self._total - TESTS, 0)
+            counts, status = self._counts, int(session.exitstatus)
+            self._write("end", time=round(time.time(), 3), status=status, counts=counts, left_out=left_out)
+            self._close()
+
+    @property
+    def _total(self) -> int:
+        return sum(self._counts.values())
+
+    def _end(self, report: pytest.TestReport, test: _Test) -> None:
+        self._counts[test.outcome] = self._counts.get(test.outcome, 0) + 1
+        if self._total > TESTS:
+            return
+        fields: dict[str, object] = {
+            "test": report.nodeid[-_LONGEST:],
+            "outcome": test.outcome,
+            "began": round(test.began, 3),
+            "seconds": round(sum(phase.seconds for phase in test.phases.values()), 4),
+            "phases": {when: phase.seconds for when, phase in test.phases.items() if when in _PHASES},
+        }
+        more: dict[str, object] = {
+            "waits": test.waits[:_VALUES],
+            "services": [*test.services][:_VALUES],
+            "worker": getattr(report, "worker_id", ""),
+            "trace": test.trace,
+            "error": test.error[:_LONGEST_ERROR],
+            "report": test.report[:_LONGEST],
+        }
+        given = {key: value for key, value in more.items() if value}
+        self._write("test", **fields, **given, counts=self._counts)
+
+    def _write(self, kind: str, **fields: object) -> None:
+        if self._is_closed:
+            return
+        line = json.dumps({"kind": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
+        self._waiting.append(line)
+        self._flush()
+
+    def _open(self, data: str) -> None:
+        if self._is_closed:
+            return
+        from infra_runtime.data_directory import session_record  # imported late: a session without services
+
+        config, option = self._config, self._config.option
+        start = {
+            "kind": "session",
+            "format": session_record.FORMAT,
+            "time": round(self._began, 3),
+            "pid": os.getpid(),
+            "root": str(config.rootpath),
+            "data": data,
+            "paths": [str(path)[-_CHARACTERS:] for path in config.args[:_VALUES]],
+            "keyword": str(getattr(option, "keyword", ""))[:_CHARACTERS],
+            "markers": str(getattr(option, "markexpr", ""))[:_CHARACTERS],
+            "workers": len(getattr(option, "tx", None) or ()),
+            "selected": self._selected,
+            "python": platform.python_version(),
+            "pytest": pytest.__version__,
+        }
+        self._waiting.insert(0, json.dumps(start, ensure_ascii=False, separators=(",", ":")))
+        try:
+            self._writer = session_record.Writer(Path(data), self._began)
+        except OSError as error:
+            self._fail(error)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.write(self._waiting)
+        except OSError as error:
+            self._fail(error)
+        self._waiting.clear()
+
+    def _fail(self, error: OSError) -> None:
+        """Write no further line: the record is incomplete, and the tests continue."""
+        Notes.of(self._config).add_message(f"the record of this session cannot be written: {error}")
+        self._close()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._waiting.clear()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _outcome_of(report: pytest.TestReport) -> str:
+    """Return the outcome of a phase. Source: pytest's plugin `skipping` sets `wasxfail`."""
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return str(report.outcome)
+
+
+def _message(report: pytest.TestReport) -> str:
+    """Return the first line of the error in the report of a test without services."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longreprtext).partition("\n")[0]

@@ -1,0 +1,20 @@
+"""The pages in the navigation of the dashboard."""
+
+from __future__ import annotations
+
+#: path, title and key (after `g`) of the pages in the navigation
+NAVIGATION = (
+    ("/", "Services", "s"),
+    ("/logs", "Logs", "l"),
+    ("/traces", "Traces", "r"),
+    ("/tests", "Tests", "e"),
+    ("/charts", "Metrics", "m"),
+    ("/alerts", "Alerts", "a"),
+    ("/apis", "APIs", "i"),
+    ("/graph", "Graph", "g"),
+    ("/start", "Start", "t"),
+    ("/snapshots", "Snapshots", "n"),
+    ("/configuration", "Configuration", "c"),
+)
+#: the first pages, which a narrow screen always shows; the others are in a menu
+MAIN_PAGES = 4

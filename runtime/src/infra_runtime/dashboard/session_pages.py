@@ -1,0 +1,202 @@
+"""Recent sessions of pytest and failure reports: their pages, their streams, and the sessions in the API."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from infra_runtime.dashboard import reports
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.pages import Pages, Parts
+from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.session_view import (
+    MOST_SESSIONS,
+    MOST_TESTS,
+    OUTCOMES,
+    SESSIONS,
+    SORTS,
+    TESTS,
+    SessionRow,
+    TestQuery,
+    TestRow,
+    period_of,
+    running,
+    session_row,
+    session_to_json,
+    stack_of,
+    test_row,
+    test_to_json,
+)
+from infra_runtime.dashboard.view import TONES
+from infra_runtime.data_directory import session_record
+from infra_runtime.data_directory.session_record import Reading
+from infra_runtime.value import frozen
+from infra_runtime.web.problems import ProblemError
+
+
+@frozen
+class Shown:
+    """The tests of a session that are shown."""
+
+    session: SessionRow
+    tests: tuple[TestRow, ...]
+    #: the number of selected tests
+    total: int
+    #: running test → Unix time of its start
+    running: tuple[tuple[str, float], ...]
+
+
+def sessions(dashboard: Dashboard, most: int) -> tuple[list[SessionRow], int]:
+    """Return the newest sessions, the newest first, and the number of all sessions."""
+    listing, now = session_record.listing(dashboard.reports, most), time.time()
+    return [session_row(each, now) for each in listing.sessions], listing.total
+
+
+def record_of(dashboard: Dashboard, name: str) -> Path:
+    """Return the record of a session. Raises `ProblemError` if it does not exist."""
+    path = session_record.find(dashboard.reports, name)
+    if path is None:
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND,
+            f"this session does not exist: its record was removed. The newest {MOST_SESSIONS} records of a "
+            "data directory are kept.",
+        )
+    return path
+
+
+def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
+    """Return the selected tests of a session. Raises `ProblemError` if the record cannot be read."""
+    summary = session_record.summary(path)
+    if summary is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "the record of this session was removed, or it is damaged")
+    stack = stack_of(summary, dashboard.paths, dashboard.stacks())
+    selected = query.selected(reading.tests)
+    return Shown(
+        session=session_row(summary, time.time()),
+        tests=tuple(test_row(number, test, stack) for number, test in selected[:most]),
+        total=len(selected),
+        running=tuple(running(reading, summary)),
+    )
+
+
+class SessionPages(Pages):
+    """The handlers of the requests for the pages of tests and for their streams."""
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/tests", self._tests),
+            Route("/tests/{report}", self._test),
+            Route("/tests/sessions/{session}", self._session),
+            Route("/stream/tests", self._tests_stream),
+            Route("/stream/tests/sessions/{session}", self._session_stream),
+            Route("/api/v1/tests/sessions", self._session_items),
+            Route("/api/v1/tests/sessions/{session}", self._test_items),
+        ]
+
+    async def _tests(self, request: Request) -> Response:
+        values = await asyncio.to_thread(self._lists)
+        return self._page(request, "tests.html", **values, folders=dict.fromkeys(self._dashboard.reports))
+
+    async def _tests_stream(self, _: Request) -> Response:
+        names = {"session-list": "session_list.html", "report-list": "report_list.html"}
+        templates = {part: self._template(name) for part, name in names.items()}
+
+        async def parts() -> Parts:
+            values = await asyncio.to_thread(self._lists)
+            return {part: template.render(values) for part, template in templates.items()}
+
+        return self._stream(parts)
+
+    def _lists(self) -> dict[str, Any]:
+        rows, total = sessions(self._dashboard, SESSIONS)
+        listing = reports.listing(self._dashboard.reports)
+        return {"sessions": rows, "total": total, "listing": listing, "outcomes": OUTCOMES}
+
+    async def _session(self, request: Request) -> Response:
+        query = query_of(request)
+        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
+        reading = await asyncio.to_thread(Reading.of, path)
+        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
+        address = f"/stream/tests/sessions/{values.session.id}?{request.url.query}"
+        return self._page(
+            request, "session.html", shown=values, query=query, outcomes=OUTCOMES, sorts=SORTS, stream=address
+        )
+
+    async def _session_stream(self, request: Request) -> Response:
+        query = query_of(request)
+        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
+        head, tests = self._template("session_head.html"), self._template("session_tests.html")
+        reading = Reading()
+
+        async def parts() -> Parts:
+            nonlocal reading
+            reading = await asyncio.to_thread(reading.continued, path)
+            values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
+            more = {"shown": values, "query": query, "outcomes": OUTCOMES}
+            return {"session-head": head.render(more), "session-tests": tests.render(more)}
+
+        return self._stream(parts)
+
+    async def _session_items(self, request: Request) -> Response:
+        most = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
+        rows, total = await asyncio.to_thread(sessions, self._dashboard, most)
+        return JSONResponse({"items": [session_to_json(row) for row in rows], "total": total})
+
+    async def _test_items(self, request: Request) -> Response:
+        query = query_of(request)
+        most = count_of(request.query_params.get("limit", ""), TESTS, MOST_TESTS)
+        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
+        reading = await asyncio.to_thread(Reading.of, path)
+        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, most)
+        return JSONResponse(
+            {
+                "session": session_to_json(values.session),
+                "items": [test_to_json(row) for row in values.tests],
+                "total": values.total,
+                "running": [{"test": test, "began": began} for test, began in values.running],
+            }
+        )
+
+    async def _test(self, request: Request) -> Response:
+        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
+        expected = request.query_params.get("trace", "")
+        is_other = report is not None and bool(expected) and report.description.trace != expected
+        if report is None or is_other:
+            response = self._page(request, "report_missing.html", is_replaced=is_other, report=report)
+            response.status_code = HTTPStatus.NOT_FOUND
+            return response
+        content = await asyncio.to_thread(reports.content, report)
+        tones = {phase.value: tone for phase, tone in TONES.items()}
+        return self._page(
+            request, "test.html", report=report, content=content, tones=tones, links=self._links(report)
+        )
+
+    def _links(self, report: reports.Report) -> dict[str, str]:
+        """Return the addresses of the logs and the traces of the time of a failure report."""
+        data = report.folder.parent.parent
+        stacks = {folder.resolve(): name for name, folder in self._dashboard.stacks().items()}
+        own = Path(self._dashboard.paths.data)
+        if data != own and data not in stacks:
+            return {}
+        stack = {} if data == own else {"stack": stacks[data]}
+        test = report.description
+        names = [("service", service.name) for service in test.stack.services]
+        period = period_of(test.began, test.seconds)
+        return {
+            "logs": f"/logs?{urlencode([*stack.items(), *period.items(), *names])}",
+            "traces": f"/traces?{urlencode({**stack, 'test': test.test})}",
+        }
+
+
+def query_of(request: Request) -> TestQuery:
+    """Return the filter of tests in the parameters of a request. Raises `ParameterError`."""
+    return TestQuery(**{name: request.query_params.get(name, "") for name in ("outcome", "text", "sort")})

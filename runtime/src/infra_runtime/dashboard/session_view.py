@@ -1,0 +1,249 @@
+"""The pytest sessions of the project as the pages and the API show them, with links to logs and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from infra_runtime.dashboard.parameters import ParameterError
+from infra_runtime.dashboard.reports import id_of
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.data_directory.session_record import Reading, Summary, TestEnd
+from infra_runtime.value import frozen
+
+#: sessions of a list, and tests of a session, that a page shows at most
+SESSIONS, TESTS = 50, 300
+#: the largest number of sessions, and of tests, in an answer of the API
+MOST_SESSIONS, MOST_TESTS = 1000, 20_000
+#: outcome of a test → the tone (a class of the style sheet) and the icon
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "failed": ("bad", "✕"),
+    "error": ("bad", "✕"),
+    "xpassed": ("warn", "!"),
+    "rerun": ("warn", "↻"),
+    "passed": ("good", "✓"),
+    "xfailed": ("off", "○"),
+    "skipped": ("off", "○"),
+}
+#: state of a session → the tone and the icon
+STATES: Mapping[str, tuple[str, str]] = {
+    "running": ("busy", "◑"),
+    "passed": ("good", "✓"),
+    "failed": ("bad", "✕"),
+    "interrupted": ("warn", "■"),
+    "killed": ("bad", "■"),
+}
+#: the orders of the tests of a session
+SORTS = ("newest", "slowest", "waits")
+#: seconds after a test in which lines of its services are also shown; a log has times of about a second
+_MARGIN = 1.0
+
+
+@frozen
+class SessionRow:
+    """A session in a list. Times are Unix seconds."""
+
+    id: str
+    state: str
+    tone: str
+    icon: str
+    began: float
+    seconds: float
+    #: outcome → tests, in the order of `OUTCOMES`
+    counts: Mapping[str, int]
+    #: tests that have ended, and all selected tests (0: unknown)
+    tests: int
+    selected: int
+    workers: int
+    #: what the command line selected; empty if it selected all tests
+    selection: str
+    python: str
+    pytest: str
+    status: int | None
+    #: the tests that have no line in the record
+    left_out: int
+
+
+@frozen
+class TestRow:
+    """A test of a session."""
+
+    __test__ = False  # pytest does not collect the class
+
+    #: its position in the session
+    number: int
+    test: str
+    outcome: str
+    tone: str
+    icon: str
+    began: float
+    seconds: float
+    phases: Mapping[str, float]
+    waits: tuple[tuple[str, float], ...]
+    waited: float
+    worker: str
+    error: str
+    trace: str
+    #: addresses of pages; empty if there is none
+    report_link: str
+    logs_link: str
+    trace_link: str
+
+
+@frozen
+class TestQuery:
+    """The filter of the tests of a session; empty texts select all tests."""
+
+    __test__ = False
+
+    outcome: str = ""
+    text: str = ""
+    sort: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` for a text that is not valid."""
+        if self.outcome and self.outcome not in OUTCOMES:
+            raise ParameterError(f"the outcome is one of {', '.join(OUTCOMES)}, not {self.outcome[:80]!r}")
+        if self.sort and self.sort not in SORTS:
+            raise ParameterError(f"`sort` is one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
+
+    def selected(self, tests: Sequence[TestEnd]) -> list[tuple[int, TestEnd]]:
+        """Return the selected tests with their positions, in the chosen order."""
+        text = self.text.lower()
+        newest_first = [
+            (number, test)
+            for number, test in enumerate(tests)
+            if (not self.outcome or test.outcome == self.outcome)
+            and (not text or text in test.test.lower() or text in test.error.lower())
+        ][::-1]
+        if self.sort == "slowest":
+            return sorted(newest_first, key=lambda each: -each[1].seconds)
+        if self.sort == "waits":
+            return sorted(newest_first, key=lambda each: -_waited(each[1]))
+        return newest_first
+
+
+def session_row(summary: Summary, now: float) -> SessionRow:
+    """Return the row of a session."""
+    start, end = summary.start, summary.end
+    tone, icon = STATES[summary.state]
+    until = now if summary.is_running else summary.changed
+    known = {outcome: summary.counts[outcome] for outcome in OUTCOMES if outcome in summary.counts}
+    parts = [*(_short(path, start.root) for path in start.paths)]
+    parts += [f"{option} {text}" for option, text in (("-k", start.keyword), ("-m", start.markers)) if text]
+    return SessionRow(
+        id=summary.id,
+        state=summary.state,
+        tone=tone,
+        icon=icon,
+        began=start.time,
+        seconds=max(until - start.time, 0.0),
+        counts=known,
+        tests=sum(summary.counts.values()),
+        selected=start.selected,
+        workers=start.workers,
+        selection=" ".join(filter(None, parts)),
+        python=start.python,
+        pytest=start.pytest,
+        status=end.status if end else None,
+        left_out=end.left_out if end else 0,
+    )
+
+
+def test_row(number: int, test: TestEnd, stack: str | None) -> TestRow:
+    """Return the row of a test; `stack` is the id of its stack, empty for that of the dashboard.
+
+    Without a stack (None), the logs and the trace are not available.
+    """
+    tone, icon = OUTCOMES.get(test.outcome, ("off", "○"))
+    has_links = stack is not None and bool(test.trace)
+    more = {"stack": stack} if stack else {}
+    return TestRow(
+        number=number,
+        test=test.test,
+        outcome=test.outcome,
+        tone=tone,
+        icon=icon,
+        began=test.began,
+        seconds=test.seconds,
+        phases=test.phases,
+        waits=test.waits,
+        waited=_waited(test),
+        worker=test.worker,
+        error=test.error,
+        trace=test.trace,
+        report_link=_report_link(test),
+        logs_link=f"/logs?{_period(test, more)}" if has_links else "",
+        trace_link=f"/traces/{quote(test.trace, safe='')}?{urlencode(more)}" if has_links else "",
+    )
+
+
+def stack_of(summary: Summary, own: Paths, stacks: Mapping[str, Path]) -> str | None:
+    """Return the id of the stack that a session used; empty for `own`, None if it no longer exists."""
+    identifier = Paths(summary.start.data).stack
+    if identifier == own.stack:
+        return ""
+    return identifier if identifier in stacks else None
+
+
+def session_to_json(row: SessionRow) -> dict[str, Any]:
+    """Return a session as JSON data."""
+    names = ("id", "state", "began", "seconds", "tests", "selected", "workers", "selection", "left_out")
+    return {
+        **{name: getattr(row, name) for name in names},
+        "counts": dict(row.counts),
+        "status": row.status,
+        "python": row.python,
+        "pytest": row.pytest,
+    }
+
+
+def test_to_json(row: TestRow) -> dict[str, Any]:
+    """Return a test as JSON data."""
+    names = ("test", "outcome", "began", "seconds", "worker", "error", "trace")
+    return {
+        **{name: getattr(row, name) for name in names},
+        "phases": dict(row.phases),
+        "waits": [{"name": name, "seconds": seconds} for name, seconds in row.waits],
+        "links": {"report": row.report_link, "logs": row.logs_link, "trace": row.trace_link},
+    }
+
+
+def running(reading: Reading, summary: Summary) -> list[tuple[str, float]]:
+    """Return the tests that run now, or that ran when the session was killed, with their starts."""
+    return [*reading.running.items()][:SESSIONS] if summary.end is None else []
+
+
+def _waited(test: TestEnd) -> float:
+    return sum(seconds for _, seconds in test.waits)
+
+
+def _report_link(test: TestEnd) -> str:
+    if not test.report or "\0" in test.report:
+        return ""
+    return f"/tests/{id_of(Path(test.report))}?{urlencode({'trace': test.trace})}"
+
+
+def _period(test: TestEnd, more: Mapping[str, str]) -> str:
+    period = period_of(test.began, test.seconds)
+    return urlencode([*more.items(), *period.items(), *(("service", name) for name in test.services)])
+
+
+def period_of(began: float, seconds: float) -> dict[str, str]:
+    """Return the parameters of the log page for the time of a test."""
+    return {"since": _iso(began), "until": _iso(began + seconds + _MARGIN)}
+
+
+def _iso(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):  # the record is damaged
+        return ""
+
+
+def _short(path: str, root: str) -> str:
+    """Return a path relative to pytest's root directory; empty for that directory."""
+    return "" if path == root else path.removeprefix(f"{root}/")

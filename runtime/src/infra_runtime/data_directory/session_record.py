@@ -1,0 +1,311 @@
+"""The records of pytest sessions in a data directory: one file `sessions/ID.jsonl` for each session.
+
+The pytest plugin writes a record while the session runs, and the dashboard reads it. Each line is a JSON
+object whose key `kind` is `session` (the first line), `start`, `test` or `end`; `SessionStart`, `TestStart`,
+`TestEnd` and `SessionEnd` describe the other keys. A reader ignores unknown kinds and keys, lines that are
+not JSON, and an incomplete last line. The process that writes a record holds the lock of the file, so a
+record without an `end` whose file is not locked belongs to a session that was killed.
+
+Only the owner can read the files. They contain no settings, no output and no local variables of tests.
+"""
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from infra_runtime.host import disk, file_lock, ownership
+from infra_runtime.message import Message, MessageError, decode
+from infra_runtime.value import frozen
+
+FOLDER, SUFFIX = "sessions", ".jsonl"
+#: the version of the format; increased when older readers would misread a record
+FORMAT = 1
+#: the records of a data directory, and their bytes, that are kept; older ones are removed
+SESSIONS, BYTES = 1000, 256 << 20
+#: bytes at the beginning and at the end of a record that contain its first and its last complete line
+_EDGE = 1 << 16
+_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+#: a Unix time that browsers can show, in the year 5138
+_LATEST = 1e11
+
+T = TypeVar("T", bound=Message)
+
+
+class SessionStart(Message):
+    """The first line of a record (`session`). Times are Unix seconds."""
+
+    format: int
+    time: float
+    pid: int
+    #: pytest's root directory, and the data directory of the stack that the session used first
+    root: str
+    data: str
+    #: the paths and ids on the command line, and the values of `-k` and `-m`
+    paths: tuple[str, ...] = ()
+    keyword: str = ""
+    markers: str = ""
+    #: the processes of pytest-xdist; 0 without pytest-xdist
+    workers: int = 0
+    #: the selected tests; 0 if the number is not known
+    selected: int = 0
+    #: the versions of Python and pytest
+    python: str = ""
+    pytest: str = ""
+
+
+class TestStart(Message):
+    """A line at the start of a test (`start`)."""
+
+    __test__ = False  # pytest does not collect the class
+
+    test: str
+    time: float
+
+
+class TestEnd(Message):
+    """A line at the end of a test (`test`). Durations are seconds."""
+
+    __test__ = False
+
+    test: str
+    #: `passed`, `failed`, `error` (in the set-up or tear-down), `skipped`, `xfailed`, `xpassed`, `rerun`
+    outcome: str
+    began: float
+    seconds: float
+    #: set-up, call, tear-down → seconds
+    phases: Mapping[str, float] = field(default_factory=dict)
+    #: what the test waited for, such as `isolate postgres`, and for how many seconds
+    waits: tuple[tuple[str, float], ...] = ()
+    #: the services of these waits
+    services: tuple[str, ...] = ()
+    #: the worker of pytest-xdist
+    worker: str = ""
+    #: the id of the test's trace; empty for a test without services
+    trace: str = ""
+    #: the first line of the error, with masked secrets
+    error: str = ""
+    #: the folder of the failure report
+    report: str = ""
+    #: outcome → the tests of the session with it until now
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class SessionEnd(Message):
+    """The last line of a record (`end`)."""
+
+    time: float
+    #: pytest's exit status
+    status: int
+    counts: Mapping[str, int]
+    #: the tests that have no line
+    left_out: int = 0
+
+
+_SHAPES: Mapping[str, type[Message]] = {
+    "session": SessionStart,
+    "start": TestStart,
+    "test": TestEnd,
+    "end": SessionEnd,
+}
+
+
+# --- write -----------------------------------------------------------------------------------------
+
+
+class Writer:
+    """A new record, which this process has locked."""
+
+    def __init__(self, data: Path, began: float) -> None:
+        """Create the file, and remove the oldest records. Raises `OSError`."""
+        folder = data / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not disk.is_folder(str(folder)):
+            raise NotADirectoryError(f"{folder} is a symbolic link")
+        _remove_oldest(folder)
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
+        self.path = folder / f"{moment}-{os.urandom(4).hex()}{SUFFIX}"
+        descriptor = file_lock.acquire(str(self.path))
+        assert descriptor is not None  # noqa: S101 - no other process knows the new name
+        self._descriptor = descriptor
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Append lines, which have no line break at the end. Raises `OSError`."""
+        text = "".join(f"{line}\n" for line in lines)
+        data = memoryview(text.encode("utf-8", "replace"))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def close(self) -> None:
+        """Release the lock and close the file."""
+        file_lock.release(self._descriptor)
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Remove the oldest records, so that one more fits within the limits."""
+    paths = sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
+    total = 0
+    for number, path in enumerate(paths, start=1):
+        with contextlib.suppress(OSError):  # another session has removed the file
+            total += path.lstat().st_size
+            if number >= SESSIONS or total > BYTES:
+                path.unlink()
+
+
+# --- read ------------------------------------------------------------------------------------------
+
+
+@frozen
+class Summary:
+    """A session, from the first and the last line of its record."""
+
+    id: str
+    path: Path
+    start: SessionStart
+    counts: Mapping[str, int]
+    #: None if the session is running or was killed
+    end: SessionEnd | None
+    #: the Unix time of the last line
+    changed: float
+    is_running: bool
+
+    @property
+    def state(self) -> str:
+        """Return `running`, `killed`, `interrupted`, `failed` or `passed`."""
+        if self.end is None:
+            return "running" if self.is_running else "killed"
+        # Source: pytest's manual, "Exit codes": 2 after Ctrl-C; 5 if no test was collected
+        return {0: "passed", 2: "interrupted", 5: "passed"}.get(self.end.status, "failed")
+
+
+@frozen
+class Listing:
+    """The newest sessions, the newest first."""
+
+    sessions: tuple[Summary, ...]
+    #: all records; those of the newest that are damaged are not in `sessions`
+    total: int
+
+
+def listing(folders: Iterable[Path], most: int = SESSIONS) -> Listing:
+    """Return the newest sessions of these data directories."""
+    paths = sorted(_paths(folders), key=lambda path: path.name, reverse=True)
+    found = (summary(path) for path in paths[:most])
+    return Listing(sessions=tuple(each for each in found if each), total=len(paths))
+
+
+def find(folders: Iterable[Path], name: str) -> Path | None:
+    """Return the record of the session with this id; None if it does not exist."""
+    if not _ID.fullmatch(name):
+        return None
+    return next((path for path in _paths(folders) if path.stem == name), None)
+
+
+def summary(path: Path) -> Summary | None:
+    """Return the session of a record; None if the record cannot be read."""
+    try:
+        descriptor = ownership.open_file(str(path), os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        first = os.pread(descriptor, _EDGE, 0).partition(b"\n")[0]
+        last = os.pread(descriptor, _EDGE, max(status.st_size - _EDGE, 0)).rpartition(b"\n")[0]
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    start = _parsed(first)
+    if not isinstance(start, SessionStart) or not 0 <= start.time < _LATEST:
+        return None
+    parsed = (_parsed(each) for each in reversed(last.split(b"\n")))
+    newest = next((each for each in parsed if isinstance(each, TestEnd | SessionEnd)), None)
+    end = newest if isinstance(newest, SessionEnd) else None
+    return Summary(
+        id=path.stem,
+        path=path,
+        start=start,
+        counts=newest.counts if newest else {},
+        end=end,
+        changed=end.time if end else status.st_mtime,
+        is_running=end is None and _is_locked(path),
+    )
+
+
+@frozen
+class Reading:
+    """The tests of a record, up to an offset in bytes."""
+
+    tests: tuple[TestEnd, ...] = ()
+    #: test → the Unix time of its start, for the tests that have not ended
+    running: Mapping[str, float] = field(default_factory=dict)
+    offset: int = 0
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Return all tests of a record."""
+        return cls().continued(path)
+
+    def continued(self, path: Path) -> Self:
+        """Return this reading with the lines that were added to the record since."""
+        try:
+            descriptor = ownership.open_file(str(path), os.O_RDONLY)
+        except OSError:
+            return self
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(self.offset)
+            new = file.read(BYTES).rpartition(b"\n")
+        if not new[1]:
+            return self
+        tests, running = [*self.tests], {**self.running}
+        for each in _lines(new[0]):
+            if isinstance(each, TestStart):
+                running[each.test] = each.time
+            elif isinstance(each, TestEnd):
+                running.pop(each.test, None)
+                tests.append(each)
+        offset = self.offset + len(new[0]) + 1
+        return type(self)(tests=tuple(tests), running=running, offset=offset)
+
+
+def _paths(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        for parent in (folder, *sorted(folder.glob("plan-*"))):
+            place = parent / FOLDER
+            if disk.is_folder(str(parent)) and disk.is_folder(str(place)):
+                yield from (path for path in place.glob(f"*{SUFFIX}") if _ID.fullmatch(path.stem))
+
+
+def _lines(text: bytes) -> Iterator[Message]:
+    for each in text.split(b"\n"):
+        if (parsed := _parsed(each)) is not None:
+            yield parsed
+
+
+def _parsed(text: bytes) -> Message | None:
+    """Return the content of a line; None for another kind, and for a line that is not valid."""
+    try:
+        data: Any = json.loads(text.decode("utf-8", "replace"))
+        shape = _SHAPES[data["kind"]]
+        return decode(shape, _without_surrogates(data, text))
+    except (ValueError, LookupError, TypeError, RecursionError, MessageError):
+        return None
+
+
+def _without_surrogates(data: Any, text: bytes) -> Any:
+    """Return data whose texts can be written as UTF-8; JSON can contain one half of a pair of surrogates."""
+    if b"\\u" not in text:
+        return data
+    return json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace"))
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        return file_lock.is_held(str(path))
+    except OSError:
+        return False

@@ -1,0 +1,197 @@
+"""Regular expressions whose search needs a time that is proportional to the length of the text.
+
+Python's `re` tries alternatives one after the other, so that an expression such as `(a+)+$` can need years
+for a line of 50 characters, and a search cannot be interrupted. A server must therefore not use `re` with the
+expression of a request. This module executes all alternatives at the same time, as an automaton whose
+transitions are computed when a text needs them.
+
+The syntax is that of `re`, without look-arounds, references to groups, and atomic groups.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+#: characters of an expression, states of its automaton, and transitions that are computed at most
+LONGEST, STATES, TRANSITIONS = 200, 400, 20_000
+
+# `re` has no public function that returns the structure of an expression.
+_parser: Any = importlib.import_module("re._parser")
+_compiler: Any = importlib.import_module("re._compiler")
+_WORD = re.compile(r"\w")
+_REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
+_ATOMS = ("LITERAL", "NOT_LITERAL", "ANY", "IN")
+_FORBIDDEN = {
+    "ASSERT": "a look-around",
+    "ASSERT_NOT": "a look-around",
+    "GROUPREF": "a reference to a group",
+    "GROUPREF_EXISTS": "a reference to a group",
+    "ATOMIC_GROUP": "an atomic group",
+    "POSSESSIVE_REPEAT": "a possessive repetition",
+}
+
+
+class PatternError(ValueError):
+    """The error that an expression is not valid, is not supported, or is too complex."""
+
+
+class _Context(NamedTuple):
+    """The place between two characters: the characters before and after it; empty at an end of the text."""
+
+    before: str
+    after: str
+
+    def allows(self, anchor: str) -> bool:
+        """Return whether an anchor such as `^` matches here."""
+        if anchor.startswith("AT_BEGINNING"):
+            return not self.before
+        if anchor.startswith("AT_END"):
+            return not self.after
+        is_boundary = bool(_WORD.match(self.before)) != bool(_WORD.match(self.after))
+        return is_boundary == (anchor == "AT_BOUNDARY")
+
+
+class LinearPattern:
+    """A regular expression, with the transitions of its automaton that were computed until now."""
+
+    def __init__(self, expression: str) -> None:
+        """Raise `PatternError` for an expression that is not valid, not supported or too complex."""
+        if len(expression) > LONGEST:
+            raise PatternError(f"it has more than {LONGEST} characters")
+        #: the transitions of each state: those with a character (a compiled expression for one character),
+        #: and those without one (an anchor, or an empty text)
+        self._steps: list[list[tuple[re.Pattern[str], int]]] = []
+        self._jumps: list[list[tuple[str, int]]] = []
+        try:
+            tree = _parser.parse(expression)
+            self._first = self._state()
+            self._last = self._add(tree, self._first, tree.state.flags)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise PatternError(str(error)) from None
+        self._computed = 0
+        self._known: dict[tuple[frozenset[int], str], _Node] = {}
+        self._match = _Node(self, frozenset(), "")
+        self._start = self._node(frozenset({self._first}), "")
+
+    def search(self, text: str) -> bool | None:
+        """Return True if a part of the text matches, else None.
+
+        Raises `PatternError` if the search is too expensive.
+        """
+        node, match = self._start, self._match
+        for character in text:
+            node = node[character]
+            if node is match:
+                return True
+        return True if self._last in self._closure(node.states, _Context(node.before, "")) else None
+
+    # --- the automaton -----------------------------------------------------------------------------
+
+    def _state(self) -> int:
+        if len(self._steps) >= STATES:
+            raise PatternError("it is too complex; use smaller numbers of repetitions")
+        self._steps.append([])
+        self._jumps.append([])
+        return len(self._steps) - 1
+
+    def _jump(self, start: int, end: int, anchor: str = "") -> None:
+        self._jumps[start].append((anchor, end))
+
+    def _add(self, items: Iterable[Any], start: int, flags: int) -> int:
+        """Add a sequence that begins at a state; return the state after it."""
+        for item in items:
+            start = self._add_item(item, start, flags)
+        return start
+
+    def _add_item(self, item: Any, start: int, flags: int) -> int:
+        kind, value = str(item[0]), item[1]
+        if kind in _FORBIDDEN:
+            raise PatternError(f"{_FORBIDDEN[kind]} is not supported")
+        if kind == "SUBPATTERN":
+            _, added, removed, inner = value
+            return self._add(inner, start, (flags | added) & ~removed)
+        if kind in _REPEATS:
+            least, most, inner = value
+            return self._add_repeat(least, most, inner, start, flags)
+        end = self._state()
+        if kind == "BRANCH":
+            for branch in value[1]:
+                self._jump(self._add(branch, start, flags), end)
+        elif kind == "AT":
+            self._jump(start, end, str(value))
+        elif kind in _ATOMS:
+            self._steps[start].append((_one(item, flags), end))
+        else:
+            raise PatternError(f"{kind.lower()} is not supported")
+        return end
+
+    def _add_repeat(self, least: int, most: int, inner: Any, start: int, flags: int) -> int:
+        for _ in range(int(least)):
+            start = self._add(inner, start, flags)
+        end = self._state()
+        if most == _parser.MAXREPEAT:
+            loop = self._state()
+            self._jump(start, loop)
+            self._jump(self._add(inner, loop, flags), loop)
+            self._jump(loop, end)
+            return end
+        self._jump(start, end)
+        for _ in range(int(most) - int(least)):
+            start = self._add(inner, start, flags)
+            self._jump(start, end)
+        return end
+
+    # --- the search --------------------------------------------------------------------------------
+
+    def _node(self, states: frozenset[int], before: str) -> _Node:
+        # Only the kind of the character before is important, so similar places share a node.
+        kind = "" if not before else "a" if _WORD.match(before) else " "
+        return self._known.setdefault((states, kind), _Node(self, states, kind))
+
+    def after(self, node: _Node, character: str) -> _Node:
+        """Return the node after a character. Raises `PatternError` after too many calls."""
+        self._computed += 1
+        if self._computed > TRANSITIONS:
+            raise PatternError("it is too complex for these lines")
+        states = self._closure(node.states, _Context(node.before, character))
+        if self._last in states:
+            return self._match
+        found = {end for state in states for one, end in self._steps[state] if one.match(character)}
+        return self._node(frozenset({self._first, *found}), character)
+
+    def _closure(self, states: Iterable[int], context: _Context) -> set[int]:
+        """Return the states, and those that can be reached from them without a character."""
+        found = set(states)
+        waiting = [*found]
+        while waiting:
+            for anchor, end in self._jumps[waiting.pop()]:
+                if end not in found and (not anchor or context.allows(anchor)):
+                    found.add(end)
+                    waiting.append(end)
+        return found
+
+
+class _Node(dict[str, "_Node"]):
+    """The states that the automaton has at one place in a text: the next character → the next node."""
+
+    __slots__ = ("before", "pattern", "states")
+
+    def __init__(self, pattern: LinearPattern, states: frozenset[int], before: str) -> None:
+        super().__init__()
+        self.pattern, self.states, self.before = pattern, states, before
+
+    def __missing__(self, character: str) -> _Node:
+        """Compute the next node."""
+        node = self[character] = self.pattern.after(self, character)
+        return node
+
+
+def _one(item: Any, flags: int) -> re.Pattern[str]:
+    """Return the compiled expression of an item that matches one character."""
+    state = _parser.State()
+    state.flags = flags
+    compiled: re.Pattern[str] = _compiler.compile(_parser.SubPattern(state, [item]), flags)
+    return compiled
