@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import signal
 import sys
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -36,6 +38,10 @@ PROCESS_FIXTURES = frozenset(
 )
 #: folders and modules in which every test starts processes or listens on a socket
 PROCESS_FOLDERS = ("tests/benchmarks/test_benchmarks.py", "tests/kinds/")
+#: the marker of a module whose tests are all in another group than `unit`
+OTHER_GROUP = re.compile(
+    r"^pytestmark = (\[\s*(pytest\.mark\.asyncio, )?)?pytest\.mark\.(process|nested|real)\b", re.MULTILINE
+)
 #: audit events that a test of the group `unit` must not cause
 FORBIDDEN_IN_UNIT = frozenset(
     {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "socket.bind"}
@@ -54,14 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
-    # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries five times as
+    # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries ten times as
     # many. In CI, the examples are the same in each run, so that only a change of the code can cause a
     # failure. The examples have no deadline, because a busy machine would exceed it.
     settings.register_profile(
         "suite",
         deadline=None,
         derandomize=bool(os.environ.get("CI")),
-        max_examples=100 if os.environ.get("CI") or os.environ.get(PROFILE) else 20,
+        max_examples=100 if os.environ.get("CI") or os.environ.get(PROFILE) else 10,
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("suite")
@@ -79,6 +85,13 @@ def pytest_collection() -> Generator[None]:
 
 
 # --- groups ----------------------------------------------------------------------------------------
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m unit`, do not import a module whose marker assigns all its tests to another group."""
+    if config.option.markexpr != "unit" or not collection_path.match("test_*.py"):
+        return None
+    return bool(OTHER_GROUP.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,8 @@
 A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a
 statement is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy
 of the checkout, where the tests that mirror the changed module run. If they pass, those of its area in the
-group `unit` run too. The same tests must pass without the fault. Every result is a line of the file RESULTS.
+group `unit` run too, with all examples and cases as in the environment `full`. The same tests must pass
+without the fault. Every result is a line of the file RESULTS.
 A second run with the same file continues after the last one.
 """
 
@@ -30,6 +31,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+#: the environment variable with which the tests use all examples, and require their servers
+PROFILE = "INFRA_TEST_PROFILE"
 #: package → the folder of its tests
 AREAS: Mapping[str, str] = {
     "runtime/src/infra_runtime": "tests/runtime",
@@ -158,7 +161,7 @@ def run(arguments: list[str], checkout: Path, seconds: float) -> int | None:
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-W", "ignore", *arguments],
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={PROFILE: "full", **os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SOURCES = [
 ]
 #: kind → a kind with the same protocol: the name is also that of a client library and of a driver's URL
 SAME_PROTOCOL = {"redis": "valkey", "valkey": "redis"}
+#: module of a kind → kind
+MODULES = {kind.identifier: name for name, kind in KINDS.items()}
 MANIFEST = ROOT / "runtime/src/infra_runtime/manifest.py"
 
 
@@ -46,9 +49,8 @@ def kinds_named_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def _kind_of_module(module: str) -> list[str]:
     parts = module.split(".")
-    modules = {kind.identifier: name for name, kind in KINDS.items()}
     following = [after for before, after in itertools.pairwise(parts) if before == "services"]
-    return [modules[module] for module in following if module in modules]
+    return [MODULES[module] for module in following if module in MODULES]
 
 
 #: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
@@ -61,12 +63,16 @@ OTHER_MEANING = {
 }
 
 
+#: what a file contains that can name a kind: only such files are parsed
+MENTION = re.compile(rf"""["']({"|".join(map(re.escape, KINDS))})["']|\bservices(\.| import\b)""")
+
+
 def foreign_kinds(path: Path) -> list[str]:
     """Return `LINE: KIND` for each kind that is named in a file which does not belong to it."""
     if path == MANIFEST:
         return []
     text = path.read_text(encoding="utf-8")
-    if not any(kind in text for kind in KINDS):
+    if not MENTION.search(text):
         return []
     tree = ast.parse(text)
     return [

@@ -29,6 +29,7 @@ from typing import IO, NoReturn
 
 import pytest
 
+from fakes import xdist_workers
 from infra_cli.main import run as run_infra
 from infra_runtime import catalogue
 from pytest_infra import kit_registry, label
@@ -61,8 +62,16 @@ class Program:
 def pytest_program(arguments: Sequence[str], folder: Path) -> Program:
     """Return the program `python -m pytest ARGUMENTS`."""
     return Program(
-        arguments=["pytest", *arguments], main=functools.partial(pytest.main, list(arguments)), path=folder
+        arguments=["pytest", *arguments], main=functools.partial(_run_pytest, list(arguments)), path=folder
     )
+
+
+def _run_pytest(arguments: list[str]) -> object:
+    """Run pytest; if it starts workers of pytest-xdist, the workers are forks, too."""
+    if not any(argument.startswith(("-n", "--tx")) for argument in arguments):
+        return pytest.main(arguments)
+    with xdist_workers.forked(exit_after):
+        return pytest.main(arguments)
 
 
 def infra_program(arguments: Sequence[str]) -> Program:
@@ -144,8 +153,8 @@ def _run(
     program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], IO[bytes]]
 ) -> NoReturn:
     """Make the fork a process like a new one, run the program, and exit."""
-    code = 1
-    try:
+
+    def main() -> object:
         gc.freeze()  # objects of the outer test session are not finalised
         variables = dict(environ)
         os.environ.clear()
@@ -156,7 +165,16 @@ def _run(
         _forget_the_outer_session()
         sys.argv = [*program.arguments]
         sys.path[:0] = filter(None, [str(program.path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-        code = _code_of(program.main)
+        return program.main()
+
+    exit_after(main)
+
+
+def exit_after(main: Callable[[], object]) -> NoReturn:
+    """Run the main function of a forked process, and exit with its code."""
+    code = 1
+    try:
+        code = _code_of(main)
         threading._shutdown()  # type: ignore[attr-defined] # wait for threads, as at the end of a process
     except BaseException:  # noqa: BLE001 - the fork must never continue with the tests of the outer session
         traceback.print_exc()

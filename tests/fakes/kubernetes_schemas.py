@@ -31,6 +31,11 @@ def _document() -> Any:
 
 
 @functools.cache
+def _definitions() -> dict[str, Any]:
+    return {name: _closed(value) for name, value in _document()["definitions"].items()}
+
+
+@functools.cache
 def _validator(key: tuple[str, str]) -> Any:
     import jsonschema
 
@@ -40,9 +45,8 @@ def _validator(key: tuple[str, str]) -> Any:
         closed = _closed(schema)
         closed["properties"]["metadata"] = {"type": "object"}
         return jsonschema.Draft7Validator(closed)
-    definitions = {name: _closed(value) for name, value in _document()["definitions"].items()}
     name = _document()["kinds"][f"{key[0]} {key[1]}"]
-    schema = {"$ref": f"#/definitions/{name}", "definitions": definitions}
+    schema = {"$ref": f"#/definitions/{name}", "definitions": _definitions()}
     return jsonschema.Draft7Validator(schema)
 
 

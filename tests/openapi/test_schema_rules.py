@@ -9,6 +9,7 @@ import pytest
 
 from fakes.api import receives, report, rules, sends
 from fakes.changes import PAIRS, REQUESTS, RESPONSES
+from fakes.samples import sample
 from infra_openapi.rules import RULES, annotation, lexical, properties, structure, values
 
 TEXT = {"type": "string"}
@@ -30,7 +31,7 @@ def found(direction: str, before: Any, after: Any) -> list[str]:
 def test_each_pair_gives_the_finding_of_its_rule_and_no_other() -> None:
     assert [
         (direction, fact, before, after, findings)
-        for direction, fact, before, after in CASES
+        for direction, fact, before, after in sample(CASES)
         if (findings := found(direction, before, after)) != [f"{direction}-{fact}"]
     ] == []
 
@@ -51,7 +52,8 @@ def is_mirror(rule: str, other: str) -> bool:
 
 def test_a_reversed_pair_gives_the_finding_of_the_mirror() -> None:
     backwards = [
-        (f"{direction}-{fact}", found(direction, after, before)) for direction, fact, before, after in ONE_WAY
+        (f"{direction}-{fact}", found(direction, after, before))
+        for direction, fact, before, after in sample(ONE_WAY)
     ]
 
     assert [

@@ -185,7 +185,7 @@ def test_without_the_marker_nothing_is_imported_and_no_lock_is_made(suite: Suite
         """
     )
 
-    suite.run("-n", "1").assert_outcomes(passed=1)
+    suite.run_in_new_process("-n", "1").assert_outcomes(passed=1)
 
     assert not (suite.root / ".data-test" / "exclusive").exists()
 

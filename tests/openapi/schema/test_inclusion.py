@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.api import receives, report, sends
+from fakes.samples import sample
 
 B, OK = True, False
 TEXT: dict[str, Any] = {"type": "string"}
@@ -926,12 +927,14 @@ def broken(make: Any, version: str, *schemas: Any) -> bool:
 
 
 def test_the_direction_decides_whether_a_schema_change_is_breaking() -> None:
-    found = [
-        (version, name, broken(sends, version, before, after), broken(receives, version, before, after))
-        for version, name, before, after, _, _ in EVERY
+    wrong = [
+        (version, name)
+        for version, name, before, after, sent, received in sample(EVERY)
+        if (broken(sends, version, before, after), broken(receives, version, before, after))
+        != (sent, received)
     ]
 
-    assert found == [(version, name, sent, received) for version, name, _, _, sent, received in EVERY]
+    assert wrong == []
 
 
 def test_changes_of_mapped_subtypes_are_one_finding_each() -> None:

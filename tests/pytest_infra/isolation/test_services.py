@@ -1,4 +1,8 @@
-"""Units of the other services: each test has its own, cannot use another's, and leaves nothing."""
+"""Units of the other services: each test has its own, cannot use another's, and leaves nothing.
+
+Each of two workers runs several tests one after another. The tests of PostgreSQL's units run in one process,
+too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import pytest
 
 from fakes.suite import Suite, service
 
-WORKERS = pytest.mark.parametrize("workers", [0, 2])
 INI = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
 
 
@@ -19,9 +22,8 @@ def _with_asyncio(suite: Suite) -> None:
 # --- NATS ------------------------------------------------------------------------------------------
 
 
-@WORKERS
 @pytest.mark.real("nats")
-def test_each_test_has_its_own_streams_and_buckets(suite: Suite, workers: int) -> None:
+def test_each_test_has_its_own_streams_and_buckets(suite: Suite) -> None:
     pytest.importorskip("nats")
     _with_asyncio(suite)
     suite.stack("[services.nats]\n")
@@ -44,7 +46,7 @@ def test_each_test_has_its_own_streams_and_buckets(suite: Suite, workers: int) -
         """
     )
 
-    result = suite.run("-n", str(workers))
+    result = suite.run("-n2")
 
     result.assert_outcomes(passed=8)
     result.stdout.fnmatch_lines(["infra: 1 service, *0 processes, 0 ports, 0 sockets left"])
@@ -134,10 +136,9 @@ def test_each_connection_of_the_system_account_receives_only_its_own_answers(sui
 # --- Valkey ----------------------------------------------------------------------------------------
 
 
-@WORKERS
 @pytest.mark.parametrize("variant", ["database", "prefix"])
 @pytest.mark.real("valkey")
-def test_each_test_has_its_own_keys(suite: Suite, variant: str, workers: int) -> None:
+def test_each_test_has_its_own_keys(suite: Suite, variant: str) -> None:
     pytest.importorskip("valkey")
     suite.pytester.makeini(f"[pytest]\nfilterwarnings = error\ninfra_isolation = valkey: {variant}\n")
     suite.stack("[services.valkey]\n")
@@ -180,15 +181,14 @@ def test_each_test_has_its_own_keys(suite: Suite, variant: str, workers: int) ->
         """
     )
 
-    suite.run("-n", str(workers)).assert_outcomes(passed=10)
+    suite.run("-n2").assert_outcomes(passed=10)
 
 
 # --- PocketBase ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.real("pocketbase")
-def test_each_test_has_its_own_pocketbase(suite: Suite, workers: int) -> None:
+def test_each_test_has_its_own_pocketbase(suite: Suite) -> None:
     pytest.importorskip("httpx")
     migrations = suite.root / "pb_migrations"
     migrations.mkdir()
@@ -212,7 +212,7 @@ def test_each_test_has_its_own_pocketbase(suite: Suite, workers: int) -> None:
         """
     )
 
-    result = suite.run("-n", str(workers))
+    result = suite.run("-n2")
 
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["infra: 1 service, *0 processes, 0 ports, 0 sockets left"])

@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.journal import Journal, last_run, read, traces
@@ -186,8 +187,8 @@ def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
     monkeypatch.setattr(journal, "TAIL", 200)
     numbers = random.Random(5)
     choices = ("up", "up", "spawned", "spawned", "down", "down", "down left", "exited", "reconciled", "cut")
-    shorter = 0
-    for _ in range(400):
+    shorter, rounds = 0, 4 * settings().max_examples
+    for _ in range(rounds):
         Path(path).unlink(missing_ok=True)
         events = Journal(path)
         for number in range(numbers.randrange(40)):
@@ -215,7 +216,7 @@ def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
         assert traces(recent) == traces(everything)
         assert last_run(recent) == last_run(everything)
         shorter += len(recent) < len(everything)
-    assert shorter > 50
+    assert shorter > rounds // 10
 
 
 def test_the_recent_events_of_a_long_journal_are_those_of_its_last_two_runs(path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from infra_runtime.dashboard.view import duration, milliseconds, size
 FOLDER = Path(__file__).parent
 
 
+@functools.cache
 def environment() -> Environment:
-    """Return the environment of the templates."""
+    """Return the environment of the templates, which compiles each template once."""
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
