@@ -63,7 +63,8 @@ def prepared(
         temporary.append(places.memory)
         leftovers += memory_folder.abandoned()
     folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
-    guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
+    locks = (descriptor, *places.locks)
+    guardian = Guardian(token, locks, paths.ports, folders)
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
@@ -75,9 +76,7 @@ def prepared(
         journal.write("memory-lost", reason=reason)
     if undone:
         journal.write("restore-undone")
-    begun = (
-        seed_copies.start(copies, paths, guardian, environment=environment, token=token) if is_test else {}
-    )
+    begun = seed_copies.start(copies, paths, guardian, locks) if is_test else {}
     return Boot(
         paths,
         launcher,
