@@ -8,20 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from infra_runtime.data_directory import memory_folder, remains, restoration, seed_cache
 from infra_runtime.data_directory.journal import Journal, boot, rotate
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, disk, ownership
 from infra_runtime.host.privileges import become_subreaper
+from infra_runtime.record import Record
 from infra_runtime.supervisor import seed_copies
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.seed_copies import SeedCopy
 from infra_runtime.supervisor.service_folders import ServiceFolders
 
 
-class Boot(NamedTuple):
+class Boot(Record):
     """The objects of the supervisor that are created before it imports asyncio."""
 
     paths: Paths

@@ -12,18 +12,18 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import file_copy, file_lock, privileges, processes
 from infra_runtime.host.file_copy import stage
 from infra_runtime.host.fork import fork
+from infra_runtime.record import Record
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.planned_copies import PlannedCopy
 
 
-class SeedCopy(NamedTuple):
+class SeedCopy(Record):
     """A copy of a seed; the process that copies the files is running, or has exited."""
 
     service: str
@@ -37,7 +37,7 @@ class SeedCopy(NamedTuple):
     started: str
 
 
-class BegunCopy(NamedTuple):
+class BegunCopy(Record):
     """The data of a `SeedCopy` that the module `prepare` uses."""
 
     tree: str
