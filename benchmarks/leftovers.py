@@ -16,14 +16,23 @@ from infra_runtime.host.ports import holder, taken
 MARK = "INFRA_SOAK_ROUND"
 #: the names of files and folders that exist only during a change
 TEMPORARY = re.compile(r".*\.(new|old|removed)$")
-#: the token in the command line of a guardian
-TOKEN = re.compile(r"\b[0-9a-f]{16}\b")
+#: the token in the name of a control group
+TOKEN = re.compile(r"/infra-([0-9a-f]{16})\b")
 
 
 def words(pid: int) -> str:
     """Return the command line of a process as text; the text is empty if the process has exited."""
+    return _text(f"/proc/{pid}/cmdline").replace("\0", " ")
+
+
+def is_guardian(pid: int) -> bool:
+    """Return whether a process is a guardian, which is a fork of its supervisor with another name."""
+    return _text(f"/proc/{pid}/comm") == "infra-guardian\n"
+
+
+def _text(path: str) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
@@ -79,8 +88,7 @@ class Traces:
                 self._pids |= {event.pid} if event.pid else set()
         for process in family:
             self._pids.add(process.pid)
-            if "supervisor.guardian" in (text := words(process.pid)):
-                self._tokens |= {*TOKEN.findall(text)}
+            self._tokens |= {*TOKEN.findall(_text(f"/proc/{process.pid}/cgroup"))}
 
     def running(self) -> list[str]:
         """Return descriptions of everything that is left, except files.

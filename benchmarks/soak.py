@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.leftovers import MARK, Traces, members, unfinished, words
+from benchmarks.leftovers import MARK, Traces, is_guardian, members, unfinished, words
 from benchmarks.rounds import Spread, headline
 from benchmarks.stage import INFRA, PYTEST, project, stage
 from infra_runtime.host import processes
@@ -301,8 +301,8 @@ class Scene:
         family = members(str(self._cwd), named=False)
         self._traces.collect(family)
         roles = {process.pid: words(process.pid) for process in family}
-        guardians = [it for it in family if "supervisor.guardian" in roles[it.pid]]
-        supervisors = [it for it in family if "supervisor.main" in roles[it.pid]]
+        guardians = [it for it in family if is_guardian(it.pid)]
+        supervisors = [it for it in family if "supervisor.main" in roles[it.pid] and it not in guardians]
         pids = {it.pid for it in supervisors}
         match target:
             case "pytest" | "xdist controller":

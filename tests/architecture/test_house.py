@@ -144,6 +144,7 @@ def test_the_supervisor_imports_the_standard_library_only() -> None:
         f"infra_runtime.{name}"
         for name in (
             "errors",
+            "record",
             "value",
             "spec",
             "message",

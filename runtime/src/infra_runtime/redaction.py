@@ -15,51 +15,75 @@ MASK = "***"
 #: the length of the shortest secret that is masked in other texts, which may contain a shorter one by chance
 SHORTEST = 6
 
-_NAME = re.compile(
-    r"passw|passphrase|pgpass|(?:^|[^a-z])pass(?:$|[^a-z])|(?:^|[^a-z])pwd|secret|token|credential|masterauth|requirepass"
-    r"|(?:^|[^a-z])(?:key|keys)(?:$|[^a-z])|(?:api|access|private|signing|encryption|license|account)_?-?keys?"
-    r"|(?:^|[^a-z])(?:authorization|cookie|dsn_?auth|salt|pin|otp|jwt|bearer)(?:$|[^a-z])",
-    re.IGNORECASE,
+# The regular expressions of this module are compiled at their first use, and the names are compared without
+# one: a supervisor would need 3 ms at its start to compile all of them.
+
+#: parts of the names of secrets
+_PARTS = ("passw", "passphrase", "pgpass", "secret", "token", "credential", "masterauth", "requirepass")
+#: words in the names of secrets; a word contains ASCII letters only
+_WORDS = frozenset(
+    ["pass", "key", "keys", "authorization", "cookie", "dsnauth", "salt", "pin", "otp", "jwt", "bearer"]
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-#: names of paths, such as API_KEY_FILE, and of settings that concern secrets but are not secret
-_HARMLESS = re.compile(
-    r"(?:^|[^a-z])(?:file|files|path|folder|dir|directory|length|size|count|type|algorithm|method|ttl|name)$",
-    re.IGNORECASE,
+#: parts of the names of keys
+_KEYS = tuple(
+    f"{name}{gap}key"
+    for name in ("api", "access", "private", "signing", "encryption", "license", "account")
+    for gap in ("", "_", "-", "_-")
 )
+_CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+#: the ends of the names of paths, such as API_KEY_FILE, and of settings that are not secret themselves
+_HARMLESS = frozenset(
+    (
+        *("file", "files", "path", "folder", "dir", "directory", "length", "size", "count", "type"),
+        *("algorithm", "method", "ttl", "name"),
+    )
+)
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 REFERENCE = re.compile(r"\$\{[^}]*\}")
 #: the user and the password in a URL; a number before a slash is a port
-_USERINFO = re.compile(r"(?<=://)([^/?#@\s:\"']*):(?!\d+(?:[/?#]|$))([^\s\"']*)@(?=[^@\s]*)")
+_USERINFO = r"(?<=://)([^/?#@\s:\"']*):(?!\d+(?:[/?#]|$))([^\s\"']*)@(?=[^@\s]*)"
 #: a token in the place of a user in a URL; `postgresql://me@host` has a user without a password
-_USER_TOKEN = re.compile(r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@")
+_USER_TOKEN = r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@"  # noqa: S105 - a pattern
 
 #: a parameter of a URL, of libpq or of a command line
-_PAIR = re.compile(r"""(?P<name>[\w.-]+)=(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)""")
+_PAIR = r"""(?P<name>[\w.-]+)=(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)"""
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether a variable, an export, a header or a setting with this name holds a secret."""
-    words = _CAMEL.sub("_", name)
-    return bool(_NAME.search(words)) and not _HARMLESS.search(words)
+    is_mixed = not name.islower() and not name.isupper()
+    text = (re.sub(_CAMEL, "_", name) if is_mixed else name).casefold()
+    words = "".join(letter if letter in _LETTERS else " " for letter in text)
+    if words.endswith(tuple(_LETTERS)) and words.rsplit(None, 1)[-1] in _HARMLESS:
+        return False
+    return (
+        any(part in text for part in _PARTS)
+        or ("key" in text and any(key in text for key in _KEYS))
+        or not _WORDS.isdisjoint(words.split())
+        or " pwd" in f" {words}"
+        or " dsn auth " in f" {words} "
+    )
 
 
 def masked_text(text: str) -> str:
     """Return a text in which the passwords in URLs are replaced by the mask `***`."""
-    if "://" not in text:
+    if "://" not in text or "@" not in text:
         return text
-    text = _USERINFO.sub(lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
-    return _USER_TOKEN.sub(lambda match: f"{unless_symbolic(match[1] or match[2])}@", text)
+    text = re.sub(_USERINFO, lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
+    return re.sub(_USER_TOKEN, lambda match: f"{unless_symbolic(match[1] or match[2])}@", text)
 
 
 def masked_assignments(
-    text: str, pattern: re.Pattern[str] = _PAIR, is_secret: Callable[[str], bool] = is_secret_name
+    text: str, pattern: re.Pattern[str] | str = _PAIR, is_secret: Callable[[str], bool] = is_secret_name
 ) -> str:
     """Return a text in which values that are assigned to a secret's name are masked: `host=db password=…`.
 
     `pattern` has the groups `name` and `value`. A value may contain further assignments.
     """
-    parts, start = [], 0
-    while match := pattern.search(text, start):
+    if "=" not in text and pattern == _PAIR:
+        return text
+    parts, start, compiled = [], 0, re.compile(pattern)
+    while match := compiled.search(text, start):
         value = match["value"]
         quote = value[0] if value[0] in "\"'" else ""
         if is_secret(match["name"]):
@@ -82,13 +106,15 @@ def unless_symbolic(value: str) -> str:
 
 def passwords_in(text: str) -> Iterator[str]:
     """Yield the passwords in the URLs of a text: each as it is written in the URL, and decoded."""
-    for match in _USERINFO.finditer(text):
+    if "://" not in text or "@" not in text:
+        return
+    for match in re.finditer(_USERINFO, text):
         yield match[2]
         if "%" in match[2]:
             from urllib.parse import unquote  # the supervisor rarely needs it, and it takes milliseconds
 
             yield unquote(match[2])
-    for match in _USER_TOKEN.finditer(text):
+    for match in re.finditer(_USER_TOKEN, text):
         yield match[1] or match[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 
 import pytest
@@ -10,9 +11,12 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.supervisor.argv import command
 
 pytestmark = pytest.mark.process
-DEFERRED = {"inspect", "locale", "linecache", "traceback", "concurrent.futures"}
+DEFERRED = {
+    *("inspect", "locale", "linecache", "traceback", "concurrent.futures", "logging", "hashlib"),
+    *("asyncio.sslproto", "asyncio.staggered"),
+}
 #: what else these modules would import
-BEHIND = {"ast", "dis", "textwrap", "tokenize"}
+BEHIND = {"ast", "dis", "string", "textwrap", "tokenize"}
 
 
 def in_a_supervisor(data: str, code: str) -> str:
@@ -52,6 +56,24 @@ except AttributeError:
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[-2] == "missing"
     assert "ValueError: no pets" in lines
+
+
+def test_asyncio_writes_its_messages_with_the_module_logging(tmp_path) -> None:
+    code = """
+import logging
+logging.basicConfig(stream=sys.stdout, format='%(name)s: %(message)s')
+async def main():
+    asyncio.get_running_loop().call_exception_handler({'message': 'no pets'})
+asyncio.run(main())
+"""
+    assert in_a_supervisor(str(tmp_path), code) == "asyncio: no pets\n"
+
+
+def test_the_hashes_without_openssl_are_the_hashes_of_hashlib(tmp_path) -> None:
+    code = "import hashlib\nprint(hashlib.sha256(b'pets').hexdigest(), hashlib.md5(b'pets').hexdigest())"
+
+    expected = [hashlib.sha256(b"pets").hexdigest(), hashlib.md5(b"pets").hexdigest()]
+    assert in_a_supervisor(str(tmp_path), code).split() == expected
 
 
 def test_an_exception_in_a_callback_is_printed_with_its_traceback(tmp_path) -> None:

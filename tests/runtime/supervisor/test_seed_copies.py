@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from fakes.stacks import alive, journal_events, kill, resolved, server, services_of, until
+from fakes.stacks import is_running, journal_events, kill, kill_both, resolved, server, services_of, until
+from infra_runtime.data_directory import lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, processes
 from infra_runtime.spec import Run, Seed, ServiceSpec
 from infra_runtime.supervisor.planned_copies import planned, seed_folder
 
 #: builds a tree with a file that has the same content in every copy
 BUILD = Run(command=("sh", "-c", "echo content > ${out}/file"))
 #: a copy that leaves a file, so that a test can distinguish it from a later copy
-MARKED = """("sh", "-c", 'cp -a "$0" "$1" && touch "$1/early"')"""
+MARKED = "lambda tree, to, copy=copy: (copy(tree, to), open(f'{to}/early', 'w').close())"
+ENDLESS = "lambda tree, to: time.sleep(600)"
 Open = Callable[[str], Stack]
 
 
@@ -40,17 +42,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tree(data: Path) -> Path:
     """The folder of the seed, which a first start has built."""
-    start(data, "c.COPY")
+    start(data, "copy")
     [seed] = seeded().prepare
     assert isinstance(seed, Seed)
     return Path(seed_folder(Paths(str(data)).seeds(), seeded(), seed, {}))
 
 
 def opened(data: Path, copy: str, *specs: ServiceSpec) -> Stack:
-    """Open a stack whose supervisor uses another command for the early copies; start no service."""
+    """Open a stack whose supervisor uses another function for the early copies; start no service."""
 
     def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        patch = f"import infra_runtime.supervisor.seed_copies as c; c.COPY = {copy}; "
+        patch = "import os, time; from infra_runtime.host import file_copy; copy = file_copy.copy; "
+        patch += f"file_copy.copy = {copy}; "
         code = argv[4].replace(
             "from infra_runtime.supervisor.main", f"{patch}from infra_runtime.supervisor.main"
         )
@@ -62,12 +65,24 @@ def opened(data: Path, copy: str, *specs: ServiceSpec) -> Stack:
 
 
 def start(data: Path, copy: str) -> list[str]:
-    """Start the service with this command for the early copy; return the files in its data folder."""
+    """Start the service with this function for the early copy; return the files in its data folder."""
     with opened(data, copy) as stack:
         raise_failures(stack.up(resolved(data, [seeded()])).failures)
         folder = services_of(data)
         assert sorted(path.name for path in folder.iterdir()) == ["web"]
         return sorted(path.name for path in (folder / "web").iterdir())
+
+
+def supervisor(data: Path) -> int:
+    """Return the pid of the supervisor that was started last."""
+    return next(event.pid for event in reversed(journal_events(data)) if event.event == "up")
+
+
+def copies(data: Path) -> list[int]:
+    """Return the pids of the processes that copy seeds."""
+    guardian = int(Path(Paths(str(data)).lock).read_text().split()[0])
+    children = {process.pid for process in processes.descendants(supervisor(data))}
+    return sorted(children - {guardian})
 
 
 def test_the_service_uses_the_copy_that_was_started_with_the_supervisor(tree: Path, data: Path) -> None:
@@ -85,9 +100,16 @@ def test_a_seed_without_a_copy_in_the_cache_is_built_as_before(data: Path) -> No
     assert start(data, MARKED) == ["file"]
 
 
-@pytest.mark.parametrize("command", ['("false",)', '("/missing/cp",)', '("sh", "-c", "mkdir $1; exit 3")'])
-def test_a_copy_that_fails_is_repeated(tree: Path, data: Path, command: str) -> None:
-    assert start(data, command) == ["file"]
+@pytest.mark.parametrize(
+    "function",
+    [
+        "lambda tree, to: copy('/missing', to)",
+        "lambda tree, to: (os.mkdir(to), 1 / 0)",
+        "lambda tree, to: (os.mkdir(to), os.kill(os.getpid(), 9))",
+    ],
+)
+def test_a_copy_that_fails_is_repeated(tree: Path, data: Path, function: str) -> None:
+    assert start(data, function) == ["file"]
 
 
 def test_a_copy_of_a_damaged_seed_is_not_used(tree: Path, data: Path) -> None:
@@ -107,7 +129,7 @@ def test_a_copy_of_another_seed_is_not_used(tree: Path, data: Path) -> None:
 
 
 def test_the_seed_can_be_removed_after_the_start(tree: Path, data: Path) -> None:
-    with opened(data, "c.COPY") as stack:
+    with opened(data, "copy") as stack:
         raise_failures(stack.up(resolved(data, [seeded()])).failures)
 
         descriptor = file_lock.acquire(f"{tree}.lock")
@@ -117,21 +139,34 @@ def test_the_seed_can_be_removed_after_the_start(tree: Path, data: Path) -> None
 
 
 def test_a_copy_of_a_service_that_is_not_started_ends_with_the_stack(tree: Path, data: Path) -> None:
-    stack = opened(data, '("sh", "-c", "sleep 600")')
-    assert alive(data)
+    stack = opened(data, ENDLESS)
+    [copying] = copies(data)
 
     assert stack.finish().clean
-    assert alive(data) == []
+    assert not is_running(copying)
 
 
 def test_the_guardian_ends_a_copy_after_the_supervisor_was_killed(tree: Path, data: Path) -> None:
-    stack = opened(data, '("sh", "-c", "sleep 600")')
-    pid = next(event.pid for event in reversed(journal_events(data)) if event.event == "up")
+    stack = opened(data, ENDLESS)
+    [copying] = copies(data)
 
-    kill(pid)
+    kill(supervisor(data))
 
-    until(lambda: alive(data) == [] and not services_of(data).exists())
+    until(lambda: not is_running(copying) and not services_of(data).exists())
     stack.close()
+
+
+def test_the_next_supervisor_waits_for_a_copy_whose_guardian_was_killed(tree: Path, data: Path) -> None:
+    stack = opened(data, ENDLESS)
+    [copying] = copies(data)
+    kill_both(data, supervisor(data))
+    stack.close()
+
+    locked = lock.take(Paths(str(data))) is None
+    kill(copying)
+
+    assert locked
+    assert start(data, "copy") == ["file"]
 
 
 def test_only_seeds_of_whole_data_folders_are_copied_early(tree: Path, data: Path) -> None:

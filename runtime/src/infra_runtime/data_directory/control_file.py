@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import NamedTuple
 
 from infra_runtime.data_directory.paths import SOCKET, Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import ownership, processes
+from infra_runtime.record import Record
 
 _DAMAGED = "was not written by pytest-infra"
 _REMOVE = "Stop the supervisor of this data directory if it is running, and remove the file."
 
 
-class ControlFile(NamedTuple):
+class ControlFile(Record):
     """The content of a control file, with which a client finds the control socket of the supervisor."""
 
     #: the path of the control socket

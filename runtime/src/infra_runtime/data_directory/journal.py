@@ -11,11 +11,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from infra_runtime.host import ownership
 from infra_runtime.message import MessageError
 from infra_runtime.messages import Event
+from infra_runtime.record import Record
 
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 #: the number of bytes at the end of a journal that `recent` reads first; a run has 2,000 to 10,000 bytes
@@ -127,7 +127,7 @@ def last_run(events: list[Event]) -> list[Event]:
     return events[starts[-1] :] if starts else []
 
 
-class Traces(NamedTuple):
+class Traces(Record):
     """The data that identify the processes which earlier supervisors of a stack may have left.
 
     A run is the time from the start to the exit of a supervisor. The data are of all runs that have not ended

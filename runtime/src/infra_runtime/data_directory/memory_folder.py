@@ -22,7 +22,7 @@ KEY = "memory_folder"
 OWNER = "data-directory"
 #: the folder in it with a folder for each service
 SERVICES = "services"
-_NAME = re.compile(r"infra-[0-9a-f]{12}-[0-9a-f]{16}")
+_NAME = r"infra-[0-9a-f]{12}-[0-9a-f]{16}"
 
 
 def create(paths: Paths) -> tuple[str, int]:
@@ -55,7 +55,7 @@ def recorded(paths: Paths) -> str:
     copied data directory contains the name of the original's folder.
     """
     name = _marker(paths).get(KEY)
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.split("-")[1] != paths.stack:
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name) or name.split("-")[1] != paths.stack:
         return ""
     return f"{memory.TMPFS}/{name}"
 
@@ -84,7 +84,7 @@ def abandoned() -> list[str]:
     with contextlib.suppress(OSError):
         for name in os.listdir(memory.TMPFS):
             folder = f"{memory.TMPFS}/{name}"
-            if _NAME.fullmatch(name) and _is_abandoned(folder):
+            if re.fullmatch(_NAME, name) and _is_abandoned(folder):
                 folders.append(folder)
     return folders
 

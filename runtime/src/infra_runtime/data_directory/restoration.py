@@ -19,7 +19,7 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
 
 #: the name of the folder, in the data directory and in the folder of the services
-_LEFTOVER = re.compile(r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed")
+_LEFTOVER = r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed"
 
 
 def staging(paths: Paths) -> str:
@@ -95,7 +95,8 @@ def _leftovers(paths: Paths) -> list[str]:
     leftovers = snapshots.leftovers(paths)
     for folder in (paths.data, paths.services):
         if disk.is_folder(folder):
-            leftovers += [f"{folder}/{name}" for name in os.listdir(folder) if _LEFTOVER.fullmatch(name)]
+            hidden = [name for name in os.listdir(folder) if name.startswith(".")]
+            leftovers += [f"{folder}/{name}" for name in hidden if re.fullmatch(_LEFTOVER, name)]
     return leftovers
 
 

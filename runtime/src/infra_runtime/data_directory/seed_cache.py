@@ -15,17 +15,18 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.host import disk, file_lock
+from infra_runtime.record import Record
 
 #: the greatest total size of all seeds after a build, in bytes; a cluster of PostgreSQL has 25 to 40 MB
 MOST_BYTES = 2 * 2**30
 BUILDING, BUILDING_LOCK = ".new", "lock"
 
 
-class Tree(NamedTuple):
+class Tree(Record):
     """A summary of a seed's files: their number, their bytes, and a hash of names, types, sizes and times."""
 
     files: int
@@ -33,7 +34,7 @@ class Tree(NamedTuple):
     digest: str
 
 
-class CachedSeed(NamedTuple):
+class CachedSeed(Record):
     """A seed in the user's cache, as `infra cache list` shows it."""
 
     name: str

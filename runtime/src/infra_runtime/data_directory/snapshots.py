@@ -24,9 +24,9 @@ from infra_runtime.messages import DamagedSnapshot, Snapshot
 
 #: the version of a snapshot's files; 2 has checksums
 FORMAT = 2
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 #: the names of folders that an interrupted save, replacement or removal leaves
-_LEFTOVER = re.compile(rf"\.({_NAME.pattern})\.(new|old|removed)")
+_LEFTOVER = rf"\.({_NAME})\.(new|old|removed)"
 
 
 def folder_of(paths: Paths, name: str) -> str:
@@ -35,7 +35,7 @@ def folder_of(paths: Paths, name: str) -> str:
     Raises `SnapshotError` for an invalid name, and when `snapshots` is a symbolic link: its target is not
     part of the data directory.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         reason = (
             "a name has at most 64 characters: letters, digits, dots, dashes and underscores; the first is"
         )
@@ -110,10 +110,10 @@ def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
     names = set()
     with contextlib.suppress(FileNotFoundError):
         for entry in os.listdir(root):
-            leftover = _LEFTOVER.fullmatch(entry)
+            leftover = re.fullmatch(_LEFTOVER, entry)
             if leftover and leftover[2] == "old":
                 names.add(leftover[1])
-            elif _NAME.fullmatch(entry):
+            elif re.fullmatch(_NAME, entry):
                 names.add(entry)
     snapshots, damaged = [], []
     for name in sorted(names):
@@ -181,7 +181,7 @@ def leftovers(paths: Paths) -> list[str]:
         return []
     removable = []
     for entry in sorted(os.listdir(root)):
-        if leftover := _LEFTOVER.fullmatch(entry):
+        if leftover := re.fullmatch(_LEFTOVER, entry):
             name, kind = leftover.groups()
             if kind == "old" and not os.path.lexists(f"{root}/{name}"):
                 os.rename(f"{root}/{entry}", f"{root}/{name}")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import struct
 import sys
+from collections.abc import Callable
+from typing import TypeAlias
 
 #: command that copies a folder and shares its disk blocks if possible (GNU's option, and Apple's)
 COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
+#: copies bytes between two descriptors; returns their number, which is 0 at the end of the file
+Transfer: TypeAlias = Callable[[int, int], int]
+#: the most bytes that one system call copies
+LARGEST_TRANSFER = 1 << 30
 #: Source: <linux/fs.h> for x86-64 and ARM64; on other processors the call fails, and the error is ignored
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020000
 
@@ -30,6 +38,66 @@ def publish(copy: str, into: str) -> None:
     """Rename a complete copy to its final path `into`, which may be the path of an empty folder."""
     os.rename(copy, into)
     os.rmdir(os.path.dirname(copy))
+
+
+def copy(tree: str, to: str) -> None:
+    """Copy a folder to the new path `to`; on Linux, without times and owners.
+
+    On Linux, this needs half of the processor time of `cp`, which asks for the attributes, the holes and the
+    access rules of each file. The copy shares disk blocks if possible. Elsewhere, `cp` replaces this process,
+    which must be a fork. Raises `OSError`, also if a file is not a regular file, a folder or a link.
+    """
+    if sys.platform != "linux":
+        os.execvp(COPY[0], [*COPY, tree, to])  # noqa: S606 - no shell is wanted
+    transfer: Transfer = _share
+    folders = [(tree, to)]
+    while folders:
+        source, target = folders.pop()
+        os.mkdir(target, stat.S_IMODE(os.stat(source).st_mode))
+        with os.scandir(source) as entries:
+            for entry in entries:
+                path, mode = f"{target}/{entry.name}", entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode):
+                    folders.append((entry.path, path))
+                elif stat.S_ISLNK(mode):
+                    os.symlink(os.readlink(entry.path), path)
+                elif stat.S_ISREG(mode):
+                    transfer = _copy_file(entry.path, path, stat.S_IMODE(mode), transfer)
+                else:
+                    raise OSError(errno.EINVAL, "not a regular file", entry.path)
+
+
+def _copy_file(source: str, target: str, mode: int, transfer: Transfer) -> Transfer:
+    """Copy a file with the function `transfer`; return the function for the next file."""
+    reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            while transfer(reader, writer):
+                pass
+        except OSError:
+            if transfer is not _share:
+                raise
+            transfer = _send
+            while transfer(reader, writer):
+                pass
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+    return transfer
+
+
+def _share(reader: int, writer: int) -> int:
+    """Copy from one file to another with shared disk blocks, if they are in one file system that can do so.
+
+    Return the number of copied bytes. Source: copy_file_range(2).
+    """
+    return os.copy_file_range(reader, writer, LARGEST_TRANSFER)
+
+
+def _send(reader: int, writer: int) -> int:
+    return os.sendfile(writer, reader, None, LARGEST_TRANSFER)
 
 
 def spread(folder: str) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from infra_runtime.record import Record
 
 #: the folder in which Linux distributions and container runtimes mount a tmpfs. Source: shm_overview(7)
 TMPFS = "/dev/shm"  # noqa: S108 - the files in it are in a folder of this user
@@ -95,7 +96,7 @@ def _groups() -> Iterator[tuple[int, str]]:
             folder = os.path.dirname(folder)
 
 
-class _Names(NamedTuple):
+class _Names(Record):
     """The names of the files and statistics of one version of control groups."""
 
     limits: tuple[str, ...]

@@ -21,13 +21,13 @@ PATIENCE = 2.0
 LONGEST_ANSWER = 65536
 
 _SHORT = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.?))", re.DOTALL)
+_ESCAPE = r"(?s)\\(?:x([0-9A-Fa-f]{2})|(.?))"
 
 
 def unescape(text: str) -> bytes:
     """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
-    for match in _ESCAPE.finditer(text):
+    for match in re.finditer(_ESCAPE, text):
         if not match[1] and match[2] not in _SHORT:
             raise ValueError(rf"unknown escape {match[0]!r} in {text!r}; use \r, \n, \t, \0, \\ or \xNN")
         parts += [_utf8(text[end : match.start()]), bytes.fromhex(match[1]) if match[1] else _SHORT[match[2]]]

@@ -25,7 +25,7 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
-    code = f"import gc, sys; gc.disable(); sys.path.insert(0, {root!r}); "
+    code = f"import gc, sys; gc.disable(); sys.path.append({root!r}); "
     code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
     code += "from infra_runtime.supervisor.deferred_modules import defer; defer(); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"

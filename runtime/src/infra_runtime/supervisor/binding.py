@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.record import Record
 from infra_runtime.redaction import (
     MASK,
     is_secret_name,
@@ -36,7 +36,7 @@ class MissingSecretError(BindingError):
         return f"the secret {self.secret} of {self.service} does not exist: {self.reason}"
 
 
-class Scope(NamedTuple):
+class Scope(Record):
     """The values that references in every service of a stack can use, such as the stack file's folder."""
 
     root: str

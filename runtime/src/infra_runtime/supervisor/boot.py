@@ -8,20 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from infra_runtime.data_directory import memory_folder, remains, restoration, seed_cache
 from infra_runtime.data_directory.journal import Journal, boot, rotate
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, disk, ownership
 from infra_runtime.host.privileges import become_subreaper
+from infra_runtime.record import Record
 from infra_runtime.supervisor import seed_copies
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.seed_copies import SeedCopy
 from infra_runtime.supervisor.service_folders import ServiceFolders
 
 
-class Boot(NamedTuple):
+class Boot(Record):
     """The objects of the supervisor that are created before it imports asyncio."""
 
     paths: Paths
@@ -63,7 +63,8 @@ def prepared(
         temporary.append(places.memory)
         leftovers += memory_folder.abandoned()
     folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
-    guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
+    locks = (descriptor, *places.locks)
+    guardian = Guardian(token, locks, paths.ports, folders)
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
@@ -75,9 +76,7 @@ def prepared(
         journal.write("memory-lost", reason=reason)
     if undone:
         journal.write("restore-undone")
-    begun = (
-        seed_copies.start(copies, paths, guardian, environment=environment, token=token) if is_test else {}
-    )
+    begun = seed_copies.start(copies, paths, guardian, locks) if is_test else {}
     return Boot(
         paths,
         launcher,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: the number of characters of an answer that a reason contains
 QUOTED = 120
 #: control characters, and the replacement character for bytes that are not UTF-8
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ufffd]+")
+_UNREADABLE = r"[\x00-\x1f\x7f\ufffd]+"
 
 
 @contextlib.asynccontextmanager
@@ -138,11 +138,11 @@ def _begins(message: bytes, at: int, prefixes: Iterable[str]) -> bool:
 
 def readable(message: bytes) -> str:
     """Return the longest sequence of readable characters in a message, shortened if necessary."""
-    parts = _UNREADABLE.split(message.decode("utf-8", "replace"))
+    parts = re.split(_UNREADABLE, message.decode("utf-8", "replace"))
     return max(parts, key=len).strip()[:QUOTED]
 
 
 def _quoted(message: bytes) -> str:
     """Return a message in a readable form: quoted text, or escaped bytes if it is not text."""
     text = message[:QUOTED].decode("utf-8", "replace").rstrip("\r\n")
-    return repr(message[: QUOTED // 3])[1:] if _UNREADABLE.search(text) else repr(text)
+    return repr(message[: QUOTED // 3])[1:] if re.search(_UNREADABLE, text) else repr(text)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 from infra_runtime.host import cgroup, disk, processes
 
@@ -66,7 +65,3 @@ def _set_name(name: str) -> None:
             file.write(name)
     except OSError:
         return
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])

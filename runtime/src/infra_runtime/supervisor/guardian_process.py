@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 
 from infra_runtime.data_directory import lock
-from infra_runtime.host import containers
+from infra_runtime.host.fork import fork
+from infra_runtime.supervisor import guardian
 
 
 class Guardian:
@@ -39,22 +38,17 @@ class Guardian:
         if self._pipe != -1:
             os.close(self._pipe)
         read_end, self._pipe = os.pipe()
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.supervisor.guardian as g; "
-        code += "g.main(int(sys.argv[1]), *sys.argv[2:])"
-        arguments = [str(read_end), self._token, self._ports, *self._folders]
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code, *arguments],
-            stdin=subprocess.DEVNULL,
+        arguments = (self._token, self._ports, *self._folders)
+
+        def run() -> int:
             # The guardian gets a process group in the supervisor's session, not a new session: when the
             # supervisor exits, the group is orphaned, and the kernel continues paused processes of the group.
             # Source: setpgid(2), orphaned process groups.
-            process_group=0,
-            pass_fds=(read_end, *self._locks),
-            env=containers.client_environment(os.environ),
-        )
-        child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
-        self.pid = child.pid
+            os.setpgid(0, 0)
+            guardian.main(read_end, *arguments)
+            return 0
+
+        self.pid = fork(run, (read_end, *self._locks))
         lock.name_holder(self._locks[0], self.pid)
         os.close(read_end)
         for pid, start in self._records.items():

@@ -7,16 +7,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.record import Record
 from infra_runtime.spec import Seed, ServiceSpec, encode, references, texts
 
 #: the target of a seed that is copied early: the whole data folder of the service
 DATA = "${data}"
 
 
-class PlannedCopy(NamedTuple):
+class PlannedCopy(Record):
     """A copy of a seed that a client requests."""
 
     service: str

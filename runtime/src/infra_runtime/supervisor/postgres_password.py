@@ -49,8 +49,8 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
 def stored_form(password: str, salt: bytes, iterations: int) -> str:
     """Return the form in which the server stores an ASCII password for SCRAM-SHA-256: salt and keys."""
     salted = _salted(password.encode("ascii"), salt, iterations)
-    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", hashlib.sha256)).digest()
+    server_key = hmac.digest(salted, b"Server Key", hashlib.sha256)
     coded = [binascii.b2a_base64(part, newline=False).decode() for part in (salt, stored_key, server_key)]
     return f"SCRAM-SHA-256${iterations}:{coded[0]}${coded[1]}:{coded[2]}"
 
@@ -60,7 +60,7 @@ def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
 
     `hashlib.pbkdf2_hmac` needs OpenSSL, which the supervisor does not import.
     """
-    key = hmac.new(password, digestmod="sha256")
+    key = hmac.new(password, digestmod=hashlib.sha256)
 
     def digest(message: bytes) -> bytes:
         keyed = key.copy()

@@ -125,9 +125,8 @@ async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> boo
     """
     try:
         async with _removed_on_failure(os.path.dirname(begun.copy), run):
-            problem = begun.tree != tree or seed_cache.damage(tree)
             status = await begun.finish()
-        if problem or status != 0:
+        if begun.tree != tree or status != 0:
             return False
         publish(begun.copy, into)
         seed_cache.mark_used(tree)

@@ -42,7 +42,7 @@ LONGEST_BODY = 65536
 #: the header `traceparent` of a request that is not sampled: a traced service records no span of a probe.
 #: Source: W3C Trace Context, "Trace-flags"
 UNSAMPLED = f"00-{1:032x}-{1:016x}-00"
-_STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})\b")
+_STATUS = rb"HTTP/\d\.\d (\d{3})\b"
 PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", StartupMessage
 CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
@@ -125,7 +125,7 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as cut:
             head = cut.partial
-        if (status_line := _STATUS.match(head)) is None:
+        if (status_line := re.match(_STATUS, head)) is None:
             return f"{probe.path}: {head[:40]!r} is not HTTP"
         status = int(status_line[1])
         accepted = probe.status[0] <= status <= probe.status[1]

@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Coroutine, Mapping
-from typing import NamedTuple
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 
+from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import file_lock, privileges, processes
-from infra_runtime.host.file_copy import COPY, stage
+from infra_runtime.host import file_copy, file_lock, privileges, processes
+from infra_runtime.host.file_copy import stage
+from infra_runtime.host.fork import fork
+from infra_runtime.record import Record
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.planned_copies import PlannedCopy
-from infra_runtime.supervisor.spawn import environment_of, spawn
 
 
-class SeedCopy(NamedTuple):
+class SeedCopy(Record):
     """A copy of a seed; the process that copies the files is running, or has exited."""
 
     service: str
@@ -34,34 +37,31 @@ class SeedCopy(NamedTuple):
     started: str
 
 
-class BegunCopy(NamedTuple):
+class BegunCopy(Record):
     """The data of a `SeedCopy` that the module `prepare` uses."""
 
     tree: str
     copy: str
     lock: int
-    #: returns the exit status of the copy's process
+    #: returns the exit status of the copy's process; it is not 0 if the seed is damaged
     finish: Callable[[], Coroutine[None, None, int]]
 
 
-def start(
-    text: str, paths: Paths, guardian: Guardian, *, environment: str, token: str
-) -> dict[str, SeedCopy]:
+def start(text: str, paths: Paths, guardian: Guardian, locks: Sequence[int]) -> dict[str, SeedCopy]:
     """Start to copy the seeds of services that do not have data yet; return final path → copy.
 
-    A copy that cannot be started is omitted: the service is then prepared without this copy.
+    The processes that copy also hold `locks`, so that the next supervisor starts after their end. A copy that
+    cannot be started is omitted: the service is then prepared without this copy.
     """
     copies = {}
     for request in (PlannedCopy(*fields) for fields in json.loads(text)):
         if _needs_another_user(request):
             continue
-        into, log = paths.service_data(request.service), f"{paths.logs}/{request.service}.log"
+        into = paths.service_data(request.service)
         with contextlib.suppress(OSError):
             lock = file_lock.acquire(f"{request.tree}.lock", shared=True)
             if lock is not None:
-                variables = environment_of(environment, request.service, token)
-                copies[into] = begun = _start(request, into, lock, env=variables, log=log)
-                guardian.watch(begun.pid, begun.started)
+                copies[into] = _start(request, into, lock, guardian, locks)
     return copies
 
 
@@ -70,13 +70,34 @@ def _needs_another_user(request: PlannedCopy) -> bool:
     return request.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
 
 
-def _start(request: PlannedCopy, into: str, lock: int, *, env: Mapping[str, str], log: str) -> SeedCopy:
+def _start(request: PlannedCopy, into: str, lock: int, guardian: Guardian, locks: Sequence[int]) -> SeedCopy:
+    """Fork a process that copies a seed as soon as the guardian has its pid."""
     try:
         copy = stage(into)
-        child = spawn((*COPY, request.tree, copy), env=env, cwd="/", log=log, refuses_root=False)
+        begin, recorded = os.pipe()
+        try:
+            pid = fork(partial(_run, request.tree, copy, begin), (begin, *locks))
+            started = processes.started(pid)
+            guardian.watch(pid, started)
+            os.write(recorded, b"+")
+        finally:
+            os.close(begin)
+            os.close(recorded)
     except BaseException:
         os.close(lock)
         raise
-    child.returncode = 0  # Popen must not wait for the process: `Children` reads its exit status
-    started = processes.started(child.pid)
-    return SeedCopy(request.service, request.tree, copy, lock, child.pid, started)
+    return SeedCopy(request.service, request.tree, copy, lock, pid, started)
+
+
+def _run(tree: str, copy: str, begin: int) -> int:
+    """Copy a seed in the forked process and check that the seed is not damaged; return the exit status."""
+    os.setsid()
+    if not os.read(begin, 1):
+        return 1  # the supervisor was killed before the guardian got the pid of this process
+    os.umask(0)  # the files get the permissions of the originals
+    try:
+        file_copy.copy(tree, copy)
+    except OSError as error:
+        print(f"{error.filename or tree}: {error.strerror or error}; trying again", file=sys.stderr)
+        return 1
+    return 1 if seed_cache.damage(tree) else 0

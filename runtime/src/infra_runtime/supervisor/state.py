@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from infra_runtime.messages import Phase
+from infra_runtime.record import Record
 from infra_runtime.spec import ServiceSpec
 
 #: phases that a service leaves only after a request or an exit of its process
@@ -51,7 +52,7 @@ EffectKind: TypeAlias = Literal[
 ]
 
 
-class Event(NamedTuple):
+class Event(Record):
     """An input of the state machine: a change that concerns one service."""
 
     kind: EventKind
@@ -60,7 +61,7 @@ class Event(NamedTuple):
     number: int = 0
 
 
-class Effect(NamedTuple):
+class Effect(Record):
     """An output of the state machine: an action that the supervisor carries out for one service."""
 
     kind: EffectKind

@@ -1,0 +1,46 @@
+"""Run a function in a forked child process, which shares the modules of its parent and imports nothing again.
+
+Only a process with one thread may fork. Python documentation, `os.fork`, explains why.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: the signals for which a supervisor installs handlers
+_HANDLED = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+
+def fork(run: Callable[[], int], descriptors: Iterable[int]) -> int:
+    """Return the pid of a child process whose exit status is the result of `run`, or 1 after an exception.
+
+    In the child, only the standard streams and `descriptors` are open, and signals have their default action.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in _HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        _close_others(descriptors)
+        status = run()
+    except BaseException:  # noqa: BLE001 - the child must not continue with the code of its parent
+        os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
+    finally:
+        os._exit(status)
+
+
+def _close_others(descriptors: Iterable[int]) -> None:
+    first = 3
+    for descriptor in sorted(descriptors):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
