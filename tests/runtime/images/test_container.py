@@ -107,7 +107,7 @@ def test_a_later_layer_replaces_and_removes_files(tmp_path: Path) -> None:
     assert not (tmp_path / "root" / "link").is_symlink()
 
 
-def test_a_folder_that_hides_lower_layers_keeps_the_files_of_its_own_layer(tmp_path: Path) -> None:
+def test_a_whiteout_of_a_folder_keeps_the_files_of_the_same_layer(tmp_path: Path) -> None:
     image = layered(
         tmp_path,
         [entry("a/one"), entry("a/sub/two"), entry("b")],
