@@ -94,7 +94,8 @@ def test_development_generates_missing_secrets_once(shop: Shop) -> None:
 
 
 def test_resources_that_are_no_longer_in_the_stack_are_removed_and_others_stay(shop: Shop) -> None:
-    shop.write(SHOP + "[services.web]\ncommand = ['web']\nports = { http = 8001 }\n")
+    with_web = SHOP.replace('"api"]', '"api", "web"]')
+    shop.write(f"{with_web}[services.web]\ncommand = ['web']\nports = {{ http = 8001 }}\n")
     assert shop.deploy("--create-namespace").code == 0
     shop.cluster.kubectl("create", "configmap", "foreign", "--namespace", shop.namespace)
     assert "deployment.apps/web" in shop.names("deployments")
@@ -153,7 +154,7 @@ def test_a_pod_that_violates_pod_security_is_refused_before_the_first_write(shop
     assert shop.deploy("--create-namespace").code == 0
     workload = shop.cluster.get("--namespace", shop.namespace, "deployment/api")
     pod = workload["spec"]["template"]["spec"]
-    pod["containers"][0]["securityContext"] = {"privileged": True}
+    pod["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": True}
 
     from infra_runtime.engines.kubernetes.live import checks
     from infra_runtime.engines.kubernetes.live.kubectl import Kubectl

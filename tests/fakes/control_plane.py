@@ -36,7 +36,12 @@ PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok
 
 _CONDITIONS = """\
 conditions:
-{{ range $type := list "Initialized" "PodScheduled" "ContainersReady" "Ready" }}
+{{ range $type := list "Initialized" "PodScheduled" }}
+- type: {{ $type }}
+  status: "True"
+  lastTransitionTime: {{ Now | Quote }}
+{{ end }}
+{{ range $type := list "ContainersReady" "Ready" }}
 - type: {{ $type }}
   status: "%s"
   lastTransitionTime: {{ Now | Quote }}
@@ -120,6 +125,8 @@ def _stages() -> list[dict[str, Any]]:
                 "statusTemplate": "phase: Running\nconditions:\n- type: Ready\n  status: 'True'\n"
                 "  reason: KubeletReady\n  lastHeartbeatTime: {{ Now | Quote }}\n"
                 "  lastTransitionTime: {{ Now | Quote }}\n"
+                "addresses:\n- {type: InternalIP, address: {{ NodeIP | Quote }}}\n"
+                "daemonEndpoints: {kubeletEndpoint: {Port: {{ NodePort }}}}\n"
             },
         },
     }
