@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+pytest.importorskip("jinja2", reason="the minimal profile has no templates")
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
+pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
+
 from fakes.dashboard import Supervisor, service
 from infra_runtime.dashboard import stack as module
 from infra_runtime.dashboard.stack import Stack
