@@ -68,7 +68,8 @@ class Supervisor:
 
     def __init__(self, *services: ServiceStatus) -> None:
         self.services = {each.name: each for each in services}
-        self.began = time.time()
+        # In the middle of a second: the seconds on a page must not depend on the time of a call.
+        self.began = int(time.time()) + 0.5
         self.acted: list[tuple[str, tuple[str, ...]]] = []
         self.exported: dict[str, dict[str, str]] = {}
         self.is_gone = False

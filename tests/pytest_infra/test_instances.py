@@ -32,6 +32,7 @@ def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str
         strict=False,
         tmpfs=None,
         install=False,
+        record=False,
     )
     return {name: instance.kit.kind for name, instance in Instances(options).fixtures().items()}
 

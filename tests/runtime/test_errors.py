@@ -31,6 +31,9 @@ EXAMPLES: dict[str, InfraError] = {
         errors.ImageError("idna 3.10", "no wheel for linux/arm64", "Use another version."),
         errors.InstallError("memcached", "no artefact for macos-arm64", "Put it on PATH."),
         errors.IntegrityError("memcached", "the SHA-256 differs"),
+        errors.ClusterError("the namespace shop is missing", "Use --create-namespace."),
+        errors.DeployLockedError("shop", "ci@runner", 12.5),
+        errors.RolloutError("Deployment/api", "CrashLoopBackOff", ["no such table: orders"]),
     )
 }
 #: errors in the user's request, which share one exit code
