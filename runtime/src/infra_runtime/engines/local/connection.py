@@ -21,6 +21,9 @@ from infra_runtime.value import frozen
 
 #: seconds between two attempts to connect while the queue of the socket is full
 RETRY_INTERVAL = 0.005
+#: seconds of the longest wait in one system call; a signal that arrives immediately before the call does not
+#: interrupt the call, so its Python handler, such as the one for Ctrl-C, runs after this time
+LONGEST_WAIT = 1.0
 
 
 @frozen
@@ -65,10 +68,13 @@ class Connection:
         while (end := self._received.find(b"\n", self._searched)) < 0:
             self._searched = len(self._received)
             # A message that has arrived is read also after the deadline: this process may have been paused.
-            self._socket.settimeout(None if until == math.inf else max(until - time.monotonic(), 0.001))
+            remaining = max(until - time.monotonic(), 0.001)
+            self._socket.settimeout(min(remaining, LONGEST_WAIT))
             try:
                 block = self._socket.recv(1 << 16)
             except TimeoutError:
+                if remaining > LONGEST_WAIT:
+                    continue
                 return None
             if not block:
                 raise EOFError
