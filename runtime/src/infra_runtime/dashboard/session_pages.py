@@ -27,7 +27,7 @@ from infra_runtime.dashboard.session_view import (
     SessionRow,
     TestQuery,
     TestRow,
-    period_of,
+    link_to_logs,
     running,
     session_row,
     session_to_json,
@@ -73,12 +73,18 @@ def record_of(dashboard: Dashboard, name: str) -> Path:
     return path
 
 
-def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
+def read(dashboard: Dashboard, name: str, query: TestQuery, most: int) -> Shown:
     """Return the selected tests of a session. Raises `ProblemError` if the record cannot be read."""
+    path = record_of(dashboard, name)
+    return shown(dashboard, path, Reading.of(path), query, most)
+
+
+def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
+    """Return the selected tests of a record. Raises `ProblemError` if the record cannot be read."""
     summary = session_record.summary(path)
     if summary is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "the record of this session was removed, or it is damaged")
-    stack = stack_of(summary, dashboard.paths, dashboard.stacks())
+    stack = stack_of(Path(summary.start.data), dashboard)
     selected = query.selected(reading.tests)
     return Shown(
         session=session_row(summary, time.time()),
@@ -128,10 +134,8 @@ class SessionPages:
         return {"sessions": rows, "total": total, "listing": listing, "outcomes": OUTCOMES}
 
     async def _session(self, request: Request) -> Response:
-        query = query_of(request)
-        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
-        reading = await asyncio.to_thread(Reading.of, path)
-        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
+        query, name = query_of(request), request.path_params["session"]
+        values = await asyncio.to_thread(read, self._dashboard, name, query, TESTS)
         address = f"/stream/tests/sessions/{values.session.id}?{request.url.query}"
         return page(
             self._dashboard,
@@ -165,11 +169,9 @@ class SessionPages:
         return JSONResponse({"items": [session_to_json(row) for row in rows], "total": total})
 
     async def _test_items(self, request: Request) -> Response:
-        query = query_of(request)
+        query, name = query_of(request), request.path_params["session"]
         most = count_of(request.query_params.get("limit", ""), TESTS, MOST_TESTS)
-        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
-        reading = await asyncio.to_thread(Reading.of, path)
-        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, most)
+        values = await asyncio.to_thread(read, self._dashboard, name, query, most)
         return JSONResponse(
             {
                 "session": session_to_json(values.session),
@@ -203,17 +205,14 @@ class SessionPages:
 
     def _links(self, report: reports.Report) -> dict[str, str]:
         """Return the addresses of the logs and the traces of the time of a failure report."""
-        data = report.folder.parent.parent
-        stacks = {folder.resolve(): name for name, folder in self._dashboard.stacks().items()}
-        own = Path(self._dashboard.paths.data)
-        if data != own and data not in stacks:
+        stack = stack_of(report.folder.parent.parent, self._dashboard)
+        if stack is None:
             return {}
-        stack = {} if data == own else {"stack": stacks[data]}
         test = report.description
-        names = [("service", service.name) for service in test.stack.services]
-        period = period_of(test.began, test.seconds)
         return {
-            "logs": f"/logs?{urlencode([*stack.items(), *period.items(), *names])}",
+            "logs": link_to_logs(
+                stack, test.began, test.seconds, (each.name for each in test.stack.services)
+            ),
             "traces": f"/traces?{urlencode({**stack, 'test': test.test})}",
         }
 
