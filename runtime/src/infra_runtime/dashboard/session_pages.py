@@ -88,7 +88,7 @@ def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, 
     selected = query.selected(reading.tests)
     return Shown(
         session=session_row(summary, time.time()),
-        tests=tuple(test_row(number, test, stack) for number, test in selected[:most]),
+        tests=tuple(test_row(test, stack) for test in selected[:most]),
         total=len(selected),
         running=tuple(running(reading, summary)),
     )

@@ -74,20 +74,11 @@ class TestRow:
 
     __test__ = False  # pytest does not collect the class
 
-    #: its position in the session
-    number: int
-    test: str
-    outcome: str
+    end: TestEnd
     tone: str
     icon: str
-    began: float
-    seconds: float
-    phases: Mapping[str, float]
-    waits: tuple[tuple[str, float], ...]
+    #: seconds
     waited: float
-    worker: str
-    error: str
-    trace: str
     #: addresses of pages; empty if there is none
     report_link: str
     logs_link: str
@@ -111,19 +102,19 @@ class TestQuery:
         if self.sort and self.sort not in SORTS:
             raise ParameterError(f"`sort` is one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
-    def selected(self, tests: Sequence[TestEnd]) -> list[tuple[int, TestEnd]]:
-        """Return the selected tests with their positions, in the chosen order."""
+    def selected(self, tests: Sequence[TestEnd]) -> list[TestEnd]:
+        """Return the selected tests in the chosen order."""
         text = self.text.lower()
         newest_first = [
-            (number, test)
-            for number, test in enumerate(tests)
+            test
+            for test in reversed(tests)
             if (not self.outcome or test.outcome == self.outcome)
             and (not text or text in test.test.lower() or text in test.error.lower())
-        ][::-1]
+        ]
         if self.sort == "slowest":
-            return sorted(newest_first, key=lambda each: -each[1].seconds)
+            return sorted(newest_first, key=lambda test: -test.seconds)
         if self.sort == "waits":
-            return sorted(newest_first, key=lambda each: -_waited(each[1]))
+            return sorted(newest_first, key=lambda test: -_waited(test))
         return newest_first
 
 
@@ -154,7 +145,7 @@ def session_row(summary: Summary, now: float) -> SessionRow:
     )
 
 
-def test_row(number: int, test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
+def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
     """Return the row of a test; `stack` is the result of `stack_of`."""
     tone, icon = OUTCOMES.get(test.outcome, ("off", "○"))
     logs_link = trace_link = ""
@@ -162,19 +153,10 @@ def test_row(number: int, test: TestEnd, stack: Mapping[str, str] | None) -> Tes
         logs_link = link_to_logs(stack, test.began, test.seconds, test.services)
         trace_link = f"/traces/{quote(test.trace, safe='')}?{urlencode(stack)}"
     return TestRow(
-        number=number,
-        test=test.test,
-        outcome=test.outcome,
+        end=test,
         tone=tone,
         icon=icon,
-        began=test.began,
-        seconds=test.seconds,
-        phases=test.phases,
-        waits=test.waits,
         waited=_waited(test),
-        worker=test.worker,
-        error=test.error,
-        trace=test.trace,
         report_link=_report_link(test),
         logs_link=logs_link,
         trace_link=trace_link,
@@ -208,9 +190,9 @@ def test_to_json(row: TestRow) -> dict[str, Any]:
     """Return a test as JSON data."""
     names = ("test", "outcome", "began", "seconds", "worker", "error", "trace")
     return {
-        **{name: getattr(row, name) for name in names},
-        "phases": dict(row.phases),
-        "waits": [{"name": name, "seconds": seconds} for name, seconds in row.waits],
+        **{name: getattr(row.end, name) for name in names},
+        "phases": dict(row.end.phases),
+        "waits": [{"name": name, "seconds": seconds} for name, seconds in row.end.waits],
         "links": {"report": row.report_link, "logs": row.logs_link, "trace": row.trace_link},
     }
 
