@@ -68,8 +68,7 @@ class Supervisor:
 
     def __init__(self, *services: ServiceStatus) -> None:
         self.services = {each.name: each for each in services}
-        # In the middle of a second: the seconds on a page must not depend on the time of a call.
-        self.began = int(time.time()) + 0.5
+        self.began = time.time()
         self.acted: list[tuple[str, tuple[str, ...]]] = []
         self.exported: dict[str, dict[str, str]] = {}
         self.is_gone = False

@@ -164,7 +164,7 @@ def test_the_lines_of_earlier_tests_are_written_with_the_first_one_that_uses_a_s
     assert not (tmp_path / session_record.FOLDER).exists()
     run(recorder, *passed(), data=tmp_path)
 
-    assert [line["kind"] for line in lines(tmp_path)] == ["session", "start", "test", "start", "test"]
+    assert [line["kind"] for line in lines(tmp_path)] == ["session", "test", "start", "test"]
     finish(recorder, config)
 
 

@@ -65,16 +65,13 @@ class Target:
 
     def other_stacks(self) -> list[str]:
         """Return the data directories of the project's other running stacks, such as a warm stack."""
-        from infra_runtime.data_directory.paths import Paths
+        from infra_runtime.data_directory.paths import Paths, plan_folders
         from infra_runtime.host import file_lock
 
         file = self.stack_file()
         root = file.path.parent if file else (self.directory or Path.cwd()).resolve()
-        folders = [
-            folder
-            for name in (".data", ".data-test")
-            for folder in (root / name, *root.glob(f"{name}/plan-*"))
-        ]
+        parents = [root / name for name in (".data", ".data-test")]
+        folders = [folder for parent in parents for folder in (parent, *plan_folders(parent))]
         found = []
         for paths in (Paths(str(folder)) for folder in folders):
             with suppress(OSError):  # a folder of another user is not a stack of this one

@@ -13,7 +13,7 @@ import platform
 import time
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,13 +29,7 @@ _LONGEST, _LONGEST_ERROR = 1000, 500
 #: values of a list, and their characters
 _VALUES, _CHARACTERS = 20, 200
 _PHASES = ("setup", "call", "teardown")
-
-
-class _Phase(NamedTuple):
-    """A phase of a test: `outcome` is that of pytest, or `xfailed`, `xpassed` or `rerun`."""
-
-    outcome: str
-    seconds: float
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Test:
@@ -43,17 +37,20 @@ class _Test:
 
     def __init__(self) -> None:
         self.began = time.time()
-        self.phases: dict[str, _Phase] = {}
+        #: phase → the outcome of pytest, or `xfailed`, `xpassed` or `rerun`
+        self.outcomes: dict[str, str] = {}
+        #: phase → its duration
+        self.seconds: dict[str, float] = {}
         self.waits: list[Any] = []
         self.services: dict[str, None] = {}
         self.trace = self.error = self.report = ""
 
     def add(self, report: pytest.TestReport) -> None:
         """Add the report of a phase."""
-        when, outcome = str(report.when), _outcome_of(report)
-        before = self.phases.get(when)  # pytest has a report for each subtest
-        if before is None or before.outcome != "failed":
-            self.phases[when] = _Phase(outcome, round(report.duration, 4))
+        when = str(report.when)
+        if self.outcomes.get(when) != "failed":  # pytest has a report for each subtest
+            self.outcomes[when] = _outcome_of(report)
+            self.seconds[when] = round(report.duration, 4)
         details: Mapping[str, Any] = getattr(report, DETAILS, {})
         self.waits += details.get("waits", ())
         self.services |= dict.fromkeys(details.get("services", ()))
@@ -65,12 +62,11 @@ class _Test:
     @property
     def outcome(self) -> str:
         """Return the outcome of the test."""
-        outcomes = {when: phase.outcome for when, phase in self.phases.items()}
-        if outcomes.get("call") == "failed":
+        if self.outcomes.get("call") == "failed":
             return "failed"
-        if "failed" in outcomes.values():
+        if "failed" in self.outcomes.values():
             return "error"
-        return next((outcome for outcome in outcomes.values() if outcome != "passed"), "passed")
+        return next((outcome for outcome in self.outcomes.values() if outcome != "passed"), "passed")
 
 
 class Record:
@@ -101,8 +97,8 @@ class Record:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write that a test starts."""
         test = self._running[nodeid] = _Test()
-        if self._total < TESTS:
-            self._write("start", test=nodeid[-_LONGEST:], time=round(test.began, 3))
+        if self._writer is not None:  # `_open` writes the starts of the tests that run then
+            self._start(nodeid, test)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the outcome of a test after its last phase."""
@@ -132,16 +128,21 @@ class Record:
     def _total(self) -> int:
         return sum(self._counts.values())
 
+    def _start(self, nodeid: str, test: _Test) -> None:
+        if self._total < TESTS:
+            self._write("start", test=nodeid[-_LONGEST:], time=round(test.began, 3))
+
     def _end(self, report: pytest.TestReport, test: _Test) -> None:
-        self._counts[test.outcome] = self._counts.get(test.outcome, 0) + 1
+        outcome = test.outcome
+        self._counts[outcome] = self._counts.get(outcome, 0) + 1
         if self._total > TESTS:
             return
         fields: dict[str, object] = {
             "test": report.nodeid[-_LONGEST:],
-            "outcome": test.outcome,
+            "outcome": outcome,
             "began": round(test.began, 3),
-            "seconds": round(sum(phase.seconds for phase in test.phases.values()), 4),
-            "phases": {when: phase.seconds for when, phase in test.phases.items() if when in _PHASES},
+            "seconds": round(sum(test.seconds.values()), 4),
+            "phases": {when: seconds for when, seconds in test.seconds.items() if when in _PHASES},
         }
         more: dict[str, object] = {
             "waits": test.waits[:_VALUES],
@@ -157,8 +158,7 @@ class Record:
     def _write(self, kind: str, **fields: object) -> None:
         if self._is_closed:
             return
-        line = json.dumps({"kind": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
-        self._waiting.append(line)
+        self._waiting.append(_encoded({"kind": kind, **fields}))
         self._flush()
 
     def _open(self, data: str) -> None:
@@ -182,7 +182,9 @@ class Record:
             "python": platform.python_version(),
             "pytest": pytest.__version__,
         }
-        self._waiting.insert(0, json.dumps(start, ensure_ascii=False, separators=(",", ":")))
+        self._waiting.insert(0, _encoded(start))
+        for nodeid, test in self._running.items():
+            self._start(nodeid, test)
         try:
             self._writer = session_record.Writer(Path(data), self._began)
         except OSError as error:

@@ -4,6 +4,7 @@
 `from __future__ import annotations`.
 """
 
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -61,6 +62,17 @@ def encode(value: object) -> Any:
     if isinstance(value, tuple | list):
         return [encode(inner) for inner in value]
     return value
+
+
+def data_of(text: str) -> Any:
+    """Return the data of a text in JSON, whose texts can be written as UTF-8. Raises `ValueError`.
+
+    JSON can contain one half of a pair of surrogates, which UTF-8 does not have; `?` replaces it.
+    """
+    data = json.loads(text)
+    if "\\ud" in text or "\\uD" in text:
+        data = json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace"))
+    return data
 
 
 def decode(shape: type[T], data: object) -> T:

@@ -16,7 +16,7 @@ pytest.importorskip("starlette", reason="the minimal profile has no web framewor
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
 from fakes.dashboard import KEY, Site, events, many_events, service
-from infra_runtime.dashboard import pages
+from infra_runtime.dashboard import streams
 from infra_runtime.dashboard.stack import dependents
 from infra_runtime.errors import ConfigurationError, SupervisorError
 from infra_runtime.messages import Phase, Services, Status
@@ -262,7 +262,7 @@ def test_a_stream_reports_a_supervisor_that_does_not_answer(site: Site) -> None:
 def test_a_stream_continues_after_a_restart_of_the_supervisor(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "UPDATE", 0.05)
+    monkeypatch.setattr(streams, "UPDATE", 0.05)
     status = site.supervisor.status
 
     def starting() -> Status:

@@ -13,7 +13,7 @@ from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.telemetry import TelemetryError
-from infra_runtime.data_directory.paths import Paths
+from infra_runtime.data_directory.paths import Paths, plan_folders
 from infra_runtime.errors import NoStackError
 from infra_runtime.host import disk
 from infra_runtime.messages import Endpoints
@@ -81,7 +81,7 @@ class Dashboard:
 
     def stacks(self) -> dict[str, Path]:
         """Return the id of each stack of this project, such as those of test runs → its data directory."""
-        folders = [path for folder in self.reports for path in (folder, *sorted(folder.glob("plan-*")))]
+        folders = [path for folder in self.reports for path in (folder, *plan_folders(folder))]
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 
     async def endpoints(self, stack: str) -> Endpoints:

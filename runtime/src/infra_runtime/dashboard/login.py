@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import LOGIN_LINKS, rendering
+from infra_runtime.dashboard import LOGIN_LINKS
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
+from infra_runtime.dashboard.rendering import template_of
 from infra_runtime.dashboard.sessions import TOKEN_SECONDS, Role, TooManyAttemptsError
 from infra_runtime.web.problems import ProblemError
 
@@ -24,7 +25,7 @@ class Login:
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
-        self._template = rendering.environment().get_template("login.html")
+        self._template = template_of("login.html")
 
     def routes(self) -> list[Route]:
         """Return the routes."""

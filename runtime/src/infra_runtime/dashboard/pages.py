@@ -1,19 +1,15 @@
-"""The HTML pages, and the streams that keep them up to date.
-
-A stream sends the parts of a page that have changed, rendered by the same templates as the page.
-"""
+"""The HTML pages, and the streams that keep them up to date."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Template
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -25,17 +21,14 @@ from infra_runtime.dashboard import (
     history,
     log_view,
     metrics,
-    rendering,
     snapshots,
     telemetry,
     traces,
 )
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION
-from infra_runtime.dashboard.sessions import Role
-from infra_runtime.dashboard.streams import Event, EventStream
+from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.dashboard.view import row, rows
@@ -45,10 +38,6 @@ from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.record import LEVELS
 from infra_runtime.web.problems import ProblemError
 
-#: the id of an element → its HTML
-Parts: TypeAlias = dict[str, str]
-#: seconds after an event in which further events are collected, and the longest time between two updates
-COLLECT, UPDATE = 0.05, 2.0
 #: seconds between two checks of the APIs while a page shows them
 API_SECONDS = 30.0
 _TRACE = re.compile(r"[0-9a-f]{32}")
@@ -59,7 +48,6 @@ class Pages:
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
-        self._templates = rendering.environment()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -88,20 +76,21 @@ class Pages:
 
     def error(self, status: HTTPStatus, reason: str) -> Response:
         """Return the page for an error."""
-        text = self._template("error.html").render(status=status, reason=reason, name=self._dashboard.name)
+        text = template_of("error.html").render(status=status, reason=reason, name=self._dashboard.name)
         return HTMLResponse(text, status)
 
     # --- pages -------------------------------------------------------------------------------------
 
     async def _services(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return self._page(request, "services.html", rows=rows(state), status=state.status)
+        return page(self._dashboard, request, "services.html", rows=rows(state), status=state.status)
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
         service = known(state, request.path_params["name"])
         settings = await self._settings(f"services.{service.name}.")
-        return self._page(
+        return page(
+            self._dashboard,
             request,
             "service.html",
             row=row(state, service),
@@ -123,8 +112,15 @@ class Pages:
         stack = request.query_params.get("stack", "")
         paths = self._dashboard.paths_of(stack)
         services = await asyncio.to_thread(services_with_logs, Path(paths.logs))
-        return self._page(
-            request, "logs.html", services=services, query=query, levels=LEVELS, stack=stack, data=paths.data
+        return page(
+            self._dashboard,
+            request,
+            "logs.html",
+            services=services,
+            query=query,
+            levels=LEVELS,
+            stack=stack,
+            data=paths.data,
         )
 
     async def _traces(self, request: Request) -> Response:
@@ -137,7 +133,8 @@ class Pages:
             answer = await telemetry.ask(await self._dashboard.endpoints(stack), "traces", parameters)
         except TelemetryError as error:
             problem, is_missing = str(error), error.is_missing
-        return self._page(
+        return page(
+            self._dashboard,
             request,
             "traces.html",
             rows=traces.trace_rows(answer["items"]),
@@ -155,10 +152,10 @@ class Pages:
             raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
         stack = request.query_params.get("stack", "")
         whole = await telemetry.ask(await self._dashboard.endpoints(stack), f"traces/{name}", {})
-        return self._page(request, "trace.html", trace=traces.waterfall(whole))
+        return page(self._dashboard, request, "trace.html", trace=traces.waterfall(whole))
 
     async def _charts(self, request: Request) -> Response:
-        return self._page(request, "metrics.html", **await self._measured(request))
+        return page(self._dashboard, request, "metrics.html", **await self._measured(request))
 
     async def _measured(self, request: Request) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
@@ -174,7 +171,8 @@ class Pages:
 
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
-        return self._page(
+        return page(
+            self._dashboard,
             request,
             "alerts.html",
             **await self._alert_values(query),
@@ -196,7 +194,9 @@ class Pages:
     async def _apis(self, request: Request) -> Response:
         # The stream sends the result, because the import of an app can take seconds.
         checks = self._dashboard.apis.last
-        return self._page(request, "apis.html", **self._shown_checks(request, checks=checks, problem=""))
+        return page(
+            self._dashboard, request, "apis.html", **self._shown_checks(request, checks=checks, problem="")
+        )
 
     def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in ("level", "text")}
@@ -204,21 +204,23 @@ class Pages:
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return self._page(request, "graph.html", levels=history.levels(rows(state)))
+        return page(self._dashboard, request, "graph.html", levels=history.levels(rows(state)))
 
     async def _start(self, request: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
-        return self._page(request, "start.html", start=start)
+        return page(self._dashboard, request, "start.html", start=start)
 
     async def _snapshots(self, request: Request) -> Response:
         listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
-        return self._page(request, "snapshots.html", listing=listing)
+        return page(self._dashboard, request, "snapshots.html", listing=listing)
 
     async def _configuration(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
         settings = await self._settings("")
         found = [entry for entry in settings if text.lower() in " ".join(entry).lower()]
-        return self._page(request, "configuration.html", settings=found, text=text, total=len(settings))
+        return page(
+            self._dashboard, request, "configuration.html", settings=found, text=text, total=len(settings)
+        )
 
     async def _settings(self, prefix: str) -> list[tuple[str, str, str]]:
         """Return key, value and source of the settings that begin with a prefix, without the prefix."""
@@ -238,18 +240,18 @@ class Pages:
     # --- streams -----------------------------------------------------------------------------------
 
     async def _services_stream(self, _: Request) -> Response:
-        template = self._template("service_row.html")
+        template = template_of("service_row.html")
 
         async def parts() -> Parts:
             state = await self._dashboard.stack.state()
             return {f"service-{each.name}": template.render(row=each) for each in rows(state)}
 
-        return self._stream(parts, order="services")
+        return parts_stream(self._dashboard, parts, order="services")
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]
         known(await self._dashboard.stack.state(), name)
-        head, changes = self._template("service_head.html"), self._template("service_history.html")
+        head, changes = template_of("service_head.html"), template_of("service_history.html")
 
         async def parts() -> Parts:
             state = await self._dashboard.stack.state()
@@ -257,35 +259,35 @@ class Pages:
             events = await self._history(name)
             return {"head": head.render(row=shown), "history": changes.render(events=events)}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     async def _graph_stream(self, _: Request) -> Response:
-        template = self._template("graph_node.html")
+        template = template_of("graph_node.html")
 
         async def parts() -> Parts:
             state = await self._dashboard.stack.state()
             return {f"node-{each.name}": template.render(row=each) for each in rows(state)}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     async def _alerts_stream(self, request: Request) -> Response:
-        template = self._template("alert_list.html")
+        template = template_of("alert_list.html")
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
         await self._alert_values(query)  # an invalid filter is refused before the stream begins
 
         async def parts() -> Parts:
             return {"alert-list": template.render(await self._alert_values(query))}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     async def _snapshots_stream(self, _: Request) -> Response:
-        template = self._template("snapshot_list.html")
+        template = template_of("snapshot_list.html")
 
         async def parts() -> Parts:
             listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
             return {"snapshot-list": template.render(listing=listing)}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     async def _logs_stream(self, request: Request) -> Response:
         cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
@@ -304,7 +306,7 @@ class Pages:
         return EventStream(events(), closing=self._dashboard.closing)
 
     async def _apis_stream(self, request: Request) -> Response:
-        template = self._template("api_checks.html")
+        template = template_of("api_checks.html")
 
         async def parts() -> Parts:
             try:
@@ -315,72 +317,13 @@ class Pages:
                 shown = self._shown_checks(request, checks=checks, problem="")
             return {"apis": template.render(**shown)}
 
-        return self._stream(parts, every=API_SECONDS)
+        return parts_stream(self._dashboard, parts, every=API_SECONDS)
 
     async def _charts_stream(self, request: Request) -> Response:
         await self._measured(request)  # a parameter that is not valid is a problem instead of a stream
-        template = self._template("charts.html")
+        template = template_of("charts.html")
 
         async def parts() -> Parts:
             return {"charts": template.render(**await self._measured(request))}
 
-        return self._stream(parts, every=INTERVAL)
-
-    def _stream(
-        self, parts: Callable[[], Awaitable[Parts]], *, order: str = "", every: float = 0.0
-    ) -> Response:
-        """Return a stream of changed parts.
-
-        `order` is the element that contains all parts in order. With `every`, the parts are sent at this
-        interval in seconds, and not when the stack changes.
-        """
-        stack = self._dashboard.stack
-
-        async def events() -> AsyncGenerator[Event, None]:
-            sent: Parts = {}
-            while True:
-                try:
-                    current = await parts()
-                except InfraError as error:
-                    yield Event(name="lost", data=str(error))
-                else:
-                    changed = {key: html for key, html in current.items() if sent.get(key) != html}
-                    is_reordered = bool(order) and [*current] != [*sent]
-                    if changed or is_reordered:
-                        yield Event(
-                            name="parts",
-                            data={
-                                "parts": changed,
-                                "order": {order: [*current]} if is_reordered else {},
-                            },
-                        )
-                    else:
-                        yield Event()
-                    sent = current
-                if every:
-                    await asyncio.sleep(every)
-                    continue
-                await stack.changed(UPDATE)
-                await asyncio.sleep(COLLECT)
-
-        return EventStream(events(), closing=self._dashboard.closing)
-
-    # --- templates ---------------------------------------------------------------------------------
-
-    def _template(self, name: str) -> Template:
-        return self._templates.get_template(name)
-
-    def _page(self, request: Request, template: str, **values: Any) -> Response:
-        session = session_of(request.scope)
-        text = self._template(template).render(
-            navigation=NAVIGATION,
-            main_pages=MAIN_PAGES,
-            path=request.url.path,
-            name=self._dashboard.name,
-            project=self._dashboard.project,
-            header_token=session.header_token if session else "",
-            may_act=session is not None and session.role >= Role.OPERATOR,
-            role=session.role.name.lower() if session else "",
-            **values,
-        )
-        return HTMLResponse(text)
+        return parts_stream(self._dashboard, parts, every=INTERVAL)

@@ -1,13 +1,20 @@
-"""The templates of the pages. All values are escaped; no template contains a script or a style."""
+"""The templates and the pages. All values are escaped; no template contains a script or a style."""
 
 from __future__ import annotations
 
 import functools
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.guard import session_of
+from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION
+from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
@@ -29,3 +36,25 @@ def environment() -> Environment:
     made.filters["size"] = size
     made.globals["version"] = version("pytest-infra")
     return made
+
+
+def template_of(name: str) -> Template:
+    """Return a template."""
+    return environment().get_template(name)
+
+
+def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
+    """Return a page with the navigation."""
+    session = session_of(request.scope)
+    text = template_of(template).render(
+        navigation=NAVIGATION,
+        main_pages=MAIN_PAGES,
+        path=request.url.path,
+        name=dashboard.name,
+        project=dashboard.project,
+        header_token=session.header_token if session else "",
+        may_act=session is not None and session.role >= Role.OPERATOR,
+        role=session.role.name.lower() if session else "",
+        **values,
+    )
+    return HTMLResponse(text)

@@ -6,28 +6,27 @@ not followed. A request contains the id of a report and never a path.
 
 import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from infra_runtime.dashboard.traces import Waterfall, waterfall
+from infra_runtime.data_directory.paths import plan_folders
+from infra_runtime.data_directory.session_record import LATEST
 from infra_runtime.host import disk
 from infra_runtime.logs.files import LogFile
 from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.selection import Selection
-from infra_runtime.message import Message, MessageError, decode
+from infra_runtime.message import Message, MessageError, data_of, decode
 from infra_runtime.value import frozen
 
 #: reports of a list, and lines of each log, that a page shows at most
 REPORTS, LINES = 200, 1000
 #: bytes of a description, of a trace, and at the end of a log, that are read at most
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
-#: the folders with reports in a data directory; each plan of a test run has a folder
-_PATTERNS = ("capsules/*/capsule.json", "plan-*/capsules/*/capsule.json")
-#: a Unix time that browsers can show, in the year 5138
-_LATEST = 1e11
+#: the descriptions in a data directory
+_PATTERN = "capsules/*/capsule.json"
 #: levels in `trace.json` → the number in OpenTelemetry
 _SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
 
@@ -156,10 +155,10 @@ def content(report: Report) -> Content:
 
 def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for pattern in _PATTERNS:
-            for path in folder.glob(pattern):
-                parents = path.relative_to(folder).parents
-                if disk.is_file(str(path)) and all(disk.is_folder(f"{folder}/{each}") for each in parents):
+        for data in (folder, *plan_folders(folder)):
+            for path in data.glob(_PATTERN):
+                parents = path.relative_to(data).parents
+                if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{each}") for each in parents):
                     yield path
 
 
@@ -180,7 +179,7 @@ def _report(path: Path) -> Report | None:
         description = decode(Description, _json(path, _DESCRIPTION))
     except (OSError, ValueError, RecursionError, MessageError):
         return None
-    if not (0 <= description.began < _LATEST and 0 <= description.seconds < _LATEST):
+    if not (0 <= description.began < LATEST and 0 <= description.seconds < LATEST):
         return None
     return Report(id=id_of(path.parent), folder=path.parent, description=description)
 
@@ -191,10 +190,7 @@ def _json(path: Path, most: int) -> Any:
         text = file.read(most + 1)
     if len(text) > most:
         raise ValueError(f"the file has more than {most} bytes")
-    value = json.loads(text)
-    if b"\\ud" in text or b"\\uD" in text:  # it can be one half of a pair, which UTF-8 does not have
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-    return value
+    return data_of(text.decode())
 
 
 def _shown(path: Path) -> str:

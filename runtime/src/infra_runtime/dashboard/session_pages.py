@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import reports
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.pages import Pages, Parts
 from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.rendering import page, template_of
 from infra_runtime.dashboard.session_view import (
     MOST_SESSIONS,
     MOST_TESTS,
@@ -27,7 +27,7 @@ from infra_runtime.dashboard.session_view import (
     SessionRow,
     TestQuery,
     TestRow,
-    period_of,
+    link_to_logs,
     running,
     session_row,
     session_to_json,
@@ -35,6 +35,7 @@ from infra_runtime.dashboard.session_view import (
     test_row,
     test_to_json,
 )
+from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.view import TONES
 from infra_runtime.data_directory import session_record
 from infra_runtime.data_directory.session_record import Reading
@@ -72,23 +73,32 @@ def record_of(dashboard: Dashboard, name: str) -> Path:
     return path
 
 
-def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
+def read(dashboard: Dashboard, name: str, query: TestQuery, most: int) -> Shown:
     """Return the selected tests of a session. Raises `ProblemError` if the record cannot be read."""
+    path = record_of(dashboard, name)
+    return shown(dashboard, path, Reading.of(path), query, most)
+
+
+def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
+    """Return the selected tests of a record. Raises `ProblemError` if the record cannot be read."""
     summary = session_record.summary(path)
     if summary is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "the record of this session was removed, or it is damaged")
-    stack = stack_of(summary, dashboard.paths, dashboard.stacks())
+    stack = stack_of(Path(summary.start.data), dashboard)
     selected = query.selected(reading.tests)
     return Shown(
         session=session_row(summary, time.time()),
-        tests=tuple(test_row(number, test, stack) for number, test in selected[:most]),
+        tests=tuple(test_row(test, stack) for test in selected[:most]),
         total=len(selected),
         running=tuple(running(reading, summary)),
     )
 
 
-class SessionPages(Pages):
+class SessionPages:
     """The handlers of the requests for the pages of tests and for their streams."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -104,17 +114,19 @@ class SessionPages(Pages):
 
     async def _tests(self, request: Request) -> Response:
         values = await asyncio.to_thread(self._lists)
-        return self._page(request, "tests.html", **values, folders=dict.fromkeys(self._dashboard.reports))
+        return page(
+            self._dashboard, request, "tests.html", **values, folders=dict.fromkeys(self._dashboard.reports)
+        )
 
     async def _tests_stream(self, _: Request) -> Response:
         names = {"session-list": "session_list.html", "report-list": "report_list.html"}
-        templates = {part: self._template(name) for part, name in names.items()}
+        templates = {part: template_of(name) for part, name in names.items()}
 
         async def parts() -> Parts:
             values = await asyncio.to_thread(self._lists)
             return {part: template.render(values) for part, template in templates.items()}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     def _lists(self) -> dict[str, Any]:
         rows, total = sessions(self._dashboard, SESSIONS)
@@ -122,19 +134,24 @@ class SessionPages(Pages):
         return {"sessions": rows, "total": total, "listing": listing, "outcomes": OUTCOMES}
 
     async def _session(self, request: Request) -> Response:
-        query = query_of(request)
-        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
-        reading = await asyncio.to_thread(Reading.of, path)
-        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
+        query, name = query_of(request), request.path_params["session"]
+        values = await asyncio.to_thread(read, self._dashboard, name, query, TESTS)
         address = f"/stream/tests/sessions/{values.session.id}?{request.url.query}"
-        return self._page(
-            request, "session.html", shown=values, query=query, outcomes=OUTCOMES, sorts=SORTS, stream=address
+        return page(
+            self._dashboard,
+            request,
+            "session.html",
+            shown=values,
+            query=query,
+            outcomes=OUTCOMES,
+            sorts=SORTS,
+            stream=address,
         )
 
     async def _session_stream(self, request: Request) -> Response:
         query = query_of(request)
         path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
-        head, tests = self._template("session_head.html"), self._template("session_tests.html")
+        head, tests = template_of("session_head.html"), template_of("session_tests.html")
         reading = Reading()
 
         async def parts() -> Parts:
@@ -144,7 +161,7 @@ class SessionPages(Pages):
             more = {"shown": values, "query": query, "outcomes": OUTCOMES}
             return {"session-head": head.render(more), "session-tests": tests.render(more)}
 
-        return self._stream(parts)
+        return parts_stream(self._dashboard, parts)
 
     async def _session_items(self, request: Request) -> Response:
         most = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
@@ -152,11 +169,9 @@ class SessionPages(Pages):
         return JSONResponse({"items": [session_to_json(row) for row in rows], "total": total})
 
     async def _test_items(self, request: Request) -> Response:
-        query = query_of(request)
+        query, name = query_of(request), request.path_params["session"]
         most = count_of(request.query_params.get("limit", ""), TESTS, MOST_TESTS)
-        path = await asyncio.to_thread(record_of, self._dashboard, request.path_params["session"])
-        reading = await asyncio.to_thread(Reading.of, path)
-        values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, most)
+        values = await asyncio.to_thread(read, self._dashboard, name, query, most)
         return JSONResponse(
             {
                 "session": session_to_json(values.session),
@@ -171,28 +186,33 @@ class SessionPages(Pages):
         expected = request.query_params.get("trace", "")
         is_other = report is not None and bool(expected) and report.description.trace != expected
         if report is None or is_other:
-            response = self._page(request, "report_missing.html", is_replaced=is_other, report=report)
+            response = page(
+                self._dashboard, request, "report_missing.html", is_replaced=is_other, report=report
+            )
             response.status_code = HTTPStatus.NOT_FOUND
             return response
         content = await asyncio.to_thread(reports.content, report)
         tones = {phase.value: tone for phase, tone in TONES.items()}
-        return self._page(
-            request, "test.html", report=report, content=content, tones=tones, links=self._links(report)
+        return page(
+            self._dashboard,
+            request,
+            "test.html",
+            report=report,
+            content=content,
+            tones=tones,
+            links=self._links(report),
         )
 
     def _links(self, report: reports.Report) -> dict[str, str]:
         """Return the addresses of the logs and the traces of the time of a failure report."""
-        data = report.folder.parent.parent
-        stacks = {folder.resolve(): name for name, folder in self._dashboard.stacks().items()}
-        own = Path(self._dashboard.paths.data)
-        if data != own and data not in stacks:
+        stack = stack_of(report.folder.parent.parent, self._dashboard)
+        if stack is None:
             return {}
-        stack = {} if data == own else {"stack": stacks[data]}
         test = report.description
-        names = [("service", service.name) for service in test.stack.services]
-        period = period_of(test.began, test.seconds)
         return {
-            "logs": f"/logs?{urlencode([*stack.items(), *period.items(), *names])}",
+            "logs": link_to_logs(
+                stack, test.began, test.seconds, (each.name for each in test.stack.services)
+            ),
             "traces": f"/traces?{urlencode({**stack, 'test': test.test})}",
         }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.reports import id_of
 from infra_runtime.data_directory.paths import Paths
@@ -73,20 +74,11 @@ class TestRow:
 
     __test__ = False  # pytest does not collect the class
 
-    #: its position in the session
-    number: int
-    test: str
-    outcome: str
+    end: TestEnd
     tone: str
     icon: str
-    began: float
-    seconds: float
-    phases: Mapping[str, float]
-    waits: tuple[tuple[str, float], ...]
+    #: seconds
     waited: float
-    worker: str
-    error: str
-    trace: str
     #: addresses of pages; empty if there is none
     report_link: str
     logs_link: str
@@ -110,19 +102,19 @@ class TestQuery:
         if self.sort and self.sort not in SORTS:
             raise ParameterError(f"`sort` is one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
-    def selected(self, tests: Sequence[TestEnd]) -> list[tuple[int, TestEnd]]:
-        """Return the selected tests with their positions, in the chosen order."""
+    def selected(self, tests: Sequence[TestEnd]) -> list[TestEnd]:
+        """Return the selected tests in the chosen order."""
         text = self.text.lower()
         newest_first = [
-            (number, test)
-            for number, test in enumerate(tests)
+            test
+            for test in reversed(tests)
             if (not self.outcome or test.outcome == self.outcome)
             and (not text or text in test.test.lower() or text in test.error.lower())
-        ][::-1]
+        ]
         if self.sort == "slowest":
-            return sorted(newest_first, key=lambda each: -each[1].seconds)
+            return sorted(newest_first, key=lambda test: -test.seconds)
         if self.sort == "waits":
-            return sorted(newest_first, key=lambda each: -_waited(each[1]))
+            return sorted(newest_first, key=lambda test: -_waited(test))
         return newest_first
 
 
@@ -153,40 +145,33 @@ def session_row(summary: Summary, now: float) -> SessionRow:
     )
 
 
-def test_row(number: int, test: TestEnd, stack: str | None) -> TestRow:
-    """Return the row of a test; `stack` is the id of its stack, empty for that of the dashboard.
-
-    Without a stack (None), the logs and the trace are not available.
-    """
+def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
+    """Return the row of a test; `stack` is the result of `stack_of`."""
     tone, icon = OUTCOMES.get(test.outcome, ("off", "○"))
-    has_links = stack is not None and bool(test.trace)
-    more = {"stack": stack} if stack else {}
+    logs_link = trace_link = ""
+    if stack is not None and test.trace:
+        logs_link = link_to_logs(stack, test.began, test.seconds, test.services)
+        trace_link = f"/traces/{quote(test.trace, safe='')}?{urlencode(stack)}"
     return TestRow(
-        number=number,
-        test=test.test,
-        outcome=test.outcome,
+        end=test,
         tone=tone,
         icon=icon,
-        began=test.began,
-        seconds=test.seconds,
-        phases=test.phases,
-        waits=test.waits,
         waited=_waited(test),
-        worker=test.worker,
-        error=test.error,
-        trace=test.trace,
         report_link=_report_link(test),
-        logs_link=f"/logs?{_period(test, more)}" if has_links else "",
-        trace_link=f"/traces/{quote(test.trace, safe='')}?{urlencode(more)}" if has_links else "",
+        logs_link=logs_link,
+        trace_link=trace_link,
     )
 
 
-def stack_of(summary: Summary, own: Paths, stacks: Mapping[str, Path]) -> str | None:
-    """Return the id of the stack that a session used; empty for `own`, None if it no longer exists."""
-    identifier = Paths(summary.start.data).stack
-    if identifier == own.stack:
-        return ""
-    return identifier if identifier in stacks else None
+def stack_of(data: Path, dashboard: Dashboard) -> dict[str, str] | None:
+    """Return the parameters of pages for the stack of a data directory, which are empty for the own stack.
+
+    The result is None if the stack no longer exists, so that its logs and traces are not available.
+    """
+    identifier = Paths(str(data)).stack
+    if identifier == dashboard.paths.stack:
+        return {}
+    return {"stack": identifier} if identifier in dashboard.stacks() else None
 
 
 def session_to_json(row: SessionRow) -> dict[str, Any]:
@@ -205,9 +190,9 @@ def test_to_json(row: TestRow) -> dict[str, Any]:
     """Return a test as JSON data."""
     names = ("test", "outcome", "began", "seconds", "worker", "error", "trace")
     return {
-        **{name: getattr(row, name) for name in names},
-        "phases": dict(row.phases),
-        "waits": [{"name": name, "seconds": seconds} for name, seconds in row.waits],
+        **{name: getattr(row.end, name) for name in names},
+        "phases": dict(row.end.phases),
+        "waits": [{"name": name, "seconds": seconds} for name, seconds in row.end.waits],
         "links": {"report": row.report_link, "logs": row.logs_link, "trace": row.trace_link},
     }
 
@@ -227,14 +212,10 @@ def _report_link(test: TestEnd) -> str:
     return f"/tests/{id_of(Path(test.report))}?{urlencode({'trace': test.trace})}"
 
 
-def _period(test: TestEnd, more: Mapping[str, str]) -> str:
-    period = period_of(test.began, test.seconds)
-    return urlencode([*more.items(), *period.items(), *(("service", name) for name in test.services)])
-
-
-def period_of(began: float, seconds: float) -> dict[str, str]:
-    """Return the parameters of the log page for the time of a test."""
-    return {"since": _iso(began), "until": _iso(began + seconds + _MARGIN)}
+def link_to_logs(stack: Mapping[str, str], began: float, seconds: float, services: Iterable[str]) -> str:
+    """Return the address of the logs of services at the time of a test."""
+    period = {"since": _iso(began), "until": _iso(began + seconds + _MARGIN)}
+    return f"/logs?{urlencode({**stack, **period, 'service': [*services]}, doseq=True)}"
 
 
 def _iso(seconds: float) -> str:

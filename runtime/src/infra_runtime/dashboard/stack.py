@@ -32,6 +32,7 @@ from infra_runtime.messages import (
     Names,
     Nothing,
     Outcome,
+    Phase,
     Restored,
     Services,
     Snapshot,
@@ -48,6 +49,8 @@ FRESH = 1.0
 ACTIONS_AT_ONCE = 4
 #: seconds until the next attempt, after the supervisor has closed the connection with the events
 RETRY = 1.0
+#: seconds between two computed starts of the same phase, which the duration of the calls causes
+JITTER = 1.0
 
 
 class Link(Protocol):
@@ -110,6 +113,8 @@ class State:
 
     status: Status
     usage: Mapping[str, Usage]
+    #: service → the Unix time at which its phase began
+    since: Mapping[str, float]
     #: Unix seconds
     time: float
 
@@ -126,6 +131,8 @@ class Stack:
         self.link, self.history = link, UsageHistory()
         self._meter, self._clock = meter, clock
         self._state: State | None = None
+        #: service → its phase, and the Unix time at which the phase began
+        self._phases: dict[str, tuple[Phase, float]] = {}
         self._lock = asyncio.Lock()
         self._changed = asyncio.Event()
         self._actions = ThreadPoolExecutor(ACTIONS_AT_ONCE, thread_name_prefix="action")
@@ -159,7 +166,18 @@ class Stack:
         usage = self._meter.measure({service.name: service.pid for service in status.services})
         now = self._clock()
         self.history.add(now, usage)
-        return State(status=status, usage=usage, time=now)
+        return State(status=status, usage=usage, since=self._since(status.services, now), time=now)
+
+    def _since(self, services: Services, now: float) -> dict[str, float]:
+        """Return service → the start of its phase, which stays the same until the phase changes."""
+        phases = {}
+        for service in services:
+            since = now - service.seconds
+            phase, known = self._phases.get(service.name, (None, 0.0))
+            is_same = phase is service.phase and abs(since - known) < JITTER
+            phases[service.name] = service.phase, known if is_same else since
+        self._phases = phases
+        return {name: since for name, (_, since) in phases.items()}
 
     async def sample(self) -> None:
         """Add the figures of the processes to the history at intervals, until the task is cancelled."""

@@ -1,5 +1,7 @@
 """Server-sent events: a response that sends events until the browser, or the process, ends it.
 
+The stream of a page sends the parts that have changed, rendered by the same templates as the page.
+
 Source: HTML Living Standard, "Server-sent events".
 """
 
@@ -8,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeAlias
 
 from starlette.responses import Response
 
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.errors import InfraError
 from infra_runtime.value import frozen
 from infra_runtime.web.asgi import Receive, Scope, Send
 
@@ -20,6 +25,10 @@ from infra_runtime.web.asgi import Receive, Scope, Send
 WRITE_SECONDS = 10.0
 #: milliseconds until a browser connects again
 RETRY = 1000
+#: seconds after an event in which further events are collected, and the longest time between two updates
+COLLECT, UPDATE = 0.05, 2.0
+#: the id of an element → its HTML
+Parts: TypeAlias = dict[str, str]
 
 
 @frozen
@@ -72,6 +81,40 @@ class EventStream(Response):
         await _write(send, f"retry: {RETRY}\n\n".encode())
         async for event in self._events:
             await _write(send, event.encode())
+
+
+def parts_stream(
+    dashboard: Dashboard, parts: Callable[[], Awaitable[Parts]], *, order: str = "", every: float = 0.0
+) -> Response:
+    """Return a stream of changed parts.
+
+    `order` is the element that contains all parts in order. With `every`, the parts are sent at this
+    interval in seconds, and not when the stack changes.
+    """
+
+    async def events() -> AsyncGenerator[Event, None]:
+        sent: Parts = {}
+        while True:
+            try:
+                current = await parts()
+            except InfraError as error:
+                yield Event(name="lost", data=str(error))
+            else:
+                changed = {key: html for key, html in current.items() if sent.get(key) != html}
+                is_reordered = bool(order) and [*current] != [*sent]
+                if changed or is_reordered:
+                    reordered = {order: [*current]} if is_reordered else {}
+                    yield Event(name="parts", data={"parts": changed, "order": reordered})
+                else:
+                    yield Event()
+                sent = current
+            if every:
+                await asyncio.sleep(every)
+            else:
+                await dashboard.stack.changed(UPDATE)
+                await asyncio.sleep(COLLECT)
+
+    return EventStream(events(), closing=dashboard.closing)
 
 
 async def _write(send: Send, data: bytes) -> None:

@@ -93,7 +93,7 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
         tone=tone,
         icon=icon,
         reason=service.reason,
-        since=round(state.time - service.seconds, 1),
+        since=round(state.since[service.name], 1),
         restarts=service.restarts,
         pid=service.pid,
         cpu=usage.cpu if usage else None,

@@ -13,6 +13,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from infra_runtime.host import disk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: the version of the data directory's layout; increased when older versions of pytest-infra would misread it
 FORMAT = 1
@@ -68,6 +74,14 @@ class Paths:
         """
         name = service if len(service) <= 16 else hashlib.sha256(service.encode()).hexdigest()[:12]
         return f"{self.run}/{name}"
+
+
+def plan_folders(data: Path) -> list[Path]:
+    """Return the data directories of the plans of test runs, which are in another data directory.
+
+    A symbolic link with the name of a plan is left out.
+    """
+    return [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:

@@ -10,17 +10,17 @@ Only the owner can read the files. They contain no settings, no output and no lo
 """
 
 import contextlib
-import json
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
+from infra_runtime.data_directory.paths import plan_folders
 from infra_runtime.host import disk, file_lock, ownership
-from infra_runtime.message import Message, MessageError, decode
+from infra_runtime.message import Message, MessageError, data_of, decode
 from infra_runtime.value import frozen
 
 FOLDER, SUFFIX = "sessions", ".jsonl"
@@ -32,7 +32,7 @@ SESSIONS, BYTES = 1000, 256 << 20
 _EDGE = 1 << 16
 _ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 #: a Unix time that browsers can show, in the year 5138
-_LATEST = 1e11
+LATEST = 1e11
 
 T = TypeVar("T", bound=Message)
 
@@ -221,7 +221,7 @@ def summary(path: Path) -> Summary | None:
     finally:
         os.close(descriptor)
     start = _parsed(first)
-    if not isinstance(start, SessionStart) or not 0 <= start.time < _LATEST:
+    if not isinstance(start, SessionStart) or not 0 <= start.time < LATEST:
         return None
     parsed = (_parsed(each) for each in reversed(last.split(b"\n")))
     newest = next((each for each in parsed if isinstance(each, TestEnd | SessionEnd)), None)
@@ -275,9 +275,9 @@ class Reading:
 
 def _paths(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for parent in (folder, *sorted(folder.glob("plan-*"))):
-            place = parent / FOLDER
-            if disk.is_folder(str(parent)) and disk.is_folder(str(place)):
+        for data in (folder, *plan_folders(folder)):
+            place = data / FOLDER
+            if disk.is_folder(str(place)):
                 yield from (path for path in place.glob(f"*{SUFFIX}") if _ID.fullmatch(path.stem))
 
 
@@ -290,18 +290,10 @@ def _lines(text: bytes) -> Iterator[Message]:
 def _parsed(text: bytes) -> Message | None:
     """Return the content of a line; None for another kind, and for a line that is not valid."""
     try:
-        data: Any = json.loads(text.decode("utf-8", "replace"))
-        shape = _SHAPES[data["kind"]]
-        return decode(shape, _without_surrogates(data, text))
+        data = data_of(text.decode(errors="replace"))
+        return decode(_SHAPES[data["kind"]], data)
     except (ValueError, LookupError, TypeError, RecursionError, MessageError):
         return None
-
-
-def _without_surrogates(data: Any, text: bytes) -> Any:
-    """Return data whose texts can be written as UTF-8; JSON can contain one half of a pair of surrogates."""
-    if b"\\u" not in text:
-        return data
-    return json.loads(json.dumps(data, ensure_ascii=False).encode(errors="replace"))
 
 
 def _is_locked(path: Path) -> bool:

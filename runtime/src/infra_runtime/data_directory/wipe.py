@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from infra_runtime.data_directory import lock, memory_folder, remains
-from infra_runtime.data_directory.paths import Paths
+from infra_runtime.data_directory.paths import Paths, plan_folders
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
 from infra_runtime.host.ownership import OwnershipError
@@ -37,9 +37,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
-    # A link named like a plan was made by another program: the data directory behind it is not part of this.
-    plans = [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
-    removed = [path.name for path in plans if _remove_plan(path, patience)]
+    removed = [path.name for path in plan_folders(data) if _remove_plan(path, patience)]
     marks = [data / ".gitignore", Path(paths.marker)]
     try:
         descriptor = _take(paths, patience)
