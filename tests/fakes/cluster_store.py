@@ -47,6 +47,11 @@ class ClusterServer:
         """The environment variables with which kubectl uses this server."""
         return {"KUBECONFIG": str(self.folder / "kubeconfig"), "KUBECACHEDIR": str(self.folder / "cache")}
 
+    def copy_from(self, other: ClusterServer) -> None:
+        """Store copies of the resources of another server."""
+        self.objects, self.applied = copy.deepcopy((other.objects, other.applied))
+        self._version = other._version
+
     def find(self, plural: str, name: str) -> Object:
         """Return a resource of any namespace."""
         return next(
