@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.cluster_server import ClusterServer, cluster_server
+from fakes.cluster_store import Object
 from fakes.command_line import Answer, CommandLine
 
 pytestmark = pytest.mark.real("kubectl")
@@ -133,6 +134,14 @@ def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: S
     shop.deploy(SHOP.replace('"api"]', '"api", "web"]') + WEB)
     foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": "shop"}}
     shop.server.objects["configmaps", "shop", "foreign"] = foreign
+    labels = {"app.kubernetes.io/part-of": "other", "app.kubernetes.io/managed-by": "infra"}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}
+    shop.server.objects["horizontalpodautoscalers", "shop", "other"] = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "other", "namespace": "shop", "uid": "other", "labels": labels},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2},
+    }
 
     answer = shop.deploy(SHOP, "--json")
     deleted = shop.run("delete", "--yes", "--json")
@@ -147,6 +156,7 @@ def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: S
     assert {"api", "valkey"} <= {each["name"] for each in deleted.json["deleted"]}
     assert shop.server.names("deployments") == shop.server.names("statefulsets") == set()
     assert "foreign" in shop.server.names("configmaps")
+    assert shop.server.names("horizontalpodautoscalers") == {"other"}  # of another stack in the namespace
     assert shop.run("status").code == 18
 
 
@@ -175,6 +185,31 @@ def test_missing_passwords_are_generated_in_development_and_required_elsewhere(s
     assert generated.code == 0, generated
     assert set(shop.server.find("secrets", "shop-secrets")["data"]) == {"postgres-password"}
     assert again.out == "no changes\n"
+
+
+def test_a_password_that_another_deploy_has_generated_before_the_lock_was_free_is_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shop.server.store
+
+    def store_after_another_deploy(key: tuple[str, str, str], made: Object) -> None:
+        if key[0] == "leases":
+            secret = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "shop-secrets", "namespace": "shop"},
+                "data": {"postgres-password": "b3RoZXI="},
+            }
+            shop.server.objects.setdefault(("secrets", "shop", "shop-secrets"), secret)
+        store(key, made)
+
+    monkeypatch.setattr(shop.server, "store", store_after_another_deploy)
+    text = 'use = ["postgres"]\ntelemetry = false\ndashboard = false\n'
+
+    answer = shop.deploy(text, environment="development")
+
+    assert answer.code == 0, answer
+    assert shop.server.find("secrets", "shop-secrets")["data"] == {"postgres-password": "b3RoZXI="}
 
 
 # --- what is refused before the first write --------------------------------------------------------

@@ -93,6 +93,8 @@ def test_missing_resources_are_created_and_others_of_the_stack_are_removed() -> 
 
     assert changes(keyed([old]), keyed([new])) == [Change(action="create", kind="Deployment", name="new")]
     assert removals(keyed([old]), keyed([new])) == [Change(action="remove", kind="Deployment", name="old")]
+    many = keyed(workload(name=f"old-{number}") for number in range(9))
+    assert [change.name for change in removals(many, {})] == [f"old-{number}" for number in range(9)]
 
 
 def test_a_list_of_kubectl_can_be_one_resource_or_empty() -> None:

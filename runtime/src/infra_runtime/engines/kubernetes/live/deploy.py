@@ -13,7 +13,7 @@ from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, key, keyed
 from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
 from infra_runtime.engines.kubernetes.live.operations import delete, undo
-from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources
+from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources, owned
 from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
 from infra_runtime.errors import ClusterError, RolloutError
 from infra_runtime.value import frozen
@@ -145,7 +145,8 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
 
 def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) -> _Plan:
     """Check all resources on the server, and return the changes; nothing is written."""
-    live = live_resources(kubectl, request.stack, resources)
+    ours = keyed(owned(kubectl, request.stack))
+    live = {**ours, **live_resources(kubectl, resources)}
     states = rollout.snapshot(kubectl, request.stack).states()
     again = {
         each
@@ -162,12 +163,7 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     touched = {(each.kind, each.name) for each in found}
     wanted = keyed(resources)
     checks.check_pods(kubectl, [each for each in resources if key(each) in touched], live)
-    ours = {each: made for each, made in live.items() if each[0] not in _KEPT and checks.is_ours(made)}
     return _Plan(resources=resources, changes=[*found, *removals(ours, wanted)], live=live, force=force)
-
-
-#: kinds that a deploy does not remove: their data are the user's, or they belong to the whole cluster
-_KEPT = frozenset({"Namespace", "Secret", "PersistentVolumeClaim", "ClusterIssuer"})
 
 
 def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:
