@@ -85,32 +85,27 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
         yield from _new_namespace(kubectl, request)
         if request.dry_run:
             return
-    elif not checks.is_ours(namespace):
-        yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
     foreign = namespace is not None and not checks.is_ours(namespace)
+    if foreign:
+        yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
     resources = [each for each in request.resources if not (foreign and each["kind"] == "Namespace")]
-    missing = {wanted.name: checks.missing_keys(kubectl, wanted) for wanted in request.secrets}
     for wanted in request.secrets:
-        checks.check_secret(wanted, missing[wanted.name])
+        if not wanted.generated:
+            checks.check_secret(wanted, checks.missing_keys(kubectl, wanted))
     if request.dry_run:
         plan = _checked(kubectl, request, resources)
         for change in plan.changes:
             yield Step(text=str(change), change=change)
         return
     with Lock(kubectl, this_process(), wait=request.wait) as lock:
-        yield from _deploy(kubectl, request, resources, missing, lock)
+        yield from _deploy(kubectl, request, resources, lock)
 
 
-def _deploy(
-    kubectl: Kubectl,
-    request: Request,
-    resources: Sequence[Object],
-    missing: Mapping[str, Sequence[str]],
-    lock: Lock,
-) -> Iterator[Step]:
+def _deploy(kubectl: Kubectl, request: Request, resources: Sequence[Object], lock: Lock) -> Iterator[Step]:
     plan = _checked(kubectl, request, resources)
     for wanted in request.secrets:
-        if names := missing[wanted.name]:
+        # Another deploy may have generated the values before this one got the lock.
+        if wanted.generated and (names := checks.missing_keys(kubectl, wanted)):
             made = checks.generated_secret(wanted, names, request.stack)
             checks.require_accepted(kubectl.apply([made], manager=f"infra-{names[0]}"))
             yield Step(text=f"generated {', '.join(names)} in the Secret {wanted.name}")
