@@ -379,6 +379,20 @@ def test_a_deploy_can_wait_until_a_lock_expires() -> None:
         assert clock.now >= lease.VALID
 
 
+def test_a_lease_that_cannot_be_created_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Server, *arguments: str, **options: Any) -> Answer:
+        if arguments[0] == "create" and "--dry-run=server" not in arguments:
+            return Answer(code=1, out="", problems=["forbidden"])
+        return run(self, *arguments, **options)
+
+    run = Server.run
+    monkeypatch.setattr(Server, "run", refuse)
+    clock = Clock()
+
+    with pytest.raises(ClusterError, match="the Lease infra-deploy cannot be created: forbidden"):
+        lock(server(clock), OWNER, clock).__enter__()
+
+
 def test_the_lock_of_a_process_of_this_machine_that_has_exited_is_taken_over() -> None:
     clock = Clock()
     kubectl = server(clock)

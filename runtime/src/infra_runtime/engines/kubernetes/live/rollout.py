@@ -56,16 +56,12 @@ def wait(
         for state in states.values():
             if state.failure:
                 raise failed(kubectl, state, state.failure)
-        pending = [
-            f"{kind}/{name}: {states[kind, name].reason if (kind, name) in states else 'it was deleted'}"
-            for kind, name in wanted
-            if (kind, name) not in states or not states[kind, name].done
-        ]
+        pending = [each for each in wanted if each not in states or not states[each].done]
         if not pending:
             return
         if clock() > deadline:
-            first, _, reason = pending[0].partition(": ")
-            raise RolloutError(first, f"it is not ready after {timeout:g} s: {reason}")
+            reason = states[pending[0]].reason if pending[0] in states else "it was deleted"
+            raise RolloutError("/".join(pending[0]), f"it is not ready after {timeout:g} s: {reason}")
         sleep(_INTERVAL)
 
 
