@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.cluster_server import ClusterServer, cluster_server
+from fakes.cluster_store import Object
 from fakes.command_line import Answer, CommandLine
 
 pytestmark = pytest.mark.real("kubectl")
@@ -64,15 +66,37 @@ class Shop:
         return image
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """Return a project with an empty API server."""
-    (tmp_path / "server").mkdir()
-    with cluster_server(tmp_path / "server") as server:
-        infra = CommandLine(tmp_path / "shop", **server.environ)
+@contextlib.contextmanager
+def shop_in(folder: Path) -> Iterator[Shop]:
+    (folder / "server").mkdir()
+    with cluster_server(folder / "server") as server:
+        infra = CommandLine(folder / "shop", **server.environ)
         infra.write('[project]\nname = "shop"\nversion = "1"\n', "pyproject.toml")
         yield Shop(server, infra)
         infra.end()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """Return a project with an empty API server."""
+    with shop_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Return the deployed shop that the fixture `deployed` copies."""
+    with shop_in(tmp_path_factory.mktemp("original")) as made:
+        answer = made.deploy(shop_of())
+        assert answer.code == 0, answer
+        yield made
+
+
+@pytest.fixture
+def deployed(shop: Shop, original: Shop) -> Shop:
+    """Return the project with a copy of the API server to which `shop_of()` was deployed."""
+    shop.server.copy_from(original.server)
+    return shop
 
 
 def changes_of(answer: Answer) -> set[tuple[str, str, str]]:
@@ -110,6 +134,14 @@ def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: S
     shop.deploy(SHOP.replace('"api"]', '"api", "web"]') + WEB)
     foreign = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": "shop"}}
     shop.server.objects["configmaps", "shop", "foreign"] = foreign
+    labels = {"app.kubernetes.io/part-of": "other", "app.kubernetes.io/managed-by": "infra"}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}
+    shop.server.objects["horizontalpodautoscalers", "shop", "other"] = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "other", "namespace": "shop", "uid": "other", "labels": labels},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2},
+    }
 
     answer = shop.deploy(SHOP, "--json")
     deleted = shop.run("delete", "--yes", "--json")
@@ -124,23 +156,21 @@ def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: S
     assert {"api", "valkey"} <= {each["name"] for each in deleted.json["deleted"]}
     assert shop.server.names("deployments") == shop.server.names("statefulsets") == set()
     assert "foreign" in shop.server.names("configmaps")
+    assert shop.server.names("horizontalpodautoscalers") == {"other"}  # of another stack in the namespace
     assert shop.run("status").code == 18
 
 
-def test_a_dry_run_prints_the_paths_of_changes_and_writes_nothing(shop: Shop) -> None:
+def test_a_dry_run_prints_the_paths_of_changes_and_writes_nothing(shop: Shop, original: Shop) -> None:
     missing = shop.deploy(shop_of(), "--dry-run")
-    nothing = list(shop.server.writes)
-    shop.deploy(shop_of())
-    before = list(shop.server.writes)
+    shop.server.copy_from(original.server)
 
     changed = shop.deploy(shop_of(api="2"), "--dry-run")
 
     assert missing.code == 0, missing
     assert "create Deployment/api" in missing.err
-    assert nothing == []
     assert "change Deployment/api: spec.template.spec.containers[0].image" in changed.err
     assert changed.out == "1 change (nothing was written)\n"
-    assert shop.server.writes == before
+    assert shop.server.writes == []
 
 
 def test_missing_passwords_are_generated_in_development_and_required_elsewhere(shop: Shop) -> None:
@@ -155,6 +185,31 @@ def test_missing_passwords_are_generated_in_development_and_required_elsewhere(s
     assert generated.code == 0, generated
     assert set(shop.server.find("secrets", "shop-secrets")["data"]) == {"postgres-password"}
     assert again.out == "no changes\n"
+
+
+def test_a_password_that_another_deploy_has_generated_before_the_lock_was_free_is_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shop.server.store
+
+    def store_after_another_deploy(key: tuple[str, str, str], made: Object) -> None:
+        if key[0] == "leases":
+            secret = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "shop-secrets", "namespace": "shop"},
+                "data": {"postgres-password": "b3RoZXI="},
+            }
+            shop.server.objects.setdefault(("secrets", "shop", "shop-secrets"), secret)
+        store(key, made)
+
+    monkeypatch.setattr(shop.server, "store", store_after_another_deploy)
+    text = 'use = ["postgres"]\ntelemetry = false\ndashboard = false\n'
+
+    answer = shop.deploy(text, environment="development")
+
+    assert answer.code == 0, answer
+    assert shop.server.find("secrets", "shop-secrets")["data"] == {"postgres-password": "b3RoZXI="}
 
 
 # --- what is refused before the first write --------------------------------------------------------
@@ -174,21 +229,18 @@ def test_a_cluster_without_namespace_or_kind_or_that_is_too_old_is_refused(shop:
     assert shop.server.writes == []
 
 
-def test_a_refused_pod_and_a_warning_end_the_deploy_before_the_first_write(shop: Shop) -> None:
-    shop.deploy(shop_of())
-    before = written(shop.server)
-
-    shop.server.refused["Pod"] = "exceeded quota: small"
-    quota = shop.deploy(shop_of(api="2"))
-    shop.server.refused.clear()
-    shop.server.warnings["Deployment"] = "would violate PodSecurity restricted:latest"
-    warning = shop.deploy(shop_of(api="2"))
+def test_a_refused_pod_and_a_warning_end_the_deploy_before_the_first_write(deployed: Shop) -> None:
+    deployed.server.refused["Pod"] = "exceeded quota: small"
+    quota = deployed.deploy(shop_of(api="2"))
+    deployed.server.refused.clear()
+    deployed.server.warnings["Deployment"] = "would violate PodSecurity restricted:latest"
+    warning = deployed.deploy(shop_of(api="2"))
 
     assert (quota.code, warning.code) == (18, 18)
     assert "exceeded quota: small" in quota.err
     assert "would violate PodSecurity" in warning.err
     assert "pod-security.kubernetes.io/enforce" in warning.err
-    assert written(shop.server) == before
+    assert written(deployed.server) == []
 
 
 def test_an_immutable_field_is_changed_only_with_consent(shop: Shop) -> None:
@@ -215,21 +267,16 @@ def test_an_immutable_field_is_changed_only_with_consent(shop: Shop) -> None:
 # --- rollouts --------------------------------------------------------------------------------------
 
 
-def test_a_failing_rollout_ends_with_reason_and_log_and_is_undone_on_request(shop: Shop) -> None:
-    shop.deploy(shop_of())
-    shop.server.log = "no such table: orders"
+def test_a_failing_rollout_ends_with_reason_and_log_and_is_undone_on_request(deployed: Shop) -> None:
+    deployed.server.log = "no such table: orders"
 
-    failed = shop.deploy(shop_of(api="crashes"), "--undo")
-    undone = shop.image()
-    repaired = shop.deploy(shop_of(api="2"))
+    failed = deployed.deploy(shop_of(api="crashes"), "--undo")
 
     assert failed.code == 20, failed
     assert "CrashLoopBackOff" in failed.err
     assert "| no such table: orders" in failed.err
     assert "Deployment/api returns to its previous revision" in failed.err
-    assert undone == "shop/api:1"
-    assert repaired.code == 0, repaired
-    assert shop.image() == "shop/api:2"
+    assert deployed.image() == "shop/api:1"
 
 
 def test_a_failed_task_ends_the_deploy_before_its_services(shop: Shop) -> None:
@@ -245,34 +292,32 @@ def test_a_failed_task_ends_the_deploy_before_its_services(shop: Shop) -> None:
     assert len(shop.server.names("jobs")) == 1
 
 
-def test_undo_returns_to_the_previous_revision_until_the_next_deploy(shop: Shop) -> None:
-    shop.deploy(shop_of())
-    shop.deploy(shop_of(api="2"))
+def test_undo_returns_to_the_previous_revision_until_the_next_deploy(deployed: Shop) -> None:
+    deployed.deploy(shop_of(api="2"))
 
-    undone = shop.run("rollout", "undo", "api")
-    image = shop.image()
-    unknown = shop.run("rollout", "undo", "api", "--revision", "99")
-    again = shop.deploy(shop_of(api="2"))
+    undone = deployed.run("rollout", "undo", "api")
+    image = deployed.image()
+    unknown = deployed.run("rollout", "undo", "api", "--revision", "99")
+    again = deployed.deploy(shop_of(api="2"))
 
     assert undone.code == 0, undone
     assert image == "shop/api:1"
     assert unknown.code == 18
     assert "rollout history" in unknown.err
     assert again.code == 0, again
-    assert shop.image() == "shop/api:2"
+    assert deployed.image() == "shop/api:2"
 
 
 # --- the number of pods ----------------------------------------------------------------------------
 
 
-def test_an_autoscaler_determines_the_number_of_pods_in_production(shop: Shop) -> None:
-    shop.deploy(SHOP)
-    scaled = shop.run("scale", "api", "4", "--json")
+def test_an_autoscaler_determines_the_number_of_pods_in_production(deployed: Shop) -> None:
+    scaled = deployed.run("scale", "api", "4", "--json")
 
-    production = shop.deploy(SHOP, environment="production")
-    number = shop.server.find("deployments", "api")["spec"]["replicas"]
-    again = shop.deploy(SHOP, environment="production")
-    refused = shop.run("scale", "api", "2")
+    production = deployed.deploy(shop_of(), environment="production")
+    number = deployed.server.find("deployments", "api")["spec"]["replicas"]
+    again = deployed.deploy(shop_of(), environment="production")
+    refused = deployed.run("scale", "api", "2")
 
     assert (scaled.code, scaled.json["ready"]) == (0, 4), scaled
     assert production.code == 0, production
@@ -282,16 +327,13 @@ def test_an_autoscaler_determines_the_number_of_pods_in_production(shop: Shop) -
     assert "the HPA api determines the number of pods" in refused.err
 
 
-def test_scale_refuses_data_and_names_similar_services(shop: Shop) -> None:
-    shop.deploy(SHOP)
-
-    data, unknown = shop.run("scale", "valkey", "2"), shop.run("scale", "apii", "2")
-    again = shop.deploy(SHOP, "--json")
+def test_scale_refuses_data_and_names_similar_services(deployed: Shop) -> None:
+    data, unknown = deployed.run("scale", "valkey", "2"), deployed.run("scale", "apii", "2")
 
     assert (data.code, unknown.code) == (18, 18)
     assert "valkey stores data" in data.err
     assert "did you mean 'api'?" in unknown.err
-    assert again.json["changes"] == []
+    assert deployed.server.writes == []
 
 
 # --- several deploys -------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ class ClusterServer:
         """The environment variables with which kubectl uses this server."""
         return {"KUBECONFIG": str(self.folder / "kubeconfig"), "KUBECACHEDIR": str(self.folder / "cache")}
 
+    def copy_from(self, other: ClusterServer) -> None:
+        """Store copies of the resources of another server."""
+        self.objects, self.applied = copy.deepcopy((other.objects, other.applied))
+        self._version = other._version
+
     def find(self, plural: str, name: str) -> Object:
         """Return a resource of any namespace."""
         return next(
@@ -84,11 +89,9 @@ class ClusterServer:
             target = ("deployments", namespace, spec["scaleTargetRef"]["name"])
             self._scale_to(target, spec["minReplicas"])
         elif plural == "deployments":
-            for _, space, _ in [each for each in self.objects if each[0] == "horizontalpodautoscalers"]:
-                if space == namespace:
-                    least = self.objects["horizontalpodautoscalers", namespace, name]["spec"]["minReplicas"]
-                    spec["replicas"] = max(spec.get("replicas", 1), least)
-            spec.setdefault("replicas", 1)
+            scaler = self.objects.get(("horizontalpodautoscalers", namespace, name))
+            least = scaler["spec"]["minReplicas"] if scaler else 0
+            spec["replicas"] = max(spec.get("replicas", 1), least)
             self._roll_out(key, made)
         elif plural == "statefulsets":
             digest = str(abs(hash(json.dumps(spec["template"], sort_keys=True))))

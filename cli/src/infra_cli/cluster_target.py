@@ -54,6 +54,16 @@ class ClusterTarget:
         return kubectl(self.engine().namespace_name(), self.context)
 
 
+#: the option of the commands that wait for a rollout
+rollout_timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    help="Seconds until the workloads must be ready.",
+)
+
+
 def workload_name(service: str) -> str:
     """Return the name of the workload of a service."""
     from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME

@@ -93,6 +93,8 @@ def test_missing_resources_are_created_and_others_of_the_stack_are_removed() -> 
 
     assert changes(keyed([old]), keyed([new])) == [Change(action="create", kind="Deployment", name="new")]
     assert removals(keyed([old]), keyed([new])) == [Change(action="remove", kind="Deployment", name="old")]
+    many = keyed(workload(name=f"old-{number}") for number in range(9))
+    assert [change.name for change in removals(many, {})] == [f"old-{number}" for number in range(9)]
 
 
 def test_a_list_of_kubectl_can_be_one_resource_or_empty() -> None:
@@ -266,11 +268,10 @@ def test_a_warning_and_a_conflict_are_errors() -> None:
     assert "--force-conflicts" in error.hint
 
 
-def test_missing_keys_of_a_secret_are_an_error_outside_of_development() -> None:
+def test_missing_keys_of_a_secret_are_an_error() -> None:
     keys = SecretKeys(name="shop-secrets", keys=["a", "b"])
 
     checks.check_secret(keys, [])
-    checks.check_secret(replace(keys, generated=True), ["a"])
     with pytest.raises(ClusterError, match="does not have the keys b") as caught:
         checks.check_secret(keys, ["b"])
     assert "kubectl create secret generic shop-secrets --from-file=b=FILE" in caught.value.hint
@@ -376,6 +377,20 @@ def test_a_deploy_can_wait_until_a_lock_expires() -> None:
 
     with lock(kubectl, replace(OWNER, token="u"), clock, wait=lease.VALID + 5):
         assert clock.now >= lease.VALID
+
+
+def test_a_lease_that_cannot_be_created_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Server, *arguments: str, **options: Any) -> Answer:
+        if arguments[0] == "create" and "--dry-run=server" not in arguments:
+            return Answer(code=1, out="", problems=["forbidden"])
+        return run(self, *arguments, **options)
+
+    run = Server.run
+    monkeypatch.setattr(Server, "run", refuse)
+    clock = Clock()
+
+    with pytest.raises(ClusterError, match="the Lease infra-deploy cannot be created: forbidden"):
+        lock(server(clock), OWNER, clock).__enter__()
 
 
 def test_the_lock_of_a_process_of_this_machine_that_has_exited_is_taken_over() -> None:

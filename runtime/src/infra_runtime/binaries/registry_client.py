@@ -26,8 +26,10 @@ STALL_SECONDS = 120.0
 _SLACK = 8 << 20
 #: the lines in which apt and pip report errors
 _ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
-#: seconds between two looks at the files
+#: seconds between two measurements of the files, at least
 _INTERVAL = 0.05
+#: the time between two measurements as a multiple of the time that one takes: a build writes many files
+_PAUSE = 30
 
 
 def run(
@@ -91,11 +93,13 @@ def _watch(
     progress: Progress | None,
     stall: float,
 ) -> None:
-    size, changed = -1, time.monotonic()
+    size, changed, interval = -1, time.monotonic(), _INTERVAL
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_INTERVAL)
+            process.wait(interval)
+        began = time.monotonic()
         now = _bytes(folder)
+        interval = max(_INTERVAL, _PAUSE * (time.monotonic() - began))
         if now != size:
             size, changed = now, time.monotonic()
             if progress:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra_cli import exports, output
-from infra_cli.cluster_target import ClusterTarget, cluster_target
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout
 
 if TYPE_CHECKING:
     from infra_runtime.engines.kubernetes.live.deploy import Request
@@ -38,13 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--force-conflicts", is_flag=True, help="Replace values that other programs have set.")
 @click.option("--undo", is_flag=True, help="If the rollout fails, return to the previous revision.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=600.0,
-    show_default=True,
-    help="Seconds until the workloads must be ready.",
-)
+@rollout_timeout
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),

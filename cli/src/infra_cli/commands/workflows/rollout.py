@@ -5,15 +5,7 @@ from __future__ import annotations
 import click
 
 from infra_cli import output, usage_errors
-from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
-
-_TIMEOUT = click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=600.0,
-    show_default=True,
-    help="Seconds until the workloads must be ready.",
-)
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout, workload_name
 
 
 @click.group(cls=usage_errors.Group, short_help="Wait for a rollout, or return to a previous revision.")
@@ -27,7 +19,7 @@ def command() -> None:
 
 
 @command.command(short_help="Wait until all workloads of the deployed stack are ready.")
-@_TIMEOUT
+@rollout_timeout
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
 def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
@@ -40,14 +32,9 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
     Example:
       infra workflows rollout status --to kubernetes --timeout 120
     """
-    from infra_runtime.engines.kubernetes.live.rollout import snapshot
-    from infra_runtime.errors import ClusterError
+    from infra_runtime.engines.kubernetes.live.rollout import deployed_states
 
-    kubectl, stack = cluster.kubectl(), cluster.stack()
-    wanted = list(snapshot(kubectl, stack).states())
-    if not wanted:
-        problem = f"the stack {stack} is not deployed in the namespace {kubectl.namespace}"
-        raise ClusterError(problem, "`infra workflows deploy` deploys it.")
+    wanted = list(deployed_states(cluster.kubectl(), cluster.stack()))
     _follow(cluster, wanted, timeout=timeout, as_json=as_json)
 
 
@@ -56,7 +43,7 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
 @click.option(
     "--revision", type=click.IntRange(min=0), default=0, help="The revision. [default: the previous one]"
 )
-@_TIMEOUT
+@rollout_timeout
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
 def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float, as_json: bool) -> None:

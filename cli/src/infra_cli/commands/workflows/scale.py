@@ -5,19 +5,13 @@ from __future__ import annotations
 import click
 
 from infra_cli import output
-from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout, workload_name
 
 
 @click.command(short_help="Set the number of pods of a deployed service.")
 @click.argument("service")
 @click.argument("replicas", type=click.IntRange(min=0))
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=600.0,
-    show_default=True,
-    help="Seconds until the pods must be ready.",
-)
+@rollout_timeout
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
 def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: float, as_json: bool) -> None:

@@ -21,16 +21,11 @@ def command(cluster: ClusterTarget, *, as_json: bool) -> None:
     Example:
       infra workflows status --to kubernetes
     """
-    from infra_runtime.engines.kubernetes.live.rollout import snapshot
-    from infra_runtime.errors import ClusterError, RolloutError
+    from infra_runtime.engines.kubernetes.live.rollout import deployed_states
+    from infra_runtime.errors import RolloutError
 
-    kubectl, stack = cluster.kubectl(), cluster.stack()
-    states = list(snapshot(kubectl, stack).states().values())
-    if not states:
-        raise ClusterError(
-            f"the stack {stack} is not deployed in the namespace {kubectl.namespace}",
-            "`infra workflows deploy` deploys it; --context and --namespace select another place.",
-        )
+    kubectl = cluster.kubectl()
+    states = list(deployed_states(kubectl, cluster.stack()).values())
     if as_json:
         document = {"namespace": kubectl.namespace, "workloads": [state.to_json() for state in states]}
         output.say_json(document)

@@ -53,7 +53,8 @@ def changes(live: Mapping[Key, Object], planned: Mapping[Key, Object]) -> list[C
 
 def removals(live: Mapping[Key, Object], planned: Mapping[Key, Object]) -> list[Change]:
     """Return the removal of each resource of the stack that the plan no longer contains."""
-    return [Change(action="remove", kind=kind, name=name) for kind, name in live.keys() - planned.keys()]
+    keys = sorted(live.keys() - planned.keys())
+    return [Change(action="remove", kind=kind, name=name) for kind, name in keys]
 
 
 def _content(resource: Object) -> dict[str, Any]:

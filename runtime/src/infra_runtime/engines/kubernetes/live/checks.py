@@ -95,8 +95,8 @@ def missing_keys(kubectl: Kubectl, wanted: SecretKeys) -> list[str]:
 
 
 def check_secret(wanted: SecretKeys, missing: Sequence[str]) -> None:
-    """Raise `ClusterError` if keys of a Secret are missing that are not generated."""
-    if missing and not wanted.generated:
+    """Raise `ClusterError` if keys of a Secret are missing."""
+    if missing:
         files = " ".join(f"--from-file={name}=FILE" for name in missing)
         raise ClusterError(
             f"the Secret {wanted.name} does not have the keys {', '.join(missing)}",

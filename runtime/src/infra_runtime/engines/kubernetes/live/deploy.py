@@ -13,7 +13,7 @@ from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, key, keyed
 from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
 from infra_runtime.engines.kubernetes.live.operations import delete, undo
-from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources
+from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources, owned
 from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
 from infra_runtime.errors import ClusterError, RolloutError
 from infra_runtime.value import frozen
@@ -85,32 +85,27 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
         yield from _new_namespace(kubectl, request)
         if request.dry_run:
             return
-    elif not checks.is_ours(namespace):
-        yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
     foreign = namespace is not None and not checks.is_ours(namespace)
+    if foreign:
+        yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
     resources = [each for each in request.resources if not (foreign and each["kind"] == "Namespace")]
-    missing = {wanted.name: checks.missing_keys(kubectl, wanted) for wanted in request.secrets}
     for wanted in request.secrets:
-        checks.check_secret(wanted, missing[wanted.name])
+        if not wanted.generated:
+            checks.check_secret(wanted, checks.missing_keys(kubectl, wanted))
     if request.dry_run:
         plan = _checked(kubectl, request, resources)
         for change in plan.changes:
             yield Step(text=str(change), change=change)
         return
     with Lock(kubectl, this_process(), wait=request.wait) as lock:
-        yield from _deploy(kubectl, request, resources, missing, lock)
+        yield from _deploy(kubectl, request, resources, lock)
 
 
-def _deploy(
-    kubectl: Kubectl,
-    request: Request,
-    resources: Sequence[Object],
-    missing: Mapping[str, Sequence[str]],
-    lock: Lock,
-) -> Iterator[Step]:
+def _deploy(kubectl: Kubectl, request: Request, resources: Sequence[Object], lock: Lock) -> Iterator[Step]:
     plan = _checked(kubectl, request, resources)
     for wanted in request.secrets:
-        if names := missing[wanted.name]:
+        # Another deploy may have generated the values before this one got the lock.
+        if wanted.generated and (names := checks.missing_keys(kubectl, wanted)):
             made = checks.generated_secret(wanted, names, request.stack)
             checks.require_accepted(kubectl.apply([made], manager=f"infra-{names[0]}"))
             yield Step(text=f"generated {', '.join(names)} in the Secret {wanted.name}")
@@ -145,7 +140,8 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
 
 def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) -> _Plan:
     """Check all resources on the server, and return the changes; nothing is written."""
-    live = live_resources(kubectl, request.stack, resources)
+    ours = keyed(owned(kubectl, request.stack))
+    live = {**ours, **live_resources(kubectl, resources)}
     states = rollout.snapshot(kubectl, request.stack).states()
     again = {
         each
@@ -162,12 +158,7 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     touched = {(each.kind, each.name) for each in found}
     wanted = keyed(resources)
     checks.check_pods(kubectl, [each for each in resources if key(each) in touched], live)
-    ours = {each: made for each, made in live.items() if each[0] not in _KEPT and checks.is_ours(made)}
     return _Plan(resources=resources, changes=[*found, *removals(ours, wanted)], live=live, force=force)
-
-
-#: kinds that a deploy does not remove: their data are the user's, or they belong to the whole cluster
-_KEPT = frozenset({"Namespace", "Secret", "PersistentVolumeClaim", "ClusterIssuer"})
 
 
 def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:

@@ -13,14 +13,15 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from infra_runtime.engines.kubernetes.cluster import MANAGER
-from infra_runtime.engines.kubernetes.live.kubectl import Kubectl, Object
-from infra_runtime.errors import DeployLockedError
+from infra_runtime.engines.kubernetes.live.kubectl import Answer, Kubectl, Object
+from infra_runtime.errors import ClusterError, DeployLockedError
 from infra_runtime.host import processes
 from infra_runtime.value import frozen
 
@@ -112,10 +113,7 @@ def document(owner: Owner | None, now: datetime, version: str = "") -> dict[str,
     metadata: dict[str, Any] = {"name": NAME, "labels": {"app.kubernetes.io/managed-by": MANAGER}}
     spec: dict[str, Any] = {"leaseDurationSeconds": VALID, "renewTime": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"}
     if owner:
-        fields = {
-            name: getattr(owner, name) for name in ("user", "host", "pid", "started", "machine", "token")
-        }
-        metadata["annotations"] = {_OWNER: json.dumps(fields)}
+        metadata["annotations"] = {_OWNER: json.dumps(asdict(owner))}
         spec["holderIdentity"] = owner.token
     if version:
         metadata["resourceVersion"] = version
@@ -170,41 +168,32 @@ class Lock:
         """
         if self._clock() - self._renewed < RENEWAL:
             return
-        answer = self._replace(self._version)
-        if answer is None:
+        if self._write("replace", self._version).code:
             raise DeployLockedError(self._kubectl.namespace, "another deploy, because it expired", 0.0)
 
     def _try(self) -> tuple[str, float]:
         """Try to get the lock; return its present owner, and the seconds until it expires."""
-        created = self._kubectl.run(
-            "create", "--filename=-", "--output=json", documents=[document(self._owner, self._now())]
-        )
+        created = self._write("create")
         if created.code == 0:
-            self._keep(created.objects()[0])
             return "", 0.0
         found = self._kubectl.require("get", "lease", NAME, "--output=json", "--ignore-not-found").objects()
         if not found:
-            self._kubectl.require("create", "--filename=-", documents=[document(self._owner, self._now())])
-            return "", 0.0
+            raise ClusterError(f"the Lease {NAME} cannot be created: {'; '.join(created.problems)}")
         owner, left = owner_of(found[0]), seconds_left(found[0], self._now())
         if left > 0 and not (owner and owner.is_gone()):
             return str(owner or found[0]["spec"]["holderIdentity"]), left
-        if self._replace(found[0]["metadata"]["resourceVersion"]) is None:
+        if self._write("replace", found[0]["metadata"]["resourceVersion"]).code:
             return "another deploy", float(VALID)
         return "", 0.0
 
-    def _replace(self, version: str) -> Object | None:
-        """Replace a version of the Lease; return None if the Lease has another version."""
+    def _write(self, verb: str, version: str = "") -> Answer:
+        """Create the Lease or replace a version of it. This fails if it exists or has another version."""
         made = document(self._owner, self._now(), version)
-        answer = self._kubectl.run("replace", "--filename=-", "--output=json", documents=[made])
-        if answer.code:
-            return None
-        replaced = answer.objects()[0]
-        self._keep(replaced)
-        return replaced
-
-    def _keep(self, lease: Object) -> None:
-        self._version, self._renewed = lease["metadata"]["resourceVersion"], self._clock()
+        answer = self._kubectl.run(verb, "--filename=-", "--output=json", documents=[made])
+        if answer.code == 0:
+            self._version = answer.objects()[0]["metadata"]["resourceVersion"]
+            self._renewed = self._clock()
+        return answer
 
     def _read_server_time(self) -> None:
         """Read the time of the server, which it returns for a resource that is not created."""

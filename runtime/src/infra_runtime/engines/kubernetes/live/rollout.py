@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl
 from infra_runtime.engines.kubernetes.live.workloads import KINDS, Failure, Snapshot, State, snapshot_of
-from infra_runtime.errors import RolloutError
+from infra_runtime.errors import ClusterError, RolloutError
 
 #: seconds between two looks at the cluster
 _INTERVAL = 1.0
@@ -26,6 +26,17 @@ def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
         return found
     events = kubectl.require("get", "events", "--field-selector=reason=FailedCreate", "--output=json")
     return snapshot_of(objects, events.objects())
+
+
+def deployed_states(kubectl: Kubectl, stack: str) -> dict[Key, State]:
+    """Return kind and name → state of the workloads. Raises `ClusterError` if the stack is not deployed."""
+    states = snapshot(kubectl, stack).states()
+    if not states:
+        raise ClusterError(
+            f"the stack {stack} is not deployed in the namespace {kubectl.namespace}",
+            "`infra workflows deploy` deploys it; --context and --namespace select another place.",
+        )
+    return states
 
 
 def wait(
@@ -56,16 +67,12 @@ def wait(
         for state in states.values():
             if state.failure:
                 raise failed(kubectl, state, state.failure)
-        pending = [
-            f"{kind}/{name}: {states[kind, name].reason if (kind, name) in states else 'it was deleted'}"
-            for kind, name in wanted
-            if (kind, name) not in states or not states[kind, name].done
-        ]
+        pending = [each for each in wanted if each not in states or not states[each].done]
         if not pending:
             return
         if clock() > deadline:
-            first, _, reason = pending[0].partition(": ")
-            raise RolloutError(first, f"it is not ready after {timeout:g} s: {reason}")
+            reason = states[pending[0]].reason if pending[0] in states else "it was deleted"
+            raise RolloutError("/".join(pending[0]), f"it is not ready after {timeout:g} s: {reason}")
         sleep(_INTERVAL)
 
 

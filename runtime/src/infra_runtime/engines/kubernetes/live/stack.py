@@ -37,13 +37,13 @@ def owned(kubectl: Kubectl, stack: str) -> list[Object]:
     return [*found, *(monitors.objects() if monitors.code == 0 else ())]
 
 
-def live_resources(kubectl: Kubectl, stack: str, resources: Sequence[Object]) -> dict[Key, Object]:
-    """Return the present versions of these resources and of all others of the stack, and all HPAs."""
+def live_resources(kubectl: Kubectl, resources: Sequence[Object]) -> dict[Key, Object]:
+    """Return the present versions of these resources, and all HPAs in the namespace."""
     found = kubectl.require(
         "get", "--filename=-", "--ignore-not-found", "--output=json", documents=resources
     ).objects()
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
-    return keyed([*scalers, *owned(kubectl, stack), *found])
+    return keyed([*scalers, *found])
 
 
 def autoscaled(resource: Object, live: Mapping[Key, Object]) -> Object:

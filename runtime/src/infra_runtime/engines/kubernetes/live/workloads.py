@@ -121,7 +121,7 @@ def _deployment(workload: Object, snapshot: Snapshot) -> State:
     status = workload.get("status", {})
     wanted = workload["spec"].get("replicas", 1)
     updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    revision = (workload["metadata"].get("annotations") or {}).get(_REVISION, "")
+    revision = _revision(workload)
     observed = _is_observed(workload)
     done = observed and updated == status.get("replicas", 0) == ready == wanted
     reason, failure = "", None
@@ -177,7 +177,7 @@ def _job(workload: Object, snapshot: Snapshot) -> State:
             container=last["spec"]["containers"][0]["name"] if last else "",
         )
     elif not done and not pods:
-        failure = failure or _refused(workload, snapshot)
+        failure = _refused(workload, snapshot)
     attempts = status.get("failed", 0)
     reason = reason or (f"{attempts} attempts have failed" if attempts else "the task is running")
     return _made(workload, ready=ready, wanted=wanted, done=done, reason=reason, failure=failure)
