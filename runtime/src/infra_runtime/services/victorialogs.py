@@ -15,7 +15,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
-from infra_runtime.services.exporter import arguments
+from infra_runtime.services.exporter import as_arguments
 from infra_runtime.spec import Container, Exchange, Expect, HttpProbe, Send, ServiceSpec
 
 IMAGE = "victoriametrics/victoria-logs:v1.52.2"
@@ -53,7 +53,7 @@ _QUIESCE = Exchange(
 
 def victorialogs(settings: VictoriaLogsSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of a server that receives log records as JSON lines and by OTLP."""
-    flags = arguments(
+    flags = as_arguments(
         {
             "httpListenAddr": "${host}:${port.http}",
             "retentionPeriod": settings.retention,

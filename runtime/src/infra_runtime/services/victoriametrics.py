@@ -15,7 +15,7 @@ from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
-from infra_runtime.services.exporter import arguments
+from infra_runtime.services.exporter import as_arguments
 from infra_runtime.spec import Container, Exchange, Expect, HttpProbe, Send, ServiceSpec
 
 IMAGE = "victoriametrics/victoria-metrics:v1.151.0"
@@ -50,7 +50,7 @@ _QUIESCE = Exchange(port="http", steps=(*_request("/snapshot/delete_all"), *_req
 
 def victoriametrics(settings: VictoriaMetricsSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of a server that receives metrics; it does not request the metrics of services."""
-    flags = arguments(
+    flags = as_arguments(
         {
             "httpListenAddr": "${host}:${port.http}",
             "retentionPeriod": settings.retention,
