@@ -62,8 +62,10 @@ def test_a_child_that_leaves_its_test_ends_and_does_not_stop_its_parents_stack(
     result.stderr.fnmatch_lines(["infra: the forked process * has returned from *"])
 
 
-@pytest.mark.real("postgres")
+@pytest.mark.real("postgres", "telemetry")
 def test_a_child_makes_its_own_units_and_starts_services_itself(suite: Suite) -> None:
+    """With the telemetry service, the parent measures fixtures; the child has its own plugin for that."""
+    suite.stack("[services.postgres]\n", "[services.telemetry]\n")
     suite.test(
         FORK
         + """
@@ -71,6 +73,7 @@ import psycopg
 
 def test_it(infra_unit, infra_service):
     infra_service("postgres")
+    infra_service("telemetry")
     def child():
         infra_service("postgres")
         with infra_unit("postgres") as database:

@@ -117,6 +117,22 @@ def test_the_tests_of_a_session_are_recorded(suite: Suite, arguments: tuple[str,
     assert (last["kind"], last["status"], sum(last["counts"].values())) == ("end", 1, 6)
 
 
+def test_the_time_of_a_fixture_is_not_a_wait(suite: Suite) -> None:
+    """Otherwise, the sum of the waits would contain the waits in the fixture twice."""
+    suite.stack(service("shop"))
+    suite.test(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def customer(infra_service): infra_service('shop')\n"
+        "def test_it(customer): pass"
+    )
+
+    suite.run()
+
+    (test,) = recorded(Path(suite.paths.data))
+    assert [*dict(test.waits)] == ["start shop"]
+
+
 def test_a_secret_in_an_error_is_masked(suite: Suite) -> None:
     suite.stack(service("shop", more='exports = { token = "hidden-value-1" }\nsensitive = ["token"]'))
     suite.test("def test_it(shop): assert not shop['token']")

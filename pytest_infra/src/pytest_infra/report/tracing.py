@@ -82,9 +82,10 @@ class Tracing:
         `services`, the id of the `trace`, and the `error` with masked secrets. Missing values are left out.
         """
         intervals = self._recorder.take()
+        waits = [interval for interval in intervals if interval.is_wait]
         if call.when == "setup":
             self._spans, self._has_waited, self._result = [], False, "pass"
-        self._has_waited = self._has_waited or any(interval.is_wait for interval in intervals)
+        self._has_waited = self._has_waited or bool(waits)
         if report.failed:
             self._result = "fail"
         elif report.skipped and not hasattr(report, "wasxfail") and self._result == "pass":
@@ -108,8 +109,8 @@ class Tracing:
             store.send([self._root(item), *self._spans])
             self._recorder.ended.add(label.trace_id)
         details = {
-            "waits": [[wait.name, round((wait.end - wait.start) / 1e9, 4)] for wait in intervals],
-            "services": sorted({service for wait in intervals for service in _services_of(wait.attributes)}),
+            "waits": [[wait.name, round((wait.end - wait.start) / 1e9, 4)] for wait in waits],
+            "services": sorted({service for wait in waits for service in _services_of(wait.attributes)}),
             "trace": label.trace_id if self._uses_services(item) else "",
             "error": phase.message.partition("\n")[0],
         }

@@ -17,32 +17,29 @@ SERVICE = r"^[a-z][a-z0-9_-]*$"
 
 
 class ExporterSettings(ServiceSettings):
-    """The settings of every exporter; each exporter has the port `http`."""
+    """The settings of an exporter whose program has the flags of Prometheus' exporters."""
 
     #: further flags of the program, such as `log.level = "debug"`; an empty value is a flag without a value
     options: Mapping[str, str] = {}
 
 
 def exporter(
-    settings: ExporterSettings,
+    settings: ServiceSettings,
     *,
     program: str,
-    flags: Mapping[str, str],
+    arguments: tuple[str, ...],
     env: Mapping[str, str],
     ready: str,
     probe: str = "/metrics",
 ) -> ServiceSpec:
     """Return the spec of an exporter that listens on its port `http` and has its metrics at `/metrics`.
 
-    `flags` is name → value of the options of `program`, `env` contains the address and the password of the
-    target, and the service is ready when the answer to a request for `probe` contains the text `ready`.
+    `env` contains the address and the password of the target, and the service is ready when the answer to a
+    request for `probe` contains the text `ready`.
     """
     return ServiceSpec(
         name=program,
-        command=(
-            f"${{bin.{program}}}",
-            *arguments({**flags, "web.listen-address": "${host}:${port.http}", **settings.options}),
-        ),
+        command=(f"${{bin.{program}}}", *arguments),
         env={**env, **settings.env},
         ports=settings.port_map(),
         ready=HttpProbe(port="http", path=probe, contains=ready),
@@ -59,24 +56,29 @@ def exporter(
 
 
 def container(
-    settings: ExporterSettings, *, image: str, flags: Mapping[str, str], env: Mapping[str, str]
+    settings: ExporterSettings, *, image: str, arguments: tuple[str, ...], env: Mapping[str, str]
 ) -> Container:
     """Return the container of an exporter, whose image contains wget."""
     return Container(
         image=settings.image or image,
         uid=65534,
-        command=arguments({**flags, "web.listen-address": "${host}:${port.http}", **settings.options}),
+        command=arguments,
         env={**env, **settings.env},
         health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/metrics"),
     )
 
 
-def arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
+def flags(settings: ExporterSettings, own: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the arguments of an exporter: its own flags, its address, and the options in the settings."""
+    return as_arguments({**own, "web.listen-address": "${host}:${port.http}", **settings.options})
+
+
+def as_arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
     """Return flags as arguments `--name=value`."""
     return tuple(f"--{name}={value}" if value else f"--{name}" for name, value in flags.items())
 
 
-def contributions(subject: Subject) -> Callable[[ExporterSettings], list[Contribution]]:
+def contributions(subject: Subject) -> Callable[[ServiceSettings], list[Contribution]]:
     """Return a kind's function `contributions`: an exporter offers its metrics, which describe `subject`."""
     offer = Contribution(key="metrics", value=Metrics(port="http", subject=subject))
     return lambda _settings: [offer]

@@ -6,11 +6,11 @@ from pydantic import Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings
-from infra_runtime.contributions import Contribution, Contributions, Metrics
+from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.nats_metrics import PREFIX, VARIABLE
 from infra_runtime.services import exporter
-from infra_runtime.spec import HttpProbe, ServiceSpec
+from infra_runtime.spec import ServiceSpec
 
 _KIND = KINDS["nats-exporter"]
 
@@ -27,30 +27,14 @@ class NatsExporterSettings(ServiceSettings):
 
 def nats_exporter(settings: NatsExporterSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of an exporter that requests the values of its target; it has no container."""
-    return ServiceSpec(
-        name="nats-exporter",
-        command=(
-            "${bin.nats-exporter}",
-            # The working directory is the data folder, whose files must not be imported.
-            "-P",
-            "-m",
-            "infra_runtime.nats_metrics",
-            "${host}",
-            "${port.http}",
-        ),
+    return exporter.exporter(
+        settings,
+        program="nats-exporter",
+        # The working directory is the data folder, whose files must not be imported.
+        arguments=("-P", "-m", "infra_runtime.nats_metrics", "${host}", "${port.http}"),
         # The path of the address is a secret, so it is not an argument.
-        env={VARIABLE: f"${{{settings.target}.monitor_url}}", **settings.env},
-        ports=settings.port_map(),
-        ready=HttpProbe(port="http", path="/metrics", contains=f"{PREFIX}_connections"),
-        exports={
-            "url": "http://${host}:${port.http}",
-            "metrics_url": "http://${host}:${port.http}/metrics",
-            "host": "${host}",
-            "port": "${port.http}",
-        },
-        needs=settings.needs,
-        start_timeout=settings.start_timeout,
-        restart=settings.restart,
+        env={VARIABLE: f"${{{settings.target}.monitor_url}}"},
+        ready=f"{PREFIX}_connections",
     )
 
 
@@ -59,5 +43,5 @@ ENTRY = Entry(
     make=nats_exporter,
     # The interpreter of this environment.
     binaries=(Binary(name="nats-exporter", module="infra_runtime"),),
-    contributions=lambda _: [Contribution(key="metrics", value=Metrics(port="http", subject="messages"))],
+    contributions=exporter.contributions("messages"),
 )

@@ -33,10 +33,18 @@ class NodeExporterSettings(exporter.ExporterSettings):
 
 def node_exporter(settings: NodeExporterSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of an exporter of the machine's metrics; in a container, some are the container's."""
-    # A probe of the metrics would close the connection before the end of the answer, and the exporter would
-    # write an error for each metric to its log.
-    spec = exporter.exporter(settings, program=_PROGRAM, flags=_OFF, env={}, ready="Node Exporter", probe="/")
-    return replace(spec, container=exporter.container(settings, image=IMAGE, flags={}, env={}))
+    spec = exporter.exporter(
+        settings,
+        program=_PROGRAM,
+        arguments=exporter.flags(settings, _OFF),
+        env={},
+        ready="Node Exporter",
+        # A probe of the metrics would close the connection before the end of the answer, and the exporter
+        # would write an error for each metric to its log.
+        probe="/",
+    )
+    arguments = exporter.flags(settings, {})
+    return replace(spec, container=exporter.container(settings, image=IMAGE, arguments=arguments, env={}))
 
 
 ENTRY = Entry(

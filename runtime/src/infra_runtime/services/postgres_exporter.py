@@ -45,7 +45,7 @@ def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ())
         settings,
         program=_PROGRAM,
         # The collector reads columns that PostgreSQL 17 has moved to another view.
-        flags={"no-collector.bgwriter": ""},
+        arguments=exporter.flags(settings, {"no-collector.bgwriter": ""}),
         env={"DATA_SOURCE_NAME": f"${{{target}.socket_url}}&sslmode=disable"},
         ready="pg_exporter_last_scrape_error 0",
     )
@@ -56,7 +56,7 @@ def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ())
         "DATA_SOURCE_USER": f"${{{target}.user}}",
         "DATA_SOURCE_PASS": f"${{{target}.password}}",
     }
-    container = exporter.container(settings, image=IMAGE, flags={}, env=env)
+    container = exporter.container(settings, image=IMAGE, arguments=exporter.flags(settings, {}), env=env)
     # With an entry point, an engine can start the program by a script that reads the password from a file.
     return replace(spec, container=replace(container, entrypoint=(f"/bin/{_EXECUTABLE}",)))
 

@@ -83,6 +83,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
     ports = settings.port_map()
     if not settings.metrics:
         del ports[METRICS]
+    config = f"{_CONFIG}{_METRICS if settings.metrics else ''}].\n"
     options = "".join(f"{name} = {value}\n" for name, value in settings.options.items())
     topology = settings.topology.model_dump_json(exclude_unset=True)
     return ServiceSpec(
@@ -97,11 +98,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             Secret(path="${data}/password.secret"),
             Secret(path="${data}/cookie.secret"),
             WriteFile(path="${data}/home/.erlang.cookie", text="${secret.cookie}", mode=0o400),
-            WriteFile(
-                path="${data}/advanced.config",
-                text=_CONFIG.format(metrics=_METRICS if settings.metrics else ""),
-                json=True,
-            ),
+            WriteFile(path="${data}/advanced.config", text=config, json=True),
             WriteFile(path="${data}/rabbitmq.conf", text=options)
             if options
             else Remove(path="${data}/rabbitmq.conf"),
@@ -159,14 +156,13 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
 
 #: Terms of Erlang: the format `rabbitmq.conf` would be translated first, which takes some tenths of a second.
 _CONFIG = """\
-[{{rabbit, [
-  {{tcp_listeners, [{{"${{host}}", ${{port.amqp}}}}]}},
-  {{load_definitions, "${{data}}/definitions.json"}},
-  {{log, [{{console, [{{enabled, true}}]}}, {{file, [{{file, false}}]}}]}}]}},{metrics}
- {{rabbitmq_management, [{{tcp_config, [{{ip, "${{host}}"}}, {{port, ${{port.management}}}}]}}]}}].
-"""
-_METRICS = """
- {rabbitmq_prometheus, [{tcp_config, [{ip, "${host}"}, {port, ${port.metrics}}]}]},"""
+[{rabbit, [
+  {tcp_listeners, [{"${host}", ${port.amqp}}]},
+  {load_definitions, "${data}/definitions.json"},
+  {log, [{console, [{enabled, true}]}, {file, [{file, false}]}]}]},
+ {rabbitmq_management, [{tcp_config, [{ip, "${host}"}, {port, ${port.management}}]}]}"""
+_METRICS = """,
+ {rabbitmq_prometheus, [{tcp_config, [{ip, "${host}"}, {port, ${port.metrics}}]}]}"""
 _CONTAINER_CONFIG = f"load_definitions = {_CONTAINER_FOLDER}/definitions.json\n"
 
 

@@ -35,8 +35,9 @@ class RedisExporterSettings(exporter.ExporterSettings):
 def redis_exporter(settings: RedisExporterSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of an exporter that logs in to its target; the password is in the environment."""
     env = {"REDIS_ADDR": f"${{{settings.target}.url}}"}
-    spec = exporter.exporter(settings, program=_PROGRAM, flags={}, env=env, ready="redis_up 1")
-    return replace(spec, container=exporter.container(settings, image=IMAGE, flags={}, env=env))
+    arguments = exporter.flags(settings, {})
+    spec = exporter.exporter(settings, program=_PROGRAM, arguments=arguments, env=env, ready="redis_up 1")
+    return replace(spec, container=exporter.container(settings, image=IMAGE, arguments=arguments, env=env))
 
 
 ENTRY = Entry(

@@ -6,7 +6,6 @@ Source: Traefik documentation, "File provider", watch.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from pytest_infra.isolation.hosts import (
     RoutedHost,
     write_file,
 )
+from pytest_infra.isolation.http_request import send
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.traefik.responder import Responder
 
@@ -116,10 +116,9 @@ def _await_change(unit: RoutedHost, number: int) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(unit.host, unit.port, timeout=PATIENCE)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", CHANGE, headers=unit.headers)
-            if connection.getresponse().getheader(CHANGE_HEADER) == str(number):
+        with contextlib.suppress(OSError):
+            response = send(f"http://{unit.host}:{unit.port}{CHANGE}", headers=unit.headers)
+            if response.headers.get(CHANGE_HEADER) == str(number):
                 return
         time.sleep(PAUSE)
     raise CommandError(

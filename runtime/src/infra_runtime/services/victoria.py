@@ -1,0 +1,85 @@
+"""What the servers of VictoriaMetrics and VictoriaLogs have in common: settings, flags, endpoints, container.
+
+Sources: the output of `victoria-metrics --help` and `victoria-logs --help`; for the containers,
+`deployment/docker` in the repositories: the entry point is the program, and Alpine contains wget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from infra_runtime.catalogue import ServiceSettings
+from infra_runtime.manifest import Kind
+from infra_runtime.services.exporter import as_arguments
+from infra_runtime.spec import Container, Exchange, HttpProbe, Send, ServiceSpec
+
+
+class VictoriaSettings(ServiceSettings):
+    """The settings of both servers; each has the port `http`."""
+
+    #: data older than this is deleted; the shortest time is a day
+    retention: str = Field("7d", pattern=r"^[1-9][0-9]*[dwy]$")
+    #: further flags of the program, such as `"search.maxSeries" = "1000"`; an empty value is a flag alone
+    options: Mapping[str, str] = {}
+
+
+def get(path: str) -> Send:
+    """Return a request on a connection that stays open."""
+    return Send(text=f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
+
+
+def server(
+    settings: VictoriaSettings,
+    *,
+    kind: Kind,
+    program: str,
+    image: str,
+    folder: str,
+    flags: Mapping[str, str],
+    paths: Mapping[str, str],
+    quiesce: Exchange,
+) -> ServiceSpec:
+    """Return the spec of a server whose data is in a folder.
+
+    `flags` is name → value of further options of `program`, and `paths` is export → path of its address.
+    """
+    arguments = as_arguments(
+        {
+            "httpListenAddr": "${host}:${port.http}",
+            "retentionPeriod": settings.retention,
+            "loggerLevel": "WARN",
+            # A page of another server cannot read the data.
+            "http.disableCORS": "",
+            **flags,
+            **settings.options,
+        }
+    )
+    url, data = "http://${host}:${port.http}", f"/{program}-data"
+    return ServiceSpec(
+        name=kind.name,
+        command=(f"${{bin.{program}}}", f"--storageDataPath=${{data}}/{folder}", *arguments),
+        env=settings.env,
+        ports=settings.port_map(),
+        ready=HttpProbe(port="http", path="/health", contains="OK"),
+        exports={
+            "url": url,
+            "host": "${host}",
+            "port": "${port.http}",
+            **{name: f"{url}{path}" for name, path in paths.items()},
+        },
+        needs=settings.needs,
+        start_timeout=settings.start_timeout,
+        restart=settings.restart,
+        quiesce=quiesce,
+        container=Container(
+            image=settings.image or image,
+            uid=65534,
+            command=(f"--storageDataPath={data}", *arguments),
+            env=settings.env,
+            data=data,
+            ports=dict(kind.ports),
+            health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/health"),
+        ),
+    )
