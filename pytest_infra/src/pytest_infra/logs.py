@@ -87,10 +87,10 @@ class Logs:
         return [*self._reader(service).lines(complete=False)]
 
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:
-        """Return the first line of a service that matches, or wait until the service logs it.
+        """Return the first line that a service has logged since the test began and that matches a pattern.
 
-        The pattern is searched in the line and in the message of a structured line. Raises
-        `LogLineMissingError` after `timeout` seconds.
+        If the log does not contain the line yet, wait for it. The pattern is searched in the line and in the message
+        of a structured line. Raises `LogLineMissingError` after `timeout` seconds.
         """
         __tracebackhide__ = True  # a failing test shows its own line
         expression = re.compile(pattern)

@@ -105,7 +105,9 @@ def _date(entry: dict[str, Any], key: str, file: str, line: int) -> dt.date | No
     try:
         return dt.date.fromisoformat(str(value))
     except ValueError as error:
-        raise CompareError(file, f"`{key}` is not a date: {value!r}; write it as 2030-12-31", line) from error
+        raise CompareError(
+            file, f"`{key}` is not a date: {value!r}; write it like 2030-12-31", line
+        ) from error
 
 
 def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Report:

@@ -71,7 +71,7 @@ def _run(root: Path, urls: Mapping[str, str]) -> list[dict[str, Any]]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CheckError(f"the checks took more than {CHECK_SECONDS:g} s") from None
+        raise CheckError(f"the API checks were stopped after {CHECK_SECONDS:g} s") from None
     except OSError as error:
         raise CheckError(f"the checks cannot start: {error}") from error
     if done.returncode:

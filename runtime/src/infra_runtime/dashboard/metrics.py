@@ -57,7 +57,10 @@ class Measured:
 
 
 def range_of(query: Mapping[str, str]) -> Range:
-    """Return the time range of a request. Raises `ParameterError`."""
+    """Return the time range that the parameters of a request select.
+
+    Raises `ParameterError` if a parameter is not a time, or if the range is empty.
+    """
     now = time.time()
     until = min(time_of("until", query.get("until", ""), now), now)
     since = time_of("since", query.get("since", "") or DEFAULT, now)

@@ -154,7 +154,7 @@ def removal(engine: str, names: Sequence[str]) -> list[str]:
 
 
 def left(engine: str, token: str, service: str = "") -> list[str]:
-    """Return a text for each container of a stack; also if the engine cannot list its containers."""
+    """Describe each container that a stack has left, or the reason why the engine cannot list them."""
     try:
         return [f"container {name}" for name in _output(listing(engine, token, service)).split()]
     except (OSError, subprocess.SubprocessError) as error:

@@ -165,7 +165,7 @@ class Layout:
         if not path.exists():
             return []
         if path.stat().st_size > documents.LIMIT:
-            raise ImageError(str(path), f"the index has more than {documents.LIMIT} bytes")
+            raise ImageError(str(path), f"the index of the images has more than {documents.LIMIT} bytes")
         return documents.descriptors(documents.parse(path.read_bytes(), str(path)), "manifests", str(path))
 
     def find(self, reference: str = "") -> Descriptor:

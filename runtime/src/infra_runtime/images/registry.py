@@ -108,7 +108,7 @@ class Registry:
             for blob in (config, *documents.descriptors(document, "layers", where)):
                 self._pull_blob(blob, layout)
         else:
-            raise ImageError(where, f"the media type {media_type} is not that of an image")
+            raise ImageError(where, f"{media_type} is not a media type of images")
         return layout.add(data, media_type)
 
     def _manifest(self, reference: str) -> tuple[bytes, str]:

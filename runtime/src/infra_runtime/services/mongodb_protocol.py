@@ -56,4 +56,4 @@ def _element(name: str, value: Any) -> bytes:
         return b"\x03" + key + document(value)
     if isinstance(value, Sequence):
         return b"\x04" + key + document({str(index): each for index, each in enumerate(value)})
-    raise TypeError(f"{name}: a {type(value).__name__} has no type in BSON here")
+    raise TypeError(f"{name}: a value of the type {type(value).__name__} cannot be encoded as BSON")

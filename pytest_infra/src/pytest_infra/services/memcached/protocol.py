@@ -56,7 +56,8 @@ class MemcachedConnection(LineConnection):
                 break
             if not line.startswith(b"key="):
                 raise CommandError(
-                    f"{self._name} answers the command `lru_crawler` with {line.decode(errors='replace')}"
+                    f"{self._name} cannot list its keys: "
+                    f"the command `lru_crawler` returns {line.decode(errors='replace')!r}"
                 )
             key = unquote_to_bytes(line[len(b"key=") :].split(b" ", 1)[0])
             if key.startswith(prefix):
