@@ -89,8 +89,8 @@ class Logs:
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:
         """Return the first line that a service has logged since the test began and that matches a pattern.
 
-        If the log does not contain the line yet, wait for it. The pattern is searched in the line and in the message
-        of a structured line. Raises `LogLineMissingError` after `timeout` seconds.
+        If the log does not contain the line yet, wait for it. The pattern is searched in the line and in
+        the message of a structured line. Raises `LogLineMissingError` after `timeout` seconds.
         """
         __tracebackhide__ = True  # a failing test shows its own line
         expression = re.compile(pattern)

@@ -118,10 +118,10 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
     by_fingerprint = {entry.fingerprint: entry for entry in entries}
     former = Counter(name for finding in report.findings for name in finding.former_fingerprints)
     counting, accepted = [], []
-    found = set()
+    matched = set()
     for finding in report.findings:
         matching = _matching(finding, by_fingerprint, former)
-        found |= {entry.fingerprint for entry in matching}
+        matched |= {entry.fingerprint for entry in matching}
         if not matching or any(entry.lapsed(today) for entry in matching):
             counting.append(finding)
         else:
@@ -129,8 +129,8 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
     known = by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
-        expired=tuple(entry for entry in known if entry.fingerprint in found and entry.lapsed(today)),
-        stale=tuple(entry for entry in known if entry.fingerprint not in found),
+        expired=tuple(entry for entry in known if entry.fingerprint in matched and entry.lapsed(today)),
+        stale=tuple(entry for entry in known if entry.fingerprint not in matched),
     )
     return replace(report, findings=tuple(counting), review=review)
 
@@ -220,10 +220,10 @@ def accept(
     except OSError as error:
         raise CompareError(str(path), error.strerror or str(error)) from error
     try:
-        found = {one.fingerprint for one in read(path)}
+        written = {one.fingerprint for one in read(path)}
     except CompareError:
-        found = set()
-    if found != {one.fingerprint for one in before} | {entry.fingerprint}:
+        written = set()
+    if written != {one.fingerprint for one in before} | {entry.fingerprint}:
         # An entry cannot be appended as text to an indented list, or to a list in brackets.
         path.write_text(original, encoding="utf-8")
         raise CompareError(

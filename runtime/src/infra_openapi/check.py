@@ -106,9 +106,9 @@ def _item(value: Any, finding: Finding) -> str:
     listed = finding.after if finding.before is None else finding.before
     names = {finding.subject}
     if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values
-        names = {json.dumps(each, ensure_ascii=False) for each in listed}
-    for number, each in enumerate(value if isinstance(value, list) else ()):
-        if names & {each if isinstance(each, str) else "", json.dumps(each, ensure_ascii=False)}:
+        names = {json.dumps(name, ensure_ascii=False) for name in listed}
+    for number, name in enumerate(value if isinstance(value, list) else ()):
+        if names & {name if isinstance(name, str) else "", json.dumps(name, ensure_ascii=False)}:
             return f"/{number}"
     return ""
 
@@ -119,8 +119,8 @@ def _names(rule: str, keyword: str) -> bool:
     The id `request-max-length-decreased` contains `maxLength`.
     """
     dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", keyword).lower()
-    before, found, after = rule.partition(dashed)
-    return bool(found) and not (before[-1:] + after[:1]).strip("-")
+    before, match, after = rule.partition(dashed)
+    return bool(match) and not (before[-1:] + after[:1]).strip("-")
 
 
 def _nearest(document: Document, gone: Location | None) -> Location:
@@ -130,7 +130,7 @@ def _nearest(document: Document, gone: Location | None) -> Location:
     """
     pointer = gone.pointer if gone else ""
     for file in [gone.file] if gone else []:
-        found = document.location(file, pointer)
-        if found.line:
-            return found
+        location = document.location(file, pointer)
+        if location.line:
+            return location
     return document.location(document.name, pointer)

@@ -172,13 +172,13 @@ class Walker:
             )
 
     def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
-        found = {}
+        callbacks = {}
         for name, element in end.element.mapping("callbacks").items():
             for expression, item in follow(element).members().items():
                 if not expression.startswith("x-"):
                     for inner in of_path(end.document, expression, item):
-                        found[name, expression, inner.name.method] = inner
-        return found
+                        callbacks[name, expression, inner.name.method] = inner
+        return callbacks
 
     def _library(self) -> None:
         """Compare the schemas of documents that have no operations.

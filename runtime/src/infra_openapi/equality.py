@@ -46,7 +46,7 @@ class Equality:
 
     def _part(self, key: str, part: Any) -> bytes:
         if key in _SETS and isinstance(part, list):
-            return b",".join(sorted(self.unordered(each) for each in part))
+            return b",".join(sorted(self.unordered(member) for member in part))
         return self.unordered(part)
 
     def _content(self, raw: Any) -> tuple[bytes, list[str], int]:
@@ -54,9 +54,9 @@ class Equality:
         known = self._digests.get(id(raw))
         if known is None:
             content = packed(raw)
-            found = references(content) if b"ef" in content else []
-            found += mapped(content) if b"discriminator" in content and b"mapping" in content else []
-            known = (hashlib.blake2b(content, digest_size=16).digest(), found, len(content))
+            targets = references(content) if b"ef" in content else []
+            targets += mapped(content) if b"discriminator" in content and b"mapping" in content else []
+            known = (hashlib.blake2b(content, digest_size=16).digest(), targets, len(content))
             self._digests[id(raw)] = known
             self._alive.append(raw)
         return known

@@ -54,12 +54,12 @@ def identity(fact: Fact) -> str:
     locations are equal and the part has a name.
     """
     element = fact.revision or fact.base
-    before, after = (_place(each) if each is not None else ("", "") for each in (fact.base, element))
+    before, after = (_place(side) if side is not None else ("", "") for side in (fact.base, element))
     # If a part was added or removed, one of the two locations is the container, and the subject is the part.
     contained = after[1].startswith(before[1]) or before[1].startswith(after[1])
-    found = [] if contained and not after[0] else [after]
+    location = [] if contained and not after[0] else [after]
     content = [] if element is None or not unnamed(fact) else [_digest(element.raw, _UNNAMED[fact.kind])]
-    return json.dumps([*found, *content]) if found or content else ""
+    return json.dumps([*location, *content]) if location or content else ""
 
 
 def _place(element: Element) -> tuple[str, str]:
@@ -82,12 +82,12 @@ def _without_annotations(raw: Any) -> Any:
         return [_without_annotations(member) for member in raw]
     if not isinstance(raw, dict):
         return raw
-    found = {}
+    kept = {}
     for key, value in raw.items():
         if key in _NAMED and isinstance(value, dict):
-            found[key] = {name: _without_annotations(schema) for name, schema in value.items()}
+            kept[key] = {name: _without_annotations(schema) for name, schema in value.items()}
         elif key in {"enum", "const", "default"}:
-            found[key] = value
+            kept[key] = value
         elif key not in _ANNOTATIONS:
-            found[key] = _without_annotations(value)
-    return found
+            kept[key] = _without_annotations(value)
+    return kept

@@ -121,9 +121,9 @@ class Checker:
         if key in {"enum", "type", "required", "dependentRequired"}:
             return value
         if key in _NAMED:
-            return {name: self._rewritten(each) for name, each in inner.members().items()}
+            return {name: self._rewritten(schema) for name, schema in inner.members().items()}
         if isinstance(value, list):
-            return [self._rewritten(each) for each in element.items(key)]
+            return [self._rewritten(schema) for schema in element.items(key)]
         return self._rewritten(inner) if isinstance(value, dict) else value
 
     def _hides(self, element: Element) -> bool:
@@ -155,7 +155,9 @@ class Checker:
             made.pop("required", None)
         elif isinstance(raw.get("properties"), dict):
             inner = element.child("properties")
-            hidden = {name for name, each in inner.members().items() if self._hides(each)} if inner else set()
+            hidden = (
+                {name for name, schema in inner.members().items() if self._hides(schema)} if inner else set()
+            )
             made["required"] = [
                 name for name in raw["required"] if isinstance(name, str) and name not in hidden
             ]
@@ -171,13 +173,13 @@ def _sound(key: str, value: Any) -> bool:
         raise ValueError(key)
     if key == "type":
         return all(
-            isinstance(each, str) and each in _TYPES
-            for each in (value if isinstance(value, list) else [value])
+            isinstance(item, str) and item in _TYPES
+            for item in (value if isinstance(value, list) else [value])
         )
     if key == "required":
-        return all(isinstance(each, str) for each in value)
+        return all(isinstance(item, str) for item in value)
     if key == "dependentRequired":
-        return all(isinstance(each, list) for each in value.values())
+        return all(isinstance(item, list) for item in value.values())
     return not isinstance(value, float) or value > 0 or key != "multipleOf"
 
 

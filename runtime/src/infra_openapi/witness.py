@@ -122,7 +122,7 @@ class Witnesses:
         if fact.kind not in _ABOUT_ALTERNATIVES:
             return None
         element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
-        inside = element is not None and element.identity not in {each.identity for each in wide.elements}
+        inside = element is not None and element.identity not in {other.identity for other in wide.elements}
         return self._schemas.node((element,)) if element is not None and inside else None
 
     def _first_tries(self, fact: Fact, wide: Node, narrow: Node) -> list[Any]:
@@ -257,14 +257,14 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
     """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
-    found = False
+    is_caused = False
     for complaint in complaints:
-        found = True
+        is_caused = True
         if not _explains(fact, keywords, complaint):
             return False
         if fact.kind in _ABOUT_EVERYTHING:
             return True
-    return found
+    return is_caused
 
 
 def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: ValidationError) -> bool:

@@ -68,8 +68,8 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
     else:
         _media_type_changes(scope, part, old, new, direction)
     was, is_ = (
-        bool(each.encoding and decides and each.encoding.flag("allowReserved"))
-        for each, decides in ((old, was_styled), (new, is_styled))
+        bool(encoding.encoding and decides and encoding.encoding.flag("allowReserved"))
+        for encoding, decides in ((old, was_styled), (new, is_styled))
     )
     if was != is_:
         kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
@@ -93,12 +93,12 @@ def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, directio
     """Compare a part that has a style in only one document; in the other document, it has a media type."""
     shown: list[str] = []
     changed = False
-    for each, other in ((old, new), (new, old)):
-        if styled(name, each.encoding):
-            shown.append(str(style(each.encoding, "query")))
+    for side, other in ((old, new), (new, old)):
+        if styled(name, side.encoding):
+            shown.append(str(style(side.encoding, "query")))
             continue
-        explicit = each.encoding.text("contentType") if each.encoding else ""
-        shared = types(scope, each.term) & types(scope, other.term) - {"null"}
+        explicit = side.encoding.text("contentType") if side.encoding else ""
+        shared = types(scope, side.term) & types(scope, other.term) - {"null"}
         if explicit:
             changed = normal(explicit) != _TEXT or "object" in shared
             shown.append(normal(explicit))
@@ -107,7 +107,7 @@ def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, directio
             # is JSON.
             default = style(None, "query")
             changed = (name == _FORM_DATA and "object" in shared) or differ(
-                scope, default, style(other.encoding, "query"), each.term, other.term
+                scope, default, style(other.encoding, "query"), side.term, other.term
             )
             shown.append(str(default))
     if changed:
@@ -116,25 +116,29 @@ def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, directio
 
 def _media_type_changes(scope: Scope, part: str, old: Part, new: Part, direction: Direction) -> None:
     first, second = _media_types(scope, old), _media_types(scope, new)
-    for gone in sorted(each for each in first if not any(covers(other, each) for other in second)):
+    for gone in sorted(
+        media_type for media_type in first if not any(covers(other, media_type) for other in second)
+    ):
         scope.fact(facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, gone, None, part)
-    for come in sorted(each for each in second if not any(covers(other, each) for other in first)):
+    for come in sorted(
+        media_type for media_type in second if not any(covers(other, media_type) for other in first)
+    ):
         scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, come, part)
 
 
 def _encodings(media: Element) -> dict[str, Element]:
-    found = dict(media.mapping("encoding"))
-    found |= {str(number): element for number, element in enumerate(media.items("prefixEncoding"))}
+    encodings = dict(media.mapping("encoding"))
+    encodings |= {str(number): element for number, element in enumerate(media.items("prefixEncoding"))}
     item = media.child("itemEncoding")
-    return found | ({"*": item} if item is not None else {})
+    return encodings | ({"*": item} if item is not None else {})
 
 
 def _terms(scope: Scope, media: Element) -> dict[str, Term]:
     schema, item = media.child("schema"), media.child("itemSchema")
     node = scope.graph.schemas.node((schema,) if schema is not None else ())
-    found: dict[str, Term] = dict(node.properties)
-    found |= {str(number): term for number, term in enumerate(node.prefix)}
-    return found | {"*": (item,) if item is not None else node.items or ()}
+    terms: dict[str, Term] = dict(node.properties)
+    terms |= {str(number): term for number, term in enumerate(node.prefix)}
+    return terms | {"*": (item,) if item is not None else node.items or ()}
 
 
 def _media_types(scope: Scope, part: Part) -> set[str]:
@@ -144,7 +148,7 @@ def _media_types(scope: Scope, part: Part) -> set[str]:
     """
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
-        return {normal(each) for each in encoding.split(",") if each.strip()}
+        return {normal(name) for name in encoding.split(",") if name.strip()}
     return {default for node in alternatives(scope, part.term) for default in _defaults(scope, node)}
 
 
@@ -160,13 +164,13 @@ def _defaults(scope: Scope, node: Node) -> set[str]:
 def _defaults_of_types(node: Node) -> set[str]:
     if node.types >= {"object", "string", "number"}:  # a part without a type
         return {_BYTES}
-    found = set()
+    defaults = set()
     for kind in node.types - {"null"}:
         if kind in {"array", "object"}:
-            found.add(_OBJECT)
+            defaults.add(_OBJECT)
         else:
-            found.add(_BYTES if kind == "string" and _binary(node) else _TEXT)
-    return found
+            defaults.add(_BYTES if kind == "string" and _binary(node) else _TEXT)
+    return defaults
 
 
 def _binary(node: Node) -> bool:

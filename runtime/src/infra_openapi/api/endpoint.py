@@ -44,7 +44,7 @@ class Endpoint:
         for which no parameter is declared is a string. Header names are in lower case. The parameter for the
         whole query string (OpenAPI 3.2) has an empty name.
         """
-        found: dict[tuple[str, str], Element] = {}
+        by_name: dict[tuple[str, str], Element] = {}
         variables = self.variables
         inherited = [element for item in self.items for element in item.items("parameters")]
         for element in (*inherited, *self.element.items("parameters")):
@@ -61,12 +61,12 @@ class Endpoint:
                 name = name.lower()
                 if name in _IGNORED_HEADERS:
                     continue
-            found[place, name] = parameter
+            by_name[place, name] = parameter
         for number, name in enumerate(variables if self.name.path.startswith("/") else ()):
             raw = {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
             undescribed = Element(self.document, self.element.file, self.element.pointer, raw)
-            found.setdefault(("path", str(number)), undescribed)
-        return found
+            by_name.setdefault(("path", str(number)), undescribed)
+        return by_name
 
     @property
     def stability(self) -> str:
@@ -121,9 +121,11 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
     places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
     seen: set[str] = set()
     for place in places:
-        found = {method: place.child(method) for method in METHODS if method in place.raw}
-        found |= {name.lower(): element for name, element in place.mapping("additionalOperations").items()}
-        for method, element in found.items():
+        operations = {method: place.child(method) for method in METHODS if method in place.raw}
+        operations |= {
+            name.lower(): element for name, element in place.mapping("additionalOperations").items()
+        }
+        for method, element in operations.items():
             if element is None or method in seen:
                 continue
             if not isinstance(element.raw, dict):

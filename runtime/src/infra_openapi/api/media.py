@@ -124,9 +124,9 @@ def headers(
 
 def _by_header(holder: Element | None) -> dict[str, Element]:
     """Return the headers of a response or part by lower-case name, without the header `Content-Type`."""
-    found = holder.mapping("headers") if holder is not None else {}
+    headers = holder.mapping("headers") if holder is not None else {}
     return {
-        name.lower(): follow(element) for name, element in found.items() if name.lower() != "content-type"
+        name.lower(): follow(element) for name, element in headers.items() if name.lower() != "content-type"
     }
 
 

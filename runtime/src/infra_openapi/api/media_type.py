@@ -12,7 +12,12 @@ def normal(name: str) -> str:
     The form is in lower case, without charset, spaces and quotes, and with sorted parameters.
     """
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
-    return ";".join([kind, *sorted(each for each in parameters if each and not each.startswith(_IDLE))])
+    return ";".join(
+        [
+            kind,
+            *sorted(parameter for parameter in parameters if parameter and not parameter.startswith(_IDLE)),
+        ]
+    )
 
 
 def covers(wide: str, narrow: str) -> bool:
@@ -31,7 +36,7 @@ def narrowest(name: str, offered: list[str]) -> str | None:
 
     The result is None if no media range in `offered` includes the media type.
     """
-    found = [other for other in offered if covers(other, name)]
+    ranges = [other for other in offered if covers(other, name)]
     return max(
-        found, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None
+        ranges, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None
     )

@@ -71,18 +71,18 @@ def responses(scope: Scope, old: Element, new: Element, direction: Direction) ->
 
 
 def _by_status(operation: Element) -> dict[str, Element]:
-    found: dict[str, Element] = {}
+    responses: dict[str, Element] = {}
     for status, element in operation.mapping("responses").items():
         name = status if status == "default" else status.upper()
         if name == "default" or (
             len(name) == 3 and name[0] in "12345" and (name[1:] == "XX" or name.isdecimal())
         ):
-            found[name] = element
+            responses[name] = element
         elif not status.startswith("x-"):
             operation.document.note(
                 element, f"the key {status!r} is not a status, so the comparison ignores this response"
             )
-    return found
+    return responses
 
 
 def _meant(status: str, among: dict[str, Element]) -> str:

@@ -74,10 +74,10 @@ class Likeness:
 
     def lacking(self, old: Requirement, new: Requirement) -> list[str]:
         """Return the scopes that the new requirement needs, but the old requirement does not need."""
-        found: set[str] = set()
+        scopes: set[str] = set()
         for name, wanted in new.scopes.items():
-            found |= wanted - frozenset[str]().union(*self._had(old, new, name))
-        return sorted(found)
+            scopes |= wanted - frozenset[str]().union(*self._had(old, new, name))
+        return sorted(scopes)
 
     def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
         """Return the OAuth scopes that the old requirement has for the scheme `name` of the new requirement.
@@ -102,9 +102,12 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     first, one = _requirements(old)
     second, other = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
-    kept = all(_met(strictly, each, second) for each in first)
+    kept = all(_met(strictly, requirement, second) for requirement in first)
     _schemes(scope, first, second, kept=kept)
-    keys = sorted({each.key for each in first}), sorted({each.key for each in second})
+    keys = (
+        sorted({requirement.key for requirement in first}),
+        sorted({requirement.key for requirement in second}),
+    )
     if keys[0] == keys[1]:
         return
     inner = scope.enter(f"security {keys}", one, other, NONE)
@@ -127,14 +130,14 @@ def _compare(
     other: Element,
 ) -> None:
     subject = "the API" if scope.base and scope.base.pointer == "/security" else "the operation"
-    open_before = any(not each.scopes for each in first)
-    open_now = any(not each.scopes for each in second)
+    open_before = any(not requirement.scopes for requirement in first)
+    open_now = any(not requirement.scopes for requirement in second)
     if open_before and not open_now:
-        asked = " or ".join(each.shown for each in second)
+        asked = " or ".join(requirement.shown for requirement in second)
         scope.fact(facts.SECURITY_ADDED, NONE, one, other, None, asked, subject)
         return
     if open_now and not open_before:
-        asked = " or ".join(each.shown for each in first)
+        asked = " or ".join(requirement.shown for requirement in first)
         scope.fact(facts.SECURITY_REMOVED, NONE, one, other, asked, None, subject)
         return
     for old in first:
@@ -155,7 +158,7 @@ def _lost(
     *,
     optional: bool,
 ) -> None:
-    new = next((each for each in second if like.alike(old, each)), None)
+    new = next((requirement for requirement in second if like.alike(old, requirement)), None)
     if optional:
         scope.fact(facts.SECURITY_OPTION_REMOVED, NONE, old.element, other, old.shown, None, subject)
     elif new is None:
@@ -168,11 +171,15 @@ def _lost(
 def _won(
     scope: Scope, like: Likeness, new: Requirement, first: list[Requirement], one: Element, subject: str
 ) -> None:
-    rivals = [each for each in first if len(each.scopes) == len(new.scopes) and like.alike(each, new)]
+    rivals = [
+        requirement
+        for requirement in first
+        if len(requirement.scopes) == len(new.scopes) and like.alike(requirement, new)
+    ]
     if not rivals:
         scope.fact(facts.SECURITY_ALTERNATIVE_ADDED, NONE, one, new.element, None, new.shown, subject)
         return
-    for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, each) for each in rivals) else ():
+    for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, rival) for rival in rivals) else ():
         scope.fact(facts.SECURITY_SCOPE_REMOVED, NONE, rivals[0].element, new.element, spared, None, subject)
 
 
@@ -181,8 +188,8 @@ def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Element]:
     for holder in (endpoint.element, document.root):
         place = holder.child("security")
         if place is not None and isinstance(place.raw, list):
-            found = [_requirement(element, document) for element in holder.items("security")]
-            return found or [Requirement(scopes={}, presented={}, element=place)], place
+            requirements = [_requirement(element, document) for element in holder.items("security")]
+            return requirements or [Requirement(scopes={}, presented={}, element=place)], place
     return [Requirement(scopes={}, presented={}, element=document.root)], document.root
 
 
@@ -232,8 +239,8 @@ def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], 
 
     If `kept` is true, all old credentials are still accepted, so no facts about changed schemes are added.
     """
-    names = {name for each in first for name in each.scopes} & {
-        name for each in second for name in each.scopes
+    names = {name for requirement in first for name in requirement.scopes} & {
+        name for requirement in second for name in requirement.scopes
     }
     for name in sorted(names):
         old, new = _scheme(first[0].element.document, name), _scheme(second[0].element.document, name)

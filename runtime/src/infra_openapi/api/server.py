@@ -26,8 +26,8 @@ def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
     for holder in (endpoint.element, *reversed(endpoint.items), endpoint.document.root):
         elements = holder.items("servers")
         if elements:
-            found = {url: element for element in elements for url in _addresses(element)}
-            return found, holder.child("servers") or holder
+            by_url = {url: element for element in elements for url in _addresses(element)}
+            return by_url, holder.child("servers") or holder
     return {"": endpoint.document.root}, endpoint.document.root
 
 
@@ -85,7 +85,7 @@ def _addresses(server: Element) -> list[str]:
     choices = []
     for name in dict.fromkeys(_VARIABLE.findall(url)):
         variable = variables.get(name)
-        allowed = [str(each.raw) for each in variable.items("enum")] if variable else []
+        allowed = [str(value.raw) for value in variable.items("enum")] if variable else []
         choices.append([(name, value) for value in allowed] or [(name, f"{{{_FREE}}}")])
     if math.prod(map(len, choices)) > _MOST:
         choices = [[(one[0][0], f"{{{'|'.join(sorted(value for _, value in one))}}}")] for one in choices]

@@ -125,10 +125,10 @@ def _branches(group: Group) -> dict[tuple[int, str], Term]:
 
     The key of an alternative is the target of its reference, or its index if it is not a reference.
     """
-    found: dict[tuple[int, str], Term] = {}
+    branches: dict[tuple[int, str], Term] = {}
     for index, term in enumerate(group.branches):
         target = target_of(term[0])
         # Alternatives without a reference are matched by index, so their number must be equal.
         key = (0, target.pointer) if target is not None else (len(group.branches), str(index))
-        found[key] = term
-    return found
+        branches[key] = term
+    return branches

@@ -57,9 +57,9 @@ def _parents(schema: Any) -> Iterator[str]:
 
 def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
     """Return the names of the schemas whose `allOf` refers to the schema `base`, also indirectly."""
-    found: set[str] = set()
+    subtypes: set[str] = set()
     waiting = {base}
     while waiting:
-        waiting = {name for name, above in parents.items() if above & waiting} - found - {base}
-        found |= waiting
-    return found
+        waiting = {name for name, above in parents.items() if above & waiting} - subtypes - {base}
+        subtypes |= waiting
+    return subtypes

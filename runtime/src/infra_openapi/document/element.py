@@ -91,7 +91,7 @@ class Element:
             return []
         at = inner.pointer
         return [
-            Element(self.document, self.file, f"{at}/{number}", each) for number, each in enumerate(inner.raw)
+            Element(self.document, self.file, f"{at}/{number}", raw) for number, raw in enumerate(inner.raw)
         ]
 
     def text(self, key: str, default: str = "") -> str:

@@ -86,7 +86,7 @@ class LineIndex:
         first = _FIRST_LINE.match(self._content, start)
         if first is None:
             return None
-        found: dict[str, tuple[int, int]] = {}
+        members: dict[str, tuple[int, int]] = {}
         lines = re.compile(re.escape(first.group(1)) + rb"[^\s}\]]").finditer(self._content, start)
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             line = next(lines, None)
@@ -94,8 +94,8 @@ class LineIndex:
             if line is None or not self._content.startswith(beginning, line.end() - 1):
                 return None
             at = line.end() - 1
-            found[str(key)] = at, _skip(self._content, at + len(beginning)) if isinstance(key, str) else at
-        return found
+            members[str(key)] = at, _skip(self._content, at + len(beginning)) if isinstance(key, str) else at
+        return members
 
 
 class _Lines(Generic[AnyStr]):
@@ -136,10 +136,10 @@ class _Decoded:
         for token in tokens(pointer):
             if start not in self._members:
                 self._members[start] = self._children(start)
-            found = self._members[start].get(token)
-            if found is None:
+            offsets = self._members[start].get(token)
+            if offsets is None:
                 break
-            key_at, start = found
+            key_at, start = offsets
         return self._lines.location(key_at)
 
     def _skip(self, at: int) -> int:
@@ -148,7 +148,7 @@ class _Decoded:
 
     def _children(self, start: int) -> dict[str, tuple[int, int]]:
         """Return the offsets of key and value for each member of the object or array at offset `start`."""
-        found: dict[str, tuple[int, int]] = {}
+        children: dict[str, tuple[int, int]] = {}
         opening = self._text[start : start + 1]
         at = self._skip(start + 1)
         index = 0
@@ -159,12 +159,12 @@ class _Decoded:
                 at = self._skip(self._skip(at) + 1)
             else:
                 key, index = str(index), index + 1
-            found[key] = (key_at, at)
+            children[key] = (key_at, at)
             _, at = _scan(self._text, at)
             at = self._skip(at)
             if self._text[at] == ",":
                 at = self._skip(at + 1)
-        return found
+        return children
 
 
 def _skip(content: bytes, at: int = 0) -> int:

@@ -47,11 +47,11 @@ def mapped(content: bytes) -> list[str]:
 
 
 def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for match in before.finditer(content):
         size = int.from_bytes(match.group(1), "little")
-        found[content[match.end() : match.end() + size].decode(errors="surrogatepass")] = None
-    return list(found)
+        texts[content[match.end() : match.end() + size].decode(errors="surrogatepass")] = None
+    return list(texts)
 
 
 def check(document: Document) -> None:
@@ -136,8 +136,8 @@ def all_targets(element: Element, ref: str) -> list[Element]:
     if len(places) < 2:
         return [first]
     data = element.document.file(element.file, element)
-    found = (_descend(element.document, element.file, data, place) for place in places)
-    return [place for place in found if place is not None]
+    elements = (_descend(element.document, element.file, data, place) for place in places)
+    return [place for place in elements if place is not None]
 
 
 def resolve(element: Element, ref: str) -> Element:
@@ -182,9 +182,9 @@ def _look_up(element: Element, resource: str, ref: str) -> Element:
             _index(document, file, data)
             anchored = known.anchors.get((file, fragment), [])
             pointer = next((one for one in anchored if one.startswith(place)), "\0")
-        found = _descend(document, file, data, pointer)
-        if found is not None:
-            return found
+        target = _descend(document, file, data, pointer)
+        if target is not None:
+            return target
     location = element.location()
     shown = as_written(ref) if document.version.startswith("2") else ref
     raise CompareError(
@@ -288,7 +288,7 @@ def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                     waiting.append((f"{pointer}/{escaped(key)}", inner, not named and key in _MAPS))
         elif isinstance(value, list):
             waiting += [
-                (f"{pointer}/{number}", each, False) for number, each in reversed(list(enumerate(value)))
+                (f"{pointer}/{number}", member, False) for number, member in reversed(list(enumerate(value)))
             ]
 
 

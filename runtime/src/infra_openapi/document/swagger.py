@@ -76,22 +76,23 @@ class _Conversion:
             },
             "parameters": {
                 name: self.parameter(
-                    each, f"/components/parameters/{escaped(name)}", f"/parameters/{escaped(name)}"
+                    parameter, f"/components/parameters/{escaped(name)}", f"/parameters/{escaped(name)}"
                 )
-                for name, each in self.parameters.items()
-                if isinstance(each, dict) and str(each.get("in")) not in {"body", "formData"}
+                for name, parameter in self.parameters.items()
+                if isinstance(parameter, dict) and str(parameter.get("in")) not in {"body", "formData"}
             },
             "responses": {
                 name: self.response(
-                    each,
+                    response,
                     data.get("produces"),
                     f"/components/responses/{escaped(name)}",
                     f"/responses/{escaped(name)}",
                 )
-                for name, each in self.responses.items()
+                for name, response in self.responses.items()
             },
             "securitySchemes": {
-                name: _scheme(each) for name, each in _object(data.get("securityDefinitions")).items()
+                name: _scheme(definition)
+                for name, definition in _object(data.get("securityDefinitions")).items()
             },
         }
         self.written["/components/securitySchemes"] = "/securityDefinitions"
@@ -114,7 +115,9 @@ class _Conversion:
         host = str(self.data.get("host") or "")
         if not host:
             return [{"url": base or "/"}]
-        return [{"url": f"{each}://{host}{base}"} for each in _list(schemes)] or [{"url": f"//{host}{base}"}]
+        return [{"url": f"{scheme}://{host}{base}"} for scheme in _list(schemes)] or [
+            {"url": f"//{host}{base}"}
+        ]
 
     def path(self, item: Any, at: str) -> Any:
         if not isinstance(item, dict):
@@ -122,7 +125,9 @@ class _Conversion:
         made: dict[str, Any] = {
             key: value for key, value in item.items() if key not in {*_METHODS, "parameters"}
         }
-        shared = [(each, f"{at}/parameters/{n}") for n, each in enumerate(_list(item.get("parameters")))]
+        shared = [
+            (parameter, f"{at}/parameters/{n}") for n, parameter in enumerate(_list(item.get("parameters")))
+        ]
         for method in _METHODS:
             if method in item:
                 made[method] = self.operation(item[method], shared, f"{at}/{method}")
@@ -131,12 +136,15 @@ class _Conversion:
     def operation(self, operation: Any, shared: list[tuple[Any, str]], at: str) -> Any:
         if not isinstance(operation, dict):
             return operation
-        own = [(each, f"{at}/parameters/{n}") for n, each in enumerate(_list(operation.get("parameters")))]
+        own = [
+            (parameter, f"{at}/parameters/{n}")
+            for n, parameter in enumerate(_list(operation.get("parameters")))
+        ]
         given: dict[tuple[str, str], tuple[Any, str, Any]] = {}
-        for each, source in [*shared, *own]:
-            value, place = self.looked_up(each, source)
+        for parameter, source in [*shared, *own]:
+            value, place = self.looked_up(parameter, source)
             if isinstance(value, dict):
-                given[str(value.get("name")), str(value.get("in"))] = (value, place, each)
+                given[str(value.get("name")), str(value.get("in"))] = (value, place, parameter)
         made = {
             k: v for k, v in operation.items() if k not in {"parameters", "responses", "consumes", "produces"}
         }
@@ -147,13 +155,13 @@ class _Conversion:
         consumes = operation.get("consumes", self.data.get("consumes"))
         parameters: list[Any] = []
         form: list[tuple[dict[str, Any], str]] = []
-        for value, place, each in given.values():
+        for value, place, parameter in given.values():
             if value.get("in") == "body":
                 made["requestBody"] = self.body(value, consumes, f"{at}/requestBody", place)
             elif value.get("in") == "formData":
                 form.append((value, place))
-            elif isinstance(each, dict) and "$ref" in each:
-                parameters.append(_moved(each))
+            elif isinstance(parameter, dict) and "$ref" in parameter:
+                parameters.append(_moved(parameter))
             else:
                 parameters.append(self.parameter(value, f"{at}/parameters/{len(parameters)}", place))
         if form:
@@ -162,9 +170,9 @@ class _Conversion:
         produces = operation.get("produces", self.data.get("produces"))
         made["responses"] = {
             status: self.response(
-                each, produces, f"{at}/responses/{escaped(status)}", f"{at}/responses/{escaped(status)}"
+                response, produces, f"{at}/responses/{escaped(status)}", f"{at}/responses/{escaped(status)}"
             )
-            for status, each in _object(operation.get("responses")).items()
+            for status, response in _object(operation.get("responses")).items()
         }
         return made
 
@@ -180,7 +188,7 @@ class _Conversion:
         if not isinstance(value, dict) or "$ref" in value:
             return _moved(value) if isinstance(value, dict) else value
         self.written[at] = source
-        made = {key: each for key, each in value.items() if key not in {*_TYPE_KEYS, "collectionFormat"}}
+        made = {key: member for key, member in value.items() if key not in {*_TYPE_KEYS, "collectionFormat"}}
         made["schema"] = self.typed(value)
         self.written[f"{at}/schema"] = source
         return made | _style(value)
@@ -202,7 +210,7 @@ class _Conversion:
         return {"required": value.get("required", False), "content": content}
 
     def form(self, fields: list[tuple[dict[str, Any], str]], consumes: Any, at: str) -> dict[str, Any]:
-        kinds = [str(each) for each in _list(consumes) if each in _FORM]
+        kinds = [str(media_type) for media_type in _list(consumes) if media_type in _FORM]
         if not kinds:
             kinds = [_FORM[any(field.get("type") == "file" for field, _ in fields)]]
         required = [field["name"] for field, _ in fields if field.get("required") and "name" in field]
@@ -227,7 +235,7 @@ class _Conversion:
         if not isinstance(value, dict) or "$ref" in value:
             return self.shared(value, produces) if isinstance(value, dict) else value
         self.written[at] = source
-        made = {key: each for key, each in value.items() if key not in {"schema", "headers", "examples"}}
+        made = {key: member for key, member in value.items() if key not in {"schema", "headers", "examples"}}
         if "schema" in value:
             made["content"] = {}
             usual = "application/octet-stream" if _is_file(value["schema"]) else "application/json"
@@ -239,12 +247,12 @@ class _Conversion:
         if isinstance(value.get("headers"), dict):
             made["headers"] = {
                 name: {
-                    "schema": self.typed(each),
-                    **{k: v for k, v in each.items() if k not in _TYPE_KEYS},
-                    **_style(each),
+                    "schema": self.typed(header),
+                    **{k: v for k, v in header.items() if k not in _TYPE_KEYS},
+                    **_style(header),
                 }
-                for name, each in value["headers"].items()
-                if isinstance(each, dict)
+                for name, header in value["headers"].items()
+                if isinstance(header, dict)
             }
         return made
 
@@ -298,15 +306,15 @@ def _schema(value: Any, named: bool = False) -> Any:
     The function is recursive, so Python's recursion limit is the maximum depth of the schema.
     """
     if isinstance(value, list):
-        return [_schema(each) for each in value]
+        return [_schema(member) for member in value]
     if not isinstance(value, dict):
         return value
     made = {}
-    for key, each in value.items():
+    for key, member in value.items():
         if not named and key in {"enum", "default", "example"}:
-            made[key] = each
+            made[key] = member
         else:
-            made[key] = _schema(each, not named and key == "properties")
+            made[key] = _schema(member, not named and key == "properties")
     if named:
         return made
     made = _moved(made)

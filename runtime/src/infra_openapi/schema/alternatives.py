@@ -70,15 +70,15 @@ class TagIndex:
     def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
         """Return, for each tag, the alternatives by value, and those without this tag."""
         names = {name for branch in self._branches for name in branch.tags}
-        found: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
-        for name, (tagged, other) in found.items():
+        by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
+        for name, (tagged, other) in by_tag.items():
             for branch in self._branches:
                 if name in branch.tags:
                     for value in branch.tags[name]:
                         tagged.setdefault(value, []).append(branch)
                 else:
                     other.append(branch)
-        return found
+        return by_tag
 
     def rivals(self, branch: Branch) -> list[Branch]:
         """Return the alternatives that can have a common value with an alternative of another side."""
@@ -86,10 +86,14 @@ class TagIndex:
         for name, values in branch.tags.items():
             if name in self._by_tag:
                 tagged, other = self._by_tag[name]
-                found = dict.fromkeys(each for value in values for each in tagged.get(value, ()))
-                if len(found) + len(other) < len(least):
-                    least = [*found, *other]
-        return [each for each in least if each.node.types & branch.node.types - _ONLY_NULL]
+                candidates = dict.fromkeys(
+                    alternative for value in values for alternative in tagged.get(value, ())
+                )
+                if len(candidates) + len(other) < len(least):
+                    least = [*candidates, *other]
+        return [
+            alternative for alternative in least if alternative.node.types & branch.node.types - _ONLY_NULL
+        ]
 
 
 def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, bool]:
@@ -147,10 +151,10 @@ class _Spelling:
         exclusive = group.kind == "oneOf" and group.discriminator is None and not returns
         null = False
         for index, (name, title_, written_at) in enumerate(self._names(group)):
-            each = inner[index]
-            joined = each
+            candidate = inner[index]
+            joined = candidate
             if not plain:
-                joined = consistent(intersection(base, each, ("alt", node.key, each.key)))
+                joined = consistent(intersection(base, candidate, ("alt", node.key, candidate.key)))
                 joined = replace(joined, derived=True)
             if rest and len(self.found) > COMBINATIONS.number:
                 self.full = True
@@ -180,22 +184,22 @@ class _Spelling:
         types = node.types - _ONLY_NULL
         tags = members.tags(node, self._schemas.node)
         whole = types | _ONLY_NULL == ALL_TYPES or len(types) == 1
-        for each in [node] if whole else (only(node, name) for name in sorted(types)):
+        for side in [node] if whole else (only(node, name) for name in sorted(types)):
             yield Branch(
-                node=each,
+                node=side,
                 reference=reference,
                 title=title,
                 element=element,
                 siblings=siblings,
-                tags=tags if "object" in each.types else {},
+                tags=tags if "object" in side.types else {},
                 references=frozenset(self._references) - {""},
             )
 
 
 def _target(element: Element) -> Element | None:
     """Return the schema to which an alternative refers, directly or by the first reference in its `allOf`."""
-    targets = [target_of(each) for each in (element, *element.items("allOf"))]
-    return next((each for each in targets if each is not None), None)
+    targets = [target_of(schema) for schema in (element, *element.items("allOf"))]
+    return next((target for target in targets if target is not None), None)
 
 
 class _Others:

@@ -148,25 +148,25 @@ def mapping(schema: Element) -> dict[str, Element]:
     schemas.
     """
     discriminator = schema.child("discriminator")
-    found: dict[str, Element] = {}
+    schemas: dict[str, Element] = {}
     if discriminator is None or not isinstance(discriminator.raw, dict):
-        return found
+        return schemas
     for value, target in discriminator.mapping("mapping").items():
         if isinstance(target.raw, str):
             ref = (
                 target.raw if "/" in target.raw or "." in target.raw else f"#/components/schemas/{target.raw}"
             )
             try:
-                found[value] = resolve(schema, ref)
+                schemas[value] = resolve(schema, ref)
             except CompareError:
                 schema.document.note(
                     target,
                     f"the discriminator maps a value to the schema {target.raw!r}, which does not exist",
                 )
-    mapped = {(element.file, element.pointer) for element in found.values()}
+    mapped = {(element.file, element.pointer) for element in schemas.values()}
     for kind in ("oneOf", "anyOf"):
         for branch in schema.items(kind):
             element = target_of(branch)
             if element is not None and (element.file, element.pointer) not in mapped:
-                found.setdefault(_name(element), element)
-    return found
+                schemas.setdefault(_name(element), element)
+    return schemas

@@ -81,7 +81,7 @@ def _counts(old: Containment, new: Containment, change: Change) -> None:
     ):
         if first == second:
             continue
-        before, after = (None if each == nothing else each for each in (first, second))
+        before, after = (None if schema == nothing else schema for schema in (first, second))
         if first is None or second is None or (nothing in {first, second} and first and second):
             kind = bound.added if before is None else bound.removed
         else:

@@ -24,7 +24,7 @@ class _Way(NamedTuple):
 
 def array(search: Search, merged: Node, positive: list[Literal], negative: list[Literal]) -> Any:
     """Return an array with these roles, or `NOTHING`."""
-    ways = [list(_array_ways(search, merged, positive, each)) for each in negative]
+    ways = [list(_array_ways(search, merged, positive, refused)) for refused in negative]
     limits = (limit(merged, "minItems", 0), limit(merged, "maxItems", math.inf))
     return _array(search, positive, ways, limits, {})
 
@@ -47,7 +47,7 @@ def _array_ways(search: Search, merged: Node, positive: list[Literal], refusal: 
             literal = Literal(search.node_of(term), role)
             if search.part((*_items(search, positive, index), literal)) is not NOTHING:
                 yield _Way(least=index + 1, position=index, item=literal)
-    if any(each not in merged.contains for each in node.contains) or not same_opaque(merged, node):
+    if any(clause not in merged.contains for clause in node.contains) or not same_opaque(merged, node):
         yield _Way()
 
 
@@ -85,12 +85,12 @@ def _array(
 
 def _filled(search: Search, positive: list[Literal], count: float, items: dict[int, Literals]) -> Any:
     fixed = max((len(node.prefix) for node, _ in positive), default=0)
-    found: list[Any] = []
+    filling: list[Any] = []
     value: Any = None
     for index in range(int(min(count, _LONGEST))):
         if index <= fixed or index in items:
             value = search.part((*_items(search, positive, index), *items.get(index, ())))
             if value is NOTHING:
                 return NOTHING
-        found.append(value)
-    return found
+        filling.append(value)
+    return filling

@@ -54,7 +54,11 @@ class Candidates:
         for group in node.groups if depth > 0 else ():
             for branch in group.branches:
                 yield from self._edges(self._node(branch), depth - 1)
-        conditions = [part for each in node.conditions for part in (each.when, each.then, each.otherwise)]
+        conditions = [
+            part
+            for condition in node.conditions
+            for part in (condition.when, condition.then, condition.otherwise)
+        ]
         for term in (*node.negations, *conditions) if depth > 0 else ():
             met = intersection(replace(node, negations=(), conditions=()), self._node(term), ())
             yield from islice(self._edges(met, depth - 1), _FEW)

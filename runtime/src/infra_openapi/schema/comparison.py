@@ -136,7 +136,7 @@ def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node
     first, second = _distinct(old.groups, context), _distinct(new.groups, context)
     left = list(second)
     for group in first:
-        match = next((each for each in left if _same_group(group, each, context)), None)
+        match = next((other for other in left if _same_group(group, other, context)), None)
         if match is None:
             break
         left.remove(match)
@@ -150,11 +150,11 @@ def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node
 
 
 def _distinct(groups: tuple[Group, ...], context: Context) -> tuple[Group, ...]:
-    found: list[Group] = []
+    distinct: list[Group] = []
     for group in groups:
-        if not any(_same_group(group, each, context) for each in found):
-            found.append(group)
-    return tuple(found)
+        if not any(_same_group(group, known, context) for known in distinct):
+            distinct.append(group)
+    return tuple(distinct)
 
 
 def _same_group(old: Group, new: Group, context: Context) -> bool:

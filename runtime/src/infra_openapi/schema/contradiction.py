@@ -44,12 +44,12 @@ def _whole(node: Node) -> Node:
 
     For example, `minimum: 1.5` becomes `minimum: 2`.
     """
-    found = dict(node.facets)
+    facets = dict(node.facets)
     for name in ("minimum", "maximum"):
-        facet = found.get(name)
+        facet = facets.get(name)
         if facet is not None:
-            found[name] = Facet(value=_whole_end(name, facet.value), element=facet.element)
-    return replace(node, facets=found) if found != node.facets else node
+            facets[name] = Facet(value=_whole_end(name, facet.value), element=facet.element)
+    return replace(node, facets=facets) if facets != node.facets else node
 
 
 def _whole_end(name: str, end: Bound) -> Bound:
@@ -69,17 +69,17 @@ def _ended(node: Node) -> Node:
 
 def _ruled_out(node: Node) -> Iterator[str]:
     """Yield the types for which the schema allows no value, because its keywords contradict each other."""
-    found = node.facets
-    low, high = found.get("minimum"), found.get("maximum")
+    facets = node.facets
+    low, high = facets.get("minimum"), facets.get("maximum")
     if low and high:
         least, most = low.value, high.value
         if least.value > most.value or (least.value == most.value and (least.exclusive or most.exclusive)):
             yield "number"
     for name, kind in (("Length", "string"), ("Items", "array"), ("Properties", "object")):
-        fewest, greatest = found.get(f"min{name}"), found.get(f"max{name}")
+        fewest, greatest = facets.get(f"min{name}"), facets.get(f"max{name}")
         if fewest and greatest and fewest.value > greatest.value:
             yield kind
-    greatest = found.get("maxProperties")
+    greatest = facets.get("maxProperties")
     if (greatest and len(node.required) > greatest.value) or any(
         _refuses_all(node.properties[name][0].raw)
         for name in node.required.keys() & node.properties.keys()
@@ -97,14 +97,14 @@ def allows(node: Node, value: Any) -> bool:
 
     The result is also true if this cannot be decided.
     """
-    found = node.facets
+    facets = node.facets
     if isinstance(value, str):
-        least, most = found.get("minLength"), found.get("maxLength")
+        least, most = facets.get("minLength"), facets.get("maxLength")
         if (least and len(value) < least.value) or (most and len(value) > most.value):
             return False
         return all(expression.matches(pattern, value) is not False for pattern in node.patterns)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high, step = found.get("minimum"), found.get("maximum"), found.get("multipleOf")
+        low, high, step = facets.get("minimum"), facets.get("maximum"), facets.get("multipleOf")
         point = Bound(value=value)
         if node.integral and value != int(value):
             return False

@@ -53,10 +53,10 @@ def _subject(values: list[Any]) -> str:
 def _as_text(node: Node) -> dict[str, Any]:
     if node.types - node.values.keys() - {"boolean"}:
         return {}
-    found = [value for listed in node.values.values() for value in listed.values()]
+    values = [value for listed in node.values.values() for value in listed.values()]
     if "boolean" in node.types - node.values.keys():
-        found += [True, False]
-    return {value if isinstance(value, str) else canonical(value): value for value in found}
+        values += [True, False]
+    return {value if isinstance(value, str) else canonical(value): value for value in values}
 
 
 def values(
@@ -88,7 +88,7 @@ def values(
             continue
         _changed(one, other, lost, won, change)
         if lost_perhaps or won_perhaps:
-            first, second = (None if each is None else list(each.values()) for each in (before, after))
+            first, second = (None if values is None else list(values.values()) for values in (before, after))
             change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
     return frozenset(left)
 
@@ -96,11 +96,11 @@ def values(
 def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:
     """Return whether the pattern of one schema matches exactly the enumerated values of the other schema."""
     side, texts, listing = (old, after, new) if before is None else (new, before, old)
-    found = [value for value in (texts or {}).values() if isinstance(value, str)]
+    strings = [value for value in (texts or {}).values() if isinstance(value, str)]
     return (
         (before is None or after is None)
-        and text_patterns.listed(side, found)
-        and all(allows(side, text) for text in found)
+        and text_patterns.listed(side, strings)
+        and all(allows(side, text) for text in strings)
         and side.formats.keys() == listing.formats.keys()
     )
 

@@ -48,10 +48,13 @@ def intersection(one: Node, other: Node, key: Hashable) -> Node:
         dependent_schemas=_terms(one.dependent_schemas, other.dependent_schemas),
         prefix=_prefix(one, other),
         items=_joined(one.items, other.items),
-        contains=(*one.contains, *(each for each in other.contains if each not in one.contains)),
+        contains=(*one.contains, *(clause for clause in other.contains if clause not in one.contains)),
         groups=(*one.groups, *(group for group in other.groups if group not in one.groups)),
         negations=(*one.negations, *(term for term in other.negations if term not in one.negations)),
-        conditions=(*one.conditions, *(each for each in other.conditions if each not in one.conditions)),
+        conditions=(
+            *one.conditions,
+            *(condition for condition in other.conditions if condition not in one.conditions),
+        ),
         opaque={**other.opaque, **one.opaque},
         notes={**other.notes, **one.notes},
         type_element=one.type_element or other.type_element,
@@ -83,22 +86,22 @@ def _terms(one: Mapping[str, Term], other: Mapping[str, Term]) -> dict[str, Term
 
 
 def _values(one: Node, other: Node, types: frozenset[str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for name in types:
         if name in one.values and name in other.values:
-            found[name] = {
+            values[name] = {
                 text: value for text, value in one.values[name].items() if text in other.values[name]
             }
         elif name in one.values or name in other.values:
-            found[name] = dict(one.values.get(name) or other.values[name])
-    return found
+            values[name] = dict(one.values.get(name) or other.values[name])
+    return values
 
 
 def _facets(one: Mapping[str, Facet], other: Mapping[str, Facet]) -> dict[str, Facet]:
-    found = dict(one)
+    facets = dict(one)
     for name, facet in other.items():
-        found[name] = _narrower(name, one[name], facet) if name in one else facet
-    return found
+        facets[name] = _narrower(name, one[name], facet) if name in one else facet
+    return facets
 
 
 def _narrower(name: str, one: Facet, other: Facet) -> Facet:
@@ -128,11 +131,11 @@ def multiple(one: float, other: float) -> float:
 
 
 def _properties(one: Node, other: Node) -> dict[str, Term]:
-    found: dict[str, Term] = {}
+    properties: dict[str, Term] = {}
     for name in {**one.properties, **other.properties}:
         left, right = declared(one, name), declared(other, name)
-        found[name] = joined(left, right)
-    return found
+        properties[name] = joined(left, right)
+    return properties
 
 
 def declared(node: Node, name: str) -> Term:
@@ -141,20 +144,20 @@ def declared(node: Node, name: str) -> Term:
     This is the schema under the name of the property, under a pattern that the name matches, or the schema
     for undeclared properties.
     """
-    found: Term = node.properties.get(name, ())
+    schemas: Term = node.properties.get(name, ())
     matched = name in node.properties
     for pattern, term in node.pattern_properties.items():
         if expression.matches(pattern, name):
-            found, matched = joined(found, term), True
+            schemas, matched = joined(schemas, term), True
     if not matched and node.additional is not None:
         return node.additional
-    return found
+    return schemas
 
 
 def _prefix(one: Node, other: Node) -> tuple[Term, ...]:
-    found = []
+    prefix = []
     for index in range(max(len(one.prefix), len(other.prefix))):
         left = one.prefix[index] if index < len(one.prefix) else one.items or ()
         right = other.prefix[index] if index < len(other.prefix) else other.items or ()
-        found.append(joined(left, right))
-    return tuple(found)
+        prefix.append(joined(left, right))
+    return tuple(prefix)

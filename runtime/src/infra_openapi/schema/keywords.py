@@ -57,28 +57,28 @@ def _number(value: Any) -> bool:
 def facets(element: Element, integral: bool) -> dict[str, Facet]:
     """Return the keywords with a simple limit in a schema: bounds, `multipleOf`, `uniqueItems`."""
     raw = element.raw
-    found: dict[str, Facet] = {}
+    limits: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():
         value = _count(raw, name)
         if value not in {None, nothing} and not name.endswith("Contains"):
-            found[name] = Facet(value=value, element=element)
+            limits[name] = Facet(value=value, element=element)
     for name, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         bound = _bound(raw, name, strict)
         if bound is not None:
-            found[name] = Facet(value=bound, element=element)
+            limits[name] = Facet(value=bound, element=element)
     step = raw.get("multipleOf")
     if _number(step) and step > 0 and not (integral and step == 1):
-        found["multipleOf"] = Facet(value=step, element=element)
+        limits["multipleOf"] = Facet(value=step, element=element)
     if raw.get("uniqueItems") is True:
-        found["uniqueItems"] = Facet(value=True, element=element)
+        limits["uniqueItems"] = Facet(value=True, element=element)
     if _everything(raw.get("contains")):
         # Every item matches the schema in `contains`, so only the number of items is restricted.
         least, most = _contained(raw)
-        if least > found.get("minItems", Facet(value=0, element=element)).value:
-            found["minItems"] = Facet(value=least, element=element)
-        if most is not None and most < found.get("maxItems", Facet(value=math.inf, element=element)).value:
-            found["maxItems"] = Facet(value=most, element=element)
-    return found
+        if least > limits.get("minItems", Facet(value=0, element=element)).value:
+            limits["minItems"] = Facet(value=least, element=element)
+        if most is not None and most < limits.get("maxItems", Facet(value=math.inf, element=element)).value:
+            limits["maxItems"] = Facet(value=most, element=element)
+    return limits
 
 
 def contains(element: Element) -> tuple[Containment, ...]:
@@ -167,14 +167,14 @@ def _leaves_items(raw: dict[str, Any]) -> bool:
 def prefix(element: Element) -> tuple[Term, ...]:
     """Return the schemas of the first items of an array (`prefixItems`), in the order of the items."""
     key = "items" if isinstance(element.raw.get("items"), list) else "prefixItems"
-    return tuple((each,) for each in element.items(key))
+    return tuple((schema,) for schema in element.items(key))
 
 
 def named(element: Element, key: str) -> dict[str, Term]:
     """Return the schemas in the object under a keyword, such as `properties`, by their keys."""
     if key not in element.raw:
         return {}
-    return {name: (each,) for name, each in element.mapping(key).items()}
+    return {name: (schema,) for name, schema in element.mapping(key).items()}
 
 
 def required(element: Element) -> dict[str, Element]:
@@ -217,14 +217,14 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
     The value for a property contains the names of the properties that are required if the property is
     present.
     """
-    found: dict[str, tuple[frozenset[str], Element]] = {}
+    required: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
-        for name, each in element.mapping(key).items():
-            needs = each.raw if isinstance(each.raw, list) else _only_required(each.raw)
+        for name, schema in element.mapping(key).items():
+            needs = schema.raw if isinstance(schema.raw, list) else _only_required(schema.raw)
             if needs is not None:
-                known = found[name][0] if name in found else frozenset()
-                found[name] = (known | {one for one in needs if isinstance(one, str)}, each)
-    return found
+                known = required[name][0] if name in required else frozenset()
+                required[name] = (known | {one for one in needs if isinstance(one, str)}, schema)
+    return required
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
@@ -232,12 +232,12 @@ def dependent_schemas(element: Element) -> dict[str, Term]:
 
     The schema for a property applies to an object that contains the property.
     """
-    found: dict[str, Term] = {}
+    schemas: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
-        for name, each in element.mapping(key).items():
-            if isinstance(each.raw, dict | bool) and _only_required(each.raw) is None:
-                found[name] = (each,)
-    return found
+        for name, schema in element.mapping(key).items():
+            if isinstance(schema.raw, dict | bool) and _only_required(schema.raw) is None:
+                schemas[name] = (schema,)
+    return schemas
 
 
 def _only_required(raw: Any) -> list[Any] | None:

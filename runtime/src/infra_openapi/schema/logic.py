@@ -133,7 +133,7 @@ def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
             continue
         word = _reworded(first, second, word, context)
         if word == "changed":
-            one, other = (replace(_BARE, conditions=(each,)) for each in (first, second))
+            one, other = (replace(_BARE, conditions=(condition,)) for condition in (first, second))
             word = _harm(old, new, one, other, change, context)
         change.fact(_CONDITION[word], first.element, second.element)
     for condition in lost:

@@ -41,12 +41,12 @@ def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], No
 
 def tags(node: Node, node_of: Callable[[Term], Node]) -> dict[str, frozenset[str]]:
     """Return the required properties that allow only enumerated scalars, with these values."""
-    found = {}
+    tagged = {}
     for name in node.properties.keys() & node.required.keys():
         inner = node_of(node.properties[name])
         if inner.types and inner.types <= inner.values.keys() & _SCALAR:
-            found[name] = frozenset(text for listed in inner.values.values() for text in listed)
-    return found
+            tagged[name] = frozenset(text for listed in inner.values.values() for text in listed)
+    return tagged
 
 
 class _Way(NamedTuple):
@@ -128,13 +128,13 @@ class Objects:
             name
             for node, _ in positive
             for name in node.required
-            if not any(self._hidden(each, name) for each in (*sent, node))
+            if not any(self._hidden(schema, name) for schema in (*sent, node))
         }
         self._described = {
             name
             for node in sent
             for name in (*node.properties, *node.required)
-            if not any(self._hidden(each, name) for each in sent)
+            if not any(self._hidden(schema, name) for schema in sent)
         }
 
     def _hidden(self, node: Node, name: str) -> bool:
@@ -142,7 +142,7 @@ class Objects:
 
     def find(self) -> Any:
         """Return an object, or `NOTHING`."""
-        ways = [_Lazy(self._ways(each)) for each in self._negative]
+        ways = [_Lazy(self._ways(refused)) for refused in self._negative]
         start = _Shape(
             present=dict.fromkeys(sorted(self._required), ()),
             least=limit(self._merged, "minProperties", 0),
@@ -172,18 +172,18 @@ class Objects:
             names += sorted(self._merged.dependent.get(name, (frozenset(),))[0] - set(names))
         if shape.absent & set(names) or len(names) > shape.most:
             return NOTHING
-        found = {}
+        properties = {}
         for name in names:
-            found[name] = self._value(name, shape.present.get(name, ()))
-            if found[name] is NOTHING:
+            properties[name] = self._value(name, shape.present.get(name, ()))
+            if properties[name] is NOTHING:
                 return NOTHING
-        found |= shape.other
-        optional = iter(sorted(self._described - found.keys() - shape.absent))
-        while len(found) < min(shape.least, _LONGEST):
+        properties |= shape.other
+        optional = iter(sorted(self._described - properties.keys() - shape.absent))
+        while len(properties) < min(shape.least, _LONGEST):
             name = next(optional, "")
             value = self._value(name, ()) if name else "x"
-            found[name or f"x-{len(found) + 1}"] = "x" if value is NOTHING else value
-        return found
+            properties[name or f"x-{len(properties) + 1}"] = "x" if value is NOTHING else value
+        return properties
 
     def _value(self, name: str, further: Literals) -> Any:
         """Return a value for a property."""
@@ -202,7 +202,7 @@ class Objects:
             return False
         return any(
             closing(node) is not None
-            or any(expression.matches(each, name) is not False for each in node.pattern_properties)
+            or any(expression.matches(pattern, name) is not False for pattern in node.pattern_properties)
             for node in self._sent
         )
 

@@ -93,7 +93,7 @@ class Membership:
         least, most = node.facets.get("minItems"), node.facets.get("maxItems")
         yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
         if "uniqueItems" in node.facets:
-            yield len({canonical(each) for each in value}) == len(value)
+            yield len({canonical(item) for item in value}) == len(value)
         for index, inner in enumerate(value):
             term = node.prefix[index] if index < len(node.prefix) else node.items or ()
             yield self._term(term, inner)
@@ -107,13 +107,13 @@ class Membership:
 
 
 def _all(answers: Iterable[bool | None]) -> bool | None:
-    found: bool | None = True
+    result: bool | None = True
     for answer in answers:
         if answer is False:
             return False
         if answer is None:
-            found = None
-    return found
+            result = None
+    return result
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:

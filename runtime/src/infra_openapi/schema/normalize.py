@@ -107,12 +107,12 @@ class Normalizer:
         parts += keywords.doubly_negated(element)
         made = local = self._local(element, (key,))
         inner = [self.node((part,)) for part in parts]
-        for each in inner:
-            made = intersection(made, each, (key,))
+        for schema in inner:
+            made = intersection(made, schema, (key,))
         if raw.get("nullable") is True and (parts or made.groups):
             # According to OpenAPI 3.0, `nullable` has no effect in this schema, but most servers allow null.
             made = _or_null(made, element)
-        saying = [each for each in inner if not each.unrestrained]
+        saying = [schema for schema in inner if not schema.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
             # A schema that only wraps another schema has the same key, so that changes are reported once.
             wrapped = saying[0]
@@ -135,9 +135,9 @@ class Normalizer:
             met = set()
             left = [*group.branches]
             while left and start not in met:
-                for each in self.node(left.pop()).groups:
-                    left += () if each.element.identity in met else each.branches
-                    met.add(each.element.identity)
+                for inner in self.node(left.pop()).groups:
+                    left += () if inner.element.identity in met else inner.branches
+                    met.add(inner.element.identity)
             known = self._returning[start] = start in met
         return known
 
@@ -207,24 +207,26 @@ class Normalizer:
         if not branches:
             return node
         if all(
-            isinstance(each.raw, dict)
-            and ("const" in each.raw or "enum" in each.raw)
-            and set(each.raw) <= _VALUE_KEYS
-            for each in branches
+            isinstance(branch.raw, dict)
+            and ("const" in branch.raw or "enum" in branch.raw)
+            and set(branch.raw) <= _VALUE_KEYS
+            for branch in branches
         ):
             # An enumeration in which each value has its own description.
             union: list[Any] = []
-            for each in branches:
-                allowed = [each.raw["const"]] if "const" in each.raw else list(each.raw.get("enum") or [])
-                fitting = [value for value in allowed if kind_of(value) in keywords.types(each)[0]]
+            for branch in branches:
+                allowed = (
+                    [branch.raw["const"]] if "const" in branch.raw else list(branch.raw.get("enum") or [])
+                )
+                fitting = [value for value in allowed if kind_of(value) in keywords.types(branch)[0]]
                 union += {canonical(value): value for value in fitting}.values()
             return _restricted(node, union if kind == "anyOf" else _once(union), element)
-        if kind == "anyOf" and any(each.raw is True or each.raw == {} for each in branches):
+        if kind == "anyOf" and any(branch.raw is True or branch.raw == {} for branch in branches):
             return node
         discriminator = element.child("discriminator")
         group = Group(
             kind=kind,
-            branches=tuple((each,) for each in branches),
+            branches=tuple((branch,) for branch in branches),
             element=element,
             discriminator=discriminator,
         )
@@ -276,10 +278,10 @@ def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
     The type null is omitted, and the type boolean if both of its values are listed: such a list allows the
     same values as the type.
     """
-    found: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for value in allowed:
-        found.setdefault(kind_of(value), {})[canonical(value)] = value
-    found.pop("null", None)
-    if len(found.get("boolean", ())) > 1:
-        del found["boolean"]
-    return found
+        values.setdefault(kind_of(value), {})[canonical(value)] = value
+    values.pop("null", None)
+    if len(values.get("boolean", ())) > 1:
+        del values["boolean"]
+    return values

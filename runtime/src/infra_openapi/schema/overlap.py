@@ -77,7 +77,9 @@ def overlaps(old: Side, new: Side, change: Change, context: Context) -> None:
                 continue
             change.limits |= search.limits
         if group is not None:
-            one, other = (group.element if each is side else each.node.element for each in (old, new))
+            one, other = (
+                group.element if version is side else version.node.element for version in (old, new)
+            )
             change.fact(kinds[proved], one, other)
 
 
@@ -122,7 +124,7 @@ class _Search:
 
         A `oneOf` with an example is the best one, and a `oneOf` that only rejects null is the last one.
         """
-        peers = [each for each in self._exclusives(self._peer.node) if not each.inner]
+        peers = [group for group in self._exclusives(self._peer.node) if not group.inner]
         exclusives = self._exclusives(self._side.node)
         undecided: Group | None = None
         for exclusive in exclusives:
@@ -143,10 +145,10 @@ class _Search:
                 continue
             if OVERLAPS in self.limits:
                 break
-            found = self._common(exclusive, first, second)
-            if found is not NOTHING and found is not UNDECIDED:
-                return found
-            answer = answer if found is NOTHING else found
+            example = self._common(exclusive, first, second)
+            if example is not NOTHING and example is not UNDECIDED:
+                return example
+            answer = answer if example is NOTHING else example
         return answer
 
     def disproved(self) -> Answer:
@@ -165,11 +167,11 @@ class _Search:
         )
 
     def _exclusives(self, node: Node) -> list[_Exclusive]:
-        found: list[_Exclusive] = []
-        self._collect(node, found, set(), inner=False)
-        return found
+        exclusives: list[_Exclusive] = []
+        self._collect(node, exclusives, set(), inner=False)
+        return exclusives
 
-    def _collect(self, node: Node, found: list[_Exclusive], seen: set[Hashable], *, inner: bool) -> None:
+    def _collect(self, node: Node, exclusives: list[_Exclusive], seen: set[Hashable], *, inner: bool) -> None:
         if node.key in seen:
             return
         seen.add(node.key)
@@ -178,10 +180,12 @@ class _Search:
             if group.kind == "oneOf" and group.discriminator is None:
                 rest = node.groups[:index] + node.groups[index + 1 :]
                 base = replace(node, groups=rest, key=("beside", node.key, index), derived=True)
-                joined = nodes if base.unrestrained else [both(base, each) for each in nodes]
-                found.append(_Exclusive(group=group, branches=list(map(self._branch, joined)), inner=inner))
-            for each in nodes:
-                self._collect(each, found, seen, inner=True)
+                joined = nodes if base.unrestrained else [both(base, branch) for branch in nodes]
+                exclusives.append(
+                    _Exclusive(group=group, branches=list(map(self._branch, joined)), inner=inner)
+                )
+            for branch in nodes:
+                self._collect(branch, exclusives, seen, inner=True)
 
     def _branch(self, node: Node) -> Branch:
         tags = members.tags(node, self._schemas.node) if node.types == {"object"} else {}
@@ -210,7 +214,7 @@ class _Search:
         kept = set()
         for number, term in enumerate(exclusive.group.branches):
             left = waiting.get(digest(term[0].raw), [])
-            match = next((each for each in left if self._equal(term, terms[each])), None)
+            match = next((key for key in left if self._equal(term, terms[key])), None)
             if match is not None:
                 left.remove(match)
                 kept.add(number)

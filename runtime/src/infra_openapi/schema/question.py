@@ -157,7 +157,7 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(self._equal(each, literal) for each in positive):
+            if literal.role.positive and not any(self._equal(known, literal) for known in positive):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
@@ -169,11 +169,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestrained or any(self._equal(each, literal) for each in positive):
+            if node.unrestrained or any(self._equal(known, literal) for known in positive):
                 return None
-            if not any(self.apart(each.node, node) for each in positive):
+            if not any(self.apart(known.node, node) for known in positive):
                 negative.append(literal)
-        kept = [each for each in positive if not each.node.unrestrained]
+        kept = [known for known in positive if not known.node.unrestrained]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -266,7 +266,7 @@ class Questions:
         base = _rest(node, groups=node.groups[1:])
         branches = [self.node_of(branch) for branch in group.branches]
         alone = base.unrestrained
-        yield tuple(Literal(each if alone else both(base, each), role) for each in branches)
+        yield tuple(Literal(branch if alone else both(base, branch), role) for branch in branches)
         if self._exclusive(group):
             for one, other in self._overlaps(branches):
                 yield (Literal(base, Role.HELD), Literal(one, Role.HELD), Literal(other, Role.HELD))
@@ -323,8 +323,10 @@ class Questions:
         return NOTHING
 
     def _of_one_type(self, literals: Literals, kind: str) -> Any:
-        positive = [each for each in literals if each.role.positive]
-        negative = [each for each in literals if not each.role.positive and kind in each.node.types]
+        positive = [literal for literal in literals if literal.role.positive]
+        negative = [
+            literal for literal in literals if not literal.role.positive and kind in literal.node.types
+        ]
         merged = Node(key=(), elements=(), types=frozenset({kind}))
         for node, _ in positive:
             merged = intersection(merged, only(node, kind), ())
@@ -336,7 +338,7 @@ class Questions:
             return self._listed(
                 list(merged.values[kind].values()) if kind in merged.values else listed, literals
             )
-        refusals = [each.node for each in negative]
+        refusals = [literal.node for literal in negative]
         if kind == "number":
             value = scalar_values.number(merged, refusals)
         elif kind == "string":

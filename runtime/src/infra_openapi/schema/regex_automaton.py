@@ -73,15 +73,15 @@ class Automaton:
 
     def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
         """Return `states` and all states that can be reached from them without reading a character."""
-        found = set(states)
-        waiting = list(found)
+        reached = set(states)
+        waiting = list(reached)
         while waiting:
             for kind, to in self.jumps[waiting.pop()]:
                 allowed = not kind or (start and kind == _START) or (end and kind == _END)
-                if allowed and to not in found:
-                    found.add(to)
+                if allowed and to not in reached:
+                    reached.add(to)
                     waiting.append(to)
-        return frozenset(found)
+        return frozenset(reached)
 
     def after(self, states: States, point: int) -> States:
         """Return the states that can be reached from `states` by reading one character."""
@@ -161,10 +161,10 @@ class _Reader:
                 self._at = self._text.index(">", self._at) + 1
             elif self._peek() == "?" and not self._take("?:"):
                 raise _UnreadableError
-            found = self._alternatives()
+            states = self._alternatives()
             if not self._take(")"):
                 raise _UnreadableError
-            return found
+            return states
         if one in {"*", "+", "?", "{"}:
             raise _UnreadableError
         return self._character(self._class() if one == "[" else self._single(one))
@@ -183,8 +183,8 @@ class _Reader:
         one = self._next()
         classes = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
         if one.lower() in classes:
-            found = classes[one.lower()]
-            return _others(found) if one.isupper() else found
+            ranges = classes[one.lower()]
+            return _others(ranges) if one.isupper() else ranges
         if one in _CONTROLS:
             return _only(_CONTROLS[one])
         if one in {"x", "u"}:
@@ -200,7 +200,7 @@ class _Reader:
 
     def _class(self) -> Characters:
         negated = self._take("^")
-        found: list[tuple[int, int]] = []
+        ranges: list[tuple[int, int]] = []
         while not self._take("]"):
             first = self._member()
             if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in {"]", ""}:
@@ -208,10 +208,10 @@ class _Reader:
                 last = self._member()
                 if len(first) != 1 or len(last) != 1 or first[0][0] > last[0][1]:
                     raise _UnreadableError
-                found.append((first[0][0], last[0][1]))
+                ranges.append((first[0][0], last[0][1]))
             else:
-                found += first
-        made = _sorted(found)
+                ranges += first
+        made = _sorted(ranges)
         return _others(made) if negated else made
 
     def _member(self) -> Characters:
@@ -247,10 +247,10 @@ class _Reader:
         For example, `a{3}` is parsed as three times `a`.
         """
         self._at = start
-        found = self._atom()
+        states = self._atom()
         if self._at != end:
             raise _UnreadableError
-        return found
+        return states
 
     def _counts(self) -> tuple[int, int | None]:
         counts: tuple[int, int | None] = (1, 1)
@@ -280,22 +280,22 @@ def _only(point: int) -> Characters:
 
 
 def _sorted(ranges: Iterable[tuple[int, int]]) -> Characters:
-    found: list[tuple[int, int]] = []
+    merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
-        if found and low <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
-            found.append((low, high))
-    return tuple(found)
+            merged.append((low, high))
+    return tuple(merged)
 
 
 def _others(characters: Characters) -> Characters:
-    found, low = [], 0
+    ranges, low = [], 0
     for first, last in characters:
         if low < first:
-            found.append((low, first - 1))
+            ranges.append((low, first - 1))
         low = last + 1
-    return (*found, (low, _LAST)) if low <= _LAST else tuple(found)
+    return (*ranges, (low, _LAST)) if low <= _LAST else tuple(ranges)
 
 
 def _within(point: int, characters: Characters) -> bool:
@@ -334,23 +334,25 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | Limit | Non
     the search reaches this limit.
     """
     known = [automaton(expression) for expression in (*narrow, wide)]
-    machines = [each for each in known if isinstance(each, Automaton)]
+    machines = [machine for machine in known if isinstance(machine, Automaton)]
     if len(machines) < len(known):
         return None if None in known else PATTERN
     points = _points(machines)
-    first = tuple(each.closure([0], start=True) for each in machines)
+    first = tuple(machine.closure([0], start=True) for machine in machines)
     came: dict[tuple[States, ...], str] = {first: ""}
     waiting = deque([first])
     while waiting:
         here = waiting.popleft()
         text = came[here]
         *inside, outside = (
-            each.accepts(states, start=not text) for each, states in zip(machines, here, strict=True)
+            machine.accepts(states, start=not text) for machine, states in zip(machines, here, strict=True)
         )
         if all(inside) and not outside:
             return text
         for point in points:
-            there = tuple(each.after(states, point) for each, states in zip(machines, here, strict=True))
+            there = tuple(
+                machine.after(states, point) for machine, states in zip(machines, here, strict=True)
+            )
             if there not in came:
                 if len(came) >= PATTERNS.number:
                     return PATTERNS
@@ -372,8 +374,8 @@ def _points(machines: Iterable[Automaton]) -> list[int]:
                     borders |= {low, high + 1}
     ends = sorted(borders)
     pairs = zip(ends, [*ends[1:], _LAST + 1], strict=True)
-    found = [_readable(low, high - 1) for low, high in pairs if low < high]
-    return sorted(found, key=lambda point: (not 32 <= point < 127, point))
+    points = [_readable(low, high - 1) for low, high in pairs if low < high]
+    return sorted(points, key=lambda point: (not 32 <= point < 127, point))
 
 
 def _readable(low: int, high: int) -> int:

@@ -246,12 +246,12 @@ def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
 
 
 def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Element]:
-    found = {}
+    formats = {}
     for name, element in node.formats.items():
         kind = {"number"} if name in NUMERIC else {"string"} if name in WIDER else {"number", "string"}
         if name not in HINTS and (kind & shared or not kind & either):
-            found[name] = element
-    return found
+            formats[name] = element
+    return formats
 
 
 def _within(node: Node, name: str) -> bool:

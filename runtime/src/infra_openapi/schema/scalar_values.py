@@ -191,13 +191,13 @@ def _matching(node: Node, avoided: tuple[str, ...]) -> str | Limit | None:
         return None
     if not node.patterns and not avoided:
         return "x" * min(least or 0, _LONGEST)
-    unwanted = "|".join(f"(?:{each})" for each in avoided) or _NEVER
-    found = regex_automaton.counterexample(text_patterns.restraints(node), unwanted)
-    if found is None or isinstance(found, Limit):  # the lengths can be too large
-        found = regex_automaton.counterexample(list(node.patterns), unwanted)
-    if found is False:
+    unwanted = "|".join(f"(?:{pattern})" for pattern in avoided) or _NEVER
+    text = regex_automaton.counterexample(text_patterns.restraints(node), unwanted)
+    if text is None or isinstance(text, Limit):  # the lengths can be too large
+        text = regex_automaton.counterexample(list(node.patterns), unwanted)
+    if text is False:
         return None
-    return found if isinstance(found, str | Limit) else _GUESS
+    return text if isinstance(text, str | Limit) else _GUESS
 
 
 def _other_formats(node: Node, refusal: Node) -> bool:

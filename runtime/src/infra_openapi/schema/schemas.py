@@ -95,7 +95,7 @@ def new_schemas() -> Schemas:
         normalizer=normalizer,
         member=member,
         candidates=Candidates(normalizer.node),
-        questions={each: Questions(each, normalizer, member, same) for each in Direction},
+        questions={direction: Questions(direction, normalizer, member, same) for direction in Direction},
     )
 
 

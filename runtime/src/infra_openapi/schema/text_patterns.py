@@ -46,8 +46,8 @@ def _changed(old: Node, new: Node, change: Change, pair: tuple[str, str], kind: 
     change.fact(kind, old.patterns[before], new.patterns[after], before, after)
 
 
-def _one_sided(old: Node, new: Node, change: Change, found: Iterable[str]) -> None:
-    for pattern in found:
+def _one_sided(old: Node, new: Node, change: Change, patterns: Iterable[str]) -> None:
+    for pattern in patterns:
         if pattern in new.patterns:
             change.fact(facts.PATTERN_ADDED, old.element, new.patterns[pattern], None, pattern)
         else:
@@ -60,11 +60,11 @@ def _example(node: Node, expression: str, change: Change | None = None) -> str |
     The result is False if no such string exists, and None if this is undecided. If the search reaches a
     limit, the limit is added to the change.
     """
-    found = regex_automaton.counterexample(restraints(node), expression)
-    if not isinstance(found, Limit):
-        return found
+    text = regex_automaton.counterexample(restraints(node), expression)
+    if not isinstance(text, Limit):
+        return text
     if change is not None:
-        change.limits.add(found)
+        change.limits.add(text)
     return None
 
 
@@ -79,8 +79,8 @@ def restraints(node: Node) -> list[str]:
 
 def matching(node: Node) -> str | None:
     """Return a string that satisfies the patterns and length limits of a schema; None if none was found."""
-    found = regex_automaton.counterexample(restraints(node), _NOTHING)
-    return found if isinstance(found, str) else None
+    text = regex_automaton.counterexample(restraints(node), _NOTHING)
+    return text if isinstance(text, str) else None
 
 
 def told_apart(wide: Node, narrow: Node) -> str | None:
@@ -88,8 +88,8 @@ def told_apart(wide: Node, narrow: Node) -> str | None:
 
     The result is None if no such string was found.
     """
-    found = (_example(wide, pattern) for pattern in narrow.patterns)
-    return next((text for text in found if isinstance(text, str)), None)
+    examples = (_example(wide, pattern) for pattern in narrow.patterns)
+    return next((text for text in examples if isinstance(text, str)), None)
 
 
 def _size(expressions: Iterable[str]) -> int:
@@ -99,7 +99,9 @@ def _size(expressions: Iterable[str]) -> int:
     states twice, so the part between both can be repeated.
     """
     made = (regex_automaton.automaton(expression) for expression in expressions)
-    return math.prod(len(each.steps) for each in made if isinstance(each, regex_automaton.Automaton))
+    return math.prod(
+        len(automaton.steps) for automaton in made if isinstance(automaton, regex_automaton.Automaton)
+    )
 
 
 def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
@@ -113,10 +115,10 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
         return False
     value = min(outer.facets[name].value, _size(inner.patterns))
     expression = regex_automaton.of_lengths(*((value, None) if name == "minLength" else (None, value)))
-    found = regex_automaton.counterexample(list(inner.patterns), expression)
-    if isinstance(found, Limit):
-        change.limits.add(found)
-    return found is False
+    example = regex_automaton.counterexample(list(inner.patterns), expression)
+    if isinstance(example, Limit):
+        change.limits.add(example)
+    return example is False
 
 
 def listed(node: Node, texts: Iterable[str]) -> bool:

@@ -86,7 +86,7 @@ class _Matching:
 
     def _partners(self) -> dict[Branch, Branch]:
         """Return the partner of each alternative that has the same content, tag, name, title or shape."""
-        found: dict[Branch, Branch] = {}
+        partners: dict[Branch, Branch] = {}
         for key in (self._content, _tag, _references, _reference, _title, _shape):
             waiting: dict[Hashable, tuple[list[Branch], list[Branch]]] = {}
             for other in self._free:
@@ -94,13 +94,13 @@ class _Matching:
                 if name is not None:
                     waiting.setdefault(name, ([], []))[1].append(other)
             for branch in self._sent:
-                name = key(branch) if branch not in found else None
+                name = key(branch) if branch not in partners else None
                 if name in waiting:
                     waiting[name][0].append(branch)
             fits = _always if key == self._content else _fits
             for sent, received in waiting.values():
-                found |= self._best(sent, received, fits)
-        return found
+                partners |= self._best(sent, received, fits)
+        return partners
 
     def _best(
         self, sent: Iterable[Branch], received: Iterable[Branch], fits: Callable[[Branch, Branch], bool]
@@ -109,12 +109,12 @@ class _Matching:
         pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
         if 1 < len(pairs) <= _SORTED and fits is not _always:
             pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)
-        found: dict[Branch, Branch] = {}
+        partners: dict[Branch, Branch] = {}
         for branch, other in pairs:
-            if branch not in found and other in self._free:
-                found[branch] = other
+            if branch not in partners and other in self._free:
+                partners[branch] = other
                 del self._free[other]
-        return found
+        return partners
 
     def _similarity(self, one: Branch, other: Branch) -> float:
         """Return the share of the keywords and properties that two alternatives have in common: 0 to 1."""
@@ -245,7 +245,7 @@ class _Matching:
 
     def _expects_more(self) -> bool:
         """Return whether the old schema is a union with objects, whose clients expect further objects."""
-        return len(self._olds) > 1 and any("object" in each.node.types for each in self._olds)
+        return len(self._olds) > 1 and any("object" in branch.node.types for branch in self._olds)
 
 
 def _always(one: Branch, other: Branch) -> bool:

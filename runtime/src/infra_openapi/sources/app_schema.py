@@ -51,8 +51,8 @@ def schema_of(app: Any, module: Any = None) -> str:
 
 
 def _method(thing: Any, name: str) -> Callable[[], Any] | None:
-    found = getattr(thing, name, None)
-    return found if callable(found) and not isinstance(thing, type) else None
+    method = getattr(thing, name, None)
+    return method if callable(method) and not isinstance(thing, type) else None
 
 
 def _generator(module: Any) -> Any:
@@ -145,15 +145,15 @@ async def _get(app: Any, path: str) -> tuple[int, str]:
 # --- in the user's interpreter ---
 
 
-def _found(target: str) -> tuple[Any, Any]:
+def _imported(target: str) -> tuple[Any, Any]:
     name, _, path = target.partition(":")
     if os.environ.get("DJANGO_SETTINGS_MODULE"):
         importlib.import_module("django").setup()
     module = importlib.import_module(name)
-    found: Any = module
+    value: Any = module
     for part in path.removesuffix("()").split("."):
-        found = getattr(found, part)
-    return module, found() if path.endswith("()") else found
+        value = getattr(value, part)
+    return module, value() if path.endswith("()") else value
 
 
 def _failure(error: BaseException, home: Path) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def main(target: str, answer: str) -> None:
         sys.path.insert(0, str(home))
     content: dict[str, Any] = {}
     try:
-        module, app = _found(target)
+        module, app = _imported(target)
         content["document"] = schema_of(app, module)
     except BaseException as error:  # noqa: BLE001 - every error of the app is written to the answer
         content["failure"] = _failure(error, home)

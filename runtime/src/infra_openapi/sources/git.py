@@ -63,8 +63,8 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
         if not name.startswith(start):
             raise CompareError(name, f"the file is outside of {tree}", hint=_FILES_HINT)
         wanted = name.removeprefix(start)
-        found = repository.blob(commit, wanted)
-        if found is None:
+        entry = repository.blob(commit, wanted)
+        if entry is None:
             hint = ""
             if wanted == path and beside and repository.blob(commit, beside) is not None:
                 hint = (
@@ -72,7 +72,7 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
                     f"directory, write {revision}:./{path}."
                 )
             raise CompareError(name, f"the file is not in {tree}", hint=hint)
-        kind, size, blob = found
+        kind, size, blob = entry
         if kind != "blob":
             raise CompareError(name, "the path is a directory, not a file")
         if size > text.MAX_BYTES:
