@@ -51,7 +51,8 @@ class ControlPlaneApi:
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Return a resource or a list of resources. Raises `ApiError` if it does not exist."""
-        return self._request("GET", f"{path}?{urlencode(query)}" if query else path)
+        answer: dict[str, Any] = self._request("GET", f"{path}?{urlencode(query)}" if query else path)
+        return answer
 
     def wait_for(self, path: str) -> None:
         """Wait until a resource exists. Raises `ApiError` if it does not exist after a minute."""

@@ -1,4 +1,4 @@
-"""A namespace for each test: tests do not see each other's resources; namespaces are deleted after the tests."""
+"""A namespace for each test: tests do not see the resources of other tests."""
 
 from __future__ import annotations
 
