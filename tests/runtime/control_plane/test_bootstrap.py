@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra_runtime.control_plane.api import ControlPlaneApi
 from infra_runtime.control_plane.bootstrap import Cluster, create, read, resources
 
 CLUSTER = Cluster(
@@ -11,7 +12,7 @@ CLUSTER = Cluster(
 )
 
 
-class Server:
+class Server(ControlPlaneApi):
     """An API server that has some resources."""
 
     def __init__(self, *existing: str) -> None:

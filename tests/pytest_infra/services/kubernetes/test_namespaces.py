@@ -8,6 +8,7 @@ from fakes.suite import Suite
 
 pytestmark = pytest.mark.real("kubernetes", "kubectl")
 
+INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 TESTS = """
 import json
 import os
@@ -69,11 +70,14 @@ def test_the_namespaces_of_earlier_tests_are_deleted(infra_service, kubernetes):
 
 
 def test_a_namespace_with_its_clients(suite: Suite) -> None:
+    for library in ("httpx", "pytest_asyncio"):
+        pytest.importorskip(library)
     suite.with_plugins("asyncio")
+    suite.pytester.makeini(INI)
     suite.stack("[services.kubernetes]\nstart_timeout = 900\n")
     suite.test(TESTS)
 
-    result = suite.run("-q", "-o", "asyncio_mode=auto")
+    result = suite.run("-q")
 
     result.assert_outcomes(passed=8)
     result.stdout.fnmatch_lines(["infra: 1 service, ready in *; 0 processes, 0 ports, 0 sockets left"])
