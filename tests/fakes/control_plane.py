@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,13 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path, **settings: Any) -> Iterator[ControlPlane]:
-    """Run a cluster with these settings of the kind until the end of the `with` statement."""
+def control_plane(
+    folder: Path, documents: Sequence[Mapping[str, Any]] = (), **settings: Any
+) -> Iterator[ControlPlane]:
+    """Run a cluster until the end of the `with` statement.
+
+    `documents` are further documents of kwok's configuration, and `settings` further settings of the kind.
+    """
     (folder / "infra.toml").write_text(
         'use = ["kubernetes"]\ntelemetry = false\ndashboard = false\n', encoding="utf-8"
     )
@@ -56,6 +61,10 @@ def control_plane(folder: Path, **settings: Any) -> Iterator[ControlPlane]:
         directory=folder,
         environment="test",
         data=folder / "data",
-        overrides={"services": {"kubernetes": {"start_timeout": START_TIMEOUT, **settings}}},
+        overrides={
+            "services": {
+                "kubernetes": {"start_timeout": START_TIMEOUT, "simulation": [*documents], **settings}
+            }
+        },
     ) as stack:
         yield ControlPlane(stack.kubernetes)
