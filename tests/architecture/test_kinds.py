@@ -53,13 +53,19 @@ def _kind_of_module(module: str) -> list[str]:
     return [MODULES[module] for module in following if module in MODULES]
 
 
-#: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
+#: file, and a name in the configuration of its server, a program, a key or an engine that is also the name of
+#: a kind
 OTHER_MEANING = {
-    "traefik.py": "prometheus",
-    "registry.py": "prometheus",
-    "grafana_dashboards.py": "prometheus",
-    "jaeger.py": "telemetry",
-    "mapping.py": "telemetry",
+    ("traefik.py", "prometheus"),
+    ("registry.py", "prometheus"),
+    ("grafana_dashboards.py", "prometheus"),
+    ("jaeger.py", "telemetry"),
+    ("mapping.py", "telemetry"),
+    ("kubernetes.py", "etcd"),
+    ("engine.py", "kubernetes"),
+    ("cluster_target.py", "kubernetes"),
+    ("kubernetes.py", "kubernetes"),
+    ("main.py", "kubernetes"),
 }
 
 
@@ -79,7 +85,7 @@ def foreign_kinds(path: Path) -> list[str]:
         f"{line}: {kind}"
         for line, kind in kinds_named_in(tree)
         if not any(is_file_of(owner, path) for owner in {kind, SAME_PROTOCOL.get(kind, kind)})
-        and OTHER_MEANING.get(path.name) != kind
+        and (path.name, kind) not in OTHER_MEANING
     ]
 
 

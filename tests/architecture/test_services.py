@@ -29,7 +29,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "bento": (4195,),
     "deck": (8888,),
-    "kubernetes": (6443,),
     "telemetry": (4317, 4318, 4319),
 }
 

@@ -8,11 +8,10 @@ import uuid
 
 import pytest
 
-from fakes.control_plane import PROGRAMS
 from fakes.deployed import API, Shop
 from fakes.stacks import until
 
-pytestmark = pytest.mark.real("kubectl", "etcd", *PROGRAMS)
+pytestmark = pytest.mark.real("kubectl", "kubernetes")
 
 SHOP = (
     """\

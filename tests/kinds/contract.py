@@ -107,15 +107,20 @@ OF_VARIANTS = frozenset(
         "test_nothing_is_left_when_the_supervisor_is_killed",
     }
 )
+#: kind → the settings of all its instances in this suite
+COMMON: Mapping[str, Mapping[str, Any]] = {
+    # the start of a cluster takes some seconds of processor time, also on a busy machine
+    "kubernetes": {"start_timeout": 900}
+}
 #: kind → the settings of the variant that is tested now
 settings: dict[str, Mapping[str, Any]] = {}
 #: seconds that another process has for what it is about to do
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def table(name: str, kind: str) -> str:
     """Return the table of an instance in the stack file, with the settings of the tested variant."""
-    values = {**({} if name == kind else {"kind": kind}), **settings.get(kind, {})}
+    values = {**({} if name == kind else {"kind": kind}), **COMMON.get(kind, {}), **settings.get(kind, {})}
     return f"[services.{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 

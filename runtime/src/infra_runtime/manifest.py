@@ -287,6 +287,14 @@ KINDS: Mapping[str, Kind] = {
             ports={"http": 5000, "metrics": 5001},
         ),
         Kind(
+            name="kubernetes",
+            summary="a cluster with a real control plane and simulated pods (Kubernetes)",
+            ports={"api": 6443, "kubelet": 10250},
+            external=True,
+            # Source: Kubernetes documentation, "Organizing Cluster Access Using kubeconfig Files".
+            variables={"KUBECONFIG": "kubeconfig"},
+        ),
+        Kind(
             name="dashboard",
             summary="the web pages of the stack: services, logs, traces, settings",
             ports={"http": 1337},

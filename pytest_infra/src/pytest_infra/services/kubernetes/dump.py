@@ -1,0 +1,46 @@
+"""Write the resources in the namespace of a test to the failure report, as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from infra_runtime.control_plane.api import ApiError
+from pytest_infra.isolation.readable import write_json
+from pytest_infra.isolation.unit import Unit
+from pytest_infra.services.kubernetes.isolation import connect
+
+#: The maximum number of resources of one kind that are written.
+RESOURCES = 200
+#: resources that a controller creates in each namespace, and kinds that contain others' data again
+_EVERYWHERE = {("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}
+_REPEATED = frozenset({("/api/v1", "endpoints"), ("/apis/events.k8s.io/v1", "events")})
+
+
+def dump(unit: Unit, folder: Path) -> list[Path]:
+    """Write the resources of all kinds in the test's namespace to a file; return a list with the file."""
+    path = folder / f"{unit.id}.json"
+    found: dict[str, list[Any]] = {}
+    with connect(unit) as api:
+        for version, kind in api.namespaced():
+            if (version, kind) in _REPEATED:
+                continue
+            try:
+                answer = api.get(f"{version}/namespaces/{unit['namespace']}/{kind}", limit=str(RESOURCES))
+            except ApiError as error:  # such as a kind whose own server does not answer
+                found[kind] = [f"({error})"]
+                continue
+            shown = [_shown(kind, each) for each in answer["items"]]
+            if own := [each for each in shown if (kind, each["metadata"]["name"]) not in _EVERYWHERE]:
+                found[kind] = own
+    write_json(path, found)
+    return [path]
+
+
+def _shown(kind: str, resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource without the history of its fields; of a secret, only the names of its values."""
+    metadata = {name: value for name, value in resource["metadata"].items() if name != "managedFields"}
+    shown = {**resource, "metadata": metadata}
+    if kind == "secrets":
+        shown["data"] = dict.fromkeys(resource.get("data") or (), "***")
+    return shown

@@ -1,0 +1,147 @@
+"""Create the resources of a new cluster, then become kwok: `python -m infra_runtime.control_plane.bootstrap`.
+
+The arguments are a file and the command line of kwok. The file contains JSON: `host`, `port` and
+`kubelet_port`, `token` and `ca` as `ControlPlaneApi` needs them, `nodes` (the number of nodes), and `volumes`
+(the number of persistent volumes). The resources exist when kwok starts, so a cluster whose kwok answers is
+complete.
+
+Sources: Kubernetes documentation, "Nodes", "Persistent Volumes" and "Well-Known Labels".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra_runtime.control_plane.api import INTERVAL, ControlPlaneApi
+
+#: the storage class of claims that name none
+STORAGE_CLASS = "standard"
+#: the number of zones to which the nodes belong in turn
+ZONES = 3
+_STORAGE, _VOLUMES, _NODES = (
+    "/apis/storage.k8s.io/v1/storageclasses",
+    "/api/v1/persistentvolumes",
+    "/api/v1/nodes",
+)
+
+
+class Cluster(NamedTuple):
+    """The content of the file."""
+
+    host: str
+    port: int
+    kubelet_port: int
+    token: str
+    ca: str
+    nodes: int
+    volumes: int
+
+
+def read(data: dict[str, Any]) -> Cluster:
+    """Return the cluster in the decoded content of a file."""
+    numbers = {name: int(data[name]) for name in ("port", "kubelet_port", "nodes", "volumes")}
+    return Cluster(host=data["host"], token=data["token"], ca=data["ca"], **numbers)
+
+
+def resources(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and document of the storage class, the volumes and the nodes of a cluster."""
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    yield (
+        _STORAGE,
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": STORAGE_CLASS, "annotations": default},
+            "provisioner": "kubernetes.io/no-provisioner",
+        },
+    )
+    for number in range(1, cluster.volumes + 1):
+        yield _VOLUMES, _volume(number)
+    for number in range(1, cluster.nodes + 1):
+        yield _NODES, _node(number, cluster)
+
+
+def _volume(number: int) -> dict[str, Any]:
+    """Return a volume; nothing is written to its path, because the pods are simulated."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"volume-{number}"},
+        "spec": {
+            "capacity": {"storage": "1Ti"},
+            "accessModes": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": STORAGE_CLASS,
+            "hostPath": {"path": f"/simulated/volume-{number}"},
+        },
+    }
+
+
+def _node(number: int, cluster: Cluster) -> dict[str, Any]:
+    name = f"node-{number}"
+    amounts = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                "topology.kubernetes.io/region": "local",
+                "topology.kubernetes.io/zone": f"local-{(number - 1) % ZONES + 1}",
+            },
+        },
+        "status": {
+            "capacity": amounts,
+            "allocatable": amounts,
+            "addresses": [{"type": "InternalIP", "address": cluster.host}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": cluster.kubelet_port}},
+        },
+    }
+
+
+def create(api: ControlPlaneApi, cluster: Cluster) -> None:
+    """Create the resources that do not exist, and write the port of kwok to those nodes that exist.
+
+    Raises `ApiError` if the server refuses one.
+    """
+    for path, document in resources(cluster):
+        if not api.create(path, document) and "status" in document:
+            name = document["metadata"]["name"]
+            api.merge(f"{path}/{name}/status", {"status": document["status"]})
+
+
+def wait_until_ready(cluster: Cluster) -> ControlPlaneApi:
+    """Wait until the API server is ready; the supervisor limits the time of the start."""
+    while True:
+        try:
+            api = ControlPlaneApi(cluster.host, cluster.port, cluster.token, cluster.ca)
+        except OSError:  # the server creates the certificate at its first start
+            pass
+        else:
+            if api.is_ready():
+                return api
+        time.sleep(INTERVAL)
+
+
+def main(arguments: list[str]) -> None:
+    """Create the resources, and replace this process by kwok."""
+    file, *command = arguments
+    cluster = read(json.loads(Path(file).read_text(encoding="utf-8")))
+    with wait_until_ready(cluster) as api:
+        create(api, cluster)
+        # The controller manager creates the account, without which the server refuses pods.
+        api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
+    os.execv(command[0], command)  # noqa: S606 - without a shell, kwok has this pid
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

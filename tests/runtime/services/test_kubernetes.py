@@ -1,0 +1,256 @@
+"""The cluster: what its programs get, and what the real control plane does."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import stat
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.control_plane import ControlPlane, control_plane
+from fakes.engine import made, written
+from fakes.stacks import until
+from fakes.suite import free_port
+from infra_runtime.control_plane.api import ApiError, ControlPlaneApi
+from infra_runtime.spec import ServiceSpec, WriteFile, references
+
+PODS = "/api/v1/namespaces/default/pods"
+CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
+
+
+def file(spec: ServiceSpec, name: str) -> str:
+    return next(
+        step.text for step in spec.prepare if isinstance(step, WriteFile) and step.path.endswith(name)
+    )
+
+
+def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
+    """Return flag → value of a program."""
+    command = next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
+    words = [word.removeprefix("--") for word in command if word.startswith("--")]
+    return dict(word.split("=", 1) for word in words)
+
+
+def test_only_the_api_server_and_the_nodes_listen_on_ports() -> None:
+    spec = made("kubernetes")
+
+    assert {*spec.ports} == {"api", "kubelet"}
+    assert flags(spec, "etcd")["listen-client-urls"].startswith("unix://")
+    assert flags(spec, "kube-apiserver")["etcd-servers"] == flags(spec, "etcd")["listen-client-urls"]
+    assert {flags(spec, f"kube-{name}")["secure-port"] for name in ("controller-manager", "scheduler")} == {
+        "0"
+    }
+
+
+def test_no_command_line_contains_the_token() -> None:
+    spec = made("kubernetes")
+    words = [word for each in written(spec)["programs"] for word in each["command"]]
+
+    assert [word for word in words for name in references(word) if name.startswith("secret.")] == []
+    assert "${secret.admin}" in file(spec, "/tokens.csv")
+    assert json.loads(file(spec, "/kubeconfig"))["users"][0]["user"] == {"token": "${secret.admin}"}
+
+
+def test_every_file_with_the_token_is_private() -> None:
+    files = [step for step in made("kubernetes").prepare if isinstance(step, WriteFile)]
+
+    assert {step.mode for step in files if "secret.admin" in step.text} == {0o600}
+
+
+def test_options_are_flags_of_the_api_server() -> None:
+    spec = made("kubernetes", options={"feature-gates": "WatchList=true", "v": "2"})
+
+    assert flags(spec, "kube-apiserver")["feature-gates"] == "WatchList=true"
+    assert flags(spec, "kube-apiserver")["v"] == "2"
+    assert flags(made("kubernetes"), "kube-apiserver")["feature-gates"].startswith("WatchList=false")
+
+
+def test_further_documents_are_part_of_the_simulation() -> None:
+    forward = {"kind": "ClusterPortForward", "spec": {"forwards": [{"ports": [80]}]}}
+
+    documents = file(made("kubernetes", simulation=[forward]), "/kwok.yaml").split("\n---\n")
+
+    assert json.loads(documents[-1]) == forward
+    assert {"node-ready", "pod-ready"} <= {
+        each["metadata"]["name"] for each in map(json.loads, documents[:-1]) if each["kind"] == "Stage"
+    }
+
+
+def test_only_a_durable_cluster_waits_for_the_disk_and_stops_in_an_orderly_way() -> None:
+    durable, short = made("kubernetes"), made("kubernetes", durable=False)
+
+    assert [step.signal for step in durable.stop] == [signal.SIGTERM]
+    assert [step.signal for step in short.stop] == [signal.SIGKILL]
+    assert (flags(durable, "etcd")["unsafe-no-fsync"], flags(short, "etcd")["unsafe-no-fsync"]) == (
+        "false",
+        "true",
+    )
+
+
+def test_an_export_is_refused() -> None:
+    container = made("kubernetes").container
+
+    assert container is not None
+    assert "simulated pods" in container.problem
+
+
+# --- the real control plane ------------------------------------------------------------------------
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """A server on this machine, to which a port of each pod is forwarded."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"a real server")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        pass
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[int]:
+    """Return the port of a running server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, page: int) -> Iterator[ControlPlane]:
+    """Return a cluster with two nodes, one volume, and a forwarded port."""
+    forward = {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterPortForward",
+        "metadata": {"name": "page"},
+        "spec": {"forwards": [{"ports": [80], "target": {"address": "127.0.0.1", "port": page}}]},
+    }
+    with control_plane(tmp_path_factory.mktemp("cluster"), [forward], nodes=2, volumes=1) as running:
+        yield running
+
+
+@pytest.fixture
+def api(cluster: ControlPlane) -> Iterator[ControlPlaneApi]:
+    endpoint = cluster.endpoint
+    with ControlPlaneApi(endpoint.host, endpoint.port, endpoint["token"], endpoint["ca"]) as api:
+        yield api
+
+
+def pod(name: str, image: str = "shop:1") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": [{"name": "main", "image": image}]},
+    }
+
+
+def claim(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+@pytest.mark.real("kubernetes")
+def test_files_with_secrets_are_private(cluster: ControlPlane) -> None:
+    data = cluster.endpoint.data
+
+    names = ("kubeconfig", "tokens.csv", "cluster.json", "admin.secret", "certificates/apiserver.key")
+    assert {name: stat.S_IMODE((data / name).stat().st_mode) for name in names} == dict.fromkeys(names, 0o600)
+
+
+@pytest.mark.real("kubernetes")
+def test_the_server_refuses_a_wrong_token_and_has_a_certificate_for_its_address(
+    cluster: ControlPlane, api: ControlPlaneApi
+) -> None:
+    endpoint = cluster.endpoint
+    with (
+        ControlPlaneApi(endpoint.host, endpoint.port, "wrong", endpoint["ca"]) as other,
+        pytest.raises(ApiError, match="status 401: Unauthorized"),
+    ):
+        other.get("/api/v1/namespaces")
+
+    assert api.is_ready()
+    assert Path(endpoint["ca"]).read_text(encoding="ascii").startswith("-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.real("kubernetes")
+def test_a_pod_is_ready_and_the_tag_of_its_image_determines_what_it_reports(api: ControlPlaneApi) -> None:
+    for tag in ("1", "crashes", "missing"):
+        assert api.create(PODS, pod(f"pod-{tag}", f"shop:{tag}"))
+    assert not api.create(PODS, pod("pod-1"))
+
+    def state(tag: str) -> str:
+        (status,) = api.get(f"{PODS}/pod-{tag}")["status"].get("containerStatuses") or ({},)
+        if status.get("ready"):
+            return "ready"
+        return status.get("state", {}).get("waiting", {}).get("reason", "")
+
+    until(lambda: state("1") == "ready")
+    until(lambda: (state("crashes"), state("missing")) == ("CrashLoopBackOff", "ImagePullBackOff"))
+    for tag in ("1", "crashes", "missing"):
+        api.delete(f"{PODS}/pod-{tag}")
+    until(lambda: api.get(PODS)["items"] == [])
+    api.delete(f"{PODS}/pod-1")  # a missing resource is not an error
+
+
+@pytest.mark.real("kubernetes")
+def test_a_volume_is_used_again_when_its_claim_is_deleted(api: ControlPlaneApi) -> None:
+    for name in ("first", "second"):
+        api.create(CLAIMS, claim(name))
+        until(lambda name=name: api.get(f"{CLAIMS}/{name}")["status"].get("phase") == "Bound")
+        api.delete(f"{CLAIMS}/{name}")
+        until(lambda: api.get(CLAIMS)["items"] == [])
+
+
+@pytest.mark.real("kubernetes")
+def test_the_kinds_of_a_namespace_are_found(api: ControlPlaneApi) -> None:
+    found = list(api.namespaced())
+
+    assert {("/api/v1", "configmaps"), ("/apis/apps/v1", "deployments")} <= {*found}
+    assert "nodes" not in {kind for _, kind in found}
+    assert len(found) == len({*found})
+
+
+@pytest.mark.real("kubernetes", "kubectl")
+def test_kubectl_prints_the_text_of_the_file_as_the_log_of_each_pod(cluster: ControlPlane) -> None:
+    cluster.kubectl("run", "logged", "--image=shop:1")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/logged", "--timeout=120s")
+    cluster.log.write_text("2030-01-01T00:00:00.0Z stdout F hello\n", encoding="utf-8")
+
+    assert cluster.kubectl("logs", "logged") == "hello\n"
+    cluster.kubectl("delete", "pod", "logged")
+
+
+@pytest.mark.real("kubernetes", "kubectl")
+def test_a_forwarded_port_of_a_pod_is_that_of_a_server_on_this_machine(cluster: ControlPlane) -> None:
+    cluster.kubectl("run", "forwarded", "--image=shop:1")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/forwarded", "--timeout=120s")
+    port = free_port()
+    words = ["kubectl", "port-forward", "pod/forwarded", f"{port}:80"]
+
+    with subprocess.Popen(words, env={**os.environ, **cluster.environ}, stdout=subprocess.PIPE) as forward:
+        try:
+            assert forward.stdout is not None
+            assert forward.stdout.readline().startswith(b"Forwarding from 127.0.0.1")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+                assert answer.read() == b"a real server"
+        finally:
+            forward.kill()
+    cluster.kubectl("delete", "pod", "forwarded")
