@@ -18,7 +18,7 @@ import subprocess
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +204,10 @@ def _stages() -> list[dict[str, Any]]:
 class ControlPlane:
     """The running processes of a cluster, and the file with the address and the token of its API server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, documents: Sequence[Mapping[str, Any]] = ()) -> None:
         self.folder = folder
+        #: further documents of kwok's configuration
+        self._documents = documents
         self.kubeconfig = folder / "kubeconfig"
         #: the text that `kubectl logs` prints for each container
         self.log = folder / "pod.log"
@@ -314,7 +316,7 @@ class ControlPlane:
             "metadata": {"name": "logs"},
             "spec": {"logs": [{"logsFile": str(self.log)}]},
         }
-        documents = [*_stages(), logs]
+        documents = [*_stages(), logs, *self._documents]
         (self.folder / "kwok.yaml").write_text("\n---\n".join(json.dumps(made) for made in documents))
         self._run(
             "kwok", f"--kubeconfig={self.kubeconfig}", "--config=kwok.yaml", "--manage-all-nodes=true",
@@ -388,9 +390,9 @@ def _volumes(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path) -> Iterator[ControlPlane]:
-    """Run a cluster until the end of the `with` statement."""
-    cluster = ControlPlane(folder)
+def control_plane(folder: Path, documents: Sequence[Mapping[str, Any]] = ()) -> Iterator[ControlPlane]:
+    """Run a cluster until the end of the `with` statement; kwok's configuration contains the documents."""
+    cluster = ControlPlane(folder, documents)
     try:
         cluster.start()
         yield cluster
