@@ -137,7 +137,7 @@ def test_the_probe_is_that_of_the_protocol_or_of_the_users_service(project: Proj
     [
         ("telemetry", "its kind has no container image"),
         ("migrate", "it is a task, which the deploy has completed"),
-        ("worker", "it has no port"),
+        ("worker", "it does not listen on a port"),
     ],
 )
 def test_a_requested_service_that_cannot_be_reached_is_an_error_with_the_fix(

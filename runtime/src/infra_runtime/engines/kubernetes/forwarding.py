@@ -94,12 +94,12 @@ def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[st
 
 
 def _omission(spec: ServiceSpec) -> str:
-    """Return why there is no port-forward to a service; empty if there is one."""
+    """Return the reason why a service has no forward; empty if it has one."""
     if spec.container is None:
         return "its kind has no container image, so it is not deployed"
     if spec.task:
         return "it is a task, which the deploy has completed"
-    return "" if spec.ports else "it has no port"
+    return "" if spec.ports else "it does not listen on a port"
 
 
 @frozen
