@@ -180,6 +180,11 @@ def test_errors_name_the_service_the_namespace_the_pod_and_the_fix(
             {},
             "infra_env: tests cannot use a stack of the environment",
         ),
+        (
+            (*KUBERNETES, "-o", "infra_variables=DATABASE_URL: postgres"),
+            {},
+            "infra_variables: a variable has a fixed address only with servers on this machine",
+        ),
         ((*KUBERNETES, "--infra-env", "test"), {}, "deploy and choose one of development, staging"),
         (
             (),
