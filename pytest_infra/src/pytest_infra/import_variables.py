@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from pytest_infra import options
 from pytest_infra.instances import Instances
 from pytest_infra.kit import load
 from pytest_infra.unit_registry import UnitRegistry
@@ -20,8 +21,13 @@ INI = "infra_variables"
 def set_all(config: pytest.Config, lines: list[str]) -> None:
     """Set the environment variables of this process, until the end of the run.
 
-    Raises `pytest.UsageError` for an invalid line.
+    Raises `pytest.UsageError` for an invalid line, and if the stack runs in a cluster.
     """
+    if options.read(config).cluster:
+        raise pytest.UsageError(
+            f"{INI}: a variable has a fixed address only with servers on this machine; remove the variables, "
+            "or run the tests with the local engine (without --infra-engine)"
+        )
     instances = Instances.of(config)
     addresses: dict[str, dict[str, str]] = {}
     for line in lines:

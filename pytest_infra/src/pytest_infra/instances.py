@@ -153,14 +153,14 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
         file = stack_file.find(chosen.directory)
         if file is None:
             return {}
-        overlay = stack_file.overlay(file, chosen.environment)
+        overlay = stack_file.overlay(file, chosen.stack_environment)
         tables: list[object] = [file.values, overlay.values if overlay else {}]
         dotenv = request.read_dotenv(file.path.parent / ".env", PROXY_VARIABLE.encode())
     except ConfigurationError:
         return {}
     environments = file.values.get("environment")
     if isinstance(environments, Mapping):
-        tables.append(environments.get(chosen.environment, {}))
+        tables.append(environments.get(chosen.stack_environment, {}))
     settings: dict[str, dict[str, Any]] = {}
     for table in tables:
         if isinstance(table, Mapping):

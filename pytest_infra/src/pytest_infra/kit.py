@@ -78,6 +78,9 @@ class ServiceKit:
     #: export that isolation needs → the message if the export is missing, in which case all tests share the
     #: server
     isolation_exports: Mapping[str, str] = field(default_factory=dict)
+    #: variant → what it needs on the machine of the server, such as a socket; a stack in a cluster does not
+    #: have this variant
+    local_needs: Mapping[str, str] = field(default_factory=dict)
     #: the export with the name of the service that the units of this kind use, such as the database behind a
     #: pool; the fixture of that service is requested first
     upstream: str = ""

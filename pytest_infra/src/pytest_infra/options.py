@@ -22,7 +22,28 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "NAME",
         "the profile that selects the services: minimal, full, everything, or another one",
     ),
-    "infra-env": ("NAME", f"the environment of the run: {', '.join(ENVIRONMENTS)} (default: test)"),
+    "infra-env": (
+        "NAME",
+        (
+            f"the environment of the run: {', '.join(ENVIRONMENTS)} (default: test; with --infra-engine "
+            "kubernetes, the environment that was deployed, by default development)"
+        ),
+    ),
+    "infra-engine": (
+        "local|kubernetes",
+        (
+            "start the services on this machine, or use those of a stack in a cluster by port-forwards "
+            "(default: local)"
+        ),
+    ),
+    "infra-context": (
+        "NAME",
+        "the context in the kubeconfig, for --infra-engine kubernetes (default: the current context)",
+    ),
+    "infra-namespace": (
+        "NAME",
+        "the namespace of the stack, for --infra-engine kubernetes (default: the name of the project)",
+    ),
     "infra-data": ("PATH", "the data directory of the stack (default: .data-test beside the stack file)"),
     "infra-directory": (
         "PATH",
@@ -79,7 +100,23 @@ UPDATE_OPENAPI = "--infra-update-openapi"
 
 #: The seconds for which a warm stack keeps running.
 REUSE_SECONDS = 3600.0
+#: The engines, and the environment variables of the options that select a stack in a cluster. A variable has
+#: priority over the ini value.
+ENGINES = ("local", "kubernetes")
+VARIABLES = {"engine": "INFRA_ENGINE", "context": "INFRA_CONTEXT", "namespace": "INFRA_NAMESPACE"}
+#: The environments of stacks in a cluster that tests can use.
+DEPLOYED = ("development", "staging")
 YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+class Cluster(NamedTuple):
+    """The place of a stack in a cluster: the deployed environment, and the user's settings."""
+
+    environment: str
+    #: empty: the current context
+    context: str
+    #: empty: the name of the project
+    namespace: str
 
 
 class Options(NamedTuple):
@@ -90,6 +127,7 @@ class Options(NamedTuple):
 
     services: tuple[str, ...]
     profile: str | None
+    #: the environment of this process; `test` if the stack runs in a cluster
     environment: str
     data: Path | None
     directory: Path
@@ -104,6 +142,13 @@ class Options(NamedTuple):
     install: bool
     #: whether the tests of the session are recorded
     record: bool
+    #: the stack in a cluster; None: the stack runs on this machine
+    cluster: Cluster | None
+
+    @property
+    def stack_environment(self) -> str:
+        """The environment with which the stack file is read."""
+        return self.cluster.environment if self.cluster else self.environment
 
 
 def add(parser: pytest.Parser) -> None:
@@ -111,7 +156,7 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("infra", "real services as fixtures [pytest-infra]")
     for name, (metavar, text) in OPTIONS.items():
         ini = name.replace("-", "_")
-        choices = ENVIRONMENTS if name == "infra-env" else None
+        choices = {"infra-env": ENVIRONMENTS, "infra-engine": ENGINES}.get(name)
         if metavar:
             group.addoption(f"--{name}", metavar=metavar, choices=choices, default=None, help=text)
         else:
@@ -126,7 +171,8 @@ def add(parser: pytest.Parser) -> None:
 
 def read(config: pytest.Config) -> Options:
     """Return the plugin's options of this run. Raises `pytest.UsageError` for an invalid value."""
-    environment = _chosen(config, "env") or "test"
+    cluster = _cluster(config)
+    environment = "test" if cluster else _chosen(config, "env") or "test"
     if environment not in ENVIRONMENTS:
         raise pytest.UsageError(
             f"infra_env: {environment!r} is not an environment; choose one of {', '.join(ENVIRONMENTS)}"
@@ -144,7 +190,25 @@ def read(config: pytest.Config) -> Options:
         tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
         install=_yes_or_no("infra_install", _chosen(config, "install")) or False,
         record=_yes_or_no("infra_record", _chosen(config, "record")) is not False,
+        cluster=cluster,
     )
+
+
+def _cluster(config: pytest.Config) -> Cluster | None:
+    engine = _chosen(config, "engine") or "local"
+    if engine not in ENGINES:
+        raise pytest.UsageError(
+            f"infra_engine: {engine!r} is not an engine; choose one of {', '.join(ENGINES)}"
+        )
+    if engine == "local":
+        return None
+    environment = _chosen(config, "env") or DEPLOYED[0]
+    if environment not in DEPLOYED:
+        raise pytest.UsageError(
+            f"infra_env: tests cannot use a stack of the environment {environment!r} in a cluster, because "
+            f"they change its data; deploy and choose one of {', '.join(DEPLOYED)}"
+        )
+    return Cluster(environment, _chosen(config, "context"), _chosen(config, "namespace"))
 
 
 def in_ci() -> bool:
@@ -197,4 +261,6 @@ def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
 
 def _chosen(config: pytest.Config, name: str) -> str:
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
+    if option is None and name in VARIABLES:
+        option = os.environ.get(VARIABLES[name]) or None
     return str(option if option is not None else config.getini(f"infra_{name}"))

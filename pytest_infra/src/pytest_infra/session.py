@@ -16,7 +16,7 @@ from typing import ClassVar, TypeAlias
 
 import pytest
 
-from infra_runtime.config.resolve import Origin, Resolved, resolve
+from infra_runtime.config.resolve import Origin, Resolved, data_directory, resolve
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.errors import BinaryMissingError, ConfigurationError, InfraError, SupervisorError
@@ -96,6 +96,11 @@ class Session:
         """Return the names of a service and of the services that it needs, without starting services."""
         resolved = self._resolve((service,), None, executables=False)
         return frozenset(spec.name for spec in resolved.plan.services)
+
+    @property
+    def in_cluster(self) -> bool:
+        """Return whether the stack runs in a cluster, so that its services are reached by port-forwards."""
+        return self._options.cluster is not None
 
     @property
     def environment(self) -> str:
@@ -250,15 +255,24 @@ class Session:
     def _plan_of(
         self, services: tuple[str, ...], profile: str | None, *, executables: bool = False
     ) -> Resolved:
-        return resolve(
+        cluster = self._options.cluster
+        resolved = resolve(
             services,
             directory=self._options.directory,
-            environment=self._options.environment,
+            environment=self._options.stack_environment,
             # Also in a request for single services: some specs depend on the services of the stack.
             profile=profile or self._options.profile,
             data=self._options.data,
-            executables=executables,
+            # In a cluster, the images contain the executables, and the Secrets the variables.
+            executables=executables and cluster is None,
+            variables_required=cluster is None,
         )
+        if cluster is None:
+            return resolved
+        from infra_runtime.engines.kubernetes.forwarding import Place, forwarded  # few runs need it
+
+        data = data_directory(self._options.directory, environment="test", data=self._options.data)
+        return forwarded(resolved, Place(**cluster._asdict()), data, services)
 
     # --- which stack -----------------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ class UnitRegistry:
         if shared or variant == variants.OFF or self._lacks_exports(instance, endpoint):
             yield endpoint
             return
+        self._check_reach(instance, variant)
         began = time.perf_counter()
         attributes = {"infra.service": service, "infra.variant": variant}
         try:
@@ -112,6 +113,17 @@ class UnitRegistry:
         forks.keep(self)
         if self._owner is not None:
             self._owner.abandon()
+
+    def _check_reach(self, instance: Instance, variant: str) -> None:
+        """Raise the outcome for the running test if a port-forward is not enough for a variant."""
+        if self._session.in_cluster and (need := instance.kit.local_needs.get(variant)):
+            service = instance.service
+            error = ConfigurationError(
+                f"{service}: the isolation {variant!r} needs {need}, and the server runs in a cluster",
+                hint=f"Run this test with the local engine (without --infra-engine), or choose another "
+                f"isolation, such as `infra_isolation = {service}: off`: all tests then share the server.",
+            )
+            raise self._session.failure(("reach", service, variant), error)
 
     def _lacks_exports(self, instance: Instance, endpoint: Endpoint) -> bool:
         """Return whether a service lacks an export that its isolation needs.

@@ -22,7 +22,7 @@ NAMES = frozenset(
     {
         *("USE", "PROFILE", "PROXY", "CONFIG_SERVICE", "DASHBOARD", "TELEMETRY", "TMPFS"),
         *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "BINARIES", "INSTALL", "LOG_LIMIT", "LOG_TOTAL"),
-        "CONTAINER_ENGINE",
+        *("CONTAINER_ENGINE", "ENGINE", "CONTEXT", "NAMESPACE"),
     }
 )
 #: variables that the supervisor sets for its services

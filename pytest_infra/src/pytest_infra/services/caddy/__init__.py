@@ -8,6 +8,7 @@ KIT = ServiceKit(
     kind="caddy",
     variants=("host",),
     units="pytest_infra.services.caddy.isolation:units",
+    local_needs={"host": "the socket of its administration"},
     dump="pytest_infra.isolation.hosts:dump",
     urls={"http": "{url}"},
     secrets=(),

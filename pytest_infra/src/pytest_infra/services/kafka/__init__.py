@@ -8,6 +8,7 @@ KIT = ServiceKit(
     kind="kafka",
     variants=("prefix",),
     units="pytest_infra.services.kafka.isolation:units",
+    local_needs={"prefix": "connections to the address that the broker announces"},
     dump="pytest_infra.services.kafka.dump:dump",
     install={"confluent_kafka": "pytest-infra[kafka]", "aiokafka": "aiokafka"},
     urls={"kafka": "{url}"},

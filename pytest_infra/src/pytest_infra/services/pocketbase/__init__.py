@@ -12,6 +12,7 @@ KIT = ServiceKit(
     kind="pocketbase",
     variants=("copy",),
     units="pytest_infra.services.pocketbase.isolation:units",
+    local_needs={"copy": "a copy of its folder for each test"},
     dump="pytest_infra.services.pocketbase.dump:dump",
     urls={"http": "{url}"},
     secrets=("superuser_password",),

@@ -8,6 +8,7 @@ KIT = ServiceKit(
     kind="traefik",
     variants=("host",),
     units="pytest_infra.services.traefik.isolation:units",
+    local_needs={"host": "a file in its folder for each test"},
     dump="pytest_infra.isolation.hosts:dump",
     urls={"http": "{url}"},
     secrets=(),

@@ -96,7 +96,7 @@ class Kubernetes:
         Raises:
             ConfigurationError: a setting cannot be expressed; the location is its dotted key.
         """
-        cluster = self._cluster(plan)
+        cluster = self.cluster(plan)
         security: dict[str, Value] = {
             f"pod-security.kubernetes.io/{mode}": _SECURITY for mode in ("enforce", "audit", "warn")
         }
@@ -124,7 +124,7 @@ class Kubernetes:
 
     def secrets(self, plan: Plan) -> list[str]:
         """Return the keys of the Secret with the passwords of a plan's services."""
-        stack = self._cluster(plan).stack
+        stack = self.cluster(plan).stack
         return sorted(
             {
                 secret_file(stack.hosts[spec.name], name)
@@ -135,7 +135,7 @@ class Kubernetes:
 
     def required_secrets(self, plan: Plan) -> dict[str, list[str]]:
         """Return name → keys of the Secrets that the pods of a plan need."""
-        cluster = self._cluster(plan)
+        cluster = self.cluster(plan)
         required = {
             cluster.variables: sorted(_required_variables(cluster)),
             cluster.secrets: self.secrets(plan),
@@ -146,7 +146,7 @@ class Kubernetes:
         """Return remarks about the export for the user, in full sentences."""
         notes = []
         for plan in plans:
-            cluster = self._cluster(plan)
+            cluster = self.cluster(plan)
             omitted = sorted(cluster.stack.omitted)
             notes += [f"{name} is left out: its kind has no container image." for name in omitted]
             built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
@@ -164,7 +164,8 @@ class Kubernetes:
         """Return the name of the stack in labels."""
         return host_name(self.project, longest=LONGEST_NAME)
 
-    def _cluster(self, plan: Plan) -> Cluster:
+    def cluster(self, plan: Plan) -> Cluster:
+        """Return the names and the sizes of a plan in the cluster. Raises `ConfigurationError`."""
         if plan.environment not in ENVIRONMENTS:
             raise ConfigurationError(
                 f"the environment {plan.environment!r} cannot be exported to a cluster",
@@ -199,7 +200,7 @@ class Kubernetes:
             resources.append("resources.yaml")
         kustomization: dict[str, Value] = {**_head(), "resources": resources}
         if secrets := self.secrets(plan) if plan.environment == "development" else []:
-            cluster = self._cluster(plan)
+            cluster = self.cluster(plan)
             kustomization["secretGenerator"] = [
                 {
                     "name": cluster.secrets,

@@ -1,0 +1,221 @@
+"""The plan of port-forwards to a stack that runs in a cluster.
+
+Each service of the deployed plan becomes a service with the same name, ports and exports, whose program is
+`live.port_forward`. The local engine runs this plan, so that logs, restarts, leases, probes and the leak
+check are those of every other service.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from infra_runtime.config.resolve import Resolved
+from infra_runtime.engines.kubernetes.cluster import Cluster
+from infra_runtime.engines.kubernetes.engine import Kubernetes
+from infra_runtime.engines.kubernetes.live.kubectl import kubectl
+from infra_runtime.engines.project import project_name
+from infra_runtime.engines.references import container_of, inner_port, secret_file
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import KINDS
+from infra_runtime.plan import make_plan
+from infra_runtime.spec import (
+    ExecProbe,
+    Probe,
+    Run,
+    Secret,
+    ServiceSpec,
+    Step,
+    TcpProbe,
+    WriteFile,
+    optional_export,
+    references,
+    texts,
+)
+from infra_runtime.spec.references import OWN_SCOPES
+from infra_runtime.value import frozen
+
+#: the data directory of the port-forwards, in the data directory of local stacks
+FOLDER = "plan-kubernetes"
+#: seconds until a pod must be ready; a new pod may need as long as the scheduler and the image
+_START = 90.0
+_PACKAGE = "infra_runtime.engines.kubernetes.live"
+#: the variables with which kubectl finds the cluster
+_VARIABLES = ("KUBECONFIG", "KUBECACHEDIR")
+
+
+@frozen
+class Place:
+    """The place of a deployed stack: the environment that was deployed, and where."""
+
+    environment: str = "development"
+    #: the context in the kubeconfig; empty: the current context
+    context: str = ""
+    #: empty: the name of the project
+    namespace: str = ""
+
+
+def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[str] = ()) -> Resolved:
+    """Return a plan of port-forwards to the services of a resolved plan, for the local engine.
+
+    Services without a container or a port are left out, and tasks: the deploy has completed them. `data` is
+    the data directory of local stacks.
+
+    Raises:
+        ConfigurationError: a service in `names` would be left out.
+        BinaryMissingError: kubectl is not installed.
+    """
+    root = Path(resolved.plan.root)
+    engine = Kubernetes(project=project_name(root), namespace=place.namespace)
+    cluster = engine.cluster(resolved.plan)
+    for name in names:
+        if reason := _omission(next(spec for spec in resolved.plan.services if spec.name == name)):
+            raise ConfigurationError(
+                f"{name} cannot be reached in the cluster: {reason}",
+                where=f"services.{name}",
+                hint="Run the tests of this service with the local engine (without --infra-engine).",
+            )
+    program = kubectl(engine.namespace_name(), place.context)
+    services: dict[str, ServiceSpec] = {}
+    for spec in resolved.plan.services:
+        if not _omission(spec):
+            forward = _Forward(cluster=cluster, namespace=program.namespace, context=place.context, spec=spec)
+            services[spec.name] = forward.service(services)
+    plan = make_plan(services.values(), environment="test", root=resolved.plan.root)
+    return replace(
+        resolved,
+        plan=plan,
+        data=data / FOLDER,
+        binaries={"kubectl": program.program, "python": sys.executable},
+    )
+
+
+def _omission(spec: ServiceSpec) -> str:
+    """Return the reason why a service has no forward; empty if it has one."""
+    if spec.container is None:
+        return "its kind has no container image, so it is not deployed"
+    if spec.task:
+        return "it is a task, which the deploy has completed"
+    return "" if spec.ports else "it does not listen on a port"
+
+
+@frozen
+class _Forward:
+    """The port-forward to one service of a plan."""
+
+    cluster: Cluster
+    namespace: str
+    context: str
+    spec: ServiceSpec
+
+    def service(self, others: Mapping[str, ServiceSpec]) -> ServiceSpec:
+        """Return the service that forwards the ports. `others` are the services that its exports can use."""
+        spec, exports = self.spec, self._exports(others)
+        secrets = self._secrets((exports,))
+        return ServiceSpec(
+            name=spec.name,
+            kind=spec.kind,
+            summary=f"port-forward to {self._host} in the namespace {self.namespace}",
+            command=self._program(
+                "port_forward",
+                f"--stack={self.cluster.name}",
+                f"--service={spec.name}",
+                f"--host={self._host}",
+                *(f"${{port.{name}}}:{inner_port(spec, name)}" for name in spec.ports),
+            ),
+            env=_variables(),
+            prepare=(*self._preparation(secrets), *_files(spec)),
+            ports=spec.ports,
+            ready=_probe(spec),
+            exports=exports,
+            start_timeout=max(_START, spec.start_timeout),
+            restart="always",
+            sensitive=spec.sensitive,
+        )
+
+    @property
+    def _host(self) -> str:
+        return self.cluster.host_of(self.spec)
+
+    def _program(self, module: str, *arguments: str) -> tuple[str, ...]:
+        common = ("--kubectl=${bin.kubectl}", f"--namespace={self.namespace}", f"--context={self.context}")
+        # With -P, files of the working directory are not imported.
+        return ("${bin.python}", "-P", "-m", f"{_PACKAGE}.{module}", *common, *arguments)
+
+    def _exports(self, others: Mapping[str, ServiceSpec]) -> dict[str, str]:
+        """Return the exports of the service in its container, without those that refer to its machine."""
+        exports = {**self.spec.exports, **container_of(self.spec).exports}
+        secrets = {f"secret.{name}" for name in container_of(self.spec).secret_files.values()}
+        return {
+            name: text
+            for name, text in exports.items()
+            if all(_is_known(reference, secrets, others) for reference in references(text))
+        }
+
+    def _secrets(self, value: object) -> list[str]:
+        found = (reference for text in texts(value) for reference in references(text))
+        return sorted({name.removeprefix("secret.") for name in found if name.startswith("secret.")})
+
+    def _preparation(self, secrets: Iterable[str]) -> tuple[Step, ...]:
+        """Return the steps that read the passwords of the service from the Secret of the stack."""
+        pairs = [f"{secret_file(self._host, name)}=${{data}}/{name}.secret" for name in secrets]
+        if not pairs:
+            return ()
+        read = Run(
+            command=self._program("secret_files", f"--secret={self.cluster.secrets}", *pairs),
+            env=_variables(),
+        )
+        # The file exists, so that the step `Secret` only declares it.
+        return (read, *(Secret(path=f"${{data}}/{name}.secret") for name in secrets))
+
+
+def _variables() -> dict[str, str]:
+    """Return the variables of kubectl; they are part of the plan, so another cluster is another plan."""
+    return {name: os.environ[name].replace("$", "$$") for name in _VARIABLES if os.environ.get(name)}
+
+
+def _files(spec: ServiceSpec) -> tuple[Step, ...]:
+    """Return the steps that write files with data of the plan, which the plugin reads."""
+    return tuple(
+        step
+        for step in spec.prepare
+        if isinstance(step, WriteFile)
+        and {name for text in texts(step) for name in references(text)} == {"data"}
+    )
+
+
+def _is_known(reference: str, secrets: Collection[str], others: Mapping[str, ServiceSpec]) -> bool:
+    """Return whether a reference in an export has a value at the local end of a port-forward."""
+    if reference in {"data", "run", "root", "out"}:
+        return False
+    scope, dot, name = reference.partition(".")
+    if scope == "secret":
+        return reference in secrets
+    if not dot or scope in OWN_SCOPES:
+        return scope != "bin"
+    if optional := optional_export(reference):
+        scope, name = optional
+    return scope in others and name in others[scope].exports
+
+
+def _probe(spec: ServiceSpec) -> Probe:
+    """Return the probe of a port-forward.
+
+    A pod is forwarded when its own probe has succeeded. The image of a kind may need another probe than the
+    local server, such as one without a password: the probe of the protocol is the same for both.
+    """
+    if spec.kind in KINDS and KINDS[spec.kind].protocols:
+        from infra_runtime import catalogue  # imported here because the import of pydantic is slow
+
+        for probe in catalogue.entry(spec.kind).protocols.values():
+            if probe.port in spec.ports:
+                return probe
+    own = spec.ready
+    used = {name.partition(".")[0] for text in texts(own) for name in references(text)}
+    is_local = bool(spec.kind and container_of(spec).health) or bool(used - {"host", "port", "stack"})
+    if own is None or isinstance(own, ExecProbe) or is_local:
+        return TcpProbe(port=next(iter(spec.ports)))
+    return own

@@ -1,0 +1,158 @@
+"""Tests against a stack in a cluster: kwok forwards the ports of its pods to real servers of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import infra_runtime
+from fakes.command_line import CommandLine
+from fakes.control_plane import PROGRAMS, ControlPlane, control_plane
+from fakes.deployed import Shop
+
+pytestmark = pytest.mark.real("kubectl", "etcd", "postgres", "valkey-server", *PROGRAMS)
+
+STACK = """\
+use = ["postgres", "valkey"]
+telemetry = false
+dashboard = false
+"""
+#: the Service port of each server in the cluster
+PORTS = {"postgres": 5432, "valkey": 6379}
+TEST = """\
+import subprocess, time
+import psycopg, pytest
+
+ports = []
+
+
+def test_first(valkey, valkey_client):
+    valkey_client.set("stock", "7")
+    assert valkey_client.get("stock") == "7"
+    ports.append(valkey.port)
+
+
+def test_the_units_are_separate(valkey_client):
+    assert valkey_client.get("stock") is None
+
+
+@pytest.mark.infra_shared("postgres")
+def test_the_server_accepts_the_password_of_the_secret(postgres):
+    with psycopg.connect(postgres.url) as connection:
+        assert connection.execute("select current_user").fetchone() == ("postgres",)
+
+
+def test_the_pod_is_deleted():
+    subprocess.run(
+        ["kubectl", "--namespace", "{namespace}", "delete", "pod/valkey-0", "--wait"], check=True, timeout=120
+    )
+
+
+def test_another_pod_is_used_on_the_same_port(infra_service, infra_stack):
+    deadline = time.monotonic() + 120
+    log = infra_stack.data / "logs" / "valkey.log"
+    while log.read_text().count("forwards ") < 2:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    assert infra_service("valkey").port == ports[0]
+
+
+def test_last(valkey, valkey_client):
+    assert valkey.port == ports[0]
+    assert valkey_client.get("stock") is None
+"""
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.Stack]:
+    """The servers to which kwok forwards. In a cluster, Valkey has no password."""
+    folder = tmp_path_factory.mktemp("servers")
+    (folder / "infra.toml").write_text(f"{STACK}[services.valkey]\nauth = false\n")
+    with infra_runtime.start(directory=folder, environment="test") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def forwarding_cluster(
+    servers: infra_runtime.Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A running cluster that forwards the ports of its pods to the servers."""
+    forwards = [
+        {"ports": [port], "target": {"address": "127.0.0.1", "port": servers[name].port}}
+        for name, port in PORTS.items()
+    ]
+    document = {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterPortForward",
+        "metadata": {"name": "servers"},
+        "spec": {"forwards": forwards},
+    }
+    with control_plane(tmp_path_factory.mktemp("forwarding"), [document]) as running:
+        yield running
+
+
+@pytest.fixture
+def deployed(
+    forwarding_cluster: ControlPlane, servers: infra_runtime.Stack, tmp_path: Path
+) -> Iterator[Shop]:
+    """A stack that runs in an own namespace, with the password of the real server."""
+    cluster, namespace = forwarding_cluster, f"shop-{uuid.uuid4().hex[:8]}"
+    infra = CommandLine(tmp_path / "shop", **cluster.environ)
+    infra.write('[project]\nname = "shop"\nversion = "1"\n', "pyproject.toml")
+    infra.write(STACK)
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl(
+        "create",
+        "--filename=-",
+        document={
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "shop-secrets", "namespace": namespace},
+            "stringData": {"postgres-password": servers["postgres"]["password"]},
+        },
+    )
+    shop = Shop(cluster, infra, namespace)
+    answer = shop.deploy(environment="development")
+    assert answer.code == 0, answer
+    yield shop
+    infra.end()
+    cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
+
+def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
+    deployed: Shop, servers: infra_runtime.Stack
+) -> None:
+    root = deployed.infra.root
+    (root / "test_it.py").write_text(TEST.replace("{namespace}", deployed.namespace))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--infra-engine=kubernetes", "-p", "no:cacheprovider",
+         f"--infra-namespace={deployed.namespace}", "-W", "ignore::pytest.PytestDeprecationWarning"],
+        cwd=root, text=True, capture_output=True, check=False, timeout=500,
+        env={**os.environ, **deployed.cluster.environ},
+    )  # fmt: skip
+
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "infra: 2 services" in done.stdout
+    assert "0 processes, 0 ports, 0 sockets left" in done.stdout
+    assert servers["postgres"]["password"] not in done.stdout + done.stderr
+    data = root / ".data-test" / "plan-kubernetes"
+    assert servers["postgres"]["password"] not in "".join(
+        path.read_text() for path in (data / "logs").glob("*.log")
+    )
+    log = (data / "logs" / "valkey.log").read_text()
+    assert f"in the namespace {deployed.namespace}; another pod is chosen" in log
+    left = [
+        process.info["cmdline"]
+        for process in psutil.process_iter(["cmdline"])
+        if "port-forward" in (process.info["cmdline"] or ())
+        and f"--namespace={deployed.namespace}" in process.info["cmdline"]
+    ]
+    assert left == []

@@ -1,0 +1,188 @@
+"""A program in place of kubectl, for a cluster whose pods are servers of this machine.
+
+A folder contains the state of the cluster: `objects.json`, `secret.json`, `targets.json` (port in the pod →
+port on this machine), and `POD.watch` with the lines that a watch of the pod prints. The file `forwards` gets
+a line for each `kubectl port-forward`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+INTERVAL = 0.02
+
+
+class FakeCluster:
+    """The state of a cluster in a folder, and the program that answers for it."""
+
+    def __init__(self, folder: Path, stack: str = "shop") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.stack = folder, stack
+        self.program = folder / "kubectl"
+        words = f'"{sys.executable}" -I -S "{Path(__file__).resolve()}" "{folder}"'
+        self.program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        self.program.chmod(0o755)
+        self._objects: list[dict[str, Any]] = []
+        self._write("objects.json", [])
+
+    def deploy(self, host: str, *pods: Mapping[str, Any], replicas: int = 1) -> None:
+        """Create the Deployment of a service, or replace it, with these pods."""
+        kept = [each for each in self._objects if self._host(each) != host]
+        owned: Any = lambda kind, name: {  # noqa: E731 - short
+            "name": name,
+            "uid": f"{kind}-{name}",
+            "labels": {"app.kubernetes.io/name": host, "app.kubernetes.io/part-of": self.stack},
+            "annotations": {"deployment.kubernetes.io/revision": "1"},
+        }
+        container = {"name": host, "image": f"shop/{host}:1"}
+        spec = {"replicas": replicas, "template": {"spec": {"containers": [container]}}}
+        made: list[dict[str, Any]] = [
+            {
+                "kind": "Deployment",
+                "metadata": {**owned("Deployment", host), "generation": 1},
+                "spec": spec,
+                "status": {"observedGeneration": 1},
+            },
+            {
+                "kind": "ReplicaSet",
+                "metadata": {
+                    **owned("ReplicaSet", host),
+                    "ownerReferences": [{"uid": f"Deployment-{host}"}],
+                },
+            },
+        ]
+        for each in pods:
+            metadata = {
+                **owned("Pod", each["name"]),
+                "ownerReferences": [{"uid": f"ReplicaSet-{host}"}],
+                **({"deletionTimestamp": "2025-01-01T00:00:00Z"} if each["terminating"] else {}),
+            }
+            made.append({"kind": "Pod", "metadata": metadata, "status": each["status"]})
+            self.watch(each["name"], f"ADDED||{each['status']['conditions'][0]['status']}")
+        self._objects = [*kept, *made]
+        self._write("objects.json", self._objects)
+
+    def watch(self, pod: str, line: str) -> None:
+        """Add a line to the watch of a pod: type, time of the deletion, and whether the pod is ready."""
+        with (self.folder / f"{pod}.watch").open("a") as file:
+            file.write(f"{line}\n")
+
+    def secret(self, **values: str) -> None:
+        """Create the Secret of the stack."""
+        data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
+        self._write("secret.json", {"kind": "Secret", "data": data})
+
+    def serve(self, **targets: int) -> None:
+        """Set which port of this machine answers for a port of the pods, such as `p8000=18000`."""
+        self._write("targets.json", {name[1:]: port for name, port in targets.items()})
+
+    def forwards(self) -> list[tuple[int, str, list[str]]]:
+        """Return pid, pod and ports of each port-forward that was started."""
+        path = self.folder / "forwards"
+        lines = path.read_text().splitlines() if path.exists() else []
+        words = [line.split() for line in lines]
+        return [(int(pid), pod, ports) for pid, pod, *ports in words]
+
+    def _host(self, resource: Mapping[str, Any]) -> str:
+        return str(resource["metadata"]["labels"]["app.kubernetes.io/name"])
+
+    def _write(self, name: str, document: object) -> None:
+        beside = self.folder / f"{name}.new"
+        beside.write_text(json.dumps(document))
+        beside.replace(self.folder / name)
+
+
+def pod(
+    name: str, *, ready: bool = True, terminating: bool = False, waiting: str = "", restarts: int = 0
+) -> dict[str, Any]:
+    """Return a pod for `FakeCluster.deploy`; `waiting` is the reason why its container does not run."""
+    state: dict[str, Any] = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
+    status = {
+        "conditions": [{"type": "Ready", "status": str(ready)}],
+        "containerStatuses": [{"name": "main", "ready": ready, "state": state, "restartCount": restarts}],
+    }
+    return {"name": name, "terminating": terminating, "status": status}
+
+
+# --- the program -----------------------------------------------------------------------------------
+
+
+def _get(folder: Path, words: list[str]) -> int:
+    what = words[0]
+    if what.startswith("pod/"):
+        return _watch(folder / f"{what.removeprefix('pod/')}.watch")
+    if what == "secret":
+        path = folder / "secret.json"
+        print(path.read_text() if path.exists() else "")
+        return 0
+    if not (folder / "objects.json").exists():
+        print("Unable to connect to the server: the fake cluster does not exist", file=sys.stderr)
+        return 1
+    items = json.loads((folder / "objects.json").read_text()) if what != "events" else []
+    print(json.dumps({"kind": "List", "items": items}))
+    return 0
+
+
+def _watch(path: Path) -> int:
+    printed = 0
+    while path.exists():
+        lines = path.read_text().splitlines()
+        for line in lines[printed:]:
+            print(line, flush=True)
+        printed = len(lines)
+        time.sleep(INTERVAL)
+    print("Error from server (NotFound): the pod does not exist", file=sys.stderr)
+    return 1
+
+
+def _forward(folder: Path, words: list[str]) -> int:
+    name, pairs = words[0].removeprefix("pod/"), [word for word in words[1:] if ":" in word]
+    targets = json.loads((folder / "targets.json").read_text())
+    for pair in pairs:
+        local, _, remote = pair.partition(":")
+        server = socket.create_server(("127.0.0.1", int(local)), reuse_port=False)
+        threading.Thread(target=_accept, args=(server, targets[remote]), daemon=True).start()
+    with (folder / "forwards").open("a") as file:
+        file.write(f"{os.getpid()} {name} {' '.join(pairs)}\n")
+    while not (folder / f"{name}.cut").exists():
+        time.sleep(INTERVAL)
+    print("error: lost connection to pod", file=sys.stderr)
+    return 1
+
+
+def _accept(server: socket.socket, target: int) -> None:
+    while True:
+        client, _ = server.accept()
+        with contextlib.suppress(OSError):
+            upstream = socket.create_connection(("127.0.0.1", target))
+            for ends in ((client, upstream), (upstream, client)):
+                threading.Thread(target=_copy, args=ends, daemon=True).start()
+            continue
+        client.close()
+
+
+def _copy(source: socket.socket, to: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while block := source.recv(65536):
+            to.sendall(block)
+    with contextlib.suppress(OSError):
+        to.shutdown(socket.SHUT_WR)
+
+
+def _main(folder: Path, words: list[str]) -> int:
+    words = [word for word in words if not word.startswith(("--context", "--namespace"))]
+    return _get(folder, words[1:]) if words[0] == "get" else _forward(folder, words[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(_main(Path(sys.argv[1]), sys.argv[2:]))

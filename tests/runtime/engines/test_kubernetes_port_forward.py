@@ -1,0 +1,225 @@
+"""The programs of a port-forward, with a program in place of kubectl."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fakes.kubectl import FakeCluster, pod
+from fakes.stacks import until
+from fakes.suite import free_port
+from infra_runtime.engines.kubernetes.live import port_forward, secret_files
+from infra_runtime.engines.kubernetes.live.kubectl import Kubectl
+from infra_runtime.errors import ClusterError
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> FakeCluster:
+    return FakeCluster(tmp_path / "cluster")
+
+
+def _kubectl(cluster: FakeCluster) -> Kubectl:
+    return Kubectl(program=str(cluster.program), namespace="shop")
+
+
+def _choose(cluster: FakeCluster) -> str:
+    def sleep(_seconds: float) -> None:
+        raise AssertionError("no pod is ready")
+
+    return port_forward.choose(_kubectl(cluster), "shop", "api", print, sleep=sleep)
+
+
+# --- which pod -------------------------------------------------------------------------------------
+
+
+def test_a_ready_pod_of_the_service_is_chosen_that_is_not_terminating(cluster: FakeCluster) -> None:
+    cluster.deploy("other", pod("a-other"))
+    cluster.deploy("api", pod("api-1", ready=False), pod("api-2", terminating=True), pod("api-3"))
+
+    assert _choose(cluster) == "api-3"
+
+
+def test_the_reason_of_waiting_is_said_once_until_a_pod_is_ready(cluster: FakeCluster) -> None:
+    cluster.deploy("api", pod("api-1", ready=False, waiting="ContainerCreating"))
+    said: list[str] = []
+    looks = iter(range(3))
+
+    def sleep(_seconds: float) -> None:
+        if next(looks) == 1:
+            cluster.deploy("api", pod("api-1"))
+
+    chosen = port_forward.choose(_kubectl(cluster), "shop", "api", said.append, sleep=sleep)
+
+    assert chosen == "api-1"
+    assert said == ["waits for a ready pod in the namespace shop: the pod api-1: ContainerCreating"]
+
+
+def test_a_service_that_is_not_deployed_is_an_error_with_the_fix(cluster: FakeCluster) -> None:
+    with pytest.raises(ClusterError, match="the namespace shop has no workload api") as raised:
+        _choose(cluster)
+
+    assert "infra workflows deploy" in raised.value.hint
+    assert "--infra-namespace" in raised.value.hint
+
+
+def test_pods_that_cannot_become_ready_are_an_error_with_pod_and_reason(cluster: FakeCluster) -> None:
+    cluster.deploy("api", pod("api-1", ready=False, waiting="ImagePullBackOff"))
+
+    with pytest.raises(ClusterError, match="namespace shop: the pod api-1: ImagePullBackOff") as raised:
+        _choose(cluster)
+
+    assert "kubectl --namespace shop describe pod api-1" in raised.value.hint
+
+
+def test_a_service_without_pods_is_an_error_with_the_command_that_starts_one(cluster: FakeCluster) -> None:
+    cluster.deploy("api", replicas=0)
+
+    with pytest.raises(ClusterError, match="has 0 pods") as raised:
+        _choose(cluster)
+
+    assert "infra workflows scale api 1" in raised.value.hint
+
+
+# --- loss ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("ADDED||True", ""),
+        ("MODIFIED||False", "is not ready"),
+        ("MODIFIED||", "is not ready"),
+        ("MODIFIED|2025-01-01T00:00:00Z|True", "is terminating"),
+        ("DELETED|2025-01-01T00:00:00Z|True", "was deleted"),
+    ],
+)
+def test_a_line_of_the_watch_tells_whether_a_pod_is_lost(line: str, reason: str) -> None:
+    assert port_forward.loss(f"{line}\n") == reason
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that answers each connection with its own text."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        client.sendall(client.recv(100))
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def _echoed(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(b"hello")
+        return client.recv(100) == b"hello"
+    return False
+
+
+@pytest.mark.parametrize("cause", ["terminating", "gone", "cut"])
+def test_a_port_forward_ends_when_its_pod_is_lost_and_leaves_no_process(
+    cluster: FakeCluster, echo: int, cause: str
+) -> None:
+    cluster.deploy("api", pod("api-1"))
+    cluster.serve(p8000=echo)
+    port = free_port()
+
+    async def forwarded() -> str:
+        running = asyncio.ensure_future(port_forward.forward(_kubectl(cluster), "api-1", [f"{port}:8000"]))
+        await asyncio.to_thread(until, lambda: _echoed(port))
+        assert not running.done()
+        if cause == "terminating":
+            cluster.watch("api-1", "MODIFIED|2025-01-01T00:00:00Z|True")
+        elif cause == "gone":
+            (cluster.folder / "api-1.watch").unlink()
+        else:
+            (cluster.folder / "api-1.cut").touch()
+        return await running
+
+    reason = asyncio.run(forwarded())
+
+    expected = {
+        "terminating": "the pod api-1 is terminating",
+        "gone": "the pod api-1 was deleted or cannot be watched (status 1)",
+        "cut": "the connection to the pod api-1 ended (status 1)",
+    }
+    assert reason == expected[cause]
+    assert not _echoed(port)
+    assert [child for child in psutil.Process().children() if str(cluster.folder) in child.cmdline()] == []
+
+
+def test_the_program_prints_service_namespace_and_fix_and_fails(
+    cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--kubectl", str(cluster.program), "--namespace", "shop", "--context", "", "--stack", "shop"]
+
+    status = port_forward.main([*words, "--service", "my-api", "--host", "api", "20000:8000"])
+
+    assert status == 1
+    assert capsys.readouterr().out.startswith(
+        "my-api: the namespace shop has no workload api of the stack shop. "
+    )
+
+
+# --- passwords -------------------------------------------------------------------------------------
+
+
+def _read(cluster: FakeCluster, *files: str) -> int:
+    words = ["--kubectl", str(cluster.program), "--namespace", "shop", "--context", "", "--secret"]
+    return secret_files.main([*words, "shop-secrets", *files])
+
+
+def test_a_password_is_written_to_a_private_file_and_not_printed(
+    cluster: FakeCluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cluster.secret(**{"db-password": "hidden-value\n"})
+    path = tmp_path / "password.secret"
+
+    assert _read(cluster, f"db-password={path}") == 0
+
+    assert path.read_text() == "hidden-value"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "hidden-value" not in "".join(capfd.readouterr())
+    assert {path.name for path in tmp_path.iterdir()} == {"cluster", "password.secret"}
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (None, "the Secret shop-secrets in the namespace shop does not exist"),
+        ({"other": "x"}, "the Secret shop-secrets in the namespace shop has no key db-password"),
+        ({"db-password": "hidden-é"}, "the value of db-password in the Secret shop-secrets is empty"),
+        ({"db-password": ""}, "the value of db-password in the Secret shop-secrets is empty"),
+    ],
+)
+def test_a_missing_or_unusable_password_is_an_error_without_its_value(
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    values: dict[str, str] | None,
+    problem: str,
+) -> None:
+    if values is not None:
+        cluster.secret(**values)
+
+    assert _read(cluster, f"db-password={tmp_path / 'password.secret'}") == 1
+
+    out = capfd.readouterr().out
+    assert out.startswith(problem)
+    assert "hidden" not in out
+    assert not (tmp_path / "password.secret").exists()
