@@ -67,6 +67,14 @@ STACKS = {
     "an image": "use = ['search']\n[services.search]\nimage = 'ghcr.io/acme/search:1.2'\nuser = '1000'\n"
     "ports = { http = 9200 }\ncontainer_ports = { http = 80 }\nvolumes = { '/var/lib/search' = '${data}' }\n"
     "ready = { exec = ['search', 'ping'] }\ncwd = '/srv'\n[services.search.container]\nstorage = '20Gi'\n",
+    "operators": "use = ['postgres', 'rabbitmq', 'api', 'postgres-exporter']\n"
+    "[services.postgres]\nversion = 17\nextensions = ['vector', 'pg_trgm']\n"
+    "options = { shared_preload_libraries = 'pg_stat_statements', work_mem = '64MB' }\n"
+    "operator = { name = 'cloudnative-pg', instances = 5, storage = '50Gi' }\n"
+    "[services.rabbitmq]\nplugins = ['rabbitmq_stomp']\noptions = { heartbeat = '30' }\n"
+    "operator = 'rabbitmq-cluster-operator'\n"
+    + API
+    + "env = { DB = '${postgres.url}', PASSWORD = '${postgres.password}', U = '${rabbitmq.url}' }\n",
     "names": "use = ['x-api_x', 'tack', 'default']\n[services.x-api_x]\ncommand = ['run']\n"
     f"ports = {{ 1 = 8001, {'a' * 40} = 8002, a_b = 8003, a-b = 8004 }}\n"
     "[services.tack]\ncommand = ['run', '${data}']\n[services.default]\ncommand = ['run']\n"
@@ -75,6 +83,12 @@ STACKS = {
     + API
     + "route = '/'\n",
 }
+TOPOLOGY = """\
+use = ["rabbitmq"]
+[services.rabbitmq]
+operator = "rabbitmq-cluster-operator"
+topology = { queues = { a = {} } }
+"""
 Models = Mapping[str, Mapping[tuple[str, str], Any]]
 
 
@@ -365,6 +379,98 @@ def test_metrics_have_a_service_monitor_outside_of_development(project: Project)
 
     assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
     assert ("ServiceMonitor", "api") not in model(project, SHOP)
+
+
+# --- operators -------------------------------------------------------------------------------------
+
+
+def test_an_operator_replaces_the_stateful_set_with_its_services_and_secrets(project: Project) -> None:
+    resources = model(project, STACKS["operators"], "production")
+    cluster = resources["Cluster", "postgres"]["spec"]
+    container = resources["Deployment", "api"]["spec"]["template"]["spec"]["containers"][0]
+    entries = {entry["name"]: entry for entry in container["env"]}
+
+    def source(name: str) -> tuple[str, str]:
+        reference = entries[name]["valueFrom"]["secretKeyRef"]
+        return reference["name"], reference["key"]
+
+    assert (cluster["instances"], cluster["storage"]) == (5, {"size": "50Gi"})
+    assert cluster["imageName"] == "ghcr.io/cloudnative-pg/postgresql:17-standard-bookworm"
+    assert cluster["postgresql"]["parameters"] == {"jit": "off", "work_mem": "64MB"}
+    assert cluster["postgresql"]["shared_preload_libraries"] == ["pg_stat_statements"]
+    assert cluster["bootstrap"]["initdb"]["builtinLocale"] == "C.UTF-8"
+    assert cluster["bootstrap"]["initdb"]["postInitApplicationSQL"] == [
+        'CREATE EXTENSION IF NOT EXISTS "vector" CASCADE',
+        'CREATE EXTENSION IF NOT EXISTS "pg_trgm" CASCADE',
+    ]
+    assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["replicas"] == 3
+    assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["rabbitmq"] == {
+        "additionalPlugins": ["rabbitmq_stomp"],
+        "additionalConfig": "heartbeat = 30\n",
+    }
+    assert not [key for key in resources if key[0] == "StatefulSet"]
+    assert not {("Service", "postgres"), ("Service", "rabbitmq")} & resources.keys()
+    assert entries["DB"]["value"] == (
+        "postgresql://app:$(INFRA_SECRET_POSTGRES_PASSWORD)@postgres-rw:5432/app"
+    )
+    assert source("PASSWORD") == source("INFRA_SECRET_POSTGRES_PASSWORD") == ("postgres-app", "password")
+    assert entries["U"]["value"].startswith("amqp://$(INFRA_SECRET_RABBITMQ_USERNAME):")
+    assert source("INFRA_SECRET_RABBITMQ_USERNAME") == ("rabbitmq-default-user", "username")
+    monitor = resources["ServiceMonitor", "rabbitmq"]["spec"]
+    assert monitor["endpoints"][0]["port"] == "prometheus"
+
+
+def test_the_secrets_of_an_operator_need_not_be_created(project: Project) -> None:
+    project.write(STACKS["operators"])
+    resolved = plans(project)
+
+    assert engine().secrets(resolved[0]) == []
+    assert engine().required_secrets(resolved[2]) == {}
+
+
+def test_network_policies_select_the_pods_of_an_operator(project: Project) -> None:
+    resources = model(project, STACKS["operators"])
+    own = {"podSelector": {"matchLabels": {"cnpg.io/cluster": "postgres"}}}
+    policy = resources["NetworkPolicy", "postgres"]["spec"]
+
+    assert policy["podSelector"] == own["podSelector"]
+    assert {"from": [own]} in policy["ingress"]
+    assert {"to": [own]} in policy["egress"]
+    assert {"protocol": "TCP", "port": 8000} in policy["ingress"][-1]["ports"]
+    assert {"to": [own], "ports": [{"protocol": "TCP", "port": 5432}]} in resources["NetworkPolicy", "api"][
+        "spec"
+    ]["egress"]
+
+
+def test_an_operator_can_be_used_in_production_only(project: Project) -> None:
+    text = "use = ['postgres']\n[environment.production.services.postgres]\noperator = 'cloudnative-pg'\n"
+
+    assert ("StatefulSet", "postgres") in model(project, text, "staging")
+    assert model(project, text, "production")["Cluster", "postgres"]["spec"]["instances"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "where"),
+    [
+        ("use = ['postgres']\n[services.postgres]\nextensions = ['postgis']\noperator = 'cloudnative-pg'\n",
+         "does not have the extension 'postgis'", "services.postgres.operator"),
+        (TOPOLOGY,
+         "does not declare exchanges and queues", "services.rabbitmq.operator"),
+    ],
+)  # fmt: skip
+def test_what_an_operator_cannot_do_is_an_error(
+    project: Project, text: str, problem: str, where: str
+) -> None:
+    error = error_of(project, text)
+
+    assert problem in error.message
+    assert error.where == where
+
+
+def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) -> None:
+    error = error_of(project, "use = ['postgres']\n[services.postgres]\noperator = 'zalando'\n")
+
+    assert "cloudnative-pg" in error.message
 
 
 # --- what a cluster cannot have --------------------------------------------------------------------

@@ -13,17 +13,19 @@ import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
 from infra_runtime.services import postgres_extensions
+from infra_runtime.services.operator_settings import OperatorSettings, named
 from infra_runtime.spec import (
     Container,
+    Operator,
     PostgresProbe,
     Remove,
     RequireFile,
@@ -58,6 +60,10 @@ class PostgresPorts(Ports):
     client: Port = _PORTS["client"]
 
 
+class PostgresOperator(OperatorSettings):
+    name: Literal["cloudnative-pg"]
+
+
 class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
@@ -70,6 +76,8 @@ class PostgresSettings(ServiceSettings):
     extensions: Words = ()
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
+    #: the operator that runs the service in a cluster of Kubernetes
+    operator: Annotated[PostgresOperator, BeforeValidator(named)] | None = None
 
     @field_validator("version")
     @classmethod
@@ -213,10 +221,47 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
         else {},
         data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
         ports={"client": 5432},
+        operator=_operator(settings, settings.operator) if settings.operator else None,
         # The check uses TCP: while the script creates the cluster, a temporary server listens on the socket.
         health=("pg_isready", "-q", "-h", "127.0.0.1", "-p", "${port.client}", "-U", "postgres"),
         problem=problem,
     )
+
+
+def _operator(settings: PostgresSettings, table: PostgresOperator) -> Operator:
+    """Return what the operator needs: the database `app` of the user `app`, who is not the superuser.
+
+    Source: CloudNativePG documentation, "Bootstrap" and "PostgreSQL Configuration"; the variant `standard` of
+    its images contains pgvector and pgAudit.
+    """
+    own = dict(settings.options)
+    libraries = own.pop("shared_preload_libraries", "")
+    creation = {"localeCollate": settings.locale, "localeCType": settings.locale}
+    if settings.locale in BUILT_IN_LOCALES:
+        creation = {}
+        if settings.version >= 17:
+            creation = {"localeProvider": "builtin", "builtinLocale": settings.locale}
+    missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB - {"vector", "pgaudit"})
+    return Operator(
+        name=table.name,
+        **{**table.fields(), "image": table.image or _OPERATOR_IMAGE.format(version=settings.version)},
+        parameters={"jit": "off", **own},
+        plugins=tuple(filter(None, map(str.strip, libraries.split(",")))),
+        creation={"encoding": "UTF8", **creation},
+        statements=tuple(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in settings.extensions),
+        exports={
+            "url": "postgresql://app:${secret.password}@${host}:${port.client}/app",
+            "user": "app",
+            "database": "app",
+        },
+        problem=f"the image of the operator does not have the extension {missing[0]!r}; set `image` in"
+        " `operator` to an image that has it"
+        if missing and not table.image
+        else "",
+    )
+
+
+_OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:{version}-standard-bookworm"
 
 
 def _locale(settings: PostgresSettings) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`Container`: how a service runs in a container, for the engines that generate container configurations."""
+"""How a service runs in a container or by an operator, for the engines that generate configurations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,37 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from infra_runtime.value import frozen
+
+
+@frozen
+class Operator:
+    """The operator of a Kubernetes cluster that runs a service, and what it needs to know about the service.
+
+    Other engines ignore it.
+    """
+
+    #: `cloudnative-pg` or `rabbitmq-cluster-operator`
+    name: str
+    #: the number of members; 0: the engine chooses the number
+    instances: int = 0
+    #: the size of the volume of each member, as a quantity of Kubernetes
+    storage: str = "10Gi"
+    #: an image for this operator; empty: the operator chooses the image
+    image: str = ""
+    #: parameters of the server
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: libraries or plugins that the server loads
+    plugins: tuple[str, ...] = ()
+    #: how the data folder is created, in the notation of the operator
+    creation: Mapping[str, str] = field(default_factory=dict)
+    #: SQL statements for a new database
+    statements: tuple[str, ...] = ()
+    #: the exports whose text differs
+    exports: Mapping[str, str] = field(default_factory=dict)
+    #: the keys of the Secret that the operator creates, for references such as `${secret.password}`
+    secrets: tuple[str, ...] = ("password",)
+    #: the reason why the operator cannot run the service with these settings; empty if it can
+    problem: str = ""
 
 
 @frozen
@@ -61,5 +92,7 @@ class Container:
     #: the number of containers where an engine runs several; 0: the engine chooses the number. A service with
     #: `data` always has one container
     replicas: int = 1
+    #: in a cluster of Kubernetes, the operator that runs the service; None: a stateful set
+    operator: Operator | None = None
     #: the reason why the service cannot run in the image with these settings; empty if it can
     problem: str = ""

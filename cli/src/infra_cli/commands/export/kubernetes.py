@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,7 +46,7 @@ FOLDER = "kubernetes"
 @export_options(FOLDER)
 @target
 def command(
-    target: Target, export: Export, *, secrets: str, certificate: Path | None, **options: str
+    target: Target, export: Export, *, secrets: str, certificate: Path | None, **options: Any
 ) -> None:
     """Write the stack as a Kustomize base and overlays for a Kubernetes cluster.
 

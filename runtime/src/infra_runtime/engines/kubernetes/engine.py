@@ -128,13 +128,17 @@ class Kubernetes:
         return model
 
     def secrets(self, plan: Plan) -> list[str]:
-        """Return the keys of the Secret with the passwords of a plan's services."""
+        """Return the keys of the Secret with the passwords of a plan's services.
+
+        An operator generates the passwords of its services itself.
+        """
         stack = self._cluster(plan).stack
         return sorted(
             {
                 secret_file(stack.hosts[spec.name], name)
                 for spec in stack.services.values()
                 for name in container_of(spec).secret_files.values()
+                if not container_of(spec).operator
             }
         )
 

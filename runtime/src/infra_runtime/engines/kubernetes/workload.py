@@ -5,20 +5,42 @@ from __future__ import annotations
 import json
 
 from infra_runtime.contributions import Metrics
-from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME, Cluster, Resource, digest, labels, resource
-from infra_runtime.engines.kubernetes.pod import config_files, config_key, pod_template, port_names
-from infra_runtime.engines.references import container_of, inner_port
+from infra_runtime.engines.kubernetes.cluster import (
+    LONGEST_NAME,
+    Cluster,
+    Resource,
+    convention,
+    digest,
+    labels,
+    pod_labels,
+    resource,
+)
+from infra_runtime.engines.kubernetes.operators import resource_fields
+from infra_runtime.engines.kubernetes.pod import (
+    config_files,
+    config_key,
+    pod_template,
+    port_names,
+    resources,
+    spread,
+)
+from infra_runtime.engines.references import container_of, inner_port, setting_key
 from infra_runtime.engines.yaml_text import Value
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ServiceSpec
 
 #: the use of the requested processor time, in percent, above which the HPA adds pods
 _TARGET = 80
 #: seconds for which a task may wait for its image and for a node, in addition to its `start_timeout`
 _SCHEDULING = 300
+#: members of a service that an operator runs in production: an odd number, of which most can agree
+_MEMBERS = 3
 
 
 def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the resources of one service, apart from the rules of its network."""
+    if convention(spec):
+        return [_operated(spec, cluster), *_monitors(spec, cluster)]
     result = []
     host, own = cluster.host_of(spec), labels(cluster, spec)
     if files := config_files(spec, cluster):
@@ -34,9 +56,7 @@ def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
         result.append(resource("v1", "Service", host, cluster, labels=own, spec=fields))
     if cluster.has_autoscaler(spec):
         result += [_autoscaler(spec, cluster), _disruption_budget(spec, cluster)]
-    if cluster.plan.environment != "development":
-        result += _monitors(spec, cluster)
-    return result
+    return [*result, *_monitors(spec, cluster)]
 
 
 def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
@@ -79,6 +99,22 @@ def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Res
     return resource("batch/v1", "Job", name, cluster, labels=labels(cluster, spec), spec=fields)
 
 
+def _operated(spec: ServiceSpec, cluster: Cluster) -> Resource:
+    """Return the resource from which the operator of a service creates pods, Services and Secrets."""
+    operator, found = container_of(spec).operator, convention(spec)
+    assert operator and found  # noqa: S101, PT018 - for the type checker
+    if operator.problem:
+        raise ConfigurationError(f"{spec.name}: {operator.problem}", setting_key(spec.name, "operator"))
+    production = cluster.plan.environment == "production"
+    fields = resource_fields(operator, operator.instances or (_MEMBERS if production else 1))
+    fields["resources"] = resources(spec, cluster)
+    if production and operator.name == "cloudnative-pg":
+        fields["topologySpreadConstraints"] = spread(pod_labels(cluster, spec))
+    return resource(
+        found.version, found.kind, cluster.host_of(spec), cluster, labels=labels(cluster, spec), spec=fields
+    )
+
+
 def _autoscaler(spec: ServiceSpec, cluster: Cluster) -> Resource:
     host = cluster.host_of(spec)
     fields: dict[str, Value] = {
@@ -108,14 +144,28 @@ def _disruption_budget(spec: ServiceSpec, cluster: Cluster) -> Resource:
 
 def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the ServiceMonitor of a service that contributes metrics."""
-    endpoints: list[Value] = [
-        {"port": port_names(spec)[offer.value.port], "path": offer.value.path, "interval": "30s"}
+    if cluster.plan.environment == "development":
+        return []
+    found = convention(spec)
+    offers = [
+        offer.value
         for offer in cluster.plan.contributions
         if offer.service == spec.name and isinstance(offer.value, Metrics) and offer.value.port in spec.ports
+    ]
+    endpoints: list[Value] = [
+        {
+            "port": found.metrics if found else port_names(spec)[offer.port],
+            "path": offer.path,
+            "interval": "30s",
+        }
+        for offer in offers
     ]
     if not endpoints:
         return []
     own = labels(cluster, spec)
-    fields: dict[str, Value] = {"selector": {"matchLabels": own}, "endpoints": endpoints}
+    fields: dict[str, Value] = {
+        "selector": {"matchLabels": pod_labels(cluster, spec)},
+        "endpoints": endpoints,
+    }
     host = cluster.host_of(spec)
     return [resource("monitoring.coreos.com/v1", "ServiceMonitor", host, cluster, labels=own, spec=fields)]
