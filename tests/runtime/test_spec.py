@@ -137,7 +137,7 @@ FIELDS = {
         env=maps,
         files=maps,
         entrypoint=st.none() | commands,
-        operator=st.none() | st.builds(Operator, name=words, parameters=maps, plugins=commands),
+        operator=st.none() | st.builds(Operator, name=words, fields=words, exports=maps, secrets=commands),
     ),
 }
 services = st.builds(ServiceSpec, **FIELDS)

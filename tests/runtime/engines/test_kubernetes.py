@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.any_stack import stacks
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
@@ -28,7 +29,7 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
-from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
+from infra_runtime.spec import ServiceSpec
 
 pytest.importorskip("jsonschema", reason="the minimal profile has no schema validator")
 yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
@@ -126,6 +127,20 @@ def pods(resources: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     for (kind, name), resource in resources.items():
         if kind in ("Deployment", "StatefulSet", "Job"):
             yield name, resource["spec"]["template"]["spec"]
+
+
+def mounts_without_volume(resources: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """Return workload and name of each mounted volume that the workload does not have."""
+    missing = []
+    for (kind, name), resource in resources.items():
+        if kind in ("Deployment", "StatefulSet", "Job"):
+            pod = resource["spec"]["template"]["spec"]
+            claims = resource["spec"].get("volumeClaimTemplates", ())
+            known = {each["name"] for each in pod.get("volumes", ())}
+            known |= {each["metadata"]["name"] for each in claims}
+            mounts = (mount for each in pod["containers"] for mount in each.get("volumeMounts", ()))
+            missing += [(name, mount["name"]) for mount in mounts if mount["name"] not in known]
+    return missing
 
 
 # --- every stack -----------------------------------------------------------------------------------
@@ -331,6 +346,18 @@ def test_a_task_is_a_job_whose_name_changes_with_its_content(project: Project) -
     assert first[0].startswith("migrate-")
     assert jobs(SHOP) == first
     assert jobs(SHOP.replace("shop.migrate", "shop.migrate2")) != first
+
+
+def test_the_data_of_a_task_are_kept_in_a_claim(project: Project) -> None:
+    text = "use = ['load']\n[services.load]\ncommand = ['load', '${data}']\ntask = true\n"
+    resources = model(project, text)
+    (job,) = (made for (kind, _), made in resources.items() if kind == "Job")
+
+    assert ("PersistentVolumeClaim", "load-data") in resources
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "load-data"}} in job["spec"]["template"][
+        "spec"
+    ]["volumes"]
+    assert mounts_without_volume(resources) == []
 
 
 def test_network_policies_follow_the_dependencies(project: Project) -> None:
@@ -546,34 +573,6 @@ def test_a_patch_changes_only_what_differs() -> None:
 
 # --- any stack -------------------------------------------------------------------------------------
 
-names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
-    lambda name: name not in {"proxy", *OWN_NAMES, *OWN_SCOPES}
-)
-labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
-characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
-texts = st.text(characters, max_size=20)
-
-
-@st.composite
-def stacks(draw: st.DrawFn) -> dict[str, Any]:
-    """Return the tables of some services of a user, each of which can need the services before it."""
-    services: dict[str, Any] = {}
-    port = 8000
-    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
-        ports = {}
-        for label in draw(st.lists(labels, max_size=3, unique=True)):
-            ports[label] = port = port + 1
-        needs = draw(st.lists(st.sampled_from([*services]), unique=True)) if services else []
-        env = draw(st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3))
-        env |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
-        task = draw(st.booleans()) and not ports
-        command = ["run", draw(texts), *(["${data}"] if draw(st.booleans()) else [])]
-        services[name] = {"command": command, "env": env, "needs": needs, "ports": ports}
-        services[name] |= {"task": True} if task else {}
-        services[name] |= {"route": "/"} if ports and draw(st.booleans()) else {}
-        services[name] |= {"start_timeout": draw(st.floats(0.1, 1000))}
-    return services
-
 
 @pytest.fixture(scope="module")
 def any_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
@@ -593,6 +592,7 @@ def test_every_stack_is_rendered_to_valid_resources(
     resources = {key: made for key, (_, made) in engine().model(plan).items()}
 
     assert [problem for made in resources.values() for problem in problems(made)] == []
+    assert mounts_without_volume(resources) == []
     files = engine().render(plan)
     base = [text for path, text in files.items() if path.startswith("base/") and "kustom" not in path]
     assert documents("---\n".join(base)) == resources

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,10 +18,6 @@ class OperatorSettings(BaseModel):
     instances: Annotated[int, Field(ge=1, le=99)] | None = None
     storage: Storage = "10Gi"
     image: str = ""
-
-    def fields(self) -> Mapping[str, Any]:
-        """Return the fields of the spec's `Operator` that do not depend on the kind."""
-        return {"instances": self.instances or 0, "storage": self.storage, "image": self.image}
 
 
 def named(value: Any) -> Any:

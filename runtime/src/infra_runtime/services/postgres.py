@@ -8,6 +8,7 @@ with `-` go to `postgres`, POSTGRES_PASSWORD_FILE names a file with the password
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Mapping
@@ -231,24 +232,40 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
 def _operator(settings: PostgresSettings, table: PostgresOperator) -> Operator:
     """Return what the operator needs: the database `app` of the user `app`, who is not the superuser.
 
-    Source: CloudNativePG documentation, "Bootstrap" and "PostgreSQL Configuration"; the variant `standard` of
-    its images contains pgvector and pgAudit.
+    Source: CloudNativePG documentation, "API Reference", "Bootstrap", "Service Management", "Networking" and
+    "Connecting from an application"; the variant `standard` of its images contains pgvector and pgAudit.
     """
-    own = dict(settings.options)
-    libraries = own.pop("shared_preload_libraries", "")
-    creation = {"localeCollate": settings.locale, "localeCType": settings.locale}
-    if settings.locale in BUILT_IN_LOCALES:
-        creation = {}
-        if settings.version >= 17:
-            creation = {"localeProvider": "builtin", "builtinLocale": settings.locale}
+    parameters = {"jit": "off", **settings.options}
+    libraries = parameters.pop("shared_preload_libraries", "").split(",")
+    database = {"database": "app", "owner": "app", "encoding": "UTF8"}
+    if settings.locale not in BUILT_IN_LOCALES:
+        database |= {"localeCollate": settings.locale, "localeCType": settings.locale}
+    elif settings.version >= 17:
+        database |= {"localeProvider": "builtin", "builtinLocale": settings.locale}
+    statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in settings.extensions]
     missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB - {"vector", "pgaudit"})
+    fields = {
+        "imageName": table.image or _OPERATOR_IMAGE.format(version=settings.version),
+        "storage": {"size": table.storage},
+        "bootstrap": {"initdb": {**database, "postInitApplicationSQL": statements}},
+        "postgresql": {
+            "parameters": parameters,
+            "shared_preload_libraries": [*filter(None, map(str.strip, libraries))],
+        },
+    }
     return Operator(
         name=table.name,
-        **{**table.fields(), "image": table.image or _OPERATOR_IMAGE.format(version=settings.version)},
-        parameters={"jit": "off", **own},
-        plugins=tuple(filter(None, map(str.strip, libraries.split(",")))),
-        creation={"encoding": "UTF8", **creation},
-        statements=tuple(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in settings.extensions),
+        version="postgresql.cnpg.io/v1",
+        kind="Cluster",
+        fields=json.dumps(fields),
+        members="instances",
+        instances=table.instances or 0,
+        spread=True,
+        service="-rw",
+        secret="-app",  # noqa: S106 - the end of a name
+        label="cnpg.io/cluster",
+        manager={"app.kubernetes.io/name": "cloudnative-pg"},
+        ports=(8000, 5432),
         exports={
             "url": "postgresql://app:${secret.password}@${host}:${port.client}/app",
             "user": "app",

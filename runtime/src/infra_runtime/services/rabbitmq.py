@@ -170,12 +170,26 @@ def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
 
     Source: RabbitMQ documentation, "Using RabbitMQ Cluster Kubernetes Operator".
     """
+    lines = "".join(f"{name} = {value}\n" for name, value in settings.options.items())
+    fields = {
+        **({"image": table.image} if table.image else {}),
+        "persistence": {"storage": table.storage},
+        "rabbitmq": {"additionalPlugins": settings.plugins, "additionalConfig": lines},
+    }
     declared = settings.topology.exchanges or settings.topology.queues
     return Operator(
         name=table.name,
-        **table.fields(),
-        parameters=settings.options,
-        plugins=settings.plugins,
+        version="rabbitmq.com/v1beta1",
+        kind="RabbitmqCluster",
+        fields=json.dumps(fields),
+        members="replicas",
+        instances=table.instances or 0,
+        secret="-default-user",  # noqa: S106 - the end of a name
+        label="app.kubernetes.io/name",
+        labels={"app.kubernetes.io/component": "rabbitmq"},
+        manager={"app.kubernetes.io/component": "rabbitmq-operator"},
+        ports=(15672, 15671),
+        metrics="prometheus",
         exports={
             "url": "amqp://${secret.username}:${secret.password}@${host}:${port.amqp}/%2F",
             "user": "${secret.username}",

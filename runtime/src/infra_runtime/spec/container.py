@@ -10,30 +10,36 @@ from infra_runtime.value import frozen
 
 @frozen
 class Operator:
-    """The operator of a Kubernetes cluster that runs a service, and what it needs to know about the service.
+    """The operator of a Kubernetes cluster that runs a service: its resource, and the names that it gives.
 
-    Other engines ignore it.
+    Other engines ignore it. "Name" stands for the name of the resource, which is that of the service.
     """
 
-    #: `cloudnative-pg` or `rabbitmq-cluster-operator`
     name: str
-    #: the number of members; 0: the engine chooses the number
+    #: `apiVersion` and `kind` of the resource
+    version: str
+    kind: str
+    #: the field `spec` of the resource as JSON, without the number of members and their resources
+    fields: str
+    #: the field with the number of members, and this number; 0: the engine chooses the number
+    members: str
     instances: int = 0
-    #: the size of the volume of each member, as a quantity of Kubernetes
-    storage: str = "10Gi"
-    #: an image for this operator; empty: the operator chooses the image
-    image: str = ""
-    #: parameters of the server
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    #: libraries or plugins that the server loads
-    plugins: tuple[str, ...] = ()
-    #: how the data folder is created, in the notation of the operator
-    creation: Mapping[str, str] = field(default_factory=dict)
-    #: SQL statements for a new database
-    statements: tuple[str, ...] = ()
+    #: whether `spec` can have the field `topologySpreadConstraints`
+    spread: bool = False
+    #: what is added to the name for the Service of clients, and for the Secret
+    service: str = ""
+    secret: str = ""
+    #: the label of the pods that contains the name, and their other labels
+    label: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    #: the labels of the pod of the operator, and the ports of the members that the operator uses
+    manager: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    #: the name of the Service's port with metrics; empty if it has none
+    metrics: str = ""
     #: the exports whose text differs
     exports: Mapping[str, str] = field(default_factory=dict)
-    #: the keys of the Secret that the operator creates, for references such as `${secret.password}`
+    #: the keys of the Secret, for references such as `${secret.password}`
     secrets: tuple[str, ...] = ("password",)
     #: the reason why the operator cannot run the service with these settings; empty if it can
     problem: str = ""

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from infra_runtime.engines.kubernetes.operators import CONVENTIONS, Convention
 from infra_runtime.engines.references import (
     Stack,
     container_of,
@@ -91,12 +90,11 @@ class Cluster:
         `secret` is the name in the exported files, such as `postgres-password`.
         """
         for spec in self.stack.services.values():
-            container = container_of(spec)
-            if container.operator:
-                host = self.host_of(spec)
-                for key in container.operator.secrets:
+            host = self.host_of(spec)
+            if operator := container_of(spec).operator:
+                for key in operator.secrets:
                     if secret == secret_file(host, key):
-                        return host + CONVENTIONS[container.operator.name].secret, key
+                        return host + operator.secret, key
         return self.secrets, secret
 
     def is_scaled(self, spec: ServiceSpec) -> bool:
@@ -122,12 +120,6 @@ class Cluster:
         return self.stack.address(spec.name)
 
 
-def convention(spec: ServiceSpec) -> Convention | None:
-    """Return the convention of the operator that runs a service; None for another service."""
-    operator = container_of(spec).operator
-    return CONVENTIONS[operator.name] if operator else None
-
-
 def cluster_stack(plan: Plan) -> Stack:
     """Return the stack of a plan with names that Kubernetes accepts.
 
@@ -141,10 +133,10 @@ def cluster_stack(plan: Plan) -> Stack:
     addresses: dict[str, str] = {}
     for name, host in stack.hosts.items():
         letter = host if host[0].isalpha() else f"s-{host}"
-        found = convention(services[name])
-        hosts[name] = host_name(letter, hosts.values(), _LONGEST_OPERATED if found else LONGEST_NAME)
-        if found:
-            addresses[name] = hosts[name] + found.service
+        operator = container_of(services[name]).operator
+        hosts[name] = host_name(letter, hosts.values(), _LONGEST_OPERATED if operator else LONGEST_NAME)
+        if operator:
+            addresses[name] = hosts[name] + operator.service
     return replace(stack, services=services, hosts=hosts, addresses=addresses)
 
 
@@ -181,8 +173,8 @@ def labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
 
 def pod_labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
     """Return labels that all pods of a service have, also if an operator creates the pods."""
-    if found := convention(spec):
-        return {found.label: cluster.host_of(spec), **found.labels}
+    if operator := container_of(spec).operator:
+        return {operator.label: cluster.host_of(spec), **operator.labels}
     return labels(cluster, spec)
 
 

@@ -102,7 +102,10 @@ SPEC: Mapping[str, Row] = {
     "task": Row(
         outcome="kept",
         attribute="Job",
-        remark="The name of the Job contains a hash of its content, because a Job cannot be changed.",
+        remark=(
+            "The name of the Job contains a hash of its content, because a Job cannot be changed. The data "
+            "of a task are in a claim."
+        ),
     ),
     "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
     "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),

@@ -8,7 +8,6 @@ from infra_runtime.contributions import Metrics, Route
 from infra_runtime.engines.kubernetes.cluster import (
     Cluster,
     Resource,
-    convention,
     labels,
     pod_labels,
     resource,
@@ -57,12 +56,12 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
             egress.append({"to": [pod], "ports": _ports(need)})
     if not spec.kind:  # the user's own program may use other servers, but not other parts of the cluster
         egress.append({"to": [{"ipBlock": {"cidr": _ANY, "except": list(_INTERNAL)}}]})
-    if found := convention(spec):
+    if operator := container_of(spec).operator:
         members: list[Value] = [{"podSelector": {"matchLabels": pod_labels(cluster, spec)}}]
-        operator: list[Value] = [
-            {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(found.operator)}}
+        manager: list[Value] = [
+            {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(operator.manager)}}
         ]
-        ingress += [{"from": members}, {"from": operator, "ports": _tcp(found.ports)}]
+        ingress += [{"from": members}, {"from": manager, "ports": _tcp(operator.ports)}]
         # The members also use the API server, which no selector of pods selects.
         egress += [{"to": members}, {"ports": _tcp(_API_SERVER)}]
     fields: dict[str, Value] = {

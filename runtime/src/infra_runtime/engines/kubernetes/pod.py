@@ -79,6 +79,11 @@ def config_key(path: str) -> str:
     return f"{digest(path)[:6]}-{path.rpartition('/')[2]}"
 
 
+def claim_name(spec: ServiceSpec, cluster: Cluster) -> str:
+    """Return the name of the claim for the data of a task; a Job has no templates of claims."""
+    return f"{cluster.host_of(spec)}-data"
+
+
 def image(spec: ServiceSpec, cluster: Cluster) -> str:
     """Return the image of a service; images that are built have the name of the stack and of the service."""
     container = container_of(spec)
@@ -288,6 +293,8 @@ def _mounts(spec: ServiceSpec) -> list[Value]:
 def _volumes(spec: ServiceSpec, cluster: Cluster) -> list[Value]:
     container = container_of(spec)
     volumes: list[Value] = [{"name": name, "emptyDir": {}} for name in _scratch(spec)]
+    if container.data and spec.task:
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim_name(spec, cluster)}})
     if container.files:
         volumes.append({"name": "files", "configMap": {"name": f"{cluster.host_of(spec)}-files"}})
     if container.secret_files:

@@ -9,14 +9,13 @@ from infra_runtime.engines.kubernetes.cluster import (
     LONGEST_NAME,
     Cluster,
     Resource,
-    convention,
     digest,
     labels,
     pod_labels,
     resource,
 )
-from infra_runtime.engines.kubernetes.operators import resource_fields
 from infra_runtime.engines.kubernetes.pod import (
+    claim_name,
     config_files,
     config_key,
     pod_template,
@@ -27,7 +26,7 @@ from infra_runtime.engines.kubernetes.pod import (
 from infra_runtime.engines.references import container_of, inner_port, setting_key
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.spec import Operator, ServiceSpec
 
 #: the use of the requested processor time, in percent, above which the HPA adds pods
 _TARGET = 80
@@ -39,13 +38,16 @@ _MEMBERS = 3
 
 def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the resources of one service, apart from the rules of its network."""
-    if convention(spec):
-        return [_operated(spec, cluster), *_monitors(spec, cluster)]
+    if operator := container_of(spec).operator:
+        return [_operated(spec, operator, cluster), *_monitors(spec, cluster)]
     result = []
     host, own = cluster.host_of(spec), labels(cluster, spec)
     if files := config_files(spec, cluster):
         data: dict[str, Value] = {config_key(path): text for path, text in files.items()}
         result.append(resource("v1", "ConfigMap", f"{host}-files", cluster, labels=own, data=data))
+    if spec.task and container_of(spec).data:
+        claim, name = _claim(spec), claim_name(spec, cluster)
+        result.append(resource("v1", "PersistentVolumeClaim", name, cluster, labels=own, spec=claim))
     result.append(_workload(spec, cluster))
     if spec.ports and not spec.task:
         ports: list[Value] = [
@@ -67,13 +69,7 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
     container = container_of(spec)
     fields: dict[str, Value] = {"selector": {"matchLabels": own}, "template": template}
     if container.data:
-        claim: dict[str, Value] = {
-            "metadata": {"name": "data"},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": container.storage}},
-            },
-        }
+        claim: dict[str, Value] = {"metadata": {"name": "data"}, "spec": _claim(spec)}
         fields = {"serviceName": host, "replicas": 1, **fields, "volumeClaimTemplates": [claim]}
         return resource("apps/v1", "StatefulSet", host, cluster, labels=own, spec=fields)
     if not cluster.has_autoscaler(spec):  # otherwise, the HPA sets `replicas`
@@ -82,6 +78,12 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
     fields["revisionHistoryLimit"] = 5
     fields["progressDeadlineSeconds"] = round(spec.start_timeout) + _SCHEDULING
     return resource("apps/v1", "Deployment", host, cluster, labels=own, spec=fields)
+
+
+def _claim(spec: ServiceSpec) -> dict[str, Value]:
+    """Return the claim for the data of a service, which one node can use."""
+    storage: dict[str, Value] = {"storage": container_of(spec).storage}
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": storage}}
 
 
 def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Resource:
@@ -99,19 +101,25 @@ def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Res
     return resource("batch/v1", "Job", name, cluster, labels=labels(cluster, spec), spec=fields)
 
 
-def _operated(spec: ServiceSpec, cluster: Cluster) -> Resource:
+def _operated(spec: ServiceSpec, operator: Operator, cluster: Cluster) -> Resource:
     """Return the resource from which the operator of a service creates pods, Services and Secrets."""
-    operator, found = container_of(spec).operator, convention(spec)
-    assert operator and found  # noqa: S101, PT018 - for the type checker
     if operator.problem:
         raise ConfigurationError(f"{spec.name}: {operator.problem}", setting_key(spec.name, "operator"))
     production = cluster.plan.environment == "production"
-    fields = resource_fields(operator, operator.instances or (_MEMBERS if production else 1))
-    fields["resources"] = resources(spec, cluster)
-    if production and operator.name == "cloudnative-pg":
+    fields: dict[str, Value] = {
+        operator.members: operator.instances or (_MEMBERS if production else 1),
+        **json.loads(operator.fields),
+        "resources": resources(spec, cluster),
+    }
+    if production and operator.spread:
         fields["topologySpreadConstraints"] = spread(pod_labels(cluster, spec))
     return resource(
-        found.version, found.kind, cluster.host_of(spec), cluster, labels=labels(cluster, spec), spec=fields
+        operator.version,
+        operator.kind,
+        cluster.host_of(spec),
+        cluster,
+        labels=labels(cluster, spec),
+        spec=fields,
     )
 
 
@@ -146,7 +154,7 @@ def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the ServiceMonitor of a service that contributes metrics."""
     if cluster.plan.environment == "development":
         return []
-    found = convention(spec)
+    operator = container_of(spec).operator
     offers = [
         offer.value
         for offer in cluster.plan.contributions
@@ -154,7 +162,7 @@ def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     ]
     endpoints: list[Value] = [
         {
-            "port": found.metrics if found else port_names(spec)[offer.port],
+            "port": operator.metrics if operator else port_names(spec)[offer.port],
             "path": offer.path,
             "interval": "30s",
         }
