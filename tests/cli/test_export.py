@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -228,3 +229,58 @@ def test_units_and_a_procfile_name_the_files_and_the_next_command(infra: Command
     assert f"systemctl enable --now {infra.root}/systemd/shop-*.service" in units.out
     assert "honcho -f procfile/Procfile start" in procfile.out
     assert infra("export", "systemd", "--check", *DEVELOPMENT).code == 0
+
+
+def test_sealed_secrets_are_encrypted_once_and_only_for_their_cluster(
+    shop: CommandLine, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="the minimal profile has no cryptography")
+    from fakes.kubernetes_schemas import problems
+    from fakes.sealing import new_key, unsealed, write_certificate
+
+    key = new_key()
+    certificate = write_certificate(tmp_path / "controller.pem", key)
+    export = ("export", "kubernetes", "--secrets", "sealed", "--certificate", str(certificate))
+    folder = shop.root / "kubernetes" / "overlays" / "production"
+
+    refused = shop(*export)
+    shop.environ["API_TOKEN"] = "hunter2"
+    first = shop(*export)
+    text = (folder / "sealed-secrets.yaml").read_text("utf-8")
+    documents = list(yaml.safe_load_all(text))
+    values = {
+        name: unsealed(value, key, f"shop/{document['metadata']['name']}")
+        for document in documents
+        for name, value in document["spec"]["encryptedData"].items()
+    }
+    del shop.environ["API_TOKEN"]
+    again = shop(*export, "--check")
+
+    assert refused.code == 6
+    assert "needs the variables API_TOKEN, which are not set" in refused.err
+    assert first.code == 0, first
+    assert "Create the Secret shop-variables in development: API_TOKEN." in first.err
+    assert "in production" not in first.err
+    assert [problem for document in documents for problem in problems(document)] == []
+    assert values.keys() == {"API_TOKEN", "postgres-password"}
+    assert values["API_TOKEN"] == "hunter2"
+    assert len(values["postgres-password"]) == 48
+    assert "sealed-secrets.yaml" in (folder / "kustomization.yaml").read_text("utf-8")
+    assert not [
+        path
+        for path in (shop.root / "kubernetes").rglob("*.yaml")
+        for value in values.values()
+        if value in path.read_text("utf-8")
+    ]
+    assert again.code == 0, again
+
+
+def test_sealed_secrets_without_a_certificate_are_an_error(shop: CommandLine) -> None:
+    answer = shop("export", "kubernetes", "--secrets", "sealed")
+    other = shop("export", "kubernetes", "--certificate", "a.pem")
+
+    assert answer.code == 6
+    assert "need the certificate of the controller" in answer.err
+    assert "kubeseal --fetch-cert" in answer.err
+    assert not (shop.root / "kubernetes").exists()
+    assert other.code == 2

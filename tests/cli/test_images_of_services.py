@@ -93,12 +93,14 @@ def test_an_image_is_pushed_pulled_refused_when_damaged_and_run(
     digest = base.find().digest
     with Registry(parse_reference(f"{address}/base/python")) as registry:
         registry.push(base, base.find(), ["1"])
-    reference = f"{address}/base/python@{digest}"
+    reference = f"{address}/base/python:1"
+    shop.write(f'{(shop.root / "infra.toml").read_text()}\n[image]\nbase = "{reference}"\n')
 
-    built = shop("workflows", "build", "api", "--base", reference, "--push", f"{address}/shop", "--json")
+    built = shop("workflows", "build", "api", "--push", f"{address}/shop", "--json")
     again = shop("workflows", "build", "api", "--base", reference, "--output", "other", "--json")
     (image,) = built.json["images"]
 
+    assert json.loads((shop.root / "infra.lock").read_bytes())["images"] == {reference: digest}
     assert image["digest"] == again.json["images"][0]["digest"]
     assert image["diff_ids"] == again.json["images"][0]["diff_ids"]
     assert (image["tags"], image["variables"]) == (["0.3"], ["TOKEN"])

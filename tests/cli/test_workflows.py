@@ -357,3 +357,24 @@ def test_a_second_deploy_names_the_first_and_completes_it_after_a_kill(shop: Sho
     assert shop.server.names("deployments") == {"api"}
     assert len(shop.server.names("jobs")) == 1
     assert not shop.server.find("leases", "infra-deploy")["spec"].get("holderIdentity")
+
+
+def test_the_database_of_an_operator_is_deployed_and_deleted_only_with_its_data(shop: Shop) -> None:
+    stack = 'use = ["postgres", "api"]\n[services.postgres]\noperator = "cloudnative-pg"\n' + API.replace(
+        'needs = ["migrate"]\n', 'env = { DB = "${postgres.url}" }\n'
+    )
+
+    deployed = shop.deploy(stack)
+    again = shop.deploy(stack)
+    database = shop.server.find("clusters", "postgres")["spec"]
+    deleted = shop.run("delete", "--yes")
+    kept = ("clusters", "shop", "postgres") in shop.server.objects
+    with_data = shop.run("delete", "--yes", "--with-data")
+
+    assert deployed.code == 0, deployed
+    assert (database["instances"], database["bootstrap"]["initdb"]["owner"]) == (1, "app")
+    assert again.out == "no changes\n", again
+    assert deleted.code == 0, deleted
+    assert kept
+    assert with_data.code == 0, with_data
+    assert ("clusters", "shop", "postgres") not in shop.server.objects

@@ -34,6 +34,7 @@ KINDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "policy/v1": (("poddisruptionbudgets", "PodDisruptionBudget"),),
     "networking.k8s.io/v1": (("networkpolicies", "NetworkPolicy"), ("ingresses", "Ingress")),
     "coordination.k8s.io/v1": (("leases", "Lease"),),
+    "postgresql.cnpg.io/v1": (("clusters", "Cluster"),),
 }  # fmt: skip
 _VERBS = ["create", "delete", "get", "list", "patch", "update"]
 

@@ -1,4 +1,4 @@
-"""Validation of resources against the OpenAPI document of Kubernetes and the schemas of two CRDs."""
+"""Validation of resources against the OpenAPI document of Kubernetes and the schemas of custom resources."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ FOLDER = Path(__file__).parents[1] / "runtime" / "engines" / "kubernetes"
 CUSTOM = {
     ("monitoring.coreos.com/v1", "ServiceMonitor"): "servicemonitors.json",
     ("cert-manager.io/v1", "ClusterIssuer"): "clusterissuers.json",
+    ("bitnami.com/v1alpha1", "SealedSecret"): "sealedsecrets.json",
+    ("postgresql.cnpg.io/v1", "Cluster"): "cnpg-clusters.json",
+    ("rabbitmq.com/v1beta1", "RabbitmqCluster"): "rabbitmqclusters.json",
 }
 
 

@@ -19,6 +19,7 @@ from infra_runtime.spec import (
     Expect,
     HttpProbe,
     LengthPrefix,
+    Operator,
     PostgresProbe,
     Probe,
     Remove,
@@ -130,7 +131,13 @@ FIELDS = {
     "sensitive": commands,
     "container": st.none()
     | st.builds(
-        Container, image=words, command=commands, env=maps, files=maps, entrypoint=st.none() | commands
+        Container,
+        image=words,
+        command=commands,
+        env=maps,
+        files=maps,
+        entrypoint=st.none() | commands,
+        operator=st.none() | st.builds(Operator, name=words, fields=words, exports=maps, secrets=commands),
     ),
 }
 services = st.builds(ServiceSpec, **FIELDS)

@@ -33,7 +33,7 @@ class ClusterTarget:
         file = self.target.stack_file()
         return file.path.parent if file else (self.target.directory or Path.cwd()).resolve()
 
-    def engine(self, **options: str) -> Kubernetes:
+    def engine(self, **options: Any) -> Kubernetes:
         """Return the engine that writes the resources of the stack."""
         from infra_runtime.engines.kubernetes import Kubernetes
         from infra_runtime.engines.project import project_name

@@ -19,10 +19,10 @@ def build_images(
     target: Target,
     services: tuple[str, ...],
     *,
-    base: str,
+    base: str | None,
     platforms: Sequence[str] = (),
     python: str = "",
-    combined: str = "",
+    combined: str | None = None,
     lock: Path | None = None,
     folder: Path | None = None,
     archive: bool = False,
@@ -32,8 +32,11 @@ def build_images(
 ) -> tuple[Project, list[Built]]:
     """Build the images of the user's own services in a stack, and return the project and the images.
 
+    A missing option has the value of the table `image` in the stack file.
     The stack is that of the environment production, unless the target names another one.
     """
+    from infra_runtime.binaries import lockfile
+    from infra_runtime.config.declared_image import declared_image
     from infra_runtime.data_directory.paths import user_cache
     from infra_runtime.images.base_image import open_base
     from infra_runtime.images.build import Request, build
@@ -52,16 +55,35 @@ def build_images(
             "the stack has no service for which an image can be built",
             "Add a service with a `command` to the stack file.",
         )
+    settings = declared_image(target.stack_file())
+    base = base or settings.base
+    if not base:
+        raise ImageError(
+            str(stack.stack_file or root),
+            "no base image is selected",
+            'Use --base, or add the table [image] with `base = "python:3.13-slim-bookworm"`.',
+        )
+    if not lock and settings.lock:
+        lock = root / settings.lock
     folder = (folder or root / OUTPUT).absolute()
     project = read_project(root, folder)
     with tempfile.TemporaryDirectory(prefix="infra-base-") as temporary:
         request = Request(
             project=project,
             services=selected,
-            base=open_base(base, Path(user_cache()) / "images", Path(temporary) / "base", insecure=insecure),
-            platforms=[Platform(architecture=name.partition("/")[2]) for name in platforms],
-            python=python,
-            combined=combined,
+            base=open_base(
+                base,
+                Path(user_cache()) / "images",
+                Path(temporary) / "base",
+                lock=root / lockfile.NAME,
+                insecure=insecure,
+                report=report,
+            ),
+            platforms=[
+                Platform(architecture=name.partition("/")[2]) for name in platforms or settings.platforms
+            ],
+            python=python or settings.python,
+            combined=combined if combined is not None else settings.combined,
             lock=lock,
             archive=archive,
             compress=compress,

@@ -183,7 +183,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
         "env": None,
         **{name: other.exports for name, other in specs.items()},
         "port": spec.ports,
-        "secret": {secret_name(step) for step in _secrets(spec.prepare)},
+        "secret": {*(secret_name(step) for step in _secrets(spec.prepare)), *_secrets_of_operator(spec)},
         "stack": {"data", "environment", "logs", "project", "run", "service", "token"},
         "": OWN_NAMES - {"out"},
     }
@@ -238,6 +238,12 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
 def _own(reference: str, name: str) -> str:
     own = reference.startswith(f"{name}.")
     return "a service cannot refer to its own exports: use ${host} and ${port.…}" if own else ""
+
+
+def _secrets_of_operator(spec: ServiceSpec) -> tuple[str, ...]:
+    """Return the names of the secrets that the operator of a service creates in a cluster."""
+    operator = spec.container.operator if spec.container else None
+    return operator.secrets if operator else ()
 
 
 def _secrets(steps: Iterable[object]) -> Iterator[Secret]:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.any_stack import stacks
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
@@ -28,7 +29,7 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
 from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
-from infra_runtime.spec import OWN_NAMES, OWN_SCOPES, ServiceSpec
+from infra_runtime.spec import ServiceSpec
 
 pytest.importorskip("jsonschema", reason="the minimal profile has no schema validator")
 yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
@@ -67,6 +68,14 @@ STACKS = {
     "an image": "use = ['search']\n[services.search]\nimage = 'ghcr.io/acme/search:1.2'\nuser = '1000'\n"
     "ports = { http = 9200 }\ncontainer_ports = { http = 80 }\nvolumes = { '/var/lib/search' = '${data}' }\n"
     "ready = { exec = ['search', 'ping'] }\ncwd = '/srv'\n[services.search.container]\nstorage = '20Gi'\n",
+    "operators": "use = ['postgres', 'rabbitmq', 'api', 'postgres-exporter']\n"
+    "[services.postgres]\nversion = 17\nextensions = ['vector', 'pg_trgm']\n"
+    "options = { shared_preload_libraries = 'pg_stat_statements', work_mem = '64MB' }\n"
+    "operator = { name = 'cloudnative-pg', instances = 5, storage = '50Gi' }\n"
+    "[services.rabbitmq]\nplugins = ['rabbitmq_stomp']\noptions = { heartbeat = '30' }\n"
+    "operator = 'rabbitmq-cluster-operator'\n"
+    + API
+    + "env = { DB = '${postgres.url}', PASSWORD = '${postgres.password}', U = '${rabbitmq.url}' }\n",
     "names": "use = ['x-api_x', 'tack', 'default']\n[services.x-api_x]\ncommand = ['run']\n"
     f"ports = {{ 1 = 8001, {'a' * 40} = 8002, a_b = 8003, a-b = 8004 }}\n"
     "[services.tack]\ncommand = ['run', '${data}']\n[services.default]\ncommand = ['run']\n"
@@ -75,6 +84,12 @@ STACKS = {
     + API
     + "route = '/'\n",
 }
+TOPOLOGY = """\
+use = ["rabbitmq"]
+[services.rabbitmq]
+operator = "rabbitmq-cluster-operator"
+topology = { queues = { a = {} } }
+"""
 Models = Mapping[str, Mapping[tuple[str, str], Any]]
 
 
@@ -112,6 +127,20 @@ def pods(resources: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     for (kind, name), resource in resources.items():
         if kind in ("Deployment", "StatefulSet", "Job"):
             yield name, resource["spec"]["template"]["spec"]
+
+
+def mounts_without_volume(resources: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """Return workload and name of each mounted volume that the workload does not have."""
+    missing = []
+    for (kind, name), resource in resources.items():
+        if kind in ("Deployment", "StatefulSet", "Job"):
+            pod = resource["spec"]["template"]["spec"]
+            claims = resource["spec"].get("volumeClaimTemplates", ())
+            known = {each["name"] for each in pod.get("volumes", ())}
+            known |= {each["metadata"]["name"] for each in claims}
+            mounts = (mount for each in pod["containers"] for mount in each.get("volumeMounts", ()))
+            missing += [(name, mount["name"]) for mount in mounts if mount["name"] not in known]
+    return missing
 
 
 # --- every stack -----------------------------------------------------------------------------------
@@ -319,6 +348,18 @@ def test_a_task_is_a_job_whose_name_changes_with_its_content(project: Project) -
     assert jobs(SHOP.replace("shop.migrate", "shop.migrate2")) != first
 
 
+def test_the_data_of_a_task_are_kept_in_a_claim(project: Project) -> None:
+    text = "use = ['load']\n[services.load]\ncommand = ['load', '${data}']\ntask = true\n"
+    resources = model(project, text)
+    (job,) = (made for (kind, _), made in resources.items() if kind == "Job")
+
+    assert ("PersistentVolumeClaim", "load-data") in resources
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "load-data"}} in job["spec"]["template"][
+        "spec"
+    ]["volumes"]
+    assert mounts_without_volume(resources) == []
+
+
 def test_network_policies_follow_the_dependencies(project: Project) -> None:
     resources = model(project, SHOP)
 
@@ -365,6 +406,98 @@ def test_metrics_have_a_service_monitor_outside_of_development(project: Project)
 
     assert monitor["spec"]["endpoints"] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
     assert ("ServiceMonitor", "api") not in model(project, SHOP)
+
+
+# --- operators -------------------------------------------------------------------------------------
+
+
+def test_an_operator_replaces_the_stateful_set_with_its_services_and_secrets(project: Project) -> None:
+    resources = model(project, STACKS["operators"], "production")
+    cluster = resources["Cluster", "postgres"]["spec"]
+    container = resources["Deployment", "api"]["spec"]["template"]["spec"]["containers"][0]
+    entries = {entry["name"]: entry for entry in container["env"]}
+
+    def source(name: str) -> tuple[str, str]:
+        reference = entries[name]["valueFrom"]["secretKeyRef"]
+        return reference["name"], reference["key"]
+
+    assert (cluster["instances"], cluster["storage"]) == (5, {"size": "50Gi"})
+    assert cluster["imageName"] == "ghcr.io/cloudnative-pg/postgresql:17-standard-bookworm"
+    assert cluster["postgresql"]["parameters"] == {"jit": "off", "work_mem": "64MB"}
+    assert cluster["postgresql"]["shared_preload_libraries"] == ["pg_stat_statements"]
+    assert cluster["bootstrap"]["initdb"]["builtinLocale"] == "C.UTF-8"
+    assert cluster["bootstrap"]["initdb"]["postInitApplicationSQL"] == [
+        'CREATE EXTENSION IF NOT EXISTS "vector" CASCADE',
+        'CREATE EXTENSION IF NOT EXISTS "pg_trgm" CASCADE',
+    ]
+    assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["replicas"] == 3
+    assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["rabbitmq"] == {
+        "additionalPlugins": ["rabbitmq_stomp"],
+        "additionalConfig": "heartbeat = 30\n",
+    }
+    assert not [key for key in resources if key[0] == "StatefulSet"]
+    assert not {("Service", "postgres"), ("Service", "rabbitmq")} & resources.keys()
+    assert entries["DB"]["value"] == (
+        "postgresql://app:$(INFRA_SECRET_POSTGRES_PASSWORD)@postgres-rw:5432/app"
+    )
+    assert source("PASSWORD") == source("INFRA_SECRET_POSTGRES_PASSWORD") == ("postgres-app", "password")
+    assert entries["U"]["value"].startswith("amqp://$(INFRA_SECRET_RABBITMQ_USERNAME):")
+    assert source("INFRA_SECRET_RABBITMQ_USERNAME") == ("rabbitmq-default-user", "username")
+    monitor = resources["ServiceMonitor", "rabbitmq"]["spec"]
+    assert monitor["endpoints"][0]["port"] == "prometheus"
+
+
+def test_the_secrets_of_an_operator_need_not_be_created(project: Project) -> None:
+    project.write(STACKS["operators"])
+    resolved = plans(project)
+
+    assert engine().secrets(resolved[0]) == []
+    assert engine().required_secrets(resolved[2]) == {}
+
+
+def test_network_policies_select_the_pods_of_an_operator(project: Project) -> None:
+    resources = model(project, STACKS["operators"])
+    own = {"podSelector": {"matchLabels": {"cnpg.io/cluster": "postgres"}}}
+    policy = resources["NetworkPolicy", "postgres"]["spec"]
+
+    assert policy["podSelector"] == own["podSelector"]
+    assert {"from": [own]} in policy["ingress"]
+    assert {"to": [own]} in policy["egress"]
+    assert {"protocol": "TCP", "port": 8000} in policy["ingress"][-1]["ports"]
+    assert {"to": [own], "ports": [{"protocol": "TCP", "port": 5432}]} in resources["NetworkPolicy", "api"][
+        "spec"
+    ]["egress"]
+
+
+def test_an_operator_can_be_used_in_production_only(project: Project) -> None:
+    text = "use = ['postgres']\n[environment.production.services.postgres]\noperator = 'cloudnative-pg'\n"
+
+    assert ("StatefulSet", "postgres") in model(project, text, "staging")
+    assert model(project, text, "production")["Cluster", "postgres"]["spec"]["instances"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "where"),
+    [
+        ("use = ['postgres']\n[services.postgres]\nextensions = ['postgis']\noperator = 'cloudnative-pg'\n",
+         "does not have the extension 'postgis'", "services.postgres.operator"),
+        (TOPOLOGY,
+         "does not declare exchanges and queues", "services.rabbitmq.operator"),
+    ],
+)  # fmt: skip
+def test_what_an_operator_cannot_do_is_an_error(
+    project: Project, text: str, problem: str, where: str
+) -> None:
+    error = error_of(project, text)
+
+    assert problem in error.message
+    assert error.where == where
+
+
+def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) -> None:
+    error = error_of(project, "use = ['postgres']\n[services.postgres]\noperator = 'zalando'\n")
+
+    assert "cloudnative-pg" in error.message
 
 
 # --- what a cluster cannot have --------------------------------------------------------------------
@@ -440,34 +573,6 @@ def test_a_patch_changes_only_what_differs() -> None:
 
 # --- any stack -------------------------------------------------------------------------------------
 
-names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
-    lambda name: name not in {"proxy", *OWN_NAMES, *OWN_SCOPES}
-)
-labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
-characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
-texts = st.text(characters, max_size=20)
-
-
-@st.composite
-def stacks(draw: st.DrawFn) -> dict[str, Any]:
-    """Return the tables of some services of a user, each of which can need the services before it."""
-    services: dict[str, Any] = {}
-    port = 8000
-    for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
-        ports = {}
-        for label in draw(st.lists(labels, max_size=3, unique=True)):
-            ports[label] = port = port + 1
-        needs = draw(st.lists(st.sampled_from([*services]), unique=True)) if services else []
-        env = draw(st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3))
-        env |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
-        task = draw(st.booleans()) and not ports
-        command = ["run", draw(texts), *(["${data}"] if draw(st.booleans()) else [])]
-        services[name] = {"command": command, "env": env, "needs": needs, "ports": ports}
-        services[name] |= {"task": True} if task else {}
-        services[name] |= {"route": "/"} if ports and draw(st.booleans()) else {}
-        services[name] |= {"start_timeout": draw(st.floats(0.1, 1000))}
-    return services
-
 
 @pytest.fixture(scope="module")
 def any_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
@@ -487,6 +592,7 @@ def test_every_stack_is_rendered_to_valid_resources(
     resources = {key: made for key, (_, made) in engine().model(plan).items()}
 
     assert [problem for made in resources.values() for problem in problems(made)] == []
+    assert mounts_without_volume(resources) == []
     files = engine().render(plan)
     base = [text for path, text in files.items() if path.startswith("base/") and "kustom" not in path]
     assert documents("---\n".join(base)) == resources

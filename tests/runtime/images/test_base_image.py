@@ -25,7 +25,7 @@ def test_the_base_is_a_layout_or_an_archive(tmp_path: Path) -> None:
 
     texts = [str(tmp_path / "base"), f"oci:{tmp_path}/base@{image.digest}", str(tmp_path / "base.tar")]
     sources = [
-        open_base(text, tmp_path / "cache", tmp_path / f"unpacked{number}")
+        open_base(text, tmp_path / "cache", tmp_path / f"unpacked{number}", lock=tmp_path / "infra.lock")
         for number, text in enumerate(texts)
     ]
 
@@ -107,4 +107,6 @@ def test_a_path_without_an_image_is_an_error(tmp_path: Path) -> None:
     Layout.create(tmp_path / "empty")
 
     with pytest.raises(ImageError, match="is not an OCI layout"):
-        open_base(str(tmp_path / "empty"), tmp_path / "cache", tmp_path / "unpacked")
+        open_base(
+            str(tmp_path / "empty"), tmp_path / "cache", tmp_path / "unpacked", lock=tmp_path / "infra.lock"
+        )

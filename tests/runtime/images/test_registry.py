@@ -9,6 +9,7 @@ import pytest
 
 from fakes.base_image import bare_base
 from fakes.registry import PASSWORD, USER, FakeRegistry, fake_registry
+from infra_runtime.binaries import lockfile
 from infra_runtime.errors import ImageError, IntegrityError
 from infra_runtime.images import documents
 from infra_runtime.images.base_image import open_base
@@ -176,18 +177,24 @@ def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:
         registry.pull("1", Layout.create(tmp_path / "copy"))
 
 
-def test_a_base_image_needs_a_digest_and_is_pulled_once(
+def test_the_digest_of_a_base_image_is_locked_and_the_image_pulled_once(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:
     pushed(server, layout)
     name, digest = f"{server.address}/shop/api:1.2", layout.find().digest
-    with pytest.raises(ImageError, match="the base image has no digest") as error:
-        open_base(name, tmp_path / "cache", tmp_path / "unused")
-    assert f"--base {name}@{digest}" in error.value.hint
+    lock, lines = tmp_path / "infra.lock", list[str]()
 
-    first = open_base(f"{name}@{digest}", tmp_path / "cache", tmp_path / "unused")
+    def opened(text: str) -> str:
+        source = open_base(text, tmp_path / "cache", tmp_path / "unused", lock=lock, report=lines.append)
+        assert source.name.endswith(f"@{digest}")
+        return source.image.digest
+
+    first = opened(name)
     server.requests.clear()
-    again = open_base(f"{name}@{digest}", tmp_path / "cache", tmp_path / "unused")
+    server.statuses["GET /v2/shop/api/manifests/1.2"] = 500  # the tag is not needed again
+    again = [opened(name), opened(f"{name}@{digest}")]
 
-    assert first.image.digest == again.image.digest == digest
+    assert {first, *again} == {digest}
+    assert lockfile.read(lock).images == {name: digest}
+    assert lines == [f"{lock}: {name} has the digest {digest}"]
     assert server.requests == []

@@ -46,9 +46,12 @@ def test_two_builds_of_a_root_file_system_are_the_same_image(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
     one, two = root_archive(tmp_path / "one.tar"), root_archive(tmp_path / "two.tar", shift=9)
     sources = [
-        open_base(str(path), tmp_path / "cache" / "images", tmp_path / "unused") for path in (one, two)
+        open_base(str(path), tmp_path / "cache" / "images", tmp_path / "unused", lock=tmp_path / "infra.lock")
+        for path in (one, two)
     ]
-    again = open_base(str(one), tmp_path / "cache" / "images", tmp_path / "unused")
+    again = open_base(
+        str(one), tmp_path / "cache" / "images", tmp_path / "unused", lock=tmp_path / "infra.lock"
+    )
 
     assert sources[0].image == sources[1].image == again.image
     base = select(again.layout, again.image, None, "base")
@@ -67,4 +70,4 @@ def test_a_root_file_system_without_a_c_library_is_an_error(tmp_path: Path) -> N
         archive.addfile(tarfile.TarInfo("usr/bin/app"))
 
     with pytest.raises(ImageError, match="the processor of the root file system is unknown"):
-        open_base(str(path), tmp_path / "cache" / "images", tmp_path / "unused")
+        open_base(str(path), tmp_path / "cache" / "images", tmp_path / "unused", lock=tmp_path / "infra.lock")

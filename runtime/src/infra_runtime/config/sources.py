@@ -17,9 +17,9 @@ from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import ENVIRONMENTS
 
 _TOP = frozenset(StackSettings.model_fields)
-#: tables of the stack file that are not settings of the stack: overlays, the APIs (`declared_apis`), and the
-#: recipes of executables (`declared_recipes`)
-_BESIDE = frozenset({"environment", "api", "binaries"})
+#: tables of the stack file that are not settings of the stack: overlays, the APIs (`declared_apis`), the
+#: recipes of executables (`declared_recipes`), and the settings of images (`declared_image`)
+_BESIDE = frozenset({"environment", "api", "binaries", "image"})
 
 
 def layers(request: Request) -> list[Layer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import field
 from typing import Literal
 
 from infra_runtime.errors import ConfigurationError
@@ -47,6 +48,12 @@ class Stack:
     omitted: frozenset[str]
     #: service → its name in the exported files, which is also its host name
     hosts: Mapping[str, str]
+    #: service → the host name for its clients, if it is another one
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+    def address(self, service: str) -> str:
+        """Return the host name that the clients of a service use."""
+        return self.addresses.get(service, self.hosts[service])
 
 
 def stack_of(plan: Plan) -> Stack:
@@ -156,7 +163,7 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
     known = {
-        "host": ALL_ADDRESSES if inside else stack.hosts[spec.name],
+        "host": ALL_ADDRESSES if inside else stack.address(spec.name),
         "stack.environment": stack.environment,
         "stack.service": spec.name,
         **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},

@@ -10,11 +10,13 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
-from infra_runtime.binaries.lockfile import sha256
+from infra_runtime.binaries import lockfile
 from infra_runtime.errors import ImageError, IntegrityError
 from infra_runtime.images import documents
 from infra_runtime.images.archives import read_archive
@@ -89,15 +91,24 @@ class Contents:
         raise ImageError(name, problem, "Use a base image with Python, such as python:3.13-slim.")
 
 
-def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False) -> Source:
+def open_base(
+    text: str,
+    cache: Path,
+    temporary: Path,
+    *,
+    lock: Path,
+    insecure: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> Source:
     """Return the base image that a user has selected.
 
     `text` is `PATH`, `PATH:TAG` or `PATH@DIGEST` of an OCI layout or an archive, a tar file with a root file
-    system, or a reference with a digest to an image in a registry. Images of registries are stored in the
-    layout `cache`, and archives are unpacked into the folder `temporary`.
+    system, or a reference to an image in a registry. A reference without a digest gets the digest in the file
+    `lock`; if the file does not contain it, the current digest is written to the file, and `report` gets a
+    line. Images of registries are stored in the layout `cache`, and archives are unpacked into the folder
+    `temporary`.
 
-    Raises `ImageError` if the image does not exist, or if the reference has no digest; the hint contains the
-    digest.
+    Raises `ImageError` if the image does not exist.
     """
     path, reference = _split(text)
     if path.is_dir() or path.is_file():
@@ -112,17 +123,27 @@ def open_base(text: str, cache: Path, temporary: Path, *, insecure: bool = False
     layout = Layout.create(cache)
     with Registry(parsed, insecure=insecure) as registry:
         if not parsed.digest:
-            digest = registry.resolve(parsed.tag or "latest").digest
-            raise ImageError(
-                text,
-                "the base image has no digest, so the same command could build another image later",
-                f"The current digest: --base {parsed}@{digest}",
-            )
+            parsed = replace(parsed, tag=parsed.tag or "latest")
+            current = partial(registry.resolve, parsed.tag)
+            parsed = replace(parsed, digest=_locked_digest(str(parsed), lock, current, report))
         known = [image for image in layout.images() if image.digest == parsed.digest]
         image = known[0] if known else registry.pull(parsed.digest, layout)
     if not known:
         layout.save([*layout.images(), image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
+
+
+def _locked_digest(
+    name: str, lock: Path, current: Callable[[], Descriptor], report: Callable[[str], None]
+) -> str:
+    """Return the digest of an image in a lock file, to which the current digest is written if necessary."""
+    locked = lockfile.read(lock)
+    if digest := locked.images.get(name):
+        return digest
+    digest = current().digest
+    lockfile.write(lock, replace(locked, images={**locked.images, name: digest}))
+    report(f"{lock}: {name} has the digest {digest}")
+    return digest
 
 
 def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
@@ -133,7 +154,7 @@ def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
     if not is_root_archive(path):
         return read_archive(path, temporary)
     time = source_date_epoch()
-    stored = cache.with_name(f"{cache.name}-of-roots") / f"{sha256(path)[:32]}-{time}"
+    stored = cache.with_name(f"{cache.name}-of-roots") / f"{lockfile.sha256(path)[:32]}-{time}"
     if not stored.is_dir():
         stored.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=stored.parent) as folder:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from infra_runtime.amqp.management import Management
 from infra_runtime.amqp.topology import Topology, differences
@@ -19,11 +21,13 @@ from infra_runtime.catalogue import Entry, Port, Ports, Seconds, ServiceSettings
 from infra_runtime.contributions import Contribution, Contributions, Metrics
 from infra_runtime.manifest import KINDS
 from infra_runtime.rabbitmq_server import NODE
+from infra_runtime.services.operator_settings import OperatorSettings, named
 from infra_runtime.spec import (
     Container,
     Exchange,
     Expect,
     LengthPrefix,
+    Operator,
     Remove,
     Run,
     Secret,
@@ -51,6 +55,10 @@ class RabbitmqPorts(Ports):
     metrics: Port = _PORTS["metrics"]
 
 
+class RabbitmqOperator(OperatorSettings):
+    name: Literal["rabbitmq-cluster-operator"]
+
+
 class RabbitmqSettings(ServiceSettings):
     ports: RabbitmqPorts = RabbitmqPorts()
     start_timeout: Seconds = 60.0
@@ -64,6 +72,8 @@ class RabbitmqSettings(ServiceSettings):
     plugins: Words = ()
     #: lines of `rabbitmq.conf`, such as `heartbeat = "30"`
     options: Mapping[str, str] = {}
+    #: the operator that runs the service in a cluster of Kubernetes
+    operator: Annotated[RabbitmqOperator, BeforeValidator(named)] | None = None
 
 
 #: Source: AMQP 0-9-1 specification, 4.2.3 "General Frame Format" and `connection.start`
@@ -150,7 +160,46 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             # The image enables the plugin for metrics.
             ports={"amqp": 5672, "management": 15672, **({METRICS: 15692} if settings.metrics else {})},
             health=("rabbitmq-diagnostics", "-q", "check_port_connectivity"),
+            operator=_operator(settings, settings.operator) if settings.operator else None,
         ),
+    )
+
+
+def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
+    """Return what the operator needs; it generates the name and the password of the user.
+
+    Source: RabbitMQ documentation, "Using RabbitMQ Cluster Kubernetes Operator".
+    """
+    lines = "".join(f"{name} = {value}\n" for name, value in settings.options.items())
+    fields = {
+        **({"image": table.image} if table.image else {}),
+        "persistence": {"storage": table.storage},
+        "rabbitmq": {"additionalPlugins": settings.plugins, "additionalConfig": lines},
+    }
+    declared = settings.topology.exchanges or settings.topology.queues
+    return Operator(
+        name=table.name,
+        version="rabbitmq.com/v1beta1",
+        kind="RabbitmqCluster",
+        fields=json.dumps(fields),
+        members="replicas",
+        instances=table.instances or 0,
+        secret="-default-user",  # noqa: S106 - the end of a name
+        label="app.kubernetes.io/name",
+        labels={"app.kubernetes.io/component": "rabbitmq"},
+        manager={"app.kubernetes.io/component": "rabbitmq-operator"},
+        ports=(15672, 15671),
+        metrics="prometheus",
+        exports={
+            "url": "amqp://${secret.username}:${secret.password}@${host}:${port.amqp}/%2F",
+            "user": "${secret.username}",
+            "password": "${secret.password}",
+        },
+        secrets=("username", "password"),
+        problem="the operator does not declare exchanges and queues; remove `topology` for this environment,"
+        " and use the Messaging Topology Operator"
+        if declared
+        else "",
     )
 
 

@@ -38,6 +38,8 @@ def _text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+#: the size of a volume, in the notation of Kubernetes
+Storage = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")]
 
 
 class Stop(BaseModel):
@@ -79,7 +81,7 @@ class ContainerHealth(BaseModel):
     #: the number of containers in a cluster; by default, it depends on the environment
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     #: the size of the volume for the data, in the notation of Kubernetes
-    storage: Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$")] = "10Gi"
+    storage: Storage = "10Gi"
     #: the numeric id of the user in the image, who is not root
     uid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 

@@ -26,7 +26,7 @@ by values. To bind a spec means to replace its references. These names may be us
 from __future__ import annotations
 
 from infra_runtime.spec.codec import decode, encode
-from infra_runtime.spec.container import Container
+from infra_runtime.spec.container import Container, Operator
 from infra_runtime.spec.probes import (
     Exchange,
     ExecProbe,
@@ -71,6 +71,7 @@ __all__ = [
     "Expect",
     "HttpProbe",
     "LengthPrefix",
+    "Operator",
     "PortProbe",
     "PostgresProbe",
     "Probe",

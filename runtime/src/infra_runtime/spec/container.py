@@ -1,4 +1,4 @@
-"""`Container`: how a service runs in a container, for the engines that generate container configurations."""
+"""How a service runs in a container or by an operator, for the engines that generate configurations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,43 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from infra_runtime.value import frozen
+
+
+@frozen
+class Operator:
+    """The operator of a Kubernetes cluster that runs a service: its resource, and the names that it gives.
+
+    Other engines ignore it. "Name" stands for the name of the resource, which is that of the service.
+    """
+
+    name: str
+    #: `apiVersion` and `kind` of the resource
+    version: str
+    kind: str
+    #: the field `spec` of the resource as JSON, without the number of members and their resources
+    fields: str
+    #: the field with the number of members, and this number; 0: the engine chooses the number
+    members: str
+    instances: int = 0
+    #: whether `spec` can have the field `topologySpreadConstraints`
+    spread: bool = False
+    #: what is added to the name for the Service of clients, and for the Secret
+    service: str = ""
+    secret: str = ""
+    #: the label of the pods that contains the name, and their other labels
+    label: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    #: the labels of the pod of the operator, and the ports of the members that the operator uses
+    manager: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    #: the name of the Service's port with metrics; empty if it has none
+    metrics: str = ""
+    #: the exports whose text differs
+    exports: Mapping[str, str] = field(default_factory=dict)
+    #: the keys of the Secret, for references such as `${secret.password}`
+    secrets: tuple[str, ...] = ("password",)
+    #: the reason why the operator cannot run the service with these settings; empty if it can
+    problem: str = ""
 
 
 @frozen
@@ -61,5 +98,7 @@ class Container:
     #: the number of containers where an engine runs several; 0: the engine chooses the number. A service with
     #: `data` always has one container
     replicas: int = 1
+    #: in a cluster of Kubernetes, the operator that runs the service; None: a stateful set
+    operator: Operator | None = None
     #: the reason why the service cannot run in the image with these settings; empty if it can
     problem: str = ""

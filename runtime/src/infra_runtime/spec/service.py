@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from typing import Any, Literal, TypeAlias
 
 from infra_runtime.spec.codec import decode, encode
-from infra_runtime.spec.container import Container
+from infra_runtime.spec.container import Container, Operator
 from infra_runtime.spec.probes import (
     Exchange,
     ExecProbe,
@@ -118,7 +118,8 @@ TYPES: Mapping[str, type] = {
     value.__name__: value
     for value in (
         TcpProbe, HttpProbe, PostgresProbe, ExecProbe, Exchange, Send, Expect, LengthPrefix,
-        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Default, Container, ServiceSpec,
+        WriteFile, RequireFile, Remove, Secret, Run, Seed, StopStep, Default, Container, Operator,
+        ServiceSpec,
     )
 }  # fmt: skip
 

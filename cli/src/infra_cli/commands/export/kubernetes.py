@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
 from infra_cli.target import Target, target
+from infra_runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from infra_runtime.config.resolve import Resolved
+    from infra_runtime.engines.kubernetes import Kubernetes
 
 FOLDER = "kubernetes"
 
@@ -23,24 +31,40 @@ FOLDER = "kubernetes"
 @click.option("--tag", default="latest", show_default=True, help="The tag of the images that you build.")
 @click.option("--host", default="", help="The host name of the Ingress, besides the hosts of the routes.")
 @click.option("--email", default="", help="Your e-mail address for the certificate authority.")
+@click.option(
+    "--secrets",
+    type=click.Choice(["manual", "sealed"]),
+    default="manual",
+    show_default=True,
+    help="You create the Secrets of staging and production, or the command writes them as sealed secrets.",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The certificate of the controller that decrypts sealed secrets, a file in the format PEM.",
+)
 @export_options(FOLDER)
 @target
 def command(
-    target: Target, export: Export, *, namespace: str, registry: str, tag: str, host: str, email: str
+    target: Target, export: Export, *, secrets: str, certificate: Path | None, **options: Any
 ) -> None:
     """Write the stack as a Kustomize base and overlays for a Kubernetes cluster.
 
     The folder `base` contains the resources that all environments share. `overlays/ENVIRONMENT` contains the
     changes of the environments development, staging and production; with --env, the command writes only one
-    overlay. No secret is written outside of development: create the Secret that the command names. A setting
-    that a cluster cannot have, such as a path of this machine, is an error with the line of the stack file.
+    overlay. No secret is written outside of development: create the Secret that the command names, or use
+    --secrets sealed, which writes encrypted values only. A setting that a cluster cannot have, such as a path
+    of this machine, is an error with the line of the stack file.
 
     \b
     Examples:
       infra export kubernetes --registry registry.example/shop --tag 1.4.2
       kubectl apply --server-side -k kubernetes/overlays/production
+      infra export kubernetes --secrets sealed --certificate controller.pem
       infra export kubernetes --check          in CI: check whether the committed files are up to date
     """
+    if certificate and secrets != "sealed":
+        raise click.UsageError("--certificate is only used with --secrets sealed.")
     from infra_runtime.engines.kubernetes import Kubernetes
     from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
     from infra_runtime.engines.output import SECRETS
@@ -49,11 +73,11 @@ def command(
     stacks = exports.resolve_environments(target, export, ENVIRONMENTS)
     root = Path(stacks[0].plan.root)
     folder = export.target_folder(root, FOLDER)
-    engine = Kubernetes(
-        project=project_name(root), namespace=namespace, registry=registry, tag=tag, host=host, email=email
-    )
+    engine = Kubernetes(project=project_name(root), **options)
     plans = [resolved.plan for resolved in stacks]
     with exports.checked(stacks):
+        if secrets == "sealed":
+            engine = _sealed(engine, stacks, folder, certificate)
         files = engine.render_environments(plans)
     first = stacks[0].environment
     exports.write(
@@ -66,3 +90,29 @@ def command(
         notes=engine.notes(plans),
         start=f"kubectl apply --server-side -k {exports.shown(folder / 'overlays' / first)}",
     )
+
+
+def _sealed(
+    engine: Kubernetes, stacks: Sequence[Resolved], folder: Path, certificate: Path | None
+) -> Kubernetes:
+    """Return the engine with the sealed secrets of staging and production; values in the files are kept."""
+    from infra_runtime.engines.kubernetes import sealing
+    from infra_runtime.engines.kubernetes.engine import SEALED
+
+    if certificate is None:
+        raise ConfigurationError(
+            "sealed secrets need the certificate of the controller that decrypts them",
+            where="--secrets sealed",
+            hint="Add --certificate FILE; `kubeseal --fetch-cert` prints the certificate.",
+        )
+    key = sealing.read_certificate(certificate)
+    sealed = {}
+    for resolved in stacks:
+        if resolved.environment != "development":
+            present = sealing.read_sealed(folder / "overlays" / resolved.environment / SEALED)
+            required = engine.required_secrets(resolved.plan)
+            values = {f"{engine.stack_name()}-variables": resolved.variables}
+            sealed[resolved.environment] = sealing.sealed_secrets(
+                required, present, values, key, engine.namespace_name()
+            )
+    return replace(engine, sealed=sealed)

@@ -19,9 +19,7 @@ from infra_runtime.errors import ImageError
 @click.command(short_help="Build the image of a service, and run it with bubblewrap.")
 @click.argument("service", shell_complete=complete_services)
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT…]")
-@click.option(
-    "--base", required=True, metavar="IMAGE", help="The base image, as for `infra workflows build`."
-)
+@click.option("--base", metavar="IMAGE", help="The base image, as for `infra workflows build`.")
 @click.option("--python", default="", metavar="3.N", help="The version of Python. [default: the newest one]")
 @click.option("--check", is_flag=True, help="Stop the service and exit when its health check succeeds.")
 @click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
@@ -31,7 +29,7 @@ def command(
     *,
     service: str,
     arguments: tuple[str, ...],
-    base: str,
+    base: str | None,
     python: str,
     check: bool,
     insecure: bool,
@@ -46,7 +44,7 @@ def command(
 
     \b
     Examples:
-      infra runtime container api --base python:3.13-slim-bookworm@sha256:0123…
+      infra runtime container api --base python:3.13-slim-bookworm
       infra runtime container api --base dist/base --check     in CI: exit when the service is ready
     """
     from infra_cli.image_request import build_images
@@ -54,7 +52,7 @@ def command(
     from infra_runtime.images.container import prepare, started, wait_until_ready
 
     _, (image,) = build_images(
-        target, (service,), base=base, python=python, insecure=insecure, report=output.note
+        target, (service,), base=base, python=python, combined="", insecure=insecure, report=output.note
     )
     missing = [name for name in image.variables if name not in os.environ]
     if missing:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--base",
-    required=True,
     metavar="IMAGE",
-    help="The base image, which contains Python: NAME@sha256:… in a registry, or an OCI layout or archive.",
+    help="The base image, which contains Python: a reference to a registry, or an OCI layout or archive.",
 )
 @click.option(
     "--platform",
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 @click.option("--python", default="", metavar="3.N", help="The version of Python. [default: the newest one]")
 @click.option(
     "--combined",
-    default="",
     metavar="NAME",
     help="Build one image of all services with this name; its first argument is the service to start.",
 )
@@ -68,10 +66,10 @@ def command(
     target: Target,
     *,
     services: tuple[str, ...],
-    base: str,
+    base: str | None,
     platforms: tuple[str, ...],
     python: str,
-    combined: str,
+    combined: str | None,
     lock: Path | None,
     folder: Path | None,
     archive: bool,
@@ -89,11 +87,14 @@ def command(
     provenance (SLSA); --push also pushes these two as referrers. The credentials are those of `docker login`
     or `podman login`.
 
+    A missing option has the value of the table `image` in the stack file. The digest of a base image in a
+    registry is written to infra.lock, and the next build uses the same image.
+
     The settings are those of the environment production, unless --env is used.
 
     \b
     Examples:
-      infra workflows build --base python:3.13-slim-bookworm@sha256:0123…
+      infra workflows build --base python:3.13-slim-bookworm
       infra workflows build api --base dist/base --archive
       infra workflows build --base dist/base --push registry.example.com/shop
     """

@@ -6,7 +6,14 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from infra_runtime.engines.references import Stack, host_name, shortened, stack_of
+from infra_runtime.engines.references import (
+    Stack,
+    container_of,
+    host_name,
+    secret_file,
+    shortened,
+    stack_of,
+)
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, optional_exports
@@ -16,6 +23,8 @@ Resource = dict[str, Value]
 #: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
 #: Source: kubernetes/kubernetes #64023
 LONGEST_NAME = 52
+#: longest name of a resource of an operator, which adds `-server` to the name of a stateful set
+_LONGEST_OPERATED = 45
 #: longest name of a port. Source: RFC 6335, section 5.1
 _LONGEST_PORT = 15
 #: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
@@ -75,6 +84,19 @@ class Cluster:
         """The name of the Secret with the values of the references `${env.NAME}`."""
         return f"{self.name}-variables"
 
+    def secret_key(self, secret: str) -> tuple[str, str]:
+        """Return the name of the Secret that contains a secret of a service, and its key in the Secret.
+
+        `secret` is the name in the exported files, such as `postgres-password`.
+        """
+        for spec in self.stack.services.values():
+            host = self.host_of(spec)
+            if operator := container_of(spec).operator:
+                for key in operator.secrets:
+                    if secret == secret_file(host, key):
+                        return host + operator.secret, key
+        return self.secrets, secret
+
     def is_scaled(self, spec: ServiceSpec) -> bool:
         """Return whether an engine may run several pods of a service."""
         container = spec.container
@@ -93,18 +115,42 @@ class Cluster:
         """Return the name of the workload and of the Service of a service."""
         return self.stack.hosts[spec.name]
 
+    def address_of(self, spec: ServiceSpec) -> str:
+        """Return the name of the Service for the clients of a service."""
+        return self.stack.address(spec.name)
+
 
 def cluster_stack(plan: Plan) -> Stack:
     """Return the stack of a plan with names that Kubernetes accepts.
 
+    A service that an operator runs has the exports and the secrets of the operator.
+
     The name of a Service begins with a letter. Source: Kubernetes documentation, "Object Names and IDs".
     """
     stack = stack_of(plan)
+    services = {name: _operated(spec) for name, spec in stack.services.items()}
     hosts: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for name, host in stack.hosts.items():
         letter = host if host[0].isalpha() else f"s-{host}"
-        hosts[name] = host_name(letter, hosts.values(), LONGEST_NAME)
-    return replace(stack, hosts=hosts)
+        operator = container_of(services[name]).operator
+        hosts[name] = host_name(letter, hosts.values(), _LONGEST_OPERATED if operator else LONGEST_NAME)
+        if operator:
+            addresses[name] = hosts[name] + operator.service
+    return replace(stack, services=services, hosts=hosts, addresses=addresses)
+
+
+def _operated(spec: ServiceSpec) -> ServiceSpec:
+    """Return a spec with the exports and secrets of its operator, if it has one."""
+    container = container_of(spec)
+    if not (operator := container.operator):
+        return spec
+    container = replace(
+        container,
+        exports={**container.exports, **operator.exports},
+        secret_files={key: key for key in operator.secrets},
+    )
+    return replace(spec, container=container)
 
 
 def port_name(name: str, taken: Collection[str] = ()) -> str:
@@ -123,6 +169,13 @@ def digest(text: str) -> str:
 def labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
     """Return the labels that select the pods of a service."""
     return {"app.kubernetes.io/name": cluster.host_of(spec), "app.kubernetes.io/part-of": cluster.name}
+
+
+def pod_labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
+    """Return labels that all pods of a service have, also if an operator creates the pods."""
+    if operator := container_of(spec).operator:
+        return {operator.label: cluster.host_of(spec), **operator.labels}
+    return labels(cluster, spec)
 
 
 def resource(

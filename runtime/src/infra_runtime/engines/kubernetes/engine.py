@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
@@ -36,6 +37,8 @@ FIRST_LINE = first_line("kubernetes")
 #: the level of Kubernetes' Pod Security Standards that all pods of the namespace have to meet
 _SECURITY = "restricted"
 _KUSTOMIZATION = "kustomization.yaml"
+#: the file with the sealed secrets of an overlay
+SEALED = "sealed-secrets.yaml"
 #: the name of the file with the resources that do not belong to one service
 _STACK = "stack"
 #: kinds that belong to the cluster, and not to a namespace
@@ -56,6 +59,8 @@ class Kubernetes:
     tag: str = "latest"
     host: str = ""
     email: str = ""
+    #: environment → name of a Secret → key → encrypted value
+    sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
     def render(self, plan: Plan) -> Mapping[str, str]:
         """Return path → text of the base and of the overlay of one plan."""
@@ -123,13 +128,17 @@ class Kubernetes:
         return model
 
     def secrets(self, plan: Plan) -> list[str]:
-        """Return the keys of the Secret with the passwords of a plan's services."""
+        """Return the keys of the Secret with the passwords of a plan's services.
+
+        An operator generates the passwords of its services itself.
+        """
         stack = self.cluster(plan).stack
         return sorted(
             {
                 secret_file(stack.hosts[spec.name], name)
                 for spec in stack.services.values()
                 for name in container_of(spec).secret_files.values()
+                if not container_of(spec).operator
             }
         )
 
@@ -152,6 +161,8 @@ class Kubernetes:
             built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
             notes += [f"{spec.name}: you have to build the image {image(spec, cluster)}." for spec in built]
             for secret, keys in self.required_secrets(plan).items():
+                if plan.environment in self.sealed:
+                    continue
                 if secret != cluster.secrets or plan.environment != "development":
                     notes.append(f"Create the Secret {secret} in {plan.environment}: {', '.join(keys)}.")
         return list(dict.fromkeys(notes))
@@ -198,6 +209,11 @@ class Kubernetes:
         if added:
             files[f"{folder}/resources.yaml"] = _documents(added)
             resources.append("resources.yaml")
+        if sealed := self.sealed.get(plan.environment):
+            files[f"{folder}/{SEALED}"] = _documents(
+                [self._sealed_secret(name, values, plan) for name, values in sealed.items()]
+            )
+            resources.append(SEALED)
         kustomization: dict[str, Value] = {**_head(), "resources": resources}
         if secrets := self.secrets(plan) if plan.environment == "development" else []:
             cluster = self.cluster(plan)
@@ -224,6 +240,18 @@ class Kubernetes:
             kustomization["patches"] = patches
         files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
         return files
+
+    def _sealed_secret(self, name: str, values: Mapping[str, str], plan: Plan) -> Resource:
+        """Return the resource from which the controller of the cluster makes a Secret with the same name."""
+        made = resource("bitnami.com/v1alpha1", "SealedSecret", name, self.cluster(plan))
+        metadata = made["metadata"]
+        assert isinstance(metadata, dict)  # noqa: S101 - for the type checker
+        metadata["namespace"] = self.namespace_name()
+        made["spec"] = {
+            "encryptedData": dict(values),
+            "template": {"metadata": dict(metadata), "type": "Opaque"},
+        }
+        return made
 
 
 def _head() -> dict[str, Value]:

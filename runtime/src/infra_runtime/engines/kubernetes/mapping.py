@@ -102,7 +102,10 @@ SPEC: Mapping[str, Row] = {
     "task": Row(
         outcome="kept",
         attribute="Job",
-        remark="The name of the Job contains a hash of its content, because a Job cannot be changed.",
+        remark=(
+            "The name of the Job contains a hash of its content, because a Job cannot be changed. The data "
+            "of a task are in a claim."
+        ),
     ),
     "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
     "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),
@@ -110,9 +113,9 @@ SPEC: Mapping[str, Row] = {
         outcome="kept",
         attribute="Deployment, StatefulSet",
         remark=(
-            "A service with data is a StatefulSet with one pod and a claim. A folder of the project is "
-            "refused, because no cluster has it. A service whose kind does not have the field is left out, "
-            "with a note."
+            "A service with data is a StatefulSet with one pod and a claim, or with the setting `operator` "
+            "the resource of this operator. A folder of the project is refused, because no cluster has it. A "
+            "service whose kind does not have the field is left out, with a note."
         ),
     ),
     **CONTAINER_FIELDS,
@@ -184,7 +187,9 @@ REFERENCES: Mapping[str, Row] = {
         attribute="`secretKeyRef`",
         remark=(
             "The value is a key of the Secret `STACK-secrets`. In development, the command creates the "
-            "files of this Secret; otherwise you create the Secret. This reference is allowed only in `env`."
+            "files of this Secret; otherwise you create the Secret, or it is written as a sealed secret. The "
+            "passwords of a service with an `operator` are in the Secret that the operator creates. This "
+            "reference is allowed only in `env`."
         ),
     ),
     "${data}": Row(outcome="changed", attribute="`volumeClaimTemplates`"),

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from infra_runtime.contributions import Metrics, Route
-from infra_runtime.engines.kubernetes.cluster import Cluster, Resource, labels, resource
+from infra_runtime.engines.kubernetes.cluster import (
+    Cluster,
+    Resource,
+    labels,
+    pod_labels,
+    resource,
+)
 from infra_runtime.engines.references import container_of, inner_port
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.spec import ServiceSpec
@@ -11,6 +19,8 @@ from infra_runtime.spec import ServiceSpec
 #: addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
 _INTERNAL = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 _ANY = "0.0.0.0/0"
+#: the ports of the API server
+_API_SERVER = (443, 6443)
 #: the directories of Let's Encrypt. Source: Let's Encrypt documentation, "Staging Environment"
 _DIRECTORIES = {
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
@@ -30,7 +40,7 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
     users = [user for user in cluster.stack.services.values() if spec in cluster.needs(user)]
     ingress: list[Value] = []
     if users and spec.ports:
-        pods: list[Value] = [{"podSelector": {"matchLabels": labels(cluster, user)}} for user in users]
+        pods: list[Value] = [{"podSelector": {"matchLabels": pod_labels(cluster, user)}} for user in users]
         ingress.append({"from": pods, "ports": _ports(spec)})
     if container_of(spec).public and spec.ports:
         # From every namespace, because the Ingress controller is in another one.
@@ -42,12 +52,20 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
     ]
     for need in cluster.needs(spec):
         if need.ports:
-            pod: dict[str, Value] = {"podSelector": {"matchLabels": labels(cluster, need)}}
+            pod: dict[str, Value] = {"podSelector": {"matchLabels": pod_labels(cluster, need)}}
             egress.append({"to": [pod], "ports": _ports(need)})
     if not spec.kind:  # the user's own program may use other servers, but not other parts of the cluster
         egress.append({"to": [{"ipBlock": {"cidr": _ANY, "except": list(_INTERNAL)}}]})
+    if operator := container_of(spec).operator:
+        members: list[Value] = [{"podSelector": {"matchLabels": pod_labels(cluster, spec)}}]
+        manager: list[Value] = [
+            {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(operator.manager)}}
+        ]
+        ingress += [{"from": members}, {"from": manager, "ports": _tcp(operator.ports)}]
+        # The members also use the API server, which no selector of pods selects.
+        egress += [{"to": members}, {"ports": _tcp(_API_SERVER)}]
     fields: dict[str, Value] = {
-        "podSelector": {"matchLabels": own},
+        "podSelector": {"matchLabels": pod_labels(cluster, spec)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": ingress,
         "egress": egress,
@@ -105,7 +123,11 @@ def host_names(cluster: Cluster) -> list[str]:
 
 
 def _ports(spec: ServiceSpec) -> list[Value]:
-    return [{"protocol": "TCP", "port": inner_port(spec, port)} for port in spec.ports]
+    return _tcp(inner_port(spec, port) for port in spec.ports)
+
+
+def _tcp(ports: Iterable[int]) -> list[Value]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
 
 
 def _metrics_ports(spec: ServiceSpec, cluster: Cluster) -> list[Value]:

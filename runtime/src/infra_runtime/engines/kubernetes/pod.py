@@ -61,14 +61,7 @@ def pod_template(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     if spec.stop:
         pod["terminationGracePeriodSeconds"] = max(1, math.ceil(sum(step.seconds for step in spec.stop)))
     if cluster.plan.environment == "production" and cluster.is_scaled(spec):
-        pod["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": "topology.kubernetes.io/zone",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": labels(cluster, spec)},
-            }
-        ]
+        pod["topologySpreadConstraints"] = spread(labels(cluster, spec))
     metadata: dict[str, Value] = {"labels": labels(cluster, spec)}
     if files:
         # A changed file results in new pods.
@@ -84,6 +77,11 @@ def config_files(spec: ServiceSpec, cluster: Cluster) -> dict[str, str]:
 def config_key(path: str) -> str:
     """Return the key of a file in its ConfigMap. Different paths have different keys."""
     return f"{digest(path)[:6]}-{path.rpartition('/')[2]}"
+
+
+def claim_name(spec: ServiceSpec, cluster: Cluster) -> str:
+    """Return the name of the claim for the data of a task; a Job has no templates of claims."""
+    return f"{cluster.host_of(spec)}-data"
 
 
 def image(spec: ServiceSpec, cluster: Cluster) -> str:
@@ -139,12 +137,7 @@ def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
         for port, name in port_names(spec).items()
     ]
     result |= _probes(spec, cluster)
-    own = not spec.kind
-    size = cluster.size
-    result["resources"] = {
-        "requests": {"cpu": size.cpu if own else "100m", "memory": size.memory if own else "256Mi"},
-        "limits": {"memory": size.most_memory if own else "1Gi"},
-    }
+    result["resources"] = resources(spec, cluster)
     privileged = any(inner_port(spec, port) < UNPRIVILEGED for port in spec.ports)
     capabilities: dict[str, Value] = {"drop": ["ALL"]}
     if privileged:
@@ -156,6 +149,27 @@ def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     }
     result["volumeMounts"] = _mounts(spec)
     return {key: value for key, value in result.items() if value != []}
+
+
+def resources(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
+    """Return the processor time and the memory that a pod of a service requests, and their limits."""
+    own, size = not spec.kind, cluster.size
+    return {
+        "requests": {"cpu": size.cpu if own else "100m", "memory": size.memory if own else "256Mi"},
+        "limits": {"memory": size.most_memory if own else "1Gi"},
+    }
+
+
+def spread(selected: Mapping[str, Value]) -> list[Value]:
+    """Return the constraint that spreads the pods with these labels over the zones of a cluster."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selected},
+        }
+    ]
 
 
 def port_names(spec: ServiceSpec) -> dict[str, str]:
@@ -235,7 +249,7 @@ def _wait(spec: ServiceSpec, cluster: Cluster, main: Mapping[str, Value]) -> dic
     if container_of(spec).health_client != "python":
         return None
     addresses: list[Value] = [
-        f"{cluster.host_of(need)}:{inner_port(need, next(iter(need.ports)))}"
+        f"{cluster.address_of(need)}:{inner_port(need, next(iter(need.ports)))}"
         for need in cluster.needs(spec)
         if need.ports and not need.task and need.name in spec.all_needs()
     ]
@@ -279,6 +293,8 @@ def _mounts(spec: ServiceSpec) -> list[Value]:
 def _volumes(spec: ServiceSpec, cluster: Cluster) -> list[Value]:
     container = container_of(spec)
     volumes: list[Value] = [{"name": name, "emptyDir": {}} for name in _scratch(spec)]
+    if container.data and spec.task:
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim_name(spec, cluster)}})
     if container.files:
         volumes.append({"name": "files", "configMap": {"name": f"{cluster.host_of(spec)}-files"}})
     if container.secret_files:

@@ -33,7 +33,7 @@ class Variables:
         parts = pieces(text, self._spec, self._cluster.stack, f"env.{name}")
         only = parts[0] if len(parts) == 1 else None
         if only and only.kind == "secret":
-            self._values[name] = self._from_secret(name, self._cluster.secrets, only.value)
+            self._values[name] = self._from_secret(name, *self._cluster.secret_key(only.value))
             return
         if only and only.kind == "variable" and ":-" not in only.value:
             self._values[name] = self._from_secret(name, self._cluster.variables, only.value)
@@ -42,7 +42,7 @@ class Variables:
         for part in parts:
             if part.kind == "secret":
                 source = _SECRET + re.sub(r"[^A-Za-z0-9]", "_", part.value).upper()
-                self._sources[source] = self._from_secret(source, self._cluster.secrets, part.value)
+                self._sources[source] = self._from_secret(source, *self._cluster.secret_key(part.value))
                 value += f"$({source})"
             elif part.kind == "variable":
                 value += self._variable(part.value)

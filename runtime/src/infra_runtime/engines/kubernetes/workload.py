@@ -5,25 +5,49 @@ from __future__ import annotations
 import json
 
 from infra_runtime.contributions import Metrics
-from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME, Cluster, Resource, digest, labels, resource
-from infra_runtime.engines.kubernetes.pod import config_files, config_key, pod_template, port_names
-from infra_runtime.engines.references import container_of, inner_port
+from infra_runtime.engines.kubernetes.cluster import (
+    LONGEST_NAME,
+    Cluster,
+    Resource,
+    digest,
+    labels,
+    pod_labels,
+    resource,
+)
+from infra_runtime.engines.kubernetes.pod import (
+    claim_name,
+    config_files,
+    config_key,
+    pod_template,
+    port_names,
+    resources,
+    spread,
+)
+from infra_runtime.engines.references import container_of, inner_port, setting_key
 from infra_runtime.engines.yaml_text import Value
-from infra_runtime.spec import ServiceSpec
+from infra_runtime.errors import ConfigurationError
+from infra_runtime.spec import Operator, ServiceSpec
 
 #: the use of the requested processor time, in percent, above which the HPA adds pods
 _TARGET = 80
 #: seconds for which a task may wait for its image and for a node, in addition to its `start_timeout`
 _SCHEDULING = 300
+#: members of a service that an operator runs in production: an odd number, of which most can agree
+_MEMBERS = 3
 
 
 def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the resources of one service, apart from the rules of its network."""
+    if operator := container_of(spec).operator:
+        return [_operated(spec, operator, cluster), *_monitors(spec, cluster)]
     result = []
     host, own = cluster.host_of(spec), labels(cluster, spec)
     if files := config_files(spec, cluster):
         data: dict[str, Value] = {config_key(path): text for path, text in files.items()}
         result.append(resource("v1", "ConfigMap", f"{host}-files", cluster, labels=own, data=data))
+    if spec.task and container_of(spec).data:
+        claim, name = _claim(spec), claim_name(spec, cluster)
+        result.append(resource("v1", "PersistentVolumeClaim", name, cluster, labels=own, spec=claim))
     result.append(_workload(spec, cluster))
     if spec.ports and not spec.task:
         ports: list[Value] = [
@@ -34,9 +58,7 @@ def service_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
         result.append(resource("v1", "Service", host, cluster, labels=own, spec=fields))
     if cluster.has_autoscaler(spec):
         result += [_autoscaler(spec, cluster), _disruption_budget(spec, cluster)]
-    if cluster.plan.environment != "development":
-        result += _monitors(spec, cluster)
-    return result
+    return [*result, *_monitors(spec, cluster)]
 
 
 def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
@@ -47,13 +69,7 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
     container = container_of(spec)
     fields: dict[str, Value] = {"selector": {"matchLabels": own}, "template": template}
     if container.data:
-        claim: dict[str, Value] = {
-            "metadata": {"name": "data"},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": container.storage}},
-            },
-        }
+        claim: dict[str, Value] = {"metadata": {"name": "data"}, "spec": _claim(spec)}
         fields = {"serviceName": host, "replicas": 1, **fields, "volumeClaimTemplates": [claim]}
         return resource("apps/v1", "StatefulSet", host, cluster, labels=own, spec=fields)
     if not cluster.has_autoscaler(spec):  # otherwise, the HPA sets `replicas`
@@ -62,6 +78,12 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
     fields["revisionHistoryLimit"] = 5
     fields["progressDeadlineSeconds"] = round(spec.start_timeout) + _SCHEDULING
     return resource("apps/v1", "Deployment", host, cluster, labels=own, spec=fields)
+
+
+def _claim(spec: ServiceSpec) -> dict[str, Value]:
+    """Return the claim for the data of a service, which one node can use."""
+    storage: dict[str, Value] = {"storage": container_of(spec).storage}
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": storage}}
 
 
 def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Resource:
@@ -77,6 +99,28 @@ def _job(spec: ServiceSpec, cluster: Cluster, template: dict[str, Value]) -> Res
         "template": template,
     }
     return resource("batch/v1", "Job", name, cluster, labels=labels(cluster, spec), spec=fields)
+
+
+def _operated(spec: ServiceSpec, operator: Operator, cluster: Cluster) -> Resource:
+    """Return the resource from which the operator of a service creates pods, Services and Secrets."""
+    if operator.problem:
+        raise ConfigurationError(f"{spec.name}: {operator.problem}", setting_key(spec.name, "operator"))
+    production = cluster.plan.environment == "production"
+    fields: dict[str, Value] = {
+        operator.members: operator.instances or (_MEMBERS if production else 1),
+        **json.loads(operator.fields),
+        "resources": resources(spec, cluster),
+    }
+    if production and operator.spread:
+        fields["topologySpreadConstraints"] = spread(pod_labels(cluster, spec))
+    return resource(
+        operator.version,
+        operator.kind,
+        cluster.host_of(spec),
+        cluster,
+        labels=labels(cluster, spec),
+        spec=fields,
+    )
 
 
 def _autoscaler(spec: ServiceSpec, cluster: Cluster) -> Resource:
@@ -108,14 +152,28 @@ def _disruption_budget(spec: ServiceSpec, cluster: Cluster) -> Resource:
 
 def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     """Return the ServiceMonitor of a service that contributes metrics."""
-    endpoints: list[Value] = [
-        {"port": port_names(spec)[offer.value.port], "path": offer.value.path, "interval": "30s"}
+    if cluster.plan.environment == "development":
+        return []
+    operator = container_of(spec).operator
+    offers = [
+        offer.value
         for offer in cluster.plan.contributions
         if offer.service == spec.name and isinstance(offer.value, Metrics) and offer.value.port in spec.ports
+    ]
+    endpoints: list[Value] = [
+        {
+            "port": operator.metrics if operator else port_names(spec)[offer.port],
+            "path": offer.path,
+            "interval": "30s",
+        }
+        for offer in offers
     ]
     if not endpoints:
         return []
     own = labels(cluster, spec)
-    fields: dict[str, Value] = {"selector": {"matchLabels": own}, "endpoints": endpoints}
+    fields: dict[str, Value] = {
+        "selector": {"matchLabels": pod_labels(cluster, spec)},
+        "endpoints": endpoints,
+    }
     host = cluster.host_of(spec)
     return [resource("monitoring.coreos.com/v1", "ServiceMonitor", host, cluster, labels=own, spec=fields)]

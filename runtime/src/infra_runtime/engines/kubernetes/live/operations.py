@@ -12,6 +12,8 @@ from infra_runtime.errors import ClusterError, nearest
 #: seconds until a deleted resource must be gone
 _GONE = 180.0
 _INTERVAL = 0.5
+#: the kinds of custom resources whose deletion also deletes data or Secrets
+_DATA = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com", "sealedsecrets.bitnami.com")
 
 
 def find(kubectl: Kubectl, stack: str, name: str) -> Object:
@@ -86,7 +88,10 @@ def delete(
 def delete_stack(
     kubectl: Kubectl, stack: str, *, data: bool, between: Callable[[], None] = lambda: None
 ) -> list[Key]:
-    """Delete the resources of a stack, with `data` also its claims and Secrets; return their names."""
+    """Delete the resources of a stack; return their names.
+
+    With `data`, its claims, its Secrets and the resources of operators are deleted, too.
+    """
     keys = [(each["kind"], each["metadata"]["name"]) for each in owned(kubectl, stack)]
     if data:
         volumes = kubectl.require(
@@ -94,6 +99,10 @@ def delete_stack(
             "--output=json",
         ).objects()  # fmt: skip
         keys += [(each["kind"], each["metadata"]["name"]) for each in volumes]
+        known = kubectl.require("api-resources", "--output=name").out.split()
+        for kind in (each for each in _DATA if each in known):
+            found = kubectl.require("get", kind, selector(stack), "--output=json").objects()
+            keys += [(kind, each["metadata"]["name"]) for each in found]
     if keys:
         delete(kubectl, keys, between=between)
     return keys

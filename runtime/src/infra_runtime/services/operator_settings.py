@@ -1,0 +1,25 @@
+"""The setting `operator` of kinds that an operator of a Kubernetes cluster can run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra_runtime.services.user_service import Storage
+
+
+class OperatorSettings(BaseModel):
+    """The settings of every operator; a kind adds the field `name` with the operators that it has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: the number of members; by default, three in production and otherwise one
+    instances: Annotated[int, Field(ge=1, le=99)] | None = None
+    storage: Storage = "10Gi"
+    image: str = ""
+
+
+def named(value: Any) -> Any:
+    """Return the table of a setting that is only the name of the operator."""
+    return {"name": value} if isinstance(value, str) else value

@@ -1,0 +1,54 @@
+"""The real API server accepts the resources of any valid stack file, as a dry run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from fakes.any_stack import stacks
+from fakes.control_plane import PROGRAMS
+from fakes.deployed import Shop
+from infra_runtime.config.resolve import resolve
+from infra_runtime.engines.kubernetes import Kubernetes
+from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
+
+pytestmark = pytest.mark.real("kubectl", "etcd", *PROGRAMS)
+#: kinds whose CRD the cluster of these tests does not have
+CUSTOM = ("ServiceMonitor", "ClusterIssuer")
+
+
+@pytest.fixture
+def in_namespace(shop: Shop) -> Shop:
+    """Return a project whose namespace exists."""
+    shop.cluster.kubectl("create", "namespace", shop.namespace)
+    return shop
+
+
+@settings(
+    max_examples=max(settings().max_examples // 10, 5),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.generate],  # each example takes about a second
+)
+@given(services=stacks(operators=False), environment=st.sampled_from(ENVIRONMENTS))
+def test_the_server_accepts_every_stack(
+    in_namespace: Shop, services: dict[str, Any], environment: str
+) -> None:
+    resolved = resolve(
+        (),
+        directory=in_namespace.infra.root,
+        environment=environment,
+        executables=False,
+        overrides={"use": [*services], "services": services},
+    )
+    engine = Kubernetes(project="shop", namespace=in_namespace.namespace)
+    resources = [made for _, made in engine.model(resolved.plan).values() if made["kind"] not in CUSTOM]
+    answer = in_namespace.cluster.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-",
+        document={"apiVersion": "v1", "kind": "List", "items": resources},
+    )  # fmt: skip
+
+    assert len(answer.split()) == len(resources)

@@ -1,0 +1,70 @@
+"""Valid stack files of any content, for Hypothesis: kinds, images and the user's own programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from infra_runtime.spec import OWN_NAMES, OWN_SCOPES
+
+#: kinds with a container image that need no further settings
+KINDS = (
+    *("postgres", "nats", "valkey", "caddy", "redis", "rabbitmq", "kafka", "mongodb", "mariadb", "etcd"),
+    *("mail", "memcached", "mosquitto", "nginx", "traefik", "prometheus", "alertmanager", "s3"),
+)
+#: kind → operators
+OPERATORS = {"postgres": "cloudnative-pg", "rabbitmq": "rabbitmq-cluster-operator"}
+names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
+    lambda name: name not in {"proxy", *KINDS, *OWN_NAMES, *OWN_SCOPES}
+)
+labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
+characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
+texts = st.text(characters, max_size=20)
+variables = st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3)
+
+
+@st.composite
+def stacks(draw: st.DrawFn, *, operators: bool = True) -> dict[str, Any]:
+    """Return the tables of some services (name → table), each of which can need the services before it.
+
+    Without `operators`, no service has the resource of an operator.
+    """
+    services: dict[str, Any] = {}
+    port = 8000
+    for name in draw(st.lists(names | st.sampled_from(KINDS), min_size=1, max_size=5, unique=True)):
+        needs = draw(st.lists(st.sampled_from([*services]), unique=True)) if services else []
+        table: dict[str, Any] = {"env": draw(variables), "needs": needs}
+        table["env"] |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
+        form = "kind" if name in KINDS else draw(st.sampled_from(["command", "command", "kind", "image"]))
+        if form == "kind":
+            table["kind"] = kind = name if name in KINDS else draw(st.sampled_from(KINDS))
+            if operators and kind in OPERATORS and draw(st.booleans()):
+                table["operator"] = OPERATORS[kind]
+        else:
+            ports = {}
+            for label in draw(st.lists(labels, max_size=3, unique=True)):
+                ports[label] = port = port + 1
+            table |= {"ports": ports, "start_timeout": draw(st.floats(0.1, 1000))}
+            table |= {"route": "/"} if ports and draw(st.booleans()) else {}
+            if form == "image":
+                table["env"] = draw(variables)  # a container with its own network cannot use the others
+            table |= draw(_program if form == "command" else _image)
+            table |= {"task": True} if form == "command" and not ports and draw(st.booleans()) else {}
+        services[name] = table
+    return services
+
+
+_program = st.builds(
+    lambda text, data: {"command": ["run", text, *(["${data}"] if data else [])]}, texts, st.booleans()
+)
+_image = st.builds(
+    lambda tag, data: {
+        "image": f"acme/program:{tag}",
+        "user": "1000",
+        "volumes": {"/data": "${data}"} if data else {},
+        "container": {"health": ["true"]},
+    },
+    st.from_regex(r"[a-z0-9][a-z0-9.-]{0,20}", fullmatch=True),
+    st.booleans(),
+)
