@@ -139,7 +139,7 @@ def install(
 def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe, Locked]]]:
     """Return lists of recipes that are installed together, while this process holds the locks of the list.
 
-    A build of Go takes minutes. Each is a list of its own, so that no other process waits for two builds.
+    A build of Go takes minutes. Each has a separate list, so that no other process waits for two builds.
     """
     built = [item for item in missing if item[1].source == go.NAME]
     others = [item for item in missing if item[1].source != go.NAME]

