@@ -300,6 +300,17 @@ def test_a_folder_with_noexec_is_refused(tmp_path: Path) -> None:
     assert "mounted with `noexec`" in printed[0]
 
 
+@pytest.mark.parametrize("cache", ["", "/elsewhere"])
+def test_the_default_folder_does_not_depend_on_the_cache_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    monkeypatch.delenv("INFRA_BINARIES", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("INFRA_CACHE", cache)
+
+    assert store.default_folder() == tmp_path / "pytest-infra" / "binaries"
+
+
 def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
     (installed,) = install([(RECIPE, entry)], own)
