@@ -3,23 +3,26 @@
 The columns: the time of `infra_runtime.start()` in a new process, and of a launch of the same programs
 without a supervisor; the processor time and the memory of the server when it is ready; the time of
 `attach()`; and how long a test waits for its isolation unit. All values are medians of the rounds. The kinds
-are those of the manifest.
+are those of the manifest. With `--page`, the rows are also written to the page docs/reference/services.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import infra_runtime as infra
+from benchmarks import figures
 from benchmarks.cold_start import API
 from benchmarks.footprint import MIB, family, memory, processor
-from benchmarks.rounds import Measures, Spread, Variant, busy, headline, rounds
+from benchmarks.rounds import Measures, Spread, Variant, busy, headline, machine, rounds
 from benchmarks.script import script
 from benchmarks.stage import PYTEST, PYTHON, held, project, stage, timed
 from infra_runtime import catalogue
@@ -40,6 +43,9 @@ COLUMNS = {
     "attach": ("`attach()`", 1000, 1, "ms"),
     "unit": ("wait for a unit", 1000, 1, "ms"),
 }
+HEADING = (
+    f"| kind | {' | '.join(heading for heading, *_ in COLUMNS.values())} |\n| --- |{' ---: |' * len(COLUMNS)}"
+)
 UNITS = """\
 import json, time, pytest
 
@@ -71,18 +77,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="default: all whose server is installed")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--page", action="store_true", help="also write the rows to the page")
     options = parser.parse_args()
     installed = store.default_folder()
     kinds = options.kinds or [kind for kind in KINDS if is_installed(kind)]
     headline("Each kind of service")
     print(f"rounds: {options.rounds}; {busy()}\n")
-    print(f"| kind | {' | '.join(heading for heading, *_ in COLUMNS.values())} |")
-    print("| --- |" + " ---: |" * len(COLUMNS), flush=True)
+    print(HEADING, flush=True)
+    rows, failed, loads = {}, [], [os.getloadavg()[0]]
     with stage() as folder:
         if installed:
             os.environ["INFRA_BINARIES"] = str(installed)
         for kind in kinds:
-            print(row(kind, measured(folder, kind, options.rounds)), flush=True)
+            try:
+                rows[kind] = row(kind, measured(folder, kind, options.rounds))
+            except (Exception, SystemExit) as error:  # the other kinds are measured all the same
+                failed.append(kind)
+                print(f"{kind}: {error!r}", file=sys.stderr)
+                continue
+            loads.append(os.getloadavg()[0])
+            print(rows[kind], flush=True)
+    if options.page:
+        text = figures.PAGE.read_text(encoding="utf-8")
+        sentence = (
+            f"The table was measured on {dt.datetime.now(dt.UTC):%-d %B %Y} with `python -m benchmarks.kinds "
+            f"--rounds {options.rounds} --page`, on {machine()}, with a load of {min(loads):.0f} to "
+            f"{max(loads):.0f}."
+        )
+        text = figures.updated(text, HEADING, rows, KINDS, sentence)
+        figures.PAGE.write_text(text, encoding="utf-8")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 def is_installed(kind: str) -> bool:

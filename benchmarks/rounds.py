@@ -103,14 +103,17 @@ def table(
 def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
     """Print the title of a benchmark, the machine, the versions of the servers, and the load."""
     print(f"\n{title}\n{'=' * len(title)}")
-    print(
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; {_processor()}, {os.cpu_count()} cores, {_memory()}"
-    )
-    print(f"{platform.system()} {platform.release()}, files on {_file_system()}; ", end="")
+    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC; {machine()}; ", end="")
     names = ("pytest-infra", "pytest", *distributions)
     versions = [f"{name} {version}" for name in names if (version := _version(name))]
     print(f"Python {platform.python_version()}, {', '.join(versions)}")
     print(busy(), flush=True)
+
+
+def machine() -> str:
+    """Return the number of cores, the processor, the memory, the kernel and the file system as text."""
+    system = f"{platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores ({_processor()}, {_memory()}, {system}, {_file_system()})"
 
 
 def busy() -> str:

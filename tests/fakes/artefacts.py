@@ -117,6 +117,8 @@ class Files:
         self.stalled: set[str] = set()
         #: paths for which the server ignores the header Range
         self.without_ranges: set[str] = set()
+        #: the server sends no file before so many files are requested
+        self.together: threading.Barrier | None = None
         self.requests: list[tuple[str, str]] = []
         self.stopped = threading.Event()
 
@@ -138,6 +140,8 @@ def serving() -> Iterator[Files]:
             if path not in files.contents:
                 self.send_error(404)
                 return
+            if files.together:
+                files.together.wait(60)
             content, start = files.contents[path], 0
             if wanted and path not in files.without_ranges:
                 start = int(wanted.removeprefix("bytes=").rstrip("-"))

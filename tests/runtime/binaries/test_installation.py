@@ -8,17 +8,19 @@ import stat
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import PROGRAM, Files, locked, serving, tar, zipped
+from fakes.artefacts import PROGRAM, Files, locked, save, serving, tar
 from fakes.small_disk import on_a_small_disk
-from infra_runtime.binaries import Binary, bundle, installation, locate, lockfile, platforms, store
+from infra_runtime.binaries import Binary, bundle, content, installation, locate, lockfile, platforms, store
 from infra_runtime.binaries.installation import Locks, install, required
-from infra_runtime.binaries.lockfile import EMPTY
+from infra_runtime.binaries.lockfile import EMPTY, Locked
 from infra_runtime.binaries.recipe import Archive, Recipe
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import BinaryMissingError, InstallError, IntegrityError
@@ -45,7 +47,7 @@ def everything(own: Store) -> list[str]:
     """Return the entries and downloads of a store."""
     return sorted(
         str(path.relative_to(own.folder))
-        for pattern in ("*/*/manifest.json", "downloads/*", "*/.new-*")
+        for pattern in ("*/*/manifest.json", "downloads/*/*", "*/.new-*")
         for path in own.folder.glob(pattern)
     )
 
@@ -82,21 +84,47 @@ def test_an_installed_entry_is_not_downloaded_again(files: Files, own: Store) ->
     assert files.requests == []
 
 
-def test_progress_counts_all_downloads(files: Files, own: Store) -> None:
-    other = zipped({"other": PROGRAM})
-    wanted = [
-        (RECIPE, locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)),
-        (
-            replace(RECIPE, name="other", programs={"other": ""}),
-            locked("other", files.add("o", other), other),
-        ),
-    ]
-    reported: list[tuple[int, int]] = []
+def test_an_installation_does_not_wait_for_the_build_of_another_one(
+    files: Files, own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that builds a program of Go also installs another version of the second recipe."""
+    built = tar({"bin/slow": PROGRAM})
+    slow = replace(locked("slow", files.add("slow", built), built), source="go")
+    old = locked("tool", files.add("tool", CONTENT), CONTENT)
+    new = replace(old, version="2.0")
+    begun, end, unpack = threading.Event(), threading.Event(), content.unpack
 
-    install(wanted, own, progress=lambda number, total: reported.append((number, total)))
+    def unpack_slowly(entry: Locked, downloads: Path, folder: Path) -> None:
+        if entry.recipe == "slow":
+            begun.set()
+            end.wait()
+        unpack(entry, downloads, folder)
 
-    total = len(CONTENT) + len(other)
-    assert reported[-1] == (total, total)
+    monkeypatch.setattr(content, "unpack", unpack_slowly)
+
+    with ThreadPoolExecutor() as pool:
+        try:
+            slow_recipe = replace(RECIPE, name="slow", programs={"slow": ""})
+            first = pool.submit(install, [(slow_recipe, slow), (RECIPE, old)], own)
+            assert begun.wait(60)
+            (tool,) = pool.submit(install, [(RECIPE, new)], own).result(60)
+        finally:
+            end.set()
+
+    assert tool.locked == new
+    assert [entry.locked for entry in first.result()] == [slow, old]
+    assert [each for each in everything(own) if each.startswith("downloads/")] == []
+
+
+def test_the_downloads_of_a_running_installation_are_not_removed(own: Store) -> None:
+    own.prepare()
+    for name in ("running", "rest"):
+        save(own.downloads / name, "file", b"content")
+
+    with own.locked("running"):
+        installation.remove_downloads(own)
+
+    assert everything(own) == ["downloads/running/file"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +158,7 @@ def test_a_file_that_differs_from_the_lock_is_not_unpacked(files: Files, own: St
 def test_a_prepared_download_with_another_content_is_downloaded_again(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
     own.prepare()
-    (own.downloads / entry.artefacts[0].file_name).write_bytes(bytes(len(CONTENT)))
+    save(own.downloads / "tool", entry.artefacts[0].file_name, bytes(len(CONTENT)))
 
     install([(RECIPE, entry)], own)
 
@@ -142,7 +170,7 @@ def test_offline_uses_downloads_only(files: Files, own: Store) -> None:
 
     with pytest.raises(InstallError, match=r"1 files are not in .*, and the network is not used"):
         install([(RECIPE, entry)], own, offline=True)
-    (own.downloads / entry.artefacts[0].file_name).write_bytes(CONTENT)
+    save(own.downloads / "tool", entry.artefacts[0].file_name, CONTENT)
     install([(RECIPE, entry)], own, offline=True)
 
     assert files.requests == []
@@ -242,12 +270,12 @@ def test_a_full_disk_is_an_error_and_leaves_no_entry(tmp_path: Path) -> None:
         "import hashlib, io, os, tarfile\n"
         "from infra_runtime.binaries.store import Store\n"
         "from infra_runtime.binaries.installation import install\n"
-        "from fakes.artefacts import locked, tar\n"
+        "from fakes.artefacts import locked, save, tar\n"
         "from infra_runtime.binaries.recipe import Recipe\n"
         "content = tar({'tool': bytes(3_000_000)})\n"
         "store = Store(disk / 'binaries'); store.prepare()\n"
         "entry = locked('tool', 'https://files.test/tool', content)\n"
-        "(store.downloads / entry.artefacts[0].file_name).write_bytes(content)\n"
+        "save(store.downloads / 'tool', entry.artefacts[0].file_name, content)\n"
         "recipe = Recipe(name='tool', programs={'tool': ''}, sources=(), licence='MIT')\n"
         "try: install([(recipe, entry)], store, offline=True)\n"
         "except InfraError as error: print(error)\n"
@@ -270,6 +298,17 @@ def test_a_folder_with_noexec_is_refused(tmp_path: Path) -> None:
     )
 
     assert "mounted with `noexec`" in printed[0]
+
+
+@pytest.mark.parametrize("cache", ["", "/elsewhere"])
+def test_the_default_folder_does_not_depend_on_the_cache_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    monkeypatch.delenv("INFRA_BINARIES", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("INFRA_CACHE", cache)
+
+    assert store.default_folder() == tmp_path / "pytest-infra" / "binaries"
 
 
 def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own: Store) -> None:

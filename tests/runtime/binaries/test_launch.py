@@ -158,3 +158,19 @@ def test_a_machine_without_any_method_has_none(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(platforms, "glibc_version", lambda: (2, 31))
 
     assert available([LIBRARIES], glibc_needed="2.36", mounts=False, bubblewrap="") == []
+
+
+@pytest.mark.process
+def test_bubblewrap_is_used_only_where_it_can_create_namespaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel can forbid user namespaces; `bwrap` then fails."""
+    program = tmp_path / "bwrap"
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert launch.bubblewrap_program(program) == ""
+
+    launch.write_script(program, "#!/bin/sh\nexit 0\n")
+    assert launch.bubblewrap_program(program) == str(program)
+
+    launch.write_script(program, "#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    assert launch.bubblewrap_program(program) == ""

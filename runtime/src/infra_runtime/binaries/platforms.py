@@ -29,8 +29,13 @@ WHEEL_TAGS = {
         *(f"macosx_10_{minor}_x86_64" for minor in range(16, 8, -1)),
     ),
 }
-#: platform → the name of its processor in Debian
-DEBIAN_ARCHITECTURES = {"linux-x86_64": "amd64", "linux-aarch64": "arm64"}
+#: platform → the name of its processor in Debian; with musl, the loader of the packages starts their programs
+DEBIAN_ARCHITECTURES = {
+    "linux-x86_64": "amd64",
+    "linux-aarch64": "arm64",
+    "linux-musl-x86_64": "amd64",
+    "linux-musl-aarch64": "arm64",
+}
 
 
 @functools.cache

@@ -8,8 +8,8 @@
         launch/METHOD/                  scripts that start the programs of Debian packages
         launch/METHOD/links/            links to the unpacked files, and the scripts of some programs
         licences/                       the texts of the licences
-    downloads/                          artefacts, complete (`HASH-NAME`) or partial (`….part`)
-    NAME.lock, downloads.lock           held while entries or downloads change
+    downloads/NAME/                     artefacts, complete (`HASH-NAME`) or partial (`….part`)
+    NAME.lock                           held while the entries or downloads of a recipe change
 
 An entry is complete when its folder exists, because the folder gets its name after everything is written.
 """
@@ -119,7 +119,7 @@ class Store:
 
     @property
     def downloads(self) -> Path:
-        """The folder of the downloaded artefacts."""
+        """The folder of the downloaded artefacts, with a folder for each recipe."""
         return self.folder / "downloads"
 
     def prepare(self) -> None:
@@ -139,18 +139,24 @@ class Store:
             raise InstallError(str(self.folder), problem, _OTHER_FOLDER)
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold the lock for changes of a recipe's entries, and wait for the lock if necessary."""
-        path = f"{self.folder}/{name}.lock"
-        try:
-            descriptor = file_lock.acquire(path, wait=True)
-        except OSError as error:
-            raise unwritable(Path(path), error) from error
-        assert descriptor is not None  # noqa: S101 - `wait`
-        try:
-            yield
-        finally:
-            file_lock.release(descriptor)
+    def locked(self, *names: str, wait: bool = True) -> Iterator[bool]:
+        """Hold the locks for changes of the entries and downloads of recipes.
+
+        Without `wait`, the result is false if another process holds one of the locks. The locks are acquired
+        in the order of their names, so that two processes never wait for each other.
+        """
+        with contextlib.ExitStack() as held:
+            for name in sorted(set(names)):
+                path = f"{self.folder}/{name}.lock"
+                try:
+                    descriptor = file_lock.acquire(path, wait=wait)
+                except OSError as error:
+                    raise unwritable(Path(path), error) from error
+                if descriptor is None:
+                    yield False
+                    return
+                held.callback(file_lock.release, descriptor)
+            yield True
 
     def path(self, locked: Locked) -> Path:
         """Return the folder of an entry, which may not exist."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra_runtime import catalogue
 from infra_runtime.binaries import Binary, installation, recipes, search, store
-from infra_runtime.binaries.installation import Progress
+from infra_runtime.binaries.artefacts import Progress
 from infra_runtime.binaries.lockfile import Locked
 from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.config import declared_recipes, stack_file

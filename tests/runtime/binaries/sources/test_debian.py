@@ -63,6 +63,22 @@ def test_another_system_has_no_packages_of_debian() -> None:
         installation.lock(SHELL, "macos-arm64")
 
 
+@pytest.mark.parametrize(
+    ("platform", "architecture"), [("linux-musl-x86_64", "amd64"), ("linux-aarch64", "arm64")]
+)
+def test_a_machine_with_musl_has_the_packages_for_its_processor(
+    platform: str, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def solve(_recipe: str, _work: Path, architecture: str) -> None:
+        raise InstallError("apt", f"solves for {architecture}")
+
+    monkeypatch.setattr(debian, "repositories", list)
+    monkeypatch.setattr(debian, "_Apt", solve)
+
+    with pytest.raises(InstallError, match=f"debian: solves for {architecture}"):
+        installation.lock(SHELL, platform)
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """A real program of Debian with all of its libraries, and bubblewrap in the same store."""

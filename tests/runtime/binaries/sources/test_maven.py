@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import locked
 from infra_runtime.binaries import installation
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
@@ -72,15 +70,3 @@ def test_locked_jars_are_downloaded_without_their_dependencies() -> None:
     assert "<exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>" in maven._project(
         coordinates, transitive=False
     )
-
-
-def test_recipes_with_different_versions_of_a_jar_are_downloaded_separately() -> None:
-    """Maven would select one of the versions for both recipes."""
-    entries = [replace(locked(name, name, b"x"), source="maven") for name in ("broker", "database")]
-    jars = [
-        (entry, replace(entry.artefacts[0], registry="maven", name="org.slf4j:slf4j-api", version=version))
-        for entry, version in zip(entries, ("1.7.36", "2.0.17"), strict=True)
-    ]
-    packages = [(entry, replace(entry.artefacts[0], registry="debian")) for entry in entries]
-
-    assert installation._lists([*jars, *packages]) == [[jars[0]], [jars[1]], packages]

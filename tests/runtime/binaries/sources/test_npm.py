@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.artefacts import Files, serving, tar
-from infra_runtime.binaries import installation
+from infra_runtime.binaries import artefacts, installation
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Npm, Recipe
@@ -97,7 +97,7 @@ def test_a_missing_npm_and_a_missing_node_are_errors(
     entry = installation.lock(RECIPE, current())
     store = Store(tmp_path / "binaries")
     store.prepare()
-    installation.fetch([entry], store.downloads)
+    artefacts.fetch([entry], store.downloads)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(InstallError, match=r"needs Node\.js"):

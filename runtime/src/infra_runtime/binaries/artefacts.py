@@ -1,0 +1,173 @@
+"""Download the artefacts of lock entries: several at the same time, each verified, with one progress."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from infra_runtime.binaries.lockfile import Artefact, Locked, sha256
+from infra_runtime.binaries.sources import archive, debian, go, maven, npm, wheel
+from infra_runtime.errors import InstallError, IntegrityError
+from infra_runtime.value import frozen
+
+#: downloads at the same time
+PARALLEL = 4
+#: registry → function that downloads one file
+_SINGLE = {"python": wheel.fetch, "npm": npm.fetch, "url": archive.fetch}
+#: registry → function that downloads a list of files, because its client needs seconds to start
+_LISTS = {"debian": debian.fetch, "maven": maven.fetch, "go": go.fetch}
+#: called with the number of bytes downloaded so far and in total
+Progress = Callable[[int, int], None]
+
+
+class Counter:
+    """The number of downloaded bytes of the artefacts of lock entries."""
+
+    def __init__(self, progress: Progress | None, entries: Iterable[Locked]) -> None:
+        sizes = {artefact.sha256: artefact.size for locked in entries for artefact in locked.artefacts}
+        self._progress, self._total = progress, sum(sizes.values())
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, number: int) -> None:
+        """Set the number of bytes of one download."""
+        if self._progress:
+            with self._lock:
+                self._numbers[name] = number
+                self._progress(sum(self._numbers.values()), self._total)
+
+
+def fetch(
+    entries: Sequence[Locked], folder: Path, *, offline: bool = False, counter: Counter | None = None
+) -> None:
+    """Download the artefacts of lock entries, several at the same time, and verify each.
+
+    The artefacts of an entry are in a folder with the name of its recipe below `folder`. No other process may
+    use these folders. A file with the right hash is not downloaded again.
+    """
+    counter = counter or Counter(None, entries)
+    downloads, needed = _downloads(entries, folder), []
+    for each in downloads:
+        if each.find():
+            counter.add(each.artefact.sha256, each.artefact.size)
+        else:
+            needed.append(each)
+    if needed and offline:
+        names = ", ".join(sorted({each.locked.recipe for each in needed}))
+        problem = f"{len(needed)} files are not in {folder}, and the network is not used"
+        raise InstallError(names, problem, "Install from a bundle with `infra bin install --from FILE`.")
+    single = [each for each in needed if each.artefact.registry in _SINGLE]
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        futures = [pool.submit(_fetch, each, counter) for each in single]
+        futures += [pool.submit(_fetch_list, files, counter) for files in _lists(needed)]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True, wait=False)
+            raise
+    for each in downloads:
+        each.copy()
+
+
+@frozen
+class _Download:
+    """An artefact, the first lock entry that contains it, and its path in the folder of each such entry."""
+
+    locked: Locked
+    artefact: Artefact
+    paths: Sequence[Path]
+
+    @property
+    def target(self) -> Path:
+        return self.paths[0]
+
+    def find(self) -> bool:
+        """Move an earlier download of the artefact to the target, and return whether there is one."""
+        for path in self.paths:
+            if path.is_file() and not path.is_symlink() and _is_right(path, self.artefact):
+                path.replace(self.target)
+                return True
+            path.unlink(missing_ok=True)
+        return False
+
+    def copy(self) -> None:
+        """Copy the target to the other folders."""
+        for path in self.paths[1:]:
+            shutil.copyfile(self.target, path)
+
+
+def _downloads(entries: Iterable[Locked], folder: Path) -> list[_Download]:
+    """Return each artefact once; create the folders of the entries, and remove what killed processes left."""
+    found: dict[str, tuple[Locked, Artefact, dict[Path, None]]] = {}
+    for locked in entries:
+        own = folder / locked.recipe
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for rest in own.glob(".*/"):
+            shutil.rmtree(rest)
+        for artefact in locked.artefacts:
+            found.setdefault(artefact.sha256, (locked, artefact, {}))[2][own / artefact.file_name] = None
+    return [
+        _Download(locked=locked, artefact=artefact, paths=list(paths))
+        for locked, artefact, paths in found.values()
+    ]
+
+
+def _fetch(wanted: _Download, counter: Counter) -> None:
+    artefact = wanted.artefact
+    fetch_one = _SINGLE[artefact.registry]
+    fetch_one(wanted.locked, artefact, wanted.target, lambda number: counter.add(artefact.sha256, number))
+    verify(wanted.target, artefact)
+
+
+def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
+    """Return the files that one client downloads together, without those of `_SINGLE`.
+
+    Maven selects one version of an artefact that occurs twice, so the recipes with jars are separate.
+    """
+    lists: dict[tuple[str, str], list[_Download]] = {}
+    for each in needed:
+        registry = each.artefact.registry
+        if registry in _LISTS:
+            separate = each.locked.recipe if registry == maven.NAME else ""
+            lists.setdefault((registry, separate), []).append(each)
+    return list(lists.values())
+
+
+def _fetch_list(files: Sequence[_Download], counter: Counter) -> None:
+    """Download files with one client, in a folder that contains nothing else, which the client measures."""
+    first = files[0]
+    artefacts = [each.artefact for each in files]
+    fetch_many = _LISTS[first.artefact.registry]
+    with tempfile.TemporaryDirectory(dir=first.target.parent, prefix=".files-") as name:
+        work = Path(name)
+        fetch_many(
+            first.locked.recipe,
+            artefacts,
+            work,
+            lambda number: counter.add(first.artefact.sha256, number),
+        )
+        for each in files:
+            path = work / each.artefact.file_name
+            verify(path, each.artefact)
+            path.replace(each.target)
+
+
+def _is_right(path: Path, artefact: Artefact) -> bool:
+    return path.stat().st_size == artefact.size and sha256(path) == artefact.sha256
+
+
+def verify(path: Path, artefact: Artefact) -> None:
+    """Compare a downloaded file with the lock; remove it and raise `IntegrityError` if it differs."""
+    if path.stat().st_size != artefact.size:
+        problem = f"the file has {path.stat().st_size} bytes, and the lock contains {artefact.size}"
+    elif (actual := sha256(path)) != artefact.sha256:
+        problem = f"the SHA-256 is {actual}, and the lock contains {artefact.sha256}"
+    else:
+        return
+    path.unlink()
+    raise IntegrityError(artefact.name, f"{artefact.path}: {problem}")
