@@ -110,7 +110,7 @@ OF_VARIANTS = frozenset(
 #: kind → the settings of the variant that is tested now
 settings: dict[str, Mapping[str, Any]] = {}
 #: seconds that another process has for what it is about to do
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 def table(name: str, kind: str) -> str:
