@@ -115,7 +115,7 @@ COMMON: Mapping[str, Mapping[str, Any]] = {
 #: kind → the settings of the variant that is tested now
 settings: dict[str, Mapping[str, Any]] = {}
 #: seconds that another process has for what it is about to do
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def table(name: str, kind: str) -> str:

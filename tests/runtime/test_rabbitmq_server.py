@@ -100,3 +100,10 @@ def test_the_application_syslog_opens_no_port() -> None:
     flags = rabbitmq_server.command(Path("/erlexec"))
 
     assert flags[flags.index("protocol") + 1] == "{rfc5424,standard_error}"
+
+
+def test_the_server_starts_after_its_applications_are_loaded() -> None:
+    """An application that is loaded already keeps its empty list of modules."""
+    flags = rabbitmq_server.command(Path("/erlexec"))
+
+    assert flags[flags.index("-s") - 1].startswith("[application:load(")

@@ -95,9 +95,32 @@ async def test_an_order_is_counted_and_is_in_the_audit_log(
 ) -> None:
     placed = await http.post("/orders", json=ORDER)
 
-    assert "shop_orders_placed_total" in (await http.get("/metrics")).text
+    metrics = (await http.get("/metrics")).text
+    assert "shop_orders_placed_total" in metrics
+    assert 'database_query_duration_seconds_count{outcome="done",query="insert_order"}' in metrics
     entry = audit_entry(infra_stack.api.data / "audit.jsonl", placed.headers["X-Request-ID"])
     assert (entry["actor"], entry["details"]) == ("ada", {"order": placed.json()["id"]})
+
+
+async def test_the_readiness_has_the_state_of_each_service(http: httpx.AsyncClient) -> None:
+    ready = (await http.get("/ready")).raise_for_status().json()
+
+    assert (ready["status"], ready["version"]) == ("pass", "1.0")
+    assert {name: check["status"] for name, check in ready["checks"].items()} == {
+        "postgres": "pass",
+        "nats": "pass",
+        "valkey": "pass",
+    }
+
+
+async def test_only_pages_of_the_shop_can_read_a_response(http: httpx.AsyncClient) -> None:
+    (own,) = json.loads(VARIABLES["WEB_CORS_ORIGINS"])
+
+    to_own = await http.get("/health", headers={"Origin": own})
+    to_other = await http.get("/health", headers={"Origin": "http://other"})
+
+    assert to_own.headers["Access-Control-Allow-Origin"] == own
+    assert "Access-Control-Allow-Origin" not in to_other.headers
 
 
 @pytest.mark.infra_exclusive("api")

@@ -5,11 +5,14 @@ configuration is `advanced.config` and, if it exists, `rabbitmq.conf` in the fol
 the other arguments, it starts a server without listeners, stops it, and leaves only the folder `mnesia`, with
 neither users nor virtual hosts.
 
-The server loads the modules of all applications that it finds, which takes most of the time of a start.
-Therefore the folder `plugins` has links to the applications of the enabled plugins only.
+The server loads all modules of all applications that it finds, to search steps of the start in them, which
+takes most of the time of a start. Therefore the folder `plugins` has links to the applications of the enabled
+plugins only, and the lists of modules of all applications that declare no step are empty. The modules of such
+an application are loaded when they are called.
 
 Sources: erl(1), "Flags" and "Emulator Flags"; erts, `erlexec.c`; the kernel application's documentation,
-`kernel(6)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`.
+`kernel(6)`, `application(3)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`,
+`rabbit_misc.erl`; prometheus.erl, `prometheus_misc.erl`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,14 @@ _SEED_END = (
     "[rabbit_auth_backend_internal:delete_user(User, <<>>) "
     "|| User <- [proplists:get_value(user, U) || U <- rabbit_auth_backend_internal:list_users()]], "
     "[rabbit_vhost:delete(Name, <<>>) || Name <- rabbit_vhost:list_names()], init:stop()."
+)
+#: Loads the applications without their lists of modules, except those of RabbitMQ and of the library that
+#: searches collectors of metrics in these lists.
+_LOAD = (
+    "[application:load({application, Name, lists:keystore(modules, 1, Keys, {modules, []})}) "
+    '|| Folder <- code:get_path(), File <- filelib:wildcard("*.app", Folder), '
+    'not lists:prefix("rabbit", File), not lists:prefix("prometheus", File), '
+    "{ok, [{application, Name, Keys}]} <- [file:consult(filename:join(Folder, File))]]."
 )
 #: seconds for the start and the stop of the server whose tables become the seed
 PATIENCE = 120.0
@@ -66,7 +77,7 @@ def command(erlexec: Path) -> list[str]:
     """Return the command line: the flags of the emulator, and those of the applications."""
     return [
         str(erlexec),
-        *("-noinput", "-boot", "start_sasl", "-s", "rabbit", "boot"),
+        *("-noinput", "-boot", "start_sasl", "-eval", _LOAD, "-s", "rabbit", "boot"),
         # The schedulers sleep instead of spinning when there is nothing to do.
         *("+W", "w", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
         # With one thread for Erlang's processes, a start needs about a tenth less processor time.

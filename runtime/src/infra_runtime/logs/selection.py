@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -64,7 +63,7 @@ class Selection:
             record = parse(line.text)
             if record.continues:
                 level, is_selected = before.get(line.service, ("", not (self.level or self.correlation)))
-                record = replace(record, level=level)
+                record = record._replace(level=level)
             else:
                 is_selected = self._selects(record)
                 before[line.service] = record.level, is_selected
@@ -84,7 +83,7 @@ class Selection:
             if self._selects(record):
                 for inner, content in rest:
                     if self._contains(inner):
-                        yield Entry(inner, replace(content, level=record.level))
+                        yield Entry(inner, content._replace(level=record.level))
         if not (self.level or self.correlation):  # the first lines of the messages were dropped
             for rest in further.values():
                 yield from (Entry(inner, content) for inner, content in rest if self._contains(inner))
