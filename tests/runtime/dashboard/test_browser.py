@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 import infra_runtime as infra
 from fakes.axe import script, violations
+from fakes.chromium import NEEDED, chromium
 from fakes.command_line import service
 from infra_cli.web_pages import address_of
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import Stack
 
-CHROMIUM = shutil.which("chromium")
 #: all tabs share one process that draws their pages, because a new process for each tab is slow
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 #: the number of connections to one host that Chromium keeps open
@@ -54,10 +53,7 @@ PAGES = {
     "configuration": "/configuration",
 }
 
-pytestmark = [
-    pytest.mark.real("dashboard"),
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.real("dashboard"), NEEDED]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def openapi(*paths: str) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
 

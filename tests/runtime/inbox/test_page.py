@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-CHROMIUM = shutil.which("chromium")
+from fakes.chromium import NEEDED, chromium
+
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 #: two messages, the oldest first, as the API returns them
 MESSAGES = [
@@ -31,10 +31,7 @@ MESSAGES = [
     for number, subject in ((7, "first"), (8, "<b>second</b>"))
 ]
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.process, NEEDED]
 
 
 class Inbox(ThreadingHTTPServer):
@@ -86,7 +83,7 @@ def inbox() -> Iterator[Inbox]:
 def test_the_page_shows_the_newest_message_first_and_then_waits(inbox: Inbox, tmp_path: Path) -> None:
     result = subprocess.run(
         [
-            str(CHROMIUM),
+            chromium(),
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
