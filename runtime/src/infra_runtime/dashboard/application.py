@@ -16,7 +16,7 @@ from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
-from infra_runtime.dashboard.rendering import FOLDER
+from infra_runtime.dashboard.rendering import FOLDER, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.errors import InfraError, SnapshotError
@@ -49,7 +49,7 @@ def application(dashboard: Dashboard) -> Application:
         *login.routes(),
         *pages.routes(),
         *SessionPages(dashboard).routes(),
-        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+        Mount(assets(), StaticFiles(directory=FOLDER / "static")),
     ]
     starlette = Starlette(
         routes=routes,
@@ -62,6 +62,7 @@ def application(dashboard: Dashboard) -> Application:
         hosts=dashboard.hosts,
         cookie=dashboard.cookie,
         public=PUBLIC,
+        assets=assets(),
         refuse=refuse,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ FOLDER = Path(__file__).parent
 
 
 @functools.cache
+def assets() -> str:
+    """Return the path of the static files, with a hash of their content, so that browsers can keep them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted((FOLDER / "static").iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return f"/static/{digest.hexdigest()}"
+
+
+@functools.cache
 def environment() -> Environment:
     """Return the environment of the templates, which compiles each template once."""
     made = Environment(
@@ -34,6 +44,7 @@ def environment() -> Environment:
     made.filters["duration"] = duration
     made.filters["milliseconds"] = milliseconds
     made.filters["size"] = size
+    made.globals["assets"] = assets()
     made.globals["version"] = version("pytest-infra")
     return made
 

@@ -32,11 +32,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, dashboard: Dashboard) -> None:
         super().__init__(config)
         self._dashboard = dashboard
+        self._loop = asyncio.get_running_loop()
+
+    async def main_loop(self) -> None:
+        """Wait for the signal. uvicorn's own loop looks for it ten times per second."""
+        await self.on_tick(0)
+        while not self.should_exit:
+            await self._dashboard.closing.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to stop."""
-        self._dashboard.closing.set()
         super().handle_exit(sig, frame)
+        # The handler of a signal does not wake the event loop.
+        self._loop.call_soon_threadsafe(self._dashboard.closing.set)
 
 
 async def serve(
@@ -67,6 +75,8 @@ async def serve(
         ws="none",
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
+        # `Guard` adds the header, because uvicorn computes it in its own loop.
+        date_header=False,
         proxy_headers=False,
     )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
