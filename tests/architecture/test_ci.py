@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib.metadata
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -73,6 +74,48 @@ def test_tox_pyenv_and_the_classifiers_name_the_same_pythons() -> None:
 
 def test_tox_skips_missing_interpreters() -> None:
     assert TOX["tox"].getboolean("skip_missing_interpreters")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("user", "present", "status", "requests", "output"),
+    [
+        (0, False, 0, ["update", "install"], ""),
+        (0, False, 100, ["update"], "CI: apt cannot install Chromium; the browser tests will fail\n"),
+        (0, True, 0, [], ""),
+        (1000, False, 0, [], ""),
+    ],
+)
+def test_ci_installs_chromium_if_it_is_missing_and_apt_may_install_it(
+    tmp_path: Path, user: int, present: bool, status: int, requests: list[str], output: str
+) -> None:
+    function = re.search(r"^install_chromium\(\) \{\n.*?^\}\n", CI, re.MULTILINE | re.DOTALL)
+    assert function is not None
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    scripts = {
+        "apt-get": f'echo "$*" >> {tmp_path}/requests; exit {status}',
+        "id": f"echo {user}",
+        "timeout": 'shift; "$@"',
+        **({"chromium": "true"} if present else {}),
+    }
+    for name, script in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+        (programs / name).chmod(0o755)
+
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", f"{function[0]}install_chromium"],
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    made = tmp_path / "requests"
+    lines = made.read_text(encoding="ascii").splitlines() if made.exists() else []
+    assert [line.split()[1] for line in lines] == requests
+    assert all("chromium" in line.split() for line in lines if "install" in line)
+    assert done.stdout == output
 
 
 def test_tox_selects_only_tests_that_exist() -> None:

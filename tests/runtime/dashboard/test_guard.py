@@ -15,6 +15,7 @@ pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 from fakes import asgi
 from fakes.dashboard import HOST, KEY, ORIGIN, Site, service
 from infra_runtime.dashboard.application import PUBLIC, application
+from infra_runtime.dashboard.rendering import assets
 from infra_runtime.dashboard.sessions import Role
 
 RESTART = "/api/v1/services/db/restart"
@@ -59,7 +60,7 @@ def sent(site: Site, path: str, headers: list[tuple[str, str]], **more: Any) -> 
     ],
 )
 def test_another_or_a_doubled_host_is_refused_on_every_path(site: Site, hosts: list[str]) -> None:
-    for path in ("/", "/health", "/login", "/static/dashboard.css", "/api/v1/services"):
+    for path in ("/", "/health", "/login", f"{assets()}/dashboard.css", "/api/v1/services"):
         response = sent(site, path, [*(("host", host) for host in hosts), ("x-dashboard-key", KEY)])
 
         assert response.status == 403
@@ -75,7 +76,7 @@ def test_the_hosts_of_this_dashboard_are_accepted(site: Site, host: str) -> None
 
 def test_every_route_without_a_login_is_refused(site: Site) -> None:
     app = application(site.dashboard())
-    starlette: Any = app._app
+    starlette: Any = app.app._app
     paths = {
         route.path.replace("{name}", "db").replace("{action}", "restart")
         for route in starlette.routes
@@ -84,7 +85,14 @@ def test_every_route_without_a_login_is_refused(site: Site) -> None:
 
     answers = {path: site.ask(path).status_code for path in paths - PUBLIC}
 
-    assert {"/", "/logs", "/stream/logs", "/stream/services", "/api/v1/logs", "/status"} <= answers.keys()
+    assert {
+        "/",
+        "/logs",
+        "/api/v1/streams/logs",
+        "/stream/services",
+        "/api/v1/logs",
+        "/status",
+    } <= answers.keys()
     assert set(answers.values()) == {401}
 
 
@@ -183,7 +191,7 @@ def test_a_page_of_another_origin_reads_nothing_but_may_have_a_link(site: Site) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/static/dashboard.js", "/static/missing", "/health", "/unknown"]
+    "path", ["/", "/login", f"{assets()}/dashboard.js", f"{assets()}/missing", "/health", "/unknown"]
 )
 def test_every_response_has_the_strict_policy(site: Site, path: str) -> None:
     headers = site.ask(path, headers={"origin": ORIGIN}).headers
@@ -198,9 +206,20 @@ def test_every_response_has_the_strict_policy(site: Site, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../guard.py", "/static/%2e%2e/guard.py", "/static/..%2fguard.py", "/static//etc/passwd"]
+    "path", ["/../guard.py", "/%2e%2e/guard.py", "/..%2fguard.py", "/../../guard.py", "//etc/passwd"]
 )
 def test_a_path_outside_of_the_static_files_is_not_served(site: Site, path: str) -> None:
+    path = f"{assets()}{path}"
     decoded = path.replace("%2e", ".").replace("%2f", "/")
 
     assert sent(site, decoded, [("host", HOST)], raw_path=path.encode()).status == 404
+
+
+def test_browsers_keep_static_files_and_nothing_else(site: Site) -> None:
+    file = site.ask(f"{assets()}/dashboard.js")
+
+    assert file.status_code == 200
+    assert file.headers["cache-control"] == "max-age=31536000, immutable"
+    for path in ("/", "/login", "/static/other/dashboard.js"):
+        assert site.ask(path, cookie=site.cookie()).headers["cache-control"] == "no-store"
+    assert f'src="{assets()}/dashboard.js"' in site.ask("/", cookie=site.cookie()).text

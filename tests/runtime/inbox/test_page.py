@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -19,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.chromium import NEEDED, chromium
 from infra_runtime.inbox.api import Api
 from infra_runtime.inbox.requests import LIMIT, Request, Response
 from infra_runtime.inbox.server import Connections
 from infra_runtime.inbox.store import Store
 
-CHROMIUM = shutil.which("chromium")
 #: milliseconds for a condition on a busy machine
 PATIENCE = 60_000
 #: ways in which HTML can execute code or load something; each would request a path with `executed`
@@ -42,10 +41,7 @@ ACTIVE = """
 <a href="javascript:fetch('/executed-link')">another link</a>
 """
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.process, NEEDED]
 
 
 class Recording(Api):
@@ -106,7 +102,7 @@ def browser(folder: Path, address: str) -> str:
     options = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
     result = subprocess.run(
         [
-            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-component-update", *options),
+            *(chromium(), "--headless", "--no-sandbox", "--disable-component-update", *options),
             *(f"--user-data-dir={folder}/browser", "--virtual-time-budget=300", "--dump-dom", address),
         ],
         stdout=subprocess.PIPE,
@@ -154,7 +150,7 @@ def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
     message = mail("Order 17, " + "with a long subject, " * 10, "Your order 17", ACTIVE)
     message.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="order.csv")
     with inbox(tmp_path, message) as (api, address), playwright.sync_playwright() as control:
-        opened = control.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        opened = control.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         page = opened.new_page(viewport={"width": width, "height": 800})
         page.set_default_timeout(PATIENCE)
         page.goto(address)

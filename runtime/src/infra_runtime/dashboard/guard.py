@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Collection
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -33,7 +34,8 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-
+#: for the static files, whose path changes with their content. Source: RFC 8246
+_KEPT = "max-age=31536000, immutable"
 
 #: a function that sends the response to a request which is refused, with a status and a reason
 Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
@@ -42,8 +44,8 @@ Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
 class Guard:
     """Refuses requests of other hosts and origins, and requests without a session.
 
-    Paths in `public` need no session; their handlers check POST requests themselves. All other requests than
-    GET need the role `OPERATOR`, and the header with the token of the session.
+    Paths in `public`, and below `assets`, need no session; their handlers check POST requests themselves.
+    All other requests than GET need the role `OPERATOR`, and the header with the token of the session.
     """
 
     def __init__(
@@ -55,16 +57,21 @@ class Guard:
         hosts: Collection[str],
         cookie: str,
         public: Collection[str],
+        assets: str,
         refuse: Refusal,
     ) -> None:
         self._app, self._sessions, self._key = app, sessions, key.encode()
         self._hosts, self._cookie, self._public, self._refuse = hosts, cookie, public, refuse
+        self._assets = f"{assets}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application if the request is allowed."""
         if scope["type"] != "http":
             return
-        send = adding_headers(send, HEADERS)
+        headers = {**HEADERS, "date": formatdate(usegmt=True)}
+        if scope["path"].startswith(self._assets):
+            headers["cache-control"] = _KEPT
+        send = adding_headers(send, headers)
         if problem := self._problem(scope):
             await self._refuse(scope, send, *problem)
         else:
@@ -83,7 +90,7 @@ class Guard:
         if not is_reading and not _names_its_origin(scope):
             return HTTPStatus.FORBIDDEN, "the request does not name its origin"
         scope[SESSION] = session = self._sessions.find(cookie_of(scope, self._cookie))
-        if scope["path"] in self._public or scope["path"].startswith("/static/"):
+        if scope["path"] in self._public or scope["path"].startswith(self._assets):
             return None
         if session is None:
             return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` prints a link"

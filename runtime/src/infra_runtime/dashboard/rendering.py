@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ FOLDER = Path(__file__).parent
 
 
 @functools.cache
+def assets() -> str:
+    """Return the path of the static files, with a hash of their content, so that browsers can keep them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted((FOLDER / "static").iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return f"/static/{digest.hexdigest()}"
+
+
+@functools.cache
 def environment() -> Environment:
     """Return the environment of the templates, which compiles each template once."""
     made = Environment(
@@ -34,6 +44,7 @@ def environment() -> Environment:
     made.filters["duration"] = duration
     made.filters["milliseconds"] = milliseconds
     made.filters["size"] = size
+    made.globals["assets"] = assets()
     made.globals["version"] = version("pytest-infra")
     return made
 
@@ -41,6 +52,16 @@ def environment() -> Environment:
 def template_of(name: str) -> Template:
     """Return a template."""
     return environment().get_template(name)
+
+
+#: page → the part of the API with the same content; other pages have the path of their part
+_EXPORTS = {"/": "services", "/graph": "services", "/charts": "metrics"}
+
+
+def export_of(path: str, query: str) -> str:
+    """Return the address in the API at which the content of a page is JSON data."""
+    name = _EXPORTS.get(path, path.removeprefix("/"))
+    return f"/api/v1/{name}" + (f"?{query}" if query else "")
 
 
 def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
@@ -55,6 +76,7 @@ def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -
         header_token=session.header_token if session else "",
         may_act=session is not None and session.role >= Role.OPERATOR,
         role=session.role.name.lower() if session else "",
+        export=export_of(request.url.path, request.url.query),
         **values,
     )
     return HTMLResponse(text)

@@ -18,12 +18,14 @@ from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.usage import UsageMeter
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.errors import InfraError
+from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
 #: seconds that open requests have to finish after SIGTERM
 _GRACE = 2
+#: the least numbers of characters of a key, and of different characters; random keys have 64 and about 16
+KEY_CHARACTERS, KEY_DIFFERENT = 32, 8
 
 
 class _Server(uvicorn.Server):
@@ -32,11 +34,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, dashboard: Dashboard) -> None:
         super().__init__(config)
         self._dashboard = dashboard
+        self._loop = asyncio.get_running_loop()
+
+    async def main_loop(self) -> None:
+        """Wait for the signal. uvicorn's own loop looks for it ten times per second."""
+        await self.on_tick(0)
+        while not self.should_exit:
+            await self._dashboard.closing.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start to stop."""
-        self._dashboard.closing.set()
         super().handle_exit(sig, frame)
+        # The handler of a signal does not wake the event loop.
+        self._loop.call_soon_threadsafe(self._dashboard.closing.set)
 
 
 async def serve(
@@ -50,7 +60,7 @@ async def serve(
         port=port,
         root=root,
         paths=paths,
-        key=(folder / "key.secret").read_text(encoding="ascii").strip(),
+        key=key_of(folder),
         stack=stack,
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
@@ -67,12 +77,30 @@ async def serve(
         ws="none",
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
+        # `Guard` adds the header, because uvicorn computes it in its own loop.
+        date_header=False,
         proxy_headers=False,
     )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
     sampling = asyncio.create_task(stack.sample())
     await _Server(config, dashboard).serve(sockets=sockets)
     sampling.cancel()
+
+
+def key_of(folder: Path) -> str:
+    """Return the key of the dashboard, which the supervisor has created.
+
+    Raises `ConfigurationError` for a key that can be guessed, such as an empty one or a default.
+    """
+    path = folder / "key.secret"
+    key = path.read_text(encoding="ascii").strip()
+    if len(key) < KEY_CHARACTERS or len(set(key)) < KEY_DIFFERENT:
+        raise ConfigurationError(
+            f"the key in {path} can be guessed: it has {len(key)} characters, "
+            f"{len(set(key))} of them different",
+            hint="Remove the file; the next start of the service creates a random key.",
+        )
+    return key
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
