@@ -90,6 +90,7 @@ def _work(pipe: Connection, server: Endpoint, folder: Path, pg_dump: str, seed: 
             )
         pipe.send(checked.tally)
         checked.tally = Tally()
+    checked.renew()  # the server was restarted after the last round
     checked.close()
 
 

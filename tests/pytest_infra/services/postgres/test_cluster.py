@@ -11,7 +11,7 @@ from fakes.suite import Suite
 from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Stack
 from pytest_infra.services.postgres import obstacles
-from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.cluster import Cluster, prepare
 from pytest_infra.services.postgres.statements import url_of
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
@@ -80,31 +80,33 @@ def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
         if connection.execute("select from pg_roles where rolname = 'old'").fetchone() is None:
             for statement in BEFORE:
                 connection.execute(statement)
+        prepare(connection)
         cluster = Cluster(stack.postgres, connection)
         connection.execute("drop database if exists test_database")
         connection.execute("create database test_database")
         with psycopg.connect(url_of(stack.postgres, "test_database"), autocommit=True) as session:
             for statement in CHANGES[change].split("; "):
                 session.execute(statement)
-        changed = cluster.changed(connection)
+        _, changed = cluster.check(connection, "test_database")
 
         obstacles.drop(connection, stack.postgres, "test_database")
         left = cluster.restore(connection)
 
         assert changed
         assert left == []
-        assert not cluster.changed(connection)
+        assert cluster.check(connection, "test_database") == (False, False)
         assert connection.execute("show work_mem").fetchone() == ("4MB",)
 
 
 def test_a_transaction_that_was_prepared_in_another_database_is_rolled_back(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        prepare(connection)
         cluster = Cluster(stack.postgres, connection)
         with psycopg.connect(url_of(stack.postgres), autocommit=True) as session:
             for statement in ("begin", "create role ada", "prepare transaction 'p'"):
                 session.execute(statement)
 
-        assert cluster.changed(connection)
+        assert cluster.check(connection, "") == (False, True)
         assert cluster.restore(connection) == []
         assert connection.execute("select gid from pg_prepared_xacts").fetchall() == []
 
@@ -112,6 +114,7 @@ def test_a_transaction_that_was_prepared_in_another_database_is_rolled_back(stac
 def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database kept")
+        prepare(connection)
         cluster = Cluster(stack.postgres, connection)
         connection.execute("drop database kept")
 

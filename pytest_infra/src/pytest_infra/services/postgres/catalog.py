@@ -10,13 +10,13 @@ PostgreSQL, `src/backend/access/table/tableam.c`, `table_block_relation_estimate
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg import sql
 
 #: the bytes of a table, and of all tables, that a process keeps in memory
 MAX_TABLE, MAX_TABLES = 1 << 20, 16 << 20
@@ -36,7 +36,8 @@ where c.oid >= 16384 and pg_relation_filenode(c.oid) is not null
 #: depend on the history. The planner assumes at least ten pages for a table without statistics; a larger
 #: file, and any growth of a table with statistics, would change its estimates.
 _TABLES = """
-select c.oid::bigint, n.nspname, c.relname, pg_relation_size(c.oid), pg_table_size(c.oid),
+select c.oid::bigint, format('%I.%I', n.nspname, c.relname), pg_relation_filepath(c.oid),
+       pg_relation_size(c.oid), pg_table_size(c.oid),
        case when c.reltuples < 0 and not c.relhassubclass
             then greatest(pg_relation_size(c.oid), 10 * current_setting('block_size')::bigint)
             else pg_relation_size(c.oid) end
@@ -49,10 +50,17 @@ where c.oid >= 16384 and c.relkind = 'r' and a.amname = 'heap' and not c.relhasr
 order by c.oid
 """
 _SEQUENCES = """
-select c.oid::bigint, n.nspname, c.relname
+select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as name
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid >= 16384 and c.relkind = 'S' order by c.oid
+where c.oid >= 16384 and c.relkind = 'S' order by 1
 """
+_SETTLE = f"""
+do $$ declare sequence record; begin
+  for sequence in {_SEQUENCES} loop
+    execute format('select setval(%s::regclass, last_value, is_called) from %s', sequence.oid, sequence.name);
+  end loop;
+end $$
+""".encode()  # noqa: S608 - the query is a constant
 #: The WAL does not contain the changes of unlogged relations. A trigger on logins would run in the reset.
 _UNSUPPORTED = """
 select exists(select from pg_class where relpersistence = 'u' and oid >= 16384)
@@ -64,9 +72,11 @@ select exists(select from pg_class where relpersistence = 'u' and oid >= 16384)
 class Table:
     """A table of the template, with the rows that a reset restores."""
 
-    oid: int
-    #: schema and name
-    name: tuple[str, str]
+    #: schema and name, in quotes
+    name: str
+    #: The path of the file in the cluster has the folders of the tablespace, the number of the database, and
+    #: the number of the file: `FOLDERS/DATABASE/FILE`. These are FOLDERS and FILE.
+    path: tuple[str, str]
     #: the rows in the format of COPY and in the order of the table, without generated columns
     rows: bytes
     #: the rows with all columns, for the comparison after a reset
@@ -78,6 +88,11 @@ class Table:
     def empty(self) -> bool:
         """Return whether this table has no rows in the template."""
         return len(self.rows) <= EMPTY_COPY
+
+    def size(self, cluster: Path, database: int) -> int:
+        """Return the size in bytes of the file with the rows; raise `OSError` if it is not known."""
+        folders, file = self.path
+        return (cluster / folders / str(database) / file).stat().st_size
 
 
 @frozen
@@ -102,13 +117,6 @@ class Contents:
     sequences: Mapping[int, Sequence]
 
 
-def quoted(name: tuple[str, str]) -> sql.Identifier:
-    """Return the name of a relation (schema and name) in quotes, for an SQL statement."""
-    from psycopg import sql
-
-    return sql.Identifier(*name)
-
-
 def read(connection: psycopg.Connection[Any]) -> Contents | None:
     """Read the tables and sequences of a new clone of the template.
 
@@ -117,8 +125,8 @@ def read(connection: psycopg.Connection[Any]) -> Contents | None:
     if connection.execute(_UNSUPPORTED).fetchone() != (False,):
         return None
     sequences: dict[int, Sequence] = {}
-    for oid, *name in connection.execute(_SEQUENCES).fetchall():
-        last_value, is_called, log_cnt = _state(connection, (name[0], name[1]))
+    for oid, name in connection.execute(_SEQUENCES).fetchall():
+        last_value, is_called, log_cnt = _state(connection, name)
         if log_cnt:  # the template is older than `settle_sequences`
             return None
         sequences[oid] = Sequence(oid=oid, last_value=last_value, is_called=is_called)
@@ -132,41 +140,36 @@ def settle_sequences(connection: psycopg.Connection[Any]) -> None:
 
     `nextval` writes one record for 32 values; `log_cnt` is the number of values without a further record.
     """
-    from psycopg import sql
-
-    statement = sql.SQL("select setval({}::regclass, last_value, is_called) from {}")
-    for oid, *name in connection.execute(_SEQUENCES).fetchall():
-        connection.execute(statement.format(oid, quoted((name[0], name[1]))))
+    connection.execute(_SETTLE)
 
 
-def _state(connection: psycopg.Connection[Any], name: tuple[str, str]) -> tuple[int, bool, int]:
-    from psycopg import sql
-
-    statement = sql.SQL("select last_value, is_called, log_cnt from {}")
-    return connection.execute(statement.format(quoted(name))).fetchone() or (0, False, 1)
+def _state(connection: psycopg.Connection[Any], name: str) -> tuple[int, bool, int]:
+    statement = f"select last_value, is_called, log_cnt from {name}"  # noqa: S608 - it is quoted
+    return connection.execute(statement.encode()).fetchone() or (0, False, 1)
 
 
 def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
     tables: dict[int, Table] = {}
     room = MAX_TABLES
-    for oid, schema, relation, size, with_long_values, max_size in connection.execute(_TABLES).fetchall():
-        name = schema, relation
+    for oid, name, path, size, with_long_values, max_size in connection.execute(_TABLES).fetchall():
         # Deleted rows keep their place in the file, so the rows are in it twice after a reset.
         if size * 2 > max_size or (size and with_long_values > min(MAX_TABLE, room)):
             continue
         rows = copied_out(connection, name) if size else b"\0" * EMPTY_COPY
         room -= len(rows)
         all_columns = copied_out(connection, name, generated=True) if len(rows) > EMPTY_COPY else rows
-        tables[oid] = Table(oid=oid, name=name, rows=rows, all_columns=all_columns, max_size=max_size)
+        folders, _, file = path.rsplit("/", 2)
+        tables[oid] = Table(
+            name=name, path=(folders, file), rows=rows, all_columns=all_columns, max_size=max_size
+        )
     return tables
 
 
-def copied_out(
-    connection: psycopg.Connection[Any], name: tuple[str, str], *, generated: bool = False
-) -> bytes:
-    """Return the rows of a table in the binary format of COPY; with generated columns if `generated`."""
-    from psycopg import sql
+def copied_out(connection: psycopg.Connection[Any], name: str, *, generated: bool = False) -> bytes:
+    """Return the rows of a table in the binary format of COPY; with generated columns if `generated`.
 
-    source = sql.SQL("(select * from only {})" if generated else "{}").format(quoted(name))
-    with connection.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(source)) as copy:
+    `name` is the quoted name of the table.
+    """
+    source = f"(select * from only {name})" if generated else name  # noqa: S608 - it is quoted
+    with connection.cursor().copy(f"copy {source} to stdout (format binary)".encode()) as copy:
         return b"".join(bytes(block) for block in copy)

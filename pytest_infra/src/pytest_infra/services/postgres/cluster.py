@@ -126,6 +126,8 @@ _VERSIONS = "select concat_ws('/', {})".format(
         ]
     )
 )
+_PREPARE = f"prepare infra_check(text) as select {obstacles.EXIST}, ({_VERSIONS})"
+_CHECK = "execute infra_check({})"
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
 """
@@ -139,13 +141,22 @@ select pg_terminate_backend(active_pid, 1000) from pg_replication_slots where sl
 _State = Mapping[tuple[str, str], tuple[str, str]]
 
 
+def prepare(connection: psycopg.Connection[Any]) -> None:
+    """Prepare the query of `Cluster.check` in a session, whose server then keeps the plan of the query.
+
+    psycopg must not prepare queries itself: it deallocates all of them after each `ALTER`.
+    """
+    connection.prepare_threshold = None
+    connection.execute(_PREPARE.encode())
+
+
 class Cluster:
     """The state of the server outside the tests' databases, to which `restore` returns."""
 
     def __init__(self, server: Endpoint, connection: psycopg.Connection[Any]) -> None:
         self._server = server
         self._state: _State = {}
-        self._versions = ""
+        self._versions, self._changed = "", False
         self._system: dict[str, str] = {}
         self.accept(connection)
 
@@ -154,17 +165,21 @@ class Cluster:
 
         Called, for example, after migrations that create roles.
         """
-        self._versions = self._read_versions(connection)
+        _, self._versions = self._read_versions(connection)
+        self._changed = False
         self._state = _read(connection)
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
-    def changed(self, connection: psycopg.Connection[Any]) -> bool:
-        """Return whether the state of the server differs from the recorded state; called after each test."""
-        versions = self._read_versions(connection)
-        if versions == self._versions:
-            return False
-        self._versions = versions
-        return _read(connection) != self._state
+    def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
+        """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
+
+        It is called after each test, with a connection for which `prepare` was called.
+        """
+        found, versions = self._read_versions(connection, database)
+        if versions != self._versions:
+            self._versions = versions
+            self._changed = _read(connection) != self._state
+        return found, self._changed
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
         """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
@@ -191,14 +206,21 @@ class Cluster:
         texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]
         return sorted({text for text in texts if text})
 
-    def _read_versions(self, connection: psycopg.Connection[Any]) -> str:
-        """Return a text that differs after each change of the server's roles, settings and other objects."""
+    def _read_versions(self, connection: psycopg.Connection[Any], database: str = "") -> tuple[bool, str]:
+        """Return whether a database has `obstacles`, and a text about the server.
+
+        The text differs after each change of the server's roles, settings and other objects.
+        """
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
             written = f"{file.st_ino} {file.st_mtime_ns}"
         except OSError:
             written = ""
-        return written + str((connection.execute(_VERSIONS.encode()).fetchone() or ("",))[0])
+        from psycopg import sql
+
+        check = sql.SQL(_CHECK).format(sql.Literal(database))
+        found, versions = connection.execute(check).fetchone() or (False, "")
+        return bool(found), f"{written} {versions}"
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
         """Return the keys and contents of catalog rows that did not exist before the test."""

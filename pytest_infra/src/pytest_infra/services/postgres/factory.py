@@ -15,6 +15,8 @@ from pytest_infra.services.postgres.template import clone
 if TYPE_CHECKING:
     import psycopg
 
+#: The WAL must be complete after a commit. The first five calls would otherwise plan their queries.
+_OPTIONS = "-c synchronous_commit=on -c plan_cache_mode=force_generic_plan"
 #: the beginning of the name of a test's database
 CLONE = "infra_test_"
 
@@ -88,6 +90,6 @@ class DatabaseFactory:
         connection = self._connection
         if connection is None:
             connection = self._connection = self._psycopg.connect(
-                url_of(self._server), autocommit=True, options="-c synchronous_commit=on"
+                url_of(self._server), autocommit=True, options=_OPTIONS
             )
         return connection

@@ -17,7 +17,7 @@ from pytest_infra.kit_context import KitContext
 from pytest_infra.label import shorten
 from pytest_infra.notes import Notes
 from pytest_infra.services.postgres import obstacles, template
-from pytest_infra.services.postgres.cluster import Cluster
+from pytest_infra.services.postgres.cluster import Cluster, prepare
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: service → the state of its server outside the tests' databases
 CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
+#: the first five executions of a prepared query would otherwise be planned, too
+_OPTIONS = "-c plan_cache_mode=force_generic_plan"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
 
@@ -96,7 +98,10 @@ class Databases:
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._kept_connection
         if connection is None:
-            connection = self._kept_connection = self._psycopg.connect(url_of(self._server), autocommit=True)
+            connection = self._kept_connection = self._psycopg.connect(
+                url_of(self._server), autocommit=True, options=_OPTIONS
+            )
+            prepare(connection)
         return connection
 
     def _close_connection(self) -> None:
@@ -124,9 +129,11 @@ class Databases:
         """
         try:
             connection = self._open()
-            if dropped := obstacles.exist(connection, unit.id):
+            dropped, changed = self._cluster.check(connection, unit.id)
+            if dropped:
                 obstacles.drop(connection, self._server, unit.id)
-            if not self._cluster.changed(connection):
+                _, changed = self._cluster.check(connection, unit.id)
+            if not changed:
                 return dropped
             if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)

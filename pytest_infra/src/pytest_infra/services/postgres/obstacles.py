@@ -16,25 +16,19 @@ from pytest_infra.services.postgres.statements import end_sessions, execute, url
 if TYPE_CHECKING:
     import psycopg
 
-_EXIST = """
-select exists (select from pg_prepared_xacts where database = %(name)s)
-    or exists (select from pg_replication_slots where database = %(name)s)
-    or exists (select from pg_subscription s join pg_database d on d.oid = s.subdbid
-        where d.datname = %(name)s)
+#: Whether the database of the parameter $1 has a prepared transaction, a replication slot or a subscription.
+#: The names of these objects are unique in the whole server, so a later test cannot use the same names.
+EXIST = """
+(select exists (select from pg_prepared_xact() where dbid = d.oid)
+     or exists (select from pg_get_replication_slots() where datoid = d.oid)
+     or exists (select from pg_subscription where subdbid = d.oid)
+ from pg_database d where d.datname = $1)
 """
 _PREPARED = "select gid from pg_prepared_xacts where database = %s"
 _SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
 _SUBSCRIPTIONS = """
 select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid where d.datname = %s
 """
-
-
-def exist(connection: psycopg.Connection[Any], database: str) -> bool:
-    """Return whether a database has a prepared transaction, a replication slot or a subscription.
-
-    The names of these objects are unique in the whole server, so a later test cannot use the same names.
-    """
-    return bool((connection.execute(_EXIST, {"name": database}).fetchone() or (False,))[0])
 
 
 def roll_back(server: Endpoint, database: str, transactions: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ cloned.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
@@ -19,18 +19,11 @@ from infra_runtime.value import frozen
 from pytest_infra.services.postgres import catalog, wal
 from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
-from pytest_infra.services.postgres.statements import (
-    define_vacate,
-    execute,
-    locked,
-    pipeline,
-    url_of,
-    vacate,
-)
+from pytest_infra.services.postgres.quick_session import quick_session
+from pytest_infra.services.postgres.statements import locked, url_of
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg import sql
 
 #: how often a database is used again; deleted rows and index entries make the database slower
 MAX_RESETS = 100
@@ -38,24 +31,53 @@ MAX_RESETS = 100
 #: run DDL; and the number of these databases
 FAILURES, PAUSE = 4, 40
 
-#: the properties of a database in the catalogs that all databases share, except the label of its test
-_STATE = f"""
-select d.oid::bigint, {wal.POSITION}, jsonb_build_array(
-    to_jsonb(d) - 'datname' - 'datallowconn',
-    (select jsonb_agg(to_jsonb(s) order by s.setrole) from pg_db_role_setting s where s.setdatabase = d.oid
-     and not (s.setrole = 0 and cardinality(s.setconfig) = 1 and s.setconfig[1] like 'application_name=%%')),
-    shobj_description(d.oid, 'pg_database'),
-    (select jsonb_agg(to_jsonb(l) order by l.provider) from pg_shseclabel l where l.objoid = d.oid),
-    (select count(*) from pg_shdepend where dbid = d.oid),
-    (select count(*) from pg_subscription where subdbid = d.oid),
-    (select count(*) from pg_prepared_xacts where database = d.datname),
-    (select count(*) from pg_replication_slots where database = d.datname))::text
-from pg_database d where d.datname = %s
-"""  # noqa: S608 - the function is a constant
-#: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table
+# The server keeps the plans of these routines, which belong to one session; planning the queries again for
+# each reset would take longer than executing them. The state of a database is its properties in the catalogs
+# that all databases share, except the label of its test. `infra_take_away` first commits that new sessions
+# are not allowed, and ends all sessions. If the state is as expected, it renames the database, which fails if
+# a session is left, and reads the changes of the sessions.
+_DEFINITIONS = f"""
+create function pg_temp.infra_state(wanted text) returns text language plpgsql as $$ begin
+  return (select jsonb_build_array(
+      to_jsonb(d) - 'datname' - 'datallowconn',
+      (select jsonb_agg(to_jsonb(s) order by s.setrole) from pg_db_role_setting s where s.setdatabase = d.oid
+       and not (s.setrole = 0 and cardinality(s.setconfig) = 1 and s.setconfig[1] like 'application_name=%')),
+      shobj_description(d.oid, 'pg_database'),
+      (select jsonb_agg(to_jsonb(l) order by l.provider) from pg_shseclabel l where l.objoid = d.oid),
+      (select count(*) from pg_shdepend where dbid = d.oid),
+      (select count(*) from pg_subscription where subdbid = d.oid),
+      (select count(*) from pg_prepared_xact() where dbid = d.oid),
+      (select count(*) from pg_get_replication_slots() where datoid = d.oid))::text
+    from pg_database d where d.datname = wanted);
+end $$;
+{wal.DEFINITION};
+create procedure pg_temp.infra_take_away(
+  old text, new text, number oid, expected text,
+  since pg_lsn, max_bytes bigint, databases bigint[], ignored xid[],
+  inout state text, inout reached pg_lsn, inout changes text[]
+) language plpgsql as $$ begin
+  execute format('alter database %I with allow_connections false', old);
+  commit;
+  for attempt in 1..5000 loop
+    perform pg_terminate_backend(pid) from pg_stat_get_activity(null) where datid = number;
+    exit when not found;
+    perform pg_stat_clear_snapshot(), pg_sleep(0.001);
+  end loop;
+  state := pg_temp.infra_state(old);
+  if state = expected then
+    execute format('alter database %I rename to %I', old, new);
+    execute format('alter database %I with allow_connections true', new);
+    call pg_temp.infra_changes(since, max_bytes, databases, ignored, reached, changes);
+  end if;
+end $$
+"""  # noqa: S608 - the definition is a constant
+_TAKE_AWAY = f"call pg_temp.infra_take_away(%s, %s, %s::oid, %s, {wal.ARGUMENTS}, null, null, null)"
+#: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table; the
+#: statistics do not count what it does
 _OPTIONS = (
     "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
-    " -c default_transaction_read_only=off -c synchronous_commit=on"
+    " -c default_transaction_read_only=off -c synchronous_commit=on -c client_encoding=utf8"
+    " -c track_counts=off -c track_activities=off"
 )
 
 
@@ -66,7 +88,7 @@ class NotExactError(Exception):
 @frozen
 class _Watched:
     oid: int
-    #: the result of `_STATE` for the new clone
+    #: the result of `infra_state` for the new clone
     state: str
     resets: int = 0
 
@@ -79,6 +101,7 @@ class Recycler:
 
     def __init__(self, server: Endpoint, *, enabled: bool = True) -> None:
         self._server = server
+        self._conninfo = ""
         self._wal = wal.Wal()
         self._watched: dict[str, _Watched] = {}
         #: whether the WAL can be read; None: not known
@@ -99,16 +122,18 @@ class Recycler:
         if self._readable is None:
             with locked(connection, wal.SCHEMA):
                 self._readable = wal.readable(connection)
-            define_vacate(connection)
+            if self._readable:
+                connection.execute(_DEFINITIONS.encode())
         if not self._readable:
             return
         self._clones += 1
         if self._clones == 2:
-            with self._session(name) as session:
+            with closing(self._session(name)) as session:
                 self._contents = catalog.read(session)
                 self._readable = self._contents is not None
         self._read(connection)
-        oid, _, state = connection.execute(_STATE, [name]).fetchone() or (0, "", "")
+        query = "select oid::bigint, pg_temp.infra_state(datname) from pg_database where datname = %s"
+        oid, state = connection.execute(query, [name]).fetchone() or (0, "")
         self._wal.watch(oid)
         self._watched[name] = _Watched(oid=oid, state=state)
 
@@ -147,7 +172,7 @@ class Recycler:
             # here on, only this process changes the database.
             tables, sequences = self._changed(watched)
             if tables or sequences:
-                self._restore(new_name, tables, sequences)
+                self._restore(watched.oid, new_name, tables, sequences)
             self._wal.watch(watched.oid)
         except BaseException as error:
             self._wal.forget(watched.oid)
@@ -173,25 +198,12 @@ class Recycler:
     def _take_away(
         self, connection: psycopg.Connection[Any], name: str, new_name: str, watched: _Watched
     ) -> None:
-        """End all sessions of a database, rename the database, and read the changes of the sessions.
-
-        The statement that renames the database fails if a session is left or begins. The commit of this
-        statement writes the records of the ended sessions to the file of the WAL.
-        """
-        with pipeline(connection) as sending:
-            execute(connection, "alter database {} with allow_connections false", name)
-            sending.sync()
-            vacate(connection, watched.oid)
-            state_before = connection.execute(_STATE, [name])
-            sending.sync()
-            execute(connection, "alter database {} rename to {}", name, new_name)
-            execute(connection, "alter database {} with allow_connections true", new_name)
-            sending.sync()
-            records = self._wal.scan(connection)
-        _, position, state = state_before.fetchone() or (0, "", "")
-        self._wal.add(records, position)
+        """End all sessions of a database, rename the database, and read the changes of the sessions."""
+        arguments = [name, new_name, watched.oid, watched.state, *self._wal.arguments()]
+        state, position, changes = connection.execute(_TAKE_AWAY, arguments).fetchone() or ("", "", None)
         if state != watched.state:
             raise NotExactError("a setting, slot, subscription or prepared transaction of the database")
+        self._wal.add(position, changes)
 
     def _changed(self, watched: _Watched) -> tuple[list[Table], list[Sequence]]:
         """Return the tables and sequences of a database that a test has changed.
@@ -211,29 +223,24 @@ class Recycler:
             [sequence for oid, sequence in contents.sequences.items() if oid in relations],
         )
 
-    def _restore(self, name: str, tables: list[Table], sequences: list[Sequence]) -> None:
+    def _restore(self, oid: int, name: str, tables: list[Table], sequences: list[Sequence]) -> None:
         """Restore the rows of tables and the values of sequences, in one transaction."""
-        from psycopg import sql
-
+        self._check_sizes(oid, tables)
         filled = [table for table in tables if not table.empty]
+        setvals = [f"setval({it.oid}::regclass, {it.last_value}, {it.is_called})" for it in sequences]
+        # The statements of one message are one transaction, unless it has a `begin`.
         statements = [
-            sql.SQL("begin; select pg_current_xact_id()::xid::text"),
-            *map(_delete, tables),
-            *map(_setval, sequences),
-            _sizes(tables),
+            *(["begin"] if filled else []),
+            *(f"delete from only {table.name}" for table in tables),  # noqa: S608 - it is quoted
+            ", ".join(["select pg_current_xact_id()::xid::text", *setvals]),
         ]
-        if not filled:
-            statements.append(sql.SQL("commit"))
-        with self._session(name) as session:
-            cursor = session.execute(sql.SQL("; ").join(statements))
-            cursor.nextset()
-            (transaction,) = cursor.fetchone() or ("0",)
-            for _ in range(len(tables) + len(sequences) + 1):
-                cursor.nextset()
-            _check_sizes(cursor, tables)
+        with closing(self._session(name)) as session:
+            cursor = session.execute("; ".join(statements).encode())
+            while cursor.nextset():
+                pass
+            transaction = (cursor.fetchone() or ("0",))[0]
             for table in filled:
-                statement = sql.SQL("copy {} from stdin (format binary)")
-                with session.cursor().copy(statement.format(catalog.quoted(table.name))) as copy:
+                with session.cursor().copy(f"copy {table.name} from stdin (format binary)".encode()) as copy:
                     copy.write(table.rows)
             if filled:
                 session.execute("commit")
@@ -241,40 +248,20 @@ class Recycler:
                 for table in filled:
                     if catalog.copied_out(session, table.name, generated=True) != table.all_columns:
                         raise NotExactError("rows are in another order")
-                _check_sizes(session.execute(_sizes(filled)), filled)
+                self._check_sizes(oid, filled)
         self._wal.ignore(transaction)
 
-    def _session(self, name: str) -> AbstractContextManager[psycopg.Connection[Any]]:
-        session: psycopg.Connection[Any] = driver(self._server.name).connect(
-            url_of(self._server, name), autocommit=True, options=_OPTIONS
-        )
-        return session
+    def _session(self, database: str) -> psycopg.Connection[Any]:
+        from psycopg.conninfo import make_conninfo
 
+        self._conninfo = self._conninfo or make_conninfo(url_of(self._server), options=_OPTIONS)
+        return quick_session(f"{self._conninfo} dbname={database}")
 
-def _delete(table: Table) -> sql.Composed:
-    """Return a statement that deletes all rows of a table, unless its file is too large for a reset."""
-    from psycopg import sql
-
-    statement = sql.SQL("delete from only {} where (select pg_relation_size({}) <= {})")
-    return statement.format(catalog.quoted(table.name), table.oid, table.max_size)
-
-
-def _setval(sequence: Sequence) -> sql.Composed:
-    from psycopg import sql
-
-    statement = sql.SQL("select setval({}::regclass, {}, {})")
-    return statement.format(sequence.oid, sequence.last_value, sequence.is_called)
-
-
-def _sizes(tables: Iterable[Table]) -> sql.Composed:
-    from psycopg import sql
-
-    statement = sql.SQL("select oid::bigint, pg_relation_size(oid) from unnest({}::oid[]) as t(oid)")
-    return statement.format([table.oid for table in tables])
-
-
-def _check_sizes(sizes: psycopg.Cursor[Any], tables: Iterable[Table]) -> None:
-    """Raise `NotExactError` if a file is so large that the planner's estimates would change."""
-    limits = {table.oid: table.max_size for table in tables}
-    if any(size > limits[oid] for oid, size in sizes.fetchall()):
-        raise NotExactError("a table has grown")
+    def _check_sizes(self, database: int, tables: Iterable[Table]) -> None:
+        """Raise `NotExactError` if a file is so large that the planner's estimates would change."""
+        cluster = self._server.data / "cluster"
+        try:
+            if any(table.size(cluster, database) > table.max_size for table in tables):
+                raise NotExactError("a table has grown")
+        except OSError as error:
+            raise NotExactError("the size of a table is not known") from error

@@ -6,8 +6,6 @@ Source: PostgreSQL documentation, "ALTER DATABASE" and "DROP DATABASE".
 from __future__ import annotations
 
 import contextlib
-import logging
-import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -78,59 +76,9 @@ def require_no_prepared_transaction(connection: psycopg.Connection[Any], databas
     connection.execute(statement.format(sql.Literal(database)))
 
 
-#: a function of one session, whose plans the server keeps: the statements above are planned at each call
-_VACATE = """
-create or replace function pg_temp.infra_vacate(database oid) returns void language plpgsql as $$ begin
-  for attempt in 1..5000 loop
-    perform pg_terminate_backend(pid) from pg_stat_get_activity(null) where datid = database;
-    exit when not found;
-    perform pg_stat_clear_snapshot(), pg_sleep(0.001);
-  end loop;
-  if exists (select from pg_prepared_xact() where dbid = database) then
-    raise exception 'a transaction is prepared';
-  end if;
-end $$
-"""
-
-
-def define_vacate(connection: psycopg.Connection[Any]) -> None:
-    """Create the function that `vacate` calls, for this session."""
-    connection.execute(_VACATE)
-
-
-def vacate(connection: psycopg.Connection[Any], database: int) -> None:
-    """Disconnect all sessions of the database with this object id, like `end_sessions`.
-
-    Raises `psycopg.errors.RaiseException` if the database has a prepared transaction, which would delay its
-    renaming by 5 seconds.
-    """
-    connection.execute("select pg_temp.infra_vacate(%s)", [database])
-
-
 def drop(connection: psycopg.Connection[Any], database: str) -> None:
     """Disconnect all sessions of a database and drop it, if it exists."""
     execute(connection, "drop database if exists {} with (force)", database)
-
-
-@contextlib.contextmanager
-def pipeline(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Pipeline]:
-    """Send the statements of the block without waiting for each result, and raise the first error.
-
-    psycopg's own pipeline also logs a warning after an error, which would appear in the log of the running
-    test.
-    """
-    thread = threading.get_ident()
-
-    def is_of_another_thread(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger = logging.getLogger("psycopg")
-    logger.addFilter(is_of_another_thread)
-    try:
-        with connection.pipeline() as opened:
-            yield opened
-    finally:
-        logger.removeFilter(is_of_another_thread)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,9 @@ Sources: PostgreSQL documentation, "pg_walinspect"; PostgreSQL, `src/backend/acc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
-
-from pytest_infra.services.postgres.statements import pipeline
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,21 +20,30 @@ SCHEMA = "infra"
 #: bytes of WAL that are read at once; more of it takes longer to read than a clone takes to make
 MAX_BYTES = 64 << 20
 
-# Records that change nothing that a query can see are left out: dead rows are removed, and hint bits are set.
-# The function reads up to the last record that is in the file.
-_SCAN = f"""
-select distinct reldatabase::bigint, relfilenode::bigint
-from {SCHEMA}.pg_get_wal_block_info(%s, 'FFFFFFFF/FFFFFFFF', false)
-where (select pg_current_wal_insert_lsn() - %s::pg_lsn) <= %s
-  and reldatabase = any(%s) and not xid = any(%s::xid[])
-  and (resource_manager, record_type) not in
-      (('Heap2', 'PRUNE'), ('Heap2', 'PRUNE_ON_ACCESS'), ('XLOG', 'FPI_FOR_HINT'))
+# Records that change nothing that a query can see are left out: dead rows are removed, hint bits are set.
+# The commit of a transaction with an id writes all earlier records to the file, and the function reads up to
+# the last record that is in the file.
+DEFINITION = f"""
+create procedure pg_temp.infra_changes(
+  since pg_lsn, max_bytes bigint, databases bigint[], ignored xid[],
+  inout reached pg_lsn, inout changes text[]
+) language plpgsql as $$ begin
+  reached := pg_current_wal_insert_lsn();
+  perform pg_logical_emit_message(true, 'infra', '');
+  commit;
+  if reached - since <= max_bytes then
+    changes := array(
+      select distinct reldatabase || ' ' || relfilenode
+      from {SCHEMA}.pg_get_wal_block_info(since, 'FFFFFFFF/FFFFFFFF', false)
+      where reldatabase = any(databases) and not xid = any(ignored)
+        and (resource_manager, record_type) not in
+            (('Heap2', 'PRUNE'), ('Heap2', 'PRUNE_ON_ACCESS'), ('XLOG', 'FPI_FOR_HINT')));
+  end if;
+end $$
 """  # noqa: S608 - the schema is a constant
-#: the end of the last record, in SQL
-POSITION = "pg_current_wal_insert_lsn()::text"
-_POSITION = f"select {POSITION}".encode()
-# A transaction with an id; its commit writes all earlier records to the file.
-_FLUSH = "select pg_logical_emit_message(true, 'infra', '')"
+#: the types of the first arguments of this procedure, which `Wal.arguments` returns
+ARGUMENTS = "%s::pg_lsn, %s::bigint, %s::bigint[], %s::xid[]"
+_READ = f"call pg_temp.infra_changes({ARGUMENTS}, null, null)"
 _LOGGED = "select current_setting('wal_level') <> 'minimal'"
 _INSTALLED = "select exists(select from pg_extension where extname = 'pg_walinspect')"
 _AVAILABLE = "select exists(select from pg_available_extensions where name = 'pg_walinspect')"
@@ -97,47 +105,33 @@ class Wal:
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """Read the WAL from the last position up to now, and add the changes to the observed databases.
 
-        `connection` commits synchronously and is not in a transaction.
+        `connection` commits synchronously, is not in a transaction, and has executed `DEFINITION`.
         """
-        with pipeline(connection) as sending:
-            position = connection.execute(_POSITION)
-            sending.sync()
-            connection.execute(_FLUSH)
-            sending.sync()
-            records = self.scan(connection)
-        self.add(records, (position.fetchone() or ("",))[0])
+        self.add(*connection.execute(_READ.encode(), self.arguments()).fetchone() or ("", None))
 
-    def scan(self, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any] | None:
-        """Request the changes in the WAL since the last position, within a pipeline; `add` gets the result.
+    def arguments(self) -> list[object]:
+        """Return the first arguments of the procedure that reads the WAL from the last position.
 
-        Raises `psycopg.Error`, in the pipeline, if a checkpoint has removed a part of the WAL.
+        The procedure raises `psycopg.Error` if a checkpoint has removed a part of the WAL.
         """
-        if not self._changes or not self._position:
-            return None
-        return connection.execute(
-            _SCAN, [self._position, self._position, MAX_BYTES, [*self._changes], self._ignored]
-        )
+        position = self._position if self._changes else ""
+        return [position or None, MAX_BYTES, [*self._changes], self._ignored]
 
-    def add(self, records: psycopg.Cursor[Any] | None, position: str) -> None:
-        """Add the changes in the result of `scan` to the observed databases.
+    def add(self, position: str, changes: Iterable[str] | None) -> None:
+        """Add the results of the procedure to the observed databases.
 
-        `position` is the end of the WAL. The position was determined before the call of `scan`, and a
-        transaction was committed in between. The file has all records up to the position, because the commit
-        wrote them. The next scan reads the records after the position again: the last record in the file may
-        have been incomplete.
+        `position` is the end of the WAL. The position was determined before a transaction was committed,
+        and then the changes were read. The file has all records up to the position, because the commit wrote
+        them. The next call reads the records after the position again: the last record in the file may have
+        been incomplete.
         """
-        start, self._position = self._position, position
-        if records is None:
+        known, self._position = self._position, position
+        if not known or not self._changes:
             return
-        if _number(position) - _number(start) > MAX_BYTES:
+        if changes is None:  # too many bytes
             self._changes.clear()
             return
         self._ignored.clear()
-        for database, relation in records.fetchall():
-            self._changes[database].add(relation)
-
-
-def _number(position: str) -> int:
-    """Return a position in the WAL, such as `16/B374D848`, as the number of bytes from its beginning."""
-    high, _, low = position.partition("/")
-    return (int(high, 16) << 32) + int(low, 16)
+        for change in changes:
+            database, _, relation = change.partition(" ")
+            self._changes[int(database)].add(int(relation))
