@@ -18,6 +18,8 @@ PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 #: a variable by which the test suite finds the processes that it has started
 KEPT = frozenset({"INFRA_TEST_SUITE"})
 SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
+#: a variable with a folder of caches that several benchmarks share; bytecode is then kept next to its source
+CACHES = "BENCHMARK_CACHES"
 
 
 @contextlib.contextmanager
@@ -28,7 +30,10 @@ def stage() -> Iterator[Path]:
         for variable in [*os.environ]:
             if variable.startswith(("INFRA_", "PYTEST_", "XDG_")) and variable not in KEPT:
                 del os.environ[variable]
-        os.environ |= {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
+        if shared := os.environ.get(CACHES):
+            os.environ["XDG_CACHE_HOME"] = shared
+        else:
+            os.environ |= {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         yield folder
 

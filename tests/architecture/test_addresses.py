@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ HOSTS = [
         ("security", "debian", "org"),
     )
 ]
-FORBIDDEN = re.compile("|".join(re.escape(text) for text in (f"/{'root'}/", f"/{'work'}/main", *HOSTS)))
+FORBIDDEN = (f"/{'root'}/", f"/{'work'}/main", *HOSTS)
 
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "."])
@@ -33,12 +32,19 @@ def test_no_file_names_a_machine_or_a_registry(folder: str) -> None:
     lines = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in files
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
-        if FORBIDDEN.search(line)
+        for number in forbidden_lines(path.read_text(encoding="utf-8", errors="replace"))
     ]
 
     assert files
     assert lines == []
+
+
+def forbidden_lines(text: str) -> list[int]:
+    """Return the numbers of the lines with a forbidden address; few files contain one at all."""
+    if not any(address in text for address in FORBIDDEN):
+        return []
+    lines = enumerate(text.splitlines(), 1)
+    return [number for number, line in lines if any(address in line for address in FORBIDDEN)]
 
 
 def _is_generated(path: Path) -> bool:
@@ -48,4 +54,4 @@ def _is_generated(path: Path) -> bool:
 
 @pytest.mark.parametrize("text", [f"cd /{'root'}/x", f"https://{HOSTS[0]}/project/x", HOSTS[-1]])
 def test_an_address_is_found(text: str) -> None:
-    assert FORBIDDEN.search(text)
+    assert forbidden_lines(f"\n{text}\n") == [2]

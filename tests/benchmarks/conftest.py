@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -22,3 +23,12 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Import `benchmarks.rounds`."""
     monkeypatch.syspath_prepend(str(ROOT))
     return importlib.import_module("benchmarks.rounds")
+
+
+@pytest.fixture
+def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the benchmarks of all workers share a folder of caches, because it takes seconds to make a seed."""
+    folder = tmp_path_factory.getbasetemp()
+    caches = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "benchmarks"
+    monkeypatch.setenv("BENCHMARK_CACHES", str(caches))
+    return caches

@@ -11,6 +11,7 @@ import pytest
 NAMES = ("cold_start", "attach", "idle_plugin", "owner_death", "recovery", "footprint", "crowd", "snapshots")
 
 
+@pytest.mark.usefixtures("caches")
 @pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs_a_round_and_leaves_nothing(
@@ -28,6 +29,7 @@ def test_a_benchmark_runs_a_round_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("caches")
 @pytest.mark.real("valkey")
 def test_the_table_of_kinds_has_a_line_for_each_kind_and_a_cell_for_each_figure(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -105,21 +105,25 @@ def run(
     patience: float,
     *,
     environ: Mapping[str, str] | None = None,
+    stdin: str = "",
     merge: bool = False,
 ) -> Result:
     """Run a program in a folder until it exits; after `patience` seconds it is killed, and the test fails.
 
-    With `merge`, standard error is written to standard output.
+    `stdin` is the standard input. With `merge`, standard error is written to standard output.
     """
     began = time.monotonic()
     _import_all()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
         with warnings.catch_warnings():
             # Python 3.12 warns if the process has threads: the worker of xdist has several.
             warnings.simplefilter("ignore")
             pid = os.fork()
         if pid == 0:
-            _run(program, folder, os.environ if environ is None else environ, (out, out if merge else err))
+            streams = given, out, out if merge else err
+            _run(program, folder, os.environ if environ is None else environ, streams)
         code = _exit_code(pid, patience)
         texts = [_text(file) for file in (out, err)]
     return Result(code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - began)
@@ -150,7 +154,7 @@ def _exit_code(pid: int, patience: float) -> int:
 
 
 def _run(
-    program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], IO[bytes]]
+    program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], ...]
 ) -> NoReturn:
     """Make the fork a process like a new one, run the program, and exit."""
 
@@ -197,10 +201,9 @@ def _code_of(main: Callable[[], object]) -> int:
     return int(code) if isinstance(code, int) else 0
 
 
-def _replace_streams(files: tuple[IO[bytes], IO[bytes]]) -> None:
-    with Path(os.devnull).open("rb") as null:
-        for number, file in enumerate((null, *files)):
-            os.dup2(file.fileno(), number)
+def _replace_streams(files: tuple[IO[bytes], ...]) -> None:
+    for number, file in enumerate(files):
+        os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = (
         open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process exits
         for number, mode in enumerate("rww")

@@ -84,8 +84,13 @@ def _intercept(step: int, write_end: int, *, fail: bool) -> None:
         change(f"descriptor {descriptor}")
         return write(descriptor, data)
 
-    # These two functions cause no audit event. They do nothing, because a kill does not lose written data.
+    def sync(what: object) -> None:
+        if fail:
+            change(str(what))
+
+    # These functions cause no audit event. A synchronisation does nothing, because a kill does not lose
+    # written data. A kill before it therefore has the same effect as a kill before the next change.
     os.write = counted_write
-    os.fsync = lambda descriptor: change(f"descriptor {descriptor}")
-    disk.sync_file_system = change
+    os.fsync = sync
+    disk.sync_file_system = sync
     sys.addaudithook(hook)

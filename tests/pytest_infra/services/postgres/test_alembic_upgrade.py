@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fakes import forked
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
-from pytest_infra.services.postgres import alembic_upgrade
+from pytest_infra.services.postgres import alembic_process, alembic_upgrade
 from pytest_infra.services.postgres.failed_migration import MigrationError
 from pytest_infra.services.postgres.migrations import read
 from pytest_infra.services.postgres.statements import url_at
@@ -110,6 +114,27 @@ asyncio.run(run())
 ENV = CONFIGURE + WAYS["option"]
 
 
+@pytest.fixture(autouse=True)
+def _forked_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run Alembic in a fork of this process: a new process spends a second on the same imports."""
+    for module in ("alembic.command", "sqlalchemy.dialects.postgresql.psycopg"):
+        importlib.import_module(module)
+
+    def run(
+        command: list[str],
+        *,
+        cwd: Path,
+        env: dict[str, str],
+        input: str,
+        **_: object,  # noqa: A002
+    ) -> subprocess.CompletedProcess[str]:
+        program = forked.Program(arguments=["-c"], main=alembic_process.main, path=cwd)
+        done = forked.run(program, cwd, 120, environ=env, stdin=input)
+        return subprocess.CompletedProcess(command, done.code, done.out, done.err)
+
+    monkeypatch.setattr(alembic_upgrade, "subprocess", SimpleNamespace(run=run))
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project with Alembic, whose only revision creates the table `a`."""
@@ -134,6 +159,15 @@ def migrate(root: Path, database: Endpoint, source: Any = "alembic.ini") -> list
     with psycopg.connect(database.url) as connection:
         rows = connection.execute("select tablename from pg_tables where schemaname = 'public' order by 1")
         return [name for (name,) in rows.fetchall() if name != "alembic_version"]
+
+
+def test_env_py_runs_in_a_new_process(
+    root: Path, database: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alembic_upgrade, "subprocess", subprocess)
+    (root / "scripts" / "env.py").write_text(f"import sys\nassert 'pytest' not in sys.modules\n{ENV}")
+
+    assert migrate(root, database) == ["a"]
 
 
 @pytest.mark.parametrize("way", WAYS)
