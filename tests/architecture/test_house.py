@@ -45,6 +45,8 @@ IMPORTED_AS = {
 DOCSTRING = re.compile(r'(?:\s|#.*\n)*r?"""[^"]')
 #: the first module of a line that may be an import
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+#: what can be a variable `found` or `each`; words in texts can match, too
+VAGUE = re.compile(r"\b(?:found|each)\b *(?:[=:,|+)\[]|in\b)")
 #: modules that are parts of a declared distribution with another name
 BUNDLED = {"_pytest", "bson", "py", "pydantic_core"}
 
@@ -66,6 +68,22 @@ def test_every_module_has_a_docstring() -> None:
     texts = {module: module.read_text(encoding="utf-8") for module in MODULES}
 
     assert [module for module, text in texts.items() if not DOCSTRING.match(text)] == []
+
+
+def test_no_variable_has_a_name_without_content() -> None:
+    """`found` and `each` say where a value comes from, and not what it is."""
+    named = {"found", "each"}
+    texts = {module: module.read_text(encoding="utf-8") for module in MODULES}
+    places = [
+        f"{module.relative_to(ROOT)}:{node.lineno}"
+        for module, text in texts.items()
+        if VAGUE.search(text)
+        for node in ast.walk(ast.parse(text))
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in named)
+        or (isinstance(node, ast.arg) and node.arg in named)
+    ]
+
+    assert places == []
 
 
 def test_every_package_is_typed_and_in_a_src_folder() -> None:

@@ -107,7 +107,9 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
                 yield Finding(topic=topic, state=state, text=text, hint=program.hint)
     others = [name for name in catalogue.names() if name not in kinds]
     lacking = [
-        name for name in others if any(not each.path and not each.optional for each in programs(name, None))
+        name
+        for name in others
+        if any(not program.path and not program.optional for program in programs(name, None))
     ]
     installed = ", ".join(name for name in others if name not in lacking) or "none"
     text = f"installed: {installed}; not installed: {', '.join(lacking) or 'none'}"

@@ -61,7 +61,7 @@ def binary(program: str, known: Mapping[str, Recipe]) -> binaries.Binary:
 def _described() -> Mapping[str, binaries.Binary]:
     """Return name → executable of all kinds, without those that are modules of Python."""
     entries = (catalogue.entry(kind) for kind in catalogue.names())
-    return {each.name: each for entry in entries for each in entry.binaries if not each.module}
+    return {binary.name: binary for entry in entries for binary in entry.binaries if not binary.module}
 
 
 def _setting(service: str, resolved: Resolved) -> Path | None:

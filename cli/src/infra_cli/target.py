@@ -72,12 +72,12 @@ class Target:
         root = file.path.parent if file else (self.directory or Path.cwd()).resolve()
         parents = [root / name for name in (".data", ".data-test")]
         folders = [folder for parent in parents for folder in (parent, *plan_folders(parent))]
-        found = []
+        stacks = []
         for paths in (Paths(str(folder)) for folder in folders):
             with suppress(OSError):  # a folder of another user is not a stack of this one
                 if paths.data != self.paths().data and file_lock.is_held(paths.lock):
-                    found.append(paths.data)
-        return found
+                    stacks.append(paths.data)
+        return stacks
 
     def options(self, command: str) -> str:
         """Return the options with which a command in any terminal selects this stack; may be empty."""

@@ -52,7 +52,7 @@ def address_of(client: Client, service: str, role: str) -> str:
 def web_page(exports: Mapping[str, str]) -> str:
     """Return the address of a web page in the exports of a service; empty if there is none."""
     addresses = (exports.get(name, "") for name in _PAGES)
-    return next((each for each in addresses if urlsplit(each).scheme in {"http", "https"}), "")
+    return next((address for address in addresses if urlsplit(address).scheme in {"http", "https"}), "")
 
 
 def open_browser(address: str) -> None:

@@ -57,9 +57,9 @@ def main(program: str, folder: Path) -> None:
 def _free_ports(count: int) -> list[int]:
     """Return port numbers that no process uses at the moment."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    numbers = [socket_.getsockname()[1] for socket_ in sockets]
+    for socket_ in sockets:
+        socket_.close()
     return numbers
 
 

@@ -39,12 +39,12 @@ def read(data: dict[str, Any]) -> tuple[str, list[Program]]:
     """Return the host and the programs in the decoded content of a file."""
     programs = [
         Program(
-            name=each["name"],
-            command=tuple(each["command"]),
-            after=tuple(int(port) for port in each.get("after", ())),
-            stop=each.get("stop", "SIGTERM"),
+            name=program["name"],
+            command=tuple(program["command"]),
+            after=tuple(int(port) for port in program.get("after", ())),
+            stop=program.get("stop", "SIGTERM"),
         )
-        for each in data["programs"]
+        for program in data["programs"]
     ]
     return data["host"], programs
 

@@ -153,14 +153,14 @@ def needed(names: Iterable[str], installed: Mapping[str, Path]) -> dict[str, Pat
     if missing := [name for name in names if name not in installed and name not in _UNDECLARED]:
         plugins = ", ".join(sorted(name for name in installed if name.startswith("rabbitmq_")))
         sys.exit(f"unknown plugins: {', '.join(missing)}; installed are: {plugins}")
-    found: dict[str, Path] = {}
+    applications: dict[str, Path] = {}
     waiting = [name for name in names if name in installed]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name] = installed[name]
+        if name not in applications:
+            applications[name] = installed[name]
             waiting += [other for other in _dependencies(name, installed[name]) if other in installed]
-    return found
+    return applications
 
 
 def _dependencies(name: str, folder: Path) -> list[str]:

@@ -128,8 +128,8 @@ def _list(selected: Target, *, as_json: bool) -> None:
         output.say_json({"tools": documents})
         return
     rows = [
-        (each["name"] or "", each["path"] or f"missing: infra bin install {each['recipe']}")
-        for each in documents
+        (document["name"] or "", document["path"] or f"missing: infra bin install {document['recipe']}")
+        for document in documents
     ]
     for line in output.columns(rows, header=("NAME", "PROGRAM")):
         output.say(line)

@@ -93,7 +93,7 @@ def _addresses(server: Element) -> list[str]:
 
 
 def _put(url: str, values: dict[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: values[found[1]], url)
+    return _VARIABLE.sub(lambda match: values[match[1]], url)
 
 
 def _normal(url: str) -> str:

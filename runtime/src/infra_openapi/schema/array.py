@@ -45,7 +45,7 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
     pairs, lost, left = paired(
         old.contains,
         new.contains,
-        lambda each: content_key(schemas.equality, each.term) + b"%r" % (_span(each),),
+        lambda array: content_key(schemas.equality, array.term) + b"%r" % (_span(array),),
         (
             lambda one, other: same(one, other) and _span(one) == _span(other),
             same,

@@ -122,7 +122,9 @@ def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
     pairs, lost, left = paired(
         old.conditions,
         new.conditions,
-        lambda each: content_key(context.schemas.equality, each.when, each.then, each.otherwise),
+        lambda condition: content_key(
+            context.schemas.equality, condition.when, condition.then, condition.otherwise
+        ),
         (same, *_relations(_when, context)),
     )
     for first, second in pairs:

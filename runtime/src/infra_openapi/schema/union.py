@@ -181,7 +181,7 @@ class _Matching:
     def _covered(self, branch: Branch) -> bool:
         """Return whether the other side includes an alternative without a partner."""
         rivals = self._receivers.rivals(branch)
-        for other in sorted(rivals, key=lambda each: each not in self._free)[:_TRIED]:
+        for other in sorted(rivals, key=lambda rival: rival not in self._free)[:_TRIED]:
             if self._covers(branch, other) is True:
                 if other in self._free:
                     self._pair(branch, other)

@@ -176,7 +176,7 @@ def _missing_features(binary: Binary, path: Path) -> str:
 
     folder, missing = path.resolve().parent, []
     for feature in binary.features:
-        patterns = (each.format(feature=feature, major=binary.major) for each in binary.feature_files)
+        patterns = (pattern.format(feature=feature, major=binary.major) for pattern in binary.feature_files)
         if not any(glob.glob(str(folder / pattern)) for pattern in patterns):  # noqa: PTH207 - with `..`
             missing.append(feature)
     return f"without {', '.join(missing)}" if missing else ""

@@ -51,18 +51,18 @@ def fetch(
     """
     counter = counter or Counter(None, entries)
     downloads, needed = _downloads(entries, folder), []
-    for each in downloads:
-        if each.find():
-            counter.add(each.artefact.sha256, each.artefact.size)
+    for download in downloads:
+        if download.find():
+            counter.add(download.artefact.sha256, download.artefact.size)
         else:
-            needed.append(each)
+            needed.append(download)
     if needed and offline:
-        names = ", ".join(sorted({each.locked.recipe for each in needed}))
+        names = ", ".join(sorted({download.locked.recipe for download in needed}))
         problem = f"{len(needed)} files are not in {folder}, and the network is not used"
         raise InstallError(names, problem, "Install from a bundle with `infra bin install --from FILE`.")
-    single = [each for each in needed if each.artefact.registry in _SINGLE]
+    single = [download for download in needed if download.artefact.registry in _SINGLE]
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        futures = [pool.submit(_fetch, each, counter) for each in single]
+        futures = [pool.submit(_fetch, download, counter) for download in single]
         futures += [pool.submit(_fetch_list, files, counter) for files in _lists(needed)]
         try:
             for future in futures:
@@ -70,8 +70,8 @@ def fetch(
         except BaseException:
             pool.shutdown(cancel_futures=True, wait=False)
             raise
-    for each in downloads:
-        each.copy()
+    for download in downloads:
+        download.copy()
 
 
 @frozen
@@ -103,17 +103,17 @@ class _Download:
 
 def _downloads(entries: Iterable[Locked], folder: Path) -> list[_Download]:
     """Return each artefact once; create the folders of the entries, and remove what killed processes left."""
-    found: dict[str, tuple[Locked, Artefact, dict[Path, None]]] = {}
+    by_hash: dict[str, tuple[Locked, Artefact, dict[Path, None]]] = {}
     for locked in entries:
         own = folder / locked.recipe
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
         for rest in own.glob(".*/"):
             shutil.rmtree(rest)
         for artefact in locked.artefacts:
-            found.setdefault(artefact.sha256, (locked, artefact, {}))[2][own / artefact.file_name] = None
+            by_hash.setdefault(artefact.sha256, (locked, artefact, {}))[2][own / artefact.file_name] = None
     return [
         _Download(locked=locked, artefact=artefact, paths=list(paths))
-        for locked, artefact, paths in found.values()
+        for locked, artefact, paths in by_hash.values()
     ]
 
 
@@ -130,18 +130,18 @@ def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
     Maven selects one version of an artefact that occurs twice, so the recipes with jars are separate.
     """
     lists: dict[tuple[str, str], list[_Download]] = {}
-    for each in needed:
-        registry = each.artefact.registry
+    for download in needed:
+        registry = download.artefact.registry
         if registry in _LISTS:
-            separate = each.locked.recipe if registry == maven.NAME else ""
-            lists.setdefault((registry, separate), []).append(each)
+            separate = download.locked.recipe if registry == maven.NAME else ""
+            lists.setdefault((registry, separate), []).append(download)
     return list(lists.values())
 
 
 def _fetch_list(files: Sequence[_Download], counter: Counter) -> None:
     """Download files with one client, in a folder that contains nothing else, which the client measures."""
     first = files[0]
-    artefacts = [each.artefact for each in files]
+    artefacts = [download.artefact for download in files]
     fetch_many = _LISTS[first.artefact.registry]
     with tempfile.TemporaryDirectory(dir=first.target.parent, prefix=".files-") as name:
         work = Path(name)
@@ -151,10 +151,10 @@ def _fetch_list(files: Sequence[_Download], counter: Counter) -> None:
             work,
             lambda number: counter.add(first.artefact.sha256, number),
         )
-        for each in files:
-            path = work / each.artefact.file_name
-            verify(path, each.artefact)
-            path.replace(each.target)
+        for download in files:
+            path = work / download.artefact.file_name
+            verify(path, download.artefact)
+            path.replace(download.target)
 
 
 def _is_right(path: Path, artefact: Artefact) -> bool:

@@ -77,8 +77,8 @@ def _check_interpreter(recipe: Recipe, path: Path) -> None:
 
 def _candidates(root: Path, name: str, pattern: str) -> Iterator[Path]:
     patterns = [pattern] if pattern else [*(f"{folder}/{name}" for folder in _FOLDERS), f"**/{name}"]
-    for each in patterns:
-        for path in sorted(root.glob(each), key=lambda path: len(path.parts)):
+    for candidate in patterns:
+        for path in sorted(root.glob(candidate), key=lambda path: len(path.parts)):
             real = path.resolve()
             if real.is_file() and real.is_relative_to(root.resolve()):
                 yield path

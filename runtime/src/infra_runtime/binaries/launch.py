@@ -76,8 +76,8 @@ class Tree:
         """
         patterns = ("lib*/ld-linux*.so*", "lib/*/ld-linux*.so*")
         folders = (self.glibc, self.glibc / "usr")
-        found = [path for folder in folders for each in patterns for path in sorted(folder.glob(each))]
-        return next((path for path in found if path.exists()), None)
+        paths = [path for folder in folders for pattern in patterns for path in sorted(folder.glob(pattern))]
+        return next((path for path in paths if path.exists()), None)
 
     def linked(self, program: Path) -> Path | None:
         """Return the path of a program in the tree of links; None if the program does not need this tree.

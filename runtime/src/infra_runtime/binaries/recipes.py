@@ -137,10 +137,10 @@ def versions(program: str) -> str:
 def _joined() -> dict[str, Recipe]:
     from importlib.metadata import entry_points  # imported late: the search for entry points takes 20 ms
 
-    found = {}
+    joined = {}
     for point in entry_points(group=GROUP):
         recipe = point.load()
         if not isinstance(recipe, Recipe):
             raise ConfigurationError(f"{point.value} should be a Recipe, but is a {type(recipe).__name__}")
-        found[recipe.name] = recipe
-    return found
+        joined[recipe.name] = recipe
+    return joined

@@ -37,7 +37,7 @@ def is_offered(offer: Contribution, declaration: Declaration) -> bool:
 def is_on(service: str, declaration: Declaration) -> bool:
     """Return whether the profiles of all services include a service; the setting of its kind excludes it."""
     kind = declaration.kind(service)
-    return all(_setting(each, declaration) for each in DEVELOPMENT_KINDS if each.name == kind)
+    return all(_setting(default, declaration) for default in DEVELOPMENT_KINDS if default.name == kind)
 
 
 def _wanted(declaration: Declaration) -> Iterator[Kind]:

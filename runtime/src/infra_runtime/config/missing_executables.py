@@ -96,5 +96,5 @@ def install(
 
     `root` is the folder of the stack file. `report` is called with lines about changes of the lock.
     """
-    wanted = [(each.recipe, each.locked) for each in chosen]
+    wanted = [(choice.recipe, choice.locked) for choice in chosen]
     installation.install_or_renew(wanted, store.default(), project=root, report=report, progress=progress)

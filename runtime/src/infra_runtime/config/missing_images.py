@@ -32,15 +32,15 @@ class MissingImage:
     #: with the digest in the lock, if there is one
     reference: str
     #: the digests of the image on this machine that has the name
-    found: tuple[str, ...] = ()
+    local_digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if not self.found:
+        if not self.local_digests:
             return f"{self.service}: the image {self.reference} is not on this machine"
         digest = self.reference.partition("@")[2]
         return (
             f"{self.service}: the image {self.name} has the digest {digest} in {lockfile.NAME}, "
-            f"but {' and '.join(self.found)} on this machine"
+            f"but {' and '.join(self.local_digests)} on this machine"
         )
 
 
@@ -66,8 +66,8 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
         name = containers.qualified(spec.container.image if spec.container else spec.image)
         if inspected(engine, spec.image) is None:
             other = inspected(engine, name) if spec.image != name else None
-            found = tuple(digests(other)) if other else ()
-            yield MissingImage(service=spec.name, name=name, reference=spec.image, found=found)
+            known = tuple(digests(other)) if other else ()
+            yield MissingImage(service=spec.name, name=name, reference=spec.image, local_digests=known)
 
 
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
@@ -103,8 +103,8 @@ def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable
             command = f"{engine} pull {reference}"
             raise InstallError(image.name, f"`{command}` exited with status {status}", hint=_HINT)
         properties = inspected(engine, reference)
-        if "@" not in reference and properties and (found := digests(properties)):
-            digests_of[image.name] = found[0]
+        if "@" not in reference and properties and (known := digests(properties)):
+            digests_of[image.name] = known[0]
     if digests_of:
         path = root / lockfile.NAME
         lock = lockfile.read(path)
@@ -144,5 +144,5 @@ def digests(properties: Mapping[str, Any]) -> list[str]:
     podman prints the digest for this platform as `Digest`, and both as `RepoDigests`; docker prints only
     the digest of all platforms. An image that docker has built has no digest.
     """
-    found = dict.fromkeys(text.partition("@")[2] for text in properties.get("RepoDigests") or ())
-    return sorted(found, key=lambda digest: digest == properties.get("Digest"))
+    digests = dict.fromkeys(text.partition("@")[2] for text in properties.get("RepoDigests") or ())
+    return sorted(digests, key=lambda digest: digest == properties.get("Digest"))

@@ -100,9 +100,13 @@ class ControlPlaneApi:
                 seen: set[str] = set()
                 for version in group["versions"]:
                     path = f"{root}/{name}/{version['version']}" if name else f"{root}/{version['version']}"
-                    for each in version.get("resources", ()):
-                        plural = each["resource"]
-                        if each["scope"] == "Namespaced" and "list" in each["verbs"] and plural not in seen:
+                    for resource in version.get("resources", ()):
+                        plural = resource["resource"]
+                        if (
+                            resource["scope"] == "Namespaced"
+                            and "list" in resource["verbs"]
+                            and plural not in seen
+                        ):
                             seen.add(plural)
                             yield path, plural
 

@@ -99,7 +99,7 @@ class Api:
 
     async def _services(self, _: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return JSONResponse({"items": [service_to_json(each) for each in rows(state)]})
+        return JSONResponse({"items": [service_to_json(row) for row in rows(state)]})
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -108,14 +108,14 @@ class Api:
     async def _services_stream(self, _: Request) -> Response:
         async def parts() -> Parts[dict[str, object]]:
             state = await self._dashboard.stack.state()
-            return {each.name: service_to_json(each) for each in rows(state)}
+            return {row.name: service_to_json(row) for row in rows(state)}
 
         return parts_stream(self._dashboard, parts, order="services")
 
     async def _history(self, request: Request) -> Response:
         service = known(await self._dashboard.stack.state(), request.path_params["name"])
-        found = await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service.name)
-        items = [{"time": each.time, "event": each.event, "detail": each.detail} for each in found]
+        changes = await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service.name)
+        items = [{"time": change.time, "event": change.event, "detail": change.detail} for change in changes]
         return JSONResponse({"items": items})
 
     async def _start(self, _: Request) -> Response:
@@ -226,7 +226,7 @@ class Api:
     async def _snapshots(self, _: Request) -> Response:
         listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
         items = [{**asdict(row), "services": [*row.services]} for row in listing.rows]
-        return JSONResponse({"items": items, "damaged": [each.to_json() for each in listing.damaged]})
+        return JSONResponse({"items": items, "damaged": [damaged.to_json() for damaged in listing.damaged]})
 
     async def _change_data(self, request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]

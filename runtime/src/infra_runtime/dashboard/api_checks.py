@@ -98,7 +98,7 @@ def _checked(api: Api, urls: Mapping[str, str]) -> dict[str, Any]:
     from infra_openapi.errors import OpenApiError
     from infra_openapi.sources import Access
 
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "name": api.name,
         "base": api.settings.snapshot,
         "revision": api.settings.source,
@@ -112,9 +112,9 @@ def _checked(api: Api, urls: Mapping[str, str]) -> dict[str, Any]:
     try:
         report = _report(api, urls, Access(timeout=DOCUMENT_SECONDS))
     except (OpenApiError, InfraError) as error:
-        return {**found, "problem": str(error), "hint": error.hint}
+        return {**document, "problem": str(error), "hint": error.hint}
     return {
-        **found,
+        **document,
         "verdict": report.verdict,
         "accepted": len(report.review.accepted),
         "left_out": max(len(report.findings) - FINDINGS, 0),

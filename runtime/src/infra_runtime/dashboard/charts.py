@@ -91,9 +91,9 @@ class Drawing:
 
 def chart(title: str, unit: str, source: str, series: Iterable[Series]) -> Chart:
     """Return a chart of the series with the largest values, which are at most `SERIES`, sorted by name."""
-    filled = [each for each in series if each.values]
-    largest = sorted(filled, key=lambda each: -max(value for _, value in each.values))
-    kept = sorted(largest[:SERIES], key=lambda each: (each.name, each.service))
+    filled = [line for line in series if line.values]
+    largest = sorted(filled, key=lambda line: -max(value for _, value in line.values))
+    kept = sorted(largest[:SERIES], key=lambda line: (line.name, line.service))
     return Chart(
         title=title, unit=unit, source=source, series=tuple(kept), left_out=max(len(filled) - SERIES, 0)
     )
@@ -101,20 +101,20 @@ def chart(title: str, unit: str, source: str, series: Iterable[Series]) -> Chart
 
 def drawing(shown: Chart, since: float, until: float) -> Drawing:
     """Return the lines of a chart between two times."""
-    values = [value for each in shown.series for _, value in each.values]
+    values = [value for line in shown.series for _, value in line.values]
     top, bottom = _rounded(max(values, default=0.0)), min(0.0, *values) if values else 0.0
-    ranked = sorted(shown.series, key=lambda each: -max(value for _, value in each.values))
-    is_drawn = {id(each) for each in ranked[:DRAWN]}
+    ranked = sorted(shown.series, key=lambda line: -max(value for _, value in line.values))
+    is_drawn = {id(line) for line in ranked[:DRAWN]}
     gap = max(3 * (until - since) / POINTS, GAP)
     lines, number = [], 0
-    for each in shown.series:
+    for line in shown.series:
         path = ""
-        if id(each) in is_drawn:
-            path, number = _path(each.values, since, until, bottom, top, gap), number + 1
-        own = [value for _, value in each.values]
+        if id(line) in is_drawn:
+            path, number = _path(line.values, since, until, bottom, top, gap), number + 1
+        own = [value for _, value in line.values]
         lines.append(
             Line(
-                name=each.name,
+                name=line.name,
                 style=f"line-{(number - 1) % DRAWN}",
                 path=path,
                 least=text(min(own), shown.unit),
@@ -174,20 +174,20 @@ def to_json(charts: Iterable[Chart]) -> list[dict[str, object]]:
     """Return charts as JSON data."""
     return [
         {
-            "title": each.title,
-            "unit": each.unit,
-            "source": each.source,
-            "left_out": each.left_out,
+            "title": item.title,
+            "unit": item.unit,
+            "source": item.source,
+            "left_out": item.left_out,
             "series": [
                 {
                     "name": series.name,
                     "service": series.service,
                     "values": [{"time": time, "value": value} for time, value in series.values],
                 }
-                for series in each.series
+                for series in item.series
             ],
         }
-        for each in charts
+        for item in charts
     ]
 
 
@@ -196,12 +196,12 @@ def to_csv(charts: Iterable[Chart]) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(("time", "source", "chart", "service", "series", "unit", "value"))
-    for each in charts:
-        for series in each.series:
-            names = [_inert(name) for name in (each.source, each.title, series.service, series.name)]
+    for item in charts:
+        for series in item.series:
+            names = [_inert(name) for name in (item.source, item.title, series.service, series.name)]
             for time, value in series.values:
                 moment = dt.datetime.fromtimestamp(time, tz=dt.UTC).isoformat(timespec="milliseconds")
-                writer.writerow((moment, *names, each.unit, f"{value:.6g}"))
+                writer.writerow((moment, *names, item.unit, f"{value:.6g}"))
     return file.getvalue()
 
 

@@ -37,17 +37,17 @@ def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
     try:
         period = {"start": f"{since:.3f}", "end": f"{until:.3f}"}
         names = set(_asked(connection, f"/api/v1/label/{quote('__name__')}/values", period))
-        found = []
+        charts = []
         for dashboard in DASHBOARDS:
             for panel in dashboard.panels:
                 series = [*_series(connection, panel, names, {**period, "step": f"{step:.3f}"})]
                 title = f"{dashboard.title}: {panel.title}"
-                found.append(chart(title, _UNITS.get(panel.unit, ""), "collected", series))
+                charts.append(chart(title, _UNITS.get(panel.unit, ""), "collected", series))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise CollectedError(f"Prometheus does not answer: {error}") from error
     finally:
         connection.close()
-    return [each for each in found if each.series]
+    return [item for item in charts if item.series]
 
 
 def _series(

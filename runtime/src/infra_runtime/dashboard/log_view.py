@@ -135,15 +135,15 @@ def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> Vi
     searches = {name: _Search(folder, name, places.get(name)) for name in _selected(folder, query)}
     entries = (search.entries(selection) for search in searches.values())
     merged = heapq.merge(*entries, key=lambda entry: entry.line.time, reverse=True)
-    found = [*itertools.islice(merged, count + 1)]
-    shown = found[:count]
+    lines = [*itertools.islice(merged, count + 1)]
+    shown = lines[:count]
     for entry in shown:
         searches[entry.line.service].shown = Place(entry.line.file, entry.line.offset)
     return View(
         lines=tuple(reversed(shown)),
         first=make_cursor({name: search.first for name, search in searches.items()}),
         last=make_cursor({name: search.start for name, search in searches.items()}),
-        has_earlier=len(found) > count or any(search.is_limited for search in searches.values()),
+        has_earlier=len(lines) > count or any(search.is_limited for search in searches.values()),
     )
 
 
@@ -253,7 +253,7 @@ def _advance(
     folder: Path, selection: Selection, names: Iterable[str], places: dict[str, Place | None]
 ) -> tuple[list[Entry], int]:
     """Read the new lines of these logs, and move their places; return selected lines and skipped bytes."""
-    found: list[list[Entry]] = []
+    merged: list[list[Entry]] = []
     skipped = 0
     for name in names:
         try:
@@ -263,8 +263,8 @@ def _advance(
         with log:
             lines, places[name], left_out = _following(log, places.get(name))
         skipped += left_out
-        found.append([*selection.entries(lines)])
-    entries = [*heapq.merge(*found, key=lambda entry: entry.line.time)]
+        merged.append([*selection.entries(lines)])
+    entries = [*heapq.merge(*merged, key=lambda entry: entry.line.time)]
     return entries[-MOST_LINES:], skipped + sum(line.end - line.offset for line, _ in entries[:-MOST_LINES])
 
 

@@ -71,7 +71,7 @@ def range_of(query: Mapping[str, str]) -> Range:
 
 def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
     """Return the charts of what the processes of all services, or of one service, use."""
-    found = []
+    charts = []
     for title, field, unit, factor in _USAGE:
         own = stack.history.read(field, chosen.since, chosen.until)
         series = [
@@ -79,8 +79,8 @@ def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
             for name, values in own.items()
             if service in {"", name}
         ]
-        found.append(chart(title, unit, "processes", [_thinned(each, chosen.step) for each in series]))
-    return [each for each in found if each.series]
+        charts.append(chart(title, unit, "processes", [_thinned(line, chosen.step) for line in series]))
+    return [item for item in charts if item.series]
 
 
 async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
@@ -94,29 +94,33 @@ async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
         _received(stack, chosen, service),
         return_exceptions=True,
     )
-    found = usage_charts(stack, chosen, service)
+    charts = usage_charts(stack, chosen, service)
     for source, result in (("collected", scraped), ("received", sent)):
         if isinstance(result, InfraError):
             problems[source] = str(result)
         elif isinstance(result, BaseException):
             raise result
         else:
-            found += _selected(result, own) if own else result
+            charts += _selected(result, own) if own else result
     missing = isinstance(sent, TelemetryError) and sent.is_missing
-    return Measured(range=chosen, charts=tuple(found), problems=problems, is_missing=missing)
+    return Measured(range=chosen, charts=tuple(charts), problems=problems, is_missing=missing)
 
 
 def related(state: State, service: str) -> frozenset[str]:
     """Return a service and the exporters with its metrics, which are services that need it."""
     exporters = (
-        each.name for each in state.services if each.kind.endswith("-exporter") and service in each.needs
+        exporter.name
+        for exporter in state.services
+        if exporter.kind.endswith("-exporter") and service in exporter.needs
     )
     return frozenset({service, *exporters})
 
 
 def _collected(state: State, chosen: Range) -> list[Chart]:
     # The service with scrape jobs exports their names.
-    exports = next((each.exports for each in state.services if each.ready and "jobs" in each.exports), None)
+    exports = next(
+        (service.exports for service in state.services if service.ready and "jobs" in service.exports), None
+    )
     if exports is None:
         raise collected.CollectedError("the stack has no Prometheus that is ready")
     return collected.charts(exports["url"], chosen.since, chosen.until, chosen.step)
@@ -136,10 +140,10 @@ async def _received(stack: Stack, chosen: Range, service: str) -> list[Chart]:
 
 def _selected(charts: Sequence[Chart], services: frozenset[str]) -> list[Chart]:
     selected = [
-        replace(each, series=tuple(series for series in each.series if series.service in services))
-        for each in charts
+        replace(item, series=tuple(series for series in item.series if series.service in services))
+        for item in charts
     ]
-    return [each for each in selected if each.series]
+    return [item for item in selected if item.series]
 
 
 def _thinned(series: Series, step: float) -> Series:

@@ -84,7 +84,7 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, float):
         return {"doubleValue": value}
     if isinstance(value, list):
-        return {"arrayValue": {"values": [_value(each) for each in value]}}
+        return {"arrayValue": {"values": [_value(item) for item in value]}}
     if isinstance(value, dict):
         return {"kvlistValue": {"values": _attributes(value)}}
     return {} if value is None else {"stringValue": str(value)}

@@ -93,8 +93,8 @@ class Pages:
 
     def _usage(self, service: str) -> dict[str, Any]:
         shown = metrics.range_of({})
-        found = metrics.usage_charts(self._dashboard.stack, shown, service)
-        drawings = [charts.drawing(each, shown.since, shown.until) for each in found]
+        measured = metrics.usage_charts(self._dashboard.stack, shown, service)
+        drawings = [charts.drawing(item, shown.since, shown.until) for item in measured]
         return {"drawings": drawings, "shown": shown}
 
     async def _logs(self, request: Request) -> Response:
@@ -124,8 +124,8 @@ class Pages:
             "query": query,
             "address": request.url.query,
             "measured": measured,
-            "drawings": [charts.drawing(each, since, until) for each in measured.charts],
-            "services": [each.name for each in rows(await self._dashboard.stack.state())],
+            "drawings": [charts.drawing(item, since, until) for item in measured.charts],
+            "services": [row.name for row in rows(await self._dashboard.stack.state())],
         }
 
     async def _alerts(self, request: Request) -> Response:
@@ -177,9 +177,9 @@ class Pages:
     async def _configuration(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
         settings = await self._settings("")
-        found = [entry for entry in settings if text.lower() in " ".join(entry).lower()]
+        matching = [entry for entry in settings if text.lower() in " ".join(entry).lower()]
         return page(
-            self._dashboard, request, "configuration.html", settings=found, text=text, total=len(settings)
+            self._dashboard, request, "configuration.html", settings=matching, text=text, total=len(settings)
         )
 
     async def _settings(self, prefix: str) -> list[tuple[str, str, str]]:
@@ -204,7 +204,7 @@ class Pages:
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return {f"service-{each.name}": template.render(row=each) for each in rows(state)}
+            return {f"service-{row.name}": template.render(row=row) for row in rows(state)}
 
         return parts_stream(self._dashboard, parts, order="services")
 
@@ -226,7 +226,7 @@ class Pages:
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return {f"node-{each.name}": template.render(row=each) for each in rows(state)}
+            return {f"node-{row.name}": template.render(row=row) for row in rows(state)}
 
         return parts_stream(self._dashboard, parts)
 

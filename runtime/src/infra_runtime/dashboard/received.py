@@ -55,14 +55,14 @@ def charts(points: Iterable[Point], step: float) -> list[Chart]:
     by_name: dict[tuple[str, str, str], dict[_Key, list[Point]]] = {}
     for key, own in series.items():
         by_name.setdefault((key.name, key.type, key.unit), {})[key] = sorted(own, key=lambda p: p["time"])
-    found: list[Chart] = []
+    charts: list[Chart] = []
     # Metrics of HTTP are first, because most services have them.
     for (name, kind, unit), members in sorted(
         by_name.items(), key=lambda item: (not item[0][0].startswith("http"), item[0])
     ):
         shown = _distributions if kind in {"histogram", "exponential_histogram", "summary"} else _numbers
-        found += shown(name, unit, members, step)
-    return [each for each in found if each.series]
+        charts += shown(name, unit, members, step)
+    return [item for item in charts if item.series]
 
 
 def _numbers(name: str, unit: str, members: Mapping[_Key, Sequence[Point]], step: float) -> Iterator[Chart]:
@@ -93,8 +93,8 @@ def _distributions(
         for change in changes:
             periods.setdefault(change.time // step * step, []).append(change)
         ordered = sorted(periods.items())
-        counts = [(time, sum(each.count for each in part)) for time, part in ordered]
-        lengths = {time: max(each.seconds for each in part) for time, part in ordered}
+        counts = [(time, sum(point.count for point in part)) for time, part in ordered]
+        lengths = {time: max(point.seconds for point in part) for time, part in ordered}
         rates.append(
             Series(
                 name=service,
@@ -104,7 +104,7 @@ def _distributions(
         )
         if any(change.is_failed for change in changes):
             shares = tuple(
-                (time, 100 * sum(each.count for each in part if each.is_failed) / total)
+                (time, 100 * sum(point.count for point in part if point.is_failed) / total)
                 for (time, part), (_, total) in zip(ordered, counts, strict=True)
                 if total
             )

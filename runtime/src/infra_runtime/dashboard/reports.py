@@ -132,11 +132,11 @@ class Content:
 def listing(folders: Iterable[Path]) -> Listing:
     """Return the newest failure reports in data directories. An incomplete report is not readable."""
     paths = sorted(_descriptions(folders), key=_time, reverse=True)
-    found = [report for path in paths[:REPORTS] if (report := _report(path))]
+    readable = [report for path in paths[:REPORTS] if (report := _report(path))]
     return Listing(
-        reports=tuple(sorted(found, key=lambda report: report.description.began, reverse=True)),
+        reports=tuple(sorted(readable, key=lambda report: report.description.began, reverse=True)),
         total=len(paths),
-        damaged=min(len(paths), REPORTS) - len(found),
+        damaged=min(len(paths), REPORTS) - len(readable),
     )
 
 
@@ -169,8 +169,13 @@ def to_json(report: Report, content: Content) -> dict[str, Any]:
         "failure": test.failure,
         "trace": test.trace,
         "services": [
-            {"name": each.name, "phase": each.phase, "reason": each.reason, "restarts": each.restarts}
-            for each in test.stack.services
+            {
+                "name": service.name,
+                "phase": service.phase,
+                "reason": service.reason,
+                "restarts": service.restarts,
+            }
+            for service in test.stack.services
         ],
         "dumps": dict(test.dumps),
         "settings": report.settings,
@@ -190,7 +195,7 @@ def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
         for data in (folder, *plan_folders(folder)):
             for path in data.glob(_PATTERN):
                 parents = path.relative_to(data).parents
-                if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{each}") for each in parents):
+                if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{parent}") for parent in parents):
                     yield path
 
 

@@ -59,7 +59,7 @@ class Shown:
 def sessions(dashboard: Dashboard, most: int) -> tuple[list[SessionRow], int]:
     """Return the newest sessions, the newest first, and the number of all sessions."""
     listing, now = session_record.listing(dashboard.reports, most), time.time()
-    return [session_row(each, now) for each in listing.sessions], listing.total
+    return [session_row(session, now) for session in listing.sessions], listing.total
 
 
 def record_of(dashboard: Dashboard, name: str) -> Path:
@@ -263,7 +263,7 @@ class SessionPages:
         test = report.description
         return {
             "logs": link_to_logs(
-                stack, test.began, test.seconds, (each.name for each in test.stack.services)
+                stack, test.began, test.seconds, (service.name for service in test.stack.services)
             ),
             "traces": f"/traces?{urlencode({**stack, 'test': test.test})}",
         }

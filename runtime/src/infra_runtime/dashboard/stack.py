@@ -192,8 +192,8 @@ class Stack:
 
     async def urls(self) -> dict[str, str]:
         """Return service → HTTP URL."""
-        found = (await self.endpoints()).services
-        urls = {name: each.exports.get("url", "") for name, each in found.items()}
+        services = (await self.endpoints()).services
+        urls = {name: endpoint.exports.get("url", "") for name, endpoint in services.items()}
         return {name: url for name, url in urls.items() if url.startswith(("http://", "https://"))}
 
     async def act(self, action: str, names: Iterable[str]) -> Outcome:
@@ -234,7 +234,7 @@ def dependents(services: Services) -> dict[str, tuple[str, ...]]:
         for need in service.needs:
             direct.setdefault(need, []).append(service.name)
     order = {name: number for number, name in enumerate(direct)}
-    found = {}
+    by_service = {}
     for name, own in direct.items():
         affected = set(own)
         queue = list(affected)
@@ -242,5 +242,5 @@ def dependents(services: Services) -> dict[str, tuple[str, ...]]:
             new = set(direct[queue.pop()]) - affected
             affected |= new
             queue += new
-        found[name] = tuple(sorted(affected - {name}, key=order.__getitem__))
-    return found
+        by_service[name] = tuple(sorted(affected - {name}, key=order.__getitem__))
+    return by_service

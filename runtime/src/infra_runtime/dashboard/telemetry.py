@@ -36,13 +36,17 @@ async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) ->
 
     Raises `TelemetryError` if the stack has no telemetry service, or if it does not answer.
     """
-    found = next(
-        (each.exports for each in endpoints.services.values() if {"query_url", "key"} <= each.exports.keys()),
+    endpoint = next(
+        (
+            endpoint.exports
+            for endpoint in endpoints.services.values()
+            if {"query_url", "key"} <= endpoint.exports.keys()
+        ),
         None,
     )
-    if found is None:
+    if endpoint is None:
         raise TelemetryError("the stack has no telemetry service", is_missing=True)
-    return await asyncio.to_thread(_ask, found["query_url"], found["key"], path, parameters)
+    return await asyncio.to_thread(_ask, endpoint["query_url"], endpoint["key"], path, parameters)
 
 
 async def runs(endpoints: Endpoints) -> list[str]:

@@ -108,7 +108,7 @@ class TracePages:
             {"parent": span["parent"], **traces.span_to_json(span, logs.pop(span["id"], []))}
             for span in whole["spans"]
         ]
-        others = [traces.log_to_json(log) for each in logs.values() for log in each]
+        others = [traces.log_to_json(log) for records in logs.values() for log in records]
         return JSONResponse({"trace": whole["trace"], "spans": spans, "logs": others})
 
     async def _otlp(self, request: Request) -> Response:

@@ -58,10 +58,10 @@ class UsageHistory:
         first = max(self._count - self._samples, 0)
         places = [number % self._samples for number in range(first, self._count)]
         shown = [place for place in places if since <= self._times[place] <= until]
-        found = {}
+        series = {}
         for service, rings in self._rings.items():
             ring = rings[field]
             values = [(self._times[place], ring[place]) for place in shown if not math.isnan(ring[place])]
             if values:
-                found[service] = values
-        return found
+                series[service] = values
+        return series

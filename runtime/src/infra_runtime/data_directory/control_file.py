@@ -65,25 +65,25 @@ def read(paths: Paths) -> ControlFile | None:
         ownership.check_folder(paths.data)
         with open(ownership.open_file(paths.control_file, os.O_RDONLY), encoding="ascii") as file:
             content = json.load(file)
-        found = ControlFile(**{name: content[name] for name in ControlFile._fields})
+        control = ControlFile(**{name: content[name] for name in ControlFile._fields})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataDirectoryError(error.filename or paths.data, error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE) from error
-    texts = (found.socket, found.started, found.data)
-    if not all(isinstance(text, str) for text in texts) or type(found.pid) is not int:
+    texts = (control.socket, control.started, control.data)
+    if not all(isinstance(text, str) for text in texts) or type(control.pid) is not int:
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
-    if found.data != paths.data:
+    if control.data != paths.data:
         return None
     # The folder of the socket is removed at the end, so no other folder is accepted.
-    if not (os.path.isabs(found.socket) and found.socket.endswith(f"/{paths.stack}/{SOCKET}")):
+    if not (os.path.isabs(control.socket) and control.socket.endswith(f"/{paths.stack}/{SOCKET}")):
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
-    return found
+    return control
 
 
 def run_folder(paths: Paths) -> str:
     """Return the folder that contains the sockets of the supervisor that was started most recently."""
-    found = read(paths)
-    return os.path.dirname(found.socket) if found else paths.run
+    control = read(paths)
+    return os.path.dirname(control.socket) if control else paths.run

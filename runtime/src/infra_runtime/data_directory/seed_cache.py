@@ -54,8 +54,13 @@ def building_folder(cache: str) -> str:
 
 def stamp(tree: str) -> None:
     """Write the stamp of a complete seed: the file with a hash of its content, which `damage` compares."""
-    found = inspect(tree)
-    table = {"files": found.files, "bytes": found.bytes, "digest": found.digest, "content": content(tree)}
+    inspected = inspect(tree)
+    table = {
+        "files": inspected.files,
+        "bytes": inspected.bytes,
+        "digest": inspected.digest,
+        "content": content(tree),
+    }
     descriptor = os.open(f"{tree}.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
         json.dump(table, file)
@@ -72,12 +77,12 @@ def damage(tree: str, *, read_all: bool = False) -> str:
     if not table:
         return "the file with the hashes of the seed is missing or cannot be read"
     try:
-        found = inspect(tree)
-        if found.files != table["files"]:
-            return f"the seed has {found.files} files instead of {table['files']}"
-        if found.bytes != table["bytes"]:
-            return f"the seed has {found.bytes} bytes instead of {table['bytes']}"
-        if found.digest != table["digest"]:
+        current = inspect(tree)
+        if current.files != table["files"]:
+            return f"the seed has {current.files} files instead of {table['files']}"
+        if current.bytes != table["bytes"]:
+            return f"the seed has {current.bytes} bytes instead of {table['bytes']}"
+        if current.digest != table["digest"]:
             return "the name, the type or the modification time of a file has changed"
         if read_all and content(tree) != table["content"]:
             return "the content of a file has changed"
@@ -147,13 +152,13 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
         with contextlib.suppress(OSError):
             used = used or os.stat(file).st_mtime
     try:
-        found = inspect(path)
+        tree = inspect(path)
     except OSError:
-        found = Tree(0, 0, "")
+        tree = Tree(0, 0, "")
     state = (
         "incomplete" if name.endswith(BUILDING) else "damaged" if damage(path, read_all=read_all) else "ok"
     )
-    return CachedSeed(name, path, found.files, found.bytes, used, state)
+    return CachedSeed(name, path, tree.files, tree.bytes, used, state)
 
 
 @contextlib.contextmanager

@@ -195,8 +195,8 @@ class Listing:
 def listing(folders: Iterable[Path], most: int = SESSIONS) -> Listing:
     """Return the newest sessions of these data directories."""
     paths = sorted(_paths(folders), key=lambda path: path.name, reverse=True)
-    found = (summary(path) for path in paths[:most])
-    return Listing(sessions=tuple(each for each in found if each), total=len(paths))
+    summaries = (summary(path) for path in paths[:most])
+    return Listing(sessions=tuple(session for session in summaries if session), total=len(paths))
 
 
 def find(folders: Iterable[Path], name: str) -> Path | None:
@@ -223,8 +223,8 @@ def summary(path: Path) -> Summary | None:
     start = _parsed(first)
     if not isinstance(start, SessionStart) or not 0 <= start.time < LATEST:
         return None
-    parsed = (_parsed(each) for each in reversed(last.split(b"\n")))
-    newest = next((each for each in parsed if isinstance(each, TestEnd | SessionEnd)), None)
+    parsed = (_parsed(line) for line in reversed(last.split(b"\n")))
+    newest = next((record for record in parsed if isinstance(record, TestEnd | SessionEnd)), None)
     end = newest if isinstance(newest, SessionEnd) else None
     return Summary(
         id=path.stem,
@@ -263,12 +263,12 @@ class Reading:
         if not new[1]:
             return self
         tests, running = [*self.tests], {**self.running}
-        for each in _lines(new[0]):
-            if isinstance(each, TestStart):
-                running[each.test] = each.time
-            elif isinstance(each, TestEnd):
-                running.pop(each.test, None)
-                tests.append(each)
+        for record in _lines(new[0]):
+            if isinstance(record, TestStart):
+                running[record.test] = record.time
+            elif isinstance(record, TestEnd):
+                running.pop(record.test, None)
+                tests.append(record)
         offset = self.offset + len(new[0]) + 1
         return type(self)(tests=tuple(tests), running=running, offset=offset)
 
@@ -282,8 +282,8 @@ def _paths(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def _lines(text: bytes) -> Iterator[Message]:
-    for each in text.split(b"\n"):
-        if (parsed := _parsed(each)) is not None:
+    for line in text.split(b"\n"):
+        if (parsed := _parsed(line)) is not None:
             yield parsed
 
 

@@ -187,13 +187,13 @@ def descendants(pid: int) -> list[Process]:
     children: dict[int, list[Process]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process)
-    found: list[Process] = []
+    descendants: list[Process] = []
     queue = [pid]
     while queue:
         below = children.get(queue.pop(), ())
-        found += below
+        descendants += below
         queue += [process.pid for process in below]
-    return [process for process in found if process.state != ZOMBIE]
+    return [process for process in descendants if process.state != ZOMBIE]
 
 
 def ancestors() -> set[int]:

@@ -68,7 +68,7 @@ def requirements(text: str, path: Path) -> list[Locked]:
         if line.startswith("-"):  # an option, such as --index-url
             continue
         match = _REQUIREMENT.fullmatch(re.sub(r"\s--hash[= ]\S+", "", line).strip())
-        hashes = tuple(found["hash"] for found in _HASH.finditer(line))
+        hashes = tuple(entry["hash"] for entry in _HASH.finditer(line))
         if not match or not hashes:
             name = re.split(r"[\s=<>~!;\[@]", line, maxsplit=1)[0]
             problem = "has no SHA-256" if match else "is not pinned to a version with `==`"

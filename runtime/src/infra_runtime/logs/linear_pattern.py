@@ -159,19 +159,19 @@ class LinearPattern:
         states = self._closure(node.states, _Context(node.before, character))
         if self._last in states:
             return self._match
-        found = {end for state in states for one, end in self._steps[state] if one.match(character)}
-        return self._node(frozenset({self._first, *found}), character)
+        ends = {end for state in states for one, end in self._steps[state] if one.match(character)}
+        return self._node(frozenset({self._first, *ends}), character)
 
     def _closure(self, states: Iterable[int], context: _Context) -> set[int]:
         """Return the states, and those that can be reached from them without a character."""
-        found = set(states)
-        waiting = [*found]
+        reached = set(states)
+        waiting = [*reached]
         while waiting:
             for anchor, end in self._jumps[waiting.pop()]:
-                if end not in found and (not anchor or context.allows(anchor)):
-                    found.add(end)
+                if end not in reached and (not anchor or context.allows(anchor)):
+                    reached.add(end)
                     waiting.append(end)
-        return found
+        return reached
 
 
 class _Node(dict[str, "_Node"]):

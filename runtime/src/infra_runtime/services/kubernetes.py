@@ -72,7 +72,9 @@ def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSp
         "nodes": settings.nodes,
         "volumes": settings.volumes,
     }
-    simulation = "\n---\n".join(json.dumps(each) for each in (*documents(_POD_LOG), *settings.simulation))
+    simulation = "\n---\n".join(
+        json.dumps(document) for document in (*documents(_POD_LOG), *settings.simulation)
+    )
     return ServiceSpec(
         name="kubernetes",
         command=("${bin.python}", "-P", "-m", "infra_runtime.program_group", "${data}/programs.json"),

@@ -55,5 +55,5 @@ def _element(name: str, value: Any) -> bytes:
     if isinstance(value, Mapping):
         return b"\x03" + key + document(value)
     if isinstance(value, Sequence):
-        return b"\x04" + key + document({str(index): each for index, each in enumerate(value)})
+        return b"\x04" + key + document({str(index): item for index, item in enumerate(value)})
     raise TypeError(f"{name}: a value of the type {type(value).__name__} cannot be encoded as BSON")

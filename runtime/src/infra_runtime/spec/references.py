@@ -108,23 +108,23 @@ def optional_exports(value: object) -> list[tuple[str, str]]:
 
 def texts(value: object) -> list[str]:
     """Return every text inside a spec, in the order of its fields."""
-    found: list[str] = []
-    _add_texts(value, found)
-    return found
+    texts: list[str] = []
+    _add_texts(value, texts)
+    return texts
 
 
-def _add_texts(value: object, found: list[str]) -> None:
+def _add_texts(value: object, texts: list[str]) -> None:
     # In the order of their frequency, because planning calls this for each part of each spec several times.
     if isinstance(value, str):
-        found.append(value)
+        texts.append(value)
     elif isinstance(value, tuple | list):
         for inner in value:
-            _add_texts(inner, found)
+            _add_texts(inner, texts)
     elif value is None or isinstance(value, int | float):
         pass
     elif is_dataclass(value):
         for item in fields_of(value):
-            _add_texts(getattr(value, item.name), found)
+            _add_texts(getattr(value, item.name), texts)
     elif isinstance(value, Mapping):
         for inner in value.values():
-            _add_texts(inner, found)
+            _add_texts(inner, texts)

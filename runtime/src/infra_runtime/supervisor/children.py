@@ -125,8 +125,8 @@ class Children:
             self.signal_rest(service, number)
             return
         if group:
-            found = processes.family({pid: self._start_times[pid]})
-            targets = [process for process in found if process.session == pid]
+            family = processes.family({pid: self._start_times[pid]})
+            targets = [process for process in family if process.session == pid]
         else:
             process = processes.look(pid)
             targets = [process] if process and process.started == self._start_times.get(pid) else []

@@ -157,22 +157,22 @@ class Telemetry:
         try:
             self._check(request)
             name, run = request.path_params["trace"], request.query_params.get("run", "")
-            found = await _in_thread(functools.partial(queries.trace, self._store, name, run))
+            content = await _in_thread(functools.partial(queries.trace, self._store, name, run))
         except RefusedError as error:
             return JSONResponse({"error": error.reason}, error.status)
-        if not found["spans"] and not found["logs"]:
+        if not content["spans"] and not content["logs"]:
             return JSONResponse({"error": f"the trace {name} does not exist"}, HTTPStatus.NOT_FOUND)
-        return JSONResponse(found)
+        return JSONResponse(content)
 
     async def _first(self, answer: Callable[[], dict[str, Any]], wait: float) -> dict[str, Any]:
         """Return an answer as soon as it has an item, or after `wait` seconds."""
         deadline = time.monotonic() + wait
         while True:
             written = self._written
-            found = await _in_thread(answer)
+            result = await _in_thread(answer)
             remaining = deadline - time.monotonic()
-            if found.get("items", True) or remaining <= 0:
-                return found
+            if result.get("items", True) or remaining <= 0:
+                return result
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(written.wait(), remaining)
 

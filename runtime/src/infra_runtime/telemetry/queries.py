@@ -133,13 +133,13 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
         "ORDER BY seq DESC LIMIT ?"
     )
     run = parameters.get("run", "")
-    found = _read(store, query, [*values, limit + 1], run)
+    rows = _read(store, query, [*values, limit + 1], run)
     dropped = _read(store, "SELECT count FROM dropped WHERE name = ?", [table], run)
-    items = [SHOWN[table](row) for row in reversed(found[:limit])]
+    items = [SHOWN[table](row) for row in reversed(rows[:limit])]
     return {
         "items": items,
-        "last": found[0]["seq"] if found else int(parameters.get("after") or 0),
-        "more": len(found) > limit,
+        "last": rows[0]["seq"] if rows else int(parameters.get("after") or 0),
+        "more": len(rows) > limit,
         "dropped": dropped[0]["count"] if dropped else 0,
     }
 
@@ -151,11 +151,11 @@ def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]
     """
     where, values, limit = _selection("alert", parameters)
     query = f"SELECT * FROM alert {where} ORDER BY seq DESC LIMIT ?"
-    found = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
+    rows = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
     return {
-        "items": alerts.shown(reversed(found[:limit])),
-        "last": found[0]["seq"] if found else int(parameters.get("after") or 0),
-        "more": len(found) > limit,
+        "items": alerts.shown(reversed(rows[:limit])),
+        "last": rows[0]["seq"] if rows else int(parameters.get("after") or 0),
+        "more": len(rows) > limit,
     }
 
 
@@ -163,8 +163,8 @@ def error_groups(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the groups of equal errors that match the parameters, the latest first."""
     where, values, limit = _selection("error", parameters)
     query = f"SELECT * FROM error {where} ORDER BY last DESC LIMIT ?"
-    found = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
-    return {"items": errors.shown(found[:limit]), "more": len(found) > limit}
+    rows = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
+    return {"items": errors.shown(rows[:limit]), "more": len(rows) > limit}
 
 
 def _selection(table: str, parameters: Mapping[str, str]) -> tuple[str, list[Any], int]:
@@ -227,14 +227,14 @@ def _summary(whole: dict[str, Any]) -> dict[str, Any]:
 
 def metrics(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the name, the type and the unit of each metric, with its services."""
-    found = _read(
+    names = _read(
         store,
         "SELECT name, type, unit, group_concat(DISTINCT resource.service) AS services, count(*) AS points "
         "FROM point JOIN resource ON resource.id = point.resource GROUP BY name, type, unit ORDER BY name",
         [],
         parameters.get("run", ""),
     )
-    return {"items": [{**row, "services": sorted(row["services"].split(","))} for row in found]}
+    return {"items": [{**row, "services": sorted(row["services"].split(","))} for row in names]}
 
 
 def state(store: Store) -> dict[str, Any]:

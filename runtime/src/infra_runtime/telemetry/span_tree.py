@@ -12,11 +12,11 @@ def levels(parents: dict[str, str]) -> dict[str, int]:
     children: dict[str, list[str]] = {}
     for span, parent in parents.items():
         children.setdefault(parent if parent in parents else "", []).append(span)
-    found: dict[str, int] = {}
+    levels: dict[str, int] = {}
     stack = [(span, 0) for span in (*reversed(parents), *reversed(children.get("", [])))]
     while stack:
         span, level = stack.pop()
-        if span not in found:
-            found[span] = level
+        if span not in levels:
+            levels[span] = level
             stack += [(child, level + 1) for child in reversed(children.get(span, []))]
-    return found
+    return levels

@@ -140,7 +140,7 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     `head` is the hash of an entry that was stored elsewhere: the log must contain this entry. It is the only
     protection against a program that has the key and replaces both the log and the file `NAME.head`.
     """
-    last, found = Head(entries=0, hash=ORIGIN), not head
+    last, is_found = Head(entries=0, hash=ORIGIN), not head
     with path.open("rb") as file:
         # Entries that are written after this moment are not read, so that the check does not block a writer.
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -159,12 +159,12 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
             last = Head(entries=number, hash=entry["hash"])
             if recorded and recorded.entries == number:
                 _compare(path, last, recorded)
-            found = found or last.hash == head
+            is_found = is_found or last.hash == head
     if recorded:
         _compare(path, last, recorded)
     elif last.entries:
         raise _missing_head(path, last)
-    if not found:
+    if not is_found:
         raise AuditError(str(path), last.entries + 1, f"the log does not contain the entry {head}")
     return last
 

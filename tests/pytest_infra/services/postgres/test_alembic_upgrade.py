@@ -125,8 +125,8 @@ def _forked_process(monkeypatch: pytest.MonkeyPatch) -> None:
         *,
         cwd: Path,
         env: dict[str, str],
-        input: str,
-        **_: object,  # noqa: A002
+        input: str,  # noqa: A002
+        **_: object,
     ) -> subprocess.CompletedProcess[str]:
         program = forked.Program(arguments=["-c"], main=alembic_process.main, path=cwd)
         done = forked.run(program, cwd, 120, environ=env, stdin=input)

@@ -39,8 +39,8 @@ class Project:
         """
         from infra_runtime.binaries import recipes
 
-        found = {recipe.name: recipe for recipe in (recipes.find(name, self.own_recipes) for name in names)}
-        return list(found.values())
+        by_name = {recipe.name: recipe for recipe in (recipes.find(name, self.own_recipes) for name in names)}
+        return list(by_name.values())
 
     def chosen_and_needed(self, names: Sequence[str]) -> list[Recipe]:
         """Return the recipes with these names, and before them the recipes that they need."""

@@ -79,7 +79,7 @@ def _wanted(project: Project, names: tuple[str, ...]) -> list[tuple[Recipe, Lock
     if not names:
         missing = missing_executables.missing(resolve(directory=project.root, executables=False))
         chosen = missing_executables.installable(missing, project.root)
-        return [(each.recipe, each.locked) for each in chosen]
+        return [(choice.recipe, choice.locked) for choice in chosen]
     locks, platform = project.locks(), installation.current_platform()
     recipes = project.chosen_and_needed(names)
     return [(recipe, installation.required(recipe, locks, platform)) for recipe in recipes]

@@ -34,7 +34,11 @@ def command(project: Project, *, program: str, as_json: bool) -> None:
         return
     entry = None
     if (folder := store.default_folder()) and path.is_relative_to(folder):
-        entry = next(each for each in store.Store(folder).installed() if path.is_relative_to(each.folder))
+        entry = next(
+            installed
+            for installed in store.Store(folder).installed()
+            if path.is_relative_to(installed.folder)
+        )
     launch = entry.launch_of(program) if entry else None
     output.say_json(
         {

@@ -40,7 +40,7 @@ def put(server: Endpoint, key: bytes, value: bytes, lease: int = 0) -> None:
 def pairs(server: Endpoint, prefix: bytes, limit: int = 0) -> tuple[int, list[Pair]]:
     """Return the number of keys with a prefix, and the first `limit` of them (0: all), sorted."""
     answer = call(server, "kv/range", {**_range(prefix), "limit": limit})
-    found = [
+    pairs = [
         Pair(
             base64.b64decode(pair["key"]),
             base64.b64decode(pair.get("value", "")),
@@ -49,7 +49,7 @@ def pairs(server: Endpoint, prefix: bytes, limit: int = 0) -> tuple[int, list[Pa
         )
         for pair in answer.get("kvs", [])
     ]
-    return int(answer.get("count", 0)), found
+    return int(answer.get("count", 0)), pairs
 
 
 def get(server: Endpoint, key: bytes) -> bytes | None:

@@ -22,7 +22,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     status, _, body = send(f"{unit.url}/api/traces/{trace}", seconds=_STEP)
     if status not in {http.client.OK, http.client.NOT_FOUND}:
         raise InfraError(f"{unit.name} answers the query with HTTP status {status}")
-    found: list[Any] = json.loads(body)["data"] or [] if status == http.client.OK else []
+    spans: list[Any] = json.loads(body)["data"] or [] if status == http.client.OK else []
     path = folder / f"{unit.id}.json"
-    write_json(path, {"trace": trace, "found": found})
+    write_json(path, {"trace": trace, "found": spans})
     return [path]

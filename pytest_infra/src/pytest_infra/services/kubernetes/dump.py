@@ -20,7 +20,7 @@ _REPEATED = frozenset({("/api/v1", "endpoints"), ("/apis/events.k8s.io/v1", "eve
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the resources of all kinds in the test's namespace to a file; return a list with the file."""
     path = folder / f"{unit.id}.json"
-    found: dict[str, list[Any]] = {}
+    resources: dict[str, list[Any]] = {}
     with connect(unit) as api:
         for version, kind in api.namespaced():
             if (version, kind) in _REPEATED:
@@ -28,12 +28,14 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
             try:
                 answer = api.get(f"{version}/namespaces/{unit['namespace']}/{kind}", limit=str(RESOURCES))
             except ApiError as error:  # such as a kind whose own server does not answer
-                found[kind] = [f"({error})"]
+                resources[kind] = [f"({error})"]
                 continue
-            shown = [_shown(kind, each) for each in answer["items"]]
-            if own := [each for each in shown if (kind, each["metadata"]["name"]) not in _EVERYWHERE]:
-                found[kind] = own
-    write_json(path, found)
+            shown = [_shown(kind, resource) for resource in answer["items"]]
+            if own := [
+                resource for resource in shown if (kind, resource["metadata"]["name"]) not in _EVERYWHERE
+            ]:
+                resources[kind] = own
+    write_json(path, resources)
     return [path]
 
 

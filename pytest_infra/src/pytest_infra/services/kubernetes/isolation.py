@@ -104,12 +104,12 @@ def kubeconfig(server: Endpoint, name: str) -> Path:
 def unkept(server: Endpoint) -> list[str]:
     """Return the names of all tests' namespaces, without those that were kept or are being deleted."""
     with connect(server) as api:
-        found = api.get(NAMESPACES, labelSelector=f"!{KEPT}")["items"]
-    metadata = [each["metadata"] for each in found]
+        namespaces = api.get(NAMESPACES, labelSelector=f"!{KEPT}")["items"]
+    metadata = [namespace["metadata"] for namespace in namespaces]
     return [
-        each["name"]
-        for each in metadata
-        if each["name"].startswith(PREFIX) and "deletionTimestamp" not in each
+        entry["name"]
+        for entry in metadata
+        if entry["name"].startswith(PREFIX) and "deletionTimestamp" not in entry
     ]
 
 

@@ -121,8 +121,8 @@ class MqttConnection(LineConnection):
     def _answer(self, kind: int) -> bytes:
         """Read packets until one of a type, and return its body."""
         while True:
-            found, body = self._packet()
-            if found == kind:
+            received, body = self._packet()
+            if received == kind:
                 return body
 
     def _packet(self) -> tuple[int, bytes]:

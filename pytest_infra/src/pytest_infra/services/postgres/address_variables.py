@@ -40,7 +40,7 @@ def address_variables(database: Mapping[str, str], names: Iterable[str]) -> dict
     """
     values = {}
     for name in (*USUAL, *names):
-        found = _NAME.fullmatch(name)
-        if found and (value := database.get(_PARTS[found[1].upper()])) is not None:
+        match = _NAME.fullmatch(name)
+        if match and (value := database.get(_PARTS[match[1].upper()])) is not None:
             values[name] = value
     return values

@@ -133,7 +133,7 @@ def _assigned(file: Path) -> dict[str, str]:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    return {found[1]: found[2] for found in _ASSIGNMENT.finditer(text)}
+    return {match[1]: match[2] for match in _ASSIGNMENT.finditer(text)}
 
 
 def _url(database: Endpoint, configured: str) -> str:
@@ -141,8 +141,8 @@ def _url(database: Endpoint, configured: str) -> str:
 
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """
-    found = _URL.match(configured)
-    chosen = (found and found[1]) or DRIVER
+    match = _URL.match(configured)
+    chosen = (match and match[1]) or DRIVER
     return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
 
 

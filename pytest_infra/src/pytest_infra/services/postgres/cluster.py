@@ -175,11 +175,11 @@ class Cluster:
 
         It is called after each test, with a connection for which `prepare` was called.
         """
-        found, versions = self._read_versions(connection, database)
+        has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:
             self._versions = versions
             self._changed = _read(connection) != self._state
-        return found, self._changed
+        return has_obstacles, self._changed
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
         """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
@@ -219,8 +219,8 @@ class Cluster:
         from psycopg import sql
 
         check = sql.SQL(_CHECK).format(sql.Literal(database))
-        found, versions = connection.execute(check).fetchone() or (False, "")
-        return bool(found), f"{written} {versions}"
+        has_obstacles, versions = connection.execute(check).fetchone() or (False, "")
+        return bool(has_obstacles), f"{written} {versions}"
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
         """Return the keys and contents of catalog rows that did not exist before the test."""
@@ -283,12 +283,12 @@ def _read(connection: psycopg.Connection[Any]) -> _State:
 
 def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, content: str | None) -> None:
     """Replace a row of a catalog; delete the row if `content` is None. Superusers may write to catalogs."""
-    found = f"{catalog} t where ({_CATALOGS[catalog].key})::text = %s"
+    source = f"{catalog} t where ({_CATALOGS[catalog].key})::text = %s"
     row = f"jsonb_populate_record(null::{catalog}, %s::jsonb)"
     with connection.transaction():
         if content is None or catalog in _DATA:
-            connection.execute(f"delete from {found}".encode(), [key])
-        elif connection.execute(f"select from {found}".encode(), [key]).rowcount:
+            connection.execute(f"delete from {source}".encode(), [key])
+        elif connection.execute(f"select from {source}".encode(), [key]).rowcount:
             names = _DATABASE_COLUMNS if catalog == "pg_database" else json.loads(content).keys() - {"oid"}
             columns = ", ".join(names)
             text = f"update {catalog} t set ({columns}) = (select {columns} from {row}) where t.oid = %s"

@@ -87,8 +87,8 @@ def failure(
 def hint(error: str, service: str) -> str:
     """Return a hint for a migration that has failed with this error message of the server."""
     for pattern, text in _HINTS.items():
-        if found := pattern.search(error):
-            return text.format(*found.groups(), service=service)
+        if match := pattern.search(error):
+            return text.format(*match.groups(), service=service)
     return "Correct the migration."
 
 

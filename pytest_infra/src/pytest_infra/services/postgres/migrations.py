@@ -40,5 +40,7 @@ def _path(text: str, root: Path) -> Path:
     """Return the path for a text; a configuration of Alembic can also be in a parent folder of the root."""
     path = root / Path(text).expanduser()
     if text in {alembic_config.INI, alembic_config.TOML}:
-        return next((found for folder in (root, *root.parents) if (found := folder / text).is_file()), path)
+        return next(
+            (candidate for folder in (root, *root.parents) if (candidate := folder / text).is_file()), path
+        )
     return path

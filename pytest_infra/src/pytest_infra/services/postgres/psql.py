@@ -117,13 +117,13 @@ def _paths(file: Path) -> tuple[list[Path], list[Path]]:
     relative: list[Path] = []
     text = file.read_text(encoding="utf-8", errors="replace")
     if "\\" in text:
-        for found in _INCLUDE.finditer(text):
-            is_relative = found["command"] in {"ir", "include_relative"}
-            (relative if is_relative else paths).append(Path(found["path"].strip("'")))
+        for match in _INCLUDE.finditer(text):
+            is_relative = match["command"] in {"ir", "include_relative"}
+            (relative if is_relative else paths).append(Path(match["path"].strip("'")))
         paths += [
-            Path(found["path"].strip("'"))
-            for found in _COPY.finditer(text)
-            if found["path"].lower() not in _STREAMS
+            Path(match["path"].strip("'"))
+            for match in _COPY.finditer(text)
+            if match["path"].lower() not in _STREAMS
         ]
     return paths, relative
 
@@ -140,17 +140,17 @@ def _environment(database: Endpoint) -> dict[str, str]:
 
 def _error(output: str, file: Path, database: Endpoint) -> MigrationError:
     """Return the error for the output of psql: `psql:FILE:LINE: ERROR:`, details, and the statement."""
-    found = _ERROR.search(output)
-    if found is None:
+    match = _ERROR.search(output)
+    if match is None:
         return failure(redacted(output, database.sensitive), database.name, where=str(file))
-    rest = output[found.end() :]
+    rest = output[match.end() :]
     parts = _STATEMENT.split(rest, maxsplit=1)
     details, statement = parts[0], parts[1] if len(parts) == 2 else ""
-    line = _first_line(Path(found["file"]), int(found["line"]), statement)
+    line = _first_line(Path(match["file"]), int(match["line"]), statement)
     if position := _LINE.search(details):
         line += int(position[1]) - 1
     return failure(
-        found["text"], database.name, where=f"{found['file']}:{line}", statement=statement, details=details
+        match["text"], database.name, where=f"{match['file']}:{line}", statement=statement, details=details
     )
 
 

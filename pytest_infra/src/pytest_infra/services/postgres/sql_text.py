@@ -107,13 +107,13 @@ def _is_routine(words: list[str]) -> bool:
 def _tokens(text: str) -> Iterator[_Token]:
     """Yield the tokens of a text, without blanks and comments. A text in dollar quotes is one token."""
     position = 0
-    while (found := _TOKEN.match(text, position)) is not None:
-        kind, begin, position = str(found.lastgroup), position, found.end()
+    while (match := _TOKEN.match(text, position)) is not None:
+        kind, begin, position = str(match.lastgroup), position, match.end()
         if kind == "comment":
             position = _end_of_comment(text, position)
         elif kind == "dollar":
-            end = text.find(found[0], position)
-            position = len(text) if end < 0 else end + len(found[0])
+            end = text.find(match[0], position)
+            position = len(text) if end < 0 else end + len(match[0])
         if kind not in {"blank", "comment"}:
             yield _Token(kind=kind, text=text[begin:position], offset=begin)
 
@@ -121,7 +121,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _end_of_comment(text: str, position: int) -> int:
     """Return the end of a comment, in which other comments can be nested."""
     depth = 1
-    while depth and (found := _COMMENT.search(text, position)):
-        depth += 1 if found[0] == "/*" else -1
-        position = found.end()
+    while depth and (match := _COMMENT.search(text, position)):
+        depth += 1 if match[0] == "/*" else -1
+        position = match.end()
     return len(text) if depth else position

@@ -24,20 +24,20 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
 
 
 def _objects(storage: Storage, bucket: str) -> list[dict[str, Any]]:
-    found = next(storage.versions(bucket))[:OBJECTS]
-    return [_shown(storage, bucket, each, number) for number, each in enumerate(found)]
+    versions = next(storage.versions(bucket))[:OBJECTS]
+    return [_shown(storage, bucket, version, number) for number, version in enumerate(versions)]
 
 
-def _shown(storage: Storage, bucket: str, each: Object, number: int) -> dict[str, Any]:
+def _shown(storage: Storage, bucket: str, version: Object, number: int) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "key": each.key,
-        "version": each.version,
-        "size": each.size,
-        "modified": each.modified,
+        "key": version.key,
+        "version": version.version,
+        "size": version.size,
+        "modified": version.modified,
     }
-    if each.size and number < CONTENTS:
+    if version.size and number < CONTENTS:
         try:
-            content = storage.read(bucket, each, CHARACTERS)
+            content = storage.read(bucket, version, CHARACTERS)
         except CommandError as error:
             shown["content"] = f"({error})"
         else:

@@ -52,7 +52,7 @@ class Storage:
             answer = _parsed(
                 self.request("GET", f"/{bucket}", {"versions": "", "max-keys": str(size), **marker})
             )
-            found = [entry for entry in answer if entry.tag in {"Version", "DeleteMarker"}]
+            versions = [entry for entry in answer if entry.tag in {"Version", "DeleteMarker"}]
             yield [
                 Object(
                     key=_text(entry, "Key"),
@@ -60,7 +60,7 @@ class Storage:
                     size=int(_text(entry, "Size") or 0) if entry.tag == "Version" else None,
                     modified=_text(entry, "LastModified"),
                 )
-                for entry in found
+                for entry in versions
             ]
             if _text(answer, "IsTruncated") != "true":
                 return
@@ -78,8 +78,8 @@ class Storage:
         # Deleting changes the pages, so the first page is read until it is empty.
         while objects := next(self.versions(bucket)):
             listed = "".join(
-                f"<Object><Key>{escape(each.key)}</Key><VersionId>{escape(each.version)}</VersionId></Object>"
-                for each in objects
+                f"<Object><Key>{escape(item.key)}</Key><VersionId>{escape(item.version)}</VersionId></Object>"
+                for item in objects
             )
             body = f"<Delete>{listed}</Delete>".encode()
             answer = self.request(

@@ -56,16 +56,16 @@ def repositories() -> list[Repository]:
     # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
     command = [program, "indextargets", "--no-release-info", "--format", format_]
     text = registry_client.run("apt", command, folder=Path("/nonexistent"))
-    found = []
+    parts = []
     for line in dict.fromkeys(text.splitlines()):
         created_by, _, rest = line.partition("|")
         if created_by == "Packages" and rest.count("|") == 2:
             address, suite, component = rest.split("|")
             if component == "main" and re.fullmatch(r"[a-z]+(-updates|-security)?", suite):
-                found.append(Repository(address=address, suite=suite))
-    if not found:
+                parts.append(Repository(address=address, suite=suite))
+    if not parts:
         raise InstallError("apt", "the configuration of apt contains no archive of Debian")
-    return found
+    return parts
 
 
 def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:

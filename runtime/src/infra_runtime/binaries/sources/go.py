@@ -87,7 +87,7 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     tool = _Tool(recipe, folder)
     expected = sum(artefact.size for artefact in artefacts)
     for suffix, command in ((".zip", ("mod", "download")), (".mod", ("list", "-m"))):
-        modules = [f"{each.name}@{each.version}" for each in artefacts if each.path.endswith(suffix)]
+        modules = [f"{module.name}@{module.version}" for module in artefacts if module.path.endswith(suffix)]
         if modules:
             tool.run(*command, *modules, expected=expected, progress=progress)
     for artefact in artefacts:

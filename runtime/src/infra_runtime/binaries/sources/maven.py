@@ -146,6 +146,6 @@ def java_program(recipe: str, oldest: int, installed: Path | None) -> Path:
         if version >= oldest:
             return path
         problems.append(f"{path} is version {version}")
-    found = "; ".join(problems) or "no `java` was found"
-    problem = f"Java {oldest} or later is required: {found}"
+    reason = "; ".join(problems) or "no `java` was found"
+    problem = f"Java {oldest} or later is required: {reason}"
     raise InstallError(recipe, problem, "`infra bin install jdk` installs one.")

@@ -156,8 +156,8 @@ class _Forward:
         }
 
     def _secrets(self, value: object) -> list[str]:
-        found = (reference for text in texts(value) for reference in references(text))
-        return sorted({name.removeprefix("secret.") for name in found if name.startswith("secret.")})
+        names = (reference for text in texts(value) for reference in references(text))
+        return sorted({name.removeprefix("secret.") for name in names if name.startswith("secret.")})
 
     def _preparation(self, secrets: Iterable[str]) -> tuple[Step, ...]:
         """Return the steps that read the passwords of the service from the Secret of the stack."""

@@ -107,16 +107,17 @@ def sealed_secrets(
     """
     sealed: dict[str, dict[str, str]] = {}
     for name, keys in required.items():
-        kept = {each: value for each, value in present.get(name, {}).items() if each in keys}
+        kept = {variable: value for variable, value in present.get(name, {}).items() if variable in keys}
         known = values.get(name)
         if known is None:
-            known = {each: secrets.token_hex(_BYTES) for each in keys}
-        if missing := [each for each in keys if each not in kept and each not in known]:
+            known = {variable: secrets.token_hex(_BYTES) for variable in keys}
+        if missing := [variable for variable in keys if variable not in kept and variable not in known]:
             raise ConfigurationError(
                 f"the Secret {name} needs the variables {', '.join(missing)}, which are not set",
                 hint="Set them for this command, or in .env; only their encrypted values are written.",
             )
         sealed[name] = {
-            each: kept.get(each) or seal(known[each].encode(), key, namespace, name) for each in keys
+            variable: kept.get(variable) or seal(known[variable].encode(), key, namespace, name)
+            for variable in keys
         }
     return sealed

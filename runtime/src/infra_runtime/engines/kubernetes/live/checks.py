@@ -62,7 +62,7 @@ def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> None:
     lines = kubectl.require("api-resources", "--no-headers").out.splitlines()
     # The columns are: name, short names (may be empty), API version, whether it has a namespace, kind.
     existing = {(words[-3], words[-1]) for words in map(str.split, lines) if len(words) >= 4}
-    if missing := [each for each in needed if each not in existing]:
+    if missing := [name for name in needed if name not in existing]:
         names = "; ".join(
             f"{kind} ({version}), needed by {needed[version, kind]}" for version, kind in missing
         )
@@ -75,10 +75,10 @@ def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> None:
 
 def namespace_of(kubectl: Kubectl) -> Object | None:
     """Return the namespace of a stack; None if it does not exist."""
-    found = kubectl.require(
+    namespaces = kubectl.require(
         "get", "namespace", kubectl.namespace, "--ignore-not-found", "--output=json"
     ).objects()
-    return found[0] if found else None
+    return namespaces[0] if namespaces else None
 
 
 def is_ours(resource: Object) -> bool:
@@ -89,9 +89,9 @@ def is_ours(resource: Object) -> bool:
 
 def missing_keys(kubectl: Kubectl, wanted: SecretKeys) -> list[str]:
     """Return the keys that a Secret does not have."""
-    found = kubectl.require("get", "secret", wanted.name, "--ignore-not-found", "--output=json").objects()
-    existing = (found[0].get("data") or {}) if found else {}
-    return [each for each in wanted.keys if each not in existing]
+    secrets = kubectl.require("get", "secret", wanted.name, "--ignore-not-found", "--output=json").objects()
+    existing = (secrets[0].get("data") or {}) if secrets else {}
+    return [name for name in wanted.keys if name not in existing]
 
 
 def check_secret(wanted: SecretKeys, missing: Sequence[str]) -> None:
@@ -204,7 +204,7 @@ def _pod(workload: Object) -> dict[str, object]:
     spec = dict(template["spec"])
     if workload["kind"] == "StatefulSet":
         # The volumes of the claims exist for the pods of the set only.
-        claims = [each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", ())]
+        claims = [claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", ())]
         volumes = [{"name": name, "emptyDir": {}} for name in claims]
         spec["volumes"] = [*spec.get("volumes", ()), *volumes]
     metadata = {

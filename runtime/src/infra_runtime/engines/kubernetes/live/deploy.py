@@ -88,7 +88,9 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     foreign = namespace is not None and not checks.is_ours(namespace)
     if foreign:
         yield Step(text=f"the namespace {kubectl.namespace} was not created by infra and stays as it is")
-    resources = [each for each in request.resources if not (foreign and each["kind"] == "Namespace")]
+    resources = [
+        resource for resource in request.resources if not (foreign and resource["kind"] == "Namespace")
+    ]
     for wanted in request.secrets:
         if not wanted.generated:
             checks.check_secret(wanted, checks.missing_keys(kubectl, wanted))
@@ -133,7 +135,7 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
             change = Change(action="create", kind=kind, name=name)
             yield Step(text=str(change), change=change)
         return
-    own = [each for each in request.resources if each["kind"] == "Namespace"]
+    own = [resource for resource in request.resources if resource["kind"] == "Namespace"]
     checks.require_accepted(kubectl.apply(own))
     yield Step(text=f"created the namespace {kubectl.namespace}")
 
@@ -144,31 +146,31 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     live = {**ours, **live_resources(kubectl, resources)}
     states = rollout.snapshot(kubectl, request.stack).states()
     again = {
-        each
-        for each, state in states.items()
-        if each in live and (each[1] in request.recreate or (each[0] == "Job" and state.failure))
+        name
+        for name, state in states.items()
+        if name in live and (name[1] in request.recreate or (name[0] == "Job" and state.failure))
     }
-    resources = [autoscaled(each, live) for each in resources]
-    compared = [each for each in resources if key(each) not in again]
+    resources = [autoscaled(resource, live) for resource in resources]
+    compared = [resource for resource in resources if key(resource) not in again]
     planned, force = checks.dry_run(kubectl, compared, force=request.force_conflicts)
-    found = [
+    differences = [
         *(Change(action="recreate", kind=kind, name=name) for kind, name in sorted(again)),
         *changes(live, keyed(planned)),
     ]
-    touched = {(each.kind, each.name) for each in found}
+    touched = {(change.kind, change.name) for change in differences}
     wanted = keyed(resources)
-    checks.check_pods(kubectl, [each for each in resources if key(each) in touched], live)
-    return _Plan(resources=resources, changes=[*found, *removals(ours, wanted)], live=live, force=force)
+    checks.check_pods(kubectl, [resource for resource in resources if key(resource) in touched], live)
+    return _Plan(resources=resources, changes=[*differences, *removals(ours, wanted)], live=live, force=force)
 
 
 def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:
     actions = {(change.kind, change.name): change.action for change in plan.changes}
-    for each, action in actions.items():
+    for target, action in actions.items():
         if action == "recreate":
-            yield Step(text=f"deletes {each[0]}/{each[1]}, which is created again")
-            delete(kubectl, [each], between=lock.renew)
+            yield Step(text=f"deletes {target[0]}/{target[1]}, which is created again")
+            delete(kubectl, [target], between=lock.renew)
     for batch in batches(plan.resources):
-        written = [each for each in batch if key(each) in actions]
+        written = [resource for resource in batch if key(resource) in actions]
         lock.renew()
         if written:
             _hand_over_replicas(kubectl, written, plan.live)
@@ -178,7 +180,7 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
             except ClusterError as error:
                 error.add_note("Some resources are already written: repeat the deploy to complete it.")
                 raise
-        workloads = [key(each) for each in batch if each["kind"] in WORKLOADS]
+        workloads = [key(resource) for resource in batch if resource["kind"] in WORKLOADS]
         if workloads:
             yield from _waited(kubectl, request, workloads, lock)
     removed = [(change.kind, change.name) for change in plan.changes if change.action == "remove"]
@@ -200,12 +202,12 @@ def batches(resources: Sequence[Object]) -> list[list[Object]]:
     The first group contains the resources without pods. A Job is a separate group: the workloads before it
     in the plan must be ready, and those after it wait until it is complete.
     """
-    result = [[each for each in resources if each["kind"] not in WORKLOADS], []]
-    for each in resources:
-        if each["kind"] == "Job":
-            result += [[each], []]
-        elif each["kind"] in WORKLOADS:
-            result[-1].append(each)
+    result = [[resource for resource in resources if resource["kind"] not in WORKLOADS], []]
+    for resource in resources:
+        if resource["kind"] == "Job":
+            result += [[resource], []]
+        elif resource["kind"] in WORKLOADS:
+            result[-1].append(resource)
     return [group for group in result if group]
 
 

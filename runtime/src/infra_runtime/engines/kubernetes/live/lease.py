@@ -176,13 +176,13 @@ class Lock:
         created = self._write("create")
         if created.code == 0:
             return "", 0.0
-        found = self._kubectl.require("get", "lease", NAME, "--output=json", "--ignore-not-found").objects()
-        if not found:
+        leases = self._kubectl.require("get", "lease", NAME, "--output=json", "--ignore-not-found").objects()
+        if not leases:
             raise ClusterError(f"the Lease {NAME} cannot be created: {'; '.join(created.problems)}")
-        owner, left = owner_of(found[0]), seconds_left(found[0], self._now())
+        owner, left = owner_of(leases[0]), seconds_left(leases[0], self._now())
         if left > 0 and not (owner and owner.is_gone()):
-            return str(owner or found[0]["spec"]["holderIdentity"]), left
-        if self._write("replace", found[0]["metadata"]["resourceVersion"]).code:
+            return str(owner or leases[0]["spec"]["holderIdentity"]), left
+        if self._write("replace", leases[0]["metadata"]["resourceVersion"]).code:
             return "another deploy", float(VALID)
         return "", 0.0
 

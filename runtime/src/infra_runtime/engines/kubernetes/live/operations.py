@@ -92,17 +92,17 @@ def delete_stack(
 
     With `data`, its claims, its Secrets and the resources of operators are deleted, too.
     """
-    keys = [(each["kind"], each["metadata"]["name"]) for each in owned(kubectl, stack)]
+    keys = [(resource["kind"], resource["metadata"]["name"]) for resource in owned(kubectl, stack)]
     if data:
         volumes = kubectl.require(
             "get", "persistentvolumeclaims,secrets", f"--selector=app.kubernetes.io/part-of={stack}",
             "--output=json",
         ).objects()  # fmt: skip
-        keys += [(each["kind"], each["metadata"]["name"]) for each in volumes]
+        keys += [(volume["kind"], volume["metadata"]["name"]) for volume in volumes]
         known = kubectl.require("api-resources", "--output=name").out.split()
-        for kind in (each for each in _DATA if each in known):
-            found = kubectl.require("get", kind, selector(stack), "--output=json").objects()
-            keys += [(kind, each["metadata"]["name"]) for each in found]
+        for kind in (name for name in _DATA if name in known):
+            resources = kubectl.require("get", kind, selector(stack), "--output=json").objects()
+            keys += [(kind, resource["metadata"]["name"]) for resource in resources]
     if keys:
         delete(kubectl, keys, between=between)
     return keys

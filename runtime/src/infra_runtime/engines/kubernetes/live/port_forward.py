@@ -50,10 +50,10 @@ def choose(
     """
     last = ""
     while True:
-        found = snapshot(kubectl, stack)
-        if pods := [pod["metadata"]["name"] for pod in found.pods if _of(pod, host) and _is_usable(pod)]:
+        current = snapshot(kubectl, stack)
+        if pods := [pod["metadata"]["name"] for pod in current.pods if _of(pod, host) and _is_usable(pod)]:
             return str(min(pods))
-        reason = _reason(_state(found, kubectl, stack, host), kubectl)
+        reason = _reason(_state(current, kubectl, stack, host), kubectl)
         if reason != last:
             say(f"waits for a ready pod in the namespace {kubectl.namespace}: {reason}")
             last = reason
@@ -66,12 +66,12 @@ def _of(pod: Object, host: str) -> bool:
 
 def _is_usable(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
     return ready and not pod["metadata"].get("deletionTimestamp")
 
 
-def _state(found: Snapshot, kubectl: Kubectl, stack: str, host: str) -> State:
-    for (kind, name), state in found.states().items():
+def _state(current: Snapshot, kubectl: Kubectl, stack: str, host: str) -> State:
+    for (kind, name), state in current.states().items():
         if name == host and kind != "Job":
             return state
     raise ClusterError(

@@ -21,9 +21,9 @@ def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
     objects = kubectl.require(
         "get", kinds, f"--selector=app.kubernetes.io/part-of={stack}", "--output=json"
     ).objects()
-    found = snapshot_of(objects)
-    if all(state.done for state in found.states().values()):
-        return found
+    current = snapshot_of(objects)
+    if all(state.done for state in current.states().values()):
+        return current
     events = kubectl.require("get", "events", "--field-selector=reason=FailedCreate", "--output=json")
     return snapshot_of(objects, events.objects())
 
@@ -59,15 +59,19 @@ def wait(
     previous: dict[Key, State] = {}
     while True:
         between()
-        states = {each: state for each, state in snapshot(kubectl, stack).states().items() if each in wanted}
-        for each, state in states.items():
-            if previous.get(each) != state:
+        states = {
+            workload: state
+            for workload, state in snapshot(kubectl, stack).states().items()
+            if workload in wanted
+        }
+        for workload, state in states.items():
+            if previous.get(workload) != state:
                 yield state
         previous = states
         for state in states.values():
             if state.failure:
                 raise failed(kubectl, state, state.failure)
-        pending = [each for each in wanted if each not in states or not states[each].done]
+        pending = [workload for workload in wanted if workload not in states or not states[workload].done]
         if not pending:
             return
         if clock() > deadline:

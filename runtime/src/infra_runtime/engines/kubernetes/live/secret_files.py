@@ -23,10 +23,10 @@ def write(kubectl: Kubectl, secret: str, files: Mapping[str, Path]) -> None:
 
     Raises `ClusterError` if the Secret or a key is missing, or a value is not a printable ASCII text.
     """
-    found = kubectl.require("get", "secret", secret, "--ignore-not-found", "--output=json").objects()
-    values: Mapping[str, str] = (found[0].get("data") or {}) if found else {}
+    secrets = kubectl.require("get", "secret", secret, "--ignore-not-secrets", "--output=json").objects()
+    values: Mapping[str, str] = (secrets[0].get("data") or {}) if secrets else {}
     if missing := sorted(files.keys() - values.keys()):
-        what = f"has no key {', '.join(missing)}" if found else "does not exist"
+        what = f"has no key {', '.join(missing)}" if secrets else "does not exist"
         raise ClusterError(
             f"the Secret {secret} in the namespace {kubectl.namespace} {what}",
             "`infra workflows deploy` creates it in development; in other environments, create it yourself.",

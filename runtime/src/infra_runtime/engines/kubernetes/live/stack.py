@@ -31,19 +31,19 @@ def selector(stack: str) -> str:
 
 def owned(kubectl: Kubectl, stack: str) -> list[Object]:
     """Return the resources in the namespace that infra has created for a stack."""
-    found = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
+    resources = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
     # A cluster without the operator does not have this kind.
     monitors = kubectl.run("get", _MONITORS, selector(stack), "--output=json")
-    return [*found, *(monitors.objects() if monitors.code == 0 else ())]
+    return [*resources, *(monitors.objects() if monitors.code == 0 else ())]
 
 
 def live_resources(kubectl: Kubectl, resources: Sequence[Object]) -> dict[Key, Object]:
     """Return the present versions of these resources, and all HPAs in the namespace."""
-    found = kubectl.require(
-        "get", "--filename=-", "--ignore-not-found", "--output=json", documents=resources
+    present = kubectl.require(
+        "get", "--filename=-", "--ignore-not-present", "--output=json", documents=resources
     ).objects()
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
-    return keyed([*scalers, *found])
+    return keyed([*scalers, *present])
 
 
 def autoscaled(resource: Object, live: Mapping[Key, Object]) -> Object:
@@ -57,9 +57,9 @@ def autoscaled(resource: Object, live: Mapping[Key, Object]) -> Object:
 def autoscaler_of(workload: Object, resources: Iterable[Object]) -> str:
     """Return the name of the HPA that determines the number of a workload's pods; empty if there is none."""
     wanted = workload["kind"], workload["metadata"]["name"]
-    for each in resources:
-        if each["kind"] == "HorizontalPodAutoscaler":
-            target = each["spec"]["scaleTargetRef"]
+    for resource in resources:
+        if resource["kind"] == "HorizontalPodAutoscaler":
+            target = resource["spec"]["scaleTargetRef"]
             if (target["kind"], target["name"]) == wanted:
-                return str(each["metadata"]["name"])
+                return str(resource["metadata"]["name"])
     return ""

@@ -97,10 +97,10 @@ class Snapshot:
 def snapshot_of(objects: Iterable[Object], events: Iterable[Object] = ()) -> Snapshot:
     """Return the snapshot of the resources that `kubectl get` returns."""
     kinds: dict[str, list[Object]] = {}
-    for each in objects:
-        kinds.setdefault(each["kind"], []).append(each)
+    for resource in objects:
+        kinds.setdefault(resource["kind"], []).append(resource)
     return Snapshot(
-        workloads=[each for kind in WORKLOADS for each in kinds.get(kind, ())],
+        workloads=[resource for kind in WORKLOADS for resource in kinds.get(kind, ())],
         replica_sets=kinds.get("ReplicaSet", ()),
         pods=kinds.get("Pod", ()),
         events=list(events),
@@ -126,10 +126,14 @@ def _deployment(workload: Object, snapshot: Snapshot) -> State:
     done = observed and updated == status.get("replicas", 0) == ready == wanted
     reason, failure = "", None
     if not done:
-        sets = [each for each in _owned(snapshot.replica_sets, workload) if _revision(each) == revision]
-        pods = [pod for each in sets for pod in _owned(snapshot.pods, each)] if observed else []
+        sets = [
+            replica_set
+            for replica_set in _owned(snapshot.replica_sets, workload)
+            if _revision(replica_set) == revision
+        ]
+        pods = [pod for replica_set in sets for pod in _owned(snapshot.pods, replica_set)] if observed else []
         reason, failure = _reasons(pods)
-        conditions = {each["type"]: each for each in status.get("conditions", ()) if observed}
+        conditions = {condition["type"]: condition for condition in status.get("conditions", ()) if observed}
         refused = conditions.get("ReplicaFailure", {})
         late = conditions.get("Progressing", {})
         if failure is None and refused.get("status") == "True":
@@ -164,7 +168,11 @@ def _stateful_set(workload: Object, snapshot: Snapshot) -> State:
 def _job(workload: Object, snapshot: Snapshot) -> State:
     status = workload.get("status", {})
     wanted, ready = workload["spec"].get("completions") or 1, status.get("succeeded", 0)
-    conditions = {each["type"]: each for each in status.get("conditions", ()) if each["status"] == "True"}
+    conditions = {
+        condition["type"]: condition
+        for condition in status.get("conditions", ())
+        if condition["status"] == "True"
+    }
     done = "Complete" in conditions
     pods = _owned(snapshot.pods, workload)
     reason, failure = ("", None) if done else _reasons(pods)
@@ -215,12 +223,12 @@ def _revision(resource: Object) -> str:
 def _owned(resources: Iterable[Object], owner: Object) -> list[Object]:
     """Return the resources that belong to an owner, the oldest first."""
     uid = owner["metadata"]["uid"]
-    found = [
-        each
-        for each in resources
-        if any(reference["uid"] == uid for reference in each["metadata"].get("ownerReferences", ()))
+    owned = [
+        resource
+        for resource in resources
+        if any(reference["uid"] == uid for reference in resource["metadata"].get("ownerReferences", ()))
     ]
-    return sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
+    return sorted(owned, key=lambda resource: str(resource["metadata"].get("creationTimestamp", "")))
 
 
 def _refused(workload: Object, snapshot: Snapshot) -> Failure | None:
@@ -252,16 +260,16 @@ def _waiting(pod: Object) -> Iterator[tuple[str, str, bool]]:
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             yield "", f"no node is suitable: {condition.get('message', '')}", False
-    for each in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
-        name, state = each["name"], each.get("state", {})
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        name, state = container["name"], container.get("state", {})
         if waiting := state.get("waiting"):
             reason = waiting.get("reason", "")
             text = f"{reason}: {waiting['message']}" if waiting.get("message") else reason
-            before = each.get("lastState", {}).get("terminated")
+            before = container.get("lastState", {}).get("terminated")
             if before:
                 text += f" (the container {name} exited with {before.get('exitCode')})"
             yield name, text, reason in _FATAL
         elif (ended := state.get("terminated")) and ended.get("exitCode"):
             yield name, f"the container {name} exited with {ended['exitCode']}", False
-        elif "running" in state and not each.get("ready"):
+        elif "running" in state and not container.get("ready"):
             yield name, f"the container {name} is running and not ready", False
