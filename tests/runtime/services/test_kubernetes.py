@@ -36,7 +36,7 @@ def file(spec: ServiceSpec, name: str) -> str:
 def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
     """Return flag → value of a program."""
     command = next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
-    words = [word.removeprefix("--") for word in command if word.startswith("--")]
+    words = [word.removeprefix("--") for word in command if word.startswith("--") and "=" in word]
     return dict(word.split("=", 1) for word in words)
 
 
@@ -64,6 +64,15 @@ def test_every_file_with_the_token_is_private() -> None:
     files = [step for step in made("kubernetes").prepare if isinstance(step, WriteFile)]
 
     assert {step.mode for step in files if "secret.admin" in step.text} == {0o600}
+
+
+def test_the_controller_manager_starts_when_the_api_server_is_ready() -> None:
+    """It exits if the server is not healthy within ten seconds, and the whole service would start again."""
+    programs = {each["name"]: each["command"] for each in written(made("kubernetes"))["programs"]}
+
+    before = programs["kube-controller-manager"].index("${bin.kube-controller-manager}")
+    assert programs["kube-controller-manager"][before - 2 : before] == ["--wait", "${data}/cluster.json"]
+    assert "--wait" not in programs["kwok"]
 
 
 def test_options_are_flags_of_the_api_server() -> None:
