@@ -39,10 +39,27 @@ def definition(version: str, kind: str, file: str) -> dict[str, Any]:
             "names": {"kind": kind, "plural": plural},
             "scope": "Cluster" if kind == "ClusterIssuer" else "Namespaced",
             "versions": [
-                {"name": name, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+                {
+                    "name": name,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": structural(schema)},
+                }
             ],
         },
     }
+
+
+def structural(schema: Any) -> Any:
+    """Return a schema in which each field without a type, such as a number or a text, has any value."""
+    if not isinstance(schema, dict):
+        return schema
+    if "type" not in schema:
+        return {"x-kubernetes-preserve-unknown-fields": True}
+    inner = {key: structural(schema[key]) for key in ("items", "additionalProperties") if key in schema}
+    if "properties" in schema:
+        inner["properties"] = {name: structural(value) for name, value in schema["properties"].items()}
+    return {**schema, **inner}
 
 
 @pytest.fixture

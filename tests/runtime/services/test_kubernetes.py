@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import os
 import signal
 import stat
-import subprocess
-import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +14,6 @@ import pytest
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.engine import made, written
 from fakes.stacks import until
-from fakes.suite import free_port
 from infra_runtime.control_plane.api import ApiError, ControlPlaneApi
 from infra_runtime.spec import ServiceSpec, WriteFile, references
 
@@ -36,7 +30,7 @@ def file(spec: ServiceSpec, name: str) -> str:
 def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
     """Return flag → value of a program."""
     command = next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
-    words = [word.removeprefix("--") for word in command if word.startswith("--")]
+    words = [word.removeprefix("--") for word in command if word.startswith("--") and "=" in word]
     return dict(word.split("=", 1) for word in words)
 
 
@@ -64,6 +58,15 @@ def test_every_file_with_the_token_is_private() -> None:
     files = [step for step in made("kubernetes").prepare if isinstance(step, WriteFile)]
 
     assert {step.mode for step in files if "secret.admin" in step.text} == {0o600}
+
+
+def test_the_controller_manager_starts_when_the_api_server_is_ready() -> None:
+    """It exits if the server is not healthy within ten seconds, and the whole service would start again."""
+    programs = {each["name"]: each["command"] for each in written(made("kubernetes"))["programs"]}
+
+    before = programs["kube-controller-manager"].index("${bin.kube-controller-manager}")
+    assert programs["kube-controller-manager"][before - 2 : before] == ["--wait", "${data}/cluster.json"]
+    assert "--wait" not in programs["kwok"]
 
 
 def test_options_are_flags_of_the_api_server() -> None:
@@ -106,39 +109,10 @@ def test_an_export_is_refused() -> None:
 # --- the real control plane ------------------------------------------------------------------------
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    """A server on this machine, to which a port of each pod is forwarded."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"a real server")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        pass
-
-
 @pytest.fixture(scope="module")
-def page() -> Iterator[int]:
-    """Return the port of a running server."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, page: int) -> Iterator[ControlPlane]:
-    """Return a cluster with two nodes, one volume, and a forwarded port."""
-    forward = {
-        "apiVersion": "kwok.x-k8s.io/v1alpha1",
-        "kind": "ClusterPortForward",
-        "metadata": {"name": "page"},
-        "spec": {"forwards": [{"ports": [80], "target": {"address": "127.0.0.1", "port": page}}]},
-    }
-    with control_plane(tmp_path_factory.mktemp("cluster"), [forward], nodes=2, volumes=1) as running:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Return a cluster with two nodes and one volume."""
+    with control_plane(tmp_path_factory.mktemp("cluster"), nodes=2, volumes=1) as running:
         yield running
 
 
@@ -236,21 +210,3 @@ def test_kubectl_prints_the_text_of_the_file_as_the_log_of_each_pod(cluster: Con
 
     assert cluster.kubectl("logs", "logged") == "hello\n"
     cluster.kubectl("delete", "pod", "logged")
-
-
-@pytest.mark.real("kubernetes", "kubectl")
-def test_a_forwarded_port_of_a_pod_is_that_of_a_server_on_this_machine(cluster: ControlPlane) -> None:
-    cluster.kubectl("run", "forwarded", "--image=shop:1")
-    cluster.kubectl("wait", "--for=condition=Ready", "pod/forwarded", "--timeout=120s")
-    port = free_port()
-    words = ["kubectl", "port-forward", "pod/forwarded", f"{port}:80"]
-
-    with subprocess.Popen(words, env={**os.environ, **cluster.environ}, stdout=subprocess.PIPE) as forward:
-        try:
-            assert forward.stdout is not None
-            assert forward.stdout.readline().startswith(b"Forwarding from 127.0.0.1")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
-                assert answer.read() == b"a real server"
-        finally:
-            forward.kill()
-    cluster.kubectl("delete", "pod", "forwarded")

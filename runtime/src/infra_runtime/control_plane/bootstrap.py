@@ -3,7 +3,8 @@
 The arguments are a file and the command line of kwok. The file contains JSON: `host`, `port` and
 `kubelet_port`, `token` and `ca` as `ControlPlaneApi` needs them, `nodes` (the number of nodes), and `volumes`
 (the number of persistent volumes). The resources exist when kwok starts, so a cluster whose kwok answers is
-complete.
+complete. With `--wait` before the other arguments, the process only waits until the API server is ready, and
+becomes another program: the controller manager exits if the server is not healthy within ten seconds.
 
 Sources: Kubernetes documentation, "Nodes", "Persistent Volumes" and "Well-Known Labels".
 """
@@ -133,14 +134,16 @@ def wait_until_ready(cluster: Cluster) -> ControlPlaneApi:
 
 
 def main(arguments: list[str]) -> None:
-    """Create the resources, and replace this process by kwok."""
-    file, *command = arguments
+    """Create the resources, or only wait, and replace this process by another program."""
+    only_wait = arguments[0] == "--wait"
+    file, *command = arguments[1:] if only_wait else arguments
     cluster = read(json.loads(Path(file).read_text(encoding="utf-8")))
     with wait_until_ready(cluster) as api:
-        create(api, cluster)
-        # The controller manager creates the account, without which the server refuses pods.
-        api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
-    os.execv(command[0], command)  # noqa: S606 - without a shell, kwok has this pid
+        if not only_wait:
+            create(api, cluster)
+            # The controller manager creates the account, without which the server refuses pods.
+            api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
+    os.execv(command[0], command)  # noqa: S606 - without a shell, the program has this pid
 
 
 if __name__ == "__main__":

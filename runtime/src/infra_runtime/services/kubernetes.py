@@ -132,7 +132,7 @@ def _kubeconfig() -> dict[str, Any]:
 
 def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
     """Return the programs in the format of a program group, in the order of their start."""
-    bootstrap = ("${bin.python}", "-P", "-m", "infra_runtime.control_plane.bootstrap", "${data}/cluster.json")
+    bootstrap = ("${bin.python}", "-P", "-m", "infra_runtime.control_plane.bootstrap")
     controller = {
         "kubeconfig": _KUBECONFIG,
         "leader-elect": "false",
@@ -164,6 +164,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
         _program(
             "kube-controller-manager",
             {**controller, "service-account-private-key-file": _KEY, "root-ca-file": _CA},
+            before=(*bootstrap, "--wait", "${data}/cluster.json"),
             after_api=True,
         ),
         _program("kube-scheduler", {**controller, "authentication-skip-lookup": "true"}, after_api=True),
@@ -183,7 +184,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
                 # Otherwise, it logs each change of each pod.
                 "v": "WARN",
             },
-            before=bootstrap,
+            before=(*bootstrap, "${data}/cluster.json"),
             after_api=True,
         ),
     ]
