@@ -38,12 +38,15 @@ class FakeCluster:
     def deploy(self, host: str, *pods: Mapping[str, Any], replicas: int = 1) -> None:
         """Create the Deployment of a service, or replace it, with these pods."""
         kept = [each for each in self._objects if self._host(each) != host]
-        owned: Any = lambda kind, name: {  # noqa: E731 - short
-            "name": name,
-            "uid": f"{kind}-{name}",
-            "labels": {"app.kubernetes.io/name": host, "app.kubernetes.io/part-of": self.stack},
-            "annotations": {"deployment.kubernetes.io/revision": "1"},
-        }
+
+        def owned(kind: str, name: str) -> dict[str, Any]:
+            return {
+                "name": name,
+                "uid": f"{kind}-{name}",
+                "labels": {"app.kubernetes.io/name": host, "app.kubernetes.io/part-of": self.stack},
+                "annotations": {"deployment.kubernetes.io/revision": "1"},
+            }
+
         container = {"name": host, "image": f"shop/{host}:1"}
         spec = {"replicas": replicas, "template": {"spec": {"containers": [container]}}}
         made: list[dict[str, Any]] = [
