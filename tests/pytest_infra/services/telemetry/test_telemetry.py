@@ -77,12 +77,17 @@ def test_a_missing_span_is_an_error_with_the_spans_that_arrived(http_client, inf
         infra_traces.wait_for(name="refund", timeout=0.01)
     assert "api: charge" in str(error.value)
 
-def test_a_counter_changes_during_a_block(http_client, infra_metrics):
-    http_client("api").get("/")
+@pytest.mark.infra_exclusive("api")  # the tests of all workers send requests to one service
+@pytest.mark.parametrize("number", range(2))
+def test_a_counter_changes_during_a_block(http_client, infra_metrics, infra_logs, number):
+    http_client("api").get(f"/before-{number}")
     with infra_metrics.change("orders", service="api") as change:
-        http_client("api").get("/")
-        http_client("api").get("/")
+        http_client("api").get("/during")
+        http_client("api").get("/last")
     assert change.value == 2
+    infra_logs.wait_for("api", "GET /last", timeout=60)
+    requests = [line.text.split('"')[1].split()[1] for line in infra_logs.of("api") if "GET" in line.text]
+    assert requests == [f"/before-{number}", "/during", "/last"]
 """
 
 
@@ -93,5 +98,19 @@ def test_a_test_sees_its_own_spans_and_the_metrics_of_the_services(suite: Suite)
 
     result = suite.run("-q", "-Werror")
 
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(["infra: 2 services, ready in *; 0 processes, 0 ports, 0 sockets left"])
+
+
+def test_metrics_and_logs_in_a_warm_stack_are_those_of_the_test(suite: Suite) -> None:
+    suite.stack(STACK.format(python=sys.executable))
+    (suite.root / "service.py").write_text(SERVICE)
+    suite.test(TESTS)
+    arguments = ("-n2", "-k", "counter", "--infra-reuse-for=600")
+
+    first, second = suite.run(*arguments), suite.run(*arguments)
+
+    first.assert_outcomes(passed=2)
+    second.assert_outcomes(passed=2)
+    second.stdout.fnmatch_lines(["infra: the warm stack of an earlier run was used"])
+    suite.down()

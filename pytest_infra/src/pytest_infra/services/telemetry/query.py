@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.telemetry import KEY_HEADER, LONGEST_WAIT
-from pytest_infra.isolation.connection import PATIENCE
 from pytest_infra.isolation.http_request import request
+
+#: seconds for an answer; the process of the service starts at the first connection
+ANSWER = 30.0
 
 
 def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
@@ -21,6 +23,6 @@ def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object)
     wait = max(0.0, min(wait, LONGEST_WAIT))
     given = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}
     url = f"{server['query_url']}/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
-    body = request(server, url, headers={KEY_HEADER: server["key"]}, seconds=PATIENCE + wait)
+    body = request(server, url, headers={KEY_HEADER: server["key"]}, seconds=ANSWER + wait)
     answer: dict[str, Any] = json.loads(body)
     return answer
