@@ -13,6 +13,7 @@ import pytest
 from fakes.command_line import CommandLine, service, stack_file
 from infra_cli import web_pages
 from infra_cli.web_pages import open_browser, web_page
+from infra_runtime.catalogue import entry
 from infra_runtime.errors import ConfigurationError
 
 
@@ -29,6 +30,17 @@ def test_the_page_of_a_service_is_its_first_address_for_a_browser() -> None:
     assert web_page({"url": "smtp://x:1", "inbox_url": "http://x:2", "host": "x"}) == "http://x:2"
     assert web_page({"url": "http://x:1", "admin_url": "http://x:1/_/"}) == "http://x:1/_/"
     assert web_page({"url": "javascript:alert(1)"}) == ""
+
+
+@pytest.mark.parametrize(
+    "kind", ["alertmanager", "grafana", "jaeger", "mail", "pocketbase", "prometheus", "rabbitmq", "traefik"]
+)
+def test_the_kinds_with_a_web_page_have_its_address(kind: str) -> None:
+    found = entry(kind)
+
+    spec = found.make(found.settings.model_validate({}), ())
+
+    assert web_page(spec.exports).startswith("http://${host}:${port.")
 
 
 def test_a_token_is_not_an_argument_of_the_browser(opened: list[str]) -> None:

@@ -121,6 +121,17 @@ def test_the_answer_has_the_shape_of_the_document(site: Site, answers: Answers) 
     assert (data["errors"][0]["count"], data["errors"][0]["last"]) == (12, 200.0)
 
 
+def test_an_earlier_run_is_selected(site: Site, answers: Answers) -> None:
+    answers["alerts"], answers["errors"] = answer(), answer(group())
+    answers["state"] = {"runs": ["first", "second"]}
+
+    text = site.ask("/alerts?run=first", headers=HEADERS).text
+
+    assert answers.parameters["alerts"]["run"] == answers.parameters["errors"]["run"] == "first"
+    assert '<option value="">this run</option><option selected>first</option>' in text
+    assert "?run=first" in text[text.index('href="/traces/') :]
+
+
 def test_the_answers_of_the_telemetry_service_are_read(site: Site, answers: Answers) -> None:
     body = {
         "alerts": [{**alert("Slow"), "startsAt": "2026-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}]

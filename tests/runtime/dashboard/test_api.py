@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,13 @@ pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 pytest.importorskip("jsonschema", reason="the minimal profile has no JSON Schema")
 pytest.importorskip("yaml", reason="the API check needs the extra `openapi`")
 
+import httpx
 import jsonschema
+from starlette.routing import Route
 
-from fakes.dashboard import KEY, Site, service
+from fakes.dashboard import HOST, KEY, Site, events, service
 from infra_cli.main import run
+from infra_runtime.dashboard.application import application, is_for_programs
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.messages import Phase
 
@@ -78,6 +82,71 @@ def test_a_parameter_that_is_not_valid_is_a_problem(site: Site, query: str) -> N
     valid(site, f"/api/v1/logs?{query}", "Problem", status=400)
 
 
+def test_the_changes_of_a_service_and_the_last_start(site: Site) -> None:
+    valid(site, "/api/v1/start", "Problem", status=404)
+    valid(site, "/api/v1/services/x/history", "Problem", status=404)
+    changes = [
+        {"event": "up", "time": 1.0},
+        {"event": "wanted", "time": 1.0, "services": ["db"], "needs": {"db": []}},
+        *(
+            {"event": event, "service": "db", "time": time}
+            for event, time in (("preparing", 2.0), ("ready", 5.0))
+        ),
+    ]
+    Path(site.paths.journal).write_text(
+        "".join(f"{json.dumps(each)}\n" for each in changes), encoding="utf-8"
+    )
+
+    history = valid(site, "/api/v1/services/db/history", "History")
+    start = valid(site, "/api/v1/start", "Start")
+
+    assert [item["event"] for item in history["items"]] == ["ready", "preparing"]
+    assert [service["name"] for service in start["services"]] == start["critical_path"] == ["db"]
+
+
+def test_settings(site: Site) -> None:
+    site.settings = {"services.db.port": ("5432", "infra.toml:3")}
+
+    items = valid(site, "/api/v1/configuration", "Configuration")["items"]
+
+    assert items == [{"key": "services.db.port", "value": "5432", "source": "infra.toml:3"}]
+
+
+def test_a_stream_has_the_services_that_have_changed(site: Site) -> None:
+    def stop() -> None:
+        site.supervisor.act("stop", ["db"])
+
+    first, second = events(site, "/api/v1/streams/services", 2, stop)
+
+    assert [*first[1]["parts"]] == first[1]["order"]["services"] == ["db", "api"]
+    assert second[1]["parts"]["db"]["phase"] == Phase.STOPPED.value
+
+
+def test_the_requests_are_measured(site: Site) -> None:
+    async def work(client: httpx.AsyncClient) -> str:
+        headers = {"host": HOST, "x-dashboard-key": KEY}
+        await client.get("/api/v1/services", headers=headers)
+        return (await client.get("/metrics", headers=headers)).text
+
+    text = site.run(work)
+
+    assert 'http_requests_total{method="GET",status="200"} 1.0' in text
+    assert "process_resident_memory_bytes" in text
+
+
+def test_every_route_is_in_the_document(site: Site) -> None:
+    app: Any = application(site.dashboard())
+    routes = {
+        route.path: {*route.methods} - {"HEAD"}
+        for route in app.app._app.routes
+        if isinstance(route, Route) and is_for_programs(route.path) and not route.path.startswith("/stream/")
+    }
+
+    assert routes == {
+        path: {method.upper() for method in operations} for path, operations in document()["paths"].items()
+    }
+
+
 def test_status_health_and_ready(site: Site) -> None:
     assert valid(site, "/status", "Status")["services"] == {"ready": 2}
     assert valid(site, "/health", "Health") == valid(site, "/ready", "Health") == {"status": "ok"}
@@ -95,3 +164,4 @@ def test_no_change_of_the_api_breaks_its_clients(tmp_path: Path, capfd: pytest.C
     code = run(["dev", "api-check", str(SNAPSHOT), str(revision)])
 
     assert code == 0, capfd.readouterr().out
+    assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == document()

@@ -23,6 +23,7 @@ import infra_runtime as infra
 from fakes.axe import script, violations
 from fakes.chromium import NEEDED, chromium
 from fakes.command_line import service
+from fakes.dashboard_data import TRACE, send_trace, stored_span, write_report, write_session
 from infra_cli.web_pages import address_of
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
@@ -32,8 +33,12 @@ from infra_runtime.engines.local.stack import Stack
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 #: the number of connections to one host that Chromium keeps open
 CONNECTIONS = 6
+#: more tabs than connections
+TABS = 8
 #: milliseconds for a condition on a busy machine
 PATIENCE = 60_000
+#: the number of spans in the trace of the failure report
+MANY = 10_000
 HOSTILE = (
     "<img src=x onerror=\"document.title='broken'\">\x1b[31mred\x1b[0m"
     "\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07"
@@ -49,6 +54,9 @@ PAGES = {
     "tests": "/tests",
     "graph": "/graph",
     "start": "/start",
+    "trace": f"/traces/{TRACE}?span={3:016x}",
+    "session": "/tests",
+    "test": "/tests",
     "snapshots": "/snapshots",
     "configuration": "/configuration",
 }
@@ -61,11 +69,33 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("shop")
     text = service("db") + service("api", ports="{ main = 18451 }", needs='["db"]')
     text += '[api.shop]\nsnapshot = "old.json"\nsource = "new.json"\n'
-    (folder / "infra.toml").write_text(f'use = ["db", "api", "dashboard"]\n{text}', encoding="utf-8")
+    (folder / "infra.toml").write_text(
+        f'use = ["db", "api", "dashboard", "telemetry"]\n{text}', encoding="utf-8"
+    )
     for name, paths in (("old", ["/pets", "/orders"]), ("new", ["/pets"])):
         (folder / f"{name}.json").write_text(openapi(*paths), encoding="utf-8")
     with infra.start(environment="test", directory=folder, data=folder / "data") as stack:
+        fill(stack, folder / "data")
         yield stack
+
+
+def fill(stack: Stack, data: Path) -> None:
+    """Write a session of pytest with a failure report, and send a trace to the telemetry service."""
+    failed = {"test": "test_shop.py::test_order", "outcome": "failed", "error": "AssertionError: 500"}
+    passed = {"test": "test_shop.py::test_cart", "outcome": "passed", "waits": [["db", 0.25]]}
+    write_session(
+        data,
+        {**passed, "counts": {"passed": 1}},
+        {**failed, "trace": TRACE, "counts": {"passed": 1, "failed": 1}},
+    )
+    report = write_report(data, "test_order")
+    (report / "logs" / "api.log").write_text("INFO started\nERROR no stock\n", encoding="utf-8")
+    # Each of the first spans has ten spans below it.
+    spans = [stored_span(f"span {number}", number, (number - 1) // 10) for number in range(1, MANY + 1)]
+    spans[1]["attributes"] = {"note": HOSTILE}
+    content = {"trace": TRACE, "spans": spans, "logs": []}
+    (report / "trace.json").write_text(json.dumps(content), encoding="utf-8")
+    send_trace(stack.telemetry.url, stack.telemetry.key, TRACE)
 
 
 def openapi(*paths: str) -> str:
@@ -164,12 +194,19 @@ def test_no_page_is_too_wide_or_violates_the_policy_or_the_accessibility_guideli
     for name, path in PAGES.items():
         tab.page.set_viewport_size({"width": 390, "height": 800})
         page = tab.open(path)
+        if name in {"session", "test"}:
+            page.locator("#sessions a" if name == "session" else "#tests a").first.click()
+            expect(page).to_have_url(re.compile("/tests/."), timeout=PATIENCE)
         expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
         expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
         if name in {"services", "service"}:
             expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
         if name in {"service", "logs"}:
             expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+        if name in {"trace", "test"}:
+            expect(page.locator(".span").first).to_be_visible(timeout=PATIENCE)
+        if name == "trace":
+            expect(page.locator("[data-span-details]")).to_contain_text("visa", timeout=PATIENCE)
         if name == "apis":
             expect(page.locator("#apis")).to_contain_text("GET /orders", timeout=PATIENCE)
         for width, theme in itertools.product((390, 1280), ("light", "dark")):
@@ -214,6 +251,52 @@ def test_the_charts_are_drawn_again_and_an_open_table_stays_open(tab: Tab) -> No
 
     assert re.fullmatch(r"[0-9:]{8}", end.text_content() or "")
     expect(figure.get_by_role("rowheader", name="db")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_span_has_its_log_records_and_links_and_its_place_is_in_the_address(tab: Tab) -> None:
+    page = tab.open(f"/traces/{TRACE}")
+    details = page.locator("[data-span-details]")
+
+    page.locator(".span", has_text="charge").click()
+    expect(details).to_contain_text("the card was declined", timeout=PATIENCE)
+    expect(details).to_contain_text("CardError", timeout=PATIENCE)
+    assert f"span={3:016x}" in page.url
+    page.reload()
+    expect(details).to_contain_text("card declined", timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    expect(details).to_be_hidden(timeout=PATIENCE)
+    page.locator(".span", has_text="POST /orders").click()
+    expect(details.get_by_role("link")).to_have_attribute(
+        "href", f"/traces/{'cd' * 16}?span={'12' * 8}", timeout=PATIENCE
+    )
+
+
+def test_a_trace_of_10000_spans_is_folded_and_searched_with_few_elements(tab: Tab) -> None:
+    page = tab.open("/tests")
+    page.locator("#tests a").first.click()
+    rows = page.locator(".span")
+    expect(rows.first).to_be_visible(timeout=PATIENCE)
+
+    box = page.locator(".spans")
+    expect(box).to_have_attribute("aria-rowcount", str(MANY), timeout=PATIENCE)
+    assert rows.count() < 100
+    box.focus()
+    page.keyboard.press("End")
+    last = rows.last.get_attribute("aria-rowindex")
+    assert last == str(MANY)
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    expect(rows.first).to_have_attribute("aria-expanded", "false", timeout=PATIENCE)
+    expect(rows.nth(1)).to_contain_text("span 2", timeout=PATIENCE)
+    page.get_by_label("Search spans").fill("/orders/9999")
+    expect(page.locator("[data-span-count]")).to_have_text(f"1 of {MANY} spans", timeout=PATIENCE)
+    expect(page.locator(".span.selected")).to_contain_text("span 9999", timeout=PATIENCE)
+    page.get_by_label("Search spans").fill("onerror")
+    expect(page.locator(".span.selected")).to_contain_text("span 2", timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-span-details]")).to_contain_text("<img src=x", timeout=PATIENCE)
+    assert page.locator(".trace-view img").count() == 0
 
 
 def test_a_service_is_stopped_after_its_dependents_were_shown(tab: Tab, stack: Stack) -> None:
@@ -270,6 +353,11 @@ def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: T
     )
     expect(hostile.locator(".ansi-red")).to_have_text("red", timeout=PATIENCE)
     assert page.locator("#log img, #log a").count() == 0
+    for mode in ("local", "UTC", "relative"):
+        expect(page.locator("[data-times]")).to_have_text(f"Times: {mode}", timeout=PATIENCE)
+        page.keyboard.press("t") if mode != "relative" else page.reload()
+    expect(page.locator("#log time").first).to_have_text("+0.000 s", timeout=PATIENCE)
+    page.evaluate("localStorage.clear()")
     page.get_by_label("Level").select_option("error")
     expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)
     assert "level=error" in page.url
@@ -306,16 +394,23 @@ def has_keys(page: Page, title: str) -> None:
     expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
 
 
-def test_a_hidden_page_has_no_stream_so_that_many_tabs_of_one_browser_work(tab: Tab) -> None:
+def test_eight_tabs_of_one_browser_work_because_hidden_pages_have_no_stream(
+    tab: Tab, context: BrowserContext
+) -> None:
+    others = [context.new_page() for _ in range(TABS - 1)]
+    for other in others:
+        other.set_default_timeout(PATIENCE)
+        other.goto(f"{tab.url}/graph")
+        expect(other.locator(".node").first).to_be_visible(timeout=PATIENCE)
+        hide(other)
     page = tab.open("/logs")
     expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
-
     hide(page)
 
     # All connections of the browser but one have a stream; the last one must be free for the request.
     status = page.evaluate(
         """async ([number, patience]) => {
-            const streams = Array.from({ length: number }, () => new EventSource("/stream/logs"));
+            const streams = Array.from({ length: number }, () => new EventSource("/api/v1/streams/logs"));
             await Promise.all(streams.map((each) => new Promise((opened) => { each.onopen = opened; })));
             const answer = await fetch("/health", { signal: AbortSignal.timeout(patience) });
             for (const each of streams) each.close();
@@ -324,6 +419,8 @@ def test_a_hidden_page_has_no_stream_so_that_many_tabs_of_one_browser_work(tab: 
         [CONNECTIONS - 1, PATIENCE],
     )
     assert status == 200
+    for other in others:
+        other.close()
 
 
 def hide(page: Page) -> Any:

@@ -28,7 +28,7 @@ from infra_runtime.data_directory.session_record import Writer
 pytestmark = pytest.mark.process
 
 ASK = f"""
-for path, method in (("/", "GET"), ("/api/v1/tests/sessions", "GET"), ("/stream/logs", "GET"),
+for path, method in (("/", "GET"), ("/api/v1/tests/sessions", "GET"), ("/api/v1/streams/logs", "GET"),
                      ("/api/v1/login-links", "POST"), ("/api/v1/services/db/stop", "POST")):
     with socket.create_connection(("127.0.0.1", int(arguments[0]))) as connection:
         connection.send(f"{{method}} {{path}} HTTP/1.1\\r\\nHost: {HOST}\\r\\nOrigin: http://{HOST}\\r\\n"

@@ -100,6 +100,38 @@ def test_an_action_that_is_not_possible_has_its_reason(site: Site) -> None:
     assert titles == {"start": "", "restart": "", "stop": "the service is not running"}
 
 
+def test_a_task_that_is_done_can_be_hidden_and_a_failed_task_is_shown(tmp_path: Path) -> None:
+    tasks = (service("old", task=True, phase=Phase.DONE), service("new", task=True, phase=Phase.FAILED))
+
+    shown = page(Site(tmp_path, *tasks), "/")
+
+    rows = {values["id"]: values["class"] for _, values in shown.elements if "data-service" in values}
+    assert rows == {"service-old": "row finished", "service-new": "row"}
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/", "/api/v1/services"),
+        ("/services/db", "/api/v1/services/db"),
+        ("/graph", "/api/v1/services"),
+        ("/logs?level=error", "/api/v1/logs?level=error"),
+        ("/charts?since=5m", "/api/v1/metrics?since=5m"),
+        ("/configuration", "/api/v1/configuration"),
+        ("/start", "/api/v1/start"),
+        ("/snapshots", "/api/v1/snapshots"),
+        ("/alerts?status=firing", "/api/v1/alerts?status=firing"),
+        ("/apis", "/api/v1/apis"),
+        ("/tests", "/api/v1/tests"),
+        ("/traces?status=error", "/api/v1/traces?status=error"),
+    ],
+)
+def test_a_page_links_to_its_content_as_json(site: Site, path: str, address: str) -> None:
+    links = [values["href"] for _, values in page(site, path).elements if "data-export" in values]
+
+    assert links == [address]
+
+
 def test_a_stack_without_services_has_the_command_that_starts_them(tmp_path: Path) -> None:
     assert "infra runtime up" in page(Site(tmp_path), "/").text
 
@@ -305,7 +337,7 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
     file = site.log("db", "one\ntwo\n")
     inode = file.stat().st_ino
 
-    ((name, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{inode:x}:4"})
+    ((name, data),) = events(site, "/api/v1/streams/logs", 1, **{"last-event-id": f"db:{inode:x}:4"})
 
     assert name == "lines"
     assert [line["text"] for line in data["items"]] == ["two"]
@@ -315,7 +347,9 @@ def test_a_log_stream_whose_pattern_is_too_complex_says_so(site: Site) -> None:
     file = site.log("db", "".join(random.Random(1).choices("ab", k=60_000)) + "\n")
     cursor = f"db:{file.stat().st_ino:x}:0"
 
-    ((name, text),) = events(site, "/stream/logs?grep=(a|b)*a(a|b){30}c", 1, **{"last-event-id": cursor})
+    ((name, text),) = events(
+        site, "/api/v1/streams/logs?grep=(a|b)*a(a|b){30}c", 1, **{"last-event-id": cursor}
+    )
 
     assert (name, text) == (
         "refused",
@@ -328,6 +362,8 @@ def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:
     line = "x\rdata: {}\u2028\u2029event: parts"
     file.write_text(f"{line}\n", encoding="utf-8")
 
-    ((_, data),) = events(site, "/stream/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino:x}:0"})
+    ((_, data),) = events(
+        site, "/api/v1/streams/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino:x}:0"}
+    )
 
     assert [each["text"] for each in data["items"]] == [line]

@@ -18,46 +18,12 @@ pytest.importorskip("jsonschema", reason="the minimal profile has no JSON Schema
 import jsonschema
 
 from fakes.dashboard import KEY, Site
+from fakes.dashboard_data import SECOND
+from fakes.dashboard_data import write_report as write
 from infra_runtime.dashboard import reports
 from infra_runtime.dashboard.openapi import document
 
 HEADERS = {"x-dashboard-key": KEY}
-SECOND = 10**9
-FAILURE = """\
-    def test_order(shop):
->       assert shop.order() == 200
-E       AssertionError: assert 500 == 200
-E        +  where 500 = order()
-
-test_shop.py:3: AssertionError"""
-
-
-def write(folder: Path, name: str, **more: Any) -> Path:
-    """Write a failure report as the plugin writes it; return its folder."""
-    report = folder / "capsules" / name
-    (report / "logs").mkdir(parents=True)
-    (report / "capsule.json").write_text(
-        json.dumps(
-            {
-                "test": f"test_shop.py::{name}",
-                "label": name,
-                "trace": "ab" * 16,
-                "phase": "call",
-                "began": 1_780_000_000.0,
-                "seconds": 1.5,
-                "failure": FAILURE,
-                "stack": {
-                    "services": [{"name": "api", "phase": "failed", "reason": "exited", "restarts": 2}]
-                },
-                "dumps": {"database": "dumps/database.sql"},
-                "executables": {},
-                "settings": {"services.api.port": "80 (infra.toml:3)", "profile": "null (default)"},
-                **more,
-            }
-        ),
-        encoding="utf-8",
-    )
-    return report
 
 
 def trace(**more: Any) -> str:
@@ -100,6 +66,15 @@ def page(site: Site, path: str) -> str:
     response = site.ask(path, headers=HEADERS)
     assert response.status_code == 200
     return str(response.text)
+
+
+def shaped(site: Site, path: str, schema: str) -> Any:
+    """Return an answer of the API, which has the shape in the OpenAPI document."""
+    response = site.ask(path, headers=HEADERS)
+    assert response.status_code == 200
+    shapes = document()["components"]
+    jsonschema.validate(response.json(), {"$ref": f"#/components/schemas/{schema}", "components": shapes})
+    return response.json()
 
 
 def report_page(site: Site) -> str:
@@ -214,7 +189,7 @@ def test_a_report_has_failure_services_logs_trace_and_settings(site: Site, tests
     assert '<div class="line error"><span class="text">ERROR no stock</span>' in text
     assert '<div class="line error"><span class="text">  detail</span>' in text
     assert "b\ufffd" in text
-    assert "GET /orders" in text
+    assert "data-waterfall=" in text
     assert "dumps/database.sql" in text
     assert "80 (infra.toml:3)" in text
     assert "null (default)" not in text
@@ -251,6 +226,46 @@ def test_a_damaged_trace_is_reported(site: Site, tests: Path, content: str) -> N
     (write(tests, "test_order") / "trace.json").write_text(content, encoding="utf-8")
 
     assert "trace.json cannot be read" in report_page(site)
+
+
+def test_the_spans_of_a_report_are_in_the_api(site: Site, tests: Path) -> None:
+    (write(tests, "test_order") / "trace.json").write_text(trace(), encoding="utf-8")
+    address = f"/api/v1/tests/{listed(site)['items'][0]['id']}"
+
+    rows = shaped(site, f"{address}/waterfall", "Waterfall")
+    span = shaped(site, f"{address}/spans/1", "Span")
+
+    assert (rows["names"], rows["error"]) == (["GET /orders"], [True])
+    assert span["attributes"] == {"http.route": "/orders"}
+    assert shaped(site, f"{address}/spans?text=ORDERS", "SpanIds") == {"items": ["1"]}
+    assert shaped(site, f"{address}/spans?text=other", "SpanIds") == {"items": []}
+    assert site.ask(f"{address}/spans/2", headers=HEADERS).status_code == 404
+
+
+@pytest.mark.parametrize("content", ["", "{", trace(name=1), trace(events=[{"time": "x"}])])
+def test_spans_that_cannot_be_read_are_not_found(site: Site, tests: Path, content: str) -> None:
+    folder = write(tests, "test_order")
+    if content:
+        (folder / "trace.json").write_text(content, encoding="utf-8")
+    address = f"/api/v1/tests/{listed(site)['items'][0]['id']}"
+
+    answers = [site.ask(f"{address}/spans{path}", headers=HEADERS) for path in ("?text=x", "/1")]
+
+    assert 404 in {answer.status_code for answer in answers} <= {200, 404}
+
+
+def test_a_report_is_an_item_of_the_api(site: Site, tests: Path) -> None:
+    folder = write(tests, "test_order")
+    (folder / "logs" / "api.log").write_text("ERROR no stock\n", encoding="utf-8")
+    (item,) = listed(site)["items"]
+
+    report = shaped(site, f"/api/v1/tests/{item['id']}", "Report")
+
+    assert item.items() <= report.items()
+    assert report["logs"] == [
+        {"service": "api", "left_out": 0, "lines": [{"level": "error", "text": "ERROR no stock"}]}
+    ]
+    assert site.ask("/api/v1/tests/unknown", headers=HEADERS).status_code == 404
 
 
 def test_a_removed_report_is_not_found(site: Site, tests: Path) -> None:

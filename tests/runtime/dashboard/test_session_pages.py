@@ -268,7 +268,7 @@ def test_a_session_whose_data_directory_was_moved_has_no_links(site: Site, data:
     assert links(site, path) == {"report": "", "logs": "", "trace": ""}
 
 
-@pytest.mark.parametrize("address", ["/logs", "/traces", "/api/v1/logs", "/stream/logs"])
+@pytest.mark.parametrize("address", ["/logs", "/traces", "/api/v1/logs", "/api/v1/streams/logs"])
 def test_an_unknown_stack_is_refused(site: Site, address: str) -> None:
     assert site.ask(f"{address}?stack=../etc", headers=HEADERS).status_code == 400
 

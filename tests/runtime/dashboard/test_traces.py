@@ -10,12 +10,16 @@ import pytest
 pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
+pytest.importorskip("jsonschema", reason="the minimal profile has no JSON Schema")
+
+import jsonschema
 
 from fakes.dashboard import KEY, Site
 from fakes.telemetry import Answers
+from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.traces import SPANS, trace_rows, waterfall
 
-TRACE = "ab" * 16
+TRACE, ID = "ab" * 16, "12" * 8
 SECOND = 10**9
 
 
@@ -66,7 +70,7 @@ def test_a_span_follows_its_parent_and_begins_where_it_started() -> None:
         ("inner", 2),
         ("second", 1),
     ]
-    assert [(row.left, row.width) for row in shown.spans] == [(0, 100), (25, 25), (37.5, 12.5), (50, 25)]
+    assert [(row.offset, row.duration) for row in shown.spans] == [(0, 4), (1, 1), (1.5, 0.5), (2, 1)]
     assert (shown.name, shown.duration) == ("root", 4)
 
 
@@ -92,35 +96,127 @@ def test_a_trace_that_has_only_log_records_is_shown() -> None:
     assert (shown.spans, shown.logs) == ((), ((0.0, "api", "error", '{"a": 1}'),))
 
 
+def summary(**more: Any) -> dict[str, Any]:
+    """Return a trace in the list of the query API."""
+    item = {"trace": TRACE, "name": "GET /", "service": "api", "services": ["api"]}
+    return {**item, "spans": 1, "logs": 0, "errors": 0, "start": 0, "end": SECOND, **more}
+
+
 def test_the_newest_trace_is_the_first_of_the_list() -> None:
-    item = {
-        "trace": TRACE,
-        "name": "GET /",
-        "service": "api",
-        "services": ["api"],
-        "spans": 1,
-        "logs": 0,
-        "errors": 0,
-    }
-    items = [{**item, "start": start * SECOND, "end": (start + 1) * SECOND} for start in (1, 3, 2)]
+    items = [summary(start=start * SECOND, end=(start + 1) * SECOND) for start in (1, 3, 2)]
 
     assert [row.start for row in trace_rows(items)] == [3, 2, 1]
 
 
-def test_the_page_of_a_trace_has_its_spans_with_attributes_and_logs(site: Site, answers: Answers) -> None:
-    event = {"name": "exception", "time": 100 * SECOND, "attributes": {"exception.type": "<b>Boom</b>"}}
-    failing = span("charge", "2", "1", status="error", message="card <i>declined</i>", events=[event])
+def get(site: Site, path: str, schema: str, status: int = 200) -> Any:
+    """Return an answer of the API, which has the shape in the OpenAPI document."""
+    response = site.ask(path, headers={"x-dashboard-key": KEY})
+    assert response.status_code == status
+    shapes = document()["components"]
+    jsonschema.validate(response.json(), {"$ref": f"#/components/schemas/{schema}", "components": shapes})
+    return response.json()
+
+
+def test_the_page_of_a_trace_has_its_log_records_and_the_place_of_its_spans(
+    site: Site, answers: Answers
+) -> None:
     logs = [{"time": 100 * SECOND, "service": "api", "severity": 13, "body": "<script>x</script>"}]
+    answers[f"traces/{TRACE}"] = whole(span("root", ID), logs=logs)
+
+    text = site.ask(f"/traces/{TRACE}?run=one", headers={"x-dashboard-key": KEY}).text
+
+    assert f'data-waterfall="/api/v1/traces/{TRACE}" data-place="run=one"' in text
+    assert "&lt;script&gt;x" in text
+    assert answers.parameters[f"traces/{TRACE}"] == {"run": "one"}
+
+
+def test_the_rows_of_a_waterfall_are_lists_of_fields(site: Site, answers: Answers) -> None:
+    failed = span("charge", "2", "1", 0.25, 0.5, status="error", service="pay")
+    answers[f"traces/{TRACE}"] = whole(span("root", "1"), failed, span("charge", "3", "1", service="pay"))
+
+    data = get(site, f"/api/v1/traces/{TRACE}/waterfall", "Waterfall")
+
+    assert (data["names"], data["services"]) == (["root", "charge"], ["api", "pay"])
+    assert (data["id"], data["depth"]) == (["1", "2", "3"], [0, 1, 1])
+    assert (data["name_of"], data["service_of"]) == ([0, 1, 1], [0, 1, 1])
+    assert (data["offset"], data["length"]) == ([0, 0.25, 0], [1, 0.25, 1])
+    assert data["error"] == [False, True, False]
+
+
+def test_a_span_has_its_attributes_events_links_and_log_records(site: Site, answers: Answers) -> None:
+    event = {"name": "exception", "time": 100 * SECOND, "attributes": {"exception.type": "Boom"}}
+    other = {"trace": "cd" * 16, "span": "ef" * 8, "attributes": {}}
+    own = span("charge", ID, attributes={"ok": True}, events=[event], links=[other])
+    answers["spans"] = {"items": [own]}
+    answers["logs"] = {
+        "items": [{"time": 101 * SECOND, "service": "api", "severity": 17, "body": "declined"}]
+    }
+
+    data = get(site, f"/api/v1/traces/{TRACE}/spans/{ID}", "Span")
+
+    assert answers.parameters["spans"] == {"trace": TRACE, "id": ID}
+    assert answers.parameters["logs"] == {"trace": TRACE, "span": ID}
+    assert data["attributes"] == {"ok": "true"}
+    assert data["events"][0]["attributes"] == {"exception.type": "Boom"}
+    assert data["links"] == [{"trace": "cd" * 16, "span": "ef" * 8}]
+    assert [(log["level"], log["text"]) for log in data["logs"]] == [("error", "declined")]
+
+
+@pytest.mark.parametrize("identifier", ["x", ID.upper(), f"{ID}0", ID])
+def test_an_unknown_span_is_not_found(site: Site, answers: Answers, identifier: str) -> None:
+    answers["spans"] = answers["logs"] = {"items": []}
+
+    get(site, f"/api/v1/traces/{TRACE}/spans/{identifier}", "Problem", 404)
+
+
+def test_spans_are_searched_by_name_service_message_and_attribute(site: Site, answers: Answers) -> None:
     answers[f"traces/{TRACE}"] = whole(
-        span("root", "1", attributes={"http.route": "/orders"}), failing, logs=logs
+        span("Charge", "1"),
+        span("b", "2", service="charges"),
+        span("c", "3", message="CHARGED"),
+        span("d", "4", attributes={"x": {"deep": "a charge"}}),
+        span("e", "5"),
     )
 
-    text = site.ask(f"/traces/{TRACE}", headers={"x-dashboard-key": KEY}).text
+    assert get(site, f"/api/v1/traces/{TRACE}/spans?text=charge", "SpanIds")["items"] == ["1", "2", "3", "4"]
 
-    assert "/orders" in text
-    assert "card &lt;i&gt;declined" in text
-    assert "&lt;b&gt;Boom" in text
-    assert "&lt;script&gt;x" in text
+
+def test_a_trace_is_an_item_of_the_api_with_spans_and_other_log_records(site: Site, answers: Answers) -> None:
+    logs = [
+        {"time": 100 * SECOND, "service": "api", "severity": 9, "body": "inside", "span": ID},
+        {"time": 101 * SECOND, "service": "api", "severity": 9, "body": "outside", "span": ""},
+    ]
+    answers[f"traces/{TRACE}"] = whole(span("root", ID), logs=logs)
+
+    data = get(site, f"/api/v1/traces/{TRACE}", "Trace")
+
+    assert [log["text"] for log in data["spans"][0]["logs"]] == ["inside"]
+    assert [log["text"] for log in data["logs"]] == ["outside"]
+
+
+def test_the_list_is_in_the_api_with_its_parameters(site: Site, answers: Answers) -> None:
+    answers["traces"] = {"items": [summary()], "more": False, "dropped": 0}
+
+    data = get(site, "/api/v1/traces?service=api&status=error&limit=5&run=one", "Traces")
+
+    assert [item["name"] for item in data["items"]] == ["GET /"]
+    assert answers.parameters["traces"] == {
+        "service": "api",
+        "status": "error",
+        "limit": "5",
+        "run": "one",
+    }
+    get(site, "/api/v1/traces?limit=0", "Problem", 400)
+
+
+def test_an_earlier_run_is_selected_on_the_page(site: Site, answers: Answers) -> None:
+    answers["traces"] = {"items": [summary()], "more": False, "dropped": 0}
+    answers["state"] = {"runs": ["first", "second", "third"]}
+
+    text = site.ask("/traces?run=first", headers={"x-dashboard-key": KEY}).text
+
+    assert '<option value="">this run</option><option>second</option><option selected>first</option>' in text
+    assert f'href="/traces/{TRACE}?run=first"' in text
 
 
 @pytest.mark.parametrize("trace", ["x", "AB" * 16, "ab" * 15, f"{TRACE}/../state", TRACE])
@@ -147,16 +243,8 @@ def test_a_telemetry_service_that_does_not_answer_is_reported(site: Site) -> Non
 
 
 def test_the_list_links_to_each_trace_and_no_key_is_on_the_page(site: Site, answers: Answers) -> None:
-    item = {
-        "trace": TRACE,
-        "name": "<b>",
-        "service": "api",
-        "services": ["api", "db"],
-        "spans": 3,
-        "logs": 0,
-        "errors": 1,
-    }
-    answers["traces"] = {"items": [{**item, "start": 0, "end": SECOND}], "more": True, "dropped": 7}
+    item = summary(name="<b>", services=["api", "db"], spans=3, errors=1)
+    answers["traces"] = {"items": [item], "more": True, "dropped": 7}
 
     text = site.ask("/traces?service=api", headers={"x-dashboard-key": KEY}).text
 
@@ -166,22 +254,11 @@ def test_the_list_links_to_each_trace_and_no_key_is_on_the_page(site: Site, answ
     assert "secret" not in text
 
 
-def test_no_text_of_a_span_becomes_an_element(site: Site, answers: Answers) -> None:
+def test_no_text_of_a_trace_becomes_an_element(site: Site, answers: Answers) -> None:
+    """The details of spans are JSON, which the page writes as texts; a test in the browser shows this."""
     hostile = "<img src=x onerror=alert(1)>\"'{{ 7 * 7 }}"
-    events = [{"name": hostile, "time": 100 * SECOND, "attributes": {hostile: hostile}}]
-    answers[f"traces/{TRACE}"] = whole(
-        span(
-            hostile,
-            "1",
-            service=hostile,
-            kind=hostile,
-            status="error",
-            message=hostile,
-            events=events,
-            attributes={hostile: [hostile, {hostile: hostile}]},
-        ),
-        logs=[{"time": 100 * SECOND, "service": hostile, "severity": 17, "body": {hostile: hostile}}],
-    )
+    logs = [{"time": 100 * SECOND, "service": hostile, "severity": 17, "body": {hostile: hostile}}]
+    answers[f"traces/{TRACE}"] = whole(span(hostile, "1", service=hostile), logs=logs)
 
     text = site.ask(f"/traces/{TRACE}", headers={"x-dashboard-key": KEY}).text
 

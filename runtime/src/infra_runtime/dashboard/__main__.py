@@ -10,6 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
+from infra_runtime.errors import InfraError
 from infra_runtime.host.packages import is_importable
 from infra_runtime.host.ports import LOOPBACK, inherited_sockets
 
@@ -29,7 +30,9 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the dashboard until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    missing = [name for name in ("jinja2", "starlette", "uvicorn") if not is_importable(name)]
+    missing = [
+        name for name in ("jinja2", "prometheus_client", "starlette", "uvicorn") if not is_importable(name)
+    ]
     if missing:
         print(
             f"{sys.executable} does not have {', '.join(missing)}; "
@@ -54,7 +57,7 @@ def main() -> int:
                 folder=arguments.folder,
             )
         )
-    except OSError as error:
+    except (OSError, InfraError) as error:
         print(f"the dashboard cannot run: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,9 +14,9 @@ from infra_runtime.value import frozen
 #: alerts, and groups of errors, that a page shows at most
 MOST = 200
 #: the parameters of a request, which are also those of the query API
-PARAMETERS = ("status", "severity", "service", "since")
+PARAMETERS = ("status", "severity", "service", "since", "run")
 #: those that also select groups of errors
-_ERROR_PARAMETERS = ("service", "since")
+_ERROR_PARAMETERS = ("service", "since", "run")
 STATUSES = ("firing", "resolved")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
@@ -13,26 +13,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, charts, log_view, metrics, reports, snapshots
+from infra_runtime.dashboard import alerts, charts, history, log_view, metrics, reports, snapshots
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
+from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
 from infra_runtime.dashboard.view import Row, row, rows
 from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
+from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.message import encode
 from infra_runtime.messages import Failure, ServiceStatus, Snapshot
+from infra_runtime.web.metrics import Metrics
 from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
 
 
 class Api:
     """The handlers of the requests of programs."""
 
-    def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
+    def __init__(self, dashboard: Dashboard, own_metrics: Metrics) -> None:
+        self._dashboard, self._measurements = dashboard, own_metrics
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -40,11 +43,17 @@ class Api:
             Route("/health", self._health),
             Route("/ready", self._ready),
             Route("/status", self._status),
+            Route("/metrics", self._own_metrics),
             Route("/api/v1/openapi.json", self._document),
             Route("/api/v1/services", self._services),
             Route("/api/v1/services/{name}", self._service),
+            Route("/api/v1/services/{name}/history", self._history),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
+            Route("/api/v1/streams/services", self._services_stream),
+            Route("/api/v1/streams/logs", self._logs_stream),
+            Route("/api/v1/start", self._start),
+            Route("/api/v1/configuration", self._configuration),
             Route("/api/v1/alerts", self._alerts),
             Route("/api/v1/metrics", self._metrics),
             Route("/api/v1/metrics.csv", self._metrics_csv),
@@ -81,6 +90,10 @@ class Api:
             }
         )
 
+    async def _own_metrics(self, _: Request) -> Response:
+        content, media_type = self._measurements.exposition()
+        return Response(content, headers={"content-type": media_type})
+
     async def _document(self, _: Request) -> Response:
         return JSONResponse(document())
 
@@ -91,6 +104,30 @@ class Api:
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
         return JSONResponse(service_to_json(row(state, known(state, request.path_params["name"]))))
+
+    async def _services_stream(self, _: Request) -> Response:
+        async def parts() -> Parts[dict[str, object]]:
+            state = await self._dashboard.stack.state()
+            return {each.name: service_to_json(each) for each in rows(state)}
+
+        return parts_stream(self._dashboard, parts, order="services")
+
+    async def _history(self, request: Request) -> Response:
+        service = known(await self._dashboard.stack.state(), request.path_params["name"])
+        found = await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service.name)
+        items = [{"time": each.time, "event": each.event, "detail": each.detail} for each in found]
+        return JSONResponse({"items": items})
+
+    async def _start(self, _: Request) -> Response:
+        start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
+        if start is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "the journal has no start of a service yet")
+        return JSONResponse(history.start_to_json(start))
+
+    async def _configuration(self, _: Request) -> Response:
+        settings = await asyncio.to_thread(self._dashboard.configuration)
+        items = [{"key": key, "value": value, "source": source} for key, (value, source) in settings.items()]
+        return JSONResponse({"items": items})
 
     async def _act(self, request: Request) -> Response:
         name, action = request.path_params["name"], request.path_params["action"]
@@ -118,6 +155,22 @@ class Api:
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
         view = await asyncio.to_thread(log_view.page, Path(paths.logs), query, cursor, count)
         return JSONResponse(view.to_json())
+
+    async def _logs_stream(self, request: Request) -> Response:
+        cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        views = log_view.follow(Path(paths.logs), query_of(request), cursor)
+
+        async def events() -> AsyncGenerator[Event, None]:
+            try:
+                async for view in views:
+                    name = "lines" if view.lines or view.skipped else ""
+                    yield Event(name=name, data=view.to_json(), id=view.last)
+            except PatternError as error:
+                yield Event(name="refused", data=f"the regular expression cannot be used: {error}")
+                await self._dashboard.closing.wait()  # a browser would connect again
+
+        return EventStream(events(), closing=self._dashboard.closing)
 
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
@@ -240,7 +293,7 @@ def service_to_json(shown: Row) -> dict[str, object]:
         "since": shown.since,
         "restarts": shown.restarts,
         "pid": shown.pid,
-        "cpu": shown.cpu,
+        "cpu": None if shown.cpu is None else round(shown.cpu, 3),
         "memory": shown.memory,
         "addresses": {address.label: address.text for address in shown.addresses},
         "ports": dict(shown.ports),

@@ -19,8 +19,10 @@ from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.rendering import FOLDER, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.trace_pages import TracePages
 from infra_runtime.errors import InfraError, SnapshotError
 from infra_runtime.web.asgi import Application, Scope, Send
+from infra_runtime.web.metrics import Measurement, Metrics
 from infra_runtime.web.problems import ProblemError, send_problem
 
 #: paths that need no session
@@ -29,7 +31,8 @@ PUBLIC = frozenset({"/login", "/health", "/ready"})
 
 def application(dashboard: Dashboard) -> Application:
     """Return the application with all checks."""
-    api, login, pages = Api(dashboard), Login(dashboard), Pages(dashboard)
+    measurements = Metrics()
+    api, login, pages = Api(dashboard, measurements), Login(dashboard), Pages(dashboard)
 
     async def refuse(scope: Scope, send: Send, status: HTTPStatus, reason: str) -> None:
         if is_for_programs(scope["path"]):
@@ -49,13 +52,14 @@ def application(dashboard: Dashboard) -> Application:
         *login.routes(),
         *pages.routes(),
         *SessionPages(dashboard).routes(),
+        *TracePages(dashboard).routes(),
         Mount(assets(), StaticFiles(directory=FOLDER / "static")),
     ]
     starlette = Starlette(
         routes=routes,
         exception_handlers={HTTPException: failed, InfraError: failed, ValueError: failed},
     )
-    return Guard(
+    guard = Guard(
         starlette,
         sessions=dashboard.sessions,
         key=dashboard.key,
@@ -65,11 +69,12 @@ def application(dashboard: Dashboard) -> Application:
         assets=assets(),
         refuse=refuse,
     )
+    return Measurement(guard, metrics=measurements)
 
 
 def is_for_programs(path: str) -> bool:
     """Return whether a path is answered with JSON instead of a page."""
-    return path.startswith(("/api/", "/stream/")) or path in {"/health", "/ready", "/status"}
+    return path.startswith(("/api/", "/stream/")) or path in {"/health", "/ready", "/status", "/metrics"}
 
 
 def _status_of(error: Exception) -> tuple[HTTPStatus, str]:

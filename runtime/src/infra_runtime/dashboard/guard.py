@@ -44,8 +44,8 @@ Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
 class Guard:
     """Refuses requests of other hosts and origins, and requests without a session.
 
-    Paths in `public`, and below `assets`, need no session; their handlers check POST requests themselves. All other requests than
-    GET need the role `OPERATOR`, and the header with the token of the session.
+    Paths in `public`, and below `assets`, need no session; their handlers check POST requests themselves.
+    All other requests than GET need the role `OPERATOR`, and the header with the token of the session.
     """
 
     def __init__(

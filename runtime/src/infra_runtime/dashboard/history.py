@@ -82,6 +82,24 @@ def last_start(path: str) -> StartView | None:
     return _start_view(start) if start else None
 
 
+def start_to_json(start: StartView) -> dict[str, object]:
+    """Return the last start as JSON data."""
+    return {
+        "began": start.began,
+        "seconds": start.seconds,
+        "critical_path": [*start.chain],
+        "services": [
+            {
+                "name": row.service,
+                "outcome": row.outcome,
+                "ended": row.ended,
+                "phases": {bar.phase: bar.seconds for bar in row.bars},
+            }
+            for row in start.rows
+        ],
+    }
+
+
 def levels(shown: Sequence[Row]) -> list[list[Row]]:
     """Return the services in columns: each service is right of all services that it needs."""
     names = {row.name for row in shown}

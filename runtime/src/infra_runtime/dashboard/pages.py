@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,28 +17,23 @@ from infra_runtime.dashboard import (
     api_checks,
     charts,
     history,
-    log_view,
     metrics,
     snapshots,
     telemetry,
-    traces,
 )
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.rendering import page, template_of
-from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
+from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.dashboard.view import row, rows
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
-from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.record import LEVELS
-from infra_runtime.web.problems import ProblemError
 
 #: seconds between two checks of the APIs while a page shows them
 API_SECONDS = 30.0
-_TRACE = re.compile(r"[0-9a-f]{32}")
 
 
 class Pages:
@@ -55,8 +48,6 @@ class Pages:
             Route("/", self._services),
             Route("/services/{name}", self._service),
             Route("/logs", self._logs),
-            Route("/traces", self._traces),
-            Route("/traces/{trace}", self._trace),
             Route("/charts", self._charts),
             Route("/alerts", self._alerts),
             Route("/apis", self._apis),
@@ -67,7 +58,6 @@ class Pages:
             Route("/stream/services", self._services_stream),
             Route("/stream/services/{name}", self._service_stream),
             Route("/stream/graph", self._graph_stream),
-            Route("/stream/logs", self._logs_stream),
             Route("/stream/apis", self._apis_stream),
             Route("/stream/charts", self._charts_stream),
             Route("/stream/alerts", self._alerts_stream),
@@ -123,37 +113,6 @@ class Pages:
             data=paths.data,
         )
 
-    async def _traces(self, request: Request) -> Response:
-        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
-        parameters = traces.parameters(query)
-        stack = request.query_params.get("stack", "")
-        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
-        problem, is_missing = "", False
-        try:
-            answer = await telemetry.ask(await self._dashboard.endpoints(stack), "traces", parameters)
-        except TelemetryError as error:
-            problem, is_missing = str(error), error.is_missing
-        return page(
-            self._dashboard,
-            request,
-            "traces.html",
-            rows=traces.trace_rows(answer["items"]),
-            query=query,
-            has_more=answer["more"],
-            dropped=answer["dropped"],
-            stack=stack,
-            problem=problem,
-            is_missing=is_missing,
-        )
-
-    async def _trace(self, request: Request) -> Response:
-        name = request.path_params["trace"]
-        if not _TRACE.fullmatch(name):
-            raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
-        stack = request.query_params.get("stack", "")
-        whole = await telemetry.ask(await self._dashboard.endpoints(stack), f"traces/{name}", {})
-        return page(self._dashboard, request, "trace.html", trace=traces.waterfall(whole))
-
     async def _charts(self, request: Request) -> Response:
         return page(self._dashboard, request, "metrics.html", **await self._measured(request))
 
@@ -177,6 +136,7 @@ class Pages:
             "alerts.html",
             **await self._alert_values(query),
             statuses=alerts.STATUSES,
+            runs=await telemetry.runs(await self._dashboard.stack.endpoints()),
             stream=f"/stream/alerts?{urlencode(query)}",
         )
 
@@ -242,7 +202,7 @@ class Pages:
     async def _services_stream(self, _: Request) -> Response:
         template = template_of("service_row.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
             return {f"service-{each.name}": template.render(row=each) for each in rows(state)}
 
@@ -253,7 +213,7 @@ class Pages:
         known(await self._dashboard.stack.state(), name)
         head, changes = template_of("service_head.html"), template_of("service_history.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
             shown = row(state, known(state, name))
             events = await self._history(name)
@@ -264,7 +224,7 @@ class Pages:
     async def _graph_stream(self, _: Request) -> Response:
         template = template_of("graph_node.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
             return {f"node-{each.name}": template.render(row=each) for each in rows(state)}
 
@@ -275,7 +235,7 @@ class Pages:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
         await self._alert_values(query)  # an invalid filter is refused before the stream begins
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             return {"alert-list": template.render(await self._alert_values(query))}
 
         return parts_stream(self._dashboard, parts)
@@ -283,32 +243,16 @@ class Pages:
     async def _snapshots_stream(self, _: Request) -> Response:
         template = template_of("snapshot_list.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
             return {"snapshot-list": template.render(listing=listing)}
 
         return parts_stream(self._dashboard, parts)
 
-    async def _logs_stream(self, request: Request) -> Response:
-        cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
-        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
-        views = log_view.follow(Path(paths.logs), query_of(request), cursor)
-
-        async def events() -> AsyncGenerator[Event, None]:
-            try:
-                async for view in views:
-                    name = "lines" if view.lines or view.skipped else ""
-                    yield Event(name=name, data=view.to_json(), id=view.last)
-            except PatternError as error:
-                yield Event(name="refused", data=f"the regular expression cannot be used: {error}")
-                await self._dashboard.closing.wait()  # a browser would connect again
-
-        return EventStream(events(), closing=self._dashboard.closing)
-
     async def _apis_stream(self, request: Request) -> Response:
         template = template_of("api_checks.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             try:
                 checks = await self._dashboard.apis.read(await self._dashboard.stack.urls())
             except api_checks.CheckError as error:
@@ -323,7 +267,7 @@ class Pages:
         await self._measured(request)  # a parameter that is not valid is a problem instead of a stream
         template = template_of("charts.html")
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             return {"charts": template.render(**await self._measured(request))}
 
         return parts_stream(self._dashboard, parts, every=INTERVAL)

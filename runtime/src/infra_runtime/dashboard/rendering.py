@@ -54,6 +54,16 @@ def template_of(name: str) -> Template:
     return environment().get_template(name)
 
 
+#: page → the part of the API with the same content; other pages have the path of their part
+_EXPORTS = {"/": "services", "/graph": "services", "/charts": "metrics"}
+
+
+def export_of(path: str, query: str) -> str:
+    """Return the address in the API at which the content of a page is JSON data."""
+    name = _EXPORTS.get(path, path.removeprefix("/"))
+    return f"/api/v1/{name}" + (f"?{query}" if query else "")
+
+
 def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
     """Return a page with the navigation."""
     session = session_of(request.scope)
@@ -66,6 +76,7 @@ def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -
         header_token=session.header_token if session else "",
         may_act=session is not None and session.role >= Role.OPERATOR,
         role=session.role.name.lower() if session else "",
+        export=export_of(request.url.path, request.url.query),
         **values,
     )
     return HTMLResponse(text)

@@ -27,6 +27,8 @@ REPORTS, LINES = 200, 1000
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
 #: the descriptions in a data directory
 _PATTERN = "capsules/*/capsule.json"
+#: errors of a file that another program has written
+NOT_READABLE = (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError)
 #: levels in `trace.json` → the number in OpenTelemetry
 _SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
 
@@ -149,8 +151,38 @@ def content(report: Report) -> Content:
     logs = report.folder / "logs"
     paths = sorted(logs.glob("*.log")) if disk.is_folder(str(logs)) else []
     parts = [_log_part(path) for path in paths if disk.is_file(str(path))]
-    trace, problem = _trace(report.folder / "trace.json")
+    trace, problem = _trace(report)
     return Content(logs=tuple(part for part in parts if part), trace=trace, trace_problem=problem)
+
+
+def to_json(report: Report, content: Content) -> dict[str, Any]:
+    """Return a failure report with its logs as JSON data."""
+    test = report.description
+    return {
+        "id": report.id,
+        "folder": report.path,
+        "test": test.test,
+        "phase": test.phase,
+        "began": test.began,
+        "seconds": test.seconds,
+        "exception": report.exception,
+        "failure": test.failure,
+        "trace": test.trace,
+        "services": [
+            {"name": each.name, "phase": each.phase, "reason": each.reason, "restarts": each.restarts}
+            for each in test.stack.services
+        ],
+        "dumps": dict(test.dumps),
+        "settings": report.settings,
+        "logs": [
+            {
+                "service": part.service,
+                "left_out": part.left_out,
+                "lines": [{"level": level, "text": text} for level, text in part.lines],
+            }
+            for part in content.logs
+        ],
+    }
 
 
 def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
@@ -218,7 +250,12 @@ def _log_part(path: Path) -> LogPart | None:
     )
 
 
-def _trace(path: Path) -> tuple[Waterfall | None, str]:
+def trace_of(report: Report) -> tuple[dict[str, Any] | None, str]:
+    """Return the trace of a failure report as the query API has it, or the reason why it cannot be read.
+
+    Both are empty if the report has no trace.
+    """
+    path = report.folder / "trace.json"
     if not disk.is_file(str(path)):
         return None, ""
     try:
@@ -228,11 +265,19 @@ def _trace(path: Path) -> tuple[Waterfall | None, str]:
             for span in whole["spans"]
         ]
         logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in whole["logs"]]
-        if not spans and not logs:
-            return None, ""
-        return waterfall({**whole, "spans": spans, "logs": logs}), ""
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError) as error:
+    except NOT_READABLE as error:
         return None, f"{path.name} cannot be read: {error!r}"
+    return ({**whole, "spans": spans, "logs": logs} if spans or logs else None), ""
+
+
+def _trace(report: Report) -> tuple[Waterfall | None, str]:
+    whole, problem = trace_of(report)
+    if whole is None:
+        return None, problem
+    try:
+        return waterfall(whole), ""
+    except NOT_READABLE as error:
+        return None, f"trace.json cannot be read: {error!r}"
 
 
 def _with_attributes(item: Mapping[str, Any]) -> dict[str, Any]:

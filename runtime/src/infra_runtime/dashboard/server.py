@@ -18,12 +18,14 @@ from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.usage import UsageMeter
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.errors import InfraError
+from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
 #: seconds that open requests have to finish after SIGTERM
 _GRACE = 2
+#: the least numbers of characters of a key, and of different characters; random keys have 64 and about 16
+KEY_CHARACTERS, KEY_DIFFERENT = 32, 8
 
 
 class _Server(uvicorn.Server):
@@ -58,7 +60,7 @@ async def serve(
         port=port,
         root=root,
         paths=paths,
-        key=(folder / "key.secret").read_text(encoding="ascii").strip(),
+        key=key_of(folder),
         stack=stack,
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
@@ -83,6 +85,22 @@ async def serve(
     sampling = asyncio.create_task(stack.sample())
     await _Server(config, dashboard).serve(sockets=sockets)
     sampling.cancel()
+
+
+def key_of(folder: Path) -> str:
+    """Return the key of the dashboard, which the supervisor has created.
+
+    Raises `ConfigurationError` for a key that can be guessed, such as an empty one or a default.
+    """
+    path = folder / "key.secret"
+    key = path.read_text(encoding="ascii").strip()
+    if len(key) < KEY_CHARACTERS or len(set(key)) < KEY_DIFFERENT:
+        raise ConfigurationError(
+            f"the key in {path} can be guessed: it has {len(key)} characters, "
+            f"{len(set(key))} of them different",
+            hint="Remove the file; the next start of the service creates a random key.",
+        )
+    return key
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:

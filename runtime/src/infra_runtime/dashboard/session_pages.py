@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import reports
+from infra_runtime.dashboard import reports, traces
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.rendering import page, template_of
@@ -110,6 +111,10 @@ class SessionPages:
             Route("/stream/tests/sessions/{session}", self._session_stream),
             Route("/api/v1/tests/sessions", self._session_items),
             Route("/api/v1/tests/sessions/{session}", self._test_items),
+            Route("/api/v1/tests/{report}", self._report),
+            Route("/api/v1/tests/{report}/waterfall", self._waterfall),
+            Route("/api/v1/tests/{report}/spans", self._matching),
+            Route("/api/v1/tests/{report}/spans/{span}", self._span),
         ]
 
     async def _tests(self, request: Request) -> Response:
@@ -122,7 +127,7 @@ class SessionPages:
         names = {"session-list": "session_list.html", "report-list": "report_list.html"}
         templates = {part: template_of(name) for part, name in names.items()}
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             values = await asyncio.to_thread(self._lists)
             return {part: template.render(values) for part, template in templates.items()}
 
@@ -154,7 +159,7 @@ class SessionPages:
         head, tests = template_of("session_head.html"), template_of("session_tests.html")
         reading = Reading()
 
-        async def parts() -> Parts:
+        async def parts() -> Parts[str]:
             nonlocal reading
             reading = await asyncio.to_thread(reading.continued, path)
             values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
@@ -201,7 +206,54 @@ class SessionPages:
             content=content,
             tones=tones,
             links=self._links(report),
+            waterfall=f"/api/v1/tests/{report.id}",
         )
+
+    # --- one failure report in the API ---------------------------------------------------------------
+
+    async def _report(self, request: Request) -> Response:
+        report = await self._found(request)
+        content = await asyncio.to_thread(reports.content, report)
+        return JSONResponse(reports.to_json(report, content))
+
+    async def _waterfall(self, request: Request) -> Response:
+        report = await self._found(request)
+        content = await asyncio.to_thread(reports.content, report)
+        if content.trace is None:
+            raise _no_trace(content.trace_problem)
+        return JSONResponse(traces.waterfall_to_json(content.trace))
+
+    async def _matching(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        return await self._from_trace(request, lambda whole: {"items": traces.matching(whole["spans"], text)})
+
+    async def _span(self, request: Request) -> Response:
+        name = request.path_params["span"]
+
+        def found(whole: dict[str, Any]) -> dict[str, Any]:
+            span = next((span for span in whole["spans"] if span["id"] == name), None)
+            if span is None:
+                raise ProblemError(HTTPStatus.NOT_FOUND, f"the trace has no span {name[:80]!r}")
+            return traces.span_to_json(span, [log for log in whole["logs"] if log.get("span") == name])
+
+        return await self._from_trace(request, found)
+
+    async def _from_trace(
+        self, request: Request, answer: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> Response:
+        whole, problem = await asyncio.to_thread(reports.trace_of, await self._found(request))
+        if whole is None:
+            raise _no_trace(problem)
+        try:
+            return JSONResponse(answer(whole))
+        except reports.NOT_READABLE as error:
+            raise _no_trace(f"trace.json cannot be read: {error!r}") from error
+
+    async def _found(self, request: Request) -> reports.Report:
+        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
+        if report is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "this failure report does not exist: it was removed")
+        return report
 
     def _links(self, report: reports.Report) -> dict[str, str]:
         """Return the addresses of the logs and the traces of the time of a failure report."""
@@ -215,6 +267,10 @@ class SessionPages:
             ),
             "traces": f"/traces?{urlencode({**stack, 'test': test.test})}",
         }
+
+
+def _no_trace(problem: str) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, problem or "this failure report has no trace")
 
 
 def query_of(request: Request) -> TestQuery:

@@ -12,7 +12,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from starlette.responses import Response
 
@@ -27,8 +27,9 @@ WRITE_SECONDS = 10.0
 RETRY = 1000
 #: seconds after an event in which further events are collected, and the longest time between two updates
 COLLECT, UPDATE = 0.05, 2.0
-#: the id of an element → its HTML
-Parts: TypeAlias = dict[str, str]
+_Part = TypeVar("_Part")
+#: the id of an element → its HTML, or the name of a service → its JSON data
+Parts: TypeAlias = dict[str, _Part]
 
 
 @frozen
@@ -84,7 +85,7 @@ class EventStream(Response):
 
 
 def parts_stream(
-    dashboard: Dashboard, parts: Callable[[], Awaitable[Parts]], *, order: str = "", every: float = 0.0
+    dashboard: Dashboard, parts: Callable[[], Awaitable[Parts[_Part]]], *, order: str = "", every: float = 0.0
 ) -> Response:
     """Return a stream of changed parts.
 
@@ -93,7 +94,7 @@ def parts_stream(
     """
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent: Parts = {}
+        sent: Parts[_Part] = {}
         while True:
             try:
                 current = await parts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 from collections.abc import Mapping
@@ -42,6 +43,14 @@ async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) ->
     if found is None:
         raise TelemetryError("the stack has no telemetry service", is_missing=True)
     return await asyncio.to_thread(_ask, found["query_url"], found["key"], path, parameters)
+
+
+async def runs(endpoints: Endpoints) -> list[str]:
+    """Return the names of the stored runs, the newest first; none if the service does not name them."""
+    with contextlib.suppress(TelemetryError):
+        state = await ask(endpoints, "state", {})
+        return [str(name) for name in reversed(state.get("runs", []))]
+    return []
 
 
 def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:

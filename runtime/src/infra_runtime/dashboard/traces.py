@@ -9,10 +9,10 @@ from typing import Any
 from infra_runtime.telemetry.span_tree import levels
 from infra_runtime.value import frozen
 
-#: traces of a list, and spans of a waterfall, that a page shows at most
-TRACES, SPANS = 100, 1000
+#: traces of a list, if the request has no number, and at most; spans of a waterfall, and its log records
+TRACES, MOST_TRACES, SPANS, LOGS = 100, 1000, 10_000, 1000
 #: the parameters of a list, which are also those of the query API
-PARAMETERS = ("service", "text", "status", "longer")
+PARAMETERS = ("service", "text", "status", "longer", "run")
 #: the parameter with the id of a test
 TEST = "test"
 
@@ -34,23 +34,15 @@ class TraceRow:
 
 @frozen
 class SpanRow:
-    """A span in a waterfall; `left` and `width` are percent of the duration of the trace."""
+    """A span in a waterfall; `offset` is in seconds since the start of the trace, `duration` in seconds."""
 
     id: str
     name: str
     service: str
-    kind: str
     depth: int
-    #: seconds since the start of the trace, and seconds
     offset: float
     duration: float
-    left: float
-    width: float
     is_error: bool
-    message: str
-    attributes: Mapping[str, Any]
-    #: each with name, seconds since the start of the trace, and attributes
-    events: tuple[tuple[str, float, Mapping[str, Any]], ...]
 
 
 @frozen
@@ -75,7 +67,11 @@ def parameters(query: Mapping[str, str]) -> dict[str, str]:
     """
     test = query.get(TEST, "")
     text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
-    chosen = {**{name: query.get(name, "") for name in PARAMETERS}, "text": text, "limit": str(TRACES)}
+    chosen = {
+        **{name: query.get(name, "") for name in PARAMETERS},
+        "text": text,
+        "limit": query.get("limit", "") or str(TRACES),
+    }
     return {name: value for name, value in chosen.items() if value}
 
 
@@ -98,6 +94,21 @@ def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:
     return sorted(rows, key=lambda row: row.start, reverse=True)
 
 
+def row_to_json(row: TraceRow) -> dict[str, Any]:
+    """Return a trace in a list as JSON data."""
+    return {
+        "trace": row.trace,
+        "name": row.name,
+        "service": row.service,
+        "services": [*row.services],
+        "start": row.start,
+        "duration": row.duration,
+        "spans": row.spans,
+        "logs": row.logs,
+        "errors": row.errors,
+    }
+
+
 def waterfall(whole: Mapping[str, Any]) -> Waterfall:
     """Return the rows of one trace. A span whose parent is missing is a root."""
     spans, logs = whole["spans"], whole["logs"]
@@ -112,38 +123,107 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
         name=ordered[0][1]["name"] if ordered else "",
         start=start / 1e9,
         duration=total / 1e9,
-        spans=tuple(_span_row(span, depth, start, total) for depth, span in ordered[:SPANS]),
+        spans=tuple(_span_row(span, depth, start) for depth, span in ordered[:SPANS]),
         left_out=max(len(ordered) - SPANS, 0),
         logs=tuple(
             ((log["time"] - start) / 1e9, log["service"], _level(log["severity"]), _text(log["body"]))
-            for log in logs[:SPANS]
+            for log in logs[:LOGS]
         ),
     )
 
 
-def _span_row(span: Mapping[str, Any], depth: int, start: int, total: int) -> SpanRow:
-    duration = max(span["end"] - span["start"], 0)
+def waterfall_to_json(shown: Waterfall) -> dict[str, Any]:
+    """Return a waterfall as JSON data: one list for each field of the spans.
+
+    Names and services are places in the lists `names` and `services`, because most of them are equal.
+    """
+    names = {span.name: None for span in shown.spans}
+    services = {span.service: None for span in shown.spans}
+    place = {name: number for number, name in enumerate(names)}
+    service_place = {name: number for number, name in enumerate(services)}
+    return {
+        "trace": shown.trace,
+        "name": shown.name,
+        "start": shown.start,
+        "duration": shown.duration,
+        "left_out": shown.left_out,
+        "names": [*names],
+        "services": [*services],
+        "id": [span.id for span in shown.spans],
+        "name_of": [place[span.name] for span in shown.spans],
+        "service_of": [service_place[span.service] for span in shown.spans],
+        "depth": [span.depth for span in shown.spans],
+        "offset": [span.offset for span in shown.spans],
+        "length": [span.duration for span in shown.spans],
+        "error": [span.is_error for span in shown.spans],
+    }
+
+
+def span_to_json(span: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the details of a span with its log records; all times are Unix seconds."""
+    return {
+        "id": span["id"],
+        "name": span["name"],
+        "service": span["service"],
+        "kind": span.get("kind", ""),
+        "status": span["status"],
+        "message": span.get("message", ""),
+        "start": span["start"] / 1e9,
+        "duration": max(span["end"] - span["start"], 0) / 1e9,
+        "attributes": {key: _text(value) for key, value in span["attributes"].items()},
+        "events": [
+            {
+                "name": str(event.get("name", "")),
+                "time": event.get("time", span["start"]) / 1e9,
+                "attributes": {key: _text(value) for key, value in event.get("attributes", {}).items()},
+            }
+            for event in span["events"]
+        ],
+        "links": [
+            {"trace": str(link.get("trace", "")), "span": str(link.get("span", ""))}
+            for link in span.get("links", ())
+        ],
+        "logs": [log_to_json(log) for log in logs],
+    }
+
+
+def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a log record as JSON data."""
+    return {
+        "time": log["time"] / 1e9,
+        "service": log["service"],
+        "level": _level(log["severity"]),
+        "text": _text(log["body"]),
+    }
+
+
+def matching(spans: Sequence[Mapping[str, Any]], text: str) -> list[str]:
+    """Return the ids of the spans whose name, service, message or attributes contain a text."""
+    wanted = text.lower()
+    return [
+        span["id"]
+        for span in spans
+        if wanted
+        in " ".join(
+            (
+                span["name"],
+                span["service"],
+                span.get("message", ""),
+                json.dumps(span["attributes"], ensure_ascii=False, default=str),
+            )
+        ).lower()
+    ]
+
+
+def _span_row(span: Mapping[str, Any], depth: int, start: int) -> SpanRow:
     return SpanRow(
         id=span["id"],
         name=span["name"],
         service=span["service"],
-        kind=span["kind"],
         depth=depth,
         offset=(span["start"] - start) / 1e9,
-        duration=duration / 1e9,
-        left=round((span["start"] - start) / total * 100, 3),
-        width=max(round(duration / total * 100, 3), 0.15),
+        duration=max(span["end"] - span["start"], 0) / 1e9,
         is_error=span["status"] == "error",
-        message=span["message"],
-        attributes=span["attributes"],
-        events=tuple(
-            (
-                str(event.get("name", "")),
-                (event.get("time", start) - start) / 1e9,
-                event.get("attributes", {}),
-            )
-            for event in span["events"]
-        ),
     )
 
 
@@ -155,4 +235,4 @@ def _level(severity: int) -> str:
 
 
 def _text(body: object) -> str:
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)

@@ -69,6 +69,8 @@ class Row:
     #: action → the reason why it is not possible; empty if it is possible
     actions: Mapping[str, str]
     log_dropped: int
+    #: whether the service is a task that is done
+    is_finished: bool
 
 
 def rows(state: State) -> list[Row]:
@@ -104,6 +106,7 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
         dependents=affected,
         actions=_actions(service.phase),
         log_dropped=service.log_dropped,
+        is_finished=service.task and service.phase is Phase.DONE,
     )
 
 

@@ -64,5 +64,5 @@ ENTRY = Entry(
     settings=DashboardSettings,
     make=dashboard,
     # The interpreter of this environment, which has the libraries.
-    binaries=(Binary(name="jinja2", module="jinja2 starlette uvicorn"),),
+    binaries=(Binary(name="jinja2", module="jinja2 prometheus_client starlette uvicorn"),),
 )

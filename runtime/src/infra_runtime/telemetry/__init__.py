@@ -13,3 +13,7 @@ ALERTS = "/api/v1/alerts"
 GRPC_PORT, GRPC_LIBRARY = "otlp_grpc", "hypercorn"
 #: the largest number of seconds for which a query can wait for its first row
 LONGEST_WAIT = 60.0
+
+#: OTLP's numbers. Source: opentelemetry/proto/trace/v1/trace.proto
+SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+SPAN_STATUSES = ("unset", "ok", "error")

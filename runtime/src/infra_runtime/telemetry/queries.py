@@ -8,16 +8,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from infra_runtime.telemetry import alerts, errors
+from infra_runtime.telemetry import SPAN_KINDS, SPAN_STATUSES, alerts, errors
 from infra_runtime.telemetry.store import INTERRUPTION, Store, run_name
 
 #: rows of an answer, if the request has no `limit`, and at most
 LIMIT, LARGEST_LIMIT = 200, 10_000
 
-#: OTLP's numbers. Source: opentelemetry/proto/trace/v1/trace.proto and logs/v1/logs.proto
-KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
-STATUSES = ("unset", "ok", "error")
-#: the smallest number of each level
+#: the smallest number of each level. Source: opentelemetry/proto/logs/v1/logs.proto
 LEVELS: Mapping[str, int] = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 
 
@@ -75,16 +72,18 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
         **_COMMON,
         "name": Filter("name = ?"),
         "trace": Filter("trace = ?", _id),
+        "id": Filter("span.id = ?", _id),
         "since": Filter("end >= ?", _nanoseconds),
         "until": Filter("start <= ?", _nanoseconds),
         "longer": Filter("end - start >= ?", _nanoseconds),
-        "status": Filter("status = ?", STATUSES.index),
-        "kind": Filter("kind = ?", KINDS.index),
+        "status": Filter("status = ?", SPAN_STATUSES.index),
+        "kind": Filter("kind = ?", SPAN_KINDS.index),
         "text": Filter("name || ' ' || message || ' ' || span.attributes LIKE ? ESCAPE '\\'", _contains),
     },
     "log": {
         **_COMMON,
         "trace": Filter("trace = ?", _id),
+        "span": Filter("span = ?", _id),
         "since": Filter("time >= ?", _nanoseconds),
         "until": Filter("time <= ?", _nanoseconds),
         "level": Filter("severity >= ?", _level),
@@ -268,10 +267,10 @@ def _span(row: dict[str, Any]) -> dict[str, Any]:
         "id": row["id"].hex(),
         "parent": row["parent"].hex(),
         "name": row["name"],
-        "kind": _named(KINDS, row["kind"]),
+        "kind": _named(SPAN_KINDS, row["kind"]),
         "start": row["start"],
         "end": row["end"],
-        "status": _named(STATUSES, row["status"]),
+        "status": _named(SPAN_STATUSES, row["status"]),
         "message": row["message"],
         "events": json.loads(row["events"]),
         "links": json.loads(row["links"]),

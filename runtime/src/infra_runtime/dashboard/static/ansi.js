@@ -26,10 +26,12 @@ function changed(style, codes) {
     else if (code === 23) next.italic = false;
     else if (code === 24) next.underline = false;
     else if (code === 39) next.colour = undefined;
+    else if (code === 49) next.background = undefined;
     else if (code >= 30 && code <= 37) next.colour = NAMES[code - 30];
     else if (code >= 90 && code <= 97) next.colour = NAMES[code - 90];
+    else if (code >= 40 && code <= 47) next.background = NAMES[code - 40];
+    else if (code >= 100 && code <= 107) next.background = NAMES[code - 100];
     else if (code === 38 || code === 48) {
-      const isColour = code === 38;
       let colour;
       if (codes[at + 1] === 5) {
         const number = codes[at + 2] ?? 0;
@@ -39,18 +41,21 @@ function changed(style, codes) {
         colour = [codes[at + 2], codes[at + 3], codes[at + 4]].map((part) => part ?? 0);
         at += 4;
       }
-      if (isColour) next.colour = colour;
+      next[code === 38 ? "colour" : "background"] = colour;
     }
   }
   return next;
 }
+
+const css = (colour) => (typeof colour === "string" ? `var(--${colour})` : `rgb(${colour.join(" ")})`);
 
 // Colours that are too dark or too bright for the background are mixed with the colour of the text.
 function element(style, text) {
   const span = document.createElement("span");
   for (const name of ["bold", "faint", "italic", "underline"]) if (style[name]) span.classList.add(name);
   if (typeof style.colour === "string") span.classList.add(`ansi-${style.colour}`);
-  else if (style.colour) span.style.color = `color-mix(in oklab, rgb(${style.colour.join(" ")}) 55%, var(--text))`;
+  else if (style.colour) span.style.color = `color-mix(in oklab, ${css(style.colour)} 55%, var(--text))`;
+  if (style.background) span.style.backgroundColor = `color-mix(in oklab, ${css(style.background)} 20%, var(--panel))`;
   span.textContent = plain(text);
   return span;
 }

@@ -1,4 +1,5 @@
 import * as actions from "./actions.js";
+import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
 import { morph, parsed } from "./morph.js";
 import { stream } from "./stream.js";
@@ -53,16 +54,20 @@ function filter() {
     shown += item.hidden ? 0 : 1;
   }
   const empty = document.querySelector("[data-filter-empty]");
-  if (empty) empty.hidden = shown > 0;
+  if (empty) empty.hidden = shown > 0 || !text;
 }
 
 if (field) {
-  field.value = new URLSearchParams(location.search).get("text") ?? "";
+  field.value = parameter("text");
   field.addEventListener("input", () => {
-    history.replaceState(null, "", field.value ? `?text=${encodeURIComponent(field.value)}` : location.pathname);
+    setParameter("text", field.value);
     filter();
   });
   filter();
+}
+for (const flag of document.querySelectorAll("[data-flag]")) {
+  flag.checked = parameter(flag.dataset.flag) !== "";
+  flag.addEventListener("change", () => setParameter(flag.dataset.flag, flag.checked ? "1" : ""));
 }
 
 // --- theme, help -------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { copy, notice } from "./notices.js";
 import { stream } from "./stream.js";
-import { clock, full } from "./times.js";
+import { clock, full, zone } from "./times.js";
 
 const ROWS = 1500;
 const box = document.getElementById("log");
@@ -35,13 +35,53 @@ function colour(service) {
   return `service-${colours.get(service)}`;
 }
 
+// --- times: in the zone of the browser, in UTC, since the start of the time range, or hidden -------------------
+
+const MODES = ["local", "UTC", "relative", "off"];
+let mode = "local";
+let start = NaN;  // Unix seconds
+
+function shownTime(seconds) {
+  if (mode === "UTC") return clock(seconds, "UTC");
+  if (mode !== "relative") return clock(seconds);
+  if (Number.isNaN(start)) start = Date.parse(filters?.elements.since.value ?? "") / 1000 || seconds;
+  return `${seconds < start ? "" : "+"}${(seconds - start).toFixed(3)} s`;
+}
+
+function setMode(next) {
+  mode = MODES.includes(next) ? next : "local";
+  const button = tools.querySelector("[data-times]");
+  button.textContent = `Times: ${mode}`;
+  const titles = { local: zone(), UTC: "UTC", relative: "Since the start of the time range, or the first line", off: "Hidden" };
+  button.title = `${titles[mode]} (t)`;
+  box.classList.toggle("times", mode !== "off");
+  for (const line of box.querySelectorAll(".line:not(.note)")) line.querySelector("time").textContent = shownTime(line.line.time);
+  store("times", mode);
+}
+
+function store(name, value) {
+  try {
+    localStorage.setItem(`log-${name}`, value);
+  } catch { /* the browser stores nothing for this page */ }
+}
+
+function stored(name) {
+  try {
+    return localStorage.getItem(`log-${name}`);
+  } catch {  // the browser stores nothing for this page
+    return null;
+  }
+}
+
+const nextMode = () => setMode(MODES[(MODES.indexOf(mode) + 1) % MODES.length]);
+
 function row(line) {
   const element = document.createElement("div");
   element.className = `line ${line.level}`;
   element.dataset.service = line.service;
   element.line = line;
   const time = document.createElement("time");
-  time.textContent = clock(line.time);
+  time.textContent = shownTime(line.time);
   time.title = full(line.time);
   element.append(time);
   if (!box.dataset.services) {
@@ -127,6 +167,7 @@ async function reload() {
   try {
     const data = await read();
     ({ first, last } = data);
+    start = NaN;
     hasEarlier = data.has_earlier;
     box.replaceChildren(...data.items.map(row));
     if (!data.items.length) box.append(empty());
@@ -135,7 +176,7 @@ async function reload() {
     isPaused = false;
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
-    connection = stream(() => `/stream/logs?${query({ after: last })}`, { lines: append, refused }, () => {});
+    connection = stream(() => `/api/v1/streams/logs?${query({ after: last })}`, { lines: append, refused }, () => {});
   } catch (error) {
     box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
   }
@@ -221,9 +262,12 @@ function toggle(name) {
   const on = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", String(on));
   box.classList.toggle(name, on);
-  try {
-    localStorage.setItem(`log-${name}`, String(on));
-  } catch { /* the browser stores nothing for this page */ }
+  store(name, String(on));
+}
+
+// The address of the same lines in the API, for the link JSON.
+function nameExport() {
+  if (filters) document.querySelector("[data-export]").href = `/api/v1/logs?${query({ limit: 1000 })}`;
 }
 
 function download() {
@@ -252,7 +296,7 @@ tools.addEventListener("click", (event) => {
   if ("follow" in data) follow(!isFollowing);
   else if ("new" in data) follow(true);
   else if ("wrap" in data) toggle("wrap");
-  else if ("times" in data) toggle("times");
+  else if ("times" in data) nextMode();
   else if ("download" in data) download();
   else if ("clear" in data) {
     hasEarlier = false;
@@ -266,31 +310,31 @@ if (filters) {
     waiting = setTimeout(() => {
       const text = query();
       history.replaceState(null, "", text ? `?${text}` : location.pathname);
+      nameExport();
       reload();
     }, 200);
   };
   filters.addEventListener("input", apply);
   filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 }
-for (const name of ["wrap", "times"]) {
-  let stored = null;
-  try {
-    stored = localStorage.getItem(`log-${name}`);
-  } catch { /* the browser stores nothing for this page */ }
-  const button = tools.querySelector(`[data-${name}]`);
-  if (stored) button.setAttribute("aria-pressed", stored);
-  box.classList.toggle(name, button.getAttribute("aria-pressed") === "true");
-}
+if (stored("wrap") === "true") toggle("wrap");
+setMode(stored("times"));
 Object.assign(keys, {
   f: () => follow(true),
   p: () => follow(false),
   w: () => toggle("wrap"),
-  t: () => toggle("times"),
+  t: nextMode,
   j: () => step(1),
   k: () => step(-1),
+  Home: () => {
+    follow(false);
+    box.scrollTop = 0;
+  },
+  End: () => follow(true),
   e: () => step(1, (element) => element.matches(".error, .critical")),
   c: () => { if (selected) copy(stripped(selected.line.text)); },
   Enter: () => { if (selected) fold(selected); },
   Escape: () => select(null),
 });
+nameExport();
 reload();

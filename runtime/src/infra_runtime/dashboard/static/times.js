@@ -1,10 +1,20 @@
-const clockFormat = new Intl.DateTimeFormat([], {
-  hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23",
-});
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
+const clockFormat = new Intl.DateTimeFormat([], CLOCK);
 const fullFormat = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
 
-export const clock = (seconds) => clockFormat.format(seconds * 1000);
+const dateFormat = new Intl.DateTimeFormat([], { dateStyle: "medium" });
+
+const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
+
+export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 export const full = (seconds) => fullFormat.format(seconds * 1000);
+
+export function milliseconds(seconds) {
+  const value = seconds * 1000;
+  if (value < 10) return `${value.toFixed(2)} ms`;
+  return value < 1000 ? `${value.toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
+}
 
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -24,9 +34,11 @@ export function showTimes(root = document) {
     if (element.title !== full(since)) element.title = full(since);
   }
   for (const element of root.querySelectorAll("time[data-clock]:empty")) {
-    const text = clock(Number(element.dataset.clock));
-    // A whole number of seconds is shown without milliseconds.
-    element.textContent = element.dataset.clock.includes(".") ? text : text.slice(0, -4);
+    const seconds = Number(element.dataset.clock);
+    // A whole number of seconds is shown without milliseconds, and a time of another day with its date.
+    const text = element.dataset.clock.includes(".") ? clock(seconds) : clock(seconds).slice(0, -4);
+    const isToday = new Date(seconds * 1000).toDateString() === new Date().toDateString();
+    element.textContent = isToday ? text : `${dateFormat.format(seconds * 1000)} ${text}`;
     element.title = full(Number(element.dataset.clock));
   }
 }

@@ -1,0 +1,158 @@
+"""The traces of the telemetry service: their pages, and the traces in the API."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from infra_runtime.dashboard import telemetry, traces
+from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.otlp_export import otlp
+from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.rendering import page
+from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.web.problems import ProblemError
+
+_TRACE, _SPAN = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
+#: the parameters with the stack and the run of a trace
+_PLACE = ("stack", "run")
+
+
+class TracePages:
+    """The handlers of the requests for traces."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/traces", self._traces),
+            Route("/traces/{trace}", self._trace),
+            Route("/api/v1/traces", self._items),
+            Route("/api/v1/traces/{trace}", self._one),
+            Route("/api/v1/traces/{trace}/otlp", self._otlp),
+            Route("/api/v1/traces/{trace}/waterfall", self._waterfall),
+            Route("/api/v1/traces/{trace}/spans", self._matching),
+            Route("/api/v1/traces/{trace}/spans/{span}", self._span),
+        ]
+
+    async def _traces(self, request: Request) -> Response:
+        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
+        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
+        problem, is_missing = "", False
+        runs: list[str] = []
+        try:
+            answer = await self._listed(request)
+            runs = await telemetry.runs(
+                await self._dashboard.endpoints(request.query_params.get("stack", ""))
+            )
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        return page(
+            self._dashboard,
+            request,
+            "traces.html",
+            rows=traces.trace_rows(answer["items"]),
+            query=query,
+            has_more=answer["more"],
+            dropped=answer["dropped"],
+            runs=runs,
+            place=_place(request),
+            stack=request.query_params.get("stack", ""),
+            problem=problem,
+            is_missing=is_missing,
+        )
+
+    async def _listed(self, request: Request) -> dict[str, Any]:
+        count = count_of(request.query_params.get("limit", ""), traces.TRACES, traces.MOST_TRACES)
+        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
+        return await self._ask(request, "traces", traces.parameters({**query, "limit": str(count)}))
+
+    async def _trace(self, request: Request) -> Response:
+        shown = traces.waterfall(await self._whole(request))
+        return page(
+            self._dashboard,
+            request,
+            "trace.html",
+            trace=shown,
+            place=_place(request),
+            waterfall=f"/api/v1/traces/{shown.trace}",
+        )
+
+    # --- API ---------------------------------------------------------------------------------------
+
+    async def _items(self, request: Request) -> Response:
+        answer = await self._listed(request)
+        return JSONResponse(
+            {
+                "items": [traces.row_to_json(row) for row in traces.trace_rows(answer["items"])],
+                "more": answer["more"],
+                "dropped": answer["dropped"],
+            }
+        )
+
+    async def _one(self, request: Request) -> Response:
+        whole = await self._whole(request)
+        logs: dict[str, list[Mapping[str, Any]]] = {}
+        for log in whole["logs"]:
+            logs.setdefault(log.get("span", ""), []).append(log)
+        spans = [
+            {"parent": span["parent"], **traces.span_to_json(span, logs.pop(span["id"], []))}
+            for span in whole["spans"]
+        ]
+        others = [traces.log_to_json(log) for each in logs.values() for log in each]
+        return JSONResponse({"trace": whole["trace"], "spans": spans, "logs": others})
+
+    async def _otlp(self, request: Request) -> Response:
+        name = request.path_params["trace"]
+        headers = {"content-disposition": f'attachment; filename="{name}.otlp.json"'}
+        return JSONResponse(otlp((await self._whole(request))["spans"]), headers=headers)
+
+    async def _waterfall(self, request: Request) -> Response:
+        shown = traces.waterfall(await self._whole(request))
+        return JSONResponse(traces.waterfall_to_json(shown))
+
+    async def _matching(self, request: Request) -> Response:
+        spans = (await self._whole(request))["spans"]
+        return JSONResponse({"items": traces.matching(spans, request.query_params.get("text", ""))})
+
+    async def _span(self, request: Request) -> Response:
+        trace, name = _name(request), request.path_params["span"]
+        if not _SPAN.fullmatch(name):
+            raise ProblemError(HTTPStatus.NOT_FOUND, "a span has an id of 16 hexadecimal digits")
+        run = {"run": text} if (text := request.query_params.get("run", "")) else {}
+        spans, logs = await asyncio.gather(
+            self._ask(request, "spans", {"trace": trace, "id": name, **run}),
+            self._ask(request, "logs", {"trace": trace, "span": name, **run}),
+        )
+        if not spans["items"]:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"the trace {trace} has no span {name}")
+        return JSONResponse(traces.span_to_json(spans["items"][0], logs["items"]))
+
+    async def _whole(self, request: Request) -> dict[str, Any]:
+        run = {"run": text} if (text := request.query_params.get("run", "")) else {}
+        return await self._ask(request, f"traces/{_name(request)}", run)
+
+    async def _ask(self, request: Request, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        endpoints = await self._dashboard.endpoints(request.query_params.get("stack", ""))
+        return await telemetry.ask(endpoints, path, parameters)
+
+
+def _name(request: Request) -> str:
+    name: str = request.path_params["trace"]
+    if not _TRACE.fullmatch(name):
+        raise ProblemError(HTTPStatus.NOT_FOUND, "a trace has an id of 32 hexadecimal digits")
+    return name
+
+
+def _place(request: Request) -> dict[str, str]:
+    """Return the parameters of a request with which links lead to the same stack and run."""
+    return {name: text for name in _PLACE if (text := request.query_params.get(name, ""))}
