@@ -65,7 +65,7 @@ def write_session(data: Path, *tests: dict[str, Any]) -> None:
 
 
 def stored_span(name: str, number: int, parent: int = 0, **more: Any) -> dict[str, Any]:
-    """Return a span in `trace.json` of a failure report; ids are numbers, and 0 is no parent."""
+    """Return a span in `trace.json` of a failure report; a span whose `parent` is 0 has none."""
     return {
         "service": "api",
         "name": name,
