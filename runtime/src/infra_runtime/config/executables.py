@@ -30,8 +30,8 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
     """Return a spec in which references to the service's own executables are `${bin.NAME@SERVICE}`.
 
-    All other services share the executable `${bin.NAME}`. An instance has its own executables if a setting
-    that determines them, such as `binary`, differs from that of the service with the name of the kind.
+    A service has its own executables if a setting that determines them, such as `binary`, differs from the
+    setting of the service that is named like the kind. All other services share `${bin.NAME}`.
     """
     if not _has_own_executables(spec.name, entry, declaration):
         return spec

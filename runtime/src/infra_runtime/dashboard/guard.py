@@ -124,9 +124,9 @@ def cookie_of(scope: Scope, name: str) -> str:
 
 
 def is_foreign(scope: Scope) -> bool:
-    """Return whether a browser sent the request for a page of another origin.
+    """Return whether a page of another origin caused the browser to send the request.
 
-    A link on a page of another origin may open a page of the dashboard, but the page cannot read it.
+    A link on such a page may open a page of the dashboard, whose content the other page cannot read.
     """
     origins = [value for key, value in scope["headers"] if key.lower() == b"origin"]
     own = f"http://{header(scope, 'host').lower()}".encode()

@@ -57,14 +57,6 @@ async def runs(endpoints: Endpoints) -> list[str]:
     return []
 
 
-async def runs(endpoints: Endpoints) -> list[str]:
-    """Return the names of the stored runs, the newest first; none if the service does not name them."""
-    with contextlib.suppress(TelemetryError):
-        state = await ask(endpoints, "state", {})
-        return [str(name) for name in reversed(state.get("runs", []))]
-    return []
-
-
 def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     try:

@@ -188,9 +188,8 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         matching = [offer for offer in offers if platform is None or str(offer.platform) == str(platform)]
         if not matching or (platform is None and len(matching) > 1):
             names = ", ".join(str(offer.platform) for offer in offers) or "none"
-            raise ImageError(
-                name, f"the image does not exist for {platform or 'one platform'}; it has: {names}"
-            )
+            problem = f"does not exist for {platform}" if platform else "does not have exactly one platform"
+            raise ImageError(name, f"the image {problem}; it exists for: {names}")
         return select(layout, matching[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(
@@ -200,7 +199,7 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
     config = layout.document(Descriptor.from_json(document.get("config"), where))
     own = Platform(os=str(config.get("os", "linux")), architecture=str(config.get("architecture", "")))
     if platform is not None and str(own) != str(platform):
-        raise ImageError(name, f"the image does not exist for {platform}; it has: {own}")
+        raise ImageError(name, f"the image does not exist for {platform}; it exists for: {own}")
     base = BaseImage(
         layout=layout,
         manifest=image,

@@ -207,7 +207,10 @@ class ImageServiceSettings(OwnServiceSettings):
         return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
 
     def translated(self, text: str) -> str:
-        """Return a text for the program in the container, with the port numbers in its own network."""
+        """Replace the references in a text for the program in the container.
+
+        References to ports become the port numbers inside the container's network.
+        """
         if self.network == "host":
             return text
         numbers = {f"port.{name}": str(number) for name, number in self.inner_ports().items()}

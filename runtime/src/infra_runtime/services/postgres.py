@@ -8,13 +8,12 @@ with `-` go to `postgres`, POSTGRES_PASSWORD_FILE names a file with the password
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -22,11 +21,10 @@ from infra_runtime.binaries import Binary, major_version
 from infra_runtime.catalogue import Entry, Port, Ports, ServiceSettings, Words
 from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS
-from infra_runtime.services import postgres_extensions
-from infra_runtime.services.operator_settings import OperatorSettings, named
+from infra_runtime.services import postgres_extensions, postgres_operator
+from infra_runtime.services.operator_settings import named
 from infra_runtime.spec import (
     Container,
-    Operator,
     PostgresProbe,
     Remove,
     RequireFile,
@@ -61,10 +59,6 @@ class PostgresPorts(Ports):
     client: Port = _PORTS["client"]
 
 
-class PostgresOperator(OperatorSettings):
-    name: Literal["cloudnative-pg"]
-
-
 class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
@@ -78,7 +72,7 @@ class PostgresSettings(ServiceSettings):
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
     #: the operator that runs the service in a cluster of Kubernetes
-    operator: Annotated[PostgresOperator, BeforeValidator(named)] | None = None
+    operator: Annotated[postgres_operator.PostgresOperator, BeforeValidator(named)] | None = None
 
     @field_validator("version")
     @classmethod
@@ -222,63 +216,20 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
         else {},
         data="/var/lib/postgresql" if settings.version >= 18 else "/var/lib/postgresql/data",
         ports={"client": 5432},
-        operator=_operator(settings, settings.operator) if settings.operator else None,
+        operator=postgres_operator.operator(
+            settings.operator,
+            version=settings.version,
+            locale=settings.locale,
+            has_locale=settings.locale in BUILT_IN_LOCALES,
+            extensions=settings.extensions,
+            options=settings.options,
+        )
+        if settings.operator
+        else None,
         # The check uses TCP: while the script creates the cluster, a temporary server listens on the socket.
         health=("pg_isready", "-q", "-h", "127.0.0.1", "-p", "${port.client}", "-U", "postgres"),
         problem=problem,
     )
-
-
-def _operator(settings: PostgresSettings, table: PostgresOperator) -> Operator:
-    """Return what the operator needs: the database `app` of the user `app`, who is not the superuser.
-
-    Source: CloudNativePG documentation, "API Reference", "Bootstrap", "Service Management", "Networking" and
-    "Connecting from an application"; the variant `standard` of its images contains pgvector and pgAudit.
-    """
-    parameters = {"jit": "off", **settings.options}
-    libraries = parameters.pop("shared_preload_libraries", "").split(",")
-    database = {"database": "app", "owner": "app", "encoding": "UTF8"}
-    if settings.locale not in BUILT_IN_LOCALES:
-        database |= {"localeCollate": settings.locale, "localeCType": settings.locale}
-    elif settings.version >= 17:
-        database |= {"localeProvider": "builtin", "builtinLocale": settings.locale}
-    statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in settings.extensions]
-    missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB - {"vector", "pgaudit"})
-    fields = {
-        "imageName": table.image or _OPERATOR_IMAGE.format(version=settings.version),
-        "storage": {"size": table.storage},
-        "bootstrap": {"initdb": {**database, "postInitApplicationSQL": statements}},
-        "postgresql": {
-            "parameters": parameters,
-            "shared_preload_libraries": [*filter(None, map(str.strip, libraries))],
-        },
-    }
-    return Operator(
-        name=table.name,
-        version="postgresql.cnpg.io/v1",
-        kind="Cluster",
-        fields=json.dumps(fields),
-        members="instances",
-        instances=table.instances or 0,
-        spread=True,
-        service="-rw",
-        secret="-app",  # noqa: S106 - the end of a name
-        label="cnpg.io/cluster",
-        manager={"app.kubernetes.io/name": "cloudnative-pg"},
-        ports=(8000, 5432),
-        exports={
-            "url": "postgresql://app:${secret.password}@${host}:${port.client}/app",
-            "user": "app",
-            "database": "app",
-        },
-        problem=f"the image of the operator does not have the extension {missing[0]!r}; set `image` in"
-        " `operator` to an image that has it"
-        if missing and not table.image
-        else "",
-    )
-
-
-_OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:{version}-standard-bookworm"
 
 
 def _locale(settings: PostgresSettings) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ and, in tests, the data of the services. The guardian also holds the lock of the
 supervisor starts only after the old processes have exited. Each line in the pipe is a record:
 
     +PID START\\n   a process was started        -PID\\n   the process has exited
-    @ENGINE\\n      a container engine whose containers with the token of the stack are removed
+    @ENGINE\\n      the guardian also removes the containers of this engine that have the stack's token
 """
 
 from __future__ import annotations
