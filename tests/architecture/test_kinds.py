@@ -55,6 +55,7 @@ def _kind_of_module(module: str) -> list[str]:
 
 #: file → a name in the configuration of its server, or a key of a service, that is also the name of a kind
 OTHER_MEANING = {
+    "rabbitmq.py": "prometheus",
     "traefik.py": "prometheus",
     "registry.py": "prometheus",
     "grafana_dashboards.py": "prometheus",

@@ -112,7 +112,6 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
 
     The cluster in the seed has no password: the probe sets the password of the superuser.
 
-
     TCP connections need the password. Connections to the Unix socket do not need it, because only the owner
     can open the folder of the socket.
     """
@@ -253,29 +252,19 @@ def _operator(settings: PostgresSettings, table: PostgresOperator) -> Operator:
             "shared_preload_libraries": [*filter(None, map(str.strip, libraries))],
         },
     }
-    return Operator(
-        name=table.name,
-        version="postgresql.cnpg.io/v1",
-        kind="Cluster",
-        fields=json.dumps(fields),
-        members="instances",
-        instances=table.instances or 0,
-        spread=True,
-        service="-rw",
-        secret="-app",  # noqa: S106 - the end of a name
-        label="cnpg.io/cluster",
-        manager={"app.kubernetes.io/name": "cloudnative-pg"},
-        ports=(8000, 5432),
-        exports={
-            "url": "postgresql://app:${secret.password}@${host}:${port.client}/app",
-            "user": "app",
-            "database": "app",
-        },
-        problem=f"the image of the operator does not have the extension {missing[0]!r}; set `image` in"
-        " `operator` to an image that has it"
-        if missing and not table.image
-        else "",
+    url = "postgresql://app:${secret.password}@${host}:${port.client}/app"
+    hint = "set `image` in `operator` to an image that has it"
+    problem = (
+        f"the image of the operator does not have the extension {missing[0]!r}; {hint}" if missing else ""
     )
+    return Operator(
+        name=table.name, version="postgresql.cnpg.io/v1", kind="Cluster", fields=json.dumps(fields),
+        members="instances", instances=table.instances or 0, spread=True,
+        service="-rw", secret="-app", label="cnpg.io/cluster",  # noqa: S106 - the end of a name
+        manager={"app.kubernetes.io/name": "cloudnative-pg"}, ports=(8000, 5432),
+        exports={"url": url, "user": "app", "database": "app"},
+        problem="" if table.image else problem,
+    )  # fmt: skip
 
 
 _OPERATOR_IMAGE = "ghcr.io/cloudnative-pg/postgresql:{version}-standard-bookworm"
