@@ -56,6 +56,7 @@ def _kind_of_module(module: str) -> list[str]:
 #: file, and a name in the configuration of its server, a program, a key or an engine that is also the name of
 #: a kind
 OTHER_MEANING = {
+    ("rabbitmq.py", "prometheus"),
     ("traefik.py", "prometheus"),
     ("registry.py", "prometheus"),
     ("grafana_dashboards.py", "prometheus"),

@@ -13,6 +13,7 @@ KINDS = (
     *("postgres", "nats", "valkey", "caddy", "redis", "rabbitmq", "kafka", "mongodb", "mariadb", "etcd"),
     *("mail", "memcached", "mosquitto", "nginx", "traefik", "prometheus", "alertmanager", "s3"),
 )
+PROXIES = ("caddy", "nginx", "traefik")
 #: kind → operators
 OPERATORS = {"postgres": "cloudnative-pg", "rabbitmq": "rabbitmq-cluster-operator"}
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
@@ -33,7 +34,9 @@ def stacks(draw: st.DrawFn, *, operators: bool = True) -> dict[str, Any]:
     services: dict[str, Any] = {}
     port = 8000
     for name in draw(st.lists(names | st.sampled_from(KINDS), min_size=1, max_size=5, unique=True)):
-        needs = draw(st.lists(st.sampled_from([*services]), unique=True)) if services else []
+        # A proxy needs the services with a route, so these cannot need a proxy.
+        known = [each for each, table in services.items() if table.get("kind") not in PROXIES]
+        needs = draw(st.lists(st.sampled_from(known), unique=True)) if known else []
         table: dict[str, Any] = {"env": draw(variables), "needs": needs}
         table["env"] |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
         form = "kind" if name in KINDS else draw(st.sampled_from(["command", "command", "kind", "image"]))
