@@ -15,7 +15,7 @@ PATIENCE = 60.0
 
 
 def quick_session(conninfo: str) -> psycopg.Connection[Any]:
-    """Open a session; each statement is a transaction of its own.
+    """Open a session in autocommit mode.
 
     Raises `psycopg.OperationalError` if the server does not accept the session.
     """

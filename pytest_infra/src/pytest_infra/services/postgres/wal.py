@@ -107,7 +107,9 @@ class Wal:
 
         `connection` commits synchronously, is not in a transaction, and has executed `DEFINITION`.
         """
-        self.add(*connection.execute(_READ.encode(), self.arguments()).fetchone() or ("", None))
+        row = connection.execute(_READ.encode(), self.arguments()).fetchone()
+        position, changes = row or ("", None)
+        self.add(position, changes)
 
     def arguments(self) -> list[object]:
         """Return the first arguments of the procedure that reads the WAL from the last position.
