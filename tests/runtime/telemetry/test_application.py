@@ -131,6 +131,24 @@ def test_a_trace_has_its_spans_and_its_log_records(tmp_path: Path) -> None:
     assert missing == 404
 
 
+def test_one_span_and_its_log_records_are_selected_by_id(tmp_path: Path) -> None:
+    request = log_request("inside", "outside")
+    request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["spanId"] = f"{2:016x}"
+
+    async def work(client: httpx.AsyncClient) -> tuple[Any, Any]:
+        await sent(client, "traces", trace_request("root", "charge"))
+        await sent(client, "logs", request)
+        await client.get("/api/v1/logs", params={"wait": "30"})
+        spans = await client.get("/api/v1/spans", params={"trace": TRACE, "id": f"{2:016x}"})
+        logs = await client.get("/api/v1/logs", params={"trace": TRACE, "span": f"{2:016x}"})
+        return spans.json()["items"], logs.json()["items"]
+
+    spans, logs = run(tmp_path, work)
+
+    assert [span["name"] for span in spans] == ["charge"]
+    assert [log["body"] for log in logs] == ["inside"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "bodies"),
     [
