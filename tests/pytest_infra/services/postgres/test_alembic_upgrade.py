@@ -120,16 +120,9 @@ def _forked_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("alembic.command", "sqlalchemy.dialects.postgresql.psycopg"):
         importlib.import_module(module)
 
-    def run(
-        command: list[str],
-        *,
-        cwd: Path,
-        env: dict[str, str],
-        input: str,  # noqa: A002
-        **_: object,
-    ) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], *, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
         program = forked.Program(arguments=["-c"], main=alembic_process.main, path=cwd)
-        done = forked.run(program, cwd, 120, environ=env, stdin=input)
+        done = forked.run(program, cwd, 120, environ=options["env"], stdin=options["input"])
         return subprocess.CompletedProcess(command, done.code, done.out, done.err)
 
     monkeypatch.setattr(alembic_upgrade, "subprocess", SimpleNamespace(run=run))
