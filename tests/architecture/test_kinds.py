@@ -67,6 +67,7 @@ OTHER_MEANING = {
     ("cluster_target.py", "kubernetes"),
     ("kubernetes.py", "kubernetes"),
     ("main.py", "kubernetes"),
+    ("options.py", "kubernetes"),
 }
 
 

@@ -17,11 +17,11 @@ from pytest_infra.kit import ServiceKit, load
 PLUGIN = Path(pytest_infra.__file__).parent
 SERVICES = PLUGIN / "services"
 SHARED = sorted(path for path in PLUGIN.rglob("*.py") if SERVICES not in path.parents)
-#: a kind whose name is also a word of other texts, such as "the registry of units"
-WORD = "registry"
+#: kinds whose name is also a word of other texts: the registry of units, the engine for clusters
+WORDS = {"registry", "kubernetes"}
 #: `postgres`, and the names that programs and libraries of a kind have
 NAMES = re.compile(
-    rf"(?<![\w.])(?:{'|'.join(KINDS.keys() - {WORD})})(?!\w)|PostgreSQL|psycopg|asyncpg", re.IGNORECASE
+    rf"(?<![\w.])(?:{'|'.join(KINDS.keys() - WORDS)})(?!\w)|PostgreSQL|psycopg|asyncpg", re.IGNORECASE
 )
 
 kinds = pytest.mark.parametrize("kind", KINDS)

@@ -9,13 +9,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fakes.any_stack import stacks
-from fakes.control_plane import PROGRAMS
 from fakes.deployed import Shop
 from infra_runtime.config.resolve import resolve
 from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
 
-pytestmark = pytest.mark.real("kubectl", "etcd", *PROGRAMS)
+pytestmark = pytest.mark.real("kubectl", "kubernetes")
 #: kinds whose CRD the cluster of these tests does not have
 CUSTOM = ("ServiceMonitor", "ClusterIssuer")
 

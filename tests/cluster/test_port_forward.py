@@ -14,10 +14,10 @@ import pytest
 
 import infra_runtime
 from fakes.command_line import CommandLine
-from fakes.control_plane import PROGRAMS, ControlPlane, control_plane
+from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
 
-pytestmark = pytest.mark.real("kubectl", "etcd", "postgres", "valkey-server", *PROGRAMS)
+pytestmark = pytest.mark.real("kubectl", "kubernetes", "postgres", "valkey-server")
 
 STACK = """\
 use = ["postgres", "valkey"]
