@@ -33,6 +33,7 @@ def fixture_kinds(folder: Path, text: str = "", *services: str) -> dict[str, str
         tmpfs=None,
         install=False,
         record=False,
+        cluster=None,
     )
     return {name: instance.kit.kind for name, instance in Instances(options).fixtures().items()}
 

@@ -137,7 +137,18 @@ FIELDS = {
         env=maps,
         files=maps,
         entrypoint=st.none() | commands,
-        operator=st.none() | st.builds(Operator, name=words, fields=words, exports=maps, secrets=commands),
+        operator=st.none()
+        | st.builds(
+            Operator,
+            name=words,
+            version=words,
+            kind=words,
+            fields=words,
+            members=words,
+            label=words,
+            exports=maps,
+            secrets=commands,
+        ),
     ),
 }
 services = st.builds(ServiceSpec, **FIELDS)

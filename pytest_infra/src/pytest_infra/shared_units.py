@@ -1,6 +1,6 @@
-"""Units of kinds that cannot be divided: all tests share the server, which its page states.
+"""Units of kinds that cannot be divided: all tests share the server, as the documentation of the kind states.
 
-A unit is the server itself, or the server with a label that belongs to the data of one test.
+A unit is the server itself, or the server together with a label that marks the data of one test.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
             # YAML would read some texts as a number with an exponent, and change them.
-            raise CompareError(file, f"`{key}` is not a string: put it in quotes", line)
+            raise CompareError(file, f"the value of `{key}` is not a string: put the value in quotes", line)
     # A fingerprint that consists of digits may be written without quotes.
     texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
     return Acceptance(

@@ -170,7 +170,10 @@ def bubblewrap_program(installed: Path | None = None) -> str:
 
 
 def write_links(tree: Tree, program: Path) -> None:
-    """Add the folders above a program to the tree of links, with links to everything else in them."""
+    """Add the folders above a program to the tree of links.
+
+    Each folder contains links to all other entries of the original folder.
+    """
     source, folder = tree.root, tree.scripts / LINKS
     for part in program.relative_to(tree.root).parts:
         if folder.is_symlink():  # a link to a folder that contains only other files so far

@@ -219,10 +219,10 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
         texts = (artefact.registry, artefact.name, artefact.version, artefact.path, artefact.sha256)
         if not all(isinstance(text, str) for text in texts) or not isinstance(artefact.size, int):
             raise TypeError(f"{artefact.name}: a field has the wrong type")
-        if not _HASH.fullmatch(artefact.sha256) or artefact.size < 0:
-            raise ValueError(
-                f"{artefact.name}: {artefact.sha256!r} is not a SHA-256, or the size is negative"
-            )
+        if not _HASH.fullmatch(artefact.sha256):
+            raise ValueError(f"{artefact.name}: {artefact.sha256!r} is not a SHA-256")
+        if artefact.size < 0:
+            raise ValueError(f"{artefact.name}: the size {artefact.size} is negative")
         if not artefact.path or "\0" in artefact.path or ".." in artefact.path.split("/"):
             raise ValueError(f"{artefact.name}: the path {artefact.path!r} is invalid")
     name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")

@@ -71,7 +71,7 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
 
 
 def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the values of a table under these names, without the names that are missing."""
+    """Return the entries of a table that have one of these names."""
     return {name: table[name] for name in names if table.get(name) is not None}
 
 

@@ -53,7 +53,10 @@ def building_folder(cache: str) -> str:
 
 
 def stamp(tree: str) -> None:
-    """Write the stamp of a complete seed: the file with a hash of its content, which `damage` compares."""
+    """Write the stamp of a complete seed: a file with a hash of the seed's content.
+
+    `damage` compares this hash with the hash of the present content.
+    """
     inspected = inspect(tree)
     table = {
         "files": inspected.files,

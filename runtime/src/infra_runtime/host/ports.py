@@ -160,7 +160,8 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
 def holder(port: int) -> str:
     """Return a description of the process that listens on a port, such as `pid 4711 (python app.py)`.
 
-    Only root can see the processes of other users; for them, the text is `a process of another user`.
+    Only root can see the processes of other users. For other users, the text for such a process is
+    `a process of another user`.
     """
     if sys.platform != "linux":
         return _ask_lsof(port)

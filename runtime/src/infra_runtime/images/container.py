@@ -92,7 +92,7 @@ class Container:
         return list(test[1:]) if test[:1] == ["CMD"] else []
 
     def start_timeout(self) -> float:
-        """Return the seconds in which the image becomes ready."""
+        """Return the maximum number of seconds until a container of the image is ready."""
         period = (self.settings.get("Healthcheck") or {}).get("StartPeriod") or 30 * _SECOND
         return float(period) / _SECOND
 

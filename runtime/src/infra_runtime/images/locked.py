@@ -48,9 +48,9 @@ def find_lock(root: Path) -> Path | None:
 
 
 def locked_packages(path: Path, *, uv: Path | None) -> list[Locked]:
-    """Return the packages of a lock file, sorted by name. `uv` is the program with this name, for `uv.lock`.
+    """Return the packages of a lock file, sorted by name. `uv` is the path of uv, which reads `uv.lock`.
 
-    Raises `ImageError` if the file is not a lock with hashes: the error names the first package without one.
+    Raises `ImageError` if the file is not a lock, or if a package has no hash; the error names the package.
     """
     if path.name == "uv.lock":
         packages = requirements(_exported(path, uv), path)

@@ -1,6 +1,7 @@
 """Redis, or Valkey if the executable of Redis is missing.
 
-The recipe and the image have the licence BSD-3-Clause. Versions since 7.4 have other licences.
+The recipe and the image contain a version of Redis with the licence BSD-3-Clause. Redis 7.4 and later
+versions have other licences.
 Source: Redis, "LICENSE.txt" of the branches 7.2 and 7.4.
 """
 

@@ -45,7 +45,7 @@ _GENERATED = "${secret.password}"
 
 
 class RespSettings(ServiceSettings):
-    """The settings of a server; the class of a kind adds `ports`."""
+    """The settings of a server; the subclass of each kind adds `ports`."""
 
     #: whether the data is kept across restarts, in an append-only file
     durable: bool = True

@@ -1,4 +1,4 @@
-"""The client fixtures of Kafka, of the libraries confluent-kafka (librdkafka) and aiokafka."""
+"""Fixtures with a client of Kafka, from the library confluent-kafka (librdkafka) or aiokafka."""
 
 from __future__ import annotations
 

@@ -139,7 +139,10 @@ def _environment(database: Endpoint) -> dict[str, str]:
 
 
 def _error(output: str, file: Path, database: Endpoint) -> MigrationError:
-    """Return the error for the output of psql: `psql:FILE:LINE: ERROR:`, details, and the statement."""
+    """Return the error that the output of psql describes.
+
+    The output contains `psql:FILE:LINE: ERROR:`, the message, the details, and the statement.
+    """
     match = _ERROR.search(output)
     if match is None:
         return failure(redacted(output, database.sensitive), database.name, where=str(file))

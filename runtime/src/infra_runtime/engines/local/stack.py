@@ -111,7 +111,7 @@ class Endpoint(Mapping[str, str]):
             return self.driver_urls[driver].format_map(exports)
         except KeyError as error:
             raise ConfigurationError(
-                f"{self.name} has no export {error}, which the URL for the driver {driver!r} contains",
+                f"{self.name} has no export {error}, which the URL for the driver {driver!r} needs",
                 hint="Use an isolation unit; the shared server does not export a user and a password.",
             ) from error
 
