@@ -428,12 +428,14 @@ def test_events_do_not_extend_a_deadline(paths) -> None:
     def flood(request: dict[str, Any]) -> list[dict[str, Any]]:
         return [event("ready")] * 1000 + limits()(request)
 
-    with answering(paths, stop=lambda _: [], limits=flood):
-        client = Client.connect(paths, deadlines=QUICK)
-
-        with pytest.raises(SupervisorError, match=r"`stop` was not finished within 0\.1 s"):
-            client.call(STOP, Names(services=()))
-        client.close()
+    # A busy machine needs some time to send the events.
+    deadlines = Deadlines(answer=6.0, boot=0.1, copy=0.5, margin=0.1)
+    with (
+        answering(paths, stop=lambda _: [], limits=flood),
+        contextlib.closing(Client.connect(paths, deadlines=deadlines)) as client,
+        pytest.raises(SupervisorError, match=r"`stop` was not finished within 0\.1 s"),
+    ):
+        client.call(STOP, Names(services=()))
 
 
 def test_after_a_call_without_an_answer_the_next_one_fails_at_once_until_the_supervisor_answers(

@@ -23,7 +23,7 @@ def write(kubectl: Kubectl, secret: str, files: Mapping[str, Path]) -> None:
 
     Raises `ClusterError` if the Secret or a key is missing, or a value is not a printable ASCII text.
     """
-    secrets = kubectl.require("get", "secret", secret, "--ignore-not-secrets", "--output=json").objects()
+    secrets = kubectl.require("get", "secret", secret, "--ignore-not-found", "--output=json").objects()
     values: Mapping[str, str] = (secrets[0].get("data") or {}) if secrets else {}
     if missing := sorted(files.keys() - values.keys()):
         what = f"has no key {', '.join(missing)}" if secrets else "does not exist"

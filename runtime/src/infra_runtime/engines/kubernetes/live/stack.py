@@ -40,7 +40,7 @@ def owned(kubectl: Kubectl, stack: str) -> list[Object]:
 def live_resources(kubectl: Kubectl, resources: Sequence[Object]) -> dict[Key, Object]:
     """Return the present versions of these resources, and all HPAs in the namespace."""
     present = kubectl.require(
-        "get", "--filename=-", "--ignore-not-present", "--output=json", documents=resources
+        "get", "--filename=-", "--ignore-not-found", "--output=json", documents=resources
     ).objects()
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
     return keyed([*scalers, *present])
