@@ -6,13 +6,13 @@ Source: RabbitMQ Management HTTP API, the page `/api/index.html` of the server.
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import json
 from typing import Any, Self
 from urllib.parse import quote
 
 from infra_runtime.errors import InfraError
+from infra_runtime.kept_connection import KeptConnection
 
 #: seconds for one request
 PATIENCE = 30.0
@@ -26,7 +26,7 @@ class Management:
     """A connection to the HTTP API, which stays open between requests."""
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
-        self._connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+        self._connection = KeptConnection(http.client.HTTPConnection(host, port, timeout=PATIENCE))
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
@@ -87,19 +87,9 @@ class Management:
         return messages
 
     def _request(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
-        """Send a request and return the decoded answer.
-
-        If the server has closed the connection, the request is sent again: all requests are idempotent.
-        """
+        """Send a request, all of which are idempotent, and return the decoded answer."""
         data = None if body is None else json.dumps(body)
-        kept = self._connection.sock is not None
-        try:
-            status, answer = self._send(method, path, data)
-        except (http.client.HTTPException, ConnectionError):
-            self.close()
-            if not kept:
-                raise
-            status, answer = self._send(method, path, data)
+        status, answer = self._connection.send(method, path, data, self._headers)
         if status == 404 and missing:
             return None
         if status >= 300:
@@ -107,15 +97,9 @@ class Management:
             raise ManagementError(f"{method} {path}: the server answered with status {status}: {reason}")
         return json.loads(answer) if answer else None
 
-    def _send(self, method: str, path: str, data: str | None) -> tuple[int, bytes]:
-        self._connection.request(method, path, data, self._headers)
-        response = self._connection.getresponse()
-        return response.status, response.read()
-
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
-        with contextlib.suppress(OSError):
-            self._connection.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ Source: Kubernetes documentation, "API Concepts" and "API Discovery".
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import ssl
@@ -15,6 +14,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from infra_runtime.errors import InfraError
+from infra_runtime.kept_connection import KeptConnection
 
 #: seconds for one request
 PATIENCE = 30.0
@@ -46,7 +46,9 @@ class ControlPlaneApi:
         Raises `OSError` if the file does not exist yet.
         """
         context = ssl.create_default_context(cafile=ca)
-        self._connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+        self._connection = KeptConnection(
+            http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+        )
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
@@ -127,33 +129,17 @@ class ControlPlaneApi:
         kind: str = "",
         accept: str = "application/json",
     ) -> Any:
-        """Send a request and return the decoded answer.
-
-        If the server has closed the connection, an idempotent request is sent again.
-        """
+        """Send a request and return the decoded answer."""
         headers = {**self._headers, "Accept": accept, **({"Content-Type": kind} if kind else {})}
         data = None if body is None else json.dumps(body)
-        kept = self._connection.sock is not None
-        try:
-            status, answer = self._send(method, path, data, headers)
-        except (http.client.HTTPException, OSError):
-            self.close()
-            if not kept or method not in _IDEMPOTENT:
-                raise
-            status, answer = self._send(method, path, data, headers)
+        status, answer = self._connection.send(method, path, data, headers, idempotent=method in _IDEMPOTENT)
         if status >= 300:
             raise ApiError(f"{method} {path}: status {status}: {_reason(answer)}", status)
         return json.loads(answer) if answer.startswith(b"{") else None
 
-    def _send(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        self._connection.request(method, path, data, headers)
-        response = self._connection.getresponse()
-        return response.status, response.read()
-
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
-        with contextlib.suppress(OSError):
-            self._connection.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
