@@ -145,8 +145,8 @@ def make_plan(
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
     if offer.port and offer.port not in spec.ports:
         raise ConfigurationError(
-            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which does not exist"
-            f"{nearest(offer.port, spec.ports)}",
+            f"{spec.name} contributes {offer.key} with its port {offer.port!r}, "
+            f"but it has no port of this name{nearest(offer.port, spec.ports)}",
             where=f"services.{spec.name}",
         )
 

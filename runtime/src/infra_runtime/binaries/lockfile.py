@@ -58,7 +58,7 @@ class Artefact:
     def of(
         cls, file: Path, *, registry: str, name: str, version: str, path: str = "", licence: str = ""
     ) -> Artefact:
-        """Return the artefact of a downloaded file; by default, its path is the name of the file."""
+        """Return the entry of the lock for a downloaded file; by default, `path` is the name of the file."""
         return cls(
             registry=registry,
             name=name,

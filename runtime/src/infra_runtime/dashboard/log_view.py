@@ -127,7 +127,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 
 
 def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> View:
-    """Return the newest `count` lines before a cursor; without a cursor, the newest lines of all.
+    """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines of the log.
 
     Raises `ParameterError` for a cursor or a filter that is not valid.
     """

@@ -77,7 +77,7 @@ class Contents:
     os_release: str = ""
 
     def python(self, version: str, name: str) -> tuple[str, str]:
-        """Return version and path of an interpreter: that of a version, or without a version the newest.
+        """Return the version and path of the interpreter of `version`, or of the newest one if it is empty.
 
         Raises `ImageError` if the image does not contain it; `name` is the name of the image.
         """
@@ -193,7 +193,7 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         return select(layout, matching[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(
-            where, f"{image.digest} has the media type {image.media_type}, which is not an image"
+            where, f"{image.digest} has the media type {image.media_type}, which is not the type of an image"
         )
     document = layout.document(image)
     config = layout.document(Descriptor.from_json(document.get("config"), where))

@@ -1,4 +1,4 @@
-"""The project of an image: its files, name, version, branch and revision."""
+"""The project from which an image is built: the project's files, name, version, branch and revision."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Route(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """The part of the path that is removed, without a slash at the end; empty if `strip` is false."""
+        """The part of a path that the proxy removes, without its last slash; empty if `strip` is false."""
         return self.path.removesuffix("*").removesuffix("/") if self.strip else ""
 
     @property
