@@ -287,7 +287,7 @@ def test_a_plan_contains_the_providers_of_roles_and_the_contributions() -> None:
 
 
 def test_a_contribution_of_an_unknown_port_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="web contributes metrics with its port .htp., but it has"):
+    with pytest.raises(ConfigurationError, match=r"web contributes metrics with its port .htp., but it has no"):
         make_plan(
             [service("web", ports={"http": 80})],
             environment="test",
