@@ -1,4 +1,4 @@
-"""The question of `infra runtime up` whether missing executables and images are to be installed."""
+"""Ask the user whether `infra runtime up` installs missing executables and images, and install them."""
 
 from __future__ import annotations
 

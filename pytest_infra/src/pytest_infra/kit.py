@@ -19,7 +19,7 @@ Target: TypeAlias = str
 
 
 class KitFixture(NamedTuple):
-    """The description of a fixture that every service of a kind gets, such as a client for the test's unit.
+    """A fixture that pytest-infra creates for every service of a kind, such as a client for the test's unit.
 
     In a field, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
     and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.

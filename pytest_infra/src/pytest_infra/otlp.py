@@ -54,7 +54,7 @@ class Exporter:
             self._post()
 
     def flush(self, seconds: float) -> str:
-        """Return when the receiver has accepted all spans, at most after so many seconds.
+        """Wait until the receiver has accepted all spans, but not longer than `seconds`.
 
         The result is empty, or the number of the spans that were not accepted with the reason.
         """

@@ -73,7 +73,7 @@ class Alert:
 
     def __post_init__(self) -> None:
         if not 0 <= self.after <= 86400:
-            raise ValueError("`after` is a number of seconds from 0 to 86400")
+            raise ValueError("`after` must be a number of seconds from 0 to 86400")
 
 
 @frozen
@@ -187,7 +187,7 @@ class Contribution:
         shape = SHAPES.get(self.key)
         if shape is not None and not isinstance(self.value, shape):
             raise TypeError(
-                f"the value of a contribution {self.key!r} is a {shape.__name__}, not {self.value!r}"
+                f"the value of a contribution {self.key!r} must be a {shape.__name__}, not {self.value!r}"
             )
 
     @property

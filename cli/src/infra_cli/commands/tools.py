@@ -98,7 +98,7 @@ def _run(name: str) -> int:
     project = _project(selected.directory)
     programs = _programs(project)
     if name not in programs:
-        message = f"no tool is called {name!r}{nearest(name, [*programs, _ALIAS])}"
+        message = f"unknown tool {name!r}{nearest(name, [*programs, _ALIAS])}"
         raise click.UsageError(message, context.parent)
     path = _locate(name, project)
     return replace_process((str(path), *context.args), _environment(selected))

@@ -124,8 +124,8 @@ class _Search:
     def first(self) -> tuple[Group | None, Any]:
         """Return a `oneOf` that rejects values of the other side, with an example or `UNDECIDED`.
 
-        A `oneOf` with an example is preferred. A `oneOf` that rejects only null is returned if there is no
-        other one. The result is `(None, NOTHING)` if no `oneOf` rejects such values.
+        A `oneOf` with an example is preferred. A `oneOf` that rejects only null is the last
+        choice. The result is `(None, NOTHING)` if no `oneOf` rejects such values.
         """
         peers = [group for group in self._exclusives(self._peer.node) if not group.inner]
         exclusives = self._exclusives(self._side.node)

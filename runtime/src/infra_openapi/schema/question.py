@@ -295,7 +295,7 @@ class Questions:
         """Return whether a value must match exactly one alternative.
 
         This is true for `oneOf`. It is false for a `oneOf` with a discriminator, because the discriminator
-        selects the alternative, and for a `oneOf` that is one of its own alternatives, because such a
+        selects the alternative, and for a `oneOf` that contains itself as an alternative, because such a
         definition is circular.
         """
         return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)

@@ -64,13 +64,14 @@ class Dashboard:
 
     @property
     def project(self) -> str:
-        """The name of the stack on the pages: that of the folder with the stack file."""
+        """The name of the stack on the pages: the name of the folder that contains the stack file."""
         return self.root.name or str(self.root)
 
     def paths_of(self, stack: str) -> Paths:
-        """Return the paths of a stack: an empty text is that of the dashboard, others are keys of `stacks`.
+        """Return the paths of a stack of this project.
 
-        Raises `ParameterError` for another text.
+        `stack` is a key of `stacks`; an empty text selects the stack of the dashboard. Raises
+        `ParameterError` for an unknown key.
         """
         if not stack or stack == self.paths.stack:
             return self.paths

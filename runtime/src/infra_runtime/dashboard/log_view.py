@@ -1,6 +1,7 @@
-"""The lines of several logs in the order of time, filtered: the pages and the stream of the log view.
+"""The log lines of several services, filtered and sorted by time, for the pages and streams of the log view.
 
-A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`.
+A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`. FILE identifies the
+file, and OFFSET is in bytes.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Query:
     def selection(self) -> Selection:
         """Return the conditions for lines; a duration ends now."""
         if self.level and self.level not in LEVELS:
-            raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
+            raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         return Selection(
             since=time_of("since", self.since, 0.0),
             until=time_of("until", self.until, math.inf),

@@ -65,7 +65,7 @@ def range_of(query: Mapping[str, str]) -> Range:
     until = min(time_of("until", query.get("until", ""), now), now)
     since = time_of("since", query.get("since", "") or DEFAULT, now)
     if since >= until:
-        raise ParameterError("`since` is before `until`")
+        raise ParameterError("`since` must be before `until`, and not in the future")
     return Range(since=max(since, until - LONGEST, 0.0), until=until)
 
 

@@ -98,9 +98,10 @@ class TestQuery:
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a text that is not valid."""
         if self.outcome and self.outcome not in OUTCOMES:
-            raise ParameterError(f"the outcome is one of {', '.join(OUTCOMES)}, not {self.outcome[:80]!r}")
+            known = ", ".join(OUTCOMES)
+            raise ParameterError(f"the outcome must be one of {known}, not {self.outcome[:80]!r}")
         if self.sort and self.sort not in SORTS:
-            raise ParameterError(f"`sort` is one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
+            raise ParameterError(f"`sort` must be one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
     def selected(self, tests: Sequence[TestEnd]) -> list[TestEnd]:
         """Return the selected tests in the chosen order."""

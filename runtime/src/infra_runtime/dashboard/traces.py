@@ -47,7 +47,7 @@ class SpanRow:
 
 @frozen
 class Waterfall:
-    """A trace with its spans in the order of a tree, and the log records in the order of time."""
+    """A trace: its spans, each followed by its children, and its log records, sorted by time."""
 
     trace: str
     name: str

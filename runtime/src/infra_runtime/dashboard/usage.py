@@ -85,7 +85,7 @@ class UsageMeter:
         return measured
 
     def _changes(self, service: str, pid: int, totals: _Totals, now: float) -> _Totals | None:
-        """Return the changes per second since the previous measurement; None without one."""
+        """Return the changes per second since the previous measurement; None for the first one."""
         before, then_totals, then = self._previous.get(service, (0, totals, 0.0))
         if before != pid or now <= then:
             return None

@@ -92,7 +92,7 @@ class TestEnd(Message):
     error: str = ""
     #: the folder of the failure report
     report: str = ""
-    #: outcome → the tests of the session with it until now
+    #: outcome → the number of tests of the session that have had this outcome so far
     counts: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -77,7 +77,10 @@ class Contents:
     os_release: str = ""
 
     def python(self, version: str, name: str) -> tuple[str, str]:
-        """Return version and path of an interpreter: that of a version, or without a version the newest.
+        """Return the version and the path of a Python interpreter in the image.
+
+        `version` is the version to search for, such as `3.13`; if it is empty, the newest interpreter is
+        returned.
 
         Raises `ImageError` if the image does not contain it; `name` is the name of the image.
         """

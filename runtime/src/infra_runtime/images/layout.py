@@ -198,7 +198,7 @@ class Layout:
                 path.unlink()
 
     def tree(self, descriptor: Descriptor) -> Iterator[str]:
-        """Yield the digest of a blob, and those of all blobs to which it leads."""
+        """Yield the digests of all blobs to which an image refers, directly or indirectly, and its own."""
         yield from (blob.digest for blob in self.closure(descriptor))
 
     def closure(self, descriptor: Descriptor) -> Iterator[Descriptor]:

@@ -55,7 +55,7 @@ class _Context(NamedTuple):
 
 
 class LinearPattern:
-    """A regular expression, with the transitions of its automaton that were computed until now."""
+    """A regular expression, with the transitions of its automaton that have been computed so far."""
 
     def __init__(self, expression: str) -> None:
         """Raise `PatternError` for an expression that is not valid, not supported or too complex."""

@@ -112,7 +112,7 @@ class ImageServiceSettings(OwnServiceSettings):
     image: str = Field(pattern=_IMAGE)
     #: the digest of the image, which the planner reads from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
-    #: the words after the image's entry point; None keeps the command of the image
+    #: the command-line arguments after the image's entry point; None keeps the command of the image
     command: Argv | None = None
     entrypoint: str | None = None
     #: the working directory in the container; empty: that of the image

@@ -80,7 +80,7 @@ def _without_duplicates(indexes: tuple[IndexSettings, ...]) -> tuple[IndexSettin
         if index.keys in keys:
             raise ValueError(f"two indexes have the keys {', '.join(index.keys)}")
         if name in names:
-            raise ValueError(f"two indexes are called {name}")
+            raise ValueError(f"two indexes have the name {name}")
         names.add(name)
         keys.add(index.keys)
     return indexes

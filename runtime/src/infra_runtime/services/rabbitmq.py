@@ -227,7 +227,7 @@ def _definitions(topology: Topology, user: str, password: str) -> dict[str, Any]
 
 
 def compare(spec: ServiceSpec, exports: Mapping[str, str]) -> Iterable[str]:
-    """Return a line for each difference between the topology in a spec and that of the running server."""
+    """Return a line for each difference between the topology of a spec and of the running server."""
     port = int(exports["management_url"].rpartition(":")[2])
     wanted = Topology.model_validate_json(spec.exports["topology"]).definitions(VHOST)
     with Management(exports["host"], port, exports["user"], exports["password"]) as management:

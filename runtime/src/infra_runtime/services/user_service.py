@@ -32,7 +32,7 @@ def _text(value: Any) -> Any:
     # `PORT = 8000` has only one obvious text; `true` does not (`true`, `True` or `1`).
     if isinstance(value, bool):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
-            'the value of an environment variable is a text: write "true" or "1"'
+            'the value of an environment variable must be a string: write "true" or "1"'
         )
     return str(value) if isinstance(value, int | float) else value
 
@@ -108,7 +108,7 @@ class UserContainer(ContainerHealth):
     @model_validator(mode="after")
     def _one_image(self) -> UserContainer:
         if self.image and (self.build or self.dockerfile):
-            raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
+            raise ValueError("a container must have either `image`, or `build` with a `dockerfile`")
         if self.root and not self.root.startswith("/"):
             raise ValueError(
                 f"`root`, the project's folder in the image, should be an absolute path, not {self.root!r}"

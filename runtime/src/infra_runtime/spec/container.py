@@ -12,7 +12,7 @@ from infra_runtime.value import frozen
 class Operator:
     """The operator of a Kubernetes cluster that runs a service: its resource, and the names that it gives.
 
-    Other engines ignore it. "Name" stands for the name of the resource, which is that of the service.
+    Engines for other targets ignore it. The resource has the name of the service.
     """
 
     name: str

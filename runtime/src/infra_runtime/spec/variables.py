@@ -22,7 +22,7 @@ class Default:
 def merged(
     env: Mapping[str, str], defaults: Iterable[Default], preferred: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `env`, in which the values of `preferred` replace those of the variables in `defaults`."""
+    """Return `env`; for each variable in `defaults`, a value in `preferred` replaces the value in `env`."""
     result = dict(env)
     for default in defaults:
         name = default.name

@@ -157,7 +157,7 @@ async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
 
 
 async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
-    """Remove folders, which may take seconds, in another process; errors are in the supervisor's log."""
+    """Remove folders in another process, which may take seconds and writes errors to the supervisor's log."""
     filled = []
     for path in paths:
         try:

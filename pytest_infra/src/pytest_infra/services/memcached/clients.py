@@ -30,7 +30,7 @@ class Values:
             return str(value).encode(), INTEGER
         if isinstance(value, bytes):
             return value, BYTES
-        raise TypeError(f"a value is a str, an int or bytes, not {type(value).__name__}")
+        raise TypeError(f"a value must be a str, an int or bytes, not {type(value).__name__}")
 
     def deserialize(self, _key: bytes, value: bytes, flags: int) -> str | int | bytes:
         """Return the value; values with unknown flags are returned as bytes."""

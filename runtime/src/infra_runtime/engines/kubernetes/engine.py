@@ -75,7 +75,7 @@ class Kubernetes:
         same bytes.
 
         Raises:
-            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+            ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         models = {plan.environment: self.model(plan) for plan in plans}
         first, *others = models.values()
@@ -99,7 +99,7 @@ class Kubernetes:
         """Return (kind, name) → (file, resource) for all resources of a plan.
 
         Raises:
-            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+            ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         cluster = self.cluster(plan)
         security: dict[str, Value] = {

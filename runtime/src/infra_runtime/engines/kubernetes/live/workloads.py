@@ -255,7 +255,7 @@ def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
 
 
 def _waiting(pod: Object) -> Iterator[tuple[str, str, bool]]:
-    """Yield (container, what it waits for, whether it cannot end without a change) of a pod."""
+    """Yield for each waiting container: name, reason, and whether only a change can end the wait."""
     status: Mapping[str, Any] = pod.get("status", {})
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
