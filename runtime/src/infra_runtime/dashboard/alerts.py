@@ -58,7 +58,7 @@ class ErrorGroup:
 
 @frozen
 class Problems:
-    """The newest alerts, those that fire first, and the latest groups of errors."""
+    """The newest alerts (firing alerts come first), and the latest groups of errors."""
 
     alerts: tuple[Alert, ...] = ()
     errors: tuple[ErrorGroup, ...] = ()

@@ -1,4 +1,4 @@
-"""What the handlers of all requests share."""
+"""The data and functions that the handlers of all requests share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
 
 @frozen
 class Dashboard:
-    """The parts of the application."""
+    """The settings of the dashboard, and the objects that its handlers use."""
 
     #: the name of the service, and the port on which it listens
     name: str
@@ -81,7 +81,7 @@ class Dashboard:
         return Paths(str(folder))
 
     def stacks(self) -> dict[str, Path]:
-        """Return the id of each stack of this project, such as those of test runs → its data directory."""
+        """Return id → data directory of each stack of this project, including the stacks of test runs."""
         folders = [path for folder in self.reports for path in (folder, *plan_folders(folder))]
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 

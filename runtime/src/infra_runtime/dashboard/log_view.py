@@ -188,8 +188,8 @@ class _Search:
 def _lines_before(folder: Path, service: str, place: Place | None, until: float) -> Iterator[Line]:
     """Yield the lines of a log before a place that were written at a time or before, the newest first.
 
-    The lines of a log that the supervisor has truncated come last. A place in a file that was removed has
-    no lines before it.
+    The lines of a log that the supervisor has truncated come last. If the file of the place was removed, no
+    lines are yielded.
     """
     for suffix in reversed(SUFFIXES):
         try:

@@ -165,7 +165,7 @@ def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
 
 
 def stack_of(data: Path, dashboard: Dashboard) -> dict[str, str] | None:
-    """Return the parameters of pages for the stack of a data directory, which are empty for the own stack.
+    """Return the query parameters that select the stack of a data directory; empty for the dashboard's stack.
 
     The result is None if the stack no longer exists, so that its logs and traces are not available.
     """
@@ -227,5 +227,5 @@ def _iso(seconds: float) -> str:
 
 
 def _short(path: str, root: str) -> str:
-    """Return a path relative to pytest's root directory; empty for that directory."""
+    """Return a path relative to pytest's root directory; empty if the path is the root directory."""
     return "" if path == root else path.removeprefix(f"{root}/")

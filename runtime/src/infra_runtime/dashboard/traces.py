@@ -61,7 +61,7 @@ class Waterfall:
 
 
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a request to the query API; empty ones are left out.
+    """Return the parameters of a request to the query API, without empty ones.
 
     The root span of a test has its id as an attribute, which is stored as a text in JSON.
     """
@@ -135,7 +135,8 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
 def waterfall_to_json(shown: Waterfall) -> dict[str, Any]:
     """Return a waterfall as JSON data: one list for each field of the spans.
 
-    Names and services are places in the lists `names` and `services`, because most of them are equal.
+    A name or service of a span is an index of the list `names` or `services`, because many spans have equal
+    values.
     """
     names = {span.name: None for span in shown.spans}
     services = {span.service: None for span in shown.spans}

@@ -115,7 +115,7 @@ def install(
 def _first_missing(
     program: Installer, packages: Sequence[Locked], file: Path, target: Path, platform: Platform, python: str
 ) -> Locked | None:
-    """Return the first package that cannot be installed alone, by one test for each package."""
+    """Return the first package that cannot be installed; the installer tries each package separately."""
     return next(
         (
             package

@@ -56,7 +56,7 @@ class Registry:
         credentials: Callable[[str], Credentials | None] = find_credentials,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Open a connection. A registry on this machine is used without TLS, and `insecure` is for others.
+        """Open a connection. TLS is not used for a registry on this machine, or if `insecure` is true.
 
         `transport` replaces the network in tests.
         """
@@ -269,7 +269,7 @@ class Registry:
                         raise self._refused("GET", path, answer)
 
     def _authorized(self, path: str) -> dict[str, str]:
-        """Return the header with the credentials, unless a URL leads to another host than the registry."""
+        """Return the header with the credentials; no header for the URL of another host than the registry."""
         target, own = httpx.URL(urljoin(self._url, path)), httpx.URL(self._url)
         same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
         return {"Authorization": self._authorization} if self._authorization and same else {}
@@ -314,7 +314,7 @@ class Registry:
         return self._authorization != before
 
     def _token(self, challenge: Mapping[str, str]) -> str:
-        """Request a token from the server that the registry names, for the scope that it names."""
+        """Request a token from the token server, for the scope that the registry requires."""
         realm = challenge.get("realm", "")
         if httpx.URL(realm).scheme != "https" and not self._url.startswith("http://"):
             raise ImageError(self.reference.registry, f"the token server {realm!r} does not use HTTPS")

@@ -67,7 +67,7 @@ def _normal(name: str) -> str:
 
 
 def debian_packages(status: str, release: str) -> Iterator[Package]:
-    """Yield the packages in the text of `/var/lib/dpkg/status`; `release` is that of `/etc/os-release`."""
+    """Yield the packages in the texts of `/var/lib/dpkg/status` and of `/etc/os-release` (`release`)."""
     variables: dict[str, str] = dict(re.findall(r"^(\w+)=(.*)$", release, re.MULTILINE))
     vendor = variables.get("ID", "debian").strip('"')
     distribution = variables.get("VERSION_CODENAME", "").strip('"')

@@ -61,7 +61,7 @@ class KubernetesSettings(ServiceSettings):
 
 
 def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a cluster; ready when kwok answers, which starts last."""
+    """Return the spec of a cluster. The service is ready when kwok answers, because kwok starts last."""
     group = {"host": "${host}", "programs": _programs(settings)}
     cluster = {
         "host": "${host}",

@@ -61,7 +61,7 @@ READY = Exchange(port="client", steps=PING)
 
 
 def _ready(settings: MongoSettings) -> Exchange:
-    """Return the probe, which also creates the indexes: the service is ready when they exist."""
+    """Return the probe. It also creates the indexes, so that they exist when the service is ready."""
     steps = [
         step
         for command in mongodb_indexes.commands(settings.indexes)

@@ -1,4 +1,4 @@
-"""The scrape jobs of a metrics store, which other kinds that read the store need, too."""
+"""The scrape jobs of a metrics store; the store uses them, and kinds that read the store."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ class OwnServiceSettings(BaseModel):
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
 
     def contributions(self) -> Iterator[Contribution]:
-        """Yield what this service offers to other services, such as a route for a proxy."""
+        """Yield the contributions of this service to other services, such as a route for a proxy."""
         if self.route:
             yield Contribution(key="route", value=self.route)
         if self.metrics:
@@ -240,7 +240,8 @@ class OwnServiceSettings(BaseModel):
     def spec(self, command: tuple[str, ...]) -> ServiceSpec:
         """Return the spec of the service with a command, and with the fields that the keys determine.
 
-        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
+        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port has the name
+        `http`.
         """
         exports = {"host": "${host}"}
         for port in self.ports:
@@ -276,7 +277,7 @@ class UserServiceSettings(OwnServiceSettings):
 
 @frozen
 class OfferedVariables:
-    """The variables of a service with those that other services contribute, as fields of its spec."""
+    """The variables of a service, including variables that other services offer, as fields of its spec."""
 
     env: Mapping[str, str]
     env_defaults: tuple[Default, ...] = ()
@@ -284,7 +285,7 @@ class OfferedVariables:
 
 
 def with_variables(env: Mapping[str, str], contributions: Contributions) -> OfferedVariables:
-    """Return the variables of a service with those that other services contribute."""
+    """Return the variables of a service, including variables that other services offer."""
     variables, defaults, sensitive = dict(env), list[Default](), list[str]()
     for offer in contributions:
         if not isinstance(offer.value, Variables):
