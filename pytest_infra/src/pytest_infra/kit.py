@@ -1,4 +1,4 @@
-"""Service kits: a `ServiceKit` is the plugin's part of a kind of service.
+"""Service kits: a `ServiceKit` describes how the pytest plugin supports a kind of service.
 
 A kit is data: it contains the names of its functions as `"module:name"`; a function is imported when a test
 needs it. The module of a kit must be fast to import, because every run imports the kits of pytest-infra.

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from infra_runtime.value import frozen
 
 #: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
-#: `infra_runtime.web`, the others those of the usual exporters; empty for other metrics
+#: `infra_runtime.web`, the other subjects have the metrics of the usual exporters; empty for other metrics
 Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker", "messages"]
 
 #: pydantic reads this setting when it validates values of these classes from a stack file

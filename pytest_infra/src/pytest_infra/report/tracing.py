@@ -78,8 +78,9 @@ class Tracing:
     ) -> dict[str, Any]:
         """Add the spans of a phase, and of the fixtures and waits in it; after the last phase, send all.
 
-        Return what the record of the session contains about the phase: `waits` (names and seconds),
-        `services`, the id of the `trace`, and the `error` with masked secrets. Missing values are left out.
+        Return the data about the phase for the record of the session: `waits` (names and seconds),
+        `services`, the id of the `trace`, and the `error` with masked secrets. Keys without a value are
+        omitted.
         """
         intervals = self._recorder.take()
         waits = [interval for interval in intervals if interval.is_wait]

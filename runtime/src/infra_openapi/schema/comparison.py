@@ -19,7 +19,8 @@ from infra_openapi.schema.object_keywords import Objects
 from infra_openapi.schema.question import composed
 from infra_openapi.schema.schemas import new_schemas, requires_composed
 
-#: The kinds of facts that only a proof of inclusion by the law of JSON Schema contradicts.
+#: The kinds of facts that are removed only if the inclusion is proved by the rules of JSON Schema (without
+#: the rules for messages).
 _POLICY = overlap.KINDS | {facts.PROPERTY_REMOVED}
 
 

@@ -142,7 +142,8 @@ class Questions:
             self._none.add(key)
             self._trail.append(key)
         else:
-            # A schema that requires itself has no finite value, but its author does not know this.
+            # A schema that requires itself allows no finite value. The search nevertheless returns a value,
+            # because the author of the schema did not intend this.
             self._underway.add(key)
         value = self._split(kept)
         self._underway.discard(key)

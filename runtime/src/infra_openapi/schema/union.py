@@ -24,7 +24,8 @@ Key: TypeAlias = "Callable[[Branch], Hashable | None]"
 
 #: If two objects have at least this share of common properties, they are treated as the same object.
 _ALIKE = 0.5
-#: An alternative without a partner is compared with so many alternatives, and then with all of them together.
+#: An alternative without a partner is compared with at most this number of single alternatives, and then with
+#: all alternatives together.
 _TRIED = 64
 #: So many possible pairs of similar alternatives are sorted; more pairs would take too long.
 _SORTED = 20_000
@@ -67,7 +68,7 @@ class _Matching:
         self._receivers = TagIndex(self._received)
         self._free: dict[Branch, None] = dict.fromkeys(self._received)
         self._known_marks: dict[Branch, frozenset[Hashable]] = {}
-        #: The alternatives of both sides of which it is undecided whether the other side includes them.
+        #: The alternatives for which it is not decided whether the other side includes them.
         self._undecided: set[Branch] = set()
 
     def compare(self) -> None:

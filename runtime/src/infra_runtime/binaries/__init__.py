@@ -43,7 +43,7 @@ class Binary:
     oldest: int = 0
     #: the only major version that is accepted; 0 accepts all versions
     major: int = 0
-    #: what the installation must have besides the program, such as extensions
+    #: features that the installation of the program must have, such as extensions
     features: tuple[str, ...] = ()
     #: Glob patterns of the file of a feature, relative to the folder of the program, with `{feature}` and
     #: `{major}`; an installation has a feature if one of these files exists.

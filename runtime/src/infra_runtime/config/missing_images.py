@@ -17,7 +17,7 @@ from infra_runtime.host import containers
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
-#: seconds until a question to the engine about an image fails
+#: seconds until a call of the container engine about an image fails
 TIMEOUT = 30.0
 _HINT = "Check that the engine works: run the command in a terminal."
 

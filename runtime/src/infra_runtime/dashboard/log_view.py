@@ -32,7 +32,7 @@ LONGEST_TEXT = 16_384
 SCANNED = 8 << 20
 #: bytes of new lines of each log that one step of a stream shows at most; earlier lines are skipped
 FOLLOWED = 256 * 1024
-#: seconds between two looks at the sizes of the logs, and between two comments that keep a stream open
+#: seconds between two checks of the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
 
 
@@ -97,7 +97,7 @@ class View:
     first: str
     last: str
     has_earlier: bool = False
-    #: bytes that a stream has left out, because they arrived faster than they are shown
+    #: bytes that a stream has skipped, because they arrived faster than they are shown
     skipped: int = 0
 
     def to_json(self) -> dict[str, object]:

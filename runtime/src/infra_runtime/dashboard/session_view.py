@@ -59,7 +59,7 @@ class SessionRow:
     tests: int
     selected: int
     workers: int
-    #: what the command line selected; empty if it selected all tests
+    #: the selection on the command line of pytest; empty if it selected all tests
     selection: str
     python: str
     pytest: str

@@ -11,7 +11,7 @@ from infra_runtime.value import frozen
 
 #: traces of a list, if the request has no number, and at most; spans of a waterfall, and its log records
 TRACES, MOST_TRACES, SPANS, LOGS = 100, 1000, 10_000, 1000
-#: the parameters of a list, which are also those of the query API
+#: the parameters of a list; the query API has the same parameters
 PARAMETERS = ("service", "text", "status", "longer", "run")
 #: the parameter with the id of a test
 TEST = "test"

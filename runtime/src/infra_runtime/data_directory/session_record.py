@@ -80,7 +80,7 @@ class TestEnd(Message):
     seconds: float
     #: set-up, call, tear-down → seconds
     phases: Mapping[str, float] = field(default_factory=dict)
-    #: what the test waited for, such as `isolate postgres`, and for how many seconds
+    #: the waits of the test: a name, such as `isolate postgres`, and the seconds
     waits: tuple[tuple[str, float], ...] = ()
     #: the services of these waits
     services: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ class Listing:
     """The newest sessions, the newest first."""
 
     sessions: tuple[Summary, ...]
-    #: all records; those of the newest that are damaged are not in `sessions`
+    #: the number of all records; damaged records are counted, but are not in `sessions`
     total: int
 
 

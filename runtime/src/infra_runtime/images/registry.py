@@ -34,7 +34,7 @@ _ACCEPT = ", ".join(sorted(documents.MANIFESTS | documents.INDEXES))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 #: seconds without an answer, or without new bytes, after which a request has failed
 _TIMEOUT = 60.0
-#: status → what it means in a registry
+#: HTTP status → its meaning for a registry
 _REASONS = {
     400: "the registry does not accept the request",
     401: "the registry requires other credentials",
@@ -209,7 +209,7 @@ class Registry:
             annotations=annotations,
         )
         if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
-            # The new artefact replaces the one of its type.
+            # The new artefact replaces the artefact with the same type.
             others = [
                 other for other in self.referrers(subject.digest) if other.artifact_type != artifact_type
             ]

@@ -39,7 +39,7 @@ class Package:
     licence: str = ""
     #: whether the licence is an SPDX expression
     is_spdx: bool = False
-    #: the hashes in the lock file, of which one is that of the installed wheel
+    #: the hashes in the lock file; one of them is the hash of the installed wheel
     hashes: tuple[str, ...] = ()
 
 
@@ -123,8 +123,8 @@ def _component(package: Package) -> dict[str, Any]:
         )
         component["licenses"] = [choice]
     if package.hashes:
-        # One of these hashes is that of the installed wheel. The schema requires a URL; the package URL is
-        # one.
+        # One of these hashes is the hash of the installed wheel. The schema requires a URL; the package URL
+        # is one.
         hashes = [
             {"alg": "SHA-256", "content": digest.removeprefix("sha256:")} for digest in sorted(package.hashes)
         ]

@@ -119,7 +119,7 @@ class LogFile:
             end = start
 
     def _line_start(self, offset: int, end: int) -> int:
-        """Return the offset of a line start: between `offset` and `end` if possible, or else before `offset`."""
+        """Return the offset of a line start: between `offset` and `end` if possible, or else before it."""
         first = self.start
         while offset > first:
             block = os.pread(self._file.fileno(), min(BLOCK, end - 1 - offset), offset)

@@ -40,11 +40,11 @@ class Selection:
     #: Unix times, inclusive
     since: float = 0.0
     until: float = float("inf")
-    #: the least important level; lines without a level are left out
+    #: the least important level that is selected; lines without a level are then not selected
     level: Level | None = None
     #: one of the ids of the line; a text that contains it as a word
     correlation: str = ""
-    #: what the text of the line contains: all of these patterns
+    #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:

@@ -31,7 +31,7 @@ _STORE, _PEER = "unix://client:0", "unix://peer:0"
 _CONTEXT = "infra"
 _CERTIFICATES = "${data}/certificates"
 #: The certificate and the key of the server, which it creates at its first start. Its key also signs the
-#: tokens of service accounts. The file with the certificate contains that of its authority, too.
+#: tokens of service accounts. The file with the certificate also contains the certificate of its authority.
 _CA, _KEY = f"{_CERTIFICATES}/apiserver.crt", f"{_CERTIFICATES}/apiserver.key"
 _KUBECONFIG, _POD_LOG = "${data}/kubeconfig", "${data}/pod.log"
 _TOKEN = "${secret.admin}"  # noqa: S105 - a reference

@@ -30,7 +30,7 @@ IMAGE = "mongo:7.0"
 #: the container's script runs it when the data folder is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
-#: what the emulation lacks, for messages
+#: the features that the emulation does not have, for messages
 LACKING = "transactions, sessions, change streams, users and the removal of expired documents"
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m"
 

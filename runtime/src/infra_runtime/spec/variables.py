@@ -15,7 +15,7 @@ class Default:
     #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
     #: precedence, except those whose keys this value contains
     separator: str = ""
-    #: a variable to which this one belongs: if only that variable takes precedence, this one is left out
+    #: another variable: if only that variable is set by a preferred source, this variable is not set
     belongs_to: str = ""
 
 

@@ -52,7 +52,7 @@ class Kubernetes:
     name: ClassVar[str] = "kubernetes"
     #: the name of the stack, of its namespace, and of the images that are built
     project: str
-    #: the name of the namespace; by default, that of the stack
+    #: the name of the namespace; by default, the name of the stack
     namespace: str = ""
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
     registry: str = ""

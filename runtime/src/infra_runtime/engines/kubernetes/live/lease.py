@@ -28,7 +28,7 @@ from infra_runtime.value import frozen
 NAME = "infra-deploy"
 #: seconds after the last renewal for which the lock is valid
 VALID = 60
-#: seconds after which the lock is renewed; a call of kubectl in between takes less than the rest
+#: seconds after which the lock is renewed; a call of kubectl takes less than the remaining validity
 RENEWAL = 10.0
 #: seconds between two attempts to get the lock
 _INTERVAL = 1.0

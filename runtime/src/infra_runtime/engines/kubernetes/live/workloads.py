@@ -53,7 +53,7 @@ class State:
     done: bool
     images: tuple[str, ...] = ()
     revision: str = ""
-    #: what the workload waits for; empty if it is done
+    #: the reason why the workload is not done, such as an unready pod; empty if it is done
     reason: str = ""
     failure: Failure | None = None
 
