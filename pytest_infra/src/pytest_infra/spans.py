@@ -1,4 +1,4 @@
-"""Spans, the parts of a trace: those of services, and those that the plugin records for a test.
+"""Spans, the parts of a trace: spans of services, and spans that the plugin records for a test.
 
 Source: OpenTelemetry specification, "Tracing API"; OpenTelemetry semantic conventions, "Test".
 """
@@ -79,8 +79,8 @@ class TraceStore(Protocol):
     def trace(self, trace_id: str, seconds: float) -> Trace:
         """Wait until no new span arrives for a short time, but not longer than `seconds`; return the trace.
 
-        With 0 seconds, return what has arrived. Raises `OSError` or `InfraError` if the service does not
-        answer.
+        With 0 seconds, return the spans that have already arrived. Raises `OSError` or `InfraError` if the
+        service does not answer.
         """
 
 
@@ -143,5 +143,5 @@ class Recorder:
         return taken
 
     def flush(self, seconds: float) -> str:
-        """Return when the store has accepted all spans; the result is that of `TraceStore.flush`."""
+        """Wait until the store has accepted all spans; return the result of `TraceStore.flush`."""
         return self.store.flush(seconds) if self.store else ""

@@ -38,7 +38,7 @@ _IGNORE = "ignore"
 
 
 class RuleLevels:
-    """The levels of the rules: those of a preset, and those that the user has set, which have priority."""
+    """The levels of the rules: from a preset, and from the user, whose levels have priority."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:

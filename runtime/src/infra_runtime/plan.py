@@ -112,8 +112,9 @@ def make_plan(
 ) -> Plan:
     """Create a plan from the specs of its services, and check every reference in these specs.
 
-    The order is that of `services`, except that a service comes after the services that it needs. `absent`
-    contains the names of services that exist but are not in the plan: optional references to them are empty.
+    The plan has the order of `services`, except that a service comes after the services that it needs.
+    `absent` contains the names of services that exist but are not in the plan: optional references to them
+    are empty.
 
     Raises:
         ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.

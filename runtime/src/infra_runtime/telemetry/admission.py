@@ -80,6 +80,6 @@ class Admission:
 
 
 def _hash(point: Point) -> bytes:
-    """Return a hash of what identifies the stream of a point."""
+    """Return a hash of the values that identify the stream of a point."""
     parts = (*point.resource, point.name, point.type, point.unit, point.attributes)
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()

@@ -198,7 +198,7 @@ class Recycler:
     def _take_away(
         self, connection: psycopg.Connection[Any], name: str, new_name: str, watched: _Watched
     ) -> None:
-        """End all sessions of a database, rename the database, and read what the sessions have changed."""
+        """End all sessions of a database, rename it, and read the changes of the sessions from the WAL."""
         arguments = [name, new_name, watched.oid, watched.state, *self._wal.arguments()]
         state, position, changes = connection.execute(_TAKE_AWAY, arguments).fetchone() or ("", "", None)
         if state != watched.state:

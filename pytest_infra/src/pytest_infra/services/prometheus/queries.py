@@ -1,4 +1,4 @@
-"""The fixture `prometheus_queries`: queries whose answers contain what happened before the query.
+"""The fixture `prometheus_queries`: queries whose answers include all changes before the query.
 
 Source: Prometheus documentation, "HTTP API", "Querying basics".
 """

@@ -43,7 +43,7 @@ def choose(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Wait until a pod of a service is ready, and return its name. `say` receives what is waited for.
+    """Wait until a pod of a service is ready, and return its name. `say` is called with what is missing.
 
     The function waits without a time limit, because the supervisor has one. Raises `ClusterError` if the
     service is not deployed, or its pods cannot become ready without a change.

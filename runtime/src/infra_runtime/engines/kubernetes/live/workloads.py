@@ -243,7 +243,7 @@ def _refused(workload: Object, snapshot: Snapshot) -> Failure | None:
 
 
 def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
-    """Return what pods wait for, and the failure of the first pod that has failed."""
+    """Return the reasons why pods are not ready, and the failure of the first pod that has failed."""
     reason = ""
     for pod in pods:
         name = pod["metadata"]["name"]
