@@ -163,7 +163,7 @@ def test_a_fixed_port_of_another_stack_is_an_error_before_a_process_listens(lock
     with pytest.raises(PortError) as caught:
         Ports(locks, "/other", leased=False).take("web", "main", free)
 
-    assert caught.value.holder == "another of your stacks, with the data directory /one"
+    assert caught.value.holder == "another stack of this user, with the data directory /one"
 
 
 def test_the_lease_of_a_dead_supervisor_ends(locks, monkeypatch) -> None:

@@ -13,7 +13,7 @@ from infra_runtime.value import frozen
 
 #: alerts, and groups of errors, that a page shows at most
 MOST = 200
-#: the parameters of a request, which are also those of the query API
+#: the parameters of a request; the query API has the same parameters
 PARAMETERS = ("status", "severity", "service", "since", "run")
 #: those that also select groups of errors
 _ERROR_PARAMETERS = ("service", "since", "run")
@@ -32,7 +32,7 @@ class Alert:
     start: float
     #: 0 while the alert fires
     end: float
-    #: what the alert describes; empty without an annotation
+    #: the description or summary in the annotations of the alert; may be empty
     summary: str
     #: the labels except name, service and severity
     labels: Mapping[str, str]
@@ -58,7 +58,7 @@ class ErrorGroup:
 
 @frozen
 class Problems:
-    """The newest alerts, those that fire first, and the latest groups of errors."""
+    """The newest alerts (firing alerts come first), and the latest groups of errors."""
 
     alerts: tuple[Alert, ...] = ()
     errors: tuple[ErrorGroup, ...] = ()

@@ -69,7 +69,7 @@ class Ports:
                     descriptor = self._lock(wanted)
             if descriptor is None:
                 raise PortError(
-                    wanted, f"another of your stacks, with the data directory {self._owner(wanted)}"
+                    wanted, f"another stack of this user, with the data directory {self._owner(wanted)}"
                 )
             self._held[service, name] = wanted, descriptor
             if (holder := taken(wanted)) is not None:
