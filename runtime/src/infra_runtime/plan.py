@@ -147,8 +147,8 @@ def make_plan(
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
     if offer.port and offer.port not in spec.ports:
         raise ConfigurationError(
-            f"{spec.name} offers other services {offer.key} on port {offer.port!r}, but has no port of this name"
-            f"{nearest(offer.port, spec.ports)}",
+            f"{spec.name} offers other services {offer.key} on port {offer.port!r}, "
+            f"but has no port of this name{nearest(offer.port, spec.ports)}",
             where=f"services.{spec.name}",
         )
 
