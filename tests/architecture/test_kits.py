@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import pytest_infra
+from fakes.samples import every
 from infra_runtime.manifest import KINDS
 from pytest_infra import kit_registry
 from pytest_infra.kit import ServiceKit, load
@@ -24,7 +23,7 @@ NAMES = re.compile(
     rf"(?<![\w.])(?:{'|'.join(KINDS.keys() - WORDS)})(?!\w)|PostgreSQL|psycopg|asyncpg", re.IGNORECASE
 )
 
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = every(KINDS)
 
 
 def targets(kit: ServiceKit) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import infra_runtime as infra
+from fakes.samples import every
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
 
@@ -17,12 +18,12 @@ def public(kind: type) -> list[str]:
     return [name for name in vars(kind) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("name", infra.__all__)
+@every(infra.__all__)
 def test_a_public_name_is_in_the_page(name: str) -> None:
     assert re.search(rf"`{name}[(`]", PAGE)
 
 
-@pytest.mark.parametrize("name", public(infra.Stack) + public(infra.Endpoint))
+@every(public(infra.Stack) + public(infra.Endpoint))
 def test_a_method_is_in_the_page(name: str) -> None:
     assert re.search(rf"`{name}[(`]", PAGE)
 

@@ -9,8 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TypeGuard
 
-import pytest
-
+from fakes.samples import every
 from infra_runtime import catalogue
 from infra_runtime.binaries import recipes
 from infra_runtime.binaries.recipe import Go
@@ -32,7 +31,7 @@ RESERVED_PORTS: dict[str, tuple[int, ...]] = {
     "telemetry": (4317, 4318, 4319),
 }
 
-services = pytest.mark.parametrize("name", KINDS)
+services = every(KINDS)
 
 
 @services

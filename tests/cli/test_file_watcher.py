@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.samples import every
 from infra_cli import file_watcher
 from infra_cli.file_watcher import affected_services, folders, pattern, require_watchfiles
 from infra_runtime.errors import BinaryMissingError
 
 
-@pytest.mark.parametrize(
-    ("glob", "path", "matches"),
+@every(
     [
         ("*.py", "app.py", True),
         ("*.py", "src/app.py", False),
@@ -25,7 +25,7 @@ from infra_runtime.errors import BinaryMissingError
         ("./src/*.py", "src/a.py", True),
         ("a+b/?.py", "a+b/c.py", True),
         ("a+b/?.py", "aab/c.py", False),
-    ],
+    ]
 )
 def test_a_glob_matches_the_expected_paths(glob: str, path: str, matches: bool) -> None:
     assert bool(pattern(glob).fullmatch(path)) is matches

@@ -12,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from fakes.command_line import INFRA, CommandLine
+from fakes.samples import every
 from infra_cli.main import infra as root
 from infra_cli.reference import leaves, subcommands
 
 LEAVES = [leaf.command_path for leaf in leaves(click.Context(root, info_name="infra"))]
 
 
-@pytest.mark.parametrize("path", LEAVES)
+@every(LEAVES)
 def test_every_command_has_a_help(path: str) -> None:
     answer = CliRunner().invoke(root, [*path.split()[1:], "--help"], prog_name="infra")
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fakes.command_line import CommandLine, service, stack_file
+from fakes.samples import every
 from infra_cli import web_pages
 from infra_cli.web_pages import open_browser, web_page
 from infra_runtime.catalogue import entry
@@ -32,9 +33,7 @@ def test_the_page_of_a_service_is_its_first_address_for_a_browser() -> None:
     assert web_page({"url": "javascript:alert(1)"}) == ""
 
 
-@pytest.mark.parametrize(
-    "kind", ["alertmanager", "grafana", "jaeger", "mail", "pocketbase", "prometheus", "rabbitmq", "traefik"]
-)
+@every(["alertmanager", "grafana", "jaeger", "mail", "pocketbase", "prometheus", "rabbitmq", "traefik"])
 def test_the_kinds_with_a_web_page_have_its_address(kind: str) -> None:
     found = entry(kind)
 

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("structlog", reason="needs the extra `web`")
 
+from fakes.samples import every
 from infra_runtime import web
 from infra_runtime.web import endpoints
 from infra_runtime.web.metrics import Metrics
@@ -16,12 +17,12 @@ from infra_runtime.web.metrics import Metrics
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "web.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", web.WebSettings.model_fields)
+@every(web.WebSettings.model_fields)
 def test_a_setting_is_in_the_page(name: str) -> None:
     assert re.search(rf"^\| .*`{name}`.* \|", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", web.__all__)
+@every(web.__all__)
 def test_a_public_name_is_in_the_page(name: str) -> None:
     assert re.search(rf"`(?:await )?(?:web\.)?{name}[`(.]", PAGE)
 

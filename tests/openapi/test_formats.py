@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.api import document, operation, report, takes
+from fakes.samples import every
 from infra_openapi import Direction, Finding, Level, Location, Note, Operation, Report, Witness
 from infra_openapi.formats import FORMATS, View, json_report, render
 from infra_openapi.report import SCHEMA_VERSION, Acceptance, Review
@@ -83,7 +84,7 @@ def test_equal_reports_give_equal_text(name: str, kind: str) -> None:
     assert text.endswith("\n")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@every(FORMATS)
 def test_several_reports_are_distinguishable(name: str) -> None:
     text = render({"shop": breaking(), "bank": breaking()}, name)
 
@@ -216,7 +217,7 @@ def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
     assert "<details><summary>30 info</summary>" in text
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@every(FORMATS)
 def test_every_format_states_what_to_do(name: str) -> None:
     made = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
 
@@ -489,7 +490,7 @@ def test_every_text_gives_a_valid_format(text: str) -> None:
     assert len(render({"": made}, "github").split("\n")) == 3
 
 
-@pytest.mark.parametrize("name", [*FORMATS])
+@every([*FORMATS])
 def test_an_operation_in_the_message_is_not_repeated_below_it(name: str) -> None:
     only_operation = finding(text="removed GET /x")
     two_operations = finding(

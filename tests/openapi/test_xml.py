@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.api import document, operation, report
+from fakes.samples import every
 
 TEXT: dict[str, Any] = {"type": "string"}
 LIST: dict[str, Any] = {"type": "array", "items": TEXT}
@@ -61,7 +62,7 @@ SAME: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after"), CHANGED, ids=str)
+@every(CHANGED)
 def test_another_xml_form_is_breaking(before: Any, after: Any) -> None:
     comparison = report(sent(a=before), sent(a=after))
 
@@ -70,7 +71,7 @@ def test_another_xml_form_is_breaking(before: Any, after: Any) -> None:
     assert len(comparison.findings[0].operations) == 2
 
 
-@pytest.mark.parametrize(("before", "after"), SAME, ids=str)
+@every(SAME)
 def test_an_equivalent_xml_form_gives_no_finding(before: Any, after: Any) -> None:
     assert not report(sent(a=before), sent(a=after)).findings
 

@@ -6,6 +6,7 @@ from string import Formatter
 
 import pytest
 
+from fakes.samples import every
 from fakes.suite import Suite
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
@@ -46,7 +47,7 @@ def test_a_missing_export_is_named() -> None:
         endpoint(host="x").url_for("acme")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every(KINDS)
 def test_every_url_of_a_kit_is_built_from_exports(kind: str) -> None:
     kit = kit_registry.find(kind)
     assert kit is not None

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.engine import made
 from fakes.project import Project
+from fakes.samples import every
 from infra_runtime import catalogue
 from infra_runtime.catalogue import overlaid
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
@@ -74,7 +75,7 @@ def test_each_service_of_the_kit_exports_url_host_and_port(project: Project) -> 
         assert {"url", "host", "port"} <= spec.exports.keys(), spec.name
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@every(sorted(KINDS))
 def test_each_kind_of_the_kit_has_the_start_timeout_of_its_settings(kind: str) -> None:
     assert made(kind, start_timeout=7.0).start_timeout == 7.0
 

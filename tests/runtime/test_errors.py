@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime import errors
 from infra_runtime.errors import InfraError, from_json
 
@@ -40,7 +41,7 @@ EXAMPLES: dict[str, InfraError] = {
 MISTAKES = {"ConfigurationError", "UnknownServiceError", "PlanChangedError"}
 OK, UNEXPECTED, USAGE = 0, 1, 2
 
-every_error = pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES.keys())
+every_error = every(EXAMPLES.values())
 
 
 def test_every_error_class_has_an_example() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime import messages
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
@@ -59,8 +60,7 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode(Crash, {"services": [], "mood": "good"}) == Crash(services=())
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
+@every(
     [
         ({"pid": "7"}, "pid: must be a whole number, not '7'"),
         ({"pid": True}, "pid: must be a whole number, not True"),
@@ -73,7 +73,7 @@ def test_unknown_fields_are_ignored() -> None:
         ({"ports": {"http": None}}, "ports.http: must be a whole number, not None"),
         ({"phase": "asleep"}, "phase: 'asleep' is not a valid Phase"),
         ({"phase": []}, "phase: [] is not a valid Phase"),
-    ],
+    ]
 )
 def test_a_wrong_field_is_named_with_what_it_must_be(change: dict[str, object], message: str) -> None:
     with pytest.raises(MessageError) as caught:
@@ -135,7 +135,7 @@ def test_a_message_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(message)) == message
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+@every(METHODS)
 def test_every_method_has_a_unique_name_and_messages_on_both_sides(method: Method[Any, Any]) -> None:
     assert [other.name for other in METHODS].count(method.name) == 1
     assert issubclass(method.params, Message)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.recursion import frame_limit
+from fakes.samples import every
 from infra_runtime.contributions import Contribution, Metrics
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan, make_plan
@@ -117,8 +118,7 @@ def test_two_services_with_the_same_name_are_an_error() -> None:
     assert "two services have the name 'a'" in error(service("a"), service("a"))
 
 
-@pytest.mark.parametrize(
-    ("reference", "message"),
+@every(
     [
         ("databas.url", "this stack has no service 'databas'; did you mean 'database'?"),
         ("database.ulr", "database does not export 'ulr'; did you mean 'url'?"),
@@ -128,7 +128,7 @@ def test_two_services_with_the_same_name_are_an_error() -> None:
         ("dta", "a reference with this name does not exist; did you mean 'data'?"),
         ("out", "a reference with this name does not exist; known names: data, host, root, run"),
         ("bin.", "the name after the dot is missing"),
-    ],
+    ]
 )
 def test_an_unknown_reference_is_reported_with_the_nearest_name(reference: str, message: str) -> None:
     text = error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime.redaction import (
     MASK,
     is_secret_name,
@@ -14,32 +15,29 @@ from infra_runtime.redaction import (
 )
 
 
-@pytest.mark.parametrize(
-    "name",
+@every(
     [
         *("password", "PGPASSWORD", "db_passwd", "passphrase", "requirepass", "REDIS_PASS", "MYSQL_PWD"),
         *("secret", "SECRET_SAUCE", "clientSecret", "token", "auth_token", "accessToken", "credentials"),
         *("key", "API_KEY", "apikey", "apiKey", "APIKey", "X-Api-Key", "AWS_ACCESS_KEY_ID", "private-key"),
         *("Authorization", "Cookie", "masterauth", "JWT", "account_password"),
-    ],
+    ]
 )
 def test_a_name_shows_that_its_value_is_a_secret(name) -> None:
     assert is_secret_name(name)
 
 
-@pytest.mark.parametrize(
-    "name",
+@every(
     [
         *("KEYBOARD", "monkey", "passage", "url", "host", "port", "accounts", "keyspace", "compass"),
         *("API_KEY_FILE", "tls_key_path", "PASSWORD_LENGTH", "token_type", "superuser_email", "bypassed"),
-    ],
+    ]
 )
 def test_a_name_that_only_resembles_a_secret_is_not_one(name) -> None:
     assert not is_secret_name(name)
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
+@every(
     [
         ("postgres://me:hunter2@db/x", "postgres://me:***@db/x"),
         ("redis://:hunter2@db:6379/0", "redis://:***@db:6379/0"),
@@ -53,7 +51,7 @@ def test_a_name_that_only_resembles_a_secret_is_not_one(name) -> None:
         ("http://127.0.0.1:8080/ (me@example.org)", "http://127.0.0.1:8080/ (me@example.org)"),
         ("db://u:${secret.password}@${host}", "db://u:${secret.password}@${host}"),
         ("me@example.org: no URL", "me@example.org: no URL"),
-    ],
+    ]
 )
 def test_the_passwords_of_urls_are_masked_and_references_are_not(text, masked) -> None:
     assert masked_text(text) == masked

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.samples import every
 from infra_runtime import spec as spec_module
 from infra_runtime.spec import (
     Container,
@@ -266,8 +267,7 @@ def test_a_spec_is_immutable() -> None:
 # --- references ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
+@every(
     [
         ("", []),
         ("plain", []),
@@ -279,7 +279,7 @@ def test_a_spec_is_immutable() -> None:
         ("${ host }", ["host"]),
         ("${unclosed", []),
         ("${}", [""]),
-    ],
+    ]
 )
 def test_references_are_the_names_in_braces(text, found) -> None:
     assert references(text) == found

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fakes.api import document, receives
 from fakes.rewriting import documents
+from fakes.samples import every
 from infra_openapi import CompareError, compare, load, parse
 from infra_openapi.document import json_text, yaml_text
 from infra_openapi.formats import render
@@ -93,9 +94,7 @@ INVALID: list[tuple[str, bytes, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("raw", "line", "reason"), [case[1:] for case in INVALID], ids=[case[0] for case in INVALID]
-)
+@every([case[1:] for case in INVALID])
 def test_an_invalid_document_is_an_error_with_file_line_and_reason(
     raw: bytes, line: int, reason: str
 ) -> None:

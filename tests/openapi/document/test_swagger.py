@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from fakes.api import document, operation, report
+from fakes.samples import every
 
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer"}
@@ -198,18 +197,12 @@ def verdict_of(before: dict[str, Any], after: dict[str, Any]) -> str:
     return "same" if not comparison.findings else comparison.verdict if once else "breaking more than once"
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"), [case[1:4] for case in CASES], ids=[case[0] for case in CASES]
-)
+@every([case[1:4] for case in CASES])
 def test_the_verdict_of_a_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
     assert verdict_of(before, after) == verdict
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"),
-    [(before, after, verdict) for _, after, before, _, verdict in CASES],
-    ids=[case[0] for case in CASES],
-)
+@every([(before, after, verdict) for _, after, before, _, verdict in CASES])
 def test_the_verdict_of_the_opposite_change_in_version_2(before: Any, after: Any, verdict: str) -> None:
     assert verdict_of(before, after) == verdict
 

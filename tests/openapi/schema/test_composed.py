@@ -9,19 +9,17 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import settings
 
 from fakes import composed, harmful, models
 from fakes.api import receives, report, rules, sends
+from fakes.samples import every, sample
 
 #: under tox and in CI 400 and 200
 REWRITINGS, CHANGES = 4 * settings().max_examples, 2 * settings().max_examples
-SAFE = [
-    pytest.param(*pair, context, id=f"{pair[0]}-{context}")
-    for pair in models.PAIRS
-    for context in models.CONTEXTS
-]
+SAFE = [(*pair, context) for pair in models.PAIRS for context in models.CONTEXTS]
+
+DISCRIMINATORS: list[dict[str, Any]] = [{}, {"discriminator": {"propertyName": "kind"}}]
 
 
 def object_of(number: int, *required: str, tag: str | int | None = None) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def test_a_change_that_a_value_proves_gives_a_finding_in_both_directions() -> No
     assert missed == []
 
 
-@pytest.mark.parametrize(("name", "narrow", "wide", "context"), SAFE)
+@every(sample(SAFE))
 def test_a_safe_change_of_a_model_gives_no_harmful_finding_and_the_opposite_change_does(
     name: str, narrow: Any, wide: Any, context: str
 ) -> None:
@@ -85,8 +83,7 @@ def test_a_safe_change_of_a_model_gives_no_harmful_finding_and_the_opposite_chan
         assert report(received, wide_received).verdict != "compatible"
 
 
-@pytest.mark.parametrize("count", [70, 260])
-@pytest.mark.parametrize("discriminator", [{}, {"discriminator": {"propertyName": "kind"}}])
+@every(sample([(count, discriminator) for count in (70, 260) for discriminator in DISCRIMINATORS]))
 def test_an_alternative_of_a_large_union_is_compared(count: int, discriminator: dict[str, Any]) -> None:
     before, after = events(count, **discriminator), events(count, "more", **discriminator)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from fakes.samples import every
 from infra_runtime.amqp.topology import Topology, differences
 
 DECLARED = {
@@ -69,8 +70,7 @@ def test_an_empty_topology_has_no_definitions() -> None:
     assert Topology().definitions("/") == {"exchanges": [], "queues": [], "bindings": []}
 
 
-@pytest.mark.parametrize(
-    ("declared", "problem"),
+@every(
     [
         ({"queues": {"a": {"bind": "missing"}}}, "a is bound to 'missing', which is not declared"),
         ({"exchanges": {"x": {}}, "queues": {"a": {"bind": "x"}}}, "a topic exchange, without a routing key"),
@@ -81,7 +81,7 @@ def test_an_empty_topology_has_no_definitions() -> None:
         ({"queues": {"a b": {}}}, "String should match pattern"),
         ({"queues": {"a": {"retries": [0]}}}, "greater than 0"),
         ({"queues": {"a": {"bound": "x"}}}, "Extra inputs"),
-    ],
+    ]
 )
 def test_a_wrong_declaration_is_an_error(declared: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime.binaries import recipes
 from infra_runtime.binaries.recipe import Recipe, Wheel
 from infra_runtime.errors import ConfigurationError
@@ -82,8 +83,7 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
     assert len(programs) == len(set(programs))
 
 
-@pytest.mark.parametrize(
-    ("major", "features", "expected"),
+@every(
     [
         (0, [], "postgres"),
         (18, [], "postgres"),
@@ -95,7 +95,7 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
         (17, [], "postgres-17"),
         (17, ["vector", "postgis"], "postgres-17-postgis"),
         (14, [], None),
-    ],
+    ]
 )
 def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
     major: int, features: list[str], expected: str | None

@@ -20,6 +20,7 @@ from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
 
 pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
+from fakes.samples import every
 from infra_runtime.config.declared_apis import ApiSettings
 
 #: the other fields of a dataclass, whose numbers are checked after all fields are set
@@ -78,9 +79,7 @@ def test_the_numbers_are_found() -> None:
     assert {"UserServiceSettings.ports", "CaddySettings.patience", "PostgresPorts.client"} <= names
 
 
-@pytest.mark.parametrize(
-    ("model", "name"), numeric_fields(), ids=lambda part: getattr(part, "__name__", part)
-)
+@every(numeric_fields())
 def test_a_number_beyond_all_bounds_is_refused(model: Any, name: str) -> None:
     """A field may contain the number itself, in a list of two, or in a table."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)

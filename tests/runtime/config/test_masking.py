@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
+from fakes.samples import every
 from infra_runtime.config.masking import masked_code, masked_copy, masked_value
 from infra_runtime.contributions import Contribution, Route
 from infra_runtime.plan import make_plan
@@ -26,8 +25,7 @@ from infra_runtime.spec import (
 SECRET = "hunter2-and-more"
 
 
-@pytest.mark.parametrize(
-    "fields",
+@every(
     [
         {"env": {"API_TOKEN": SECRET}},
         {"env": {"DATABASE_URL": f"postgres://me:{SECRET}@db/x"}},
@@ -53,8 +51,7 @@ SECRET = "hunter2-and-more"
         {"ready": Exchange(port="main", steps=(Send(text=f"AUTH {SECRET}\\r\\n"), Expect(prefixes=("+",))))},
         {"container": Container(image="x", env={"SECRET": SECRET})},
         {"container": Container(image="x", files={"/etc/a": f"password: {SECRET}"})},
-    ],
-    ids=" ".join,
+    ]
 )
 def test_a_plan_for_output_has_no_secret(fields) -> None:
     spec = ServiceSpec(**{"name": "app", "command": ("app",), "ports": {"main": 8000}, **fields})

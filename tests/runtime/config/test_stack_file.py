@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 from fakes.project import Project
+from fakes.samples import every
 from infra_runtime.config import stack_file
 from infra_runtime.config.stack_file import line_numbers
 from infra_runtime.errors import ConfigurationError
@@ -112,8 +113,7 @@ TEXT = textwrap.dedent('''\
 ''')
 
 
-@pytest.mark.parametrize(
-    ("key", "line"),
+@every(
     [
         (("use",), 2),
         (("profiles",), 6),
@@ -126,7 +126,7 @@ TEXT = textwrap.dedent('''\
         (("services", "caddy", "routes"), 16),
         (("services", "caddy", "routes", "path"), 17),
         (("environment", "test", "services", "api", "port"), 20),
-    ],
+    ]
 )
 def test_each_key_has_its_line_number(key: tuple[str, ...], line: int) -> None:
     assert line_numbers(TEXT)[key] == line

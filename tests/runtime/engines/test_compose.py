@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.project import Project, empty_project
+from fakes.samples import sample
 from infra_runtime.config.request import ENVIRONMENTS
 from infra_runtime.engines.compose import FIRST_LINE, Compose, Folders
 from infra_runtime.engines.protocol import Engine
@@ -172,11 +173,11 @@ class Rendered:
     documents: Mapping[str, Any]
 
 
-@pytest.fixture(scope="module", params=STACKS.values(), ids=STACKS)
+@pytest.fixture(scope="module", params=sample([*STACKS]))
 def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rendered]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = empty_project(tmp_path_factory.mktemp("rendered"), monkeypatch)
-        files = render(project, request.param)
+        files = render(project, STACKS[request.param])
         resolved = plans(project)
         documents = {plan.environment: read(engine().render(plan)["compose.yaml"]) for plan in resolved}
         yield Rendered(project=project, plans=resolved, files=files, documents=documents)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fakes.any_stack import stacks
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
+from fakes.samples import sample
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
 from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name
 from infra_runtime.engines.kubernetes.patches import patch
@@ -146,14 +147,14 @@ def mounts_without_volume(resources: Mapping[Any, Any]) -> list[tuple[str, str]]
 # --- every stack -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=STACKS.values(), ids=STACKS)
+@pytest.fixture(scope="module", params=sample([*STACKS]))
 def rendered(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Mapping[str, str], Models, Project]]:
     """Return the files of a stack, and environment → its resources."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = empty_project(tmp_path_factory.mktemp("rendered"), monkeypatch)
-        project.write(request.param)
+        project.write(STACKS[request.param])
         resolved = plans(project)
         models = {
             plan.environment: {key: made for key, (_, made) in engine().model(plan).items()}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.samples import every
 from infra_runtime.inbox.message import Message, parse, read_headers
 
 ENVELOPE: dict[str, Any] = {
@@ -108,7 +109,7 @@ def test_an_encoded_word_that_is_not_valid_has_readable_text(header: str, text: 
     assert read_headers(f"Subject: {header}\n\n".encode())["Subject"] in {text, header}
 
 
-@pytest.mark.parametrize("charset", ["none-such", "hex", "undefined", "idna", "a\0b", "utf-8''", '"', ""])
+@every(["none-such", "hex", "undefined", "idna", "a\0b", "utf-8''", '"', ""])
 def test_a_text_with_an_unknown_charset_is_read_as_utf_8(charset: str) -> None:
     raw = f'Content-Type: text/plain; charset="{charset}"\n\nGröße \xff'.encode()
 
@@ -122,8 +123,7 @@ def test_undecodable_bytes_are_replaced() -> None:
     assert message.text == "\ufffd\ufffd"
 
 
-@pytest.mark.parametrize(
-    "raw",
+@every(
     [
         b"",
         b"\r\n",
@@ -138,7 +138,7 @@ def test_undecodable_bytes_are_replaced() -> None:
         b"Content-Type: ;;;\nContent-Disposition: =?x\n\n\x00",
         b"Content-Disposition: attachment; filename*0*=%; filename*1=\xff\n\nx",
         b"Subject: a\n\x00\n\n",
-    ],
+    ]
 )
 def test_a_message_that_is_not_valid_is_read(raw: bytes) -> None:
     message = parsed(raw)

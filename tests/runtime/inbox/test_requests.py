@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.samples import every
 from infra_runtime.inbox.requests import (
     LIMIT,
     Request,
@@ -51,8 +52,7 @@ def test_a_request_to_another_name_is_refused(host: str) -> None:
         check_origin(request(host=host))
 
 
-@pytest.mark.parametrize(
-    "headers",
+@every(
     [
         {"origin": "http://example.com"},
         {"origin": "null"},
@@ -62,7 +62,7 @@ def test_a_request_to_another_name_is_refused(host: str) -> None:
         {"sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site"},
         {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe"},
-    ],
+    ]
 )
 def test_a_request_of_a_web_page_of_another_origin_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(RequestError, match="web page"):
@@ -81,8 +81,7 @@ def test_a_request_has_path_parameters_and_headers() -> None:
     assert parsed.headers == {"host": "localhost", "x-a": "b"}
 
 
-@pytest.mark.parametrize(
-    "head",
+@every(
     [
         b"\r\n\r\n",
         b"GET\r\n\r\n",
@@ -95,7 +94,7 @@ def test_a_request_has_path_parameters_and_headers() -> None:
         b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"GET /?" + b"a=b&" * 100 + b" HTTP/1.1\r\n\r\n",
         b"GET //[ HTTP/1.1\r\n\r\n",
-    ],
+    ]
 )
 def test_bytes_that_are_not_a_request_are_refused(head: bytes) -> None:
     with pytest.raises(RequestError):

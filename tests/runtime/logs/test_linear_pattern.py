@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime.logs.linear_pattern import LinearPattern, PatternError
 
 EXPRESSIONS = [
@@ -20,7 +21,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@every(EXPRESSIONS)
 def test_the_result_is_that_of_re(expression: str) -> None:
     pattern, other = LinearPattern(expression), re.compile(expression)
 
@@ -43,8 +44,7 @@ def test_an_expression_with_too_many_different_states_is_refused_during_the_sear
         pattern.search(text)
 
 
-@pytest.mark.parametrize(
-    ("expression", "reason"),
+@every(
     [
         ("(", "unterminated"),
         ("[z-a]", "bad character range"),
@@ -57,7 +57,7 @@ def test_an_expression_with_too_many_different_states_is_refused_during_the_sear
         ("(a{1,100}){1,100}", "too complex"),
         ("a{99999999999}", "too (complex|large)|overflow"),
         ("(" * 199, "unterminated|recursion"),
-    ],
+    ]
 )
 def test_an_expression_that_cannot_be_used_has_a_reason(expression: str, reason: str) -> None:
     with pytest.raises(PatternError, match=f"(?i){reason}"):

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.samples import every
 from infra_runtime.logs.record import LEVELS, parse
 
 MAY = 1_777_636_800.0  # 2026-05-01T12:00:00Z
 
 
-@pytest.mark.parametrize(
-    ("text", "level"),
+@every(
     [
         ("2026-05-01 12:00:00.000 UTC [123] LOG:  database system is ready", "info"),
         ("2026-05-01 12:00:00.000 UTC [123] FATAL:  no such role", "critical"),
@@ -37,14 +37,13 @@ MAY = 1_777_636_800.0  # 2026-05-01T12:00:00Z
         ("at work", ""),
         ("10.0.0.1 - - GET /info/error HTTP/1.1", ""),
         ("no errors, no warnings", ""),
-    ],
+    ]
 )
 def test_the_level_of_a_text_is_found(text: str, level: str) -> None:
     assert parse(text).level == level
 
 
-@pytest.mark.parametrize(
-    ("text", "level"),
+@every(
     [
         ('{"level": "error", "event": "x"}', "error"),
         ('{"severity": "WARN", "message": "x"}', "warning"),
@@ -54,14 +53,13 @@ def test_the_level_of_a_text_is_found(text: str, level: str) -> None:
         ('{"level": ["error"], "msg": "x"}', ""),
         ("time=2026-05-01T12:00:00Z level=WARN msg=x", "warning"),
         ('ts=2026-05-01T12:00:00Z caller=a.go:1 level=info msg="a \\"b\\" c"', "info"),
-    ],
+    ]
 )
 def test_the_level_of_a_structured_line_is_found(text: str, level: str) -> None:
     assert parse(text).level == level
 
 
-@pytest.mark.parametrize(
-    "time",
+@every(
     [
         '"2026-05-01T12:00:00Z"',
         '"2026-05-01T14:00:00+02:00"',
@@ -71,13 +69,13 @@ def test_the_level_of_a_structured_line_is_found(text: str, level: str) -> None:
         "1777636800000000000",
         '"1777636800"',
         '{"$date": "2026-05-01T12:00:00Z"}',
-    ],
+    ]
 )
 def test_each_form_of_a_time_is_read(time: str) -> None:
     assert parse(f'{{"time": {time}}}').time == MAY
 
 
-@pytest.mark.parametrize("time", ['"soon"', "-1", "1e400", "NaN", "[]", "null", '"0000-00-00"', "true"])
+@every(['"soon"', "-1", "1e400", "NaN", "[]", "null", '"0000-00-00"', "true"])
 def test_a_time_that_is_not_valid_is_ignored(time: str) -> None:
     assert parse(f'{{"time": {time}, "msg": "x"}}').time is None
 

@@ -12,6 +12,7 @@ pytest.importorskip("opentelemetry.proto", reason="the minimal profile has no pr
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from fakes.samples import every
 from infra_runtime.telemetry.decode import DecodeError, decode, error, response
 
 TRACE, SPAN = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174"
@@ -67,8 +68,7 @@ def test_the_name_of_an_enum_is_accepted() -> None:
     assert decoded_span(kind="SPAN_KIND_CLIENT").kind == Span.SPAN_KIND_CLIENT
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
+@every(
     [
         (b"{", "not JSON"),
         (b"[]", "the body is not a JSON object"),
@@ -79,7 +79,7 @@ def test_the_name_of_an_enum_is_accepted() -> None:
         (json.dumps(request(kind=1.5)).encode(), "kind: 1.5 is not an integer"),
         (json.dumps(request(flags=2**40)).encode(), "flags: "),
         (json.dumps(request(startTimeUnixNano=-1)).encode(), "startTimeUnixNano: "),
-    ],
+    ]
 )
 def test_an_error_names_the_part_that_is_wrong(body: bytes, text: str) -> None:
     with pytest.raises(DecodeError, match=text):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime.telemetry import errors
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import LogRecord, Records, Resource, Span
@@ -40,8 +41,7 @@ def span(number: int, *, status: int = 2, exception: str = "declined", trace: by
 # --- fingerprints ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@every(
     [
         ("order 17 of 3,000.50 EUR failed", "order NUMBER of NUMBER EUR failed"),
         ("order-17 failed", "order-NUMBER failed"),
@@ -53,7 +53,7 @@ def span(number: int, *, status: int = 2, exception: str = "declined", trace: by
         ("[fe80::1:2:3] refuses the connection", "ADDRESS refuses the connection"),
         ("no mailbox anna.b@example.test", "no mailbox ADDRESS"),
         ("the default facade is added", "the default facade is added"),
-    ],
+    ]
 )
 def test_the_variable_parts_of_a_message_are_replaced(text: str, expected: str) -> None:
     assert errors.normalised(text) == expected

@@ -11,6 +11,7 @@ pytest.importorskip("structlog", reason="needs the extra `web`")
 import structlog
 
 from fakes.asgi import Records, answering, call, raising
+from fakes.samples import every
 from infra_runtime import web
 from infra_runtime.web import logs
 from infra_runtime.web.asgi import Application, Receive, Scope, Send
@@ -147,6 +148,6 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         web.applicaton  # type: ignore[attr-defined] # noqa: B018 - it must not exist
 
 
-@pytest.mark.parametrize("name", web.__all__)
+@every(web.__all__)
 def test_a_public_name_exists(name: str) -> None:
     assert getattr(web, name)

@@ -6,6 +6,7 @@ pytest.importorskip("structlog", reason="needs the extra `web`")
 
 from pydantic import ValidationError
 
+from fakes.samples import every
 from infra_runtime.web.settings import WebSettings
 
 
@@ -37,8 +38,7 @@ def test_the_variables_of_the_middleware_have_priority(monkeypatch: pytest.Monke
     assert (settings.timeout, settings.cors_origins) == (2.5, ("https://shop.example",))
 
 
-@pytest.mark.parametrize(
-    "values",
+@every(
     [
         {"timeout": 0},
         {"operations_token": "short"},
@@ -48,7 +48,7 @@ def test_the_variables_of_the_middleware_have_priority(monkeypatch: pytest.Monke
         {"cors_origins": ("*",), "cors_credentials": True},
         {"rate_limit": -1},
         {"unknown": 1},
-    ],
+    ]
 )
 def test_a_value_that_is_not_safe_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

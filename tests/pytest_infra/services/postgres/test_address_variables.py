@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from fakes.samples import every
 from pytest_infra.services.postgres.address_variables import USUAL, address_variables
 
 DATABASE = {
@@ -16,8 +15,7 @@ DATABASE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@every(
     [
         ("DB_HOST", "127.0.0.1"),
         ("DBNAME", "template"),
@@ -28,16 +26,13 @@ DATABASE = {
         ("POSTGRES_DB", "template"),
         ("PG_DATABASE", "template"),
         ("POSTGRESQL_SERVER", "127.0.0.1"),
-    ],
+    ]
 )
 def test_a_variable_with_a_part_of_an_address_gets_its_value(name: str, value: str) -> None:
     assert address_variables(DATABASE, [name])[name] == value
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["REDIS_HOST", "REDIS_DB", "HOST", "USER", "DB_POOL_SIZE", "DB", "DBX_HOST", "HUB_NAME"],
-)
+@every(["REDIS_HOST", "REDIS_DB", "HOST", "USER", "DB_POOL_SIZE", "DB", "DBX_HOST", "HUB_NAME"])
 def test_other_variables_are_not_set(name: str) -> None:
     assert name not in address_variables(DATABASE, [name])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.samples import every
 from pytest_infra.services.postgres.sql_text import is_for_psql, statements
 
 WHOLE = {
@@ -24,7 +25,7 @@ WHOLE = {
 }
 
 
-@pytest.mark.parametrize("kind", WHOLE)
+@every(WHOLE)
 def test_a_statement_is_not_split_inside(kind: str) -> None:
     text = WHOLE[kind].strip()
 
@@ -52,8 +53,7 @@ def test_an_incomplete_statement_is_one_statement(text: str) -> None:
     assert [statement.text for statement in statements(text)] == [text]
 
 
-@pytest.mark.parametrize(
-    "text",
+@every(
     [
         r"\restrict abc",
         "select 1;\n\\i other.sql\n",
@@ -64,7 +64,7 @@ def test_an_incomplete_statement_is_one_statement(text: str) -> None:
         "--\n-- PostgreSQL database dump\n--\n\nselect 1;",
         "--\n-- PostgreSQL database cluster dump\n--\n",
         "SET client_encoding = 'LATIN1'; copy a from '/tmp/x';",
-    ],
+    ]
 )
 def test_a_file_for_psql_is_recognised(text: str) -> None:
     assert is_for_psql(text)
