@@ -20,6 +20,7 @@ from pytest_infra.services.postgres import catalog, wal
 from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.quick_session import quick_session
+from pytest_infra.services.postgres.sessions import OPTIONS
 from pytest_infra.services.postgres.statements import locked, url_of
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ FAILURES, PAUSE = 4, 40
 
 # The server keeps the plans of these routines, which belong to one session; planning the queries again for
 # each reset would take longer than executing them. The state of a database is its properties in the catalogs
-# that all databases share, except the label of its test. `infra_take_away` first commits that new sessions
-# are not allowed, and ends all sessions. If the state is as expected, it renames the database, which fails if
-# a session is left, and reads the changes of the sessions.
+# that all databases share, except the label of its test. `infra_take_away` first ends all sessions,
+# whose locks could delay the next statement, commits that new sessions are not allowed, and ends the sessions
+# that are left. If the state is as expected, it renames the database, which fails if a session is left, and
+# reads the changes of the sessions.
 _DEFINITIONS = f"""
 create function pg_temp.infra_state(wanted text) returns text language plpgsql as $$ begin
   return (select jsonb_build_array(
@@ -56,6 +58,7 @@ create procedure pg_temp.infra_take_away(
   since pg_lsn, max_bytes bigint, databases bigint[], ignored xid[],
   inout state text, inout reached pg_lsn, inout changes text[]
 ) language plpgsql as $$ begin
+  perform pg_terminate_backend(pid) from pg_stat_get_activity(null) where datid = number;
   execute format('alter database %I with allow_connections false', old);
   commit;
   for attempt in 1..5000 loop
@@ -75,8 +78,7 @@ _TAKE_AWAY = f"call pg_temp.infra_take_away(%s, %s, %s::oid, %s, {wal.ARGUMENTS}
 #: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table; the
 #: statistics do not count what it does
 _OPTIONS = (
-    "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
-    " -c default_transaction_read_only=off -c synchronous_commit=on -c client_encoding=utf8"
+    f"{OPTIONS} -c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
     " -c track_counts=off -c track_activities=off"
 )
 
