@@ -129,7 +129,7 @@ _VERSIONS = "select concat_ws('/', {})".format(
         ]
     )
 )
-_PREPARE = f"prepare infra_check(text) as select {obstacles.EXIST}, ({_VERSIONS})"
+_PREPARE = f"prepare infra_check(text) as select {obstacles.EXIST}, ({_VERSIONS}), {obstacles.END_SESSIONS}"
 _CHECK = "execute infra_check({})"
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
@@ -182,7 +182,8 @@ class Cluster:
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
         """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
 
-        It is called after each test, with a connection for which `prepare` was called.
+        The sessions of the database are ended, without a wait. The function is called after each test, with a
+        connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:
@@ -228,7 +229,7 @@ class Cluster:
         from psycopg import sql
 
         check = sql.SQL(_CHECK).format(sql.Literal(database))
-        has_obstacles, versions = connection.execute(check).fetchone() or (False, "")
+        has_obstacles, versions, _ = connection.execute(check).fetchone() or (False, "", 0)
         return bool(has_obstacles), f"{written} {versions}"
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:

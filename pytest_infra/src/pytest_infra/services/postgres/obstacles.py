@@ -32,9 +32,17 @@ EXIST = f"""
      or exists (select {_LOCKERS})
  from pg_database d where d.datname = $1)
 """  # noqa: S608 - the query is a constant
+#: Ends the sessions of the database $1. Otherwise, a session that a test has left in a `COPY` would delay
+#: every `DROP DATABASE`, because the session does not answer the server.
+END_SESSIONS = """
+(select count(pg_terminate_backend(pid)) from pg_stat_get_activity(null)
+ where datid = (select oid from pg_database where datname = $1))
+"""
 _END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
 #: seconds to wait for a session in the database of a test, which a lock of a prepared transaction can prevent
 _PATIENCE = 5
+#: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
+_LIMIT = "10s"
 #: A session in the database of a test runs none of the test's triggers. The second setting also excludes
 #: triggers with `ENABLE ALWAYS`, since this version.
 _NO_TRIGGERS, _NO_EVENT_TRIGGERS, _VERSION = (
@@ -78,12 +86,16 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
     """
     from psycopg import Error
 
+    connection.execute(f"set statement_timeout = '{_LIMIT}'".encode())
     try:
         statements.require_no_prepared_transaction(connection, database)
         statements.drop(connection, database)
     except Error:
         _remove(connection, server, database)
         statements.drop(connection, database)
+    finally:
+        if not connection.closed:
+            connection.execute("set statement_timeout = 0")
 
 
 def _session(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> psycopg.Connection[Any]:

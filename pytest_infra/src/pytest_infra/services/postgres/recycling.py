@@ -34,10 +34,9 @@ FAILURES, PAUSE = 4, 40
 
 # The server keeps the plans of these routines, which belong to one session; planning the queries again for
 # each reset would take longer than executing them. The state of a database is its properties in the catalogs
-# that all databases share, except the label of its test. `infra_take_away` first ends all sessions,
-# whose locks could delay the next statement, commits that new sessions are not allowed, and ends the sessions
-# that are left. If the state is as expected, it renames the database, which fails if a session is left, and
-# reads the changes of the sessions.
+# that all databases share, except the label of its test. `infra_take_away` first commits that new sessions
+# are not allowed, and ends all sessions. If the state is as expected, it renames the database, which fails if
+# a session is left, and reads the changes of the sessions.
 _DEFINITIONS = f"""
 create function pg_temp.infra_state(wanted text) returns text language plpgsql as $$ begin
   return (select jsonb_build_array(
@@ -58,7 +57,6 @@ create procedure pg_temp.infra_take_away(
   since pg_lsn, max_bytes bigint, databases bigint[], ignored xid[],
   inout state text, inout reached pg_lsn, inout changes text[]
 ) language plpgsql as $$ begin
-  perform pg_terminate_backend(pid) from pg_stat_get_activity(null) where datid = number;
   execute format('alter database %I with allow_connections false', old);
   commit;
   for attempt in 1..5000 loop
