@@ -42,14 +42,11 @@ _END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
 #: seconds to wait for a session in the database of a test, which a lock of a prepared transaction can prevent
 _PATIENCE = 5
 #: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
-_LIMIT = "10s"
-#: A session in the database of a test runs none of the test's triggers. The second setting also excludes
-#: triggers with `ENABLE ALWAYS`, since this version.
-_NO_TRIGGERS, _NO_EVENT_TRIGGERS, _VERSION = (
-    "-c session_replication_role=replica",
-    "-c event_triggers=off",
-    170_000,
-)
+_LIMIT = "30s"
+#: In a session in the database of a test, the triggers of the test do not run. The second setting, which
+#: exists since this version, also applies to event triggers with `ENABLE ALWAYS`.
+_NO_TRIGGERS = "-c session_replication_role=replica"
+_NO_EVENT_TRIGGERS, _SINCE = "-c event_triggers=off", 170_000
 _PREPARED = "select gid from pg_prepared_xacts where database = %s"
 _SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
 _SUBSCRIPTIONS = """
@@ -100,9 +97,8 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
 
 def _session(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> psycopg.Connection[Any]:
     """Open a session in the database of a test; `connection` is a connection to another database."""
-    has_setting = connection.info.server_version >= _VERSION
-    options = f"{_NO_TRIGGERS} {_NO_EVENT_TRIGGERS if has_setting else ''}"
-    return connect(server, database, options=options, patience=_PATIENCE)
+    newer = f" {_NO_EVENT_TRIGGERS}" if connection.info.server_version >= _SINCE else ""
+    return connect(server, database, options=_NO_TRIGGERS + newer, patience=_PATIENCE)
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
