@@ -36,8 +36,9 @@ def test_a_unit_has_the_drivers_of_its_server_and_its_own_exports() -> None:
 
 
 def test_an_unknown_driver_is_an_error_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="'odbc'; its drivers are: acme, http"):
+    with pytest.raises(ConfigurationError, match="'odbc'; its drivers are: acme, http") as error:
         endpoint().url_for("odbc")
+    assert "one of these drivers" in error.value.hint
     with pytest.raises(ConfigurationError, match="its drivers are: none"):
         Endpoint("shelf", {}, {}, "").url_for("acme")
 

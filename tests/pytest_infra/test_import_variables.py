@@ -163,7 +163,14 @@ def test_nothing_is_started_by_the_variables_and_the_old_value_is_restored(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "before")
     settings(
-        suite, "infra_variables =", "    DATABASE_URL: postgres", "    ASYNC_URL: postgres sqlalchemy+asyncpg"
+        suite,
+        "infra_variables =",
+        "    DATABASE_URL: postgres",
+        "    ASYNC_URL: postgres sqlalchemy+asyncpg",
+        *(
+            f"    DB_{name.upper()}: postgres {name}"
+            for name in ("user", "password", "host", "port", "database")
+        ),
     )
     suite.test(
         """
@@ -172,6 +179,9 @@ def test_nothing_is_started_by_the_variables_and_the_old_value_is_restored(
         def test_it():
             assert os.environ["DATABASE_URL"].startswith("postgresql://")
             assert os.environ["ASYNC_URL"].startswith("postgresql+asyncpg://")
+            assert os.environ["DATABASE_URL"] == (
+                "postgresql://{DB_USER}:{DB_PASSWORD}@{DB_HOST}:{DB_PORT}/{DB_DATABASE}".format_map(os.environ)
+            )
         """
     )
 
@@ -185,7 +195,10 @@ def test_nothing_is_started_by_the_variables_and_the_old_value_is_restored(
     [
         ("DATABASE_URL", "*'DATABASE_URL' must have the form `VARIABLE: SERVICE *DRIVER*`"),
         ("URL: valkey", "*valkey has no fixed address; kinds with a fixed address: postgres"),
-        ("URL: postgres jpa", "*postgres has no URL for the driver 'jpa'; its drivers are: psycopg, *"),
+        (
+            "URL: postgres jpa",
+            "*postgres has no URL for the driver 'jpa'; its drivers are: psycopg, *; * host, *",
+        ),
     ],
     ids=["form", "kind", "driver"],
 )

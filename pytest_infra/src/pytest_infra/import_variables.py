@@ -32,7 +32,7 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
     addresses: dict[str, dict[str, str]] = {}
     for line in lines:
         variable, colon, words = line.partition(":")
-        service, _, driver = words.strip().partition(" ")
+        service, _, wanted = words.strip().partition(" ")
         if not (variable.strip() and colon and service):
             raise pytest.UsageError(f"{INI}: {line!r} must have the form `VARIABLE: SERVICE [DRIVER]`")
         kit = instances[service].kit
@@ -43,17 +43,19 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
             raise pytest.UsageError(
                 f"{INI}: {service} has no fixed address; kinds with a fixed address: {', '.join(kinds)}"
             )
-        driver = driver.strip() or next(iter(kit.urls))
-        if driver not in kit.urls:
-            raise pytest.UsageError(
-                f"{INI}: {service} has no URL for the driver {driver!r}; "
-                f"its drivers are: {', '.join(kit.urls)}"
-            )
         if service not in addresses:
             addresses[service] = dict(
                 load(kit.fixed_address)(service, lambda name=service: _current(config, name))
             )
-        _set(config, variable.strip(), kit.urls[driver].format_map(addresses[service]))
+        exports = addresses[service]
+        values = exports | {driver: url.format_map(exports) for driver, url in kit.urls.items()}
+        wanted = wanted.strip() or next(iter(kit.urls))
+        if wanted not in values:
+            raise pytest.UsageError(
+                f"{INI}: {service} has no URL for the driver {wanted!r}; "
+                f"its drivers are: {', '.join(kit.urls)}; its other values are: {', '.join(exports)}"
+            )
+        _set(config, variable.strip(), values[wanted])
 
 
 def _current(config: pytest.Config, service: str) -> object:

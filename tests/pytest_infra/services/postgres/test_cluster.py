@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Stack
 from pytest_infra.services.postgres import obstacles
 from pytest_infra.services.postgres.cluster import Cluster, prepare
+from pytest_infra.services.postgres.sessions import connect
 from pytest_infra.services.postgres.statements import url_of
 
 psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clients")
@@ -64,6 +66,9 @@ CHANGES = {
     "system": "alter system set work_mem = '65MB'",
     "several system settings": "alter system set search_path = 'a', 'b';"
     " alter system set max_connections = 77; select pg_reload_conf()",
+    "system settings of all sessions": "alter system set default_transaction_read_only = on;"
+    " alter system set datestyle = 'German'; alter system set statement_timeout = 1;"
+    " alter system set synchronous_standby_names = 'none'; select pg_reload_conf()",
 }
 #: the statements before the tests, for changes of existing objects
 BEFORE = (
@@ -76,7 +81,7 @@ BEFORE = (
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
-    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+    with connect(stack.postgres) as connection:
         if connection.execute("select from pg_roles where rolname = 'old'").fetchone() is None:
             for statement in BEFORE:
                 connection.execute(statement)
@@ -111,6 +116,20 @@ def test_a_transaction_that_was_prepared_in_another_database_is_rolled_back(stac
         assert connection.execute("select gid from pg_prepared_xacts").fetchall() == []
 
 
+def test_a_role_is_dropped_with_its_objects_in_other_databases(stack: Stack) -> None:
+    with connect(stack.postgres) as connection:
+        prepare(connection)
+        cluster = Cluster(stack.postgres, connection)
+        connection.execute("create role bob")
+        with connect(stack.postgres, "template1") as session:
+            session.execute("create schema of_bob authorization bob; grant usage on schema public to bob")
+
+        assert cluster.restore(connection) == []
+        with connect(stack.postgres, "template1") as session:
+            query = "select count(*) from pg_namespace where nspname = 'of_bob'"
+            assert session.execute(query).fetchone() == (0,)
+
+
 def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database kept")
@@ -122,15 +141,30 @@ def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
         assert cluster.restore(connection) == []
 
 
+PREPARED = "begin; create table t (a int); prepare transaction 'p'"
+SUBSCRIPTION = "create subscription s connection 'host=nowhere dbname=x' publication p with (connect = false)"
+#: No session can be opened in a database with these event triggers, unless it turns them off.
+TRIGGERS = "; ".join(
+    [
+        "create function f() returns event_trigger language plpgsql as 'begin raise exception ''no'';end'",
+        *(f"create event trigger {event} on {event} execute function f()" for event in ("login", "sql_drop")),
+        "alter event trigger login enable always",
+    ]
+)
+
+
 @pytest.mark.parametrize(
     "obstacle",
     [
-        "begin; create table t (a int); prepare transaction 'p'",
+        PREPARED,
         "select pg_create_logical_replication_slot('slot', 'pgoutput')",
-        "create subscription s connection 'host=nowhere dbname=x' publication p with (connect = false)",
+        SUBSCRIPTION,
         "alter database blocked is_template true",
+        f"{PREPARED}; {SUBSCRIPTION}; {TRIGGERS}",
+        f"{SUBSCRIPTION}; create role low; alter database blocked set role low",
+        f"{PREPARED}; {SUBSCRIPTION}; alter database blocked set default_transaction_read_only = on",
     ],
-    ids=["prepared transaction", "slot", "subscription", "template"],
+    ids=["prepared transaction", "slot", "subscription", "template", "event triggers", "role", "read only"],
 )
 def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
@@ -143,6 +177,59 @@ def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str
 
         count = connection.execute("select count(*) from pg_database where datname = 'blocked'")
         assert count.fetchone() == (0,)
+
+
+def test_a_copy_that_a_test_has_not_completed_does_not_delay_the_removal_of_other_databases(
+    stack: Stack,
+) -> None:
+    with connect(stack.postgres) as connection:
+        prepare(connection)
+        cluster = Cluster(stack.postgres, connection)
+        for name in ("copied", "other"):
+            connection.execute(f"create database {name}")
+        with contextlib.closing(connect(stack.postgres, "copied")) as left:
+            left.execute("create table t (a int)")
+            left.pgconn.exec_(b"copy t from stdin")
+
+            cluster.check(connection, "copied")
+            obstacles.drop(connection, stack.postgres, "other")
+
+        obstacles.drop(connection, stack.postgres, "copied")
+        query = "select count(*) from pg_database where datname in ('copied', 'other')"
+        assert connection.execute(query).fetchone() == (0,)
+
+
+def test_what_a_test_leaves_open_does_not_reach_later_tests(suite: Suite) -> None:
+    """Nothing can open a session in the database of the second test, so the database is left."""
+    suite.stack(OPTIONS)
+    suite.test(
+        """
+        import psycopg
+
+        KEPT = []
+
+        def test_a_lock_of_a_system_catalog(postgres, infra_stack):
+            for url in (postgres.url, infra_stack.postgres.url):
+                KEPT.append(psycopg.connect(url))
+                KEPT[-1].execute("lock table pg_database in share mode")
+
+        def test_a_prepared_transaction_that_locks_a_system_catalog(postgres):
+            with psycopg.connect(postgres.url, autocommit=True) as connection:
+                for text in ("begin", "lock table pg_class", "prepare transaction 'p'"):
+                    connection.execute(text)
+
+        def test_later(postgres_connection):
+            postgres_connection.execute("create table t (a int)")
+
+        def test_last(postgres_connection):
+            postgres_connection.execute("create table t (a int)")
+        """
+    )
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=4)
+    assert sum("could not be removed" in line for line in result.outlines) <= 1
 
 
 def test_later_tests_can_use_the_names_of_slots_and_prepared_transactions(suite: Suite) -> None:

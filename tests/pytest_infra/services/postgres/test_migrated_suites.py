@@ -179,6 +179,7 @@ def test_the_error_of_a_failed_migration_names_its_file(suite: Suite) -> None:
 
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["infra: */wrong.sql:1: syntax error*", "*Correct the migration*"])
+    result.stdout.no_fnmatch_line("*already exists*")
 
 
 def test_a_missing_extension_in_a_sql_file_has_a_hint(suite: Suite) -> None:

@@ -11,6 +11,7 @@ Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER S
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -68,11 +69,13 @@ _CATALOGS = {
     ),
     "pg_parameter_acl": _Catalog("t.oid", "'privileges on the parameter ' || parname"),
     "pg_shdescription": _Catalog(
-        "concat_ws(' ', classoid, objoid)", f"'comment on ' || {_OBJECT}", f"objoid not in {_OURS}"
+        "concat_ws(' ', classoid, objoid)",
+        f"'comment on ' || nullif({_OBJECT}, '')",
+        f"objoid not in {_OURS}",
     ),
     "pg_shseclabel": _Catalog(
         "concat_ws(' ', classoid, objoid, provider)",
-        f"'security label of ' || {_OBJECT}",
+        f"'security label of ' || nullif({_OBJECT}, '')",
         f"objoid not in {_OURS}",
     ),
     "pg_replication_origin": _Catalog("roname", "'replication origin ' || roname"),
@@ -126,13 +129,19 @@ _VERSIONS = "select concat_ws('/', {})".format(
         ]
     )
 )
-_PREPARE = f"prepare infra_check(text) as select {obstacles.EXIST}, ({_VERSIONS})"
+_PREPARE = f"prepare infra_check(text) as select {obstacles.EXIST}, ({_VERSIONS}), {obstacles.END_SESSIONS}"
 _CHECK = "execute infra_check({})"
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
 """
 #: the columns of a database that can be written; the others are fixed, or change at any time
 _DATABASE_COLUMNS = ("datname", "datdba", "datistemplate", "datallowconn", "datconnlimit", "datacl")
+#: the databases with objects or privileges of a role, except those of the kit
+_DATABASES_OF_ROLE = f"""
+select distinct d.datname from pg_shdepend s join pg_database d on d.oid = s.dbid
+where s.refclassid = 'pg_authid'::regclass and s.refobjid = %s::oid and d.oid not in {_OURS}
+and d.datname <> current_database()
+"""
 _DROP_SLOT = """
 select pg_terminate_backend(active_pid, 1000) from pg_replication_slots where slot_name = %s and active
 """
@@ -173,7 +182,8 @@ class Cluster:
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
         """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
 
-        It is called after each test, with a connection for which `prepare` was called.
+        The sessions of the database are ended, without a wait. The function is called after each test, with a
+        connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:
@@ -219,7 +229,7 @@ class Cluster:
         from psycopg import sql
 
         check = sql.SQL(_CHECK).format(sql.Literal(database))
-        has_obstacles, versions = connection.execute(check).fetchone() or (False, "")
+        has_obstacles, versions, _ = connection.execute(check).fetchone() or (False, "", 0)
         return bool(has_obstacles), f"{written} {versions}"
 
     def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
@@ -229,7 +239,7 @@ class Cluster:
 
     def _end_transactions(self, connection: psycopg.Connection[Any]) -> None:
         for (_, gid), database in self._new(connection, "prepared").items():
-            _attempt(obstacles.roll_back, self._server, database, [gid])
+            _attempt(obstacles.roll_back, connection, self._server, database, [gid])
 
     def _drop_objects(self, connection: psycopg.Connection[Any]) -> None:
         for (catalog, key), row in self._new(
@@ -247,8 +257,10 @@ class Cluster:
                     _attempt(connection.execute, "select pg_replication_origin_drop(%s)", [key])
 
     def _drop_roles(self, connection: psycopg.Connection[Any]) -> None:
-        for row in self._new(connection, "pg_authid").values():
+        for (_, oid), row in self._new(connection, "pg_authid").items():
             role = json.loads(row)["rolname"]
+            for (database,) in connection.execute(_DATABASES_OF_ROLE.encode(), [oid]).fetchall():
+                _attempt(obstacles.drop_owned, connection, self._server, database, role)
             _attempt(execute, connection, "drop owned by {} cascade", role)
             _attempt(execute, connection, "drop role {}", role)
 
@@ -301,16 +313,8 @@ def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, cont
 
 def _attempt(action: Callable[..., object], *arguments: object) -> None:
     """Call a function that undoes a change; ignore its error, because a later comparison finds the change."""
-    from psycopg import OperationalError
-    from psycopg.errors import ObjectInUse
-
-    try:
+    with contextlib.suppress(Exception):
         action(*arguments)
-    except OperationalError as error:
-        if not isinstance(error, ObjectInUse):
-            raise
-    except Exception:  # noqa: BLE001, S110 - see above
-        pass
 
 
 def _reload(connection: psycopg.Connection[Any]) -> None:

@@ -9,14 +9,14 @@ from pytest_infra.isolation.owner import Owner
 from pytest_infra.services.postgres import obstacles
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.recycling import NotExactError, Recycler
-from pytest_infra.services.postgres.statements import url_of
+from pytest_infra.services.postgres.sessions import connect
 from pytest_infra.services.postgres.template import clone
 
 if TYPE_CHECKING:
     import psycopg
 
-#: The WAL must be complete after a commit. The first five calls would otherwise plan their queries.
-_OPTIONS = "-c synchronous_commit=on -c plan_cache_mode=force_generic_plan"
+#: The first five calls would otherwise plan their queries.
+_OPTIONS = "-c plan_cache_mode=force_generic_plan"
 #: the beginning of the name of a test's database
 CLONE = "infra_test_"
 
@@ -89,7 +89,5 @@ class DatabaseFactory:
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._connection
         if connection is None:
-            connection = self._connection = self._psycopg.connect(
-                url_of(self._server), autocommit=True, options=_OPTIONS
-            )
+            connection = self._connection = connect(self._server, options=_OPTIONS)
         return connection

@@ -23,7 +23,8 @@ from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.factory import CLONE, DatabaseFactory
 from pytest_infra.services.postgres.failed_migration import migrate
 from pytest_infra.services.postgres.servers import Servers
-from pytest_infra.services.postgres.statements import execute, name_sessions, url_of
+from pytest_infra.services.postgres.sessions import connect
+from pytest_infra.services.postgres.statements import execute, name_sessions
 
 if TYPE_CHECKING:
     import psycopg
@@ -98,9 +99,7 @@ class Databases:
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._kept_connection
         if connection is None:
-            connection = self._kept_connection = self._psycopg.connect(
-                url_of(self._server), autocommit=True, options=_OPTIONS
-            )
+            connection = self._kept_connection = connect(self._server, options=_OPTIONS)
             prepare(connection)
         return connection
 
@@ -114,7 +113,7 @@ class Databases:
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
-            with self._psycopg.connect(url_of(self._server), autocommit=True) as connection:
+            with connect(self._server) as connection:
                 execute(connection, f"comment on database {{}} is '{KEPT}'", unit.id)
         elif not self._dropped(unit):
             self._pool.give_back(unit.id)
@@ -123,14 +122,20 @@ class Databases:
         """Undo what the test has changed in the whole server, and report what cannot be undone.
 
         Return whether the test's database was dropped. The database is dropped if it contains an object whose
-        name is unique in the whole server, such as a replication slot. The database is also dropped before
-        changes of the server are undone, because its objects may depend on a new role. If other processes use
+        name is unique in the whole server, such as a replication slot, or if a session locks a catalog that
+        all databases share. The database is also dropped before changes of the server are undone, because its
+        objects may depend on a new role. If other processes use
         the server, their tests may have made the changes, so the changes are only reported.
         """
         try:
             connection = self._open()
-            dropped, changed = self._cluster.check(connection, unit.id)
+            try:
+                dropped, changed = self._cluster.check(connection, unit.id)
+            except self._psycopg.errors.LockNotAvailable:
+                dropped, changed = True, False
             if dropped:
+                if self._alone():
+                    obstacles.end_lockers(connection)
                 obstacles.drop(connection, self._server, unit.id)
                 _, changed = self._cluster.check(connection, unit.id)
             if not changed:
@@ -184,7 +189,7 @@ class Databases:
 
 def unkept(server: Endpoint) -> list[str]:
     """Return the names of all tests' databases in a server, without databases that were kept."""
-    with driver(server.name).connect(url_of(server), autocommit=True) as connection:
+    with connect(server) as connection:
         rows = connection.execute(
             "select datname from pg_database where starts_with(datname, %s)"
             " and shobj_description(oid, 'pg_database') is distinct from %s",

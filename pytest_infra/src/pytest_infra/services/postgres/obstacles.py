@@ -1,6 +1,7 @@
 """Drop a database that has prepared transactions, replication slots, subscriptions or the template flag.
 
-Source: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`.
+Sources: PostgreSQL, `src/backend/commands/dbcommands.c`, `dropdb`; PostgreSQL documentation, "Table-Level
+Locks" and "pg_locks".
 """
 
 from __future__ import annotations
@@ -10,20 +11,42 @@ from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.services.postgres import statements
-from pytest_infra.services.postgres.driver import driver
-from pytest_infra.services.postgres.statements import end_sessions, execute, url_of
+from pytest_infra.services.postgres.sessions import connect
+from pytest_infra.services.postgres.statements import end_sessions, execute
 
 if TYPE_CHECKING:
     import psycopg
 
+#: the sessions that lock a catalog which all databases share, so that others cannot write to it, or read it
+_LOCKERS = """
+from pg_lock_status() where database = 0 and locktype = 'relation' and granted and pid <> pg_backend_pid()
+and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+"""
 #: Whether the database of the parameter $1 has a prepared transaction, a replication slot or a subscription.
 #: The names of these objects are unique in the whole server, so a later test cannot use the same names.
-EXIST = """
+#: Or whether a session locks a catalog that all databases share.
+EXIST = f"""
 (select exists (select from pg_prepared_xact() where dbid = d.oid)
      or exists (select from pg_get_replication_slots() where datoid = d.oid)
      or exists (select from pg_subscription where subdbid = d.oid)
+     or exists (select {_LOCKERS})
  from pg_database d where d.datname = $1)
+"""  # noqa: S608 - the query is a constant
+#: Ends the sessions of the database $1. Otherwise, a session that a test has left in a `COPY` would delay
+#: every `DROP DATABASE`, because the session does not answer the server.
+END_SESSIONS = """
+(select count(pg_terminate_backend(pid)) from pg_stat_get_activity(null)
+ where datid = (select oid from pg_database where datname = $1))
 """
+_END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
+#: seconds to wait for a session in the database of a test, which a lock of a prepared transaction can prevent
+_PATIENCE = 5
+#: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
+_LIMIT = "30s"
+#: In a session in the database of a test, the triggers of the test do not run. The second setting, which
+#: exists since this version, also applies to event triggers with `ENABLE ALWAYS`.
+_NO_TRIGGERS = "-c session_replication_role=replica"
+_NO_EVENT_TRIGGERS, _SINCE = "-c event_triggers=off", 170_000
 _PREPARED = "select gid from pg_prepared_xacts where database = %s"
 _SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
 _SUBSCRIPTIONS = """
@@ -31,13 +54,26 @@ select s.subname from pg_subscription s join pg_database d on d.oid = s.subdbid 
 """
 
 
-def roll_back(server: Endpoint, database: str, transactions: Iterable[str]) -> None:
+def end_lockers(connection: psycopg.Connection[Any]) -> None:
+    """End the sessions that lock a catalog which all databases share; no other test may be running."""
+    connection.execute(_END_LOCKERS.encode())
+
+
+def roll_back(
+    connection: psycopg.Connection[Any], server: Endpoint, database: str, transactions: Iterable[str]
+) -> None:
     """Roll back prepared transactions of a database."""
     from psycopg import sql
 
-    with driver(server.name).connect(url_of(server, database), autocommit=True) as session:
+    with _session(connection, server, database) as session:
         for gid in transactions:
             session.execute(sql.SQL("rollback prepared {}").format(sql.Literal(gid)))
+
+
+def drop_owned(connection: psycopg.Connection[Any], server: Endpoint, database: str, role: str) -> None:
+    """Drop the objects and the privileges of a role in another database than that of `connection`."""
+    with _session(connection, server, database) as session:
+        execute(session, "drop owned by {} cascade", role)
 
 
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
@@ -47,22 +83,33 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
     """
     from psycopg import Error
 
+    connection.execute(f"set statement_timeout = '{_LIMIT}'".encode())
     try:
         statements.require_no_prepared_transaction(connection, database)
         statements.drop(connection, database)
     except Error:
         _remove(connection, server, database)
         statements.drop(connection, database)
+    finally:
+        if not connection.closed:
+            connection.execute("set statement_timeout = 0")
+
+
+def _session(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> psycopg.Connection[Any]:
+    """Open a session in the database of a test; `connection` is a connection to another database."""
+    newer = f" {_NO_EVENT_TRIGGERS}" if connection.info.server_version >= _SINCE else ""
+    return connect(server, database, options=_NO_TRIGGERS + newer, patience=_PATIENCE)
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
+    end_sessions(connection, database)  # they may have locks for which the next statement waits
     execute(connection, "alter database {} with is_template false allow_connections true", database)
     end_sessions(connection, database)
     if prepared := connection.execute(_PREPARED, [database]).fetchall():
-        roll_back(server, database, [gid for (gid,) in prepared])
+        roll_back(connection, server, database, [gid for (gid,) in prepared])
     subscriptions = connection.execute(_SUBSCRIPTIONS, [database]).fetchall()
     if subscriptions:
-        with driver(server.name).connect(url_of(server, database), autocommit=True) as session:
+        with _session(connection, server, database) as session:
             for (name,) in subscriptions:
                 # Without a slot name, the subscription is dropped without a connection to the publisher.
                 for text in ("disable", "set (slot_name = none)"):

@@ -20,6 +20,7 @@ from pytest_infra.services.postgres import catalog, wal
 from pytest_infra.services.postgres.catalog import Contents, Sequence, Table
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.quick_session import quick_session
+from pytest_infra.services.postgres.sessions import OPTIONS
 from pytest_infra.services.postgres.statements import locked, url_of
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ _TAKE_AWAY = f"call pg_temp.infra_take_away(%s, %s, %s::oid, %s, {wal.ARGUMENTS}
 #: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table; the
 #: statistics do not count its changes
 _OPTIONS = (
-    "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
-    " -c default_transaction_read_only=off -c synchronous_commit=on -c client_encoding=utf8"
+    f"{OPTIONS} -c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
     " -c track_counts=off -c track_activities=off"
 )
 

@@ -54,7 +54,8 @@ def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
 
     statement = sql.SQL(
         "do $$ begin for attempt in 1..5000 loop"
-        " perform pg_terminate_backend(pid) from pg_stat_activity where datname = {};"
+        " perform pg_terminate_backend(pid) from pg_stat_get_activity(null)"
+        " where datid = (select oid from pg_database where datname = {});"
         " exit when not found;"
         " perform pg_stat_clear_snapshot(), pg_sleep(0.001);"
         " end loop; end $$"

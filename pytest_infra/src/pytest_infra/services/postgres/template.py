@@ -104,12 +104,12 @@ def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, raw:
 
 
 def _record(connection: psycopg.Connection[Any], raw: str, error: MigrationError) -> None:
-    from psycopg import Error, errors, sql
+    from psycopg import Error, sql
 
     record = {"run": run_id(), "test": running_test(), "error": error.args}
     statement = sql.SQL("comment on database {} is {}")
     with contextlib.suppress(Error):  # the migration has stopped the server
-        with contextlib.suppress(errors.DuplicateDatabase):
+        if connection.execute("select from pg_database where datname = %s", [raw]).fetchone() is None:
             execute(connection, "create database {}", raw)
         connection.execute(statement.format(sql.Identifier(raw), sql.Literal(json.dumps(record))))
 

@@ -99,9 +99,10 @@ class Endpoint(Mapping[str, str]):
         """
         if driver not in self.driver_urls:
             drivers = ", ".join(self.driver_urls) or "none"
+            use = "Use one of these drivers, or make the URL from the other exports of the service."
             raise ConfigurationError(
                 f"{self.name} has no URL for the driver {driver!r}; its drivers are: {drivers}",
-                hint="" if self.driver_urls else "The service kits of the pytest plugin define the drivers.",
+                hint=use if self.driver_urls else "The service kits of the pytest plugin define the drivers.",
             )
         exports = {
             name: value if name == "url" or name.endswith("_url") else quote(value, safe="")
