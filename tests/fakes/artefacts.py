@@ -117,6 +117,12 @@ class Files:
         self.stalled: set[str] = set()
         #: paths for which the server ignores the header Range
         self.without_ranges: set[str] = set()
+        #: path → the header Content-Range of a partial answer, which contains the whole file; None: no header
+        self.wrong_ranges: dict[str, str | None] = {}
+        #: path → the address to which the server redirects
+        self.redirects: dict[str, str] = {}
+        #: path → the header Authorization without which the server answers 401
+        self.logins: dict[str, str] = {}
         #: the server sends no file before so many files are requested
         self.together: threading.Barrier | None = None
         self.requests: list[tuple[str, str]] = []
@@ -126,6 +132,14 @@ class Files:
         """Add a file and return its URL."""
         self.contents[path] = content
         return f"{self.address}/{path}"
+
+    def refusal(self, path: str, login: str | None) -> int:
+        """Return the status of an answer without the file; 0 if the server sends the file."""
+        if path in self.redirects:
+            return 302
+        if path not in self.contents:
+            return 404
+        return 0 if login == self.logins.get(path) else 401
 
 
 @contextmanager
@@ -137,15 +151,25 @@ def serving() -> Iterator[Files]:
         def do_GET(self) -> None:
             path, wanted = self.path.lstrip("/"), self.headers.get("Range", "")
             files.requests.append((path, wanted))
-            if path not in files.contents:
-                self.send_error(404)
+            if status := files.refusal(path, self.headers.get("Authorization")):
+                self.send_response(status)
+                self.send_header("Location", files.redirects.get(path, ""))
+                self.end_headers()
                 return
             if files.together:
                 files.together.wait(60)
             content, start = files.contents[path], 0
             if wanted and path not in files.without_ranges:
                 start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206 if start else 200)
+            span: str | None = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            if path in files.wrong_ranges:
+                span, start = files.wrong_ranges[path], 0
+            if wanted and span:
+                self.send_header("Content-Range", span)
             length = files.lengths.get(path, len(content))
             if length is not None:
                 self.send_header("Content-Length", str(length - start))
