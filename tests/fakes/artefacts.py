@@ -56,6 +56,12 @@ def zipped(entries: Mapping[str, bytes], *, mode: int = 0o100755, deflated: bool
     return buffer.getvalue()
 
 
+def unzipped(content: bytes) -> dict[str, bytes]:
+    """Return name → content of the entries of a zip archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def package(data: bytes, name: str = "data.tar.xz") -> bytes:
     """Return a Debian package with this tar archive in it."""
     parts = {"debian-binary": b"2.0\n", "control.tar.xz": tar({}, mode="w:xz"), name: data}
@@ -121,6 +127,8 @@ class Files:
         self.wrong_ranges: dict[str, str | None] = {}
         #: path → the address to which the server redirects
         self.redirects: dict[str, str] = {}
+        #: the type of all files
+        self.type = "application/octet-stream"
         #: path → the header Authorization without which the server answers 401
         self.logins: dict[str, str] = {}
         #: the server sends no file before so many files are requested
@@ -153,6 +161,7 @@ def serving() -> Iterator[Files]:
             files.requests.append((path, wanted))
             if status := files.refusal(path, self.headers.get("Authorization")):
                 self.send_response(status)
+                self.send_header("Content-Length", "0")
                 self.send_header("Location", files.redirects.get(path, ""))
                 self.end_headers()
                 return
@@ -168,6 +177,7 @@ def serving() -> Iterator[Files]:
             span: str | None = f"bytes {start}-{len(content) - 1}/{len(content)}"
             if path in files.wrong_ranges:
                 span, start = files.wrong_ranges[path], 0
+            self.send_header("Content-Type", files.type)
             if wanted and span:
                 self.send_header("Content-Range", span)
             length = files.lengths.get(path, len(content))

@@ -26,6 +26,8 @@ NAME = "infra.lock"
 KIT = Path(__file__).with_name("kit.lock.json")
 #: the version of the format
 FORMAT = 1
+#: the name of a recipe, which is the name of a folder in the store
+RECIPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -225,8 +227,7 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
             raise ValueError(f"{artefact.name}: the size {artefact.size} is negative")
         if not artefact.path or "\0" in artefact.path or ".." in artefact.path.split("/"):
             raise ValueError(f"{artefact.name}: the path {artefact.path!r} is invalid")
-    name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-    if not name.fullmatch(recipe):
+    if not RECIPE_NAME.fullmatch(recipe):
         raise ValueError(f"{recipe!r} is not the name of a recipe")
     return Locked(
         recipe=recipe,

@@ -26,7 +26,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import launch, lockfile
+from infra_runtime.binaries import launch, lockfile, recipes
 from infra_runtime.binaries.lockfile import Lock, Locked
 from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.data_directory.paths import user_cache
@@ -120,7 +120,7 @@ class Store:
     @property
     def downloads(self) -> Path:
         """The folder of the downloaded artefacts, with a folder for each recipe."""
-        return self.folder / "downloads"
+        return self.folder / recipes.DOWNLOADS
 
     def prepare(self) -> None:
         """Create the folder, and check that other users cannot change it and that programs can run in it.

@@ -56,9 +56,9 @@ def _download(
     temporary.mkdir(exist_ok=True)
     command = [*pip(), *_OPTIONS, "--progress-bar=off", "-d", str(files), *arguments]
     before = set(files.iterdir())
-    registry_client.run(
-        recipe, command, folder=work, expected=expected, progress=progress, env={"TMPDIR": str(temporary)}
-    )
+    # Some users let pip refuse to work outside of a virtual environment; nothing is installed here.
+    env = {"TMPDIR": str(temporary), "PIP_REQUIRE_VIRTUALENV": "0"}
+    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
     wheels = [path for path in files.iterdir() if path not in before and path.suffix == ".whl"]
     if len(wheels) != 1:
         raise InstallError(recipe, f"pip has downloaded {len(wheels)} wheels instead of one")
@@ -106,5 +106,6 @@ def _metadata(wheel: Path) -> tuple[str, str, str]:
         path = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         text = archive.read(path).decode("utf-8", "replace")
     headers = email.parser.HeaderParser().parsestr(text)
-    licence = headers.get("License-Expression") or (headers.get("License") or "").splitlines()[:1]
-    return headers["Name"], headers["Version"], licence if isinstance(licence, str) else "".join(licence)
+    licence = headers.get("License-Expression") or (headers.get("License") or "").strip().partition("\n")[0]
+    names = (text.rpartition(" :: ")[2] for text in headers.get_all("Classifier", ()) if "License ::" in text)
+    return headers["Name"], headers["Version"], licence or " AND ".join(names)
