@@ -152,6 +152,19 @@ def test_a_module_can_be_replaced(proxy: Path, store: Store) -> None:
     assert output(installed) == "good day a"
 
 
+def test_the_proxies_are_those_of_the_configuration_of_go(
+    proxy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROXY", f"http://ann:secret-1@127.0.0.1:9|file://{proxy},direct")
+
+    assert installation.lock(RECIPE, current()).version == "1.2.0"
+    for setting in ("off", "http://ann:secret-1@127.0.0.1:9"):
+        monkeypatch.setenv("GOPROXY", setting)
+        with pytest.raises(InstallError, match=r"GOPROXY=off|refus") as caught:
+            installation.lock(RECIPE, current())
+        assert "secret-1" not in str(caught.value)
+
+
 def test_without_a_version_the_newest_module_is_locked() -> None:
     recipe = replace(RECIPE, sources=(replace(SOURCE, version=""),))
 
