@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -121,6 +122,8 @@ class Files:
         self.lengths: dict[str, int | None] = {}
         #: paths for which the server sends the header, and then nothing
         self.stalled: set[str] = set()
+        #: paths of which the server sends a byte each 20 ms, until the client closes the connection
+        self.slow: set[str] = set()
         #: paths for which the server ignores the header Range
         self.without_ranges: set[str] = set()
         #: path → the header Content-Range of a partial answer, which contains the whole file; None: no header
@@ -140,6 +143,19 @@ class Files:
         """Add a file and return its URL."""
         self.contents[path] = content
         return f"{self.address}/{path}"
+
+    def parts(self, path: str, content: bytes, start: int) -> Iterator[bytes]:
+        """Yield the parts of an answer: the bytes of a file from the position `start`."""
+        if path in self.stalled:
+            yield content[:10]
+            self.stopped.wait(60)
+        elif path in self.slow:
+            for number in range(len(content)):
+                yield content[number : number + 1]
+                self.stopped.wait(0.02)
+        else:
+            cuts = self.cuts.get(path, [])
+            yield content[: cuts.pop(0) - start] if cuts else content
 
     def refusal(self, path: str, login: str | None) -> int:
         """Return the status of an answer without the file; 0 if the server sends the file."""
@@ -184,13 +200,9 @@ def serving() -> Iterator[Files]:
             if length is not None:
                 self.send_header("Content-Length", str(length - start))
             self.end_headers()
-            if path in files.stalled:
-                self.wfile.write(content[start : start + 10])
-                files.stopped.wait(60)
-                return
-            cuts = files.cuts.get(path, [])
-            end = cuts.pop(0) if cuts else len(content)
-            self.wfile.write(content[start:end])
+            with contextlib.suppress(OSError):  # the client has closed the connection
+                for part in files.parts(path, content[start:], start):
+                    self.wfile.write(part)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
             pass

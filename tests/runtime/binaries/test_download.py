@@ -214,6 +214,14 @@ def test_a_server_that_sends_nothing_more_is_an_error(files: Files, tmp_path: Pa
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
 
 
+def test_a_server_that_sends_single_bytes_is_an_error(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.slow.add("tool")
+
+    with pytest.raises(InstallError, match=r"only \d+ bytes in 0\.2 s"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+
+
 def test_a_missing_file_is_requested_once(files: Files, tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="the server answers 404") as caught:
         download("tool", f"{files.address}/missing", tmp_path / "file", size=SIZE, digest=DIGEST)

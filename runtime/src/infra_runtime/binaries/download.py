@@ -7,9 +7,10 @@ import http.client
 import netrc
 import os
 import re
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import IO
@@ -21,8 +22,9 @@ from infra_runtime.redaction import masked_text
 
 #: called with the number of bytes that are downloaded so far
 Progress = Callable[[int], None]
-#: seconds without any new byte after which a download has failed
+#: seconds without any new byte, or with fewer than `_LEAST` bytes, after which a download has failed
 STALL_SECONDS = 60.0
+_LEAST = 1024
 #: how often a cut download is continued
 ATTEMPTS = 4
 _BLOCK = 1 << 16
@@ -116,13 +118,12 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
             total = have + announced
             raise IntegrityError(name, f"{url}: the server announces {total} bytes instead of {limit}")
         with _opened(part, append=bool(have)) as file:
-            while block := answer.read1(_BLOCK):
+            for block in _blocks(answer, stall):
                 have += len(block)
                 if have > limit:
                     part.unlink()
                     raise IntegrityError(name, f"{url}: the server sends more than {limit} bytes")
-                while block:  # a full disk can shorten a write before the next write fails
-                    block = block[_write(file, block, part) :]
+                _write(file, block, part)
                 if progress:
                     progress(have)
         if announced and answer.length:
@@ -182,9 +183,22 @@ def _opened(part: Path, *, append: bool) -> FileIO:
     return FileIO(os.open(part, flags, 0o600), "wb")
 
 
-def _write(file: FileIO, block: bytes, part: Path) -> int:
+def _blocks(answer: http.client.HTTPResponse, stall: float) -> Iterator[bytes]:
+    """Yield the bytes of an answer. Raises `HTTPException` if too few arrive within `stall` seconds."""
+    received, began = 0, time.monotonic()
+    while block := answer.read1(_BLOCK):
+        yield block
+        received += len(block)
+        if time.monotonic() - began > stall:
+            if received < _LEAST:
+                raise http.client.HTTPException(f"only {received} bytes in {stall:g} s")
+            received, began = 0, time.monotonic()
+
+
+def _write(file: FileIO, block: bytes, part: Path) -> None:
     try:
-        return file.write(block)
+        while block:  # a full disk can shorten a write before the next write fails
+            block = block[file.write(block) :]
     except OSError as error:
         error.filename = str(part)
         raise
