@@ -262,6 +262,14 @@ def test_a_read_only_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
     assert printed[1] == "Set INFRA_BINARIES to another folder."
 
 
+@pytest.mark.parametrize("name", ["a:b", "a;b", "a\nb"])
+def test_a_folder_whose_name_contains_a_separator_of_paths_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="which separates the folders in LD_LIBRARY_PATH") as caught:
+        Store(tmp_path / name).prepare()
+
+    assert "INFRA_BINARIES" in caught.value.hint
+
+
 def test_a_full_disk_is_an_error_and_leaves_no_entry(tmp_path: Path) -> None:
     content = tar({"tool": os.urandom(400_000)})
     printed = on_a_small_disk(

@@ -48,6 +48,14 @@ class Launch:
     #: the folder with the unpacked files
     root: str
 
+    def moved(self, old: str, new: str) -> Launch:
+        """Return the start of the same program after its folder has got another name."""
+        return Launch(
+            argv=tuple(word.replace(old, new) for word in self.argv),
+            env={name: value.replace(old, new) for name, value in self.env.items()},
+            root=self.root.replace(old, new),
+        )
+
     def script(self) -> str:
         """Return a shell script that starts the program with the arguments of the script."""
         lines = ["#!/bin/sh"]

@@ -127,6 +127,9 @@ class Store:
 
         Raises `InstallError`, for example for a read-only folder.
         """
+        if separator := next((letter for letter in ":;\n" if letter in str(self.folder)), ""):
+            problem = f"contains {separator!r}, which separates the folders in LD_LIBRARY_PATH and PATH"
+            raise InstallError(str(self.folder), problem, _OTHER_FOLDER)
         try:
             ownership.make_private_folder(str(self.folder), shared=True)
             self.downloads.mkdir(mode=0o700, exist_ok=True)
@@ -335,7 +338,7 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
     for method in entry.methods:
         tree = entry.tree(method)
         for name, program in entry.programs.items():
-            text = entry.launch_of(name, method).script().replace(str(folder), str(final))
+            text = entry.launch_of(name, method).moved(str(folder), str(final)).script()
             script = tree.scripts / name
             if linked := tree.linked(folder / program):
                 launch.write_links(tree, folder / program)

@@ -185,10 +185,11 @@ class TestApt:
         archive.add("debian/pool/d/dash_1.deb", content)
         recipe = Recipe(name="dash", programs={"dash": ""}, sources=(), licence="BSD-3-Clause")
 
-        (installed,) = install([(recipe, entry)], Store(tmp_path / "binaries"))
+        (installed,) = install([(recipe, entry)], Store(tmp_path / "it's $HOME"))
 
         assert installed.methods == (launch.LIBRARIES,)
         assert subprocess.check_output([installed.program("dash")], text=True) == "hello\n"
+        assert ".new-" not in installed.program("dash").read_text()
 
     def test_programs_in_their_own_folder_get_links_and_variables(
         self, archive: Files, tmp_path: Path
