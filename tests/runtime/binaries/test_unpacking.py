@@ -113,7 +113,7 @@ def test_links_that_lead_back_to_themselves_are_refused(links: dict[str, str], t
 def test_a_link_without_a_valid_target_is_refused(target: str, tmp_path: Path) -> None:
     archive = archive_of(zipped({"link": target.encode()}, mode=0o120777), tmp_path)
 
-    with pytest.raises(IntegrityError, match=r"'link' is a link to .*, which is no path"):
+    with pytest.raises(IntegrityError, match=r"'link' is a link to .*, which cannot be a path"):
         unpack(archive, tmp_path / "into")
 
 

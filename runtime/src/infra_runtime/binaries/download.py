@@ -109,8 +109,8 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
     if have:
         headers["Range"] = f"bytes={have}-"
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked
-    if login := _login(urlsplit(url).hostname or ""):
-        request.add_unredirected_header("Authorization", login)
+    if header := _login(urlsplit(url).hostname or ""):
+        request.add_unredirected_header("Authorization", header)
     with _OPENER.open(request, timeout=stall) as answer:
         have = _start(answer, have, part)
         announced = answer.length
@@ -156,12 +156,12 @@ def _login(host: str) -> str:
     """Return the header with which the user logs in to a server; empty if no netrc file contains a login."""
     path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
     try:
-        found = netrc.netrc(str(path)).authenticators(host)
+        login = netrc.netrc(str(path)).authenticators(host)
     except (OSError, netrc.NetrcParseError):
         return ""
-    if found is None:
+    if login is None:
         return ""
-    return "Basic " + base64.b64encode(f"{found[0]}:{found[2] or ''}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{login[0]}:{login[2] or ''}".encode()).decode()
 
 
 def _start(answer: http.client.HTTPResponse, have: int, part: Path) -> int:

@@ -139,5 +139,5 @@ class Recipe:
         """
         if self.is_users:
             return ""
-        found = _REFUSED.search(licence or self.licence)
-        return found[0] if found else ""
+        refused = _REFUSED.search(licence or self.licence)
+        return refused[0] if refused else ""

@@ -207,7 +207,7 @@ class _Tree:
         if target.startswith("/") and absolute:
             target = "../" * depth + target.lstrip("/")
         if not target or "\0" in target:
-            raise self.refuse(entry, f"is a link to {target!r}, which is no path")
+            raise self.refuse(entry, f"is a link to {target!r}, which cannot be a path")
         if target.startswith("/") or _leaves(target, depth):
             raise self.refuse(entry, f"is a link that leaves the folder: {target}")
         path.symlink_to(target)
@@ -258,8 +258,8 @@ class _Stream:
     def __init__(self, tree: _Tree, file: IO[bytes]) -> None:
         buffered = io.BufferedReader(_Raw(file), _BLOCK)
         start = buffered.peek(6)
-        opened = (found for magic, found in _DECOMPRESSORS.items() if start.startswith(magic))
-        decompress = next(opened, None)
+        decompressors = (opener for magic, opener in _DECOMPRESSORS.items() if start.startswith(magic))
+        decompress = next(decompressors, None)
         self._file: IO[bytes] = decompress(buffered) if decompress else buffered
         self._tree, self._total = tree, 0
 

@@ -80,5 +80,5 @@ def _metadata(tarball: Path) -> tuple[str, str, str]:
 def _licence(data: Mapping[str, Any]) -> str:
     """Return the licence of a package; old packages have tables or a list of tables."""
     given = data.get("license") or data.get("licenses") or ""
-    each = given if isinstance(given, list) else [given]
-    return " OR ".join(str(one.get("type", "") if isinstance(one, dict) else one) for one in each)
+    licences = given if isinstance(given, list) else [given]
+    return " OR ".join(str(one.get("type", "") if isinstance(one, dict) else one) for one in licences)
