@@ -82,6 +82,12 @@ def test_which_as_json_describes_the_start(project: CommandLine) -> None:
     assert document["argv"] == [document["path"]]
     assert document["method"] == "direct"
     assert document["path"].startswith(f"{document['root']}/")
+    for name in ("", "../tool", "/bin/sh"):
+        answer = project("bin", "which", name)
+        assert (answer.code, answer.err.splitlines()[0]) == (
+            2,
+            f"infra: error: {name!r} cannot be the name of a program",
+        )
 
 
 def test_a_recipe_without_a_lock_is_an_error_that_names_the_command(project: CommandLine) -> None:
