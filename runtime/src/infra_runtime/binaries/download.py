@@ -87,11 +87,12 @@ def _check_address(name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         is_http = parts.scheme in {"http", "https"} and url.isascii() and parts.port != 0
+        has_login = "@" in parts.netloc
     except ValueError:
-        is_http = False
+        is_http = has_login = False
     if not is_http:
         raise InstallError(name, f"{masked_text(url)} is not an HTTP address", "Correct the address.")
-    if "@" in parts.netloc:
+    if has_login:
         problem = f"{masked_text(url)} contains a login"
         raise InstallError(name, problem, "Write the login to ~/.netrc, which curl and pip also read.")
 
