@@ -13,11 +13,16 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "services.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.kinds --page -->", "<!-- end of the figures -->"
+#: what the page states about a kind without a row; pytest-infra installs no server under the AGPL
+_ABSENT = "not in the table, because the machine had no server or the measurement failed"
 _ROW = re.compile(r"^\| `([a-z0-9-]+)`.*\|$", re.MULTILINE)
 _EXPLANATION = (
     "A cold start begins with an empty data directory and filled caches, and ends when the service is ready; "
-    "the column *without supervisor* is a script that starts the same programs. The processor time, RSS and "
-    "PSS are those of the server when it is ready; `attach()` connects to a running stack."
+    "the column *without supervisor* is a script that starts the same programs; it has a dash if the script "
+    "cannot determine when they are ready: with a probe by TLS or by a command, or if the service reports to "
+    "the supervisor. The processor time, RSS and PSS are those of the server when it is ready; `dashboard` "
+    "and `telemetry`, which start at the first connection, are measured after their first answer. "
+    "`attach()` connects to a running stack."
 )
 
 
@@ -36,7 +41,7 @@ def updated(page: str, heading: str, rows: Mapping[str, str], kinds: Iterable[st
     table = [every[kind] for kind in kinds if kind in every]
     notes = [
         *_note([kind for kind in kinds if kind in every and kind not in rows], "from an earlier measurement"),
-        *_note([kind for kind in kinds if kind not in every], "not in the table"),
+        *_note([kind for kind in kinds if kind not in every], _ABSENT),
     ]
     text = [_filled(f"{measured} {_EXPLANATION}"), "\n".join([heading, *table]), *map(_filled, notes)]
     return "\n\n".join([before + begin, *text, end + after])

@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from infra_runtime import catalogue
 from infra_runtime.binaries import search, store
 from infra_runtime.config.resolve import resolve
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import ExecProbe
+from infra_runtime.spec import ExecProbe, Probe
 
 #: tests of the session that measures units, each of which takes `SECONDS`
 TESTS, SECONDS = 20, 0.04
@@ -129,10 +130,17 @@ def measured(folder: Path, kind: str, count: int) -> dict[str, Spread]:
     with contextlib.ExitStack() as stack:
         # This start also fills the cache of seeds, which the launch without a supervisor needs.
         variants = [stack.enter_context(running(folder, kind)), start(folder, kind), units(folder, kind)]
-        # The launch without a supervisor supports no probe that runs a command.
-        if not isinstance(resolve((kind,), environment="test").plan.services[-1].ready, ExecProbe):
+        if all(has_bare(spec.ready) for spec in resolve((kind,), environment="test").plan.services):
             variants.append(stack.enter_context(bare(folder, kind)))
         return rounds(variants, count)
+
+
+def has_bare(probe: Probe | None) -> bool:
+    """Return whether a script without a supervisor can determine that a service with this probe is ready.
+
+    The script runs no command and has no TLS, and a service without a probe reports to the supervisor.
+    """
+    return probe is not None and not isinstance(probe, ExecProbe) and not getattr(probe, "tls", False)
 
 
 def start(folder: Path, kind: str) -> Variant:
@@ -143,11 +151,23 @@ def start(folder: Path, kind: str) -> Variant:
         with held([PYTHON, "-c", API, kind], cwd) as (_, line, _child):
             seconds = float(line.split()[0])
             with infra.attach(cwd / ".data-test", lease=False) as stack:
+                start_process(stack, kind)
                 pids = _pids(stack, kind)
                 used = {"processor": processor(pids), "rss": memory(pids, "Rss"), "pss": memory(pids, "Pss")}
         return {"start": seconds, **used}
 
     return measure
+
+
+def start_process(stack: infra.Stack, kind: str) -> None:
+    """Send a request to a service that starts at the first connection, and wait for its answer."""
+    status = next(service for service in stack.status().services if service.name == kind)
+    if status.pid == 0:
+        with socket.create_connection(
+            ("127.0.0.1", status.ports[next(iter(KINDS[kind].ports))]), 60
+        ) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            client.recv(1)
 
 
 def _pids(stack: infra.Stack, kind: str) -> list[int]:

@@ -28,7 +28,10 @@ def test_new_rows_replace_old_ones_in_the_order_of_the_kinds(figures: ModuleType
 
     assert text.startswith(f"# Title\n\n{figures.BEGIN}\n\nFast. A cold start begins")
     assert f"\n\n{HEADING}\n| `nats` † | 1 ms |\n| `valkey` | 3 ms |\n\n" in text
-    assert "The kind `nats` is from an earlier measurement.\n\nThe kind `caddy` is not in the table." in text
+    assert (
+        "The kind `nats` is from an earlier measurement.\n\nThe kind `caddy` is not in the table, because"
+        in text
+    )
     assert text.endswith(f"\n\n{figures.END}\n\n† slow\n")
     assert figures.updated(text, HEADING, new, kinds, "Fast.") == text
 

@@ -61,12 +61,12 @@ def test_lock_install_which_verify_and_remove(project: CommandLine) -> None:
     again = project("bin", "install", "tool", "--json").json["installed"]
     which = project("bin", "which", "tool")
 
-    assert locked.out.splitlines() == [f"tool 1.0 ({current()}): 1 changes", "  tool absent → 1.0"]
+    assert locked.out.splitlines() == [f"tool 1.0 ({current()}): 1 change", "  tool absent → 1.0"]
     assert installed.out.startswith("installed  tool 1.0  ")
     assert which.out.strip() == again[0]["programs"]["tool"]
     assert os.access(which.out.strip(), os.X_OK)
     assert project("bin", "verify").out.startswith("ok       tool 1.0")
-    assert project("bin", "licences").out == "tool 1.0  MIT  (1 texts)\n"
+    assert project("bin", "licences").out == "tool 1.0  MIT  (1 text)\n"
     assert recipe(project)["installed"][0]["version"] == "1.0"
     assert "\ntool " in project("bin", "list").out
     assert project("bin", "remove", "tool").out.startswith("removed  tool 1.0")
@@ -82,6 +82,12 @@ def test_which_as_json_describes_the_start(project: CommandLine) -> None:
     assert document["argv"] == [document["path"]]
     assert document["method"] == "direct"
     assert document["path"].startswith(f"{document['root']}/")
+    for name in ("", "../tool", "/bin/sh"):
+        answer = project("bin", "which", name)
+        assert (answer.code, answer.err.splitlines()[0]) == (
+            2,
+            f"infra: error: {name!r} cannot be the name of a program",
+        )
 
 
 def test_a_recipe_without_a_lock_is_an_error_that_names_the_command(project: CommandLine) -> None:
@@ -116,12 +122,12 @@ def test_a_changed_file_is_found_and_has_an_exit_code(project: CommandLine) -> N
 
 def test_outdated_prints_the_difference_to_the_lock(project: CommandLine, files: Files) -> None:
     project("bin", "lock")
-    assert project("bin", "outdated", "tool").out == "1 recipes are up to date\n"
+    assert project("bin", "outdated", "tool").out == "up to date: 1 recipe\n"
 
     declare(project, files, tar({"bin/tool": SERVER}), "2.0")
     answer = project("bin", "outdated", "tool")
 
-    assert answer.out.split() == ["NAME", "LOCKED", "NEWEST", "CHANGED", "tool", "1.0", "2.0", "1", "files"]
+    assert answer.out.split() == ["NAME", "LOCKED", "NEWEST", "CHANGED", "tool", "1.0", "2.0", "1", "file"]
     assert project("bin", "lock").out.splitlines()[1] == "  tool 1.0 → 2.0"
     project("bin", "install", "tool")
     assert recipe(project)["version"] == "2.0"

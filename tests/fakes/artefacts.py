@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -54,6 +55,12 @@ def zipped(entries: Mapping[str, bytes], *, mode: int = 0o100755, deflated: bool
             info.external_attr, info.compress_type = mode << 16, method
             archive.writestr(info, content)
     return buffer.getvalue()
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    """Return name → content of the entries of a zip archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def package(data: bytes, name: str = "data.tar.xz") -> bytes:
@@ -115,8 +122,18 @@ class Files:
         self.lengths: dict[str, int | None] = {}
         #: paths for which the server sends the header, and then nothing
         self.stalled: set[str] = set()
+        #: paths of which the server sends a byte each 20 ms, until the client closes the connection
+        self.slow: set[str] = set()
         #: paths for which the server ignores the header Range
         self.without_ranges: set[str] = set()
+        #: path → the header Content-Range of a partial answer, which contains the whole file; None: no header
+        self.wrong_ranges: dict[str, str | None] = {}
+        #: path → the address to which the server redirects
+        self.redirects: dict[str, str] = {}
+        #: the type of all files
+        self.type = "application/octet-stream"
+        #: path → the header Authorization without which the server answers 401
+        self.logins: dict[str, str] = {}
         #: the server sends no file before so many files are requested
         self.together: threading.Barrier | None = None
         self.requests: list[tuple[str, str]] = []
@@ -126,6 +143,27 @@ class Files:
         """Add a file and return its URL."""
         self.contents[path] = content
         return f"{self.address}/{path}"
+
+    def parts(self, path: str, content: bytes, start: int) -> Iterator[bytes]:
+        """Yield the parts of an answer: the bytes of a file from the position `start`."""
+        if path in self.stalled:
+            yield content[:10]
+            self.stopped.wait(60)
+        elif path in self.slow:
+            for number in range(len(content)):
+                yield content[number : number + 1]
+                self.stopped.wait(0.02)
+        else:
+            cuts = self.cuts.get(path, [])
+            yield content[: cuts.pop(0) - start] if cuts else content
+
+    def refusal(self, path: str, login: str | None) -> int:
+        """Return the status of an answer without the file; 0 if the server sends the file."""
+        if path in self.redirects:
+            return 302
+        if path not in self.contents:
+            return 404
+        return 0 if login == self.logins.get(path) else 401
 
 
 @contextmanager
@@ -137,26 +175,34 @@ def serving() -> Iterator[Files]:
         def do_GET(self) -> None:
             path, wanted = self.path.lstrip("/"), self.headers.get("Range", "")
             files.requests.append((path, wanted))
-            if path not in files.contents:
-                self.send_error(404)
+            if status := files.refusal(path, self.headers.get("Authorization")):
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.send_header("Location", files.redirects.get(path, ""))
+                self.end_headers()
                 return
             if files.together:
                 files.together.wait(60)
             content, start = files.contents[path], 0
             if wanted and path not in files.without_ranges:
                 start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206 if start else 200)
+            span: str | None = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            if path in files.wrong_ranges:
+                span, start = files.wrong_ranges[path], 0
+            self.send_header("Content-Type", files.type)
+            if wanted and span:
+                self.send_header("Content-Range", span)
             length = files.lengths.get(path, len(content))
             if length is not None:
                 self.send_header("Content-Length", str(length - start))
             self.end_headers()
-            if path in files.stalled:
-                self.wfile.write(content[start : start + 10])
-                files.stopped.wait(60)
-                return
-            cuts = files.cuts.get(path, [])
-            end = cuts.pop(0) if cuts else len(content)
-            self.wfile.write(content[start:end])
+            with contextlib.suppress(OSError):  # the client has closed the connection
+                for part in files.parts(path, content[start:], start):
+                    self.wfile.write(part)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
             pass

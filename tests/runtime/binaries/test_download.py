@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import http.client
+import io
 import resource
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import Files, serving
+from fakes.artefacts import Files, save, serving
+from infra_runtime.binaries import download as download_module
 from infra_runtime.binaries.download import ATTEMPTS, download
 from infra_runtime.errors import InstallError, IntegrityError
 
@@ -78,6 +84,88 @@ def test_a_server_without_ranges_sends_the_file_again(files: Files, tmp_path: Pa
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("span", [None, f"bytes 0-{SIZE - 1}/{SIZE}", "bytes 999-", "pages 1000-"])
+def test_a_server_that_sends_another_part_than_requested_sends_the_file_again(
+    span: str | None, files: Files, tmp_path: Path
+) -> None:
+    url = files.add("tool", CONTENT)
+    files.wrong_ranges["tool"] = span
+    files.cuts["tool"] = [1000]
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert [wanted for _, wanted in files.requests] == ["", "bytes=1000-", ""]
+
+
+def test_the_rest_of_a_longer_file_is_downloaded_again(files: Files, tmp_path: Path) -> None:
+    """The server answers 416, because the file has fewer bytes than the part."""
+    url = files.add("tool", CONTENT)
+    (tmp_path / "file.part").write_bytes(CONTENT + b"more")
+
+    download("tool", url, tmp_path / "file", digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_redirect_to_an_http_address_is_followed(files: Files, tmp_path: Path) -> None:
+    files.redirects["latest"] = files.add("tool", CONTENT)
+
+    download("tool", f"{files.address}/latest", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "gopher://x/", "/a"]
+)
+def test_a_redirect_to_another_scheme_or_to_itself_is_refused(
+    target: str, files: Files, tmp_path: Path
+) -> None:
+    files.redirects["a"] = target
+
+    with pytest.raises(InstallError, match="the server answers 302"):
+        download("tool", f"{files.address}/a", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_from_https_to_http_is_refused() -> None:
+    request = urllib.request.Request("https://files.test/tool")
+    handler, headers = download_module._Redirects(), http.client.HTTPMessage()
+
+    with pytest.raises(urllib.error.HTTPError, match=r"redirect to http://files.test/tool is not followed"):
+        handler.redirect_request(request, io.BytesIO(), 302, "Found", headers, "http://files.test/tool")
+
+
+def test_a_login_comes_from_netrc_and_is_not_sent_after_a_redirect(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = files.add("private", CONTENT)
+    save(tmp_path, "netrc", b"machine 127.0.0.1 login ann password secret-1\n").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    files.logins["private"] = "Basic " + base64.b64encode(b"ann:secret-1").decode()
+
+    download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+    files.logins["private"] = "Basic other"
+    with pytest.raises(InstallError, match="answers 401") as caught:
+        download("tool", url, tmp_path / "other", size=SIZE, digest=DIGEST)
+
+    assert "secret-1" not in f"{caught.value} {caught.value.hint}"
+    files.redirects["moved"] = files.add("public", CONTENT)
+    with pytest.raises(InstallError, match="answers 401"):  # `public` accepts only requests without a login
+        download("tool", url.replace("private", "public"), tmp_path / "third", size=SIZE, digest=DIGEST)
+    download("tool", f"{files.address}/moved", tmp_path / "third", size=SIZE, digest=DIGEST)
+
+
+def test_a_login_in_an_address_is_refused_and_not_printed(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="contains a login") as caught:
+        download("tool", "https://ann:secret-1@files.test/tool", tmp_path / "file")
+
+    assert "secret-1" not in str(caught.value)
+    assert "netrc" in caught.value.hint
+
+
 def test_a_download_that_is_cut_every_time_fails_and_keeps_its_part(files: Files, tmp_path: Path) -> None:
     url = files.add("tool", CONTENT)
     files.cuts["tool"] = [1000 * (number + 1) for number in range(ATTEMPTS)]
@@ -126,6 +214,14 @@ def test_a_server_that_sends_nothing_more_is_an_error(files: Files, tmp_path: Pa
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
 
 
+def test_a_server_that_sends_single_bytes_is_an_error(files: Files, tmp_path: Path) -> None:
+    url = files.add("tool", CONTENT)
+    files.slow.add("tool")
+
+    with pytest.raises(InstallError, match=r"only \d+ bytes in 0\.2 s"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+
+
 def test_a_missing_file_is_requested_once(files: Files, tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="the server answers 404") as caught:
         download("tool", f"{files.address}/missing", tmp_path / "file", size=SIZE, digest=DIGEST)
@@ -142,7 +238,13 @@ def test_no_network_is_an_error_with_a_hint(tmp_path: Path) -> None:
 
 
 def test_only_http_addresses_are_accepted(tmp_path: Path) -> None:
-    for url in ("file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd"):
+    invalid = (
+        "http://[::1",
+        "http://files.test:port/",
+        "https://files.test/t\u00f6l",
+        "http://files.test:0/",
+    )
+    for url in ("file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd", *invalid):
         with pytest.raises(InstallError, match="is not an HTTP address"):
             download("tool", url, tmp_path / "file")
 

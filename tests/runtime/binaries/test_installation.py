@@ -262,6 +262,14 @@ def test_a_read_only_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
     assert printed[1] == "Set INFRA_BINARIES to another folder."
 
 
+@pytest.mark.parametrize("name", ["a:b", "a;b", "a\nb"])
+def test_a_folder_whose_name_contains_a_separator_of_paths_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="which separates the folders in LD_LIBRARY_PATH") as caught:
+        Store(tmp_path / name).prepare()
+
+    assert "INFRA_BINARIES" in caught.value.hint
+
+
 def test_a_full_disk_is_an_error_and_leaves_no_entry(tmp_path: Path) -> None:
     content = tar({"tool": os.urandom(400_000)})
     printed = on_a_small_disk(
@@ -382,7 +390,7 @@ def test_a_removed_entry_is_gone_but_others_stay(files: Files, own: Store) -> No
 
 def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: Path) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    bundle.write(tmp_path / "servers.bundle", [entry], own)
+    bundle.write(tmp_path / "servers.bundle", [entry], own, known={"tool": RECIPE})
     files.contents.clear()
     other = Store(tmp_path / "other machine")
 
@@ -395,7 +403,7 @@ def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: P
 
 def test_a_bundle_for_another_platform_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
     entry = replace(locked("tool", files.add("tool", CONTENT), CONTENT), platform="plan9-mips")
-    bundle.write(tmp_path / "servers.bundle", [entry], own)
+    bundle.write(tmp_path / "servers.bundle", [entry], own, known={"tool": RECIPE})
 
     with pytest.raises(InstallError, match="it contains tool for plan9-mips"):
         bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, own)
@@ -403,7 +411,7 @@ def test_a_bundle_for_another_platform_is_an_error(files: Files, own: Store, tmp
 
 def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
     path = tmp_path / "servers.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
     content = path.read_bytes()
     start = content.index(CONTENT)
     changed = content[: start + 20] + b"changed" + content[start + 27 :]
@@ -417,7 +425,7 @@ def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path:
 @pytest.mark.parametrize(
     ("folder", "problem"),
     [
-        (lockfile.NAME, "the lock in the bundle is not a file"),
+        (lockfile.NAME, "infra.lock in the bundle is not a file"),
         ("artefacts/", "is not a file, or does not have .* bytes"),
     ],
 )
@@ -425,7 +433,7 @@ def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
     files: Files, own: Store, tmp_path: Path, folder: str, problem: str
 ) -> None:
     path, wrong = tmp_path / "servers.bundle", tmp_path / "wrong.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
     with tarfile.open(path) as old, tarfile.open(wrong, "w") as new:
         for member in old:
             content = old.extractfile(member)
@@ -439,7 +447,7 @@ def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
 
 def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
     path = tmp_path / "servers.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
 
     with pytest.raises(InstallError, match="no such recipe") as caught:
         bundle.read(path, [], {}, own)
@@ -452,9 +460,11 @@ def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own: Store, t
     path.mkdir()
 
     with pytest.raises(InstallError, match=r"servers.bundle: cannot be written"):
-        bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own)
+        bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
 
     assert not path.with_name("servers.bundle.part").exists()
+    with pytest.raises(InstallError, match="its folder does not exist"):
+        bundle.write(tmp_path / "missing" / "x", [], own, known={})
 
 
 if sys.platform != "linux":

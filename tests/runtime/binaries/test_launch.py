@@ -76,6 +76,15 @@ def test_the_method_with_bubblewrap_mounts_existing_folders_only(tree: Tree) -> 
     assert started.argv[4:7] == ("--ro-bind", f"{tree.root}/usr/share", "/usr/share")
 
 
+def test_a_path_below_the_root_folder_that_does_not_exist_is_not_mounted(tree: Tree) -> None:
+    """The mount would be at `/`, and hide all files of the machine."""
+    tree = replace(tree, mounts=("/missing-folder/tool",))
+
+    started = launch.launch(tree, tree.root / "usr/bin/tool", BUBBLEWRAP, bubblewrap="/bin/bwrap")
+
+    assert "--ro-bind" not in started.argv
+
+
 def test_variables_are_folders_of_the_packages(tree: Tree) -> None:
     tree = replace(tree, variables={"PROJ_LIB": "usr/share/proj"})
 

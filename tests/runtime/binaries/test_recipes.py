@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,8 +47,10 @@ class Point:
 
 
 def test_another_distribution_adds_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    added = replace(OWN, name="acme", is_users=False, licence="MIT")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point(added)])
+    """The licence of its recipes is checked, also if it says that they are those of the user."""
+    added = replace(OWN, name="acme", is_users=False, licence="AGPL-3.0-only")
+    point = Point(replace(added, is_users=True))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
 
     assert recipes.find("acme") == added
     assert recipes.find("redis").name == "redis"
@@ -57,6 +60,18 @@ def test_an_entry_point_that_is_not_a_recipe_is_an_error(monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point("text")])
 
     with pytest.raises(ConfigurationError, match="should be a Recipe, but is a str"):
+        recipes.find("acme")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"name": "../acme"}, {"programs": {"../x": ""}}, {"programs": {"x": "../../x"}}]
+)
+def test_an_entry_point_with_a_path_that_leaves_the_store_is_an_error(
+    changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point(replace(OWN, **changed))])
+
+    with pytest.raises(ConfigurationError, match=r"cannot be the name|is not a glob pattern"):
         recipes.find("acme")
 
 
@@ -121,7 +136,13 @@ def test_a_users_recipe_provides_the_version_that_it_names() -> None:
         ("BUSL-1.1", "BUSL-1.1"),
         ("MIT AND (Elastic-2.0 OR SSPL-1.0)", "Elastic-2.0"),
         ("LicenseRef-RSALv2", "LicenseRef-RSALv2"),
+        ("agpl-3.0-or-later", "agpl-3.0-or-later"),
+        ("GNU AGPLv3", "AGPLv3"),
+        ("GNU Affero General Public License v3", "GNU Affero"),
+        ("Business Source License 1.1", "Business Source"),
+        ("Apache-2.0 WITH Commons-Clause", "Commons-Clause"),
         ("GPL-2.0-only", ""),
+        ("BSL-1.0", ""),
         ("Apache-2.0", ""),
     ],
 )

@@ -35,6 +35,13 @@ def test_a_failing_client_is_an_error_with_its_last_lines(tmp_path: Path) -> Non
         run("tool", python(code), folder=tmp_path)
 
 
+def test_a_password_in_the_output_of_a_failing_client_is_masked(tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", "echo E: cannot read https://ann:secret-1@files.test/x; exit 1"]
+
+    with pytest.raises(InstallError, match=r"https://ann:\*\*\*@files.test/x"):
+        run("tool", command, folder=tmp_path)
+
+
 def test_a_client_that_writes_nothing_is_killed(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match="no data arrived for 0 s"):
         run("tool", python("import time; time.sleep(600)"), folder=tmp_path, stall=0.2)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import os
 import stat
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.artefacts import member, package, save, tar, zipped
 from infra_runtime.binaries.unpacking import Limits, is_program, unpack
@@ -96,6 +101,22 @@ def test_a_chain_of_links_that_leaves_the_folder_is_refused(tmp_path: Path) -> N
         unpack(archive_of(chain, tmp_path), tmp_path / "into")
 
 
+@pytest.mark.parametrize("links", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b/c", "b": "a"}])
+def test_links_that_lead_back_to_themselves_are_refused(links: dict[str, str], tmp_path: Path) -> None:
+    members = [member(name, tarfile.SYMTYPE, target) for name, target in links.items()]
+
+    with pytest.raises(IntegrityError, match="is a link that leads back to itself"):
+        unpack(archive_of(tar({}, *members), tmp_path), tmp_path / "into")
+
+
+@pytest.mark.parametrize("target", ["", "a\0b"])
+def test_a_link_without_a_valid_target_is_refused(target: str, tmp_path: Path) -> None:
+    archive = archive_of(zipped({"link": target.encode()}, mode=0o120777), tmp_path)
+
+    with pytest.raises(IntegrityError, match=r"'link' is a link to .*, which cannot be a path"):
+        unpack(archive, tmp_path / "into")
+
+
 def test_links_inside_the_folder_are_kept(tmp_path: Path) -> None:
     content = tar(
         {"lib/libx.so.1": b"x"},
@@ -159,6 +180,66 @@ def test_bombs_are_refused_before_they_fill_the_disk(
     with pytest.raises(IntegrityError, match="'10' is entry number 11, but the limit is 10"):
         unpack(many, tmp_path / "count", limits=Limits(entries=10))
     assert (tmp_path / "size/zeros").stat().st_size <= 1_000_000
+
+
+def test_a_sparse_file_is_limited_like_other_files(tmp_path: Path) -> None:
+    """Its header announces 100 GB, and the archive has no bytes of them. Source: GNU tar, "PAX headers"."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("sparse")
+        info.pax_headers = {"GNU.sparse.map": "100000000000,0", "GNU.sparse.size": "100000000000"}
+        archive.addfile(info)
+
+    with pytest.raises(IntegrityError, match="'sparse' exceeds the limit of 1000000 unpacked bytes"):
+        unpack(archive_of(buffer.getvalue(), tmp_path), tmp_path / "into", limits=Limits(size=1_000_000))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.DIRTYPE])
+def test_bytes_outside_of_files_are_limited(kind: bytes, tmp_path: Path) -> None:
+    """`tarfile` reads a header into memory, and skips the content of a folder."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, 4_000_000
+    content = gzip.compress(info.tobuf() + bytes(info.size))
+
+    with pytest.raises(IntegrityError, match="more than 1000000 bytes outside of its files"):
+        unpack(archive_of(content, tmp_path), tmp_path / "into", limits=Limits(overhead=1_000_000))
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
+@pytest.mark.parametrize("pack", [bytes, package])
+def test_a_compressed_archive_is_complete_only_with_its_end(
+    pack: Callable[[bytes], bytes], mode: str, tmp_path: Path
+) -> None:
+    """All files are in the first part of the bytes; the checksum is at the end."""
+    content = tar(FILES, mode=mode)
+
+    with pytest.raises(IntegrityError, match="the archive is damaged"):
+        unpack(archive_of(pack(content[:-9]), tmp_path), tmp_path / "into")
+
+
+def test_a_package_that_ends_before_its_file_is_an_error(tmp_path: Path) -> None:
+    content = package(tar(FILES, mode="w"), "data.tar")
+
+    with pytest.raises(IntegrityError, match="the package is cut off"):
+        unpack(archive_of(content[:-8704], tmp_path), tmp_path / "into")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "/".join(["folder"] * 700)])
+def test_an_entry_with_a_name_that_no_file_can_have_is_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="an entry has an invalid name"):
+        unpack(archive_of(tar({name: b"x"}), tmp_path), tmp_path / "into")
+
+
+@given(st.data())
+def test_changed_bytes_of_an_archive_raise_no_other_error(data: st.DataObject) -> None:
+    links = (member("link", tarfile.SYMTYPE, "tool-1.0"), member("hard", tarfile.LNKTYPE, "tool-1.0/LICENSE"))
+    contents = (tar(FILES, *links, mode="w"), tar(FILES), zipped(FILES), package(tar(FILES, mode="w:xz")))
+    content = bytearray(data.draw(st.sampled_from(contents)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(IntegrityError):
+        unpack(archive_of(bytes(content), Path(folder)), Path(folder) / "into")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +311,20 @@ def test_a_debian_package_with_zstandard_is_unpacked_by_dpkg_deb(
     unpack(archive_of(package(b"compressed", "data.tar.zst"), tmp_path), tmp_path / "into")
 
     assert everything(tmp_path / "into") == {"tool-1.0", "tool-1.0/bin", *FILES}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("text", ["cat '{data}'; exit 2", "exit 2"])
+def test_a_package_that_dpkg_deb_cannot_decompress_is_an_error(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = save(tmp_path, "data.tar", tar(FILES, mode="w"))
+    program = save(tmp_path / "bin", "dpkg-deb", f"#!/bin/sh\n{text.format(data=data)}\n".encode())
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(IntegrityError, match=r"cannot decompress|damaged"):
+        unpack(archive_of(package(b"compressed", "data.tar.zst"), tmp_path), tmp_path / "into")
 
 
 def test_a_debian_package_with_zstandard_is_an_error_without_dpkg_deb(

@@ -132,11 +132,32 @@ def test_a_stack_file_without_recipes_has_none(tmp_path: Path) -> None:
             'programs = ["x"]\nlicence = "MIT"\narchive.linux-x86_64 = { url = "file:///x", sha256 = "x" }',
             r"archive\.linux-x86_64\.url",
         ),
+        (
+            'programs = ["x"]\nlicence = "MIT"\narchive.linux-x86_64.url = "https://ann:pw-1@files.test/x"',
+            r"archive\.linux-x86_64\.url: the address contains a login",
+        ),
+        ('programs = []\nlicence = "MIT"\nwheel = "x"', "programs"),
+        ('programs = { x = "/bin/sh" }\nlicence = "MIT"\nwheel = "x"', "'/bin/sh' is not a glob pattern"),
+        ('programs = { x = "a/../../b" }\nlicence = "MIT"\nwheel = "x"', "is not a glob pattern"),
+        ('programs = { x = "a**b" }\nlicence = "MIT"\nwheel = "x"', "is not a glob pattern"),
+        ('programs = ["x"]\nlicence = "MIT"\nwheel = "--index-url=x"', "wheel"),
+        ('programs = ["x"]\nlicence = "MIT"\ndebian = ["-oDir::Etc=/x"]', "debian"),
+        ('programs = ["x"]\nlicence = "MIT"\ndebian = ["x"]\nmounts = ["usr/share"]', "mounts"),
+        ('programs = ["x"]\nlicence = "MIT"\ndebian = ["x"]\nmounts = ["/usr/../etc"]', "mounts"),
     ],
 )
 def test_an_invalid_recipe_is_an_error_with_its_line(table: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=problem) as caught:
         recipes_of(tmp_path, f"[binaries.x]\n{table}\n")
+
+    assert caught.value.where.startswith(f"{tmp_path}/infra.toml:")
+    assert "pw-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "downloads", ""])
+def test_a_recipe_with_a_name_that_no_folder_can_have_is_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be the name of a recipe") as caught:
+        recipes_of(tmp_path, f'[binaries."{name}"]\nprograms = ["x"]\nlicence = "MIT"\nwheel = "x"\n')
 
     assert caught.value.where.startswith(f"{tmp_path}/infra.toml:")
 

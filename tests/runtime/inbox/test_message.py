@@ -147,6 +147,13 @@ def test_a_message_that_is_not_valid_is_read(raw: bytes) -> None:
     message.text.encode()
 
 
+@pytest.mark.parametrize("parameter", [b"", b"; boundary=x"])
+def test_parts_that_cannot_be_separated_are_text(parameter: bytes) -> None:
+    message = parsed(b"Content-Type: multipart/mixed" + parameter + b"\r\n\r\nhello\r\n")
+
+    assert (message.text, message.attachments) == ("hello\n", ())
+
+
 def test_a_message_with_deeply_nested_parts_is_shown_as_it_is() -> None:
     raw = b"Subject: deep\n"
     for number in range(1500):

@@ -1,11 +1,13 @@
 """Bundles: one tar archive with the artefacts of lock entries, for machines without network.
 
 The archive contains `infra.lock` with the entries, and the artefacts below `artefacts/`. The archive is not
-compressed, because the artefacts are.
+compressed, because the artefacts are. The programs of Go modules are built, so that the other machine does
+not need Go: they are below `built/`, and `built.json` contains their sizes and hashes.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tarfile
 import tempfile
@@ -13,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from infra_runtime.binaries import artefacts, lockfile, platforms
-from infra_runtime.binaries.lockfile import EMPTY, Artefact, Locked
-from infra_runtime.binaries.recipe import Recipe
+from infra_runtime.binaries.lockfile import EMPTY, Locked
+from infra_runtime.binaries.recipe import Go, Recipe
+from infra_runtime.binaries.sources import go
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import InstallError, IntegrityError
 
-_FOLDER = "artefacts/"
+_FOLDER, _BUILT, _BUILT_LIST = "artefacts/", "built/", "built.json"
 
 
 def write(
@@ -26,18 +29,36 @@ def write(
     entries: Sequence[Locked],
     store: Store,
     *,
+    known: Mapping[str, Recipe],
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Download the artefacts of lock entries and write a bundle. Raises the same errors as `install`."""
+    """Download the artefacts of lock entries, build the programs of Go modules, and write a bundle.
+
+    `known` are the recipes of the entries by name. Raises as `installation.install` does.
+    """
+    if not path.parent.is_dir():  # before a long download
+        problem = "cannot be written: its folder does not exist"
+        raise InstallError(str(path), problem, "Create the folder, or select another file.")
     store.prepare()
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=store.folder) as folder:
         artefacts.fetch(entries, Path(folder), counter=artefacts.Counter(progress, entries))
-        lock = Path(folder) / lockfile.NAME
+        built = [
+            (entry.recipe, program)
+            for entry in entries
+            if entry.source == go.NAME
+            for program in _built(known[entry.recipe], entry, store, Path(folder))
+        ]
+        lock, built_list = Path(folder) / lockfile.NAME, Path(folder) / _BUILT_LIST
         lockfile.write(lock, EMPTY.updated(entries))
+        sums = {
+            f"{recipe}/{path.name}": [path.stat().st_size, lockfile.sha256(path)] for recipe, path in built
+        }
+        built_list.write_text(json.dumps(sums, indent=1, sort_keys=True), encoding="utf-8")
         part = path.with_name(f"{path.name}.part")
         try:
             with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
                 tar.add(lock, lockfile.NAME, filter=_plain)
+                tar.add(built_list, _BUILT_LIST, filter=_plain)
                 files = {
                     item.file_name: Path(folder) / entry.recipe / item.file_name
                     for entry in entries
@@ -45,11 +66,23 @@ def write(
                 }
                 for name, file in sorted(files.items()):
                     tar.add(file, _FOLDER + name, filter=_plain)
+                for recipe, program in built:
+                    tar.add(program, f"{_BUILT}{recipe}/{program.name}", filter=_plain)
             part.replace(path)
         except OSError as error:
             part.unlink(missing_ok=True)
             problem = f"cannot be written: {error.strerror or error}"
             raise InstallError(str(path), problem, "Select another file.") from error
+
+
+def _built(recipe: Recipe, locked: Locked, store: Store, downloads: Path) -> list[Path]:
+    """Return the built programs of a Go module: those in the store, or programs that are built now."""
+    if installed := store.get(locked):
+        return [installed.folder / path for _, path in sorted(installed.programs.items())]
+    source = next(source for source in recipe.sources if isinstance(source, Go))
+    root = downloads / f"{recipe.name}-root"
+    go.build(recipe, source, locked, downloads / recipe.name, root)
+    return [root / "bin" / name for name in sorted(recipe.programs)]
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -84,40 +117,54 @@ def read(
                 if where == platform and (not names or name in names)
             ]
             _check(path, names, lock, entries, known)
+            built = json.loads(_content(tar, _BUILT_LIST, path))
             for entry in entries:
+                folder = store.downloads / entry.recipe
+                folder.mkdir(mode=0o700, exist_ok=True)
                 with store.locked(entry.recipe):
                     for artefact in entry.artefacts:
-                        _copy(tar, artefact, store.downloads / entry.recipe, path)
-    except (tarfile.TarError, KeyError) as error:
+                        expected = (artefact.size, artefact.sha256)
+                        _copy(tar, _FOLDER + artefact.file_name, folder / artefact.file_name, expected, path)
+                    for program in known[entry.recipe].programs if entry.source == go.NAME else ():
+                        size, digest = built[f"{entry.recipe}/{program}"]
+                        target = folder / go.built_name(entry, program)
+                        _copy(tar, f"{_BUILT}{entry.recipe}/{program}", target, (size, digest), path)
+    except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise IntegrityError(path.name, f"the file is not a complete bundle: {error}", _HINT) from error
     return [(known[entry.recipe], entry) for entry in entries]
 
 
-def _copy(tar: tarfile.TarFile, artefact: Artefact, folder: Path, path: Path) -> None:
-    """Copy an artefact of the bundle `path` to a folder, and compare it with the lock of the bundle."""
-    member = tar.getmember(_FOLDER + artefact.file_name)
+def _copy(tar: tarfile.TarFile, name: str, target: Path, expected: tuple[int, str], path: Path) -> None:
+    """Copy a file of the bundle `path`, and compare it with its size and SHA-256 in the bundle."""
+    member = tar.getmember(name)
     content = tar.extractfile(member)
-    if content is None or member.size != artefact.size:
-        problem = f"{artefact.file_name} is not a file, or does not have {artefact.size} bytes"
-        raise IntegrityError(path.name, problem)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / artefact.file_name
+    size, digest = expected
+    if content is None or member.size != size:
+        raise IntegrityError(path.name, f"{name} is not a file, or does not have {size} bytes", _HINT)
     target.unlink(missing_ok=True)
     with target.open("xb") as file:
         shutil.copyfileobj(content, file)
-    artefacts.verify(target, artefact)
+    if (actual := lockfile.sha256(target)) != digest:
+        target.unlink()
+        problem = f"{name}: the SHA-256 is {actual}, and the bundle contains {digest}"
+        raise IntegrityError(path.name, problem, _HINT)
 
 
 _HINT = "`infra bin bundle` writes bundles; copy the file again."
 
 
-def _lock(tar: tarfile.TarFile, path: Path) -> lockfile.Lock:
-    content = tar.extractfile(tar.getmember(lockfile.NAME))
+def _content(tar: tarfile.TarFile, name: str, path: Path) -> bytes:
+    """Return the content of a small file of the bundle `path`."""
+    content = tar.extractfile(tar.getmember(name))
     if content is None:
-        raise IntegrityError(path.name, "the lock in the bundle is not a file", _HINT)
+        raise IntegrityError(path.name, f"{name} in the bundle is not a file", _HINT)
+    return content.read(16 << 20)
+
+
+def _lock(tar: tarfile.TarFile, path: Path) -> lockfile.Lock:
     with tempfile.TemporaryDirectory(prefix="infra-bundle-") as folder:
         copy = Path(folder) / lockfile.NAME
-        copy.write_bytes(content.read(16 << 20))
+        copy.write_bytes(_content(tar, lockfile.NAME, path))
         return lockfile.read(copy)
 
 

@@ -27,7 +27,7 @@ def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
     package = str(file.name).rpartition("/")[2]
     for name, size in _members(file, package):
         if name in {"data.tar", "data.tar.gz", "data.tar.xz", "data.tar.bz2"}:
-            yield _Part(file, size)  # type: ignore[misc] # tarfile only calls `read`
+            yield _Part(file, size, package)  # type: ignore[misc] # only `read` is called
             return
         if name == "data.tar.zst":
             with _decompressed(file, package) as tar:
@@ -59,11 +59,14 @@ def _members(file: IO[bytes], package: str) -> Iterator[tuple[str, int]]:
 class _Part:
     """A file that ends after a number of bytes of another file."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._left = file, size
+    def __init__(self, file: IO[bytes], size: int, package: str) -> None:
+        self._file, self._left, self._package = file, size, package
 
-    def read(self, size: int = -1) -> bytes:
-        block = self._file.read(self._left if size < 0 else min(size, self._left))
+    def read(self, size: int) -> bytes:
+        wanted = min(size, self._left)
+        block = self._file.read(wanted)
+        if wanted and not block:
+            raise IntegrityError(self._package, "the package is cut off")
         self._left -= len(block)
         return block
 
@@ -80,3 +83,5 @@ def _decompressed(file: IO[bytes], package: str) -> Iterator[IO[bytes]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout  # noqa: S101 - it is a pipe
         yield process.stdout
+        if process.wait():
+            raise IntegrityError(package, "dpkg-deb cannot decompress the package")

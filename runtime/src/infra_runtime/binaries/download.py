@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import netrc
 import os
+import re
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from infra_runtime.binaries.lockfile import sha256
 from infra_runtime.errors import InstallError, IntegrityError
+from infra_runtime.redaction import masked_text
 
 #: called with the number of bytes that are downloaded so far
 Progress = Callable[[int], None]
-#: seconds without any new byte after which a download has failed
+#: seconds without any new byte, or with fewer than `_LEAST` bytes, after which a download has failed
 STALL_SECONDS = 60.0
+_LEAST = 1024
 #: how often a cut download is continued
 ATTEMPTS = 4
 _BLOCK = 1 << 16
@@ -38,14 +45,14 @@ def download(
     """Download a file to the path `target`, which exists only when size and hash are right.
 
     The bytes are written to `target` with the suffix `.part`. If that file exists, because an earlier
-    download was cut, only the rest is requested. `size` is the size in bytes in the lock; 0 if unknown.
+    download was cut, only the rest is requested. `size` is the size in bytes in the lock; 0 if unknown. The
+    login for the server is read from the file of the variable NETRC, or from `~/.netrc`.
 
     Raises:
         InstallError: the server does not answer, or sends an error or too few bytes.
         IntegrityError: the server sends too many bytes, or the hash differs; the bytes are removed.
     """
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise InstallError(name, f"{url} is not an HTTP address")
+    _check_address(name, url)
     part = target.with_name(f"{target.name}.part")
     resumed = part.exists() and part.stat().st_size > 0
     problem = ""
@@ -54,9 +61,14 @@ def download(
             if _transfer(name, url, part, size=size, progress=progress, stall=stall):
                 break
             problem = f"the server sent {part.stat().st_size} of {size} bytes"
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the error contains the open connection
+                if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    part.unlink(missing_ok=True)  # the rest of a longer file
+                    continue
+            elif isinstance(error, OSError) and error.filename:  # of the disk
+                raise
             problem = _reason(error)
             if attempt == ATTEMPTS or _is_final(error):
                 raise InstallError(name, f"{url}: {problem}", _hint(error)) from error
@@ -69,6 +81,20 @@ def download(
             return
         raise IntegrityError(name, f"{url}: the SHA-256 is {actual}, and the lock contains {digest}")
     part.replace(target)
+
+
+def _check_address(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in {"http", "https"} and url.isascii() and parts.port != 0
+        has_login = "@" in parts.netloc
+    except ValueError:
+        is_http = has_login = False
+    if not is_http:
+        raise InstallError(name, f"{masked_text(url)} is not an HTTP address", "Correct the address.")
+    if has_login:
+        problem = f"{masked_text(url)} contains a login"
+        raise InstallError(name, problem, "Write the login to ~/.netrc, which curl and pip also read.")
 
 
 def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress | None, stall: float) -> bool:
@@ -84,26 +110,72 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
     if have:
         headers["Range"] = f"bytes={have}-"
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme is checked
-    with urllib.request.urlopen(request, timeout=stall) as answer:  # noqa: S310
-        if have and answer.status != 206:  # the server sends the whole file
-            have = 0
-        announced = answer.headers.get("Content-Length") or ""
-        if announced.isdigit() and have + int(announced) > limit:
-            total = have + int(announced)
+    if header := _login(urlsplit(url).hostname or ""):
+        request.add_unredirected_header("Authorization", header)
+    with _OPENER.open(request, timeout=stall) as answer:
+        have = _start(answer, have, part)
+        announced = answer.length
+        if announced is not None and have + announced > limit:
+            total = have + announced
             raise IntegrityError(name, f"{url}: the server announces {total} bytes instead of {limit}")
         with _opened(part, append=bool(have)) as file:
-            while block := answer.read1(_BLOCK):
+            for block in _blocks(answer, stall):
                 have += len(block)
                 if have > limit:
                     part.unlink()
                     raise IntegrityError(name, f"{url}: the server sends more than {limit} bytes")
-                while block:  # a full disk can shorten a write before the next write fails
-                    block = block[_write(file, block, part) :]
+                _write(file, block, part)
                 if progress:
                     progress(have)
-        if announced.isdigit() and answer.length:
+        if announced and answer.length:
             raise http.client.IncompleteRead(b"", answer.length)
     return not size or have == size
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects to HTTP addresses only, and from HTTPS only to HTTPS."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in {req.type, "https"}:
+            problem = f"{msg}: the redirect to {masked_text(newurl)} is not followed"
+            raise urllib.error.HTTPError(newurl, code, problem, headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
+
+
+def _login(host: str) -> str:
+    """Return the header with which the user logs in to a server; empty if no netrc file contains a login."""
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        login = netrc.netrc(str(path)).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        return ""
+    if login is None:
+        return ""
+    return "Basic " + base64.b64encode(f"{login[0]}:{login[2] or ''}".encode()).decode()
+
+
+def _start(answer: http.client.HTTPResponse, have: int, part: Path) -> int:
+    """Return the position in the file at which an answer begins: `have`, or 0 for the whole file.
+
+    Raises `HTTPException` if the answer begins at another position. Source: RFC 9110, "Content-Range".
+    """
+    if not have or answer.status != http.client.PARTIAL_CONTENT:
+        return 0
+    if not re.match(rf"bytes {have}-", answer.headers.get("Content-Range") or ""):
+        part.unlink()
+        raise http.client.HTTPException("the server sent another part of the file than requested")
+    return have
 
 
 def _opened(part: Path, *, append: bool) -> FileIO:
@@ -112,18 +184,31 @@ def _opened(part: Path, *, append: bool) -> FileIO:
     return FileIO(os.open(part, flags, 0o600), "wb")
 
 
-def _write(file: FileIO, block: bytes, part: Path) -> int:
+def _blocks(answer: http.client.HTTPResponse, stall: float) -> Iterator[bytes]:
+    """Yield the bytes of an answer. Raises `HTTPException` if too few arrive within `stall` seconds."""
+    received, began = 0, time.monotonic()
+    while block := answer.read1(_BLOCK):
+        yield block
+        received += len(block)
+        if time.monotonic() - began > stall:
+            if received < _LEAST:
+                raise http.client.HTTPException(f"only {received} bytes in {stall:g} s")
+            received, began = 0, time.monotonic()
+
+
+def _write(file: FileIO, block: bytes, part: Path) -> None:
     try:
-        return file.write(block)
+        while block:  # a full disk can shorten a write before the next write fails
+            block = block[file.write(block) :]
     except OSError as error:
         error.filename = str(part)
         raise
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether a repeated request would fail in the same way: an answer 4xx, except 408 and 429."""
+    """Return whether a repeated request would fail in the same way: an answer 3xx or 4xx, except 408, 429."""
     return (
-        isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500 and error.code not in {408, 429}
+        isinstance(error, urllib.error.HTTPError) and 300 <= error.code < 500 and error.code not in {408, 429}
     )
 
 

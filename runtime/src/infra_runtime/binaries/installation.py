@@ -148,8 +148,9 @@ def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe,
 
 
 def _remove_artefacts(locked: Locked, folder: Path) -> None:
-    for artefact in locked.artefacts:
-        (folder / artefact.file_name).unlink(missing_ok=True)
+    names = [artefact.file_name for artefact in locked.artefacts]
+    for path in (*(folder / name for name in names), *folder.glob(go.built_name(locked, "*"))):
+        path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the folder may contain the rest of another version's download
         folder.rmdir()
 

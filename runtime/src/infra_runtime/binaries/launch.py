@@ -48,6 +48,14 @@ class Launch:
     #: the folder with the unpacked files
     root: str
 
+    def moved(self, old: str, new: str) -> Launch:
+        """Return the start of the same program after its folder has got another name."""
+        return Launch(
+            argv=tuple(word.replace(old, new) for word in self.argv),
+            env={name: value.replace(old, new) for name, value in self.env.items()},
+            root=self.root.replace(old, new),
+        )
+
     def script(self) -> str:
         """Return a shell script that starts the program with the arguments of the script."""
         lines = ["#!/bin/sh"]
@@ -108,7 +116,8 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
         argv = (*_loader_words(tree, program), str(program)) if is_program(program) else (str(program),)
         return Launch(argv=argv, env=env, root=str(tree.root))
     inner = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
-    folders = dict.fromkeys(_existing(mount) for mount in tree.mounts)
+    # A mount at `/` would hide all files of the machine.
+    folders = dict.fromkeys(folder for mount in tree.mounts if (folder := _existing(mount)) != "/")
     binds = [word for folder in folders for word in ("--ro-bind", f"{tree.root}{folder}", folder)]
     # Without `--die-with-parent`: the supervisor also sends stop signals to what remains after `bwrap`.
     prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--")

@@ -26,6 +26,10 @@ NAME = "infra.lock"
 KIT = Path(__file__).with_name("kit.lock.json")
 #: the version of the format
 FORMAT = 1
+#: the kinds of registries
+REGISTRIES = frozenset({"python", "debian", "maven", "go", "npm", "url"})
+#: the name of a recipe, which is the name of a folder in the store
+RECIPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,7 +43,7 @@ def sha256(path: Path) -> str:
 class Artefact:
     """A file of a registry, such as a wheel, a Debian package or a jar."""
 
-    #: `python`, `debian`, `maven`, `go`, `npm` or `url`
+    #: one of `REGISTRIES`
     registry: str
     #: the name of the distribution or package
     name: str
@@ -222,14 +226,16 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
         texts = (artefact.registry, artefact.name, artefact.version, artefact.path, artefact.sha256)
         if not all(isinstance(text, str) for text in texts) or not isinstance(artefact.size, int):
             raise TypeError(f"{artefact.name}: a field has the wrong type")
+        if artefact.registry not in REGISTRIES:
+            raise ValueError(f"{artefact.name}: the registry {artefact.registry!r} is unknown")
         if not _HASH.fullmatch(artefact.sha256):
             raise ValueError(f"{artefact.name}: {artefact.sha256!r} is not a SHA-256")
         if artefact.size < 0:
             raise ValueError(f"{artefact.name}: the size {artefact.size} is negative")
-        if not artefact.path or "\0" in artefact.path or ".." in artefact.path.split("/"):
+        parts = artefact.path.split("/")
+        if not artefact.path or "\0" in artefact.path or ".." in parts or not parts[0]:
             raise ValueError(f"{artefact.name}: the path {artefact.path!r} is invalid")
-    name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-    if not name.fullmatch(recipe):
+    if not RECIPE_NAME.fullmatch(recipe):
         raise ValueError(f"{recipe!r} is not the name of a recipe")
     return Locked(
         recipe=recipe,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import field
 
 from infra_runtime.value import frozen
 
-#: SPDX identifiers of licences whose programs are never downloaded, by their beginning. A user can put such a
-#: program on PATH, or write a recipe in the stack file. Source: SPDX licence list
-REFUSED_LICENCES = ("AGPL-", "SSPL-", "RSAL", "BUSL-", "Elastic-", "LicenseRef-RSAL", "LicenseRef-SSPL")
+#: The licences whose programs are never downloaded: SPDX identifiers, and names in the metadata of artefacts.
+#: A user can put such a program on PATH, or write a recipe in the stack file. Source: SPDX licence list
+_REFUSED = re.compile(
+    r"(?<![a-z])(?:LicenseRef-)?"
+    r"(?:AGPL|(?:GNU )?Affero|SSPL|Server Side Public|RSAL|Redis Source Available|BUSL|Business Source"
+    r"|Elastic(?: License|-\d)|Commons[- ]Clause|PolyForm)[\w.+-]*",
+    re.IGNORECASE,
+)
 
 
 @frozen
@@ -134,6 +140,5 @@ class Recipe:
         """
         if self.is_users:
             return ""
-        expression = licence or self.licence
-        words = expression.replace("(", " ").replace(")", " ").split()
-        return next((word for word in words if word.startswith(REFUSED_LICENCES)), "")
+        refused = _REFUSED.search(licence or self.licence)
+        return refused[0] if refused else ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.binaries.lockfile import RECIPE_NAME as NAME
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.errors import ConfigurationError, nearest
 
@@ -14,6 +16,8 @@ from infra_runtime.errors import ConfigurationError, nearest
 GROUP = "infra.binaries"
 #: the program that runs the programs of Maven repositories, and the one that mounts folders at absolute paths
 JAVA, BUBBLEWRAP = "java", "bwrap"
+#: the folder of the downloads in the store, beside the folders of the recipes
+DOWNLOADS = "downloads"
 _KIT = Path(__file__).with_name("kit.toml")
 
 
@@ -73,6 +77,22 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
 def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Return the items of a dictionary whose keys are in `names`."""
     return {name: table[name] for name in names if table.get(name) is not None}
+
+
+def problem(recipe: Recipe) -> str:
+    """Return why the names or paths of a recipe are not possible in the store; empty if they are."""
+    if not NAME.fullmatch(recipe.name) or recipe.name == DOWNLOADS:
+        return f"{recipe.name!r} cannot be the name of a recipe"
+    if wrong := [name for name in recipe.programs if not NAME.fullmatch(name)]:
+        return f"{wrong[0]!r} cannot be the name of a program"
+    if any(isinstance(source, Go | Maven) for source in recipe.sources):
+        return ""  # the patterns are import paths or main classes
+    for pattern in recipe.programs.values():
+        parts = pattern.split("/")
+        is_inside = not pattern.startswith("/") and ".." not in parts
+        if not is_inside or any("**" in part and part != "**" for part in parts):
+            return f"{pattern!r} is not a glob pattern of a path in the unpacked files"
+    return ""
 
 
 def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
@@ -144,5 +164,7 @@ def _joined() -> dict[str, Recipe]:
         recipe = point.load()
         if not isinstance(recipe, Recipe):
             raise ConfigurationError(f"{point.value} should be a Recipe, but is a {type(recipe).__name__}")
-        joined[recipe.name] = recipe
+        if wrong := problem(recipe):
+            raise ConfigurationError(f"{point.value}: {wrong}")
+        joined[recipe.name] = replace(recipe, is_users=False)  # the user has not accepted its licence
     return joined

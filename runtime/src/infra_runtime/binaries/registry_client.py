@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra_runtime.errors import InstallError, IntegrityError
+from infra_runtime.redaction import masked_text
 
 #: called with the number of bytes that are downloaded so far
 Progress = Callable[[int], None]
@@ -79,8 +80,11 @@ def run(
 
 
 def _important(text: str) -> list[str]:
-    """Return the lines of a client's output that contain the reason of a failure, at most three."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """Return the lines of a client's output that contain the reason of a failure, at most three.
+
+    A password in the address of a registry is masked, because some clients print it.
+    """
+    lines = [masked_text(line.strip()) for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if _ERROR.search(line)]
     return errors[:3] or lines[-3:]
 

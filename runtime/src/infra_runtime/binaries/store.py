@@ -26,7 +26,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from infra_runtime.binaries import launch, lockfile
+from infra_runtime.binaries import launch, lockfile, recipes
 from infra_runtime.binaries.lockfile import Lock, Locked
 from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.data_directory.paths import user_cache
@@ -121,13 +121,16 @@ class Store:
     @property
     def downloads(self) -> Path:
         """The folder of the downloaded artefacts, with a folder for each recipe."""
-        return self.folder / "downloads"
+        return self.folder / recipes.DOWNLOADS
 
     def prepare(self) -> None:
         """Create the folder, and check that other users cannot change it and that programs can run in it.
 
         Raises `InstallError`, for example for a read-only folder.
         """
+        if separator := next((letter for letter in ":;\n" if letter in str(self.folder)), ""):
+            problem = f"contains {separator!r}, which separates the folders in LD_LIBRARY_PATH and PATH"
+            raise InstallError(str(self.folder), problem, _OTHER_FOLDER)
         try:
             ownership.make_private_folder(str(self.folder), shared=True)
             self.downloads.mkdir(mode=0o700, exist_ok=True)
@@ -341,7 +344,7 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
     for method in entry.methods:
         tree = entry.tree(method)
         for name, program in entry.programs.items():
-            text = entry.launch_of(name, method).script().replace(str(folder), str(final))
+            text = entry.launch_of(name, method).moved(str(folder), str(final)).script()
             script = tree.scripts / name
             if linked := tree.linked(folder / program):
                 launch.write_links(tree, folder / program)

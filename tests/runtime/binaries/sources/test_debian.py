@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import Files, package, serving, tar
+from fakes.artefacts import Files, package, save, serving, tar
 from infra_runtime.binaries import installation, launch, lockfile, platforms, recipes
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.lockfile import Artefact, Locked
@@ -18,7 +18,7 @@ from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Debian, Recipe
 from infra_runtime.binaries.sources import debian
 from infra_runtime.binaries.store import Installed, Store
-from infra_runtime.errors import InstallError
+from infra_runtime.errors import InstallError, IntegrityError
 
 SHELL = Recipe(
     name="dash",
@@ -79,6 +79,31 @@ def test_a_machine_with_musl_has_the_packages_for_its_processor(
         installation.lock(SHELL, platform)
 
 
+@pytest.mark.process
+def test_a_machine_without_apt_downloads_from_the_mirrors_of_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = package(tar({"./usr/bin/dash": b"#!/bin/sh\necho hello\n"}))
+    monkeypatch.setattr(debian, "HELPER", str(tmp_path / "missing"))
+    recipe = Recipe(name="dash", programs={"dash": ""}, sources=(), licence="BSD-3-Clause")
+    with serving() as files:
+        files.add("security/pool/d/dash_1.deb", content)
+        monkeypatch.setenv(debian.ARCHIVE, f"{files.address}/debian {files.address}/security/")
+
+        (installed,) = install([(recipe, locked(content))], Store(tmp_path / "binaries"))
+        with pytest.raises(debian.GoneError, match="is at none of the addresses in INFRA_DEBIAN_ARCHIVE"):
+            install([(recipe, locked(b"other", version="2"))], Store(tmp_path / "others"))
+        files.contents["security/pool/d/dash_1.deb"] = content[:-1] + b"x"
+        with pytest.raises(IntegrityError, match="the SHA-256 is"):
+            install([(recipe, locked(content))], Store(tmp_path / "others"))
+
+    assert subprocess.check_output([installed.program("dash")], text=True) == "hello\n"
+    monkeypatch.delenv(debian.ARCHIVE)
+    with pytest.raises(InstallError, match="apt is missing") as caught:
+        install([(recipe, locked(content))], Store(tmp_path / "others"))
+    assert "Set INFRA_DEBIAN_ARCHIVE to the address of a mirror" in caught.value.hint
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """A real program of Debian with all of its libraries, and bubblewrap in the same store."""
@@ -114,16 +139,57 @@ class TestApt:
         assert repository.address.rstrip("/") == f"{archive.address}/debian"
         assert repository.suite == "bookworm"
 
+    def test_the_archives_of_others_and_discs_are_left_out(self, archive: Files, tmp_path: Path) -> None:
+        """The list that apt has downloaded from another archive contains its origin."""
+        others = (
+            f"deb [trusted=yes] {archive.address}/acme bookworm main\ndeb cdrom:[Debian]/ bookworm main\n"
+        )
+        with (tmp_path / "sources.list").open("a") as file:
+            file.write(others)
+        with (tmp_path / "apt.conf").open("a") as file:
+            file.write(f'\nDir::State::Lists "{tmp_path}/lists";\n')
+        stem = f"{archive.address.removeprefix('http://')}_acme_dists_bookworm"
+        text = f"Origin: Acme\nCodename: bookworm\nComponents: main\nSHA256:\n {'0' * 64} 0 main/x\n"
+        save(tmp_path / "lists", f"{stem}_Release", text.encode())
+        for architecture in ("amd64", "arm64"):
+            save(tmp_path / "lists", f"{stem}_main_binary-{architecture}_Packages", b"")
+
+        assert [one.address for one in debian.repositories()] == [f"{archive.address}/debian/"]
+
+    @pytest.mark.parametrize("name", ["Release", "InRelease"])
+    def test_an_archive_without_a_signature_of_debian_is_refused(
+        self, name: str, archive: Files, tmp_path: Path
+    ) -> None:
+        """Also if the configuration of apt allows archives without a signature."""
+        with (tmp_path / "apt.conf").open("a") as file:
+            file.write(
+                '\nAcquire::AllowInsecureRepositories "true"; APT::Get::AllowUnauthenticated "true";\n'
+            )
+        packages = f"Package: dash\nVersion: 1\nFilename: pool/d/dash_1.deb\nSize: 1\nSHA256: {'0' * 64}\n"
+        digest = hashlib.sha256(packages.encode()).hexdigest()
+        listed = "".join(
+            f" {digest} {len(packages)} main/binary-{architecture}/Packages\n"
+            for architecture in ("amd64", "arm64")
+        )
+        text = f"Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\nSHA256:\n{listed}"
+        archive.add(f"debian/dists/bookworm/{name}", text.encode())
+        for architecture in ("amd64", "arm64"):
+            archive.add(f"debian/dists/bookworm/main/binary-{architecture}/Packages", packages.encode())
+
+        with pytest.raises(InstallError, match=r"not signed|signed file|NOSPLIT"):
+            installation.lock(SHELL, current())
+
     def test_a_locked_package_is_downloaded_and_unpacked(self, archive: Files, tmp_path: Path) -> None:
         content = package(tar({"./usr/bin/dash": b"#!/bin/sh\necho hello\n"}))
         entry = locked(content)
         archive.add("debian/pool/d/dash_1.deb", content)
         recipe = Recipe(name="dash", programs={"dash": ""}, sources=(), licence="BSD-3-Clause")
 
-        (installed,) = install([(recipe, entry)], Store(tmp_path / "binaries"))
+        (installed,) = install([(recipe, entry)], Store(tmp_path / "it's $HOME"))
 
         assert installed.methods == (launch.LIBRARIES,)
         assert subprocess.check_output([installed.program("dash")], text=True) == "hello\n"
+        assert ".new-" not in installed.program("dash").read_text()
 
     def test_programs_in_their_own_folder_get_links_and_variables(
         self, archive: Files, tmp_path: Path

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.artefacts import save, zipped
-from infra_runtime.binaries import installation, lockfile
+from infra_runtime.binaries import bundle, installation, lockfile
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Go, Recipe
@@ -108,6 +108,40 @@ def test_files_and_flags_of_the_recipe_change_the_program_and_its_entry(store: S
     assert output(installed) == "hello b"
 
 
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_a_bundle_contains_the_built_program(
+    is_installed: bool, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other machine has neither Go nor a network."""
+    entry = installation.lock(RECIPE, current())
+    own = store if is_installed else Store(tmp_path / "own")
+    if is_installed:
+        install([(RECIPE, entry)], own)
+    path, known = tmp_path / "servers.bundle", {"greet": RECIPE}
+    bundle.write(path, [entry], own, known=known)
+    other = Store(tmp_path / "other machine")
+    monkeypatch.setattr(go, "scripts_folder", lambda: tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    (installed,) = install(bundle.read(path, [], known, other), other, offline=True)
+
+    assert output(installed) == "hello a"
+    assert [text.name for text in (installed.folder / "licences").iterdir()] == ["example.test-greet-LICENSE"]
+    assert list(other.downloads.iterdir()) == []
+
+
+def test_a_changed_program_in_a_bundle_is_refused(store: Store, tmp_path: Path) -> None:
+    entry = installation.lock(RECIPE, current())
+    (installed,) = install([(RECIPE, entry)], store)
+    path, known = tmp_path / "servers.bundle", {"greet": RECIPE}
+    bundle.write(path, [entry], store, known=known)
+    program = installed.program("greet").read_bytes()
+    path.write_bytes(path.read_bytes().replace(program[-100:], bytes(100)))
+
+    with pytest.raises(IntegrityError, match="built/greet/greet: the SHA-256 is"):
+        bundle.read(path, [], known, Store(tmp_path / "other machine"))
+
+
 def test_a_module_can_be_replaced(proxy: Path, store: Store) -> None:
     add_module(proxy, "example.test/fork", "v1.0.5", {"text.go": 'package Text\n\nconst Word = "good day"\n'})
     changed = replace(SOURCE, replace={"example.test/Text": "example.test/fork v1.0.5"})
@@ -116,6 +150,19 @@ def test_a_module_can_be_replaced(proxy: Path, store: Store) -> None:
     (installed,) = install([(recipe, installation.lock(recipe, current()))], store)
 
     assert output(installed) == "good day a"
+
+
+def test_the_proxies_are_those_of_the_configuration_of_go(
+    proxy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROXY", f"http://ann:secret-1@127.0.0.1:9|file://{proxy},direct")
+
+    assert installation.lock(RECIPE, current()).version == "1.2.0"
+    for setting in ("off", "http://ann:secret-1@127.0.0.1:9"):
+        monkeypatch.setenv("GOPROXY", setting)
+        with pytest.raises(InstallError, match=r"GOPROXY=off|refus") as caught:
+            installation.lock(RECIPE, current())
+        assert "secret-1" not in str(caught.value)
 
 
 def test_without_a_version_the_newest_module_is_locked() -> None:

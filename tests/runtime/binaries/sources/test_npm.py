@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import Files, serving, tar
+from fakes.artefacts import Files, save, serving, tar
 from infra_runtime.binaries import artefacts, installation
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Npm, Recipe
+from infra_runtime.binaries.sources import npm
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import InstallError, IntegrityError
 
@@ -84,6 +85,43 @@ def test_a_recipe_can_fix_the_version_and_a_package_that_was_replaced_is_refused
         install([(recipe, entry)], Store(tmp_path / "binaries"))
 
     assert entry.version == "1.0.0"
+
+
+def test_the_registry_of_a_scope_and_its_token_are_those_of_npmrc(
+    registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = registry.address.removeprefix("http:")
+    text = f"registry=http://127.0.0.1:9/\n@acme:registry={registry.address}/\n{host}/:_authToken=secret-1\n"
+    save(tmp_path, ".npmrc", text.encode())
+    monkeypatch.delenv("npm_config_registry")
+    monkeypatch.setenv("npm_config_userconfig", str(tmp_path / ".npmrc"))
+    registry.logins = dict.fromkeys(registry.contents, "Bearer secret-1")
+
+    assert installation.lock(RECIPE, current()).version == "1.1.0"
+    registry.logins = dict.fromkeys(registry.contents, "Bearer other")
+    with pytest.raises(InstallError, match="npm failed") as caught:
+        installation.lock(RECIPE, current())
+    assert "secret-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "licence", [{"license": {"type": "AGPL-3.0"}}, {"licenses": [{"type": "MIT"}, {"type": "AGPL-3.0"}]}]
+)
+def test_the_licence_of_an_old_package_is_found(licence: dict[str, object], tmp_path: Path) -> None:
+    text = json.dumps({"name": "greet", "version": "1", **licence})
+    package = save(tmp_path, "greet.tgz", tar({"package/package.json": text.encode()}))
+
+    assert RECIPE.refused_licence(npm._metadata(package)[2]) == ""
+    assert replace(RECIPE, is_users=False).refused_licence(npm._metadata(package)[2]) == "AGPL-3.0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"this is a page", tar({"package/package.json": b"["}), tar({"package/package.json": b"[]"}), tar({})],
+)
+def test_a_file_that_is_not_a_package_is_an_error(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match=r"cannot be read|contains no package\.json"):
+        npm._metadata(save(tmp_path, "greet.tgz", content))
 
 
 def test_an_unknown_package_is_an_error(registry: Files) -> None:

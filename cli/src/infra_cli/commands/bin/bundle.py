@@ -25,7 +25,8 @@ def command(
 
     On another machine, `infra bin install --from FILE` installs the executables without network. NAME is a
     recipe or a program; without NAME, the archive contains the executables of the stack of this directory.
-    Executables without a recipe are left out.
+    Executables without a recipe are left out. Programs that are built from Go modules are in the archive, so
+    that the other machine does not need Go.
 
     \b
     Examples:
@@ -48,7 +49,7 @@ def command(
     if not entries:
         raise click.UsageError("the stack of this directory uses no executable with a recipe; give a NAME")
     with progress_line() as progress:
-        bundle.write(file, entries, project.store(), progress=progress)
+        bundle.write(file, entries, project.store(), known=project.recipes(), progress=progress)
     if as_json:
         documents = [entry_document(entry) for entry in entries]
         output.say_json({"file": str(file), "bytes": file.stat().st_size, "recipes": documents})

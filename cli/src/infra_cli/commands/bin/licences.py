@@ -24,6 +24,8 @@ def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: b
       infra bin licences
       infra bin licences memcached --texts
     """
+    from infra_runtime.data_directory.leak_check import counted
+
     chosen = {recipe.name for recipe in project.chosen(names)}
     entries = [entry for entry in project.store().installed() if not chosen or entry.locked.recipe in chosen]
     paths = {entry.folder: sorted(map(str, (entry.folder / "licences").glob("*"))) for entry in entries}
@@ -41,6 +43,7 @@ def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: b
         return
     for entry in entries:
         number = len(paths[entry.folder])
-        output.say(f"{entry.locked.recipe} {entry.locked.version}  {entry.locked.licence}  ({number} texts)")
+        text = counted(number, "text")
+        output.say(f"{entry.locked.recipe} {entry.locked.version}  {entry.locked.licence}  ({text})")
         for path in paths[entry.folder] if texts else ():
             output.say(f"  {path}")

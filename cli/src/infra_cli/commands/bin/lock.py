@@ -40,6 +40,7 @@ def command(
       infra bin lock memcached --platform linux-x86_64 --platform linux-aarch64
     """
     from infra_runtime.binaries import installation, lockfile
+    from infra_runtime.data_directory.leak_check import counted
 
     path = file or project.root / lockfile.NAME
     old = lockfile.read(path)
@@ -56,7 +57,7 @@ def command(
             changes.append({**entry_document(entry), "changes": lines})
             entries.append(entry)
             if not as_json:
-                output.say(f"{recipe.name} {entry.version} ({platform}): {len(lines)} changes")
+                output.say(f"{recipe.name} {entry.version} ({platform}): {counted(len(lines), 'change')}")
                 for line in lines:
                     output.say(f"  {line}")
     lockfile.write(path, old.updated(entries))

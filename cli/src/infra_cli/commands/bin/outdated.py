@@ -24,6 +24,7 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
       infra bin outdated memcached
     """
     from infra_runtime.binaries import installation, lockfile
+    from infra_runtime.data_directory.leak_check import counted
 
     locks, platform = project.locks(), installation.current_platform()
     installed = dict.fromkeys(entry.locked.recipe for entry in project.store().installed())
@@ -34,7 +35,9 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
         old, new = locks.get(recipe.name, platform), installation.lock(recipe, platform)
         changes = lockfile.differences(old, new)
         if changes:
-            rows.append((recipe.name, old.version if old else "-", new.version, f"{len(changes)} files"))
+            rows.append(
+                (recipe.name, old.version if old else "-", new.version, counted(len(changes), "file"))
+            )
             documents.append(
                 {
                     "name": recipe.name,
@@ -49,4 +52,4 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
     for line in output.columns(rows, header=("NAME", "LOCKED", "NEWEST", "CHANGED")):
         output.say(line)
     if not rows:
-        output.say(f"{len(recipes)} recipes are up to date")
+        output.say(f"up to date: {counted(len(recipes), 'recipe')}")

@@ -26,8 +26,10 @@ def command(project: Project, *, program: str, as_json: bool) -> None:
       infra bin which nats-server
     """
     from infra_cli.programs import binary
-    from infra_runtime.binaries import locate, store
+    from infra_runtime.binaries import locate, lockfile, store
 
+    if not lockfile.RECIPE_NAME.fullmatch(program):
+        raise click.UsageError(f"{program!r} cannot be the name of a program")
     path = locate(binary(program, project.recipes()), project=project.root)
     if not as_json:
         output.say(str(path))

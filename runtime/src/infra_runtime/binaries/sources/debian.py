@@ -1,13 +1,17 @@
-"""Packages of Debian, solved and downloaded by apt with its own folders, without root."""
+"""Packages of Debian, solved and downloaded by apt with its own folders, without root.
+
+On a machine without apt, locked packages are downloaded from the addresses in INFRA_DEBIAN_ARCHIVE.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from infra_runtime.binaries import platforms, registry_client
+from infra_runtime.binaries import download, platforms, registry_client
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Debian, Recipe
 from infra_runtime.binaries.registry_client import Progress
@@ -17,6 +21,8 @@ from infra_runtime.value import frozen
 NAME = "debian"
 #: the package with the C library and its loader
 GLIBC = "libc6"
+#: the variable with the addresses of mirrors of Debian's archive, with spaces between them
+ARCHIVE = "INFRA_DEBIAN_ARCHIVE"
 #: the program of apt that downloads files by URL. Source: apt's package
 HELPER = "/usr/lib/apt/apt-helper"
 #: the keys of Debian's archive. Source: the package debian-archive-keyring
@@ -52,20 +58,29 @@ def repositories() -> list[Repository]:
     program = shutil.which("apt-get")
     if program is None:
         raise InstallError("apt", "apt-get is missing", hint="Put the programs on PATH instead.")
-    format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
     # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
-    command = [program, "indextargets", "--no-release-info", "--format", format_]
-    text = registry_client.run("apt", command, folder=Path("/nonexistent"))
-    parts = []
-    for line in dict.fromkeys(text.splitlines()):
-        created_by, _, rest = line.partition("|")
-        if created_by == "Packages" and rest.count("|") == 2:
-            address, suite, component = rest.split("|")
-            if component == "main" and re.fullmatch(r"[a-z]+(-updates|-security)?", suite):
-                parts.append(Repository(address=address, suite=suite))
+    configured = _index_targets(program, "--no-release-info")
+    others = {target[:2] for target in _index_targets(program) if target[3] not in {"Debian", "$(ORIGIN)"}}
+    parts = [
+        Repository(address=address, suite=suite)
+        for address, suite, component, _ in configured
+        if component == "main"
+        and re.fullmatch(r"[a-z]+(-updates|-security)?", suite)
+        and not address.startswith("cdrom:")
+        and (address, suite) not in others
+    ]
     if not parts:
         raise InstallError("apt", "the configuration of apt contains no archive of Debian")
     return parts
+
+
+def _index_targets(program: str, *options: str) -> list[tuple[str, str, str, str]]:
+    """Return address, suite, component and origin of the lists of packages; without lists, no origin."""
+    format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
+    command = [program, "indextargets", *options, "--format", format_]
+    text = registry_client.run("apt", command, folder=Path("/nonexistent"))
+    rows = [line.split("|") for line in dict.fromkeys(text.splitlines())]
+    return [(row[1], row[2], row[3], row[4]) for row in rows if row[0] == "Packages" and len(row) == 5]
 
 
 def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
@@ -124,6 +139,10 @@ class _Apt:
             "APT::Architecture": architecture,
             "APT::Architectures": architecture,
             "Acquire::Languages": "none",
+            # The lock is trusted without a further signature, also if the user allows archives without one.
+            "Acquire::AllowInsecureRepositories": "false",
+            "Acquire::AllowDowngradeToInsecureRepositories": "false",
+            "APT::Get::AllowUnauthenticated": "false",
             # Only the lists of packages are needed, not those of icons and descriptions for app stores.
             **{f"Acquire::IndexTargets::deb::{name}::DefaultEnabled": "false" for name in _OTHER_LISTS},
         }
@@ -204,6 +223,9 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
 
     Raises `InstallError` if the archive does not answer or no longer has a package.
     """
+    if addresses := os.environ.get(ARCHIVE, "").split():
+        _download(recipe, artefacts, folder, addresses, progress)
+        return
     if not Path(HELPER).exists():
         raise InstallError(recipe, "apt is missing on this machine", hint=_WITHOUT_APT)
     known = repositories()
@@ -223,9 +245,37 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
 
 
 _WITHOUT_APT = (
-    "Create a bundle on a machine with apt (`infra bin bundle`) and install from it, or put the programs on "
-    "PATH."
+    f"Set {ARCHIVE} to the address of a mirror of Debian, create a bundle on a machine with apt "
+    "(`infra bin bundle`) and install from it, or put the programs on PATH."
 )
+
+
+def _download(
+    recipe: str,
+    artefacts: Sequence[Artefact],
+    folder: Path,
+    addresses: Sequence[str],
+    progress: Progress | None,
+) -> None:
+    """Download locked packages, each from the first of the addresses that has it."""
+    done = 0
+    for artefact in artefacts:
+        target = folder / artefact.file_name
+        for address in addresses:
+            url = f"{address.rstrip('/')}/{artefact.path}"
+            try:
+                download.download(recipe, url, target, size=artefact.size, digest=artefact.sha256)
+            except InstallError as error:
+                if "answers 404" not in error.reason:
+                    raise
+            else:
+                break
+        else:
+            problem = f"{artefact.path} is at none of the addresses in {ARCHIVE}"
+            raise GoneError(recipe, problem, "`infra bin lock` resolves the recipe again.")
+        done += artefact.size
+        if progress:
+            progress(done)
 
 
 def _uri(artefact: Artefact, known: Sequence[Repository]) -> str:

@@ -100,10 +100,18 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
 def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Path) -> None:
     """Build the programs of a recipe from verified downloads, in the folder `bin` below `root`.
 
+    Programs that a bundle has added to the downloads are copied instead.
+
     Raises:
         InstallError: Go is missing, is too old, or the build fails.
         IntegrityError: the build needs a module that the lock does not contain.
     """
+    (root / "bin").mkdir(parents=True)
+    built = {name: downloads / built_name(locked, name) for name in recipe.programs}
+    if all(path.is_file() for path in built.values()):
+        for name, path in built.items():
+            shutil.copyfile(path, root / "bin" / name)
+        return
     with tempfile.TemporaryDirectory(prefix="infra-go-") as folder:
         work = Path(folder)
         for artefact in locked.artefacts:
@@ -114,7 +122,6 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
         proxy = {"GOPROXY": f"file://{work / 'proxy'}", "GONOSUMDB": "*", "GONOPROXY": "none"}
         tool = _Tool(recipe.name, work, locked.platform, env={**proxy, "GOSUMDB": "off"})
         tool.create_module(source, f"v{locked.version}")
-        (root / "bin").mkdir(parents=True)
         try:
             for name, package in recipe.programs.items():
                 target = root / "bin" / name
@@ -124,6 +131,11 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
                 problem = f"the entry of {recipe.name} in the lock is incomplete: {error.reason}"
                 raise IntegrityError(recipe.name, problem, f"Run `infra bin lock {recipe.name}`.") from error
             raise
+
+
+def built_name(locked: Locked, program: str) -> str:
+    """Return the name of a built program in the downloads; other modules and settings have other names."""
+    return f"{locked.key}-{program}"
 
 
 class _Tool:

@@ -6,7 +6,10 @@ import json
 import shutil
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from infra_runtime.binaries import registry_client
 from infra_runtime.binaries.lockfile import Artefact, Locked
@@ -58,12 +61,24 @@ def _pack(
 
 
 def _metadata(tarball: Path) -> tuple[str, str, str]:
-    """Return name, version and licence of a package. Source: npm documentation, "package.json"."""
-    with tarfile.open(tarball) as tar:
-        for member in tar:
-            if member.name.count("/") == 1 and member.name.endswith("/package.json") and member.isreg():
-                content = tar.extractfile(member)
-                data = json.loads(content.read(_LIMIT)) if content else {}
-                licence = data.get("license", "")
-                return data["name"], data["version"], licence if isinstance(licence, str) else ""
+    """Return name, version and licence of a package. Source: npm documentation, "package.json".
+
+    Raises `IntegrityError` if the file is not a package.
+    """
+    try:
+        with tarfile.open(tarball) as tar:
+            for member in tar:
+                if member.name.count("/") == 1 and member.name.endswith("/package.json") and member.isreg():
+                    content = tar.extractfile(member)
+                    data = json.loads(content.read(_LIMIT)) if content else {}
+                    return str(data["name"]), str(data["version"]), _licence(data)
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, LookupError, TypeError) as error:
+        raise IntegrityError(tarball.name, f"the package cannot be read: {error!r}") from error
     raise IntegrityError(tarball.name, "the package contains no package.json")
+
+
+def _licence(data: Mapping[str, Any]) -> str:
+    """Return the licence of a package; old packages have tables or a list of tables."""
+    given = data.get("license") or data.get("licenses") or ""
+    licences = given if isinstance(given, list) else [given]
+    return " OR ".join(str(one.get("type", "") if isinstance(one, dict) else one) for one in licences)

