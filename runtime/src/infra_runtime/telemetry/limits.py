@@ -37,6 +37,9 @@ class Limits:
     logs: int = 200_000
     #: metric points of a run; the oldest are deleted
     points: int = 500_000
+    #: seconds for which all points are kept; of older points, the last one of each series in each period
+    point_exact: float = 3600.0
+    point_period: float = 60.0
     #: metric streams, each with its own attributes; points of further streams are rejected. A stream without
     #: points for so many seconds is replaced.
     streams: int = 2_000

@@ -1,8 +1,7 @@
 """The store of the telemetry service: one SQLite file for each run, with one writer.
 
 Records are queued and written in transactions of many rows. A query reads in its own connection, so it does
-not delay the writer. When a table has more rows than its limit, or the file more bytes, the oldest rows are
-deleted in slices.
+not delay the writer. `retention` deletes rows above the limits.
 
 Source: SQLite documentation, "Write-Ahead Logging", "PRAGMA statements".
 """
@@ -25,9 +24,8 @@ from infra_runtime.telemetry.alerts import StoredAlert
 from infra_runtime.telemetry.errors import ErrorGroup
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource, Span
+from infra_runtime.telemetry.retention import COUNT_DROPPED, Retention
 
-#: rows that one deletion removes
-SLICE = 5_000
 #: rows that one transaction writes
 TRANSACTION = 500
 #: resources whose ids are kept in memory
@@ -69,8 +67,6 @@ _INSERT = {
     "point": f"INSERT INTO point VALUES (NULL{', ?' * 11})",
 }
 
-_COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
-
 
 class QueueFullError(Exception):
     """The error that the store cannot accept further records now."""
@@ -98,6 +94,7 @@ class Store:
         self.problem = ""
         self.path, self._writer = self._opened()
         self._resources: dict[Resource, int] = {}
+        self._retention = Retention(self._writer, limits)
         self._admission = Admission(limits, self._number_of_spans)
         #: `spans` and `points` → number of records that this process has rejected because of a limit
         self.rejected = self._admission.rejected
@@ -112,7 +109,7 @@ class Store:
                 if connection.execute("SELECT count(*) FROM closed").fetchone()[0] == 0:
                     connection.executescript(_SCHEMA)
                     with connection:
-                        connection.execute(_COUNT_DROPPED, [INTERRUPTION, 1])
+                        connection.execute(COUNT_DROPPED, [INTERRUPTION, 1])
                     opened.pop_all()
                     return newest, connection
         path = self.folder / f"{_next_name(run_name(newest) if newest else '')}{_SUFFIX}"
@@ -167,14 +164,14 @@ class Store:
         groups = errors.grouped(row.record for row in rows)
         try:
             with self._writer:
-                self._insert(rows)
+                self._retention.apply(self._insert(rows), rows[-1].arrival)
                 if groups:
                     self._writer.executemany(errors.UPSERT, groups)
                     self._writer.execute(errors.DELETE_OLDEST.format(limit=self.limits.error_groups))
-                self._delete_oldest()
         except sqlite3.Error as error:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
             self._resources.clear()
+            self._retention.restart()
             return False
         self.problem = ""
         self._errors += groups
@@ -200,13 +197,16 @@ class Store:
         except sqlite3.Error as error:
             raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
 
-    def _insert(self, rows: Sequence[Row]) -> None:
+    def _insert(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Insert rows, and return table → number of rows."""
         by_table: dict[str, list[tuple[Any, ...]]] = {}
         for table, record, arrival in rows:
             values = (self._resource_id(record.resource), *record[1:], arrival)
             by_table.setdefault(table, []).append(values)
-        for table, values_of_rows in by_table.items():
-            self._writer.executemany(_INSERT[table], values_of_rows)
+        return {
+            table: self._writer.executemany(_INSERT[table], values).rowcount
+            for table, values in by_table.items()
+        }
 
     def _resource_id(self, resource: Resource) -> int:
         number = self._resources.get(resource)
@@ -218,22 +218,6 @@ class Store:
             number = int(self._writer.execute(query, resource).fetchone()[0])
             self._resources[resource] = number
         return number
-
-    def _delete_oldest(self) -> None:
-        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
-        limits = {"span": self.limits.spans, "log": self.limits.logs, "point": self.limits.points}
-        pages, unused, size = (
-            self._writer.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        is_large = (pages - unused) * size > self.limits.run_bytes
-        for table, limit in limits.items():
-            first, last = self._writer.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
-            count = last - first + 1 if first else 0
-            if count > limit or (is_large and count):
-                slice_end = first + max(count - limit, min(SLICE, count // 4 + 1)) - 1
-                deleted = self._writer.execute(f"DELETE FROM {table} WHERE seq <= ?", [slice_end]).rowcount
-                self._writer.execute(_COUNT_DROPPED, [table, deleted])
 
     def read(self, query: str, parameters: Sequence[Any] = (), *, run: str = "") -> list[dict[str, Any]]:
         """Return the rows of a query as name → value, from the current run or the named one.
