@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from infra_runtime.value import frozen
 
+#: the largest integer of SQLite
+LARGEST_INTEGER = 2**63 - 1
+
 
 @frozen
 class Limits:
@@ -27,6 +30,8 @@ class Limits:
     body_length: int = 64 * 2**10
     #: events, and also links, of a span
     span_details: int = 128
+    #: buckets of a histogram; a point with more is rejected
+    buckets: int = 1_000
     #: spans of a run; the oldest are deleted
     spans: int = 200_000
     #: spans of a trace; further spans are rejected

@@ -33,8 +33,7 @@ RESOURCES = 1_000
 #: seconds for which a query or the writer waits for a lock on the file
 _PATIENCE = 10.0
 _SUFFIX = ".sqlite3"
-#: the name in the table `dropped` for the number of times that the receiver of a run was killed; the records
-#: that it had accepted since its last transaction are lost
+#: the name in the table `dropped` for the number of times that the receiver of a run was killed
 INTERRUPTION = "interruption"
 
 _SCHEMA = """
@@ -88,6 +87,8 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.limits = folder, limits
         self._rows: list[Row] = []
+        #: the rows that were ever added, and those of them that are not in the queue any more
+        self.added = self.settled = 0
         self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
         #: the error of the last transaction; empty if it succeeded
@@ -125,19 +126,21 @@ class Store:
     def add(self, records: Records, size: int, arrival: int) -> Records:
         """Put records into the queue, and return them; records above the limits are rejected.
 
-        `size` is the number of bytes of their request.
+        `size` is the number of bytes of their request. The records are stored when `settled` has reached the
+        present value of `added` and `problem` is empty.
 
-        Raises `QueueFullError` if the queue is full, and if the last transaction failed and the queue is not
-        empty, so that nothing is accepted that may be lost.
+        Raises `QueueFullError` if the queue is full, and while transactions fail.
         """
-        if self.problem and self._rows:
+        if self.problem:
             raise QueueFullError(self.problem)
         if self._rows and self.queued_bytes + size > self.limits.queue_bytes:
             raise QueueFullError(f"{self.queued_bytes} bytes are not written yet")
         records = self._admission.admitted(records)
-        self._rows += [Row("span", span, arrival) for span in records.spans]
-        self._rows += [Row("log", log, arrival) for log in records.logs]
-        self._rows += [Row("point", point, arrival) for point in records.points]
+        rows = [Row("span", span, arrival) for span in records.spans]
+        rows += [Row("log", log, arrival) for log in records.logs]
+        rows += [Row("point", point, arrival) for point in records.points]
+        self._rows += rows
+        self.added += len(rows)
         self.queued_bytes += size
         return records
 
@@ -156,15 +159,19 @@ class Store:
     def write(self) -> bool:
         """Write at most `TRANSACTION` queued records; return whether a transaction was committed.
 
-        If it fails, for example because the disk is full, the records remain in the queue.
+        If it fails, for example because the disk is full, the queue is emptied: the clients send the records
+        again. Then the next call writes nothing but tries whether a transaction succeeds.
         """
         rows = self._rows[:TRANSACTION]
-        if not rows:
+        if not rows and not self.problem:
             return False
         groups = errors.grouped(row.record for row in rows)
         try:
             with self._writer:
-                self._retention.apply(self._insert(rows), rows[-1].arrival)
+                if rows:
+                    self._retention.apply(self._insert(rows), rows[-1].arrival)
+                else:
+                    self._writer.execute(COUNT_DROPPED, [INTERRUPTION, 0])
                 if groups:
                     self._writer.executemany(errors.UPSERT, groups)
                     self._writer.execute(errors.DELETE_OLDEST.format(limit=self.limits.error_groups))
@@ -172,12 +179,16 @@ class Store:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
             self._resources.clear()
             self._retention.restart()
+            self._rows.clear()
+            self.queued_bytes, self.settled = 0, self.added
             return False
         self.problem = ""
         self._errors += groups
-        remaining = len(self._rows) - len(rows)
-        self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
-        del self._rows[: len(rows)]
+        self.settled += len(rows)
+        if self._rows:
+            remaining = len(self._rows) - len(rows)
+            self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
+            del self._rows[: len(rows)]
         return True
 
     def take_errors(self) -> list[ErrorGroup]:
@@ -247,8 +258,8 @@ class Store:
 
     def close(self) -> None:
         """Write all queued records, and mark the run as complete."""
-        while self.write():
-            pass
+        while not self.is_empty:
+            self.write()
         with contextlib.suppress(sqlite3.Error), self._writer:
             self._writer.execute("INSERT INTO closed VALUES (?)", [time.time()])
         self._writer.close()
