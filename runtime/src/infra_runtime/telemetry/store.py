@@ -87,7 +87,7 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.limits = folder, limits
         self._rows: list[Row] = []
-        #: the rows that were ever added, and those of them that are not in the queue any more
+        #: the rows that were ever added, and those of them that have left the queue
         self.added = self.settled = 0
         self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
