@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from nats.aio.msg import Msg
@@ -23,7 +23,7 @@ RETRY = 1.0
 log = structlog.get_logger("orders.jobs")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def confirming(store: Store, metrics: web.Metrics) -> AsyncIterator[None]:
     """Confirm orders in the background while the block runs."""
     task = asyncio.create_task(_confirm_forever(store, metrics))
@@ -35,13 +35,13 @@ async def confirming(store: Store, metrics: web.Metrics) -> AsyncIterator[None]:
 
 
 async def _confirm_forever(store: Store, metrics: web.Metrics) -> None:
-    events = await store.events(JOB)
     while True:
         try:
-            for event in await events.fetch(10, timeout=30):
-                await _confirm(event, store, metrics)
-        except TimeoutError:
-            continue  # no order was placed
+            events = await store.events(JOB)
+            while True:
+                with contextlib.suppress(TimeoutError):  # no order was placed
+                    for event in await events.fetch(10, timeout=30):
+                        await _confirm(event, store, metrics)
         except BrokerError as error:
             log.warning("events_unavailable", error=repr(error))
             await asyncio.sleep(RETRY)
@@ -54,10 +54,13 @@ async def _confirm(event: Msg, store: Store, metrics: web.Metrics) -> None:
             with metrics.job(JOB):
                 order = uuid.UUID(json.loads(event.data)["id"])
                 exists = await store.confirm(order)
+        except (ValueError, TypeError, LookupError):
+            log.exception("event_invalid")
+            await event.term()
         except Exception:
             # An event can arrive twice; the second confirmation changes nothing.
             log.exception("order_not_confirmed")
             await event.nak(delay=RETRY)
-            return
-        await event.ack()
-        log.info("order_confirmed" if exists else "order_missing", order=str(order))
+        else:
+            await event.ack()
+            log.info("order_confirmed" if exists else "order_missing", order=str(order))

@@ -129,6 +129,20 @@ async def test_an_order_is_confirmed_by_a_job_with_the_id_of_the_request(
     assert 'job_duration_seconds_count{job="confirm_order"}' in metrics
 
 
+async def test_an_event_that_is_not_an_order_is_a_failed_job(
+    http: httpx.AsyncClient, infra_stack: infra.Stack, infra_logs: Logs
+) -> None:
+    broker = await nats.connect(infra_stack.nats.url)
+    event, headers = b'{"id": "no order"}', {"X-Correlation-ID": "broken"}
+    await broker.jetstream().publish("orders.placed", event, headers=headers)
+    await broker.close()
+
+    line = infra_logs.wait_for("api", "event_invalid", timeout=60)
+
+    assert (line.level, line.correlation_id) == ("error", "broken")
+    assert 'jobs_total{job="confirm_order",outcome="failed"}' in (await http.get("/metrics")).text
+
+
 async def find(stack: infra.Stack, order: str, headers: dict[str, str]) -> Struct:
     """Request an order over gRPC."""
     metadata = [(name.lower(), value) for name, value in headers.items()]
