@@ -64,8 +64,9 @@ class OrdersService:
 @asynccontextmanager
 async def serving(service: OrdersService, address: str, metrics: web.Metrics) -> AsyncIterator[None]:
     """Answer calls on an address, such as `127.0.0.1:50051`, while the block runs."""
+    behaviour: Any = service.find  # the types of the library describe servers with threads
     find = grpc.unary_unary_rpc_method_handler(
-        service.find,
+        behaviour,
         request_deserializer=StringValue.FromString,
         response_serializer=Struct.SerializeToString,
     )
