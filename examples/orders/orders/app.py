@@ -1,6 +1,7 @@
-"""The HTTP API: `POST /orders`, `GET /orders/ID` and `GET /orders/last`.
+"""The HTTP API: `POST /orders`, `GET /orders/ID`, `GET /orders/last`, `POST /tokens` and `DELETE /tokens`.
 
-The middleware of `infra_runtime.web` adds `/health`, `/ready` and `/metrics`.
+The middleware of `infra_runtime.web` adds `/health`, `/ready`, `/metrics` and `/debug/…`. The gRPC API and
+the background job run in the same process.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from valkey.asyncio import Valkey
 
 from infra_runtime import web
+from orders import jobs, rpc
 from orders.store import Store
 
 #: the permissions of each role
@@ -44,6 +46,7 @@ class Shop:
 
     store: Store
     audit: web.AuditLog
+    tokens: web.Tokens
     placed: Counter
 
 
@@ -73,10 +76,28 @@ async def show_last(request: Request) -> Response:
     return await _order(request, uuid.UUID(str(last)))
 
 
+async def renew_tokens(request: Request) -> Response:
+    """Exchange the refresh token in the body for a new pair of tokens; each refresh token is valid once."""
+    pair = await _shop(request).tokens.refresh((await request.body()).decode("latin-1"))
+    web.session().renew()
+    return JSONResponse({"access": pair.access, "refresh": pair.refresh})
+
+
+async def log_out(request: Request) -> Response:
+    """Revoke all tokens of the log-in to which the token of this request belongs, and end the session."""
+    actor, shop = web.require("orders:read"), _shop(request)
+    token = request.headers["Authorization"].partition(" ")[2]
+    await shop.tokens.revoke_login(await shop.tokens.verify(token.strip()))
+    web.session().clear()
+    await shop.audit.record("logged_out", actor=actor.id)
+    return Response(status_code=204)
+
+
 async def _order(request: Request, order_id: uuid.UUID) -> Response:
     order, cached = await _shop(request).store.find(order_id)
     if order is None:
         raise OrderNotFoundError(f"the order {order_id} does not exist")
+    log.debug("order_found", order=order.id, cached=cached)
     return JSONResponse(asdict(order), headers={"X-Cache": "hit" if cached else "miss"})
 
 
@@ -104,15 +125,25 @@ def create_app() -> web.Application:
     metrics = web.Metrics(prefix="shop")
     cache = Valkey.from_url(os.environ["VALKEY_URL"])
     store = Store(os.environ["DATABASE_URL"], os.environ["NATS_URL"], cache, metrics)
+    storage = web.ValkeyStorage(cache)
+    tokens = web.Tokens.from_settings(settings, storage)
+    if tokens is None:
+        raise KeyError("WEB_JWT_SECRET")
     shop = Shop(
         store=store,
         audit=web.AuditLog.from_settings(settings),
+        tokens=tokens,
         placed=metrics.counter("orders_placed", "Orders that were placed."),
     )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with store:
+        service = rpc.OrdersService(store, tokens, ROLES)
+        async with (
+            store,
+            jobs.confirming(store, metrics),
+            rpc.serving(service, os.environ["GRPC_ADDRESS"], metrics),
+        ):
             yield
 
     app = Starlette(
@@ -120,6 +151,8 @@ def create_app() -> web.Application:
             Route("/orders", place, methods=["POST"]),
             Route("/orders/last", show_last),
             Route("/orders/{id:uuid}", show),
+            Route("/tokens", renew_tokens, methods=["POST"]),
+            Route("/tokens", log_out, methods=["DELETE"]),
         ],
         lifespan=lifespan,
     )
@@ -130,6 +163,7 @@ def create_app() -> web.Application:
         checks=store.checks,
         roles=ROLES,
         statuses={InvalidOrderError: 422, OrderNotFoundError: 404},
-        storage=web.ValkeyStorage(cache),
+        tokens=tokens,
+        storage=storage,
         metrics=metrics,
     )

@@ -9,17 +9,20 @@ from dataclasses import asdict, dataclass
 from typing import Self, TypeAlias
 
 from nats.aio.client import Client as Broker
+from nats.js import JetStreamContext
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from valkey.asyncio import Valkey
 
-from infra_runtime.web import Metrics
+from infra_runtime.web import Metrics, outgoing_headers
 
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection]
 
 STREAM, PLACED = "ORDERS", "orders.placed"
 #: seconds until a copy in Valkey expires
 CACHE_SECONDS = 300
+#: the lock of an order until the end of the transaction: an order is confirmed after its row is committed
+LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +70,14 @@ class Store:
         order = Order(id=str(uuid.uuid4()), customer=customer, item=item, quantity=quantity)
         with self._metrics.query("insert_order"):
             async with self._pool.connection() as connection:
+                await connection.execute(LOCK, [order.id])
                 await connection.execute(
                     "insert into orders (id, customer, item, quantity) values (%s, %s, %s, %s)",
                     [order.id, order.customer, order.item, order.quantity],
                 )
                 # With this id the stream ignores a second copy, which is sent if the answer was lost.
-                await self._broker.jetstream().publish(
-                    PLACED, order.to_json().encode(), headers={"Nats-Msg-Id": order.id}
-                )
+                headers = {"Nats-Msg-Id": order.id, **outgoing_headers()}
+                await self._broker.jetstream().publish(PLACED, order.to_json().encode(), headers=headers)
         await self._cache_order(order)
         return order
 
@@ -93,6 +96,20 @@ class Store:
         order = Order(id=str(order_id), customer=row[0], item=row[1], quantity=row[2])
         await self._cache_order(order)
         return order, False
+
+    async def events(self, consumer: str) -> JetStreamContext.PullSubscription:
+        """Return the events of placed orders; each event is delivered until it is acknowledged."""
+        return await self._broker.jetstream().pull_subscribe(PLACED, durable=consumer, stream=STREAM)
+
+    async def confirm(self, order_id: uuid.UUID) -> bool:
+        """Confirm an order; return whether the order exists, because its row may not have been committed."""
+        with self._metrics.query("confirm_order"):
+            async with self._pool.connection() as connection:
+                await connection.execute(LOCK, [str(order_id)])
+                cursor = await connection.execute(
+                    "update orders set confirmed_at = coalesce(confirmed_at, now()) where id = %s", [order_id]
+                )
+        return cursor.rowcount == 1
 
     async def _cache_order(self, order: Order) -> None:
         await self._cache.set(_key(order.id), order.to_json(), ex=CACHE_SECONDS)

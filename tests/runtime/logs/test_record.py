@@ -96,6 +96,38 @@ def test_logfmt_values_are_unquoted() -> None:
     assert (record.message, record.fields, record.format) == ('a "b" c', {"path": "/x"}, "logfmt")
 
 
+def test_a_line_of_structlog_for_terminals_has_the_fields_of_a_json_line() -> None:
+    record = parse(
+        "2026-05-01T12:00:00.000000Z [warning  ] order placed [now]            [orders.x] "
+        "correlation_id=c eq='a=b' n=3 quote=\"it's\" text='two \\\\ words'"
+    )
+
+    assert (record.message, record.level, record.time) == ("order placed [now]", "warning", MAY)
+    assert (record.ids, record.format) == (("c",), "console")
+    assert record.fields == {
+        "correlation_id": "c",
+        "eq": "a=b",
+        "n": "3",
+        "quote": "it's",
+        "text": "two \\ words",
+        "logger": "orders.x",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-05-01T12:00:00Z [info] no logger",
+        "2026-05-01T12:00:00Z [info     ] " + " " * 20_000,
+        "2026-05-01 12:00:00 [info     ] paid [orders] n=3",
+    ],
+)
+def test_a_line_that_is_not_of_structlog_is_a_text(text: str) -> None:
+    record = parse(text)
+
+    assert (record.message, record.level, record.format) == (text, "info", "text")
+
+
 @pytest.mark.parametrize(
     "text",
     [

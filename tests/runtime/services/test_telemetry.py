@@ -239,10 +239,12 @@ def test_a_new_receiver_serves_the_same_sockets_when_one_is_killed_while_service
         stop.set()
         sender.join(60)
 
-    last = sent[-1]
-    until(lambda: asked(server, f"/api/v1/spans?trace={last:032x}")["items"])
+    stored = {
+        int(span["trace"], 16) for span in asked(server, "/api/v1/spans?name=during&limit=10000")["items"]
+    }
     state = asked(server, "/api/v1/state")
     assert refused == []
+    assert {*sent} - stored == set()
     assert len(lost) <= 4
     assert state["interruptions"] == 2
     assert asked(server, "/api/v1/spans?name=before")["items"]
@@ -418,7 +420,8 @@ until(lambda: asked("/health")[0] == 200)
 until(lambda: send(10_000) == 200)
 until(lambda: asked("/api/v1/logs?limit=10000")[1]["items"][-1]["attributes"]["number"] == 10_000)
 stored = [item["attributes"]["number"] for item in asked("/api/v1/logs?limit=10000")[1]["items"]]
-print(sorted(statuses), health, "disk is full" in content["problem"], stored == [*accepted, 10_000])
+is_full = "disk is full" in content["problem"]
+print({503} <= statuses <= {200, 503}, health, is_full, stored == [*accepted, 10_000])
 stack.close()
 """
-    assert on_a_small_disk(tmp_path / "disk", "8m", code) == ["[200, 503] 503 True True"]
+    assert on_a_small_disk(tmp_path / "disk", "8m", code) == ["True 503 True True"]

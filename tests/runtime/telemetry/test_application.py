@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -315,17 +316,41 @@ def test_requests_that_are_large_together_are_refused_until_one_of_them_is_compl
     assert run(tmp_path, work, limits=limits) == (503, 200, 200)
 
 
+def test_a_request_is_answered_when_its_records_are_stored(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> Any:
+        answers = [await sent(client, "logs", log_request(*["text"] * 1200)) for _ in range(2)]
+        stored = (await client.get("/api/v1/state")).json()["records"]["logs"]
+        return [answer.status_code for answer in answers], stored
+
+    assert run(tmp_path, work) == ([200, 200], 2400)
+
+
+def test_a_request_whose_records_cannot_be_stored_is_repeated_by_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def work(client: httpx.AsyncClient) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "_insert", full)
+            refused = await sent(client, "logs", log_request("text"))
+        while (await client.get("/health")).status_code != 200:  # noqa: ASYNC110 - polls the API
+            await asyncio.sleep(0.01)
+        repeated = await sent(client, "logs", log_request("text"))
+        stored = (await client.get("/api/v1/state")).json()["records"]["logs"]
+        return refused.status_code, refused.headers["retry-after"], repeated.status_code, stored
+
+    assert run(tmp_path, work) == (503, "1", 200, 1)
+
+
 def test_a_flood_of_spans_is_bounded_by_the_queue_and_the_store(tmp_path: Path) -> None:
     limits = Limits(spans=300, queue_bytes=100_000)
 
     async def work(client: httpx.AsyncClient) -> tuple[set[int], Any]:
-        statuses = set()
-        for number in range(60):
-            request = trace_request(*["flood"] * 100, trace=f"{number + 1:032x}")
-            statuses.add((await sent(client, "traces", request)).status_code)
-        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
-            await asyncio.sleep(0.01)
-        return statuses, (await client.get("/api/v1/state")).json()
+        requests = [trace_request(*["flood"] * 100, trace=f"{number:032x}") for number in range(1, 61)]
+        answers = await asyncio.gather(*(sent(client, "traces", request) for request in requests))
+        return {answer.status_code for answer in answers}, (await client.get("/api/v1/state")).json()
 
     statuses, state = run(tmp_path, work, limits=limits)
 
@@ -342,8 +367,6 @@ def test_a_flood_of_spans_of_one_trace_is_rejected_above_its_limit(tmp_path: Pat
             for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
                 span["spanId"] = f"{number + 1:08x}{span['spanId'][8:]}"
             answers.append((await sent(client, "traces", request)).json())
-        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
-            await asyncio.sleep(0.01)
         state = (await client.get("/api/v1/state")).json()
         return answers, state, (await client.get(f"/api/v1/traces/{TRACE}")).json()
 
@@ -372,8 +395,6 @@ def test_a_flood_of_metric_streams_is_rejected_above_their_limit(tmp_path: Path)
 
     async def work(client: httpx.AsyncClient) -> tuple[list[Any], Any]:
         answers = [(await sent(client, "metrics", request)).json()["partialSuccess"] for _ in range(2)]
-        while (await client.get("/api/v1/state")).json()["queued_bytes"]:  # noqa: ASYNC110 - polls the API
-            await asyncio.sleep(0.01)
         return answers, (await client.get("/api/v1/state")).json()
 
     answers, state = run(tmp_path, work)
@@ -522,6 +543,20 @@ def test_a_body_that_is_not_a_request_of_alertmanager_is_refused(tmp_path: Path,
         return response.status_code, (await client.get("/api/v1/alerts")).json()["items"]
 
     assert run(tmp_path, work) == (400, [])
+
+
+def test_a_time_and_a_text_that_sqlite_cannot_store_are_changed(tmp_path: Path) -> None:
+    message = webhook_request(("\ud800", "resolved", "\ud800"))
+    message["alerts"][0] |= {"startsAt": "9999-12-31T00:00:00Z", "endsAt": "9999-12-31T00:00:00Z"}
+
+    async def work(client: httpx.AsyncClient) -> tuple[int, Any]:
+        response = await client.post("/api/v1/alerts", content=json.dumps(message), headers=JSON)
+        return response.status_code, (await client.get("/api/v1/alerts")).json()["items"]
+
+    status, (alert,) = run(tmp_path, work)
+
+    assert (status, alert["fingerprint"], alert["severity"]) == (204, "?", "?")
+    assert alert["start"] == alert["end"] == 2**63 - 1
 
 
 def test_alerts_need_the_key_and_have_a_limit(tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def test_the_name_of_an_enum_is_accepted() -> None:
     assert decoded_span(kind="SPAN_KIND_CLIENT").kind == Span.SPAN_KIND_CLIENT
 
 
+@pytest.mark.parametrize("text", ["-_8=", "-_8", "+/8=", "+/8"])
+def test_bytes_are_base64_of_either_alphabet(text: str) -> None:
+    span = decoded_span(attributes=[{"key": "k", "value": {"bytesValue": text}}])
+
+    assert span.attributes[0].value.bytes_value == b"\xfb\xff"
+
+
 @every(
     [
         (b"{", "not JSON"),
@@ -76,6 +83,7 @@ def test_the_name_of_an_enum_is_accepted() -> None:
         (b'{"resourceSpans": [3]}', r"resourceSpans\[0\] is not a JSON object"),
         (json.dumps(request(traceId="xyz")).encode(), "traceId: "),
         (json.dumps(request(name=3)).encode(), "name: 3 is not a string"),
+        (json.dumps(request(attributes=[{"value": {"bytesValue": "$"}}])).encode(), "bytesValue: "),
         (json.dumps(request(kind=1.5)).encode(), "kind: 1.5 is not an integer"),
         (json.dumps(request(flags=2**40)).encode(), "flags: "),
         (json.dumps(request(startTimeUnixNano=-1)).encode(), "startTimeUnixNano: "),

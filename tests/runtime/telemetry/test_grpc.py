@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("opentelemetry.proto", reason="the minimal profile has no protobuf")
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -20,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from infra_runtime.telemetry import KEY_HEADER
+from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.grpc import METHODS, Code, Grpc
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.reception import Reception
@@ -85,9 +87,14 @@ def called(
         events.append(event)
 
     store = Store(folder, limits or Limits())
-    asyncio.run(Grpc(Reception(store, limits or Limits(), KEY))(scope, receive, send))
-    while store.write():
-        pass
+    reception = Reception(store, limits or Limits(), KEY)
+
+    async def call() -> None:
+        writing = asyncio.create_task(Telemetry(store, reception).write_forever())
+        await Grpc(reception)(scope, receive, send)
+        writing.cancel()
+
+    asyncio.run(call())
     names = [row["name"] for row in store.read("SELECT name FROM span")]
     store.close()
     assert not received or content_type != "application/grpc"

@@ -98,6 +98,43 @@ def test_points_without_a_value_are_left_out_and_other_infinite_values_rejected(
     assert result.rejected == 1
 
 
+def test_a_summary_without_observations_has_no_quantiles() -> None:
+    quantiles = [{"quantile": 0.5, "value": "NaN"}, {"quantile": 1, "value": 2}]
+
+    (point,) = points(summary={"dataPoints": [{"count": 0, "quantileValues": quantiles}]}).points
+
+    assert json.loads(point.data) == {"count": 0, "quantiles": {"1.0": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "point", "reason"),
+    [
+        ("histogram", {"explicitBounds": [1, "Infinity"]}, "the bound inf"),
+        ("histogram", {"explicitBounds": ["NaN"]}, "the bound nan"),
+        ("histogram", {"bucketCounts": [1] * 2000}, "2000 buckets, but the limit is 1000"),
+        ("exponentialHistogram", {"negative": {"bucketCounts": [1] * 2000}}, "2000 buckets"),
+        ("exponentialHistogram", {"sum": "NaN"}, "the value nan"),
+    ],
+)
+def test_a_distribution_that_cannot_be_stored_is_rejected(
+    kind: str, point: dict[str, Any], reason: str
+) -> None:
+    result = points(**{kind: {"dataPoints": [point, {"count": 1}]}})
+
+    assert len(result.points) == result.rejected == 1
+    assert reason in result.reason
+
+
+@pytest.mark.parametrize("trace", ["00" * 16, "ab" * 15, "ab" * 5000])
+def test_ids_that_are_not_valid_are_left_out(trace: str) -> None:
+    record = {"traceId": trace, "spanId": trace}
+    (log,) = records("logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).logs
+    (span,) = spans({"parentSpanId": trace, "links": [record]}).spans
+
+    assert (log.trace, log.span, span.parent) == (b"", b"", b"")
+    assert json.loads(span.links) == [{"trace": "", "span": "", "attributes": {}}]
+
+
 @pytest.mark.parametrize(
     ("kind", "point", "data"),
     [

@@ -131,21 +131,23 @@ def test_a_full_queue_accepts_nothing_until_it_is_written(tmp_path: Path) -> Non
     store.close()
 
 
-def test_no_record_is_lost_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_are_refused_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(tmp_path, Limits())
     store.add(records(logs=[log()]), 100, 1)
 
-    def full(_rows: object) -> None:
+    def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "_insert", full)
         assert not store.write()
+        assert (store.is_empty, store.settled, store.queued_bytes) == (True, store.added, 0)
         with pytest.raises(QueueFullError, match="disk is full"):
             store.add(records(logs=[log()]), 100, 1)
 
     assert store.write()
-    assert (store.problem, count(store, "log")) == ("", 1)
+    written(store, logs=[log()])
+    assert (store.problem, count(store, "log"), store.settled) == ("", 1, store.added)
     store.close()
 
 

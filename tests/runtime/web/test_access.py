@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("structlog", reason="needs the extra `web`")
 
 from fakes.asgi import Records, Response, answering, call, connect
-from infra_runtime.web.access import Actor, ActorKind, Authentication, current_actor, require
+from infra_runtime.web.access import Actor, ActorKind, Authentication, current_actor, granted, require
 from infra_runtime.web.asgi import Receive, Scope, Send
 from infra_runtime.web.middleware import ErrorHandler
 from infra_runtime.web.problems import ProblemError
@@ -25,7 +25,7 @@ async def verify(token: str) -> Actor:
     """Accept the names of the actors as tokens."""
     if token not in ACTORS:
         raise ProblemError(401, "the token is invalid")
-    return ACTORS[token]
+    return granted(ACTORS[token], ROLES)
 
 
 async def write(scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +41,7 @@ async def public(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def send_to(app: object, *authorization: str) -> Response:
-    guarded = ErrorHandler(Authentication(app, verify=verify, roles=ROLES))  # type: ignore[arg-type] # an application
+    guarded = ErrorHandler(Authentication(app, verify=verify))  # type: ignore[arg-type] # an application
     return call(guarded, headers=[("authorization", value) for value in authorization])
 
 
@@ -81,7 +81,7 @@ def test_the_actor_ends_with_the_request() -> None:
 
 
 def test_a_websocket_with_an_invalid_token_is_closed() -> None:
-    app = ErrorHandler(Authentication(public, verify=verify, roles=ROLES))
+    app = ErrorHandler(Authentication(public, verify=verify))
 
     (message,) = asyncio.run(connect(app, headers=[("authorization", "Bearer wrong")]))
 

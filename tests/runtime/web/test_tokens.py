@@ -91,6 +91,15 @@ def test_a_token_contains_its_actor(tokens: Tokens) -> None:
     assert verified["exp"] - verified["iat"] == 900
 
 
+def test_the_actor_of_a_token_has_the_permissions_of_its_roles(tokens: Tokens) -> None:
+    roles = {"clerk": ["orders:write"], "reader": ["orders:read"]}
+
+    actor = asyncio.run(tokens.actor(tokens.issue(ADA).access, roles))
+
+    assert actor == ADA
+    assert (actor.may("orders:write"), actor.may("orders:read")) == (True, False)
+
+
 def test_a_token_of_another_program_with_the_same_claims_is_valid(tokens: Tokens) -> None:
     assert asyncio.run(tokens.verify(signed(claims())))["sub"] == "ada"
 

@@ -6,10 +6,8 @@ import asyncio
 import os
 import socket
 from pathlib import Path
-from types import FrameType
 
-import uvicorn
-
+from infra_runtime.asgi_server import AsgiServer
 from infra_runtime.config.resolve import data_directory, resolve
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
@@ -22,31 +20,8 @@ from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
-#: seconds that open requests have to finish after SIGTERM
-_GRACE = 2
 #: the least numbers of characters of a key, and of different characters; random keys have 64 and about 16
 KEY_CHARACTERS, KEY_DIFFERENT = 32, 8
-
-
-class _Server(uvicorn.Server):
-    """A server that ends all streams at SIGTERM, before it waits for open requests."""
-
-    def __init__(self, config: uvicorn.Config, dashboard: Dashboard) -> None:
-        super().__init__(config)
-        self._dashboard = dashboard
-        self._loop = asyncio.get_running_loop()
-
-    async def main_loop(self) -> None:
-        """Wait for the signal. uvicorn's own loop looks for it ten times per second."""
-        await self.on_tick(0)
-        while not self.should_exit:
-            await self._dashboard.closing.wait()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to stop."""
-        super().handle_exit(sig, frame)
-        # The handler of a signal does not wake the event loop.
-        self._loop.call_soon_threadsafe(self._dashboard.closing.set)
 
 
 async def serve(
@@ -69,21 +44,11 @@ async def serve(
         reports=_report_folders(root, data),
     )
     stack.follow()
-    config = uvicorn.Config(
-        application(dashboard),
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=_GRACE,
-        server_header=False,
-        # `Guard` adds the header, because uvicorn computes it in its own loop.
-        date_header=False,
-        proxy_headers=False,
-    )
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
     sampling = asyncio.create_task(stack.sample())
-    await _Server(config, dashboard).serve(sockets=sockets)
+    # The streams end at SIGTERM, before the server waits for open requests. `Guard` adds the header `Date`.
+    server = AsgiServer(application(dashboard), stopping=dashboard.closing)
+    await server.serve(sockets=sockets)
     sampling.cancel()
 
 

@@ -1,12 +1,14 @@
 """Parse a line of a log: its level, its ids, its message and its other fields.
 
-A line is JSON (structlog, zap, pino, MongoDB, Caddy), logfmt (Prometheus), or text. The level of a text is
-found in the formats of common servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS),
-`[error]` (RabbitMQ, nginx), `# …` after the time (Valkey), `E0501 …` (glog), `Traceback …` (Python).
+A line is JSON (structlog, zap, pino, MongoDB, Caddy), logfmt (Prometheus), the format of structlog for
+terminals (`infra_runtime.web` in development), or text. The level of a text is found in the formats of common
+servers and logging libraries: `ERROR: …` (PostgreSQL), `[ERR]` (NATS), `[error]` (RabbitMQ, nginx), `# …`
+after the time (Valkey), `E0501 …` (glog), `Traceback …` (Python).
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import math
@@ -67,6 +69,10 @@ _LETTER_LEVEL = re.compile(
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
 #: lines of PostgreSQL that follow a message, after the time and the process
 _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
+#: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
+_CONSOLE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \[([a-z]+) *\] ")
+_CONSOLE_LOGGER = re.compile(r" \[([\w.-]+)\](?= [\w.@-]+=|$)")
+_CONSOLE_PAIR = re.compile(r"""([\w.@-]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
 _LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
@@ -75,15 +81,15 @@ class Record(NamedTuple):
 
     #: one of `LEVELS`, or empty if it is unknown
     level: str = ""
-    #: the Unix time in the line itself; only of JSON and logfmt
+    #: the Unix time in the line itself; not of a text
     time: float | None = None
     #: a text without the escape sequences of terminals
     message: str = ""
     #: the ids by which lines of several services belong together, the correlation id first
     ids: tuple[str, ...] = ()
-    #: the other fields of JSON and logfmt
+    #: the other fields; a text has none
     fields: Mapping[str, Any] = {}
-    format: Literal["json", "logfmt", "text"] = "text"
+    format: Literal["json", "logfmt", "console", "text"] = "text"
     #: whether the line is a further line of the message before it, such as a line of a traceback
     continues: bool = False
 
@@ -97,6 +103,8 @@ def parse(text: str) -> Record:
             return _structured(fields, "json")
     elif (fields := _logfmt_fields(text)) is not None:
         return _structured(fields, "logfmt")
+    elif (fields := _console_fields(text)) is not None:
+        return _structured(fields, "console")
     head = text[:_HEAD]
     if text[:1].isspace() or not text or (":  " in head and _DETAIL.search(head)):
         return Record(message=text, continues=True)
@@ -142,6 +150,28 @@ def _logfmt_fields(text: str) -> dict[str, Any] | None:
     return fields if not fields.keys().isdisjoint((*_LEVEL_KEYS, *_MESSAGE_KEYS)) else None
 
 
+def _console_fields(text: str) -> dict[str, Any] | None:
+    if not (head := _CONSOLE.match(text)) or len(text) > _LONGEST_LOGFMT:
+        return None
+    if not (logger := _CONSOLE_LOGGER.search(text, head.end() - 1)):
+        return None
+    fields: dict[str, Any] = {
+        key: _evaluated(value) for key, value in _CONSOLE_PAIR.findall(text, logger.end())
+    }
+    message = text[head.end() : logger.start()].rstrip()
+    return fields | {"timestamp": head[1], "level": head[2], "event": message, "logger": logger[1]}
+
+
+def _evaluated(value: str) -> str:
+    """Return a text that is written as in Python if it contains spaces."""
+    if not value.startswith(("'", '"')):
+        return value
+    try:
+        return str(ast.literal_eval(value))
+    except (ValueError, SyntaxError):
+        return value
+
+
 def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
@@ -151,7 +181,7 @@ def _unquoted(value: str) -> str:
         return value.strip('"')
 
 
-def _structured(fields: dict[str, Any], form: Literal["json", "logfmt"]) -> Record:
+def _structured(fields: dict[str, Any], form: Literal["json", "logfmt", "console"]) -> Record:
     level = _level(_taken(fields, _LEVEL_KEYS))
     time = _moment(_taken(fields, _TIME_KEYS))
     message = _taken(fields, _MESSAGE_KEYS)

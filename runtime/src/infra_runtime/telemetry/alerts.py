@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.limits import LARGEST_INTEGER, Limits
 
 #: bytes of a request
 REQUEST_BYTES = 4 * 2**20
@@ -64,7 +64,7 @@ def _alert(item: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert
     if item["status"] not in _STATUSES:
         raise ValueError(f"the status {item['status']!r} is not known")
     return StoredAlert(
-        fingerprint=str(item["fingerprint"])[: limits.key_length],
+        fingerprint=_text(item["fingerprint"], limits.key_length),
         start=_nanoseconds(item["startsAt"]),
         end=_nanoseconds(item["endsAt"]) if item["status"] == "resolved" else 0,
         status=item["status"],
@@ -79,13 +79,18 @@ def _alert(item: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert
 
 def _texts(pairs: Mapping[str, Any], limits: Limits) -> dict[str, str]:
     kept = [*pairs.items()][: limits.attributes]
-    return {key[: limits.key_length]: str(value)[: limits.value_length] for key, value in kept}
+    return {_text(key, limits.key_length): _text(value, limits.value_length) for key, value in kept}
+
+
+def _text(value: object, length: int) -> str:
+    """Return a value as a text; SQLite cannot store lone surrogates, which JSON can contain."""
+    return str(value)[:length].encode("utf-8", "replace").decode()
 
 
 def _nanoseconds(text: str) -> int:
     time = datetime.fromisoformat(text)
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return max(round(time.timestamp() * 1e9), 0)
+    return min(max(round(time.timestamp() * 1e9), 0), LARGEST_INTEGER)
 
 
 def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -28,8 +28,9 @@ from infra_runtime.telemetry.store import Store
 
 #: the media types of OTLP
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
-#: seconds between two transactions while many records arrive
+#: seconds between two transactions while they fail, and between two reads of a query that waits
 INTERVAL = 0.1
+PAUSE = 0.02
 #: names of this machine in the header `Host`
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -75,18 +76,20 @@ class Telemetry:
         )
 
     async def write_forever(self) -> None:
-        """Write queued records, at most once per `INTERVAL` seconds, until the task is cancelled."""
+        """Write queued records until the task is cancelled; while transactions fail, try again."""
         while True:
-            await self._reception.queued.wait()
-            self._reception.queued.clear()
-            is_committed = self._store.write()
+            if not self._store.problem:
+                await self._reception.queued.wait()
+                self._reception.queued.clear()
+            self._store.write()
+            self._reception.answer()
             if self._error_alerts:
                 self._error_alerts.add(self._store.take_errors())
             self._notify_queries()
             if not self._store.is_empty:
                 self._reception.queued.set()
             # Requests are handled between two transactions.
-            await asyncio.sleep(0 if is_committed and not self._store.is_empty else INTERVAL)
+            await asyncio.sleep(INTERVAL if self._store.problem else 0)
 
     # --- OTLP --------------------------------------------------------------------------------------
 
@@ -173,6 +176,7 @@ class Telemetry:
             remaining = deadline - time.monotonic()
             if result.get("items", True) or remaining <= 0:
                 return result
+            await asyncio.sleep(min(PAUSE, remaining))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(written.wait(), remaining)
 

@@ -51,6 +51,8 @@ _REJECTED: Mapping[Signal, tuple[str, str]] = {
 }
 #: levels of nested messages in JSON; protobuf has the same limit
 _DEPTH = 100
+#: both alphabets of base64 are valid, with or without padding. Source: protobuf documentation, "ProtoJSON"
+_FROM_URL_SAFE = str.maketrans("-_", "+/")
 #: the names of the fields whose bytes are hexadecimal in JSON
 _HEXADECIMAL = frozenset({"trace_id", "span_id", "parent_span_id"})
 
@@ -215,7 +217,8 @@ def _converter(field: FieldDescriptor) -> Callable[[Any], Any] | None:
 
 
 def _base64(value: Any) -> bytes:
-    return base64.b64decode(value, validate=True)
+    text = _text(value).translate(_FROM_URL_SAFE).rstrip("=")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _integer(value: Any) -> int:

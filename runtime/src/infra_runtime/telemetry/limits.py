@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from infra_runtime.value import frozen
 
+#: the largest integer of SQLite
+LARGEST_INTEGER = 2**63 - 1
+
 
 @frozen
 class Limits:
@@ -27,6 +30,8 @@ class Limits:
     body_length: int = 64 * 2**10
     #: events, and also links, of a span
     span_details: int = 128
+    #: buckets of a histogram; a point with more is rejected
+    buckets: int = 1_000
     #: spans of a run; the oldest are deleted
     spans: int = 200_000
     #: spans of a trace; further spans are rejected
@@ -37,6 +42,9 @@ class Limits:
     logs: int = 200_000
     #: metric points of a run; the oldest are deleted
     points: int = 500_000
+    #: seconds for which all points are kept; of older points, the last one of each series in each period
+    point_exact: float = 3600.0
+    point_period: float = 60.0
     #: metric streams, each with its own attributes; points of further streams are rejected. A stream without
     #: points for so many seconds is replaced.
     streams: int = 2_000

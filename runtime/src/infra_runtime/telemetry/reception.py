@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import time
 import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
@@ -42,6 +43,8 @@ class Reception:
         self._receiving = 0
         #: set when the queue of the store has records
         self.queued = asyncio.Event()
+        #: the requests whose records are not stored yet: the position of the last record, and the result
+        self._waiting: deque[tuple[int, asyncio.Future[str]]] = deque()
 
     def check_key(self, given: str) -> None:
         """Raise `RefusedError` if a client has sent another key."""
@@ -51,9 +54,10 @@ class Reception:
     async def receive(
         self, signal: Signal, parts: AsyncIterator[bytes], *, encoding: str, is_json: bool = False
     ) -> Records:
-        """Accept the records in the body of a request; return them with the number of rejected ones.
+        """Store the records in the body of a request; return them with the number of rejected ones.
 
-        `encoding` is `gzip` or `identity`. Raises `RefusedError`.
+        `encoding` is `gzip` or `identity`. The function returns when the records are committed, so that a
+        client sends them again if the process is killed before. Raises `RefusedError`.
         """
         body = bytearray()
         try:
@@ -61,7 +65,7 @@ class Reception:
                 body += part
                 self._receiving += len(part)
                 self._check_size(len(body))
-            return self._accept(signal, bytes(body), is_json=is_json)
+            return await self._store_records(signal, bytes(body), is_json=is_json)
         except DecodeError as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from error
         finally:
@@ -88,7 +92,7 @@ class Reception:
         if self._receiving > limits.receiving_bytes:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "too many large requests at the same time")
 
-    def _accept(self, signal: Signal, body: bytes, *, is_json: bool) -> Records:
+    async def _store_records(self, signal: Signal, body: bytes, *, is_json: bool) -> Records:
         message = decode.decode(signal, body, is_json=is_json)
         arrival = time.time_ns()
         records = read(signal, message, self._limits, arrival)
@@ -96,13 +100,23 @@ class Reception:
             records = self._store.add(records, len(body), arrival)
         except QueueFullError as error:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
-        finally:
-            self.queued.set()
+        result = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._store.added, result))
+        self.queued.set()
+        if problem := await result:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, problem)
         if records.spans and self._forwarders:
             encoded = message.SerializeToString() if is_json else body
             for forwarder in self._forwarders:
                 forwarder.put(encoded, len(records.spans))
         return records
+
+    def answer(self) -> None:
+        """Answer the requests whose records the last transaction has stored, or all if it has failed."""
+        while self._waiting and self._waiting[0][0] <= self._store.settled:
+            _, result = self._waiting.popleft()
+            if not result.done():  # the client has closed the connection
+                result.set_result(self._store.problem)
 
 
 async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

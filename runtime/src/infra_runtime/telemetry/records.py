@@ -8,12 +8,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from infra_runtime.telemetry.limits import Limits
+from infra_runtime.telemetry.limits import LARGEST_INTEGER, Limits
 
-#: the largest integer of SQLite; OTLP's times are unsigned
-_LARGEST = 2**63 - 1
 #: the flag of a point of a series that has ended. Source: opentelemetry/proto/metrics/v1/metrics.proto
 _NO_VALUE = 1
+#: the bytes of ids. Source: opentelemetry/proto/trace/v1/trace.proto
+_TRACE_ID, _SPAN_ID = 16, 8
 #: the last character of a text that was cut
 CUT = "…"
 #: the name of a resource without `service.name`; source: OpenTelemetry specification, "Resource SDK"
@@ -123,17 +123,17 @@ class _Reader:
                     if reason := _id_problem(span.trace_id, span.span_id):
                         self._reject(reason)
                         continue
-                    start = min(span.start_time_unix_nano, _LARGEST)
+                    start = min(span.start_time_unix_nano, LARGEST_INTEGER)
                     yield Span(
                         resource=resource,
                         trace=span.trace_id,
                         id=span.span_id,
-                        parent=span.parent_span_id,
+                        parent=_valid_id(span.parent_span_id, _SPAN_ID),
                         name=self._name(span.name),
                         scope=scope,
                         kind=span.kind,
                         start=start,
-                        end=max(min(span.end_time_unix_nano, _LARGEST), start),
+                        end=max(min(span.end_time_unix_nano, LARGEST_INTEGER), start),
                         status=span.status.code,
                         message=self._cut(span.status.message, self._limits.value_length),
                         attributes=self._attributes(span.attributes),
@@ -150,15 +150,16 @@ class _Reader:
                     yield LogRecord(
                         resource=resource,
                         time=min(
-                            record.time_unix_nano or record.observed_time_unix_nano or arrival, _LARGEST
+                            record.time_unix_nano or record.observed_time_unix_nano or arrival,
+                            LARGEST_INTEGER,
                         ),
                         severity=record.severity_number,
                         level=self._name(record.severity_text),
                         body=self._cut(_as_text(_value(record.body)), self._limits.body_length),
                         scope=scope,
                         event=self._name(record.event_name),
-                        trace=record.trace_id,
-                        span=record.span_id,
+                        trace=_valid_id(record.trace_id, _TRACE_ID),
+                        span=_valid_id(record.span_id, _SPAN_ID),
                         attributes=self._attributes(record.attributes),
                     )
 
@@ -176,8 +177,8 @@ class _Reader:
                         if point.flags & _NO_VALUE:
                             continue
                         value = _number(point, kind)
-                        if not math.isfinite(value):
-                            self._reject(f"the metric {self._name(metric.name)} has the value {value}")
+                        if problem := self._point_problem(point, kind, value):
+                            self._reject(f"the metric {self._name(metric.name)} has {problem}")
                             continue
                         yield Point(
                             resource=resource,
@@ -186,11 +187,24 @@ class _Reader:
                             unit=self._name(metric.unit),
                             delta=delta,
                             attributes=self._attributes(point.attributes),
-                            start=min(point.start_time_unix_nano, _LARGEST),
-                            time=min(point.time_unix_nano or arrival, _LARGEST),
+                            start=min(point.start_time_unix_nano, LARGEST_INTEGER),
+                            time=min(point.time_unix_nano or arrival, LARGEST_INTEGER),
                             value=value,
                             data=_further(data, point, kind),
                         )
+
+    def _point_problem(self, point: Any, kind: str, value: float) -> str:
+        """Return the reason why a point cannot be stored; empty for a valid point."""
+        if not math.isfinite(value):
+            return f"the value {value}"
+        sides = [point.positive, point.negative] if kind == "exponential_histogram" else [point]
+        buckets = [len(side.bucket_counts) for side in sides if kind.endswith("histogram")]
+        if sum(buckets) > self._limits.buckets:
+            return f"{sum(buckets)} buckets, but the limit is {self._limits.buckets}"
+        for bound in point.explicit_bounds if kind == "histogram" else ():
+            if not math.isfinite(bound):
+                return f"the bound {bound}"
+        return ""
 
     # --- parts -------------------------------------------------------------------------------------
 
@@ -221,7 +235,7 @@ class _Reader:
             [
                 {
                     "name": self._name(event.name),
-                    "time": min(event.time_unix_nano, _LARGEST),
+                    "time": min(event.time_unix_nano, LARGEST_INTEGER),
                     "attributes": json.loads(self._attributes(event.attributes)),
                 }
                 for event in events[: self._limits.span_details]
@@ -232,8 +246,8 @@ class _Reader:
         return _json(
             [
                 {
-                    "trace": link.trace_id.hex(),
-                    "span": link.span_id.hex(),
+                    "trace": _valid_id(link.trace_id, _TRACE_ID).hex(),
+                    "span": _valid_id(link.span_id, _SPAN_ID).hex(),
                     "attributes": json.loads(self._attributes(link.attributes)),
                 }
                 for link in links[: self._limits.span_details]
@@ -259,11 +273,16 @@ def read(signal: str, request: Any, limits: Limits, arrival: int) -> Records:
 
 def _id_problem(trace: bytes, span: bytes) -> str:
     """Return the reason why a span cannot be stored; empty for valid ids."""
-    if len(trace) != 16 or not any(trace):
-        return f"a trace id has 16 bytes that are not all zero, not {trace.hex() or 'none'}"
-    if len(span) != 8 or not any(span):
-        return f"a span id has 8 bytes that are not all zero, not {span.hex() or 'none'}"
+    for name, given, length in (("trace", trace, _TRACE_ID), ("span", span, _SPAN_ID)):
+        if not _valid_id(given, length):
+            shown = given[: 2 * length].hex() or "none"
+            return f"a {name} id has {length} bytes that are not all zero, not {shown}"
     return ""
+
+
+def _valid_id(given: bytes, length: int) -> bytes:
+    """Return an id of this number of bytes, or no bytes if the id has another length or only zeros."""
+    return given if len(given) == length and any(given) else b""
 
 
 def _value(value: Any) -> Any:
@@ -316,5 +335,10 @@ def _further(metric: Any, point: Any, kind: str) -> str:
             name: {"offset": side.offset, "counts": list(side.bucket_counts)} for name, side in sides.items()
         }
     else:
-        data["quantiles"] = {str(quantile.quantile): quantile.value for quantile in point.quantile_values}
+        # A summary without observations has quantiles that are not numbers.
+        data["quantiles"] = {
+            str(quantile.quantile): quantile.value
+            for quantile in point.quantile_values
+            if math.isfinite(quantile.value)
+        }
     return _json(data)

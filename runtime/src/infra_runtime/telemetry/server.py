@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
+from infra_runtime.asgi_server import GRACE, AsgiServer
 from infra_runtime.telemetry import GRPC_PORT
 from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.error_alerts import ErrorAlerts
@@ -20,8 +19,6 @@ from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.reception import Reception
 from infra_runtime.telemetry.store import Store
 
-#: seconds that open requests have to finish after SIGTERM
-_GRACE = 2
 #: seconds after which an idle connection of a gRPC client is closed
 _GRPC_IDLE = 3600.0
 
@@ -43,15 +40,6 @@ async def serve(
     forwarders = [Forwarder(url, limits) for url in forward]
     reception = Reception(store, limits, key, forwarders)
     telemetry = Telemetry(store, reception, forwarders, error_alerts)
-    config = uvicorn.Config(
-        telemetry.application(),
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=_GRACE,
-        server_header=False,
-    )
     addresses = (f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets.values()))
     print(f"{', '.join(addresses)}: records in {store.path}", flush=True)
     http = [opened for name, opened in sockets.items() if name != GRPC_PORT]
@@ -63,7 +51,7 @@ async def serve(
     running = [asyncio.create_task(task) for task in tasks]
     try:
         async with _grpc_server(Grpc(reception), sockets.get(GRPC_PORT)):
-            await uvicorn.Server(config).serve(sockets=http)
+            await AsgiServer(telemetry.application()).serve(sockets=http)
     finally:
         for task in running:
             task.cancel()
@@ -83,7 +71,7 @@ async def _grpc_server(application: Grpc, opened: socket.socket | None) -> Async
     config = Config()
     config.bind = [f"fd://{opened.detach()}"]
     config.loglevel = "WARNING"
-    config.graceful_timeout = _GRACE
+    config.graceful_timeout = GRACE
     config.keep_alive_timeout = _GRPC_IDLE
     config.keep_alive_max_requests = 2**31
     config.include_server_header = False

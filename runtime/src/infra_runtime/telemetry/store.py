@@ -1,8 +1,7 @@
 """The store of the telemetry service: one SQLite file for each run, with one writer.
 
 Records are queued and written in transactions of many rows. A query reads in its own connection, so it does
-not delay the writer. When a table has more rows than its limit, or the file more bytes, the oldest rows are
-deleted in slices.
+not delay the writer. `retention` deletes rows above the limits.
 
 Source: SQLite documentation, "Write-Ahead Logging", "PRAGMA statements".
 """
@@ -25,9 +24,8 @@ from infra_runtime.telemetry.alerts import StoredAlert
 from infra_runtime.telemetry.errors import ErrorGroup
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource, Span
+from infra_runtime.telemetry.retention import COUNT_DROPPED, Retention
 
-#: rows that one deletion removes
-SLICE = 5_000
 #: rows that one transaction writes
 TRANSACTION = 500
 #: resources whose ids are kept in memory
@@ -35,8 +33,7 @@ RESOURCES = 1_000
 #: seconds for which a query or the writer waits for a lock on the file
 _PATIENCE = 10.0
 _SUFFIX = ".sqlite3"
-#: the name in the table `dropped` for the number of times that the receiver of a run was killed; the records
-#: that it had accepted since its last transaction are lost
+#: the name in the table `dropped` for the number of times that the receiver of a run was killed
 INTERRUPTION = "interruption"
 
 _SCHEMA = """
@@ -69,8 +66,6 @@ _INSERT = {
     "point": f"INSERT INTO point VALUES (NULL{', ?' * 11})",
 }
 
-_COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
-
 
 class QueueFullError(Exception):
     """The error that the store cannot accept further records now."""
@@ -92,12 +87,15 @@ class Store:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.limits = folder, limits
         self._rows: list[Row] = []
+        #: the rows that were ever added, and those of them that have left the queue
+        self.added = self.settled = 0
         self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
         #: the error of the last transaction; empty if it succeeded
         self.problem = ""
         self.path, self._writer = self._opened()
         self._resources: dict[Resource, int] = {}
+        self._retention = Retention(self._writer, limits)
         self._admission = Admission(limits, self._number_of_spans)
         #: `spans` and `points` → number of records that this process has rejected because of a limit
         self.rejected = self._admission.rejected
@@ -112,7 +110,7 @@ class Store:
                 if connection.execute("SELECT count(*) FROM closed").fetchone()[0] == 0:
                     connection.executescript(_SCHEMA)
                     with connection:
-                        connection.execute(_COUNT_DROPPED, [INTERRUPTION, 1])
+                        connection.execute(COUNT_DROPPED, [INTERRUPTION, 1])
                     opened.pop_all()
                     return newest, connection
         path = self.folder / f"{_next_name(run_name(newest) if newest else '')}{_SUFFIX}"
@@ -128,19 +126,21 @@ class Store:
     def add(self, records: Records, size: int, arrival: int) -> Records:
         """Put records into the queue, and return them; records above the limits are rejected.
 
-        `size` is the number of bytes of their request.
+        `size` is the number of bytes of their request. The records are stored when `settled` has reached the
+        present value of `added` and `problem` is empty.
 
-        Raises `QueueFullError` if the queue is full, and if the last transaction failed and the queue is not
-        empty, so that nothing is accepted that may be lost.
+        Raises `QueueFullError` if the queue is full, and while transactions fail.
         """
-        if self.problem and self._rows:
+        if self.problem:
             raise QueueFullError(self.problem)
         if self._rows and self.queued_bytes + size > self.limits.queue_bytes:
             raise QueueFullError(f"{self.queued_bytes} bytes are not written yet")
         records = self._admission.admitted(records)
-        self._rows += [Row("span", span, arrival) for span in records.spans]
-        self._rows += [Row("log", log, arrival) for log in records.logs]
-        self._rows += [Row("point", point, arrival) for point in records.points]
+        rows = [Row("span", span, arrival) for span in records.spans]
+        rows += [Row("log", log, arrival) for log in records.logs]
+        rows += [Row("point", point, arrival) for point in records.points]
+        self._rows += rows
+        self.added += len(rows)
         self.queued_bytes += size
         return records
 
@@ -159,28 +159,36 @@ class Store:
     def write(self) -> bool:
         """Write at most `TRANSACTION` queued records; return whether a transaction was committed.
 
-        If it fails, for example because the disk is full, the records remain in the queue.
+        If it fails, for example because the disk is full, the queue is emptied: the clients send the records
+        again. Then the next call writes nothing but tries whether a transaction succeeds.
         """
         rows = self._rows[:TRANSACTION]
-        if not rows:
+        if not rows and not self.problem:
             return False
         groups = errors.grouped(row.record for row in rows)
         try:
             with self._writer:
-                self._insert(rows)
+                if rows:
+                    self._retention.apply(self._insert(rows), rows[-1].arrival)
+                else:
+                    self._writer.execute(COUNT_DROPPED, [INTERRUPTION, 0])
                 if groups:
                     self._writer.executemany(errors.UPSERT, groups)
                     self._writer.execute(errors.DELETE_OLDEST.format(limit=self.limits.error_groups))
-                self._delete_oldest()
         except sqlite3.Error as error:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
             self._resources.clear()
+            self._retention.restart()
+            self._rows.clear()
+            self.queued_bytes, self.settled = 0, self.added
             return False
         self.problem = ""
         self._errors += groups
-        remaining = len(self._rows) - len(rows)
-        self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
-        del self._rows[: len(rows)]
+        self.settled += len(rows)
+        if self._rows:
+            remaining = len(self._rows) - len(rows)
+            self.queued_bytes = self.queued_bytes * remaining // len(self._rows)
+            del self._rows[: len(rows)]
         return True
 
     def take_errors(self) -> list[ErrorGroup]:
@@ -200,13 +208,16 @@ class Store:
         except sqlite3.Error as error:
             raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
 
-    def _insert(self, rows: Sequence[Row]) -> None:
+    def _insert(self, rows: Sequence[Row]) -> dict[str, int]:
+        """Insert rows, and return table → number of rows."""
         by_table: dict[str, list[tuple[Any, ...]]] = {}
         for table, record, arrival in rows:
             values = (self._resource_id(record.resource), *record[1:], arrival)
             by_table.setdefault(table, []).append(values)
-        for table, values_of_rows in by_table.items():
-            self._writer.executemany(_INSERT[table], values_of_rows)
+        return {
+            table: self._writer.executemany(_INSERT[table], values).rowcount
+            for table, values in by_table.items()
+        }
 
     def _resource_id(self, resource: Resource) -> int:
         number = self._resources.get(resource)
@@ -218,22 +229,6 @@ class Store:
             number = int(self._writer.execute(query, resource).fetchone()[0])
             self._resources[resource] = number
         return number
-
-    def _delete_oldest(self) -> None:
-        """Delete the oldest rows of tables with too many rows, and of all tables if the file is too large."""
-        limits = {"span": self.limits.spans, "log": self.limits.logs, "point": self.limits.points}
-        pages, unused, size = (
-            self._writer.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        is_large = (pages - unused) * size > self.limits.run_bytes
-        for table, limit in limits.items():
-            first, last = self._writer.execute(f"SELECT min(seq), max(seq) FROM {table}").fetchone()
-            count = last - first + 1 if first else 0
-            if count > limit or (is_large and count):
-                slice_end = first + max(count - limit, min(SLICE, count // 4 + 1)) - 1
-                deleted = self._writer.execute(f"DELETE FROM {table} WHERE seq <= ?", [slice_end]).rowcount
-                self._writer.execute(_COUNT_DROPPED, [table, deleted])
 
     def read(self, query: str, parameters: Sequence[Any] = (), *, run: str = "") -> list[dict[str, Any]]:
         """Return the rows of a query as name → value, from the current run or the named one.
@@ -263,8 +258,8 @@ class Store:
 
     def close(self) -> None:
         """Write all queued records, and mark the run as complete."""
-        while self.write():
-            pass
+        while not self.is_empty:
+            self.write()
         with contextlib.suppress(sqlite3.Error), self._writer:
             self._writer.execute("INSERT INTO closed VALUES (?)", [time.time()])
         self._writer.close()

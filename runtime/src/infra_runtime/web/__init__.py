@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra_runtime.web.asgi import Application
     from infra_runtime.web.audit import AuditLog
     from infra_runtime.web.composition import application
-    from infra_runtime.web.context import outgoing_headers
+    from infra_runtime.web.context import continued, outgoing_headers
     from infra_runtime.web.logs import configure_logging, set_level
     from infra_runtime.web.metrics import Metrics
     from infra_runtime.web.problems import ProblemError
@@ -42,6 +42,7 @@ __all__ = [
     "WebSettings",
     "application",
     "configure_logging",
+    "continued",
     "current_actor",
     "outgoing_headers",
     "require",
@@ -66,6 +67,7 @@ _MODULES = {
     "WebSettings": "settings",
     "application": "composition",
     "configure_logging": "logs",
+    "continued": "context",
     "current_actor": "access",
     "outgoing_headers": "context",
     "require": "access",

@@ -41,6 +41,12 @@ class Actor:
         return self.kind is ActorKind.ADMIN or permission in self.permissions
 
 
+def granted(actor: Actor, roles: Mapping[str, Collection[str]]) -> Actor:
+    """Return an actor with the permissions of its roles; `roles` is role → permissions."""
+    permissions = (permission for role in actor.roles for permission in roles.get(role, ()))
+    return replace(actor, permissions=frozenset(permissions))
+
+
 _actor: ContextVar[Actor | None] = ContextVar("infra_web_actor", default=None)
 
 
@@ -67,17 +73,12 @@ class Authentication:
     """Sets the actor of a request from the token in `Authorization: Bearer …`.
 
     A request without this header has no actor. An invalid token is answered with 401, even for a path that
-    needs no actor. `verify` returns the actor of a valid token, and raises `ProblemError` for another one.
+    needs no actor. `verify` returns the actor of a valid token with its permissions, and raises
+    `ProblemError` for another token.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        *,
-        verify: Callable[[str], Awaitable[Actor]],
-        roles: Mapping[str, Collection[str]],
-    ) -> None:
-        self.app, self._verify, self._roles = app, verify, roles
+    def __init__(self, app: Application, *, verify: Callable[[str], Awaitable[Actor]]) -> None:
+        self.app, self._verify = app, verify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with the actor in the context variable."""
@@ -98,9 +99,7 @@ class Authentication:
             detail = "the header Authorization needs exactly one value of the form `Bearer TOKEN`"
             raise ProblemError(401, detail, {"www-authenticate": "Bearer"})
         try:
-            actor = await self._verify(credentials.strip())
+            return await self._verify(credentials.strip())
         except ProblemError as error:
             log.warning("token_refused", reason=getattr(error, "reason", ""))
             raise
-        granted = (permission for role in actor.roles for permission in self._roles.get(role, ()))
-        return replace(actor, permissions=frozenset(granted))

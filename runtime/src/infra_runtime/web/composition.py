@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from infra_runtime.web.access import Actor, Authentication
+from infra_runtime.web.access import Authentication
 from infra_runtime.web.alerting import Alert, Alerting, log_alert
 from infra_runtime.web.asgi import Application
 from infra_runtime.web.cors import Cors
@@ -17,7 +18,7 @@ from infra_runtime.web.middleware import ErrorHandler, MetaInject, Recovery, Tim
 from infra_runtime.web.sessions import Sessions
 from infra_runtime.web.settings import WebSettings
 from infra_runtime.web.storage import MemoryStorage, Storage
-from infra_runtime.web.tokens import Tokens, actor_of
+from infra_runtime.web.tokens import Tokens
 from infra_runtime.web.tracing import Tracing
 
 
@@ -51,7 +52,7 @@ def application(
     if settings.session_seconds:
         app = Sessions(app, storage=storage, seconds=settings.session_seconds, secure=settings.session_secure)
     if tokens:
-        app = Authentication(app, verify=_verifier(tokens), roles=roles or {})
+        app = Authentication(app, verify=functools.partial(tokens.actor, roles=roles or {}))
     app = BodyLimit(app, max_bytes=settings.max_body)
     if settings.rate_limit:
         app = RateLimit(app, storage=storage, limit=settings.rate_limit, period=settings.rate_period)
@@ -91,10 +92,3 @@ def set_up_logging(settings: WebSettings) -> None:
     if style == "auto":
         style = "json" if settings.production_like else "console"
     configure_logging(level=settings.log_level, style=style, file=settings.log_file)
-
-
-def _verifier(tokens: Tokens) -> Callable[[str], Awaitable[Actor]]:
-    async def verify(token: str) -> Actor:
-        return actor_of(await tokens.verify(token))
-
-    return verify

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from infra_runtime.web.asgi import Scope
@@ -19,6 +21,10 @@ traceparent: ContextVar[str] = ContextVar("infra_web_traceparent", default="")
 SCOPE_KEY = "infra_runtime.web.ids"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+#: the version `ff` and ids of zeros are invalid. Source: W3C Trace Context, section 3.2
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})-[0-9a-f]{2}"
+)
 
 
 def accepted_identifier(text: str) -> str:
@@ -27,6 +33,11 @@ def accepted_identifier(text: str) -> str:
     The ids are written to logs and to headers, so line breaks and control characters must not occur.
     """
     return text if _IDENTIFIER.fullmatch(text) else ""
+
+
+def accepted_traceparent(text: str) -> str:
+    """Return the header `traceparent` of a client, or an empty text if it is not valid."""
+    return text if _TRACEPARENT.fullmatch(text) else ""
 
 
 def new_identifier() -> str:
@@ -50,3 +61,23 @@ def outgoing_headers() -> dict[str, str]:
     """Return the headers for a request to another service: the correlation id and the trace."""
     values = {"x-correlation-id": correlation_id.get(), "traceparent": traceparent.get()}
     return {name: value for name, value in values.items() if value}
+
+
+@contextmanager
+def continued(headers: Mapping[str, str]) -> Iterator[None]:
+    """Run a block, such as a job or a gRPC call, with the correlation id and the trace of a message.
+
+    `headers` are those that `outgoing_headers` returned for the message, in any case. Without a valid
+    correlation id, the block has a new one.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    correlation = accepted_identifier(given.get("x-correlation-id", "")) or new_identifier()
+    tokens = (
+        correlation_id.set(correlation),
+        traceparent.set(accepted_traceparent(given.get("traceparent", ""))),
+    )
+    try:
+        yield
+    finally:
+        correlation_id.reset(tokens[0])
+        traceparent.reset(tokens[1])

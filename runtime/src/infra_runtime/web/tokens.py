@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 from joserfc import jwt
@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.value import frozen
-from infra_runtime.web.access import Actor, ActorKind
+from infra_runtime.web.access import Actor, ActorKind, granted
 from infra_runtime.web.problems import ProblemError
 from infra_runtime.web.settings import WebSettings
 from infra_runtime.web.storage import MemoryStorage, Storage
@@ -194,6 +194,10 @@ class Tokens:
             if await self._storage.get(f"revoked:{revoked}") is not None:
                 raise TokenError("the token is revoked")
         return claims
+
+    async def actor(self, token: str, roles: Mapping[str, Collection[str]]) -> Actor:
+        """Return the actor of an access token with the permissions of its roles, or raise `TokenError`."""
+        return granted(actor_of(await self.verify(token)), roles)
 
     async def refresh(self, token: str) -> TokenPair:
         """Return a new pair for a refresh token, which is revoked by this."""

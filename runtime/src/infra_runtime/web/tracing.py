@@ -5,12 +5,11 @@ Source: W3C Trace Context, section 3.2 (`traceparent`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from infra_runtime.web.asgi import REQUESTS, Application, Receive, ResponseProgress, Scope, Send, header
-from infra_runtime.web.context import traceparent
+from infra_runtime.web.context import accepted_traceparent, traceparent
 
 try:
     import opentelemetry.trace  # noqa: F401 - only to check whether the extra `tracing` is installed
@@ -18,11 +17,6 @@ except ImportError:
     INSTALLED = False
 else:
     INSTALLED = True
-
-#: the version `ff` and ids of zeros are invalid
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})-[0-9a-f]{2}"
-)
 
 
 class Tracing:
@@ -40,9 +34,9 @@ class Tracing:
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return
-        received = header(scope, "traceparent")
+        received = accepted_traceparent(header(scope, "traceparent"))
         response = ResponseProgress(send)
-        with _span(scope, received if _TRACEPARENT.fullmatch(received) else "", response) as current:
+        with _span(scope, received, response) as current:
             token = traceparent.set(current)
             try:
                 await self.app(scope, receive, response.send)

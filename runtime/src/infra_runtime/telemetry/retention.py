@@ -1,0 +1,110 @@
+"""The limits on the stored rows of a run: the oldest rows are deleted, and old metric points are thinned."""
+
+# ruff: noqa: S608 - the names of tables are constants of this module
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from infra_runtime.telemetry.limits import Limits
+
+#: rows that one deletion removes, and that one step of the thinning reads
+SLICE = 5_000
+#: nanoseconds between two searches for old points
+_PAUSE = 60 * 10**9
+COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+
+
+class _Series(NamedTuple):
+    """The attributes that identify the points of a series."""
+
+    resource: int
+    name: str
+    attributes: str
+
+
+class Retention:
+    """The numbers of stored rows, and the position of the thinning in the points."""
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
+        self._connection, self._limits = connection, limits
+        self._tables = {"span": limits.spans, "log": limits.logs, "point": limits.points}
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything that a transaction which was not committed has changed."""
+        self._counts: dict[str, int] = {}
+        #: the last point that the thinning has read, and when it searches again
+        self._position, self._resumes = 0, 0
+        #: series → the last period with a point before the position, and the number of this point
+        self._latest: dict[_Series, tuple[int, int]] = {}
+
+    def apply(self, inserted: dict[str, int], now: int) -> None:
+        """Delete rows above the limits; `inserted` is table → number of new rows, `now` their arrival time.
+
+        The function is called within a transaction.
+        """
+        if not self._counts:
+            self._counts = {
+                table: self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in self._tables
+            }
+        else:
+            for table, number in inserted.items():
+                self._counts[table] += number
+        self._delete_oldest()
+        if not self._resumes - _PAUSE <= now < self._resumes:
+            self._thin(now)
+
+    def _delete_oldest(self) -> None:
+        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
+        pages, unused, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        is_large = (pages - unused) * size > self._limits.run_bytes
+        for table, limit in self._tables.items():
+            count = self._counts[table]
+            if count > limit or (is_large and count):
+                number = max(count - limit, min(SLICE, count // 4 + 1))
+                oldest = f"SELECT seq FROM {table} ORDER BY seq LIMIT ?"
+                deleted = self._connection.execute(
+                    f"DELETE FROM {table} WHERE seq IN ({oldest})", [number]
+                ).rowcount
+                self._counts[table] -= deleted
+                self._connection.execute(COUNT_DROPPED, [table, deleted])
+
+    def _thin(self, now: int) -> None:
+        """Read a slice of old points, and delete all but the last one of each series and period.
+
+        A change (delta) is never deleted, because the total would be wrong. An arrival time in the future is
+        old: the clock was set back.
+        """
+        period = round(self._limits.point_period * 1e9)
+        oldest_exact = now - round(self._limits.point_exact * 1e9)
+        rows = self._connection.execute(
+            "SELECT seq, arrival, delta, resource, name, attributes FROM point "
+            "WHERE seq > ? ORDER BY seq LIMIT ?",
+            [self._position, SLICE],
+        ).fetchall()
+        self._resumes = now + _PAUSE
+        superseded: list[tuple[int]] = []
+        current = 0
+        for seq, arrival, delta, *series in rows:
+            if oldest_exact <= arrival <= now:
+                break
+            self._position, current = seq, arrival // period
+            if delta:
+                continue
+            key = _Series(*series)
+            earlier = self._latest.get(key)
+            if earlier and earlier[0] == current:
+                superseded.append((earlier[1],))
+            self._latest[key] = current, seq
+        else:
+            if len(rows) == SLICE:
+                self._resumes = now  # further points may be old
+        deleted = self._connection.executemany("DELETE FROM point WHERE seq = ?", superseded).rowcount
+        self._counts["point"] -= max(deleted, 0)
+        self._latest = {key: last for key, last in self._latest.items() if last[0] == current}
