@@ -49,6 +49,7 @@ PAGES = {
     "logs": "/logs",
     "traces": "/traces",
     "metrics": "/charts",
+    "search": "/search?text=api",
     "apis": "/apis",
     "alerts": "/alerts",
     "tests": "/tests",

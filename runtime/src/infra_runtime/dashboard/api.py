@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, charts, history, log_view, metrics, reports, snapshots
+from infra_runtime.dashboard import alerts, charts, history, log_view, metrics, reports, search, snapshots
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_view import Query
@@ -45,6 +45,7 @@ class Api:
             Route("/status", self._status),
             Route("/metrics", self._own_metrics),
             Route("/api/v1/openapi.json", self._document),
+            Route("/api/v1/search", self._search),
             Route("/api/v1/services", self._services),
             Route("/api/v1/services/{name}", self._service),
             Route("/api/v1/services/{name}/history", self._history),
@@ -96,6 +97,12 @@ class Api:
 
     async def _document(self, _: Request) -> Response:
         return JSONResponse(document())
+
+    async def _search(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
+        found = await search.search(self._dashboard, text, count)
+        return JSONResponse({"text": text, "signals": search.to_json(found)})
 
     async def _services(self, _: Request) -> Response:
         state = await self._dashboard.stack.state()

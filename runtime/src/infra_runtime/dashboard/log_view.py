@@ -126,13 +126,15 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 # --- pages -----------------------------------------------------------------------------------------
 
 
-def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> View:
+def page(folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most: int = SCANNED) -> View:
     """Return the newest `count` lines before a cursor; without a cursor, the newest lines of all.
+
+    At most about `most` bytes of each log are read.
 
     Raises `ParameterError` for a cursor or a filter that is not valid.
     """
     places, selection = parse_cursor(cursor), query.selection()
-    searches = {name: _Search(folder, name, places.get(name)) for name in _selected(folder, query)}
+    searches = {name: _Search(folder, name, places.get(name), most) for name in _selected(folder, query)}
     entries = (search.entries(selection) for search in searches.values())
     merged = heapq.merge(*entries, key=lambda entry: entry.line.time, reverse=True)
     lines = [*itertools.islice(merged, count + 1)]
@@ -150,14 +152,14 @@ def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> Vi
 class _Search:
     """The search for lines of one log before a place, or before the end of the log (None)."""
 
-    def __init__(self, folder: Path, service: str, before: Place | None) -> None:
-        self._folder, self._service = folder, service
+    def __init__(self, folder: Path, service: str, before: Place | None, most: int) -> None:
+        self._folder, self._service, self._most = folder, service, most
         #: where the search starts; None if the service has no current log
         self.start = before or _end(folder, service)
         #: the earliest line that was read, and the earliest line that is shown
         self._reached, self.shown = self.start, self.start
         self._is_complete = False
-        #: whether the search has ended because of `SCANNED`
+        #: whether the search has ended because of `most`
         self.is_limited = False
 
     @property
@@ -179,7 +181,7 @@ class _Search:
             self._reached = Place(line.file, line.offset)
             scanned += 0 if line.dropped else line.end - line.offset
             # The search ends between two messages, because the level is in the first line of a message.
-            if scanned >= SCANNED and (scanned >= 2 * SCANNED or not parse(line.text).continues):
+            if scanned >= self._most and (scanned >= 2 * self._most or not parse(line.text).continues):
                 self.is_limited = True
                 return
 

@@ -8,6 +8,7 @@ from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
 from infra_runtime.dashboard.openapi_schemas import SCHEMAS, TEXT, TEXTS, reference
+from infra_runtime.dashboard.search import HITS, MOST_HITS
 from infra_runtime.dashboard.session_view import MOST_SESSIONS, MOST_TESTS, OUTCOMES, SESSIONS, SORTS, TESTS
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
@@ -54,7 +55,7 @@ def document() -> dict[str, Any]:
     ]
     alerts = [
         _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
-        *(_parameter(name, "query", TEXT) for name in ("severity", "service", "since", "run")),
+        *(_parameter(name, "query", TEXT) for name in ("text", "severity", "service", "since", "run")),
     ]
     measured = [_parameter(name, "query", TEXT) for name in METRICS_PARAMETERS]
     return {
@@ -67,6 +68,11 @@ def document() -> dict[str, Any]:
             "/status": {"get": _operation("The stack, and the number of services per phase", "Status")},
             "/metrics": {"get": _operation("The metrics of the dashboard itself", "text/plain")},
             "/api/v1/openapi.json": {"get": _operation("This document", "application/json")},
+            "/api/v1/search": {
+                "get": _operation(
+                    "Where a text occurs, in all signals", "Search", [text, _limit(HITS, MOST_HITS)]
+                )
+            },
             "/api/v1/services": {"get": _operation("All services", "Services")},
             "/api/v1/services/{name}": {"get": _operation("One service", "Service", [name])},
             "/api/v1/services/{name}/{action}": {

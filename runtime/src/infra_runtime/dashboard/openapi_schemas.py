@@ -114,6 +114,18 @@ SCHEMAS = {
         last=_NUMBER,
         trace=TEXT,
     ),
+    "Search": _object(text=TEXT, signals=_items("Found")),
+    "Found": _object(
+        signal=TEXT,
+        items={
+            "type": "array",
+            "items": _object(title=TEXT, detail=TEXT, service=TEXT, time=_NUMBER, link=TEXT),
+        },
+        more=_FLAG,
+        link=TEXT,
+        part=TEXT,
+        problem=TEXT,
+    ),
     "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more=_FLAG),
     "Finding": _object(
         rule=TEXT,

@@ -18,11 +18,13 @@ from infra_runtime.dashboard import (
     charts,
     history,
     metrics,
+    search,
     snapshots,
     telemetry,
 )
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.rendering import page, template_of
 from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
@@ -47,6 +49,7 @@ class Pages:
         return [
             Route("/", self._services),
             Route("/services/{name}", self._service),
+            Route("/search", self._search),
             Route("/logs", self._logs),
             Route("/charts", self._charts),
             Route("/alerts", self._alerts),
@@ -96,6 +99,12 @@ class Pages:
         measured = metrics.usage_charts(self._dashboard.stack, shown, service)
         drawings = [charts.drawing(item, shown.since, shown.until) for item in measured]
         return {"drawings": drawings, "shown": shown}
+
+    async def _search(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
+        found = await search.search(self._dashboard, text, count)
+        return page(self._dashboard, request, "search.html", text=text, found=found, longest=search.LONGEST)
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)

@@ -34,7 +34,11 @@ export function listen() {
     else if (event.key === "g") {
       isGoing = true;
       setTimeout(() => { isGoing = false; }, 1500);
-    } else if (event.key === "/") document.getElementById("search")?.focus();
+    } else if (event.key === "/") {
+      const field = document.getElementById("search");
+      if (field) field.focus();
+      else location.assign("/search");
+    }
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
     else if (event.key === "?") document.getElementById("help").showModal();
