@@ -366,6 +366,30 @@ def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: T
     expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)
 
 
+def test_a_value_is_included_and_excluded_with_one_click_and_a_link_shows_the_line(
+    tab: Tab, stack: Stack
+) -> None:
+    page = tab.open("/logs?service=db")
+    lines = page.locator("#log .line .text")
+    append(stack, "db", '{"level":"info","user":"ann"}', '{"level":"info","user":"bob"}')
+    expect(lines.last).to_contain_text("bob", timeout=PATIENCE)
+
+    page.locator("#log .line", has_text="bob").click()
+    selected = page.url
+    page.get_by_role("button", name="No lines with this value: user bob").click()
+    expect(lines.filter(has_text="bob")).to_have_count(0, timeout=PATIENCE)
+    assert "exclude=user%3Dbob" in page.url
+    page.reload()
+    page.get_by_role("button", name="Remove the filter user=bob").click()
+    expect(lines.filter(has_text="bob")).to_have_count(1, timeout=PATIENCE)
+    page.locator("#log .line", has_text="ann").click()
+    page.get_by_role("button", name="Only lines with this value: user ann").click()
+    expect(lines).to_have_text(['{"level":"info","user":"ann"}'], timeout=PATIENCE)
+    page.goto(selected)
+
+    expect(page.locator("#log .line.selected .text")).to_contain_text("bob", timeout=PATIENCE)
+
+
 def test_the_pages_are_operated_with_keys_and_the_theme_is_kept(tab: Tab) -> None:
     page = tab.open("/")
     has_keys(page, "Services")

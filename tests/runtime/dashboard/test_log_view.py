@@ -7,11 +7,13 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra_runtime.dashboard import log_view
-from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, Query, View
+from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, View
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import BLOCK, LogFile
 
@@ -176,6 +178,30 @@ def test_a_view_is_filtered_by_a_regular_expression_and_a_text(tmp_path: Path) -
     assert lines(log_view.page(tmp_path, Query(grep="(?i)FAST$"))) == ["user=12 fast"]
 
 
+def test_values_of_fields_are_included_and_excluded(tmp_path: Path) -> None:
+    first, second = '{"msg": "a", "user": "ann"}', '{"msg": "b", "user": "bob"}'
+    write(tmp_path, "api", (1, first), (2, second), (3, "plain user=ann"))
+    write(tmp_path, "db", (4, "plain"))
+
+    def shown(**query: tuple[str, ...]) -> list[str]:
+        return texts(log_view.page(tmp_path, Query(**query)))
+
+    assert shown(include=("user=ann",)) == [f"api {first}"]
+    assert shown(include=("user=ann", "user=bob")) == [f"api {first}", f"api {second}"]
+    assert shown(include=("user=ann", "msg=b")) == []
+    assert shown(exclude=("user=ann", "service=db")) == [f"api {second}", "api plain user=ann"]
+    assert shown(include=("service=db",)) == ["db plain"]
+    assert shown(include=("text=PLAIN",), exclude=("text=user",)) == ["db plain"]
+
+
+def test_the_further_lines_of_an_excluded_message_are_excluded(tmp_path: Path) -> None:
+    raw(tmp_path, b"ERROR failed\n  File x\nINFO fine\n")
+
+    query = Query(exclude=("level=error",))
+
+    assert lines(log_view.page(tmp_path, query)) == ["INFO fine"]
+
+
 def test_a_view_is_filtered_by_time(tmp_path: Path) -> None:
     write(tmp_path, "api", *((NOON + number, f"line {number}") for number in range(10)))
     since, until = utc(NOON + 3), utc(NOON + 5)
@@ -245,9 +271,13 @@ def test_only_existing_services_are_read(tmp_path: Path) -> None:
         {"since": "yesterday"},
         {"until": "25:00"},
         {"since": "0001-01-01x"},
+        {"include": ("level",)},
+        {"exclude": ("=x",)},
+        {"exclude": ("name=" + "x" * 500,)},
+        {"include": ("a=b",) * 51},
     ],
 )
-def test_a_filter_that_is_not_valid_is_refused(query: dict[str, str]) -> None:
+def test_a_filter_that_is_not_valid_is_refused(query: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
         Query(**query)
 

@@ -10,13 +10,23 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, charts, history, log_view, metrics, reports, search, snapshots
+from infra_runtime.dashboard import (
+    alerts,
+    charts,
+    history,
+    log_export,
+    log_view,
+    metrics,
+    reports,
+    search,
+    snapshots,
+)
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.log_view import Query
+from infra_runtime.dashboard.log_query import Query
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
@@ -51,6 +61,7 @@ class Api:
             Route("/api/v1/services/{name}/history", self._history),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
+            *(Route(f"/api/v1/logs.{form}", self._logs_file) for form in log_export.FORMATS),
             Route("/api/v1/streams/services", self._services_stream),
             Route("/api/v1/streams/logs", self._logs_stream),
             Route("/api/v1/start", self._start),
@@ -162,6 +173,15 @@ class Api:
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
         view = await asyncio.to_thread(log_view.page, Path(paths.logs), query, cursor, count)
         return JSONResponse(view.to_json())
+
+    async def _logs_file(self, request: Request) -> Response:
+        form = request.url.path.rpartition(".")[2]
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        return StreamingResponse(
+            log_export.parts(Path(paths.logs), query_of(request), form),
+            media_type=log_export.FORMATS[form][0],
+            headers={"content-disposition": f'attachment; filename="logs.{form}"'},
+        )
 
     async def _logs_stream(self, request: Request) -> Response:
         cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
@@ -284,6 +304,8 @@ def query_of(request: Request) -> Query:
         text=parameters.get("text", ""),
         grep=parameters.get("grep", ""),
         correlation=parameters.get("correlation", ""),
+        include=tuple(parameters.getlist("include")),
+        exclude=tuple(parameters.getlist("exclude")),
         since=parameters.get("since", ""),
         until=parameters.get("until", ""),
     )

@@ -9,18 +9,17 @@ import asyncio
 import heapq
 import itertools
 import math
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from infra_runtime.dashboard.parameters import ParameterError, time_of
+from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.line import Line, position
-from infra_runtime.logs.linear_pattern import LinearPattern, PatternError
-from infra_runtime.logs.record import LEVELS, parse
-from infra_runtime.logs.selection import Entry, Level, Pattern, Selection
+from infra_runtime.logs.record import parse
+from infra_runtime.logs.selection import Entry, Selection
 from infra_runtime.value import frozen
 
 #: lines of a page, if the request has no number, and at most
@@ -40,52 +39,6 @@ class Place(NamedTuple):
 
     file: str
     offset: int
-
-
-@frozen
-class Query:
-    """The filter of a log view, as a request contains it; empty texts select all lines."""
-
-    #: empty: all services
-    services: tuple[str, ...] = ()
-    #: the least important level
-    level: str = ""
-    #: the text that each line contains, without regard to case
-    text: str = ""
-    #: a regular expression that a part of each line matches (`LinearPattern`)
-    grep: str = ""
-    #: one of the ids of the line
-    correlation: str = ""
-    #: times, or durations before now (`15m`)
-    since: str = ""
-    until: str = ""
-
-    def __post_init__(self) -> None:
-        """Raise `ParameterError` for a text that is not valid."""
-        self.selection()
-
-    def selection(self) -> Selection:
-        """Return the conditions for lines; a duration ends now."""
-        if self.level and self.level not in LEVELS:
-            raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
-        return Selection(
-            since=time_of("since", self.since, 0.0),
-            until=time_of("until", self.until, math.inf),
-            level=cast("Level", self.level) if self.level else None,
-            correlation=self.correlation,
-            patterns=tuple(self._patterns()),
-        )
-
-    def _patterns(self) -> Iterator[Pattern]:
-        if self.text:
-            yield re.compile(re.escape(self.text), re.IGNORECASE)
-        if self.grep:
-            try:
-                yield LinearPattern(self.grep)
-            except PatternError as error:
-                raise ParameterError(
-                    f"`grep` is not a regular expression that can be used here: {error}"
-                ) from None
 
 
 @frozen
@@ -295,8 +248,7 @@ def _state(folder: Path, name: str) -> tuple[int, int] | None:
 
 
 def _selected(folder: Path, query: Query) -> list[str]:
-    known = services_with_logs(folder)
-    return [name for name in known if name in query.services] if query.services else known
+    return query.selected(services_with_logs(folder))
 
 
 # --- cursors ---------------------------------------------------------------------------------------

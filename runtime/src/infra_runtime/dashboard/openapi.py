@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.dashboard.alerts import STATUSES
+from infra_runtime.dashboard.log_export import FORMATS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
 from infra_runtime.dashboard.openapi_schemas import SCHEMAS, TEXT, TEXTS, reference
@@ -29,6 +30,8 @@ def document() -> dict[str, Any]:
         _parameter("text", "query", TEXT),
         _parameter("grep", "query", TEXT),
         _parameter("correlation", "query", TEXT),
+        _parameter("include", "query", TEXTS),
+        _parameter("exclude", "query", TEXTS),
         _parameter("since", "query", TEXT),
         _parameter("until", "query", TEXT),
         _parameter("stack", "query", TEXT),
@@ -90,6 +93,12 @@ def document() -> dict[str, Any]:
             "/api/v1/start": {"get": _operation("The last start with its critical path", "Start")},
             "/api/v1/configuration": {"get": _operation("All settings with their sources", "Configuration")},
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            **{
+                f"/api/v1/logs.{form}": {
+                    "get": _operation("All selected lines as a file", media_type, filters)
+                }
+                for form, (media_type, _) in FORMATS.items()
+            },
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
             "/api/v1/apis": {"get": _operation("The checks of the declared APIs", "ApiChecks")},
             "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},

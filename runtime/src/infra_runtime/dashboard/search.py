@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 from infra_runtime.dashboard import alerts, log_view, reports, telemetry, traces
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.log_view import Query
+from infra_runtime.dashboard.log_query import Query
 from infra_runtime.dashboard.parameters import ParameterError, iso
 from infra_runtime.dashboard.session_view import stack_of, test_row
 from infra_runtime.dashboard.view import rows

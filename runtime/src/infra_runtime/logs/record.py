@@ -90,17 +90,23 @@ class Record(NamedTuple):
 
 def parse(text: str) -> Record:
     """Return the content of a line; any text is possible."""
-    if "\x1b" in text:
-        text = _ANSI.sub("", text)
-    if text.startswith("{"):
-        if (fields := _json_fields(text)) is not None:
-            return _structured(fields, "json")
-    elif (fields := _logfmt_fields(text)) is not None:
-        return _structured(fields, "logfmt")
+    text = _plain(text)
+    if (fields := fields_of(text)) is not None:
+        return _structured(fields, "json" if text.startswith("{") else "logfmt")
     head = text[:_HEAD]
     if text[:1].isspace() or not text or (":  " in head and _DETAIL.search(head)):
         return Record(message=text, continues=True)
     return Record(level=_text_level(head), message=text)
+
+
+def fields_of(text: str) -> dict[str, Any] | None:
+    """Return all fields of a line of JSON or logfmt; None for a text."""
+    text = _plain(text)
+    return _json_fields(text) if text.startswith("{") else _logfmt_fields(text)
+
+
+def _plain(text: str) -> str:
+    return _ANSI.sub("", text) if "\x1b" in text else text
 
 
 @functools.cache
