@@ -20,6 +20,7 @@ from infra_runtime.dashboard.rendering import FOLDER, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.trace_pages import TracePages
+from infra_runtime.dashboard.transfers import Transfers
 from infra_runtime.errors import InfraError, SnapshotError
 from infra_runtime.web.asgi import Application, Scope, Send
 from infra_runtime.web.metrics import Measurement, Metrics
@@ -51,6 +52,7 @@ def application(dashboard: Dashboard) -> Application:
         *api.routes(),
         *login.routes(),
         *pages.routes(),
+        *Transfers(dashboard).routes(),
         *SessionPages(dashboard).routes(),
         *TracePages(dashboard).routes(),
         Mount(assets(), StaticFiles(directory=FOLDER / "static")),

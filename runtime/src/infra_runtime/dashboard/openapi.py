@@ -113,6 +113,20 @@ def document() -> dict[str, Any]:
                 "get": _operation("The tests of a session, the newest first", "TestRuns", tests)
             },
             "/api/v1/tests/{report}": {"get": _operation("A failure report with its logs", "Report", report)},
+            "/api/v1/tests/imports": {
+                "post": _operation(
+                    "Import the failure reports in a ZIP file; the ids of the reports", "Imported"
+                )
+            },
+            "/api/v1/tests/{report}/archive": {
+                "get": _operation("A failure report as a ZIP file", "application/zip", report)
+            },
+            "/api/v1/tests/{report}/otlp": {
+                "get": _operation("The spans of a failure report as OTLP JSON", "Otlp", report)
+            },
+            "/api/v1/tests/{report}/har": {
+                "get": _operation("The HTTP requests of a failure report as HAR", "Har", report)
+            },
             "/api/v1/tests/{report}/waterfall": {
                 "get": _operation("The spans of a failure report", "Waterfall", report)
             },
@@ -125,6 +139,12 @@ def document() -> dict[str, Any]:
             "/api/v1/traces": {"get": _operation("The newest traces", "Traces", traces)},
             "/api/v1/traces/{trace}": {"get": _operation("A trace with all its spans", "Trace", trace)},
             "/api/v1/traces/{trace}/otlp": {"get": _operation("A trace as OTLP JSON", "Otlp", trace)},
+            "/api/v1/traces/{trace}/har": {
+                "get": _operation("The HTTP requests of a trace as HAR", "Har", trace)
+            },
+            "/api/v1/traces/imports": {
+                "post": _operation("Import traces in OTLP JSON; the ids of the traces", "ImportedTraces")
+            },
             "/api/v1/traces/{trace}/waterfall": {
                 "get": _operation("The spans of a trace, one list for each field", "Waterfall", trace)
             },

@@ -282,6 +282,9 @@ SCHEMAS = {
         },
     ),
     "Otlp": _object(resourceSpans={"type": "array", "items": {"type": "object"}}),
+    "Har": _object(log=_object(version=TEXT, entries={"type": "array", "items": {"type": "object"}})),
+    "Imported": _object(items=TEXTS),
+    "ImportedTraces": _object(items=TEXTS, rejected=_INTEGER),
     "Snapshot": _object(name=TEXT, time=_NUMBER, size=_INTEGER, services=TEXTS),
     "Snapshots": _object(
         items=_items("Snapshot"), damaged={"type": "array", "items": _object(name=TEXT, reason=TEXT)}

@@ -25,6 +25,8 @@ from infra_runtime.value import frozen
 REPORTS, LINES = 200, 1000
 #: bytes of a description, of a trace, and at the end of a log, that are read at most
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
+#: the beginning of the names of imported reports
+IMPORTED = "imported-"
 #: the descriptions in a data directory
 _PATTERN = "capsules/*/capsule.json"
 #: errors of a file that another program has written
@@ -79,6 +81,11 @@ class Report:
     def path(self) -> str:
         """The path of the folder as a text."""
         return _shown(self.folder)
+
+    @property
+    def is_imported(self) -> bool:
+        """Return whether the report is of another machine."""
+        return self.folder.name.startswith(IMPORTED)
 
     @property
     def exception(self) -> str:
@@ -213,12 +220,20 @@ def _time(path: Path) -> float:
 
 def _report(path: Path) -> Report | None:
     try:
-        description = decode(Description, _json(path, _DESCRIPTION))
+        return Report(id=id_of(path.parent), folder=path.parent, description=description(path))
     except (OSError, ValueError, RecursionError, MessageError):
         return None
-    if not (0 <= description.began < LATEST and 0 <= description.seconds < LATEST):
-        return None
-    return Report(id=id_of(path.parent), folder=path.parent, description=description)
+
+
+def description(path: Path) -> Description:
+    """Return the description in a file.
+
+    Raises `OSError`, and `ValueError`, `RecursionError` or `MessageError` for another content.
+    """
+    read = decode(Description, _json(path, _DESCRIPTION))
+    if not (0 <= read.began < LATEST and 0 <= read.seconds < LATEST):
+        raise ValueError("its times are out of range")
+    return read
 
 
 def _json(path: Path, most: int) -> Any:

@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import telemetry, traces
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.otlp_export import otlp
 from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.rendering import page
 from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.transfers import FORMATS, file_header
 from infra_runtime.web.problems import ProblemError
 
 _TRACE, _SPAN = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
@@ -38,7 +38,7 @@ class TracePages:
             Route("/traces/{trace}", self._trace),
             Route("/api/v1/traces", self._items),
             Route("/api/v1/traces/{trace}", self._one),
-            Route("/api/v1/traces/{trace}/otlp", self._otlp),
+            *(Route(f"/api/v1/traces/{{trace}}/{form}", self._file) for form in FORMATS),
             Route("/api/v1/traces/{trace}/waterfall", self._waterfall),
             Route("/api/v1/traces/{trace}/spans", self._matching),
             Route("/api/v1/traces/{trace}/spans/{span}", self._span),
@@ -111,10 +111,10 @@ class TracePages:
         others = [traces.log_to_json(log) for records in logs.values() for log in records]
         return JSONResponse({"trace": whole["trace"], "spans": spans, "logs": others})
 
-    async def _otlp(self, request: Request) -> Response:
-        name = request.path_params["trace"]
-        headers = {"content-disposition": f'attachment; filename="{name}.otlp.json"'}
-        return JSONResponse(otlp((await self._whole(request))["spans"]), headers=headers)
+    async def _file(self, request: Request) -> Response:
+        convert, ending = FORMATS[request.url.path.rpartition("/")[2]]
+        headers = file_header(f"{_name(request)}.{ending}")
+        return JSONResponse(convert((await self._whole(request))["spans"]), headers=headers)
 
     async def _waterfall(self, request: Request) -> Response:
         shown = traces.waterfall(await self._whole(request))

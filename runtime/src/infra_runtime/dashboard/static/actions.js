@@ -2,8 +2,8 @@ import { copy, notice } from "./notices.js";
 
 const token = () => document.querySelector('meta[name="header-token"]').content;
 
-export function post(path) {
-  return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() } });
+export function post(path, body = null) {
+  return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() }, body });
 }
 
 const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart: ["Restart", "restarted"] };
