@@ -202,6 +202,30 @@ def test_the_history_is_that_of_the_journal(site: Site) -> None:
     assert text.index("exited") < text.index("spawned")
 
 
+def test_the_results_of_the_probe_of_each_start_are_shown(site: Site) -> None:
+    reason = "127.0.0.1:5: <b>Connection refused</b>"
+    events = [
+        {"time": 2.0, "event": "spawned"},
+        {"time": 2.25, "event": "probe-failed", "reason": reason},
+        {"time": 3.0, "event": "ready"},
+        {"time": 4.0, "event": "paused"},
+        {"time": 5.0, "event": "ready"},
+    ]
+    lines = [{"time": 1.0, "event": "up"}, *({**event, "service": "db"} for event in events)]
+    Path(site.paths.journal).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    text = page(site, "/services/db").text
+    answer = site.ask("/api/v1/services/db/history", headers={"x-dashboard-key": KEY}).json()
+
+    assert [(probe["time"], probe["seconds"], probe["is_ready"]) for probe in answer["probes"]] == [
+        (3.0, 1.0, True),
+        (2.25, 0.25, False),
+    ]
+    assert "probe-failed" not in {item["event"] for item in answer["items"]}
+    assert reason in text
+    assert "after 250 ms" in text
+
+
 def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,7 +354,7 @@ def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> Non
     ((name, data),) = events(site, "/stream/services/api", 1)
 
     assert name == "parts"
-    assert data["parts"].keys() == {"head", "history"}
+    assert data["parts"].keys() == {"head", "history", "probes"}
 
 
 def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: Site) -> None:

@@ -132,9 +132,11 @@ class Api:
 
     async def _history(self, request: Request) -> Response:
         service = known(await self._dashboard.stack.state(), request.path_params["name"])
-        changes = await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service.name)
+        changes, probes = await asyncio.to_thread(
+            history.of_service, self._dashboard.paths.journal, service.name
+        )
         items = [{"time": change.time, "event": change.event, "detail": change.detail} for change in changes]
-        return JSONResponse({"items": items})
+        return JSONResponse({"items": items, "probes": [asdict(probe) for probe in probes]})
 
     async def _start(self, _: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)

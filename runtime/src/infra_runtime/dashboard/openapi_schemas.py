@@ -64,7 +64,13 @@ SCHEMAS = {
         actions=_TEXT_MAP,
     ),
     "Services": _object(items=_items("Service")),
-    "History": _object(items={"type": "array", "items": _object(time=_NUMBER, event=TEXT, detail=TEXT)}),
+    "History": _object(
+        items={"type": "array", "items": _object(time=_NUMBER, event=TEXT, detail=TEXT)},
+        probes={
+            "type": "array",
+            "items": _object(time=_NUMBER, seconds=_NUMBER, is_ready=_FLAG, reason=TEXT),
+        },
+    ),
     "Start": _object(
         began=_NUMBER,
         seconds=_NUMBER,

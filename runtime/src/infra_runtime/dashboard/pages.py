@@ -90,7 +90,7 @@ class Pages:
             status=state.status,
             settings=settings,
             exports=service.exports,
-            events=await self._history(service.name),
+            **await self._history(service.name),
             **self._usage(service.name),
         )
 
@@ -203,8 +203,9 @@ class Pages:
             if key.startswith(prefix)
         ]
 
-    async def _history(self, service: str) -> list[history.Change]:
-        return await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service)
+    async def _history(self, service: str) -> dict[str, Any]:
+        changes, probes = await asyncio.to_thread(history.of_service, self._dashboard.paths.journal, service)
+        return {"events": changes, "probes": probes}
 
     # --- streams -----------------------------------------------------------------------------------
 
@@ -221,12 +222,17 @@ class Pages:
         name = request.path_params["name"]
         known(await self._dashboard.stack.state(), name)
         head, changes = template_of("service_head.html"), template_of("service_history.html")
+        attempts = template_of("service_probes.html")
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
             shown = row(state, known(state, name))
-            events = await self._history(name)
-            return {"head": head.render(row=shown), "history": changes.render(events=events)}
+            own = await self._history(name)
+            return {
+                "head": head.render(row=shown),
+                "history": changes.render(own),
+                "probes": attempts.render(own),
+            }
 
         return parts_stream(self._dashboard, parts)
 
