@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from infra_runtime.dashboard.api import Api
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import Guard
+from infra_runtime.dashboard.live_api import live_routes
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.rendering import FOLDER, assets
@@ -48,13 +49,11 @@ def application(dashboard: Dashboard) -> Application:
             return api.problem(status, reason)
         return pages.error(status, reason)
 
+    handlers = [api, login, pages, Transfers(dashboard), SessionPages(dashboard), TracePages(dashboard)]
+    own = [route for handler in handlers for route in handler.routes()]
     routes = [
-        *api.routes(),
-        *login.routes(),
-        *pages.routes(),
-        *Transfers(dashboard).routes(),
-        *SessionPages(dashboard).routes(),
-        *TracePages(dashboard).routes(),
+        *live_routes(dashboard, own),
+        *own,
         Mount(assets(), StaticFiles(directory=FOLDER / "static")),
     ]
     starlette = Starlette(

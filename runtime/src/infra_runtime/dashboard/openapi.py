@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.dashboard.alerts import STATUSES
+from infra_runtime.dashboard.live_api import LIVE, PREFIX
 from infra_runtime.dashboard.log_export import FORMATS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
@@ -61,7 +62,7 @@ def document() -> dict[str, Any]:
         *(_parameter(name, "query", TEXT) for name in ("text", "severity", "service", "since", "run")),
     ]
     measured = [_parameter(name, "query", TEXT) for name in METRICS_PARAMETERS]
-    return {
+    described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "pytest-infra dashboard", "version": "1"},
         "security": [{"key": []}, {"cookie": []}],
@@ -174,6 +175,12 @@ def document() -> dict[str, Any]:
             },
         },
     }
+    paths = described["paths"]
+    for path in LIVE:
+        parameters = paths[f"{PREFIX}{path}"]["get"]["parameters"]
+        summary = f"The answer of `{PREFIX}{path}` after each change, as server-sent events"
+        paths[f"{PREFIX}streams/{path}"] = {"get": _operation(summary, "text/event-stream", parameters)}
+    return described
 
 
 def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,34 @@ def parts_stream(
     return EventStream(events(), closing=dashboard.closing)
 
 
+def value_stream(
+    dashboard: Dashboard, value: Callable[[], Awaitable[object]], *, first: object, every: float = 0.0
+) -> Response:
+    """Return a stream with a value of JSON data, which is sent again when it has changed.
+
+    The arguments are those of `parts_stream`; `first` is the present value.
+    """
+
+    async def events() -> AsyncGenerator[Event, None]:
+        sent = first
+        yield Event(name="value", data=first)
+        while True:
+            if every:
+                await asyncio.sleep(every)
+            else:
+                await dashboard.stack.changed(UPDATE)
+                await asyncio.sleep(COLLECT)
+            try:
+                current = await value()
+            except (InfraError, ValueError) as error:
+                yield Event(name="lost", data=str(error))
+                continue
+            yield Event() if current == sent else Event(name="value", data=current)
+            sent = current
+
+    return EventStream(events(), closing=dashboard.closing)
+
+
 async def _write(send: Send, data: bytes) -> None:
     async with asyncio.timeout(WRITE_SECONDS):
         await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -15,7 +15,8 @@ from starlette.routing import Route
 from infra_runtime.dashboard import telemetry, traces
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import count_of
-from infra_runtime.dashboard.rendering import page
+from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.transfers import FORMATS, file_header
 from infra_runtime.web.problems import ProblemError
@@ -36,6 +37,7 @@ class TracePages:
         return [
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/stream/traces", self._traces_stream),
             Route("/api/v1/traces", self._items),
             Route("/api/v1/traces/{trace}", self._one),
             *(Route(f"/api/v1/traces/{{trace}}/{form}", self._file) for form in FORMATS),
@@ -45,31 +47,49 @@ class TracePages:
         ]
 
     async def _traces(self, request: Request) -> Response:
-        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
-        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
-        problem, is_missing = "", False
+        values = await self._list_values(request)
         runs: list[str] = []
-        try:
-            answer = await self._listed(request)
+        if not values["problem"]:
             runs = await telemetry.runs(
                 await self._dashboard.endpoints(request.query_params.get("stack", ""))
             )
-        except TelemetryError as error:
-            problem, is_missing = str(error), error.is_missing
         return page(
             self._dashboard,
             request,
             "traces.html",
-            rows=traces.trace_rows(answer["items"]),
-            query=query,
-            has_more=answer["more"],
-            dropped=answer["dropped"],
+            **values,
             runs=runs,
-            place=_place(request),
             stack=request.query_params.get("stack", ""),
-            problem=problem,
-            is_missing=is_missing,
+            address=request.url.query,
         )
+
+    async def _traces_stream(self, request: Request) -> Response:
+        template = template_of("trace_list.html")
+        await self._list_values(request)  # an invalid filter is refused before the stream begins
+
+        async def parts() -> Parts[str]:
+            return {"trace-list": template.render(await self._list_values(request))}
+
+        return parts_stream(self._dashboard, parts)
+
+    async def _list_values(self, request: Request) -> dict[str, Any]:
+        """Return the values of the template `trace_list.html`. Raises `ParameterError`."""
+        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
+        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
+        problem, is_missing = "", False
+        try:
+            answer = await self._listed(request)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        return {
+            "rows": traces.trace_rows(answer["items"]),
+            "query": query,
+            "has_more": answer["more"],
+            "dropped": answer["dropped"],
+            "place": _place(request),
+            "problem": problem,
+            "is_missing": is_missing,
+        }
 
     async def _listed(self, request: Request) -> dict[str, Any]:
         count = count_of(request.query_params.get("limit", ""), traces.TRACES, traces.MOST_TRACES)
