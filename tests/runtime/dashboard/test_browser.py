@@ -50,6 +50,7 @@ PAGES = {
     "traces": "/traces",
     "metrics": "/charts",
     "search": "/search?text=api",
+    "records": "/records",
     "apis": "/apis",
     "alerts": "/alerts",
     "tests": "/tests",

@@ -26,6 +26,7 @@ def site(tmp_path: Path, answers: Answers) -> Site:
     site.supervisor.exported = {"collector": {"query_url": "http://127.0.0.1:9", "key": "secret"}}
     answers["traces"] = {"items": [], "more": False, "dropped": 0}
     answers["alerts"] = answers["errors"] = answers["points"] = {"items": [], "more": False}
+    answers["logs"] = {"items": [], "more": False, "dropped": 0}
     write_session(Path(site.paths.data), {"test": "a", "outcome": "passed", "counts": {"passed": 1}})
     Path(site.paths.journal).write_text(
         "".join(

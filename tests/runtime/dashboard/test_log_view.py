@@ -115,6 +115,14 @@ def test_a_cursor_in_a_file_that_was_replaced_has_no_earlier_lines(tmp_path: Pat
     assert (lines(view), view.has_earlier) == ([], False)
 
 
+def test_the_further_lines_of_a_message_are_marked(tmp_path: Path) -> None:
+    raw(tmp_path, b"Traceback (most recent call last):\n  File x\nnext\n")
+
+    items = [log_view.line_to_json(entry) for entry in log_view.page(tmp_path, Query()).lines]
+
+    assert [item["continues"] for item in items] == [False, True, False]
+
+
 def test_an_incomplete_line_is_shown_when_it_is_complete(tmp_path: Path) -> None:
     path = raw(tmp_path, b"one\ntw")
     view = log_view.page(tmp_path, Query())

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -17,6 +17,7 @@ from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.live_api import live_routes
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
+from infra_runtime.dashboard.record_pages import RecordPages
 from infra_runtime.dashboard.rendering import FOLDER, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
@@ -49,7 +50,15 @@ def application(dashboard: Dashboard) -> Application:
             return api.problem(status, reason)
         return pages.error(status, reason)
 
-    handlers = [api, login, pages, Transfers(dashboard), SessionPages(dashboard), TracePages(dashboard)]
+    handlers = [
+        api,
+        login,
+        pages,
+        Transfers(dashboard),
+        SessionPages(dashboard),
+        TracePages(dashboard),
+        RecordPages(dashboard),
+    ]
     own = [route for handler in handlers for route in handler.routes()]
     routes = [
         *live_routes(dashboard, own),
@@ -58,7 +67,8 @@ def application(dashboard: Dashboard) -> Application:
     ]
     starlette = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: failed, InfraError: failed, ValueError: failed},
+        # ClientDisconnect: the connection was closed before the end of the body
+        exception_handlers=dict.fromkeys((HTTPException, InfraError, ValueError, ClientDisconnect), failed),
     )
     guard = Guard(
         starlette,

@@ -22,6 +22,7 @@ LIVE = {
     "services/{name}/history": 0.0,
     "start": 0.0,
     "traces": 0.0,
+    "records": 0.0,
     "alerts": 0.0,
     "metrics": INTERVAL,
     "apis": 30.0,

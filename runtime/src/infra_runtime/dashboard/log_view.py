@@ -71,6 +71,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
         "offset": line.offset,
         "time": line.time,
         "level": record.level,
+        "continues": record.continues,
         "text": line.text[:LONGEST_TEXT],
         "cut": len(line.text) > LONGEST_TEXT,
     }

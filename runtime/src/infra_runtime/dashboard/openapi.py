@@ -10,6 +10,7 @@ from infra_runtime.dashboard.log_export import FORMATS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
 from infra_runtime.dashboard.openapi_schemas import SCHEMAS, TEXT, TEXTS, reference
+from infra_runtime.dashboard.record_pages import MOST_RECORDS, RECORDS
 from infra_runtime.dashboard.search import HITS, MOST_HITS
 from infra_runtime.dashboard.session_view import MOST_SESSIONS, MOST_TESTS, OUTCOMES, SESSIONS, SORTS, TESTS
 from infra_runtime.dashboard.sessions import Role
@@ -62,6 +63,11 @@ def document() -> dict[str, Any]:
         *(_parameter(name, "query", TEXT) for name in ("text", "severity", "service", "since", "run")),
     ]
     measured = [_parameter(name, "query", TEXT) for name in METRICS_PARAMETERS]
+    records = [
+        *(_parameter(name, "query", TEXT) for name in ("service", "text", "trace", "since", "until", "run")),
+        _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
+        _limit(RECORDS, MOST_RECORDS),
+    ]
     described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "pytest-infra dashboard", "version": "1"},
@@ -137,6 +143,7 @@ def document() -> dict[str, Any]:
             "/api/v1/tests/{report}/spans/{span}": {
                 "get": _operation("A span of a failure report", "Span", [*report, span])
             },
+            "/api/v1/records": {"get": _operation("The newest log records", "Records", records)},
             "/api/v1/traces": {"get": _operation("The newest traces", "Traces", traces)},
             "/api/v1/traces/{trace}": {"get": _operation("A trace with all its spans", "Trace", trace)},
             "/api/v1/traces/{trace}/otlp": {"get": _operation("A trace as OTLP JSON", "Otlp", trace)},

@@ -95,6 +95,7 @@ SCHEMAS = {
         offset=_INTEGER,
         time=_NUMBER,
         level={"type": "string", "enum": ["", *LEVELS]},
+        continues=_FLAG,
         text=TEXT,
         cut=_FLAG,
     ),
@@ -288,6 +289,10 @@ SCHEMAS = {
         },
     ),
     "Otlp": _object(resourceSpans={"type": "array", "items": {"type": "object"}}),
+    "Records": _object(items=_items("Record"), more=_FLAG, dropped=_INTEGER),
+    "Record": _object(
+        time=_NUMBER, service=TEXT, level=TEXT, text=TEXT, trace=TEXT, span=TEXT, attributes=_TEXT_MAP
+    ),
     "Har": _object(log=_object(version=TEXT, entries={"type": "array", "items": {"type": "object"}})),
     "Imported": _object(items=TEXTS),
     "ImportedTraces": _object(items=TEXTS, rejected=_INTEGER),

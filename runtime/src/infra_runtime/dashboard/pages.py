@@ -120,10 +120,12 @@ class Pages:
             levels=LEVELS,
             stack=stack,
             data=paths.data,
+            has_records=not stack,
         )
 
     async def _charts(self, request: Request) -> Response:
-        return page(self._dashboard, request, "metrics.html", **await self._measured(request))
+        runs = await telemetry.runs(await self._dashboard.stack.endpoints())
+        return page(self._dashboard, request, "metrics.html", runs=runs, **await self._measured(request))
 
     async def _measured(self, request: Request) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}

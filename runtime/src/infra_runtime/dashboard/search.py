@@ -22,14 +22,15 @@ from infra_runtime.dashboard.view import rows
 from infra_runtime.data_directory import session_record
 from infra_runtime.data_directory.session_record import Reading
 from infra_runtime.errors import InfraError
+from infra_runtime.logs.files import services_with_logs
 from infra_runtime.value import frozen
 
 #: hits of a signal, if the request has no number, and at most; characters of a text
 HITS, MOST_HITS, LONGEST = 10, 100, 200
 #: sessions of pytest whose tests are searched
 SESSIONS = 20
-#: bytes of each log that are searched
-SCANNED = 1 << 20
+#: bytes of each log that are searched at most, of all logs together, and of each log at least
+SCANNED, SCANNED_TOGETHER, SCANNED_LEAST = 1 << 20, 32 << 20, 1 << 16
 #: seconds before and after a line that its link shows, too
 _AROUND = 5.0
 _TRACE, _SPAN = re.compile(r"[0-9a-fA-F]{32}"), re.compile(r"[0-9a-fA-F]{16}")
@@ -120,9 +121,7 @@ async def _services(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
 
 
 async def _logs(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
-    view = await asyncio.to_thread(
-        log_view.page, Path(dashboard.paths.logs), Query(text=text), "", count + 1, most=SCANNED
-    )
+    view = await asyncio.to_thread(_lines, Path(dashboard.paths.logs), text, count + 1)
     return [
         Hit(
             # The message of a line that is only a text has no escape sequences of terminals.
@@ -134,6 +133,12 @@ async def _logs(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
         )
         for line, record in reversed(view.lines)
     ]
+
+
+def _lines(folder: Path, text: str, count: int) -> log_view.View:
+    number = max(len(services_with_logs(folder)), 1)
+    most = max(min(SCANNED, SCANNED_TOGETHER // number), SCANNED_LEAST)
+    return log_view.page(folder, Query(text=text), "", count, most=most)
 
 
 def _place_of(service: str, offset: int, time: float) -> str:
@@ -176,7 +181,7 @@ async def _records(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
             detail=record["level"],
             service=record["service"],
             time=record["time"],
-            link=f"/traces/{item['trace']}" if item.get("trace") else "",
+            link=f"/traces/{item['trace']}" if item.get("trace") else f"/records?{urlencode({'text': text})}",
         )
         for item, record in shown
     ]
@@ -287,9 +292,9 @@ SIGNALS: Mapping[str, tuple[Callable[[Dashboard, str, int], Awaitable[list[Hit]]
     "services": (_services, "/", ""),
     "tests": (_tests, "", f"the newest {SESSIONS} sessions"),
     "failure reports": (_reports, "/tests", f"the newest {reports.REPORTS} reports"),
-    "logs": (_logs, "/logs", f"the newest {SCANNED >> 20} MiB of each log"),
+    "logs": (_logs, "/logs", f"at most the newest {SCANNED >> 20} MiB of each log"),
     "traces": (_traces, "/traces", ""),
-    "log records": (_records, "", ""),
+    "log records": (_records, "/records", ""),
     "errors": (_errors, "/alerts", ""),
     "alerts": (_alerts, "/alerts", ""),
     "metrics": (_metrics, "", ""),

@@ -79,7 +79,7 @@ const nextMode = () => setMode(MODES[(MODES.indexOf(mode) + 1) % MODES.length]);
 
 function row(line) {
   const element = document.createElement("div");
-  element.className = `line ${line.level}`;
+  element.className = `line ${line.level}${line.continues ? " further" : ""}`;
   element.dataset.service = line.service;
   element.line = line;
   const time = document.createElement("time");
@@ -307,6 +307,7 @@ tools.addEventListener("click", (event) => {
   if ("follow" in data) follow(!isFollowing);
   else if ("new" in data) follow(true);
   else if ("wrap" in data) toggle("wrap");
+  else if ("fold" in data) toggle("fold");
   else if ("times" in data) nextMode();
   else if ("clear" in data) {
     hasEarlier = false;
@@ -337,12 +338,13 @@ if (filters) {
   filters.addEventListener("input", apply);
   filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 }
-if (stored("wrap") === "true") toggle("wrap");
+for (const name of ["wrap", "fold"]) if (stored(name) === "true") toggle(name);
 setMode(stored("times"));
 Object.assign(keys, {
   f: () => follow(true),
   p: () => follow(false),
   w: () => toggle("wrap"),
+  z: () => toggle("fold"),
   t: nextMode,
   j: () => step(1),
   k: () => step(-1),
