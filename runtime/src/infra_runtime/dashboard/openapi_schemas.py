@@ -279,6 +279,7 @@ SCHEMAS = {
         },
         dumps=_TEXT_MAP,
         settings=_TEXT_MAP,
+        axis=reference("Axis"),
         logs={
             "type": "array",
             "items": _object(
@@ -288,6 +289,14 @@ SCHEMAS = {
             ),
         },
     ),
+    "Axis": _object(
+        seconds=_NUMBER,
+        phases={"type": "object", "additionalProperties": _NUMBER},
+        waits={"type": "array", "items": _object(name=TEXT, seconds=_NUMBER)},
+        events=_items("Moment"),
+        lines=_items("Moment"),
+    ),
+    "Moment": _object(service=TEXT, seconds=_NUMBER, text=TEXT),
     "Otlp": _object(resourceSpans={"type": "array", "items": {"type": "object"}}),
     "Records": _object(items=_items("Record"), more=_FLAG, dropped=_INTEGER),
     "Record": _object(

@@ -122,6 +122,8 @@ class LogPart:
     service: str
     #: each with level and text
     lines: tuple[tuple[str, str], ...]
+    #: Unix time and level of each line that contains its time
+    times: tuple[tuple[float, str], ...]
     #: bytes before these lines
     left_out: int
 
@@ -259,13 +261,15 @@ def _log_part(path: Path) -> LogPart | None:
         least = log.size - _LOG
         newest = itertools.takewhile(lambda line: line.offset >= least, log.lines_before())
         lines = [*itertools.islice(newest, LINES)][::-1]
+    entries = [*Selection().entries(lines)]
     return LogPart(
         service=_shown(path.with_suffix("")).rpartition("/")[2],
         # The message of a line that is only a text has no escape sequences of terminals.
         lines=tuple(
             (record.level, record.message if record.format == "text" else line.text)
-            for line, record in Selection().entries(lines)
+            for line, record in entries
         ),
+        times=tuple((record.time, record.level) for _, record in entries if record.time is not None),
         left_out=lines[0].offset if lines else 0,
     )
 

@@ -37,6 +37,8 @@ from infra_runtime.dashboard.session_view import (
     test_to_json,
 )
 from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.time_axis import time_axis
+from infra_runtime.dashboard.time_axis import to_json as axis_to_json
 from infra_runtime.dashboard.view import TONES
 from infra_runtime.data_directory import session_record
 from infra_runtime.data_directory.session_record import Reading
@@ -207,6 +209,7 @@ class SessionPages:
             tones=tones,
             links=self._links(report),
             waterfall=f"/api/v1/tests/{report.id}",
+            axis=await asyncio.to_thread(time_axis, report, content, self._dashboard.reports),
         )
 
     # --- one failure report in the API ---------------------------------------------------------------
@@ -214,7 +217,8 @@ class SessionPages:
     async def _report(self, request: Request) -> Response:
         report = await found_report(self._dashboard, request)
         content = await asyncio.to_thread(reports.content, report)
-        return JSONResponse(reports.to_json(report, content))
+        axis = await asyncio.to_thread(time_axis, report, content, self._dashboard.reports)
+        return JSONResponse({**reports.to_json(report, content), "axis": axis_to_json(axis)})
 
     async def _waterfall(self, request: Request) -> Response:
         report = await found_report(self._dashboard, request)
