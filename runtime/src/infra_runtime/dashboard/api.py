@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import (
     alerts,
+    api_checks,
     charts,
     history,
     log_export,
@@ -115,9 +116,11 @@ class Api:
         found = await search.search(self._dashboard, text, count)
         return JSONResponse({"text": text, "signals": search.to_json(found)})
 
-    async def _services(self, _: Request) -> Response:
-        state = await self._dashboard.stack.state()
-        return JSONResponse({"items": [service_to_json(row) for row in rows(state)]})
+    async def _services(self, request: Request) -> Response:
+        state, text = await self._dashboard.stack.state(), text_of(request)
+        return JSONResponse(
+            {"items": [service_to_json(row) for row in rows(state) if text in row.text.lower()]}
+        )
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -144,9 +147,13 @@ class Api:
             raise ProblemError(HTTPStatus.NOT_FOUND, "the journal has no start of a service yet")
         return JSONResponse(history.start_to_json(start))
 
-    async def _configuration(self, _: Request) -> Response:
-        settings = await asyncio.to_thread(self._dashboard.configuration)
-        items = [{"key": key, "value": value, "source": source} for key, (value, source) in settings.items()]
+    async def _configuration(self, request: Request) -> Response:
+        settings, text = await asyncio.to_thread(self._dashboard.configuration), text_of(request)
+        items = [
+            {"key": key, "value": value, "source": source}
+            for key, (value, source) in settings.items()
+            if text in f"{key} {value} {source}".lower()
+        ]
         return JSONResponse({"items": items})
 
     async def _act(self, request: Request) -> Response:
@@ -212,9 +219,10 @@ class Api:
             }
         )
 
-    async def _apis(self, _: Request) -> Response:
+    async def _apis(self, request: Request) -> Response:
         items = await self._dashboard.apis.read(await self._dashboard.stack.urls())
-        return JSONResponse({"items": items})
+        level = request.query_params.get("level", "")
+        return JSONResponse({"items": api_checks.selected(items, level, text_of(request))})
 
     async def _metrics(self, request: Request) -> Response:
         measured = await self._measured(request)
@@ -236,7 +244,8 @@ class Api:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
         return await metrics.read(self._dashboard.stack, query)
 
-    async def _tests(self, _: Request) -> Response:
+    async def _tests(self, request: Request) -> Response:
+        text = text_of(request)
         listing = await asyncio.to_thread(reports.listing, self._dashboard.reports)
         items = [
             {
@@ -249,6 +258,7 @@ class Api:
                 "folder": report.path,
             }
             for report in listing.reports
+            if text in report.text.lower()
         ]
         return JSONResponse({"items": items, "total": listing.total, "damaged": listing.damaged})
 
@@ -295,6 +305,12 @@ def known(state: State, name: str) -> ServiceStatus:
         return state.services[name]
     except KeyError:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"the stack has no service {name[:80]!r}") from None
+
+
+def text_of(request: Request) -> str:
+    """Return the parameter `text` of a request in lower case."""
+    text: str = request.query_params.get("text", "")
+    return text.lower()
 
 
 def query_of(request: Request) -> Query:

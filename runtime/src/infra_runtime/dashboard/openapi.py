@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.dashboard.alerts import STATUSES
+from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
 from infra_runtime.dashboard.live_api import LIVE, PREFIX
 from infra_runtime.dashboard.log_export import FORMATS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
@@ -44,6 +45,7 @@ def document() -> dict[str, Any]:
     trace = [_parameter("trace", "path", TEXT), *place]
     report = [_parameter("report", "path", TEXT)]
     span, text = _parameter("span", "path", TEXT), _parameter("text", "query", TEXT)
+    level_of_changes = _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS_OF_CHANGES]})
     traces = [
         *(_parameter(name, "query", TEXT) for name in ("service", "text", "test", "longer")),
         _parameter("status", "query", {"type": "string", "enum": ["", "unset", "ok", "error"]}),
@@ -83,7 +85,7 @@ def document() -> dict[str, Any]:
                     "Where a text occurs, in all signals", "Search", [text, _limit(HITS, MOST_HITS)]
                 )
             },
-            "/api/v1/services": {"get": _operation("All services", "Services")},
+            "/api/v1/services": {"get": _operation("All services", "Services", [text])},
             "/api/v1/services/{name}": {"get": _operation("One service", "Service", [name])},
             "/api/v1/services/{name}/{action}": {
                 "post": _operation("Start, stop or restart a service", "Outcome", [name, action])
@@ -98,7 +100,9 @@ def document() -> dict[str, Any]:
                 "get": _operation("New lines, as server-sent events", "text/event-stream", followed)
             },
             "/api/v1/start": {"get": _operation("The last start with its critical path", "Start")},
-            "/api/v1/configuration": {"get": _operation("All settings with their sources", "Configuration")},
+            "/api/v1/configuration": {
+                "get": _operation("All settings with their sources", "Configuration", [text])
+            },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
             **{
                 f"/api/v1/logs.{form}": {
@@ -107,12 +111,16 @@ def document() -> dict[str, Any]:
                 for form, (media_type, _) in FORMATS.items()
             },
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
-            "/api/v1/apis": {"get": _operation("The checks of the declared APIs", "ApiChecks")},
+            "/api/v1/apis": {
+                "get": _operation("The checks of the declared APIs", "ApiChecks", [level_of_changes, text])
+            },
             "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},
             "/api/v1/metrics.csv": {
                 "get": _operation("The metrics of a time range, one row for each value", "text/csv", measured)
             },
-            "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
+            "/api/v1/tests": {
+                "get": _operation("Failure reports of tests, the newest first", "Tests", [text])
+            },
             "/api/v1/tests/sessions": {
                 "get": _operation("Sessions of pytest, the newest first", "TestSessions", [sessions])
             },

@@ -171,6 +171,8 @@ class Pages:
 
     def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in ("level", "text")}
+        if more["checks"] is not None:
+            more["checks"] = api_checks.selected(more["checks"], query["level"], query["text"].lower())
         return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
 
     async def _graph(self, request: Request) -> Response:

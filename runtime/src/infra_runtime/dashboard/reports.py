@@ -88,6 +88,11 @@ class Report:
         return self.folder.name.startswith(IMPORTED)
 
     @property
+    def text(self) -> str:
+        """What the filter of the page searches."""
+        return f"{self.description.test} {self.exception} {self.description.phase}"
+
+    @property
     def exception(self) -> str:
         """The first line of the last exception in the failure."""
         lines = [line.rstrip() for line in self.description.failure.splitlines() if line.strip()]

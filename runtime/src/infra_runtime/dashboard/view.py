@@ -72,6 +72,11 @@ class Row:
     #: whether the service is a task that is done
     is_finished: bool
 
+    @property
+    def text(self) -> str:
+        """What the filter of the page searches."""
+        return f"{self.name} {self.kind} {self.phase} {self.reason}"
+
 
 def rows(state: State) -> list[Row]:
     """Return the services that the plan contains, in dependency order. Copies for tests are left out."""
