@@ -65,7 +65,7 @@ def test_phases_waits_events_and_lines_are_on_one_axis(site: Site) -> None:
     assert shown["events"] == [{"service": "db", "seconds": 1.5, "text": "exited with status 1"}]
     assert shown["lines"] == [{"service": "api", "seconds": 0.5, "text": "error"}]
     assert '<rect class="starting" x="50.0" y="0" width="25.0"' in page
-    assert '<rect class="mark bad" x="75.0"' in page
+    assert '<rect class="moment bad" x="75.0"' in page
     assert "Waited for db 250 ms." in page
 
 
