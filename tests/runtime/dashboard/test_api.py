@@ -76,6 +76,20 @@ def test_the_filters_of_the_pages_select_what_is_exported(
     assert [item["findings"] for item in items("apis?text=REMOVED")] == [findings[:1]]
 
 
+def test_the_services_of_a_group_are_selected(tmp_path: Path) -> None:
+    kinds = {"api": "", "db": "postgres", "grafana": "grafana", "telemetry": "telemetry"}
+    site = Site(tmp_path, *(service(name, kind=kind) for name, kind in kinds.items()))
+
+    def names(query: str) -> list[str]:
+        answer = site.ask(f"/api/v1/services?{query}", headers={"x-dashboard-key": KEY}).json()
+        return [item["name"] for item in answer["items"]]
+
+    assert names("group=own") == ["api"]
+    assert names("group=servers") == ["db"]
+    assert names("group=observability&text=graf") == ["grafana"]
+    valid(site, "/api/v1/services?group=other", "Problem", status=400)
+
+
 def test_an_action_answers_with_the_reached_state_and_is_recorded(site: Site) -> None:
     outcome = valid(site, "/api/v1/services/db/stop", "Outcome", method="POST")
 

@@ -29,10 +29,10 @@ from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
 from infra_runtime.dashboard.log_query import Query
 from infra_runtime.dashboard.openapi import document
-from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.parameters import ParameterError, count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
-from infra_runtime.dashboard.view import Row, row, rows
+from infra_runtime.dashboard.view import GROUPS, Row, row, rows
 from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.linear_pattern import PatternError
@@ -118,9 +118,11 @@ class Api:
 
     async def _services(self, request: Request) -> Response:
         state, text = await self._dashboard.stack.state(), text_of(request)
-        return JSONResponse(
-            {"items": [service_to_json(row) for row in rows(state) if text in row.text.lower()]}
-        )
+        group = request.query_params.get("group", "")
+        if group and group not in GROUPS:
+            raise ParameterError(f"the group is one of {', '.join(GROUPS)}, not {group[:80]!r}")
+        shown = [row for row in rows(state) if group in {"", row.group} and text in row.text.lower()]
+        return JSONResponse({"items": [service_to_json(row) for row in shown]})
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -334,6 +336,7 @@ def service_to_json(shown: Row) -> dict[str, object]:
     return {
         "name": shown.name,
         "kind": shown.kind,
+        "group": shown.group,
         "summary": shown.summary,
         "phase": shown.phase,
         "reason": shown.reason,

@@ -18,6 +18,7 @@ from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
 from infra_runtime.dashboard.stack import ACTIONS
 from infra_runtime.dashboard.traces import MOST_TRACES, TRACES
+from infra_runtime.dashboard.view import GROUPS
 from infra_runtime.logs.record import LEVELS
 
 
@@ -45,6 +46,7 @@ def document() -> dict[str, Any]:
     trace = [_parameter("trace", "path", TEXT), *place]
     report = [_parameter("report", "path", TEXT)]
     span, text = _parameter("span", "path", TEXT), _parameter("text", "query", TEXT)
+    group = _parameter("group", "query", {"type": "string", "enum": ["", *GROUPS]})
     level_of_changes = _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS_OF_CHANGES]})
     traces = [
         *(_parameter(name, "query", TEXT) for name in ("service", "text", "test", "longer")),
@@ -85,7 +87,7 @@ def document() -> dict[str, Any]:
                     "Where a text occurs, in all signals", "Search", [text, _limit(HITS, MOST_HITS)]
                 )
             },
-            "/api/v1/services": {"get": _operation("All services", "Services", [text])},
+            "/api/v1/services": {"get": _operation("All services", "Services", [group, text])},
             "/api/v1/services/{name}": {"get": _operation("One service", "Service", [name])},
             "/api/v1/services/{name}/{action}": {
                 "post": _operation("Start, stop or restart a service", "Outcome", [name, action])

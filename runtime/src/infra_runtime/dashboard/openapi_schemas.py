@@ -7,6 +7,7 @@ from typing import Any
 from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
 from infra_runtime.dashboard.session_view import STATES
+from infra_runtime.dashboard.view import GROUPS
 from infra_runtime.logs.record import LEVELS
 from infra_runtime.messages import Phase
 
@@ -49,6 +50,7 @@ SCHEMAS = {
     "Service": _object(
         name=TEXT,
         kind=TEXT,
+        group={"type": "string", "enum": [*GROUPS]},
         summary=TEXT,
         phase=_PHASE,
         reason=TEXT,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from infra_runtime.dashboard.stack import State, dependents
+from infra_runtime.manifest import DEVELOPMENT_KINDS, PROFILES
 from infra_runtime.messages import Phase, ServiceStatus
 from infra_runtime.value import frozen
 
@@ -27,6 +28,12 @@ TONES: Mapping[Phase, tuple[str, str]] = {
 RUNNING = frozenset(
     {Phase.WAITING, Phase.PREPARING, Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.BACKOFF}
 )
+#: the groups of services: your own, servers, and what observes the stack
+GROUPS = ("own", "servers", "observability")
+_OBSERVING = frozenset({
+    *PROFILES["observability"], *(kind.name for kind in DEVELOPMENT_KINDS),
+    "grafana", "jaeger", "log-forwarder", "victorialogs", "victoriametrics",
+})  # fmt: skip
 #: schemes of addresses that a browser opens
 _WEB = frozenset({"http", "https"})
 
@@ -71,6 +78,13 @@ class Row:
     log_dropped: int
     #: whether the service is a task that is done
     is_finished: bool
+
+    @property
+    def group(self) -> str:
+        """The group of the service, one of `GROUPS`."""
+        if not self.kind:
+            return "own"
+        return "observability" if self.kind in _OBSERVING else "servers"
 
     @property
     def text(self) -> str:

@@ -44,17 +44,19 @@ setInterval(showTimes, 1000);
 // --- the filter of a list, in the address ------------------------------------------------------------------
 
 const field = document.querySelector("[data-filter]");
+const group = document.querySelector("[data-group-filter]");
 
 function filter() {
   if (!field) return;
   const text = field.value.toLowerCase();
   let shown = 0;
   for (const item of document.querySelectorAll(field.dataset.filter)) {
-    item.hidden = !item.dataset.text.toLowerCase().includes(text);
+    const isInGroup = !group?.value || item.dataset.group === group.value;
+    item.hidden = !isInGroup || !item.dataset.text.toLowerCase().includes(text);
     shown += item.hidden ? 0 : 1;
   }
   const empty = document.querySelector("[data-filter-empty]");
-  if (empty) empty.hidden = shown > 0 || !text;
+  if (empty) empty.hidden = shown > 0 || !(text || group?.value);
 }
 
 if (field) {
@@ -63,6 +65,13 @@ if (field) {
     setParameter("text", field.value);
     filter();
   });
+  if (group) {
+    group.value = parameter("group");
+    group.addEventListener("change", () => {
+      setParameter("group", group.value);
+      filter();
+    });
+  }
   filter();
 }
 for (const flag of document.querySelectorAll("[data-flag]")) {
