@@ -50,16 +50,15 @@ def application(dashboard: Dashboard) -> Application:
             return api.problem(status, reason)
         return pages.error(status, reason)
 
-    handlers = [
-        api,
-        login,
-        pages,
-        Transfers(dashboard),
-        SessionPages(dashboard),
-        TracePages(dashboard),
-        RecordPages(dashboard),
+    own = [
+        *api.routes(),
+        *login.routes(),
+        *pages.routes(),
+        *Transfers(dashboard).routes(),
+        *SessionPages(dashboard).routes(),
+        *TracePages(dashboard).routes(),
+        *RecordPages(dashboard).routes(),
     ]
-    own = [route for handler in handlers for route in handler.routes()]
     routes = [
         *live_routes(dashboard, own),
         *own,
