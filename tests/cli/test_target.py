@@ -151,6 +151,6 @@ def test_a_service_cannot_have_the_name_of_the_supervisors_log(shop) -> None:
         answer = shop(*command)
         assert answer.code == 6
         assert (
-            "a service cannot be called 'supervisor': the supervisor writes the file logs/supervisor.log"
+            "a service cannot have the name 'supervisor': the supervisor writes the file logs/supervisor.log"
             in answer.err
         )

@@ -119,7 +119,7 @@ def test_an_unknown_tool_is_reported_with_a_similar_name(line: CommandLine) -> N
     answer = line("tools", "presnet")
 
     assert answer.code == 2
-    assert "no tool is called 'presnet'; did you mean 'present'?" in answer.err
+    assert "unknown tool 'presnet'; did you mean 'present'?" in answer.err
 
 
 def test_the_list_contains_each_tool_and_where_it_is(line: CommandLine) -> None:

@@ -184,7 +184,7 @@ def test_nothing_is_started_by_the_variables_and_the_old_value_is_restored(
     ("line", "message"),
     [
         ("DATABASE_URL", "*'DATABASE_URL' must have the form `VARIABLE: SERVICE *DRIVER*`"),
-        ("URL: valkey", "*valkey has no fixed address; these kinds have it: postgres"),
+        ("URL: valkey", "*valkey has no fixed address; kinds with a fixed address: postgres"),
         ("URL: postgres jpa", "*postgres has no URL for the driver 'jpa'; its drivers are: psycopg, *"),
     ],
     ids=["form", "kind", "driver"],

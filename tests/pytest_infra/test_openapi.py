@@ -150,7 +150,7 @@ def test_one_of_several_declared_apis_must_be_selected(suite: Suite) -> None:
     result.stdout.fnmatch_lines(
         [
             "infra: the API has a breaking change since its snapshot",
-            "infra: could not compare: *no API is called 'dogs'*",
+            "infra: could not compare: *unknown API 'dogs'*",
         ]
     )
 

@@ -26,7 +26,7 @@ def test_a_contribution_survives_json(key: str, value: Any) -> None:
 
 
 def test_a_known_key_takes_only_its_shape() -> None:
-    with pytest.raises(TypeError, match="the value of a contribution 'route' is a Route, not"):
+    with pytest.raises(TypeError, match="the value of a contribution 'route' must be a Route, not"):
         Contribution(key="route", value={"path": "/"})
 
 

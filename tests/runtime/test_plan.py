@@ -107,14 +107,14 @@ def test_a_plan_returns_the_names_of_its_executables_and_variables() -> None:
 def test_a_cycle_is_reported_in_the_order_of_the_needs() -> None:
     text = error(service("a", needs=("b",)), service("b", needs=("c",)), service("c", needs=("a",)))
 
-    assert "the services need each other in a cycle: " in text
+    assert "the services depend on each other in a cycle: " in text
     cycle = text.rpartition(": ")[2].split(" → ")
     assert cycle[0] == cycle[-1]
     assert set(itertools.pairwise(cycle)) == {("a", "b"), ("b", "c"), ("c", "a")}
 
 
 def test_two_services_with_the_same_name_are_an_error() -> None:
-    assert "two services are called 'a'" in error(service("a"), service("a"))
+    assert "two services have the name 'a'" in error(service("a"), service("a"))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_an_optional_reference_to_a_secret_cannot_be_in_a_cycle() -> None:
     secret = Secret(path="${data}/password.secret")
     database = service("database", prepare=(secret,), exports={"url": "x:${secret.password}"}, needs=("api",))
 
-    assert "the services need each other in a cycle" in error(service("api", "${database.url?}"), database)
+    assert "services depend on each other in a cycle" in error(service("api", "${database.url?}"), database)
     assert names(plan(service("api", "${database.url?}"), replace(database, needs=()))) == ["api", "database"]
 
 
@@ -287,7 +287,7 @@ def test_a_plan_contains_the_providers_of_roles_and_the_contributions() -> None:
 
 
 def test_a_contribution_of_an_unknown_port_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="web contributes metrics of port 'htp', which does not"):
+    with pytest.raises(ConfigurationError, match="web offers other services metrics on port 'htp'"):
         make_plan(
             [service("web", ports={"http": 80})],
             environment="test",

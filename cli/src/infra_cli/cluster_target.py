@@ -73,7 +73,7 @@ def workload_name(service: str) -> str:
 
 
 def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options `--to`, `--context`, `--namespace` and those of `target` to a command.
+    """Add the options `--to`, `--context`, `--namespace` and the options of `target` to a command.
 
     The command receives a `ClusterTarget` as its first argument.
     """

@@ -92,7 +92,7 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def resolve_environments(target: Target, export: Export, environments: Sequence[str]) -> list[Resolved]:
-    """Return the stack in the environment of `--env`, or without this option in each of the environments."""
+    """Return the stack of the environment in `--env`, or without `--env` the stacks of all `environments`."""
     return [
         target.within(environment).resolve(
             *export.services, profile=export.profile, executables=False, variables_required=False
@@ -105,7 +105,7 @@ def resolve_environments(target: Target, export: Export, environments: Sequence[
 def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
     """Check that no stack has a secret in plain text, and add file and line to errors about settings.
 
-    The errors are those of the `with` statement.
+    The check of secrets comes first; then errors that the `with` block raises get the file and the line.
     """
     from infra_runtime.engines.project import check_secrets, located
 

@@ -152,7 +152,7 @@ class ReportedStack:
         return 0
 
     def finish(self) -> None:
-        """End the lease; if it was the last lease, wait for the stop and print what is left of the stack.
+        """End the lease. If it was the last lease, wait for the stop, and print the result of the leak check.
 
         Ctrl-C during the wait kills the supervisor.
         """

@@ -1,4 +1,4 @@
-"""The question of `infra runtime up` whether missing executables and images are to be installed."""
+"""Ask the user whether `infra runtime up` installs missing executables and images, and install them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
 
 
 def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
-    """Download the images that a plan lacks, if `install_missing` would install; return whether it is done.
+    """Download missing images under the same conditions as `install_missing`; return whether this is done.
 
     Raises `InstallError` if a download fails.
     """
@@ -63,7 +63,7 @@ def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
 
 
 def _is_allowed(items: Sequence[object], noun: str, question: str, *, allowed: bool, may_ask: bool) -> bool:
-    """Print what is missing, and return whether to install it; ask in a terminal if that is not set."""
+    """Print the missing items, and return whether they are to be installed; if not set, ask in a terminal."""
     is_set = allowed or os.environ.get("INFRA_INSTALL", "").lower() in _YES
     is_terminal = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
     if not is_set and not (may_ask and is_terminal):

@@ -1,7 +1,7 @@
 """The marker `infra_exclusive`: a test uses services alone, while tests of other xdist workers wait.
 
-All workers collect the same tests, so each of them knows which services have an exclusive test. A test holds
-a lock for each of these services that it uses: exclusive if the test has the marker, otherwise shared.
+All workers collect the same tests, so each worker can determine which services have an exclusive test. A test
+holds a lock for each of these services that it uses: exclusive if the test has the marker, otherwise shared.
 The kernel releases the locks of a killed worker. Without an exclusive test, this module is not imported.
 """
 
@@ -110,8 +110,8 @@ class Exclusive:
 def _locked(path: Path, *, shared: bool) -> Iterator[None]:
     """Hold the lock of the file at `path` during the block.
 
-    A test that waits for the lock holds a second lock, the gate. Otherwise tests that share the lock could
-    overtake the test that waits for all of them.
+    While a test waits for the lock, it holds a second lock, the gate. Without the gate, new tests could
+    always share the lock, and a test that needs it alone would never get it.
     """
     gate = file_lock.acquire(f"{path}.gate", wait=True)
     try:

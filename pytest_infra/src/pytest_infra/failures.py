@@ -34,7 +34,7 @@ class Failures:
         self._complete: list[tuple[Failed, str]] = []
 
     def earlier(self, request: Hashable) -> BaseException | None:
-        """Return the outcome of a request that has failed before; None if the request has not failed."""
+        """Return the stored outcome of a request that has failed earlier; None if it has not failed."""
         return self._outcome(self._errors[request]) if request in self._errors else None
 
     def outcome(self, request: Hashable, error: InfraError) -> BaseException:

@@ -44,5 +44,5 @@ class HookUnits:
             block.__exit__(None, None, None)
 
     def close(self) -> list[str]:
-        """Return an empty list, because no unit of a hook exists between two tests."""
+        """Return an empty list: the units of a hook are already removed after each test."""
         return []

@@ -41,7 +41,7 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
                 {other.kit.kind for other in instances.fixtures().values() if other.kit.fixed_address}
             )
             raise pytest.UsageError(
-                f"{INI}: {service} has no fixed address; these kinds have it: {', '.join(kinds)}"
+                f"{INI}: {service} has no fixed address; kinds with a fixed address: {', '.join(kinds)}"
             )
         driver = driver.strip() or next(iter(kit.urls))
         if driver not in kit.urls:

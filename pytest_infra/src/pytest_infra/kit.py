@@ -1,4 +1,4 @@
-"""Service kits: a `ServiceKit` is the plugin's part of a kind of service.
+"""Service kits: a `ServiceKit` describes how the pytest plugin supports a kind of service.
 
 A kit is data: it contains the names of its functions as `"module:name"`; a function is imported when a test
 needs it. The module of a kit must be fast to import, because every run imports the kits of pytest-infra.
@@ -19,7 +19,7 @@ Target: TypeAlias = str
 
 
 class KitFixture(NamedTuple):
-    """The description of a fixture that every service of a kind gets, such as a client for the test's unit.
+    """A fixture that pytest-infra creates for every service of a kind, such as a client for the test's unit.
 
     In a field, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
     and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.

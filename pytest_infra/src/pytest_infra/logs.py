@@ -135,7 +135,7 @@ class _Reader:
     def lines(self, *, complete: bool) -> Iterator[LogLine]:
         """Yield the lines since the last call, at the first call since the start of the test.
 
-        With `complete`, a last line without its line end is left for the next call.
+        With `complete`, an incomplete last line is not yielded; the next call yields it when it is complete.
         """
         path = self._files.path(self._process)
         if path is None:

@@ -1,6 +1,6 @@
 """The notes of one process of the run: messages to report at the end, and objects to close at the end.
 
-Every part of the plugin can add notes.
+All modules of the plugin can add notes.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class OpenapiSnapshot:
         return report
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
-        """Return what the stack file declares for a check of an API.
+        """Return the settings of an API in the stack file.
 
         The result contains the base directory, the path of the snapshot relative to this directory, and the
         policy (the levels of the rules).

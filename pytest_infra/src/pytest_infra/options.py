@@ -212,7 +212,7 @@ def _cluster(config: pytest.Config) -> Cluster | None:
 
 
 def in_ci() -> bool:
-    """Return whether the run is in CI. Source: nearly every CI service sets the variable `CI`."""
+    """Return whether the tests run in CI: the variable `CI` is set, and not to `0`, `false` or `no`."""
     return os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 

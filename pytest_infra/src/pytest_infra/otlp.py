@@ -54,7 +54,7 @@ class Exporter:
             self._post()
 
     def flush(self, seconds: float) -> str:
-        """Return when the receiver has accepted all spans, at most after so many seconds.
+        """Wait until the receiver has accepted all spans, but not longer than `seconds`.
 
         The result is empty, or the number of the spans that were not accepted with the reason.
         """
@@ -91,7 +91,7 @@ class Exporter:
         return True
 
     def _answered(self, seconds: float) -> bool:
-        """Return whether no response is missing, after a wait of at most so many seconds for it."""
+        """Wait for a missing response, at most `seconds`; return whether no response is missing."""
         if self._connection is None:
             return True
         if not _is_readable(self._connection.sock, seconds):
@@ -126,14 +126,14 @@ class Exporter:
 
 
 def _is_readable(connection: Any, seconds: float) -> bool:
-    """Return whether a socket has data, an error or the end of its data within so many seconds."""
+    """Return whether a socket has data, an error or the end of its data within this number of seconds."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
 
 
 def encoded(spans: Sequence[Span], resource: Mapping[str, str]) -> bytes:
-    """Return the body of a request with these spans, whose resource has these attributes."""
+    """Return the body of a request with spans; `resource` are the attributes of the sending process."""
     scope = {"scope": {"name": "pytest_infra"}, "spans": [_span(span) for span in spans]}
     group = {"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope]}
     return json.dumps({"resourceSpans": [group]}).encode()

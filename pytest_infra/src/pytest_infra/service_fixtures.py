@@ -62,7 +62,7 @@ def plugin_of(config: pytest.Config) -> ModuleType:
 
 
 def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
-    """Add the ini values of the parameters of all services, each of which is a text or a list of texts.
+    """Add the ini values of the parameters of all services; each value is a string or a list of strings.
 
     In the table `[tool.pytest]`, pytest accepts a value only if it has the declared type. Therefore an ini
     value is declared as a list, or as a text if pytest does not accept its value as a list.

@@ -144,7 +144,7 @@ class Session:
         return service in self._exclusive
 
     def alone(self, service: str) -> bool:
-        """Return whether this process alone uses a service.
+        """Return whether only this process uses a service.
 
         The result is False if another client has a lease. The result is also False for a detached stack,
         because its user may change the stack at any time.

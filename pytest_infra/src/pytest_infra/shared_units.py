@@ -23,7 +23,7 @@ def units(context: KitContext) -> SharedUnits:
 def labels(context: KitContext) -> SharedUnits:
     """Return the object that provides units with a label: a value of `test` that no other test has.
 
-    The label belongs to what a test writes. The server has no tenants, so that requests without the label
+    A test writes data with its label. The server does not separate tenants, so requests without the label
     also return the data of other tests.
     """
     return SharedUnits(context.endpoint, context.owner, labelled=True)
@@ -45,7 +45,7 @@ class SharedUnits:
         return Unit(self._server, name, label, **exports)
 
     def release(self, unit: Unit) -> None:
-        """Do nothing: the server cannot remove what has the label of a test."""
+        """Do nothing: the server cannot remove the data with the label of a test."""
 
     def close(self) -> list[str]:
         """Return an empty list, because the server contains nothing that could be left."""

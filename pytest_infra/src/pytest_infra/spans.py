@@ -1,4 +1,4 @@
-"""Spans, the parts of a trace: those of services, and those that the plugin records for a test.
+"""Spans, the parts of a trace: spans of services, and spans that the plugin records for a test.
 
 Source: OpenTelemetry specification, "Tracing API"; OpenTelemetry semantic conventions, "Test".
 """
@@ -70,17 +70,17 @@ class TraceStore(Protocol):
 
     @abstractmethod
     def flush(self, seconds: float) -> str:
-        """Return when the service has accepted all spans, at most after so many seconds.
+        """Wait until the service has accepted all spans, but not longer than `seconds`.
 
         The result is empty, or the number of the spans that were not accepted with the reason.
         """
 
     @abstractmethod
     def trace(self, trace_id: str, seconds: float) -> Trace:
-        """Return a trace as soon as no further span arrives, at most after so many seconds.
+        """Wait until no new span arrives for a short time, but not longer than `seconds`; return the trace.
 
-        With 0 seconds, return what has arrived. Raises `OSError` or `InfraError` if the service does not
-        answer.
+        With 0 seconds, return the spans that have already arrived. Raises `OSError` or `InfraError` if the
+        service does not answer.
         """
 
 
@@ -129,7 +129,7 @@ class Recorder:
     def add(
         self, name: str, start: int, *, shortest: int, attributes: Mapping[str, Any], error: str = ""
     ) -> None:
-        """Record the period of a fixture until now, if it has at least `shortest` nanoseconds.
+        """Record the time since the start of a fixture as a span, if it is at least `shortest` nanoseconds.
 
         A shorter period is recorded, too, if other recorded periods began in it.
         """
@@ -143,5 +143,5 @@ class Recorder:
         return taken
 
     def flush(self, seconds: float) -> str:
-        """Return when the store has accepted all spans; the result is that of `TraceStore.flush`."""
+        """Wait until the store has accepted all spans; return the result of `TraceStore.flush`."""
         return self.store.flush(seconds) if self.store else ""

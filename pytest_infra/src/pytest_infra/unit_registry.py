@@ -192,7 +192,7 @@ class UnitRegistry:
 
 
 def _hashable(value: Any) -> Hashable:
-    """Return lists and tables, and those in them, as tuples; other values are unchanged."""
+    """Return a hashable copy: lists and dictionaries, also nested ones, become tuples."""
     if isinstance(value, Mapping):
         return tuple((key, _hashable(item)) for key, item in value.items())
     return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -4,8 +4,8 @@
     report.verdict      # "compatible", "warning" or "breaking"
 
 `load` returns the document in a file, with the files that it refers to. `parse` returns the document in a
-text or in plain data. Both raise `CompareError` if the document cannot be read. The package does not depend
-on services, the command line or pytest.
+string (JSON or YAML) or in Python dictionaries and lists. Both raise `CompareError` if the document cannot be
+read. The package does not depend on services, the command line or pytest.
 
 The module of a name is imported when the name is used for the first time, so that importing only
 `infra_openapi.errors` is fast.

@@ -10,7 +10,7 @@ from infra_openapi.errors import CompareError
 from infra_openapi.finding import Level
 from infra_openapi.rules import RULES, Effect, law
 
-#: Named sets of levels. `default`: the law with its deviations. `strict`: the law alone, and undecided
+#: Named sets of levels. `default`: the levels of the rules. `strict`: without exceptions, and undecided
 #: changes are breaking. `lenient-enums`: new enum values in responses are warnings.
 #: `closed-unions`: new alternatives of unions in responses are breaking. `sdk`: changes of
 #: names that generated code uses are breaking or warnings.
@@ -38,7 +38,7 @@ _IGNORE = "ignore"
 
 
 class RuleLevels:
-    """The levels of the rules: those of a preset, and those that the user has set, which have priority."""
+    """The levels of the rules: from a preset, and from the user, whose levels have priority."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:

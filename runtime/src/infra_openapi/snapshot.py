@@ -66,7 +66,7 @@ def write(path: Path, document: Document) -> bool:
         _replace(path, content)
     except UnicodeEncodeError as error:
         raise CompareError(
-            document.name, "the document contains half of a surrogate pair, which cannot be written as UTF-8"
+            document.name, "the document contains an unpaired surrogate, which cannot be written as UTF-8"
         ) from error
     except OSError as error:
         raise CompareError(str(path), f"the file cannot be written: {error.strerror or error}") from error

@@ -100,7 +100,7 @@ class Witnesses:
         return value
 
     def _reductions(self, value: Any, node: Node) -> Iterator[Any]:
-        """Yield values with one property or item less, except for the ones that the schema requires."""
+        """Yield values with one property or item less; all properties that the schema requires remain."""
         node_of = self._schemas.node
         if isinstance(value, dict):
             for key in value:

@@ -75,7 +75,7 @@ class ServiceSettings(BaseModel):
 def overlaid(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of `base` in which the values of `options` are added, or replace values of the same key.
 
-    If both values are tables, they are merged in the same way.
+    If both values of a key are dictionaries, they are merged in the same way.
     """
     merged = dict(base)
     for name, value in options.items():

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from infra_runtime.value import frozen
 
 #: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
-#: `infra_runtime.web`, the others those of the usual exporters; empty for other metrics
+#: `infra_runtime.web`, the other subjects have the metrics of the usual exporters; empty for other metrics
 Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker", "messages"]
 
 #: pydantic reads this setting when it validates values of these classes from a stack file
@@ -73,7 +73,7 @@ class Alert:
 
     def __post_init__(self) -> None:
         if not 0 <= self.after <= 86400:
-            raise ValueError("`after` is a number of seconds from 0 to 86400")
+            raise ValueError("`after` must be a number of seconds from 0 to 86400")
 
 
 @frozen
@@ -187,7 +187,7 @@ class Contribution:
         shape = SHAPES.get(self.key)
         if shape is not None and not isinstance(self.value, shape):
             raise TypeError(
-                f"the value of a contribution {self.key!r} is a {shape.__name__}, not {self.value!r}"
+                f"the value of a contribution {self.key!r} must be a {shape.__name__}, not {self.value!r}"
             )
 
     @property

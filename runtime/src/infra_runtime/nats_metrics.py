@@ -5,7 +5,7 @@ server's monitor. The address of the monitor is the value of the variable `NATS_
 is a secret. If the monitor does not answer, the status is 503.
 
 Sources: NATS documentation, "Monitoring"; Prometheus documentation, "Exposition formats"; the names of the
-metrics are those of prometheus-nats-exporter.
+metrics are the names that prometheus-nats-exporter uses.
 """
 
 from __future__ import annotations

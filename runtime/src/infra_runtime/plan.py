@@ -112,8 +112,9 @@ def make_plan(
 ) -> Plan:
     """Create a plan from the specs of its services, and check every reference in these specs.
 
-    The order is that of `services`, except that a service comes after the services that it needs. `absent`
-    contains the names of services that exist but are not in the plan: optional references to them are empty.
+    The plan has the order of `services`, except that a service comes after the services that it needs.
+    `absent` contains the names of services that exist but are not in the plan: optional references to them
+    are empty.
 
     Raises:
         ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.
@@ -121,7 +122,8 @@ def make_plan(
     specs: dict[str, ServiceSpec] = {}
     for spec in services:
         if spec.name in specs:
-            raise ConfigurationError(f"two services are called {spec.name!r}", where=f"services.{spec.name}")
+            problem = f"two services have the name {spec.name!r}"
+            raise ConfigurationError(problem, where=f"services.{spec.name}")
         specs[spec.name] = spec
     for spec in specs.values():
         _check(spec, specs, absent)
@@ -145,7 +147,7 @@ def make_plan(
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
     if offer.port and offer.port not in spec.ports:
         raise ConfigurationError(
-            f"{spec.name} contributes {offer.key} of port {offer.port!r}, which does not exist"
+            f"{spec.name} offers other services {offer.key} on port {offer.port!r}, but has no port of this name"
             f"{nearest(offer.port, spec.ports)}",
             where=f"services.{spec.name}",
         )
@@ -161,7 +163,7 @@ def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collecti
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:
-            raise ConfigurationError(f"{need} needs itself", where)
+            raise ConfigurationError(f"{need} cannot need itself", where)
         if need not in specs:
             problem = f"{spec.name} needs {need!r}, which is not a service of this stack"
             raise ConfigurationError(f"{problem}{nearest(need, specs)}", where)
@@ -319,7 +321,7 @@ def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     except graphlib.CycleError as error:
         cycle = " → ".join(reversed(error.args[1]))
         raise ConfigurationError(
-            f"the services need each other in a cycle: {cycle}",
+            f"the services depend on each other in a cycle: {cycle}",
             where=f"services.{error.args[1][-1]}",
             hint="Remove one of these references or `needs`.",
         ) from None

@@ -74,7 +74,7 @@ def prepared(erlexec: Path, data: Path, plugins: Iterable[str]) -> tuple[list[st
 
 
 def command(erlexec: Path) -> list[str]:
-    """Return the command line: the flags of the emulator, and those of the applications."""
+    """Return the command line: the flags of the Erlang emulator, and the flags of the Erlang applications."""
     return [
         str(erlexec),
         *("-noinput", "-boot", "start_sasl", "-eval", _LOAD, "-s", "rabbit", "boot"),

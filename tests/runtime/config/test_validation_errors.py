@@ -14,7 +14,7 @@ ports = { http = 8000, grpc = 8001 }
 MISTAKES = [
     # keys
     ("uses = []", "infra.toml:1: unknown key 'uses'; did you mean 'use'? (allowed: "),
-    ("services = []", "infra.toml:1: `services` should contain a table for each service; the list of s"),
+    ("services = []", "infra.toml:1: `services` should contain a table for each service; the key for"),
     ("services.nats = 1", "infra.toml:1: `services.nats` should be a table"),
     ("[services.nats]\nprot = 1", "infra.toml:2: services.nats.prot: unknown key 'prot'; did you mean 'port"),
     ("[services.nats.ports]\nclent = 1", "unknown key 'clent'; did you mean 'client'? (allowed: client, mon"),
@@ -27,10 +27,10 @@ MISTAKES = [
     ("[services.postgrs]", "infra.toml:1: unknown service 'postgrs'; did you mean 'postgres'?"),
     ("[services.valkey]\ncommand = ['x']\nkind = 'nats'", "infra.toml:3: valkey has both a `command` and a"),
     ("[services.v2]\nkind = 'valky'", "infra.toml:2: unknown kind 'valky'; did you mean 'valkey'?"),
-    ("[services.Db]\nkind = 'postgres'", "infra.toml:1: a service cannot be called 'Db': a name consists o"),
+    ("[services.Db]\nkind = 'postgres'", "infra.toml:1: a service cannot have the name 'Db': a name cons"),
     ("[services.v2]\nkind = 'valkey'\ndatabase = 1", "infra.toml:3: services.v2.database: unknown key 'dat"),
-    ("[services.Api]\ncommand = ['x']", "infra.toml:1: a service cannot be called 'Api': a name consists of"),
-    ("[services.port]\ncommand = ['x']", "a service cannot be called 'port': references ${port.…} alread"),
+    ("[services.Api]\ncommand = ['x']", "infra.toml:1: a service cannot have the name 'Api': a name con"),
+    ("[services.port]\ncommand = ['x']", "a service cannot have the name 'port': references ${port.…} al"),
     ("use = ['ntas']", "infra.toml:1: unknown service 'ntas'; did you mean 'nats'?"),
     ("profile = 'minmal'", "infra.toml:1: unknown profile 'minmal'; did you mean 'minimal'?"),
     ("use = ['nats']\nprofiles.p = ['ntas']", "infra.toml:2: unknown service 'ntas'; did you mean"),
@@ -40,12 +40,12 @@ MISTAKES = [
     ("[environment.test]\nuses = []", "infra.toml:2: unknown key 'uses'; did you mean 'use'?"),
     ("environment = 'test'", "infra.toml:1: `environment` should contain a table for each"),
     # a command
-    ("[services.api]\ncommand = 'a b'", "infra.toml:2: services.api.command: a command is a list of words"),
+    ("[services.api]\ncommand = 'a b'", "infra.toml:2: services.api.command: a command must be a list of c"),
     ("[services.api]\ncommand = 'a b'", 'no shell splits it: ["a", "b"]'),
     ("[services.api]\ncommand = []", "infra.toml:2: services.api.command: the command is empty"),
     # a user's own service
-    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable is"),
-    (API + "needs = ['api']", "infra.toml:1: api needs itself"),
+    (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable must"),
+    (API + "needs = ['api']", "infra.toml:1: api cannot need itself"),
     (API + "cwd = '${api.url}'", "api refers to ${api.url}, but a service cannot refer to its own exports"),
     (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without a } in '${port.http'"),
     (API + "needs = ['ntas']", "infra.toml:4: api needs 'ntas', which is not a service; did you mean 'nat"),
@@ -62,14 +62,14 @@ MISTAKES = [
     (API + "ready = { htp = '/' }", "services.api.ready: unknown key 'htp'; did you mean 'http'? (allowed: "),
     (API + "ready = { nats = false }", "services.api.ready: the value of `nats` can only be true"),
     (API + "ready = { exchange = [] }", "services.api.ready: an Exchange needs an Expect"),
-    (API + "ready = { exchange = [{}] }", "ready.exchange.0: a step has either `send` or `expect`"),
+    (API + "ready = { exchange = [{}] }", "ready.exchange.0: a step must have either `send` or `expect`"),
     (API + "ready = { exchange = [{ send = 'a', at = 1 }] }", "a step with `send` cannot have at"),
     (API + "ready = { exchange = [{ send = '\\q' }] }", "ready.exchange.0: unknown escape"),
     (API + "ready = { exchange = [{ expect = [] }] }", "an Expect needs `prefixes` or `contains`"),
     (API + "ready = { exchange = [{ expect = 'a', until = '' }] }", "the delimiter `until` is empty"),
     (
         API + "ready = { exchange = [{ expect = 'a', until = 'b', length = {} }] }",
-        "ready.exchange.0: a step has either `until` or `length`",
+        "ready.exchange.0: a step can have `until` or `length`, but not both",
     ),
     (API + "ready = { exchange = [{ expct = 'a' }] }", "ready.exchange.0.expct: unknown key 'expct'; did y"),
     (
@@ -86,7 +86,7 @@ MISTAKES = [
     (API + "stop = { signal = 'SIGSTOPP' }", "unknown signal 'SIGSTOPP'; use a signal such as SIGTERM"),
     # between services
     (API.replace("8000", "4222"), "infra.toml:1: port 4222 is used twice: by nats (client) and by api (http"),
-    (API + "needs = ['b']\n[services.b]\ncommand = ['${api.host}']", "infra.toml:1: the services need each"),
+    (API + "needs = ['b']\n[services.b]\ncommand = ['${api.host}']", "infra.toml:1: the services depend on"),
     # Caddy's routes
     ("[[services.caddy.routes]]\npath = '/x'", "services.caddy.routes.0: a route needs either `to` or `file"),
     ("[[services.caddy.routes]]\nto = 'http://x'", "`to` should be a service or HOST:PORT, not the URL 'ht"),

@@ -506,7 +506,7 @@ def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) ->
 @pytest.mark.parametrize(
     ("text", "problem", "where"),
     [
-        ("use = ['caddy']\n[services.caddy]\nroutes = [{ files = 'public' }]\n", "which no cluster has",
+        ("use = ['caddy']\n[services.caddy]\nroutes = [{ files = 'public' }]\n", "not exist in a cluster",
          "services.caddy.routes"),
         ("use = ['s']\n[services.s]\nimage = 'a/b:1'\nvolumes = { '/etc/a' = 'a.yml' }\n",
          "path 'a.yml' of this machine", "services.s.volumes"),

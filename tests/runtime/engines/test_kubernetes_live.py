@@ -351,7 +351,7 @@ def test_an_expired_lock_is_taken_over_and_its_owner_notices_it() -> None:
     paused.__enter__()
     clock.now += lease.VALID + 1
     with lock(kubectl, replace(OWNER, token="u"), clock):
-        with pytest.raises(DeployLockedError, match="because it expired"):
+        with pytest.raises(DeployLockedError, match="did not renew it in time"):
             paused.renew()
         paused.__exit__(None, None, None)
 

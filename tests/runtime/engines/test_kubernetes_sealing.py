@@ -76,7 +76,7 @@ def test_only_a_valid_certificate_with_an_rsa_key_is_accepted(key: rsa.RSAPrivat
     write_certificate(path, ec.generate_private_key(ec.SECP256R1()))
     assert "has no RSA key" in problem()
     write_certificate(path, key, days=-3)
-    assert "has expired on" in problem()
+    assert "expired on" in problem()
     write_certificate(path, key)
     assert read_certificate(path).public_numbers() == key.public_key().public_numbers()
 

@@ -163,7 +163,7 @@ def test_a_fixed_port_of_another_stack_is_an_error_before_a_process_listens(lock
     with pytest.raises(PortError) as caught:
         Ports(locks, "/other", leased=False).take("web", "main", free)
 
-    assert caught.value.holder == "another of your stacks, with the data directory /one"
+    assert caught.value.holder == "another stack of this user, with the data directory /one"
 
 
 def test_another_port_replaces_a_fixed_port_in_use_if_it_may_differ(locks, free) -> None:

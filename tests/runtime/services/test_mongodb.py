@@ -53,7 +53,7 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
         ('a = [{ keys = ["b", "c"], expire_after = 1 }]', "`expire_after` needs an index of one field"),
         ('a = [{ keys = ["b"], ttl = 1 }]', "services.mongodb.indexes.a.0.ttl: "),
         ('a = [{ keys = ["b"] }, { keys = ["b"], unique = true }]', "two indexes have the keys b"),
-        ('a = [{ keys = ["b"] }, { keys = ["c"], name = "b_1" }]', "two indexes are called b_1"),
+        ('a = [{ keys = ["b"] }, { keys = ["c"], name = "b_1" }]', "two indexes have the name b_1"),
         ('"system.a" = [{ keys = ["b"] }]', "must not begin with `system.`"),
     ],
 )

@@ -361,7 +361,8 @@ def test_a_fixed_port_of_another_stack_is_named_with_its_directory(stack_of, dat
 
         with pytest.raises(
             PortTakenError,
-            match=f"port {port} is taken by another of your stacks, with the data directory {tmp_path}/other",
+            match=f"port {port} is taken by another stack of this user, "
+            f"with the data directory {tmp_path}/other",
         ):
             stack_of(server("web", ports={"main": port}), environment="development")
 

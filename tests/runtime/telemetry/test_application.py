@@ -232,11 +232,11 @@ def test_a_step_leaves_the_last_total_of_each_period_and_every_change(tmp_path: 
     ("path", "text"),
     [
         ("/api/v1/spans?colour=red", "unknown parameters: colour"),
-        ("/api/v1/spans?limit=0", "limit is a number from 1 to 10000"),
+        ("/api/v1/spans?limit=0", "limit must be a number from 1 to 10000"),
         ("/api/v1/spans?trace=xyz", "trace has the value 'xyz'"),
         ("/api/v1/spans?since=soon", "since has the value 'soon'"),
         ("/api/v1/logs?level=loud", "level has the value 'loud'"),
-        ("/api/v1/logs?wait=-1", "wait is a number from 0 to 60"),
+        ("/api/v1/logs?wait=-1", "wait must be a number from 0 to 60"),
         ("/api/v1/logs?run=../x", "the run '../x' does not exist"),
         ("/api/v1/logs?since=1e20", "since has the value '1e20'"),
         ("/api/v1/spans?after=9999999999999999999", "after has the value '9999999999999999999'"),

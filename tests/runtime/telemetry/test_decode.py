@@ -75,7 +75,7 @@ def test_the_name_of_an_enum_is_accepted() -> None:
         (b'{"resourceSpans": {}}', "the body.resourceSpans is not a JSON array"),
         (b'{"resourceSpans": [3]}', r"resourceSpans\[0\] is not a JSON object"),
         (json.dumps(request(traceId="xyz")).encode(), "traceId: "),
-        (json.dumps(request(name=3)).encode(), "name: 3 is not a text"),
+        (json.dumps(request(name=3)).encode(), "name: 3 is not a string"),
         (json.dumps(request(kind=1.5)).encode(), "kind: 1.5 is not an integer"),
         (json.dumps(request(flags=2**40)).encode(), "flags: "),
         (json.dumps(request(startTimeUnixNano=-1)).encode(), "startTimeUnixNano: "),

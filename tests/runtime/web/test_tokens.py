@@ -175,7 +175,7 @@ def test_a_key_in_the_header_is_not_used(tokens: Tokens, header: dict[str, Any])
         ({"use": None}, "use"),
         ({"jti": None}, "jti"),
         ({"sid": None}, "sid"),
-        ({"sid": 1}, "text"),
+        ({"sid": 1}, "string"),
         ({"sub": ""}, "sub"),
         ({"kind": "root"}, "root"),
         ({"roles": "clerk"}, "roles"),

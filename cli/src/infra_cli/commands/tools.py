@@ -65,14 +65,14 @@ def command(target: Target, *, as_json: bool) -> None:
     """Run a tool, such as psql, nats, valkey-cli or promtool, with the addresses of the running stack.
 
     The tools are the programs of the recipes that `infra bin list` prints. Without NAME, the command lists
-    the tools and where they are installed. The places are the same as for the services: the Python
-    environment, PATH, known folders of the system, and the folder INFRA_BINARIES. If the tool is missing, the
-    error contains the command that installs it, and the exit code is 5.
+    the tools and where they are installed. A tool is searched for in the same places as the executables of
+    services: the Python environment, PATH, known folders of the system, and the folder INFRA_BINARIES. If the
+    tool is missing, the error contains the command that installs it, and the exit code is 5.
 
     The tool gets the environment variables of `infra config env`, which many tools read (PGHOST, NATS_URL,
     …). Without a running stack, it gets the variables of the user. All arguments after NAME are arguments of
-    the tool, also options such as --help. The tool replaces the process of `infra`: the exit code and signals
-    are those of the tool.
+    the tool, also options such as --help. The tool replaces the process of `infra`, so the exit code is the
+    exit code of the tool, and signals reach the tool.
 
     The commands of `infra tools dep` are the commands of `infra bin`.
 
@@ -98,7 +98,7 @@ def _run(name: str) -> int:
     project = _project(selected.directory)
     programs = _programs(project)
     if name not in programs:
-        message = f"no tool is called {name!r}{nearest(name, [*programs, _ALIAS])}"
+        message = f"unknown tool {name!r}{nearest(name, [*programs, _ALIAS])}"
         raise click.UsageError(message, context.parent)
     path = _locate(name, project)
     return replace_process((str(path), *context.args), _environment(selected))

@@ -1,4 +1,4 @@
-"""Units that need no preparation: a new name, and the data with this name are removed after the test."""
+"""Units that need no preparation: a unit is a new name, whose data are removed after the test."""
 
 from __future__ import annotations
 

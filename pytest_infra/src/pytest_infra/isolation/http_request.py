@@ -32,7 +32,7 @@ def send(
 ) -> Response:
     """Send a request, and return the response with any status.
 
-    Raises `OSError` if the server does not answer within so many seconds.
+    Raises `OSError` if the server does not answer within this number of seconds.
     """
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -58,7 +58,7 @@ def request(
     """Send a request to an address of a server, and return the body of the response.
 
     The method is POST if the request has a body, otherwise GET. Raises `CommandError` for another status than
-    200, and `OSError` if the server does not answer within so many seconds.
+    200, and `OSError` if the server does not answer within this number of seconds.
     """
     method = "GET" if body is None else "POST"
     response = send(url, method, body=body, headers=headers, seconds=seconds)

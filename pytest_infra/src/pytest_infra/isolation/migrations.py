@@ -91,7 +91,7 @@ def combined(parts: Sequence[Migrations]) -> Migrations:
 def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
     """Yield each source of migrations in a list and its nested lists, with its place such as `WHERE[1]`.
 
-    A text with several lines is a list of its lines. None and empty texts are left out.
+    A text with several lines is treated as the list of its lines. None and empty texts are skipped.
     """
     if isinstance(source, str):
         lines = [line.strip() for line in source.splitlines() if line.strip()]
@@ -129,7 +129,7 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return the names and contents of files; a folder stands for all files in it."""
+    """Return the names and contents of files, and of all files in folders."""
     parts: list[bytes] = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -38,7 +38,7 @@ class PooledUnits:
 
     def acquire(self, label: str) -> Unit:
         """Return a new unit."""
-        # After a restart of the server, its data may be those of an older snapshot.
+        # After a restart of the server, its data may come from an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
             self._pool.renew()

@@ -126,7 +126,7 @@ class Capsules:
         return [("Trace", redacted("\n".join(lines), self._secrets()))]
 
     def _emulations(self) -> list[tuple[str, str]]:
-        """Return a section for each unit whose server is an emulation, with what the emulation lacks."""
+        """Return a section for each unit whose server is an emulation: the features that it does not have."""
         engines = {unit.name: unit.get("engine", "") for unit in self._live}
         return [
             (f"Server of {name}", engine)

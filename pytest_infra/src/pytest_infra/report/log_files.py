@@ -71,7 +71,7 @@ class LogFiles:
     def parts(self, *, without_start: bool = False) -> dict[str, str]:
         """Return service → the part of its log since the start of the test; empty parts are omitted.
 
-        `without_start` leaves out the lines until the service was ready.
+        With `without_start`, the lines that the service logged before it was ready are not included.
         """
         parts = {}
         for path in self._paths():

@@ -78,8 +78,9 @@ class Tracing:
     ) -> dict[str, Any]:
         """Add the spans of a phase, and of the fixtures and waits in it; after the last phase, send all.
 
-        Return what the record of the session contains about the phase: `waits` (names and seconds),
-        `services`, the id of the `trace`, and the `error` with masked secrets. Missing values are left out.
+        Return the data about the phase for the record of the session: `waits` (names and seconds),
+        `services`, the id of the `trace`, and the `error` with masked secrets. Keys without a value are
+        omitted.
         """
         intervals = self._recorder.take()
         waits = [interval for interval in intervals if interval.is_wait]
@@ -117,13 +118,13 @@ class Tracing:
         return {key: value for key, value in details.items() if value}
 
     def trace(self, item: pytest.Item, answering: Collection[str], *, wait: bool) -> Trace | None:
-        """Return the trace of the running test until now.
+        """Return the trace of the running test, with the spans that exist at the time of the call.
 
         The result is None if the stack does not store traces, or if the test does not use a service.
 
-        With `wait`, the method returns when no further span arrives, at most after `ARRIVAL` seconds. If the
-        service does not answer, or is not one of the `answering` services, the trace has the spans of the
-        plugin only.
+        With `wait`, the method first waits until no new span has arrived for a short time, but not longer
+        than `ARRIVAL` seconds. If the service that stores traces does not answer, or is not in `answering`,
+        the trace contains only the spans of the plugin.
         """
         if not self._service or not self._uses_services(item):
             return None

@@ -18,7 +18,7 @@ from infra_openapi.finding import Location, Note
 #: the document.
 Reader: TypeAlias = Callable[[str], bytes]
 
-#: The maximum number of notes of a document; a last note is about the notes that are left out.
+#: The maximum number of notes of a document; one more note states that further notes are omitted.
 _MOST_NOTES = 1000
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 

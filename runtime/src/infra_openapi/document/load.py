@@ -1,4 +1,4 @@
-"""Load OpenAPI documents from a file, a text or plain data.
+"""Load OpenAPI documents from a file, from a string or from Python dictionaries and lists.
 
 Every reference is followed once, so that invalid references are reported immediately.
 """
@@ -40,7 +40,7 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
 def parse(
     content: str | bytes | Mapping[str, Any], *, name: str = "openapi", read: Reader | None = None
 ) -> Document:
-    """Return the OpenAPI document in a text or in plain data.
+    """Return the OpenAPI document in a string (JSON or YAML), or in Python dictionaries and lists.
 
     References to other files are allowed only with `read`, a function that returns the bytes of a file.
 

@@ -60,7 +60,7 @@ class Branch:
 
 
 class TagIndex:
-    """The alternatives of one side by their tags, to find those that can have common values."""
+    """An index of the alternatives of one side by tag; it finds alternatives that can have common values."""
 
     def __init__(self, branches: Sequence[Branch]) -> None:
         self._branches = branches
@@ -68,7 +68,7 @@ class TagIndex:
 
     @cached_property
     def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
-        """Return, for each tag, the alternatives by value, and those without this tag."""
+        """Return tag → (value of the tag → alternatives, alternatives without this tag)."""
         names = {name for branch in self._branches for name in branch.tags}
         by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
         for name, (tagged, other) in by_tag.items():
@@ -81,7 +81,7 @@ class TagIndex:
         return by_tag
 
     def rivals(self, branch: Branch) -> list[Branch]:
-        """Return the alternatives that can have a common value with an alternative of another side."""
+        """Return the alternatives in the index that can have a common value with the alternative `branch`."""
         least: Sequence[Branch] = self._branches
         for name, values in branch.tags.items():
             if name in self._by_tag:
@@ -99,8 +99,8 @@ class TagIndex:
 def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, bool]:
     """Return the alternatives of a schema, and whether it allows null.
 
-    The order of the alternatives depends on their content only. The alternatives are None if the combinations
-    of several unions are too many.
+    The order of the alternatives depends on their content only. The alternatives are None if several unions
+    have too many combinations.
     """
     spelling = _Spelling(schemas)
     null = spelling.add(node, "", "", node.element, ())
@@ -117,7 +117,7 @@ def _key(branch: Branch, equality: Equality) -> tuple[str, list[str], bytes, str
 
 
 class _Spelling:
-    """Spells out the alternatives of one schema."""
+    """Collects the alternatives of one schema and of its nested unions."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas

@@ -19,7 +19,8 @@ from infra_openapi.schema.object_keywords import Objects
 from infra_openapi.schema.question import composed
 from infra_openapi.schema.schemas import new_schemas, requires_composed
 
-#: The kinds of facts that only a proof of inclusion by the law of JSON Schema contradicts.
+#: The kinds of facts that are removed only if the inclusion is proved by the rules of JSON Schema (without
+#: the rules for messages).
 _POLICY = overlap.KINDS | {facts.PROPERTY_REMOVED}
 
 
@@ -64,7 +65,10 @@ def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _impossible(old: Node, new: Node, change: Change, context: Context, *, thorough: bool) -> bool:
-    """Add the fact that only one of two schemas allows no value, and return whether this is proved."""
+    """Add a fact if exactly one of two schemas allows no value; return whether a schema allows no value.
+
+    A proof that ends at a limit counts as false.
+    """
     answers = [context.schemas.nothing_in(node, thorough=thorough) for node in (old, new)]
     gone, goes = map(change.proved, answers)
     if any(isinstance(answer, Limit) for answer in answers):
@@ -78,7 +82,10 @@ def _impossible(old: Node, new: Node, change: Change, context: Context, *, thoro
 
 
 def _refuted(change: Change, noted: int, context: Context) -> bool:
-    """Return whether the facts or the parts, without annotations, refute the inclusion of the schemas."""
+    """Return whether the comparison by keywords found a harmful difference, or reached a limit.
+
+    Only the facts after the index `noted` are examined; the facts before it are about annotations.
+    """
     return (
         bool(change.limits)
         or any(map(harms, change.facts[noted:]))
@@ -87,7 +94,7 @@ def _refuted(change: Change, noted: int, context: Context) -> bool:
 
 
 def _comparable(old: Node, new: Node) -> bool:
-    """Return whether a proof can be better than the comparison by keywords."""
+    """Return whether a proof of inclusion can give a better result than the comparison by keywords."""
     unions = all(len(node.groups) == 1 and node.bare for node in (old, new))
     return not unions and any(composed(node) or requires_composed(node) for node in (old, new))
 
@@ -169,7 +176,7 @@ def _same_group(old: Group, new: Group, context: Context) -> bool:
 
 
 def _only_typed(old: Node, new: Node) -> bool:
-    """Return whether the types are the only difference, in the schema that allows fewer values.
+    """Return whether the schema that restricts values restricts only their types.
 
     In that case, a fact about the types describes the change better than a fact about the union.
     """

@@ -59,7 +59,7 @@ def _whole_end(name: str, end: Bound) -> Bound:
 
 
 def _ended(node: Node) -> Node:
-    """Return the schema with a `maxItems` instead of a schema for further items that allows no value."""
+    """Return an array schema with `maxItems` instead of an `items` that allows no value."""
     most, count = node.facets.get("maxItems"), len(node.prefix)
     if most and most.value <= count:
         return replace(node, items=None)

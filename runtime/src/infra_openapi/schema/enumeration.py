@@ -14,7 +14,8 @@ from infra_openapi.schema.contradiction import allows
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, canonical, kind_of
 
-#: A range of so many integers is shown like an enumeration, even if the other enumeration is shorter.
+#: A range with at most this number of integers is shown like an enumeration, even if the other enumeration is
+#: shorter.
 _SHORT = 64
 
 

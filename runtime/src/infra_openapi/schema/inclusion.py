@@ -38,7 +38,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the comparison of a pair needs, apart from the pair.
+    """The arguments of the comparison of a pair of schemas, apart from the pair itself.
 
     `depth` is 0 if the facts become findings. Otherwise the facts are part of a proof of inclusion, and
     `depth` is the number of pairs around this pair. A proof only needs to know whether a fact is harmful.
@@ -112,9 +112,10 @@ def _proof(pair: Pair, context: Context) -> Answer:
 
 
 def harms(fact: Fact) -> bool:
-    """Return whether a fact refutes inclusion: all facts do that are more than information.
+    """Return whether a fact disproves inclusion: it is a warning or breaking, or a property was removed.
 
-    A removed property refutes inclusion too, because an object with fewer properties is another alternative.
+    A removed property disproves inclusion although it is only information, because an object with fewer
+    properties is a different alternative.
     """
     if fact.kind is facts.PROPERTY_REMOVED:
         return True

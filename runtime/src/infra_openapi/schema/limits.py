@@ -19,17 +19,17 @@ class Limit(NamedTuple):
         return f"{self.number:,} {self.counted}"
 
 
-#: The answer to the question whether something is proved; a limit if the proof is too large.
+#: Whether something is proved; a limit if the proof was stopped because it is too large.
 Answer: TypeAlias = bool | Limit
 
-#: One question for a value ends at these limits.
+#: The limits of one search for a value.
 STEPS: Final = Limit(3000, "steps in the search for a value")
 VALUE_DEPTH: Final = Limit(24, "levels of properties and items in the search for a value")
 #: The stack of Python has a similar limit, which is reached if a value of few levels has many conditions.
 STACK: Final = Limit(1000, "nested calls in the search for a value")
 #: The depth of nested pairs in a proof that one schema includes another schema.
 PROOF_DEPTH: Final = Limit(60, "levels of schemas in the proof that one schema includes another schema")
-#: The questions about one pair of unions: whether two alternatives of `oneOf` allow the same value.
+#: The number of searches for one pair of unions: for values that two alternatives of a `oneOf` allow.
 OVERLAPS: Final = Limit(2000, "questions whether two alternatives of `oneOf` allow the same value")
 #: The alternatives of a schema with several unions are the combinations of their alternatives.
 COMBINATIONS: Final = Limit(256, "combinations of the alternatives of several unions")

@@ -1,4 +1,4 @@
-"""The parts of a question about a value: schemas, and what each of them says about the value."""
+"""The parts of a question (see the module `question`): schemas, each with its role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING: Final = object()
 
 
 class Role(enum.IntEnum):
-    """What a schema says about the value of a question."""
+    """Whether a schema must allow or must refuse the value that the search looks for."""
 
     #: The schema allows the value, and describes all of its properties that another schema describes.
     SENT = 0
@@ -31,7 +31,7 @@ class Role(enum.IntEnum):
 
 
 class Literal(NamedTuple):
-    """A schema and its role in a question."""
+    """A schema, and its role in the search for a value."""
 
     node: Node
     role: Role
@@ -41,7 +41,7 @@ Literals: TypeAlias = tuple[Literal, ...]
 
 
 class Search(Protocol):
-    """The search that answers the questions about the parts of an array or object."""
+    """The search that finds values for the items of an array and the properties of an object."""
 
     direction: Direction
 
@@ -50,15 +50,15 @@ class Search(Protocol):
         ...
 
     def part(self, literals: Literals) -> Any:
-        """Return a value with these roles, or `NOTHING`."""
+        """Return a value that fits these roles, or `NOTHING`."""
         ...
 
     def step(self, count: int = 1, /) -> None:
-        """Count steps of the question, whose number is limited."""
+        """Count steps of the search, whose number is limited."""
         ...
 
 
 def limit(node: Node, name: str, nothing: float) -> float:
-    """Return the value of a limit, or `nothing` if the schema does not have it."""
+    """Return the value of the keyword `name`, such as `maxItems`; `nothing` if the keyword is missing."""
     facet = node.facets.get(name)
     return nothing if facet is None else float(facet.value)

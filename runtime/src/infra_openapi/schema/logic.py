@@ -61,7 +61,11 @@ def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
 def _relations(
     term_of: Callable[[T], Term], context: Context
 ) -> tuple[Relation[T], Relation[T], Relation[T], Relation[T]]:
-    """Return the relations of two parts: the same content, the same values, inclusion, or none of them."""
+    """Return four functions that compare two parts, from the closest to the weakest relation.
+
+    They return whether the parts have the same content, allow the same values, or include each other in one
+    direction; the last one always returns true.
+    """
 
     def content(old: T, new: T) -> bool:
         return context.schemas.same_term(term_of(old), term_of(new))
@@ -84,9 +88,9 @@ def _can_apply(term: Term, node: Node, change: Change, context: Context) -> bool
 
 
 def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, context: Context) -> str:
-    """Return the effect of a change that an example value proves: `narrowed` for requests, or `widened`.
+    """Return the effect of a change: `narrowed` for requests, `widened` for responses, or `changed`.
 
-    `widened` is the effect for responses. Without an example value, the result is `changed`.
+    The result is `changed` if no example value proves that the change breaks clients.
     """
     request = change.mode.direction is Direction.REQUEST
     sides = (old, second) if request else (first, new)
@@ -98,7 +102,7 @@ def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, conte
 def _inclusion(old: Term, new: Term, change: Change, context: Context) -> str:
     """Return which values the new schema allows: the `same` as the old schema, more, fewer, or others.
 
-    The result is one of the words `same`, `wider`, `narrower` and `other`.
+    The result is `same`, `wider` (more values), `narrower` (fewer values) or `other`.
     """
     forth, back = (
         change.proved(covers(Pair(first, second, _STRICT), context))

@@ -29,7 +29,7 @@ def opened(node: Node) -> bool:
 
 
 def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], Node]) -> bool:
-    """Return whether a property is not part of messages in this direction."""
+    """Return whether messages of this direction do not contain a property, such as `readOnly` in requests."""
     keyword = HIDDEN_BY.get(direction)
     if not term or keyword is None:
         return False
@@ -50,11 +50,12 @@ def tags(node: Node, node_of: Callable[[Term], Node]) -> dict[str, frozenset[str
 
 
 class _Way(NamedTuple):
-    """One way in which an object violates a schema.
+    """Conditions for an object, under which the object violates a schema.
 
-    The object has or lacks the property `name`, or its number of properties is outside of a limit. The value
-    of the property has the role of `literal`. `beside` is another property that the object has, and `other`
-    the value of a property that no schema declares.
+    The object contains the property `name`, or does not contain it if `absent` is true. If `literal` is
+    given, the value of the property must fit it. `beside` is another property that the object contains. The
+    object contains at least `least` and at most `most` properties. `other` is the value of an additional
+    property that no schema declares.
     """
 
     name: str = ""
@@ -68,7 +69,7 @@ class _Way(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """What is decided about an object: its properties, and the properties that it lacks."""
+    """The conditions for an object that the search builds: the properties that it has and does not have."""
 
     present: Mapping[str, Literals] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
@@ -77,7 +78,7 @@ class _Shape:
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def and_(self, way: _Way) -> _Shape:
-        """Return the shape that a way makes of this shape."""
+        """Return this shape with the conditions of `way` added."""
         present, absent, other = dict(self.present), self.absent, dict(self.other)
         if way.name and way.absent:
             absent |= {way.name}
@@ -97,7 +98,7 @@ class _Shape:
 
 
 class _Lazy:
-    """Ways that are computed when they are needed, and only once."""
+    """An iterable of ways; each way is computed when it is needed for the first time."""
 
     def __init__(self, ways: Iterator[_Way]) -> None:
         self._left, self._known = ways, list[_Way]()
@@ -141,7 +142,7 @@ class Objects:
         return hidden(node.properties.get(name), self._search.direction, self._search.node_of)
 
     def find(self) -> Any:
-        """Return an object, or `NOTHING`."""
+        """Return an object that fits all roles, or `NOTHING` if no object was found."""
         ways = [_Lazy(self._ways(refused)) for refused in self._negative]
         start = _Shape(
             present=dict.fromkeys(sorted(self._required), ()),
@@ -151,7 +152,7 @@ class Objects:
         return self._shaped(start, sorted(ways, key=_Lazy.several))
 
     def _shaped(self, shape: _Shape, ways: list[_Lazy]) -> Any:
-        """Return an object for one way of each refusal."""
+        """Return an object that violates each refusing schema in one of its `ways`, or `NOTHING`."""
         self._search.step()
         if not ways:
             return self._filled(shape)
@@ -186,7 +187,7 @@ class Objects:
         return properties
 
     def _value(self, name: str, further: Literals) -> Any:
-        """Return a value for a property."""
+        """Return a value for the property `name` that also fits the roles in `further`, or `NOTHING`."""
         literals = []
         for node, role in self._positive:
             term = declared(node, name)
@@ -195,7 +196,7 @@ class Objects:
         return self._search.part((*literals, *further))
 
     def _possible(self, name: str) -> bool:
-        """Return whether a sender can send the property."""
+        """Return whether an object of a sender can contain the property."""
         if not self._sent or name in self._described or name in self._required:
             return True
         if any(self._hidden(node, name) for node in self._sent):
@@ -207,7 +208,7 @@ class Objects:
         )
 
     def _ways(self, refusal: Literal) -> Iterator[_Way]:
-        """Yield the ways in which an object violates a schema, if an object can violate it in this way."""
+        """Yield the ways to violate the schema of `refusal` that the schemas of the object allow."""
         for way in self._every_way(refusal):
             if way.name in self._required and way.absent:
                 continue
@@ -252,7 +253,7 @@ class Objects:
                 yield _Way()
 
     def _undescribed_by(self, node: Node, role: Role) -> Iterator[_Way]:
-        """Yield the ways to violate the schemas of properties that only a pattern, or nothing, declares."""
+        """Yield the ways to violate the schemas for properties that are not declared by name."""
         node_of = self._search.node_of
         others = closing(node)
         known = sorted(self._described | self._required)
@@ -268,7 +269,10 @@ class Objects:
             yield from self._other("", Literal(node_of(others), role))
 
     def _other(self, pattern: str, refused: Literal) -> Iterator[_Way]:
-        """Yield the way with a property that no schema declares; its name can match a pattern."""
+        """Yield a way with an additional property that no schema declares, if a value for it exists.
+
+        If `pattern` is given, the name of the property matches it.
+        """
         literals = []
         for node, role in self._positive:
             term = node.pattern_properties.get(pattern)

@@ -142,7 +142,10 @@ class Normalizer:
         return known
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
-        """Return whether no alternative of a union has a type that the rest of the schema allows."""
+        """Return whether all alternatives of a union have only types that are not in `types`.
+
+        `types` are the types that the other keywords of the schema allow.
+        """
         return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
@@ -267,7 +270,7 @@ def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
 
 
 def _once(values: list[Any]) -> list[Any]:
-    """Return those values that occur only once in a list, because `oneOf` allows a single match."""
+    """Return the values that occur exactly once: a `oneOf` rejects a value that two alternatives match."""
     times = Counter(map(canonical, values))
     return [value for value in values if times[canonical(value)] == 1]
 
@@ -275,8 +278,8 @@ def _once(values: list[Any]) -> list[Any]:
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
     """Return enumerated values, grouped by type: type → value as canonical JSON → value.
 
-    The type null is omitted, and the type boolean if both of its values are listed: such a list allows the
-    same values as the type.
+    The type null is omitted. The type boolean is omitted if both of its values are listed, because such a
+    list allows the same values as the type.
     """
     values: dict[str, dict[str, Any]] = {}
     for value in allowed:

@@ -1,7 +1,8 @@
 """Find values that only one of two schemas rejects because they match two alternatives of a `oneOf`.
 
-For two alternatives, the question is: is there a value that both allow, and that the other schema accepts?
-The answer is a proof that there is none, an example, or undecided.
+For two alternatives of one schema, the module searches for a value that both alternatives allow and that the
+other schema accepts. The result is an example of such a value, a proof that no such value exists, or
+undecided.
 """
 
 from __future__ import annotations
@@ -86,8 +87,9 @@ def overlaps(old: Side, new: Side, change: Change, context: Context) -> None:
 def _are_equal(old: Side, new: Side, mode: Mode, context: Context) -> bool:
     """Return whether two `oneOf` are proved to have the same alternatives, in any order.
 
-    Two alternatives are the same if they have the same name and each of them includes the other one. This
-    also proves that alternatives which refer to their own union are the same. Unions in unions are left out.
+    Two alternatives are the same if they have the same name and each of them includes the other one. The
+    proof also works for alternatives that refer to their own union. If an alternative is itself a union, the
+    result is false.
     """
     groups = [side.node.groups for side in (old, new)]
     if any(len(group) != 1 or group[0].kind != "oneOf" for group in groups):
@@ -120,9 +122,10 @@ class _Search:
         self.limits: set[Limit] = set()
 
     def first(self) -> tuple[Group | None, Any]:
-        """Return a `oneOf` that rejects values of the other side, with an example that can be undecided.
+        """Return a `oneOf` that rejects values of the other side, with an example or `UNDECIDED`.
 
-        A `oneOf` with an example is the best one, and a `oneOf` that only rejects null is the last one.
+        A `oneOf` with an example is preferred. A `oneOf` that rejects only null is the last
+        choice. The result is `(None, NOTHING)` if no `oneOf` rejects such values.
         """
         peers = [group for group in self._exclusives(self._peer.node) if not group.inner]
         exclusives = self._exclusives(self._side.node)
@@ -138,7 +141,7 @@ class _Search:
         return undecided, NOTHING if undecided is None else UNDECIDED
 
     def _overlap(self, exclusive: _Exclusive, peers: list[_Exclusive]) -> Any:
-        """Return an example for two alternatives of a `oneOf`, `UNDECIDED`, or `NOTHING`."""
+        """Return a value that two alternatives of a `oneOf` have in common, `UNDECIDED`, or `NOTHING`."""
         answer: Any = NOTHING
         for first, second in self._pairs(exclusive, peers):
             if answer is UNDECIDED and not (self._shown and self._provable(first.node, second.node)):
@@ -157,9 +160,10 @@ class _Search:
         return questions.unanswerable(held=[self._peer.node], denied=[self._side.node])
 
     def _rejects_null(self) -> bool:
-        """Return whether two alternatives allow null, which only the other side accepts.
+        """Return whether null matches two alternatives of this side, so that only the other side accepts it.
 
-        Documents often have alternatives that are nullable for no reason, so null does not prove a change.
+        In many documents, several alternatives allow null without need. Therefore null does not prove a
+        change.
         """
         holds = self._schemas.member.holds
         return (
@@ -205,7 +209,7 @@ class _Search:
                     yield branch, other
 
     def _kept(self, exclusive: _Exclusive, peer: _Exclusive) -> set[int]:
-        """Return the alternatives that a `oneOf` of the other side has too."""
+        """Return the indexes of the alternatives that also occur in the `oneOf` `peer` of the other side."""
         digest = self._schemas.equality.unordered
         waiting: dict[bytes, list[int]] = {}
         terms = peer.group.branches
@@ -221,7 +225,7 @@ class _Search:
         return kept
 
     def _equal(self, one: Term, other: Term) -> bool:
-        """Return whether two alternatives with the same content, in any order, have the same meaning."""
+        """Return whether two alternatives with equal content, in any order, allow the same values."""
         if self._schemas.same_term(one, other):
             return True
         mode = Mode(self._direction)
@@ -229,7 +233,7 @@ class _Search:
         return all(covers(pair, self._context) is True for pair in pairs)
 
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
-        """Return a value of both alternatives that the other side accepts."""
+        """Return a value that both alternatives and the other side allow, `UNDECIDED`, or `NOTHING`."""
         answer: Any = NOTHING
         questions = self._schemas.questions[Direction.NONE]
         if questions.unanswerable(held=[first.node, second.node], types=_NOT_NULL) is True:
@@ -253,7 +257,7 @@ class _Search:
         return answer
 
     def _ask(self, direction: Direction, **roles: list[Node]) -> Any:
-        """Return the answer to a question; `NOTHING` if the question reaches a limit."""
+        """Return a value that fits the roles; `NOTHING` if no value fits or a limit is reached."""
         value = self._schemas.questions[direction].ask(**roles, types=_NOT_NULL)
         if isinstance(value, Limit):
             self.limits.add(value)
@@ -276,14 +280,14 @@ class _Search:
         )
 
     def _more(self) -> bool:
-        """Count a question, and return whether it is allowed."""
+        """Count one more search, and return whether the limit for searches is not exceeded."""
         self._questions += 1
         if self._questions > OVERLAPS.number:
             self.limits.add(OVERLAPS)
         return OVERLAPS not in self.limits
 
     def _proves(self, value: Any, first: Node, second: Node) -> bool:
-        """Return whether a value matches both alternatives, and only the other side accepts it."""
+        """Return whether a value matches both alternatives, and is accepted by the other side only."""
         holds = self._schemas.member.holds
         return (
             (self._provable(first, second) or plain(value))

@@ -1,12 +1,13 @@
 """Search for a value that some schemas allow and that other schemas refuse.
 
-This is the one question behind the comparison of composed schemas: one schema includes another if no value
-is allowed by the second and refused by the first; two alternatives overlap if both allow the same value. The
-answer is a value, a proof that no value exists, or a limit that the search reached.
+A question is a list of schemas with roles (`Role`): the schemas that must allow the value, and the schemas
+that must not allow it. The answer is a value, a proof that no value exists, or a limit that the search
+reached. The comparison of composed schemas consists of such questions. Schema A includes schema B if no value
+is allowed by B and refused by A. Two alternatives overlap if a value is allowed by both.
 
-The law for messages is the same as outside unions: a client sends and reads only the properties that its
-schema describes. A property that only the new schema describes therefore refutes nothing, and a property that
-only the old schema describes refutes inclusion.
+For requests and responses, a client is assumed to send and read only the properties that its schema
+describes. Therefore, a property that only the new schema describes does not matter. If only the old schema
+describes a property, the new schema does not include the old one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _LITERALS_IN_STEP, _PAIRS_IN_STEP = 8, 16
 
 
 class Roles(TypedDict, total=False):
-    """The schemas of a question with the roles of `Role`, and the types that the value can have."""
+    """The arguments of a question: the schemas for each role (`Role`), and the types of the value."""
 
     sent: Iterable[Node]
     held: Iterable[Node]
@@ -43,7 +44,7 @@ class Roles(TypedDict, total=False):
 
 
 class _LimitError(Exception):
-    """Raised if a question reaches a limit."""
+    """The error that the search for a value has reached a limit."""
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(str(limit))
@@ -51,10 +52,12 @@ class _LimitError(Exception):
 
 
 class Questions:
-    """Answers questions for one direction; each question is answered once.
+    """Searches for values in one direction (request, response or none); each answer is computed once.
 
-    A question with a refusing schema that occurs inside itself has no smaller answer, so it is assumed that
-    no value exists. Answers that depend on an assumption are forgotten if the assumption is wrong.
+    A schema can refer to itself, so the search can reach the same question again while it answers this
+    question. If the question contains a schema that must not allow the value, the search then assumes that no
+    value exists. If it finds a value later, the assumption was wrong, and all answers that depend on it are
+    removed.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Questions:
         self._steps = self._depth = 0
 
     def ask(self, **roles: Unpack[Roles]) -> Any:
-        """Return a value with these roles, `NOTHING` if there is none, or the limit that was reached.
+        """Return a value that fits all roles, `NOTHING` if no value fits, or the limit that was reached.
 
         The value is a suggestion: it is not checked against keywords that cannot be evaluated.
         """
@@ -96,7 +99,7 @@ class Questions:
             return error.limit if isinstance(error, _LimitError) else STACK
 
     def unanswerable(self, **roles: Unpack[Roles]) -> Answer:
-        """Return whether it is proved that no value has these roles."""
+        """Return whether it is proved that no value fits these roles, or the limit that was reached."""
         value = self.ask(**roles)
         return value if isinstance(value, Limit) else value is NOTHING
 
@@ -105,13 +108,13 @@ class Questions:
         del self._trail[mark:]
 
     def step(self, count: int = 1) -> None:
-        """Count steps of the question, whose number is limited."""
+        """Count steps of the search. Raises `_LimitError` if the question needs too many steps."""
         self._steps += count
         if self._steps > STEPS.number:
             raise _LimitError(STEPS)
 
     def part(self, literals: Literals) -> Any:
-        """Return a value for a part of an object or array, like `find`."""
+        """Return what `find` returns, for a part (a property or an item) of the value."""
         self._depth += 1
         if self._depth > VALUE_DEPTH.number:
             raise _LimitError(VALUE_DEPTH)
@@ -121,7 +124,7 @@ class Questions:
             self._depth -= 1
 
     def find(self, literals: Literals) -> Any:
-        """Return a value with these roles, or `NOTHING` if it is proved that there is none."""
+        """Return a value that fits these roles, or `NOTHING` if it is proved that no value fits."""
         kept = self._relevant(literals)
         if kept is None:
             return NOTHING
@@ -139,7 +142,8 @@ class Questions:
             self._none.add(key)
             self._trail.append(key)
         else:
-            # A schema that requires itself has no finite value, but its author does not know this.
+            # A schema that requires itself allows no finite value. The search nevertheless returns a value,
+            # because the author of the schema did not intend this.
             self._underway.add(key)
         value = self._split(kept)
         self._underway.discard(key)
@@ -189,14 +193,14 @@ class Questions:
         return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
-        """Return the required properties that have enumerated scalar values, with these values."""
+        """Return the name of each required property with enumerated scalar values → these values."""
         known = self._tags.get(node.key)
         if known is None:
             known = self._tags[node.key] = members.tags(node, self.node_of)
         return known
 
     def _split(self, literals: Literals) -> Any:
-        """Split the composed schema with the fewest alternatives."""
+        """Return a value for one alternative of the composed schema that has the fewest alternatives."""
         counts = [
             (_count(node, positive=role.positive), index)
             for index, (node, role) in enumerate(literals)
@@ -272,14 +276,15 @@ class Questions:
                 yield (Literal(base, Role.HELD), Literal(one, Role.HELD), Literal(other, Role.HELD))
 
     def _overlaps(self, branches: list[Node]) -> Iterator[tuple[Node, Node]]:
-        """Return the pairs of alternatives that can have a common value other than an open object.
+        """Yield the pairs of alternatives that can have a common value other than an open object.
 
-        Nearly all open objects have common values, which clients do not send.
+        An open object allows undeclared properties, so nearly all open objects have common values. Clients do
+        not send these values.
         """
         for index, one in enumerate(branches):
             self.step(1 + (len(branches) - index) // _PAIRS_IN_STEP)
             for other in branches[index + 1 :]:
-                # By the law of messages, alternatives that are nullable for no reason do not overlap.
+                # In requests and responses, a null that both alternatives allow does not count as an overlap.
                 nulls = frozenset[str]() if self.direction is Direction.NONE else frozenset({"null"})
                 types = one.types & other.types - nulls
                 if self._both_open(one, other):
@@ -290,7 +295,9 @@ class Questions:
     def _exclusive(self, group: Group) -> bool:
         """Return whether a value must match exactly one alternative.
 
-        A discriminator selects one alternative, and a union that is its own alternative has no meaning.
+        This is true for `oneOf`. It is false for a `oneOf` with a discriminator, because the discriminator
+        selects the alternative, and for a `oneOf` that contains itself as an alternative, because such a
+        definition is circular.
         """
         return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
 
@@ -311,7 +318,7 @@ class Questions:
     # --- simple schemas -----------------------------------------------------------------------------
 
     def _of_type(self, literals: Literals) -> Any:
-        """Return a value of any type; no schema of the question is composed."""
+        """Return a value of any type, for a question whose schemas are not composed of other schemas."""
         types = ALL_TYPES
         for node, role in literals:
             types = types & node.types if role.positive else types
@@ -352,7 +359,7 @@ class Questions:
         return NOTHING if value is None else value
 
     def _listed(self, values: list[Any], literals: Literals) -> Any:
-        """Return a value from a list."""
+        """Return the first of the `values` that fits all roles, or `NOTHING`."""
         holds = self.member.holds
         for value in values:
             if all(
@@ -369,14 +376,14 @@ def composed(node: Node) -> bool:
 
 
 def _count(node: Node, *, positive: bool) -> int:
-    """Return about how many alternatives a composed schema has in a question."""
+    """Return the approximate number of alternatives into which a composed schema is split."""
     if positive:
         return 1 if node.negations else len(node.groups[0].branches) if node.groups else 2
     return 1 + len(node.negations) + 2 * (len(node.conditions) + len(node.dependent_schemas))
 
 
 def _rest(node: Node, **changes: Any) -> Node:
-    """Return a schema without some of its composed keywords."""
+    """Return the schema with these `changes`, which remove composed keywords such as `oneOf` and `not`."""
     left = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),

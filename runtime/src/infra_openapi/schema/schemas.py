@@ -1,4 +1,4 @@
-"""The schemas of both documents: their normal forms, and the questions that do not depend on a comparison."""
+"""The schemas of both documents: their normal forms, and functions that do not depend on a comparison."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _COMPOSED = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """Answers questions about the schemas of both documents; each answer is computed once."""
+    """Computes normal forms, equality and example values of schemas; each result is computed once."""
 
     equality: Equality
     normalizer: Normalizer
     member: Membership
     candidates: Candidates
-    #: The law of each direction, and the law of JSON Schema (`NONE`) → the questions under this law.
+    #: direction → the search by the rules for messages of this direction; `NONE`: by JSON Schema's rules only
     questions: Mapping[Direction, Questions]
 
     def node(self, term: Term) -> Node:

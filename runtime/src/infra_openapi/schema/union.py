@@ -1,8 +1,9 @@
 """Compare unions: match the old and new alternatives, and add facts about added and removed alternatives.
 
-The alternatives are matched by content, by a tag (a required property with enumerated values), by the name
-of their reference, by title and by shape, each through a table, so the cost is proportional to their number.
-An alternative without a partner is compared with the alternatives of the other side that its tags allow.
+The alternatives are matched by content, by a tag (a required property with enumerated values), by the name of
+their reference, by title and by shape. Each step uses a dictionary, so the cost is proportional to the number
+of alternatives. An alternative without a partner is compared with the alternatives of the other side that its
+tags allow.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Key: TypeAlias = "Callable[[Branch], Hashable | None]"
 
 #: If two objects have at least this share of common properties, they are treated as the same object.
 _ALIKE = 0.5
-#: An alternative without a partner is compared with so many alternatives, and then with all of them together.
+#: An alternative without a partner is compared with at most this number of single alternatives, and then with
+#: all alternatives together.
 _TRIED = 64
 #: So many possible pairs of similar alternatives are sorted; more pairs would take too long.
 _SORTED = 20_000
@@ -66,7 +68,7 @@ class _Matching:
         self._receivers = TagIndex(self._received)
         self._free: dict[Branch, None] = dict.fromkeys(self._received)
         self._known_marks: dict[Branch, frozenset[Hashable]] = {}
-        #: The alternatives of both sides of which it is undecided whether the other side includes them.
+        #: The alternatives for which it is not decided whether the other side includes them.
         self._undecided: set[Branch] = set()
 
     def compare(self) -> None:
@@ -105,7 +107,7 @@ class _Matching:
     def _best(
         self, sent: Iterable[Branch], received: Iterable[Branch], fits: Callable[[Branch, Branch], bool]
     ) -> dict[Branch, Branch]:
-        """Return the partners of alternatives, the most similar ones first; partners are no longer free."""
+        """Return alternative → partner, the most similar pairs first; partners are removed from `_free`."""
         pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
         if 1 < len(pairs) <= _SORTED and fits is not _always:
             pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)
@@ -155,9 +157,10 @@ class _Matching:
         return Pair(old.node, new.node, self._mode)
 
     def _included(self, branch: Branch, partner: Branch | None = None) -> Answer:
-        """Return whether it is proved that the alternatives of the other side together include this one.
+        """Return whether it is proved that the alternatives of the other side together include `branch`.
 
-        If only its partner can have common values, the comparison of both already is the answer.
+        The result is false without a proof if only `partner` can have common values with `branch`, because
+        the two were already compared.
         """
         others = self._receivers.rivals(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
@@ -203,7 +206,7 @@ class _Matching:
     # --- remaining alternatives ---------------------------------------------------------------------
 
     def _remaining(self, left: list[Branch]) -> None:
-        """Pair similar alternatives, and add facts about those that remain."""
+        """Pair similar alternatives, and add facts about the alternatives that have no partner."""
         for fits in (_alike, _of_one_type):
             partners = self._best(left, self._free, fits)
             for branch, partner in partners.items():
@@ -244,7 +247,7 @@ class _Matching:
             self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)
 
     def _expects_more(self) -> bool:
-        """Return whether the old schema is a union with objects, whose clients expect further objects."""
+        """Return whether clients expect new kinds of objects: if the old schema is a union with an object."""
         return len(self._olds) > 1 and any("object" in branch.node.types for branch in self._olds)
 
 

@@ -36,7 +36,7 @@ class Management:
         return answer
 
     def apply(self, definitions: dict[str, Any]) -> None:
-        """Create what the definitions contain and the server lacks, in one request."""
+        """Create the items of the definitions that do not exist in the server, in one request."""
         self._request("POST", "/api/definitions", definitions)
 
     def clear(self, vhost: str) -> None:

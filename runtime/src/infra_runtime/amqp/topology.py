@@ -1,9 +1,10 @@
 """A topology: exchanges, queues and bindings as data, and the definitions that a server imports.
 
-A declaration is expanded without a server: a queue with `dead_letters` gets a queue `QUEUE.dead` behind the
-exchange `dead-letters`, and each delay of `retries` gets one exchange and one queue, such as `retry.2s`, for
-all queues. A message in a retry queue expires after the delay, and the default exchange routes it by its
-routing key back to the queue that it came from.
+The declaration in the stack file is expanded without a server. For each queue with `dead_letters`, a queue
+`QUEUE.dead` is added, which is bound to the exchange `dead-letters`. For each delay in `retries`, one
+exchange and one queue are added, such as `retry.2s`, which all queues share. A message in a retry queue
+expires after the delay. The default exchange then routes the message back to its original queue, whose name
+is the routing key of the message.
 
 Sources: RabbitMQ documentation, "Dead Letter Exchanges", "Time-To-Live and Expiration" and "Definition Export
 and Import"; AMQP 0-9-1, 3.1.3 "Exchange types".
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-#: the exchange to which servers route rejected messages, and the ending of the queues behind it
+#: the exchange to which servers route rejected messages, and the suffix of the queues that are bound to it
 DEAD_LETTERS, DEAD = "dead-letters", ".dead"
 #: the beginning of the names of the exchanges and queues in which messages wait for their next attempt
 RETRY = "retry."
@@ -130,7 +131,7 @@ def _delays(topology: Topology) -> list[float]:
 
 
 def _dead(topology: Topology) -> list[str]:
-    """Return the names of the queues that have a queue for dead letters."""
+    """Return the names of the queues for which a dead-letter queue `QUEUE.dead` exists."""
     return [name for name, queue in topology.queues.items() if queue.dead_letters]
 
 
@@ -164,7 +165,7 @@ def _queues(topology: Topology) -> list[dict[str, Any]]:
     ]
     dead = [_queue(f"{name}{DEAD}") for name in _dead(topology)]
     retries = [
-        # Without a routing key: the default exchange gets that of the message, the name of its queue.
+        # Without `x-dead-letter-routing-key`, the message keeps its routing key: the name of its queue.
         _queue(
             retry_name(delay),
             arguments={"x-message-ttl": _milliseconds(delay), "x-dead-letter-exchange": ""},
@@ -211,7 +212,7 @@ def _binding(exchange: str, queue: str, key: str) -> dict[str, Any]:
 
 
 def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], vhost: str) -> list[str]:
-    """Return a line for each difference between the definitions of a topology and those of a server.
+    """Return a line for each difference between the definitions of a topology and of a server.
 
     A line begins with `+` for an entry that the server lacks, with `~` for one that has other attributes in
     the server, and with `-` for one that only the server has.

@@ -43,7 +43,7 @@ class Binary:
     oldest: int = 0
     #: the only major version that is accepted; 0 accepts all versions
     major: int = 0
-    #: what the installation must have besides the program, such as extensions
+    #: features that the installation of the program must have, such as extensions
     features: tuple[str, ...] = ()
     #: Glob patterns of the file of a feature, relative to the folder of the program, with `{feature}` and
     #: `{major}`; an installation has a feature if one of these files exists.
@@ -171,7 +171,7 @@ def _problem(binary: Binary, path: Path) -> str:
 
 
 def _missing_features(binary: Binary, path: Path) -> str:
-    """Return a text with the features that the installation of a program lacks; empty if it has all."""
+    """Return a text with the required features that an installed program lacks; empty if it has all."""
     import glob  # imported here because most executables have no features
 
     folder, missing = path.resolve().parent, []

@@ -76,7 +76,7 @@ def fetch(
 
 @frozen
 class _Download:
-    """An artefact, the first lock entry that contains it, and its path in the folder of each such entry."""
+    """An artefact, the first lock entry that contains it, and a path for each entry that contains it."""
 
     locked: Locked
     artefact: Artefact
@@ -87,7 +87,7 @@ class _Download:
         return self.paths[0]
 
     def find(self) -> bool:
-        """Move an earlier download of the artefact to the target, and return whether there is one."""
+        """Return whether the artefact is already downloaded to one of the paths; move it to the target."""
         for path in self.paths:
             if path.is_file() and not path.is_symlink() and _is_right(path, self.artefact):
                 path.replace(self.target)
@@ -102,7 +102,7 @@ class _Download:
 
 
 def _downloads(entries: Iterable[Locked], folder: Path) -> list[_Download]:
-    """Return each artefact once; create the folders of the entries, and remove what killed processes left."""
+    """Return a download for each artefact; create the folders, and remove the remains of killed processes."""
     by_hash: dict[str, tuple[Locked, Artefact, dict[Path, None]]] = {}
     for locked in entries:
         own = folder / locked.recipe
@@ -125,9 +125,10 @@ def _fetch(wanted: _Download, counter: Counter) -> None:
 
 
 def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
-    """Return the files that one client downloads together, without those of `_SINGLE`.
+    """Return lists of downloads, each for one call of a client (apt, Maven, Go) that downloads several files.
 
-    Maven selects one version of an artefact that occurs twice, so the recipes with jars are separate.
+    If a call contains two versions of an artefact, Maven downloads only one of them. Therefore each recipe
+    with jars has a separate list.
     """
     lists: dict[tuple[str, str], list[_Download]] = {}
     for download in needed:
@@ -139,7 +140,7 @@ def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
 
 
 def _fetch_list(files: Sequence[_Download], counter: Counter) -> None:
-    """Download files with one client, in a folder that contains nothing else, which the client measures."""
+    """Download files with one call of a client, in a new folder, whose size shows the progress."""
     first = files[0]
     artefacts = [download.artefact for download in files]
     fetch_many = _LISTS[first.artefact.registry]

@@ -28,7 +28,7 @@ def write(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Download the artefacts of lock entries and write a bundle. Raises as `installation.install` does."""
+    """Download the artefacts of lock entries and write a bundle. Raises the same errors as `install`."""
     store.prepare()
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=store.folder) as folder:
         artefacts.fetch(entries, Path(folder), counter=artefacts.Counter(progress, entries))
@@ -98,7 +98,8 @@ def _copy(tar: tarfile.TarFile, artefact: Artefact, folder: Path, path: Path) ->
     member = tar.getmember(_FOLDER + artefact.file_name)
     content = tar.extractfile(member)
     if content is None or member.size != artefact.size:
-        raise IntegrityError(path.name, f"{artefact.file_name} is not a file of {artefact.size} bytes")
+        problem = f"{artefact.file_name} is not a file, or does not have {artefact.size} bytes"
+        raise IntegrityError(path.name, problem)
     folder.mkdir(mode=0o700, exist_ok=True)
     target = folder / artefact.file_name
     target.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
             with _decompressed(file, package) as tar:
                 yield tar
             return
-    raise IntegrityError(package, "the package does not contain data.tar, or in an unknown compression")
+    raise IntegrityError(package, "the package contains no data.tar with a known compression")
 
 
 def _members(file: IO[bytes], package: str) -> Iterator[tuple[str, int]]:

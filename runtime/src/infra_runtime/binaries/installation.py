@@ -26,7 +26,7 @@ class Locks:
     kit: Lock = lockfile.EMPTY
 
     def get(self, recipe: str, platform: str) -> Locked | None:
-        """Return the entry of a recipe for a platform; None if no lock has one."""
+        """Return the lock entry of a recipe for a platform; None if neither lock contains it."""
         return self.project.get(recipe, platform) or self.kit.get(recipe, platform)
 
 
@@ -112,7 +112,7 @@ def install(
 ) -> list[Installed]:
     """Download the artefacts of lock entries, verify and unpack them, and return the entries of the store.
 
-    An entry that is installed already is returned as it is.
+    An entry that is already installed is not installed again.
 
     Raises:
         InstallError: an artefact cannot be downloaded, or `offline` is true and it is not in the store.
@@ -139,7 +139,8 @@ def install(
 def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe, Locked]]]:
     """Return lists of recipes that are installed together, while this process holds the locks of the list.
 
-    A build of Go takes minutes. Each has a separate list, so that no other process waits for two builds.
+    A build with Go takes minutes, so each recipe with Go is alone in a list: another process then waits for
+    one build at most.
     """
     built = [item for item in missing if item[1].source == go.NAME]
     others = [item for item in missing if item[1].source != go.NAME]
@@ -251,7 +252,7 @@ def current_platform() -> str:
 
 
 def remove_downloads(store: Store) -> None:
-    """Remove the rest of interrupted downloads; those of an installation that is running stay."""
+    """Remove the partial files of interrupted downloads; a running installation keeps its files."""
     if not store.downloads.is_dir():
         return
     for folder in store.downloads.iterdir():

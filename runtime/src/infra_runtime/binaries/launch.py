@@ -89,7 +89,7 @@ class Tree:
         return None if str(relative.parent) in _SEARCHED else self.scripts / LINKS / relative
 
     def library_folders(self, tree: Path) -> list[str]:
-        """Return the folders of libraries in one of the two trees."""
+        """Return the folders with libraries below `root` (the packages) or `glibc` (the C library)."""
         folders = sorted(tree.glob("lib/*-linux-gnu*")) + sorted(tree.glob("usr/lib/*-linux-gnu*"))
         return [str(folder) for folder in folders if folder.is_dir()]
 
@@ -116,7 +116,7 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
 
 
 def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
-    """Return the command line of the loader, without the program."""
+    """Return the beginning of a command line: the loader (`ld.so`) with its options. The program follows."""
     loader = tree.loader()
     if loader is None:
         raise ValueError(f"{tree.glibc} contains no loader")
@@ -137,7 +137,7 @@ def _existing(path: str) -> str:
 
 
 def available(methods: Iterable[str], *, glibc_needed: str, mounts: bool, bubblewrap: str) -> list[str]:
-    """Return those of the methods that work on this machine, the preferred one first.
+    """Return the methods that work on this machine, the preferred method first.
 
     `glibc_needed` is the version of the C library in the packages, and `mounts` is true if the programs
     contain absolute paths.

@@ -58,7 +58,10 @@ class Artefact:
     def of(
         cls, file: Path, *, registry: str, name: str, version: str, path: str = "", licence: str = ""
     ) -> Artefact:
-        """Return the artefact of a downloaded file; by default, its path is the name of the file."""
+        """Return an artefact with the size and hash of a downloaded file, and with the given fields.
+
+        `path` is the path of the file in its registry; by default, the name of the file.
+        """
         return cls(
             registry=registry,
             name=name,
@@ -71,7 +74,7 @@ class Artefact:
 
     @property
     def file_name(self) -> str:
-        """The name of the file in the folder of downloads: the hash, and the last part of the path."""
+        """The name of the downloaded file in the store: the start of its hash, and the end of its path."""
         return f"{self.sha256[:16]}-{self.path.rpartition('/')[2]}"
 
 
@@ -91,7 +94,7 @@ class Locked:
 
     @classmethod
     def single(cls, recipe: Recipe, platform: str, source: str, artefact: Artefact) -> Locked:
-        """Return the entry of a recipe that consists of one artefact, whose version it has."""
+        """Return the lock entry of a recipe with a single artefact; both have the same version."""
         return cls(
             recipe=recipe.name,
             platform=platform,

@@ -29,7 +29,8 @@ class Debian:
 
     packages: tuple[str, ...]
     #: The codename of the release that has the packages, such as `trixie`; empty: the release in the
-    #: configuration of apt. The programs use the C library of this release if that of the machine is older.
+    #: configuration of apt. The programs use the C library of this release if the C library of the machine is
+    #: older.
     release: str = ""
     #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
     #: namespace in which these paths are the folders of the packages
@@ -121,7 +122,7 @@ class Recipe:
     summary: str = ""
     #: the major version of the programs, if other recipes install other major versions of them; otherwise 0
     major: int = 0
-    #: what the programs have besides what every recipe of them has, such as extensions
+    #: features that not every recipe of these programs has, such as extensions
     features: tuple[str, ...] = ()
     #: true for a recipe of the stack file, for whose licence the user is responsible
     is_users: bool = field(default=False)

@@ -71,20 +71,21 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
 
 
 def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the entries of a table that have one of these names."""
+    """Return the items of a dictionary whose keys are in `names`."""
     return {name: table[name] for name in names if table.get(name) is not None}
 
 
 def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
     """Return the recipe with a name: a recipe of the stack file, of another distribution, or of the kit.
 
-    The name can also be that of a program. Raises `ConfigurationError` for an unknown name.
+    `name` can also be the name of a program that the recipe installs. Raises `ConfigurationError` for an
+    unknown name.
     """
     known = all_recipes(users)
     if recipe := known.get(name) or providing(name, known.values()):
         return recipe
     raise ConfigurationError(
-        f"no recipe is called {name!r}{nearest(name, known)}",
+        f"unknown recipe {name!r}{nearest(name, known)}",
         hint="`infra bin list` prints all recipes; a table [binaries.NAME] in the stack file adds one.",
     )
 
@@ -115,7 +116,8 @@ def providing(
     """Return the recipe that installs a program; None if there is none. A later recipe takes precedence.
 
     `major` is the required major version (0: any version, and the highest takes precedence), and `features`
-    are the required features. Of the recipes that are left, one without further features takes precedence.
+    are the required features. If several recipes remain, a recipe without additional features takes
+    precedence.
     """
     suitable = [
         recipe

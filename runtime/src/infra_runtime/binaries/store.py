@@ -72,9 +72,10 @@ class Installed:
         return usable[0] if usable else ""
 
     def program(self, name: str) -> Path | None:
-        """Return the path that starts a program: the program, or the script for this machine's method.
+        """Return the path with which a program is started: the program itself, or a script for this machine.
 
-        The result is None if the entry does not contain the program or has no method for this machine.
+        The result is None if the entry does not contain the program, or if none of its methods works on this
+        machine.
         """
         if name not in self.programs:
             return None
@@ -163,7 +164,7 @@ class Store:
         return self.folder / locked.recipe / locked.key
 
     def get(self, locked: Locked) -> Installed | None:
-        """Return the entry for a lock's entry; None if it is not installed."""
+        """Return the installed entry for a lock entry; None if it is not installed."""
         return _read(self.path(locked))
 
     def installed(self, recipe: str = "") -> list[Installed]:
@@ -244,7 +245,7 @@ def default() -> Store:
 
 
 def find(program: str, project: Path | None = None, *, store: Store | None = None) -> Path | None:
-    """Return the path of a program in a store, by default that of this user; None if it is not installed.
+    """Return the path of a program in a store (default: the store of this user); None if it is not installed.
 
     Raises `OwnershipError` if other users can change the program.
     """
@@ -252,11 +253,12 @@ def find(program: str, project: Path | None = None, *, store: Store | None = Non
 
 
 def find_all(program: str, project: Path | None = None, *, store: Store | None = None) -> Iterator[Path]:
-    """Yield the path of a program for each recipe that contains it and is installed, by default of this user.
+    """Yield the path of a program for each installed recipe that contains the program.
 
-    The lock of a project, `infra.lock` in the folder `project`, determines the version of the recipes in it.
-    Otherwise the version is that of the kit's lock, or if this version is not installed, the last installed
-    one. If several recipes contain the program, those in the lock of the project are first.
+    The default store is the store of this user. For a recipe in the project's lock (`infra.lock` in the
+    folder `project`), the path belongs to the version in this lock. For other recipes, it belongs to the
+    version in the kit's lock, or if this version is not installed, to the version that was installed last.
+    Recipes in the lock of the project come first.
 
     Raises `OwnershipError` if other users can change the program.
     """
@@ -271,9 +273,10 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
 
 
 def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Installed]:
-    """Return for each recipe the entry whose version the locks determine; those in the project's lock first.
+    """Return one installed entry for each recipe: the version in a lock; recipes of the project's lock first.
 
-    A recipe is left out if the project's lock has a version of it that is not installed.
+    If the project's lock has a version of a recipe that is not installed, the result has no entry for the
+    recipe.
     """
     own = lockfile.read(project / lockfile.NAME) if project and candidates else lockfile.EMPTY
     recipes: dict[str, list[Installed]] = {}
@@ -331,7 +334,10 @@ def _read(folder: Path) -> Installed | None:
 
 
 def _write(folder: Path, entry: Installed, final: Path) -> None:
-    """Write the scripts and the manifest of an entry; the paths in the scripts are in its final folder."""
+    """Write the scripts and the manifest of an entry into a folder that is renamed later.
+
+    The scripts contain the paths that the files have after the folder gets its final name.
+    """
     for method in entry.methods:
         tree = entry.tree(method)
         for name, program in entry.programs.items():

@@ -119,7 +119,8 @@ class _Tree:
         """
         self._entries += 1
         if self._entries > self._limits.entries:
-            raise self.refuse(entry, f"is number {self._entries}; {self._limits.entries} are allowed")
+            reason = f"is entry number {self._entries}, but the limit is {self._limits.entries}"
+            raise self.refuse(entry, reason)
         parts = self._parts(entry)
         if not parts:
             return None
@@ -154,7 +155,7 @@ class _Tree:
         """Write a file, executable if its mode in the archive is executable by the owner."""
         path = self.path(entry)
         if path is None or path.is_dir():
-            raise self.refuse(entry, "is a file, and also a folder")
+            raise self.refuse(entry, "is a file, but the archive also contains a folder with this path")
         with path.open("xb") as target:
             while block := content.read(_BLOCK):
                 self._count(entry, len(block))
@@ -169,10 +170,10 @@ class _Tree:
             raise self.refuse(entry, f"expands the archive more than {self._limits.ratio} times")
 
     def link(self, entry: str, target: str, *, absolute: bool) -> None:
-        """Create a symbolic link. With `absolute`, `/` in its target is the folder into which is unpacked."""
+        """Create a symbolic link. With `absolute`, a target `/…` is below the root folder of the archive."""
         path = self.path(entry)
         if path is None or path.is_dir():
-            raise self.refuse(entry, "is a link, and also a folder")
+            raise self.refuse(entry, "is a link, but the archive also contains a folder with this path")
         depth = len(self._parts(entry)) - 1
         if target.startswith("/") and absolute:
             target = "../" * depth + target.lstrip("/")

@@ -15,10 +15,10 @@ SECONDS = 3.0
 
 
 def read_bucket(url: str) -> dict[str, Any]:
-    """Read the settings in a NATS key-value bucket; a key such as `services.postgres.port` is nested tables.
+    """Read settings from a NATS key-value bucket; the dots in `services.postgres.port` mean nested tables.
 
-    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. If the server
-    cannot be read, this is an error, because without the values of the bucket a different stack would start.
+    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. If the bucket
+    cannot be read, an error is raised, because a stack without these values would be a different stack.
 
     Raises:
         ConfigurationError: the server or the bucket is missing, or nats-py is not installed.
@@ -50,7 +50,7 @@ def read_bucket(url: str) -> dict[str, Any]:
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return key → value of a bucket. A thread reads it, because the caller may run in an event loop."""
+    """Return key → value of a bucket. It is read in a thread: the caller may run in an event loop."""
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 

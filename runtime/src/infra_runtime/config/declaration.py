@@ -20,7 +20,7 @@ USER = ""
 
 @frozen
 class Declaration:
-    """A request for a stack, with the merged settings of all sources (arguments, variables, files)."""
+    """A request for a stack, together with its settings, which are merged from all sources."""
 
     request: Request
     stack: StackSettings
@@ -44,8 +44,8 @@ class Declaration:
         The kind of the service `proxy` is the setting `proxy` of the stack.
 
         A table with `command` or `kind` takes precedence over a kind with the same name, so that a kind that
-        is added to the catalogue later does not change an existing stack. A table with `image` under the name
-        of a kind is a service of this kind, whose image for the export to Compose it sets.
+        is added to the catalogue later does not change an existing stack. A table with the name of a kind and
+        the key `image` is a service of this kind; `image` is then used only for exports.
         """
         table = self.table(service)
         if "command" in table:

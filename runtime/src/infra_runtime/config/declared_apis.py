@@ -79,9 +79,7 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
         raise ConfigurationError(problem, where=file.where(("api",)))
     for name in names:
         if name not in tables:
-            raise ConfigurationError(
-                f"no API is called {name!r}{nearest(name, tables)}", where=str(file.path)
-            )
+            raise ConfigurationError(f"unknown API {name!r}{nearest(name, tables)}", where=str(file.path))
     return [_api(file, name, tables[name]) for name in names or tables]
 
 

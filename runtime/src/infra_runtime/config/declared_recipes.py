@@ -97,7 +97,7 @@ class RecipeSettings(BaseModel):
     archive: Mapping[str, ArchiveSettings] = {}
     #: the major version of the programs, if other recipes install other major versions of them
     major: int = Field(0, ge=0, le=999)
-    #: what the programs have besides what every recipe of them has, such as extensions
+    #: features that not every recipe of these programs has, such as extensions
     features: Words = ()
     homepage: str = ""
     summary: str = "a recipe of the stack file"

@@ -17,7 +17,7 @@ def default_stack(declaration: Declaration) -> tuple[str, ...]:
 
 
 def remarks(declaration: Declaration) -> tuple[str, ...]:
-    """Return a line for each kind that the default stack lacks because its extra is missing."""
+    """Return a line for each kind that is not in the default stack because its extra is not installed."""
     request, stack = declaration.request, declaration.stack
     if request.names or stack.use is not None or stack.profile is not None:
         return ()
@@ -30,18 +30,18 @@ def remarks(declaration: Declaration) -> tuple[str, ...]:
 
 
 def is_offered(offer: Contribution, declaration: Declaration) -> bool:
-    """Return whether services can consume a contribution; the setting of a kind excludes its variables."""
+    """Return whether services may use a contribution; no variables of a kind that is switched off."""
     return offer.key != "variables" or is_on(offer.service, declaration)
 
 
 def is_on(service: str, declaration: Declaration) -> bool:
-    """Return whether the profiles of all services include a service; the setting of its kind excludes it."""
+    """Return whether a profile with all services contains a service: its kind is not switched off."""
     kind = declaration.kind(service)
     return all(_setting(default, declaration) for default in DEVELOPMENT_KINDS if default.name == kind)
 
 
 def _wanted(declaration: Declaration) -> Iterator[Kind]:
-    """Yield the kinds that the settings and the environment add, and that no table describes."""
+    """Yield the kinds that are added in development, unless the stack file excludes or describes them."""
     stack, request = declaration.stack, declaration.request
     # A file for engines on other machines does not depend on the extras of this machine.
     if request.environment != "development" or not request.variables_required:
@@ -53,7 +53,7 @@ def _wanted(declaration: Declaration) -> Iterator[Kind]:
 
 
 def _setting(kind: Kind, declaration: Declaration) -> bool:
-    """Return the setting of the stack with the name of a kind."""
+    """Return the setting with the name of the kind, such as `telemetry`: false switches the kind off."""
     return bool(getattr(declaration.stack, kind.identifier))
 
 

@@ -70,7 +70,7 @@ def merge(layers: Sequence[Layer]) -> Merged:
     """Merge the layers; a key of an earlier layer replaces the same key of a later layer.
 
     In the result, tables come after the other values and are sorted by name, because the order of tables in a
-    file has no meaning.
+    file must not change the plan.
     """
     merged = Merged()
     for layer in reversed(layers):

@@ -58,8 +58,8 @@ def masked_code(text: str, declared: Collection[str] = ()) -> str:
 def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
     """Return a copy of a plan, of a part of it, or of JSON data with its secrets masked.
 
-    Fields of dataclasses have fixed names, so only the keys of tables are compared with the names of secrets.
-    In a list of words, the word after `--password` is a secret.
+    Fields of dataclasses have fixed names, so only the keys of dictionaries are compared with the names of
+    secrets. In a list of command-line arguments, the argument after `--password` is a secret.
     """
     if isinstance(value, str):
         return masked_code(value, declared)

@@ -37,9 +37,13 @@ def missing(resolved: Resolved) -> list[Binary]:
 
 
 def used(resolved: Resolved) -> list[Binary]:
-    """Return the required executables that a plan uses, without those beside another one.
+    """Return the required executables that a plan uses.
 
-    An executable whose place the setting `binary` determines is left out, because it is not searched for.
+    If an executable is part of the installation of another executable (`Binary.beside`), only the other one
+    is returned.
+
+    If the setting `binary` determines the path of an executable, the executable is not returned, because it
+    is not searched for.
     """
     return list(dict.fromkeys(_used(resolved)))
 

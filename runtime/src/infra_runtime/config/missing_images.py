@@ -17,7 +17,7 @@ from infra_runtime.host import containers
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
-#: seconds until a question to the engine about an image fails
+#: seconds until a call of the container engine about an image fails
 TIMEOUT = 30.0
 _HINT = "Check that the engine works: run the command in a terminal."
 
@@ -71,7 +71,7 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
 
 
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
-    """Return what `resolve` returns, after the download of the images that are not on this machine.
+    """Download the images that are not on this machine; return the plan that `resolve` then returns.
 
     A download changes the lock of the project and so the plan. Other processes of this user wait, so that the
     workers of a test run have the same plan. Raises `InstallError` if a download fails.
@@ -87,7 +87,7 @@ def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None
 
 
 def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable[[str], None]) -> None:
-    """Download images, and write the digests of those without one to the lock of the project.
+    """Download images; write each digest that is not in the lock of the project to this lock.
 
     The engine writes its progress to standard error. `report` is called with lines about changes of the lock.
 

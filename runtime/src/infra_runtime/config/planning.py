@@ -102,8 +102,8 @@ def _offering(
 ) -> dict[str, ServiceConfiguration]:
     """Return the services whose contributions under the keys `BRING_IN` can be consumed.
 
-    These are the services with a table, and if a service consumes such a key, all services of the stack. The
-    contributions therefore do not depend on the services that the request names.
+    These are the services with a table. If one of them consumes such a key, they are all services of the
+    stack. Therefore the contributions do not depend on which services the request contains.
     """
     offering = dict(services)
     if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):
@@ -117,8 +117,8 @@ def _offers(
 ) -> list[Contribution]:
     """Return the contributions that services of the plan can consume, sorted.
 
-    Contributions under the keys `BRING_IN` are from all services; contributions under other keys are only
-    from `members`, the services of the plan.
+    Under the keys `BRING_IN`, all services offer contributions, so that these services are added to the plan.
+    Under other keys, only `members` (the services that are already in the plan) offer contributions.
     """
     members = set(members)
     return sorted(
@@ -191,10 +191,10 @@ def _joining(
     specs: Mapping[str, ServiceSpec],
     services: Mapping[str, ServiceConfiguration],
 ) -> dict[str, str]:
-    """Return the services that a setting of their target adds to the plan, each with its target.
+    """Return service → target, for each service that a setting of its target adds to the plan.
 
-    Such a service is useful only with further services and on this machine. It is left out if its library is
-    not installed.
+    For example, `forward_logs` of NATS adds the log forwarder. The service is added only if the plan contains
+    other services, the plan is for this machine, and the programs of the service are installed.
     """
     request, joining = declaration.request, {}
     if not request.variables_required or all(spec.kind in UNSTORED_LOGS for spec in specs.values()):

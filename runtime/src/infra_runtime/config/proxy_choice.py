@@ -1,7 +1,7 @@
-"""The setting `proxy`: a kind of proxy whose service `proxy` takes the place of every other proxy.
+"""The setting `proxy` selects the kind of the service `proxy`, which replaces every other proxy.
 
-If the setting is set, the service `proxy` is of this kind. In lists of services, the names of kinds of
-proxies stand for this service. Everywhere else, such a name is an error.
+If the setting is set and a list of services contains a kind of proxy, such as `caddy`, the service `proxy` is
+used instead. In all other places, the name of a kind of proxy is an error.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from infra_runtime.manifest import PROXY
 
 
 def with_selected_proxy(names: Iterable[str], declaration: Declaration) -> list[str]:
-    """Return the names of services in which the service `proxy` replaces kinds of proxies."""
+    """Return the names of services; `proxy` replaces the kinds of proxies that `is_replaced` selects."""
     return [PROXY if is_replaced(name, declaration) else name for name in names]
 
 
 def is_replaced(name: str, declaration: Declaration) -> bool:
-    """Return whether a name is a kind of proxy, and the setting `proxy` selects the proxy of the stack.
+    """Return whether `name` is a kind of proxy for which the service `proxy` is used instead.
+
+    This is the case if the setting `proxy` is set.
 
     A service with the key `kind` or `command` in its table is not replaced.
     """
@@ -34,7 +36,10 @@ def is_replaced(name: str, declaration: Declaration) -> bool:
 
 
 def replaced_error(name: str, subject: str, where: str, declaration: Declaration) -> ConfigurationError:
-    """Return the error that `subject` uses a kind of proxy as a service that the setting `proxy` replaces."""
+    """Return the error for a name of a kind of proxy where only the service `proxy` is allowed.
+
+    `subject` is the beginning of the message, such as `web needs`.
+    """
     return ConfigurationError(
         f"{subject} {name}, but the proxy of this stack is the service `{PROXY}`, of the kind "
         f"{declaration.stack.proxy} ({declaration.location((PROXY,))})",
@@ -51,7 +56,7 @@ def hint(name: str) -> str:
 
 
 def check(declaration: Declaration) -> None:
-    """Raise `ConfigurationError` if `proxy` names no proxy, or if the table of a service contradicts it."""
+    """Raise `ConfigurationError` if the setting `proxy` is not a kind of proxy, or contradicts a table."""
     kind = declaration.stack.proxy
     if kind is None:
         return

@@ -52,7 +52,7 @@ class Resolved:
         return self.plan.environment
 
     def table(self, service: str) -> dict[str, Any]:
-        """Return the settings of a service without those that have their default; secrets are masked."""
+        """Return the settings of a service that differ from their defaults; secrets are masked."""
         prefix = f"services.{service}."
         table = {}
         for key, origin in self.provenance.items():

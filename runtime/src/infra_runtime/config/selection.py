@@ -1,4 +1,4 @@
-"""Select the services of a request: the services that it names, or else the services of the stack."""
+"""Select the services of a request: the services in the request; if it contains none, those of the stack."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def declared(declaration: Declaration) -> set[str]:
 
 
 def stack_names(declaration: Declaration) -> Sequence[str]:
-    """Return the names of the services of the stack: those of the profile, of `use`, or of `full`."""
+    """Return the services of the stack: from `profile`, or else from `use`, or else all services (`full`)."""
     profile = declaration.stack.profile
     return _in_use(declaration) if profile is None else _profile(declaration, profile)
 
@@ -84,7 +84,7 @@ def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
 
 
 def _every_kind() -> list[str]:
-    """Return the kinds that can be installed, without further kinds that provide a role of `_ONCE`."""
+    """Return the kinds that can be installed, with only one kind for each role in `_ONCE`."""
     names, provided = [], set[str]()
     for name in (kind.name for kind in KINDS.values() if not kind.external):
         roles = _ONCE.intersection(catalogue.entry(name).roles)

@@ -119,11 +119,13 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
     elif kind == name:
         return name
     elif name in OWN_SCOPES | OWN_NAMES:
-        problem = f"references ${{{name}.…}} already have another meaning"
+        problem = f"references ${{{name}.…}} already refer to something else"
     elif not _NAME.fullmatch(name):
         problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"
     if problem:
-        raise ConfigurationError(f"a service cannot be called {name!r}: {problem}", declaration.location(key))
+        raise ConfigurationError(
+            f"a service cannot have the name {name!r}: {problem}", declaration.location(key)
+        )
     if kind is None:
         raise ConfigurationError(
             f"unknown service {name!r}{nearest(name, catalogue.names())}",

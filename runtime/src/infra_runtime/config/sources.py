@@ -86,7 +86,7 @@ def _check(file: StackFile, values: object, prefix: Key, known: AbstractSet[str]
     services = values.get("services", {})
     if not isinstance(services, dict):
         raise ConfigurationError(
-            "`services` should contain a table for each service; the list of services is called `use`",
+            "`services` should contain a table for each service; the key for the list of services is `use`",
             where=file.where((*prefix, "services")),
         )
     for name, table in services.items():

@@ -116,7 +116,7 @@ def _parse(path: Path, text: str) -> Mapping[str, Any]:
         match = re.search(r"line (\d+)", str(error))
         hint = ""
         if _LIST_OF_SERVICES.search(text) and _TABLE_OF_SERVICES.search(text):
-            hint = "`services` cannot be both a list and a table: the list of services is called `use`."
+            hint = "`services` cannot be both a list and a table: the key for the list of services is `use`."
         where = f"{path}:{match[1]}" if match else str(path)
         raise ConfigurationError(f"the file is not TOML: {error}", where=where, hint=hint) from None
 

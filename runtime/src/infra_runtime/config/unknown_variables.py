@@ -60,7 +60,7 @@ def _among(names: Iterable[str], file: str) -> Iterator[MisspelledVariable]:
 
 
 def _meant(word: str) -> str:
-    """Return the known variable name that is most similar to `word`; both are without the prefix `INFRA_`.
+    """Return the known name that is most similar to the variable name `word`, both without `INFRA_`.
 
     Return an empty text if `word` is a known name, or if no known name is similar.
     """

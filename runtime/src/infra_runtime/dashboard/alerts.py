@@ -15,8 +15,7 @@ from infra_runtime.value import frozen
 MOST = 200
 #: alerts that the telemetry service keeps
 STORED = 10_000
-#: the parameters of a request, which are also those of the query API
-#: except `text`, which the query API has for errors only
+#: the parameters of a request; the query API has the same parameters, except that its alerts have no `text`
 PARAMETERS = ("status", "severity", "service", "since", "run", "text")
 #: those that also select groups of errors
 _ERROR_PARAMETERS = ("text", "service", "since", "run")
@@ -35,7 +34,7 @@ class Alert:
     start: float
     #: 0 while the alert fires
     end: float
-    #: what the alert describes; empty without an annotation
+    #: the description or summary in the annotations of the alert; may be empty
     summary: str
     #: the labels except name, service and severity
     labels: Mapping[str, str]
@@ -61,7 +60,7 @@ class ErrorGroup:
 
 @frozen
 class Problems:
-    """The newest alerts, those that fire first, and the latest groups of errors."""
+    """The newest alerts (firing alerts come first), and the latest groups of errors."""
 
     alerts: tuple[Alert, ...] = ()
     errors: tuple[ErrorGroup, ...] = ()

@@ -146,7 +146,7 @@ class Api:
     async def _start(self, _: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
         if start is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "the journal has no start of a service yet")
+            raise ProblemError(HTTPStatus.NOT_FOUND, "no service of this stack has been started yet")
         return JSONResponse(history.start_to_json(start))
 
     async def _configuration(self, request: Request) -> Response:

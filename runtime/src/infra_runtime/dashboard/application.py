@@ -83,7 +83,7 @@ def application(dashboard: Dashboard) -> Application:
 
 
 def is_for_programs(path: str) -> bool:
-    """Return whether a path is answered with JSON instead of a page."""
+    """Return whether the server answers requests for a path with data (such as JSON) instead of a page."""
     return path.startswith(("/api/", "/stream/")) or path in {"/health", "/ready", "/status", "/metrics"}
 
 

@@ -1,4 +1,4 @@
-"""What the handlers of all requests share."""
+"""The data and functions that the handlers of all requests share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
 
 @frozen
 class Dashboard:
-    """The parts of the application."""
+    """The settings of the dashboard, and the objects that its handlers use."""
 
     #: the name of the service, and the port on which it listens
     name: str
@@ -64,13 +64,14 @@ class Dashboard:
 
     @property
     def project(self) -> str:
-        """The name of the stack on the pages: that of the folder with the stack file."""
+        """The name of the stack on the pages: the name of the folder that contains the stack file."""
         return self.root.name or str(self.root)
 
     def paths_of(self, stack: str) -> Paths:
-        """Return the paths of a stack: an empty text is that of the dashboard, others are keys of `stacks`.
+        """Return the paths of a stack of this project.
 
-        Raises `ParameterError` for another text.
+        `stack` is a key of `stacks`; an empty text selects the stack of the dashboard. Raises
+        `ParameterError` for an unknown key.
         """
         if not stack or stack == self.paths.stack:
             return self.paths
@@ -80,7 +81,7 @@ class Dashboard:
         return Paths(str(folder))
 
     def stacks(self) -> dict[str, Path]:
-        """Return the id of each stack of this project, such as those of test runs → its data directory."""
+        """Return id → data directory of each stack of this project, including the stacks of test runs."""
         folders = [path for folder in self.reports for path in (folder, *plan_folders(folder))]
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 

@@ -126,7 +126,8 @@ def cookie_of(scope: Scope, name: str) -> str:
 def is_foreign(scope: Scope) -> bool:
     """Return whether a page of another origin caused the browser to send the request.
 
-    A link on such a page may open a page of the dashboard, whose content the other page cannot read.
+    A link from another origin to a page of the dashboard is allowed, because the other origin cannot read the
+    content of the page.
     """
     origins = [value for key, value in scope["headers"] if key.lower() == b"origin"]
     own = f"http://{header(scope, 'host').lower()}".encode()
@@ -139,5 +140,5 @@ def is_foreign(scope: Scope) -> bool:
 
 
 def _names_its_origin(scope: Scope) -> bool:
-    """Return whether the request has a header that shows its origin, which every current browser sends."""
+    """Return whether the request has a header with its origin; all current browsers send such a header."""
     return bool(header(scope, "origin") or header(scope, "sec-fetch-site") == "same-origin")

@@ -1,4 +1,4 @@
-"""What the journal of the stack shows: the changes of a service, and the last start."""
+"""Data that are read from the journal of the stack: the changes of a service, and the last start."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Query:
     def selection(self) -> Selection:
         """Return the conditions for lines; a duration ends now."""
         if self.level and self.level not in LEVELS:
-            raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
+            raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         if len(self.include) + len(self.exclude) > CONDITIONS:
             raise ParameterError(f"`include` and `exclude` have at most {CONDITIONS} values")
         included, excluded = _conditions("include", self.include), _conditions("exclude", self.exclude)

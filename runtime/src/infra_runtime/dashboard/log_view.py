@@ -1,6 +1,7 @@
-"""The lines of several logs in the order of time, filtered: the pages and the stream of the log view.
+"""The log lines of several services, filtered and sorted by time, for the pages and streams of the log view.
 
-A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`.
+A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`. FILE identifies the
+file, and OFFSET is in bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LONGEST_TEXT = 16_384
 SCANNED = 8 << 20
 #: bytes of new lines of each log that one step of a stream shows at most; earlier lines are skipped
 FOLLOWED = 256 * 1024
-#: seconds between two looks at the sizes of the logs, and between two comments that keep a stream open
+#: seconds between two checks of the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
 
 
@@ -49,7 +50,7 @@ class View:
     first: str
     last: str
     has_earlier: bool = False
-    #: bytes that a stream has left out, because they arrived faster than they are shown
+    #: bytes that a stream has skipped, because they arrived faster than they are shown
     skipped: int = 0
 
     def to_json(self) -> dict[str, object]:
@@ -81,7 +82,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 
 
 def page(folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most: int = SCANNED) -> View:
-    """Return the newest `count` lines before a cursor; without a cursor, the newest lines of all.
+    """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines of the log.
 
     At most about `most` bytes of each log are read.
 
@@ -143,8 +144,8 @@ class _Search:
 def _lines_before(folder: Path, service: str, place: Place | None, until: float) -> Iterator[Line]:
     """Yield the lines of a log before a place that were written at a time or before, the newest first.
 
-    The lines of a log that the supervisor has truncated come last. A place in a file that was removed has
-    no lines before it.
+    The lines of a log that the supervisor has truncated come last. If the file of the place was removed, no
+    lines are yielded.
     """
     for suffix in reversed(SUFFIXES):
         try:

@@ -39,12 +39,12 @@ class Login:
     async def _link(self, request: Request) -> Response:
         session = session_of(request.scope)
         if session is None or session.role < Role.ADMIN:
-            raise ProblemError(HTTPStatus.FORBIDDEN, "only an admin creates login links")
+            raise ProblemError(HTTPStatus.FORBIDDEN, "only a user with the role admin can create login links")
         name = request.query_params.get("role", "admin").upper()
         if name not in Role.__members__:
             known = ", ".join(role.name.lower() for role in Role)
             raise ProblemError(
-                HTTPStatus.BAD_REQUEST, f"the role is one of {known}, not {name.lower()[:80]!r}"
+                HTTPStatus.BAD_REQUEST, f"the role must be one of {known}, not {name.lower()[:80]!r}"
             )
         token = self._dashboard.sessions.issue(Role[name])
         await self._dashboard.audit.record("login-link", actor=session.actor, role=name.lower())

@@ -1,4 +1,4 @@
-"""The charts of the stack: the figures of its processes, and the metrics that its services have."""
+"""The charts of the stack: the resource usage of its processes, and the metrics of its services."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Range:
 
 @frozen
 class Measured:
-    """The charts of a time range, and the reasons why a source has none."""
+    """The charts of a time range; for each source without charts, the reason."""
 
     range: Range
     charts: tuple[Chart, ...]
@@ -65,12 +65,12 @@ def range_of(query: Mapping[str, str]) -> Range:
     until = min(time_of("until", query.get("until", ""), now), now)
     since = time_of("since", query.get("since", "") or DEFAULT, now)
     if since >= until:
-        raise ParameterError("`since` is before `until`")
+        raise ParameterError("`since` must be before `until`, and not in the future")
     return Range(since=max(since, until - LONGEST, 0.0), until=until)
 
 
 def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
-    """Return the charts of what the processes of all services, or of one service, use."""
+    """Return the charts of the resource usage of all services, or of one service."""
     charts = []
     for title, field, unit, factor in _USAGE:
         own = stack.history.read(field, chosen.since, chosen.until)

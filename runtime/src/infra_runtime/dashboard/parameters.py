@@ -19,7 +19,8 @@ def time_of(name: str, text: str, default: float) -> float:
         return moment(text)
     except (ValueError, OverflowError, OSError):
         raise ParameterError(
-            f"`{name}` is a duration before now (`15m`), a time of day or a date and time, not {text[:80]!r}"
+            f"`{name}` must be a duration before now (`15m`), a time of day or a date and time, "
+            f"not {text[:80]!r}"
         ) from None
 
 
@@ -28,7 +29,7 @@ def count_of(text: str, default: int, most: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
-        raise ParameterError(f"the limit is a number from 1 to {most}, not {text[:80]!r}")
+        raise ParameterError(f"the limit must be a number from 1 to {most}, not {text[:80]!r}")
     return int(text)
 
 

@@ -23,7 +23,7 @@ Point: TypeAlias = Mapping[str, Any]
 
 
 class _Key(NamedTuple):
-    """What all points of a series have in common."""
+    """The fields that are equal in all points of a series, such as the name and the attributes."""
 
     name: str
     type: str
@@ -35,7 +35,7 @@ class _Key(NamedTuple):
 
 @frozen
 class _Change:
-    """What a distribution has received between two points."""
+    """The change of a distribution (a histogram) between two points."""
 
     time: float
     seconds: float

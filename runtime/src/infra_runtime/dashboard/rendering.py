@@ -59,7 +59,7 @@ _EXPORTS = {"/": "services", "/graph": "services", "/charts": "metrics"}
 
 
 def export_of(path: str, query: str) -> str:
-    """Return the address in the API at which the content of a page is JSON data."""
+    """Return the URL of the JSON API that returns the content of a page."""
     name = _EXPORTS.get(path, path.removeprefix("/"))
     return f"/api/v1/{name}" + (f"?{query}" if query else "")
 

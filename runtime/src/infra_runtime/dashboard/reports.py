@@ -115,7 +115,7 @@ class Listing:
     """The newest failure reports, the newest first."""
 
     reports: tuple[Report, ...]
-    #: all reports, and those of the newest that cannot be read
+    #: the number of all reports, and of the newest reports that cannot be read
     total: int
     damaged: int
 

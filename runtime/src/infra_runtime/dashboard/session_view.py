@@ -58,7 +58,7 @@ class SessionRow:
     tests: int
     selected: int
     workers: int
-    #: what the command line selected; empty if it selected all tests
+    #: the selection on the command line of pytest; empty if it selected all tests
     selection: str
     python: str
     pytest: str
@@ -97,9 +97,10 @@ class TestQuery:
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a text that is not valid."""
         if self.outcome and self.outcome not in OUTCOMES:
-            raise ParameterError(f"the outcome is one of {', '.join(OUTCOMES)}, not {self.outcome[:80]!r}")
+            known = ", ".join(OUTCOMES)
+            raise ParameterError(f"the outcome must be one of {known}, not {self.outcome[:80]!r}")
         if self.sort and self.sort not in SORTS:
-            raise ParameterError(f"`sort` is one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
+            raise ParameterError(f"`sort` must be one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
     def selected(self, tests: Sequence[TestEnd]) -> list[TestEnd]:
         """Return the selected tests in the chosen order."""
@@ -163,7 +164,7 @@ def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
 
 
 def stack_of(data: Path, dashboard: Dashboard) -> dict[str, str] | None:
-    """Return the parameters of pages for the stack of a data directory, which are empty for the own stack.
+    """Return the query parameters that select the stack of a data directory; empty for the dashboard's stack.
 
     The result is None if the stack no longer exists, so that its logs and traces are not available.
     """
@@ -218,5 +219,5 @@ def link_to_logs(stack: Mapping[str, str], began: float, seconds: float, service
 
 
 def _short(path: str, root: str) -> str:
-    """Return a path relative to pytest's root directory; empty for that directory."""
+    """Return a path relative to pytest's root directory; empty if the path is the root directory."""
     return "" if path == root else path.removeprefix(f"{root}/")

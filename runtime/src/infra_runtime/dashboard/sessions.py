@@ -1,7 +1,8 @@
 """Login links and sessions of the dashboard.
 
 A login link contains a token for one login. A session begins with this login, and ends with the run of the
-stack. Of both, only hashes are stored, so that neither memory nor file give access to the dashboard.
+stack. Only hashes of login tokens and of session cookies are stored, so that the memory and the file of the
+sessions do not give access to the dashboard.
 
 Sources: OWASP Session Management Cheat Sheet; NIST SP 800-63B, "Session Secrets".
 """
@@ -31,7 +32,7 @@ ATTEMPTS, ATTEMPT_SECONDS = 10, 60.0
 
 
 class Role(IntEnum):
-    """What a session may do; each role may do what the roles before it may do."""
+    """The permissions of a session; each role includes the permissions of the roles before it."""
 
     #: reads all pages
     VIEWER = 1

@@ -1,4 +1,4 @@
-"""The snapshots of the stack, with the space that they take."""
+"""The snapshots of the stack, with their sizes on the disk."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from infra_runtime.value import frozen
 
 #: traces of a list, if the request has no number, and at most; spans of a waterfall, and its log records
 TRACES, MOST_TRACES, SPANS, LOGS = 100, 1000, 10_000, 1000
-#: the parameters of a list, which are also those of the query API
+#: the parameters of a list; the query API has the same parameters
 PARAMETERS = ("service", "text", "status", "longer", "run")
 #: the parameter with the id of a test
 TEST = "test"
@@ -47,7 +47,7 @@ class SpanRow:
 
 @frozen
 class Waterfall:
-    """A trace with its spans in the order of a tree, and the log records in the order of time."""
+    """A trace: its spans, each followed by its children, and its log records, sorted by time."""
 
     trace: str
     name: str
@@ -61,7 +61,7 @@ class Waterfall:
 
 
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a request to the query API; empty ones are left out.
+    """Return the parameters of a request to the query API, without empty ones.
 
     The root span of a test has its id as an attribute, which is stored as a text in JSON.
     """
@@ -135,7 +135,8 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
 def waterfall_to_json(shown: Waterfall) -> dict[str, Any]:
     """Return a waterfall as JSON data: one list for each field of the spans.
 
-    Names and services are places in the lists `names` and `services`, because most of them are equal.
+    A name or service of a span is an index of the list `names` or `services`, because many spans have equal
+    values.
     """
     names = {span.name: None for span in shown.spans}
     services = {span.service: None for span in shown.spans}

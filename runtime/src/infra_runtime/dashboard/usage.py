@@ -18,7 +18,7 @@ PROC = "/proc"
 
 @frozen
 class Usage:
-    """What the processes of one service use."""
+    """The processor time, memory and disk transfers of the processes of one service."""
 
     #: processors, such as 0.25; None until the second measurement
     cpu: float | None
@@ -49,7 +49,7 @@ class _Totals(NamedTuple):
 
 
 class UsageMeter:
-    """Measures services; shares and transfers are those since the previous measurement."""
+    """Measures services; processor time and disk transfers are rates since the previous measurement."""
 
     def __init__(self, proc: str = PROC, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._proc, self._clock = proc, clock
@@ -85,7 +85,7 @@ class UsageMeter:
         return measured
 
     def _changes(self, service: str, pid: int, totals: _Totals, now: float) -> _Totals | None:
-        """Return the changes per second since the previous measurement; None without one."""
+        """Return the changes per second since the previous measurement; None for the first one."""
         before, then_totals, then = self._previous.get(service, (0, totals, 0.0))
         if before != pid or now <= then:
             return None

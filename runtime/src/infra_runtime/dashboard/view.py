@@ -93,7 +93,7 @@ class Row:
 
 
 def rows(state: State) -> list[Row]:
-    """Return the services that the plan contains, in dependency order. Copies for tests are left out."""
+    """Return the services in the plan, in dependency order, without the copies for single tests."""
     affected = dependents(state.services)
     return [_row(state, service, affected[service.name]) for service in state.services if not service.copy_of]
 

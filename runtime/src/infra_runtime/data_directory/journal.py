@@ -1,4 +1,4 @@
-"""The journal `events.jsonl`: the events of a stack, one JSON object per line, in the order of time.
+"""The journal `events.jsonl`: the events of a stack, one JSON object per line, sorted by time.
 
 The next supervisor of the data directory reads the journal to find processes that the previous supervisor
 left.

@@ -79,7 +79,7 @@ class Paths:
 def plan_folders(data: Path) -> list[Path]:
     """Return the data directories of the plans of test runs, which are in another data directory.
 
-    A symbolic link with the name of a plan is left out.
+    Symbolic links are not returned.
     """
     return [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
 

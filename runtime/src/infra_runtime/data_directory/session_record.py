@@ -80,7 +80,7 @@ class TestEnd(Message):
     seconds: float
     #: set-up, call, tear-down → seconds
     phases: Mapping[str, float] = field(default_factory=dict)
-    #: what the test waited for, such as `isolate postgres`, and for how many seconds
+    #: the waits of the test: a name, such as `isolate postgres`, and the seconds
     waits: tuple[tuple[str, float], ...] = ()
     #: the services of these waits
     services: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class TestEnd(Message):
     error: str = ""
     #: the folder of the failure report
     report: str = ""
-    #: outcome → the tests of the session with it until now
+    #: outcome → the number of tests of the session that have had this outcome so far
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -188,7 +188,7 @@ class Listing:
     """The newest sessions, the newest first."""
 
     sessions: tuple[Summary, ...]
-    #: all records; those of the newest that are damaged are not in `sessions`
+    #: the number of all records; damaged records are counted, but are not in `sessions`
     total: int
 
 

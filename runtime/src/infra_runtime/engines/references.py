@@ -30,8 +30,8 @@ _MARK = "\0"
 class Piece:
     """A part of a text whose references are replaced: plain text, a secret, or an environment variable.
 
-    The value of a secret is its name in the exported files, and that of a variable is `NAME` or
-    `NAME:-default`.
+    For a secret, `value` is the name of the secret in the exported files. For a variable, `value` is `NAME`
+    or `NAME:-default`.
     """
 
     kind: Literal["text", "secret", "variable"]

@@ -1,4 +1,4 @@
-"""YAML text from plain data, with every string quoted.
+"""Convert JSON data (dictionaries, lists, strings, numbers) to YAML text, in which every string is quoted.
 
 Some YAML parsers read a plain scalar such as `y`, `1e3` or `0o17` as another type than a string, so every
 string is quoted. Double-quoted scalars have the escapes of JSON strings. Source: YAML 1.2.2,

@@ -139,7 +139,7 @@ def pull(engine: str, image: str) -> list[str]:
 
 
 def listing(engine: str, token: str, service: str = "") -> list[str]:
-    """Return the command line that prints the names of a stack's containers, or of one of its services."""
+    """Return the command line that prints the names of the containers of a stack or of one service."""
     filters = [f"--filter=label={STACK}={token}"]
     filters += [f"--filter=label={SERVICE}={service}"] if service else []
     return [engine, "ps", "--all", "--format={{.Names}}", *filters]

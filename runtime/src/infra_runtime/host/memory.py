@@ -123,7 +123,8 @@ def _memory_groups() -> Iterator[tuple[str, str, _Names]]:
         path = paths.get(kind)
         if path is None or (kind == "cgroup" and "memory" not in mount[-1].split(",")):
             continue
-        # In a container, the path may be that of the host; the group of the container is then mounted itself.
+        # In a container, the path may be a path of the host; the mount point is then the group of the
+        # container.
         inside = path == root or path.startswith(root.rstrip("/") + "/")
         below = path[len(root.rstrip("/")) :].strip("/") if inside else ""
         folder = f"{point}/{below}" if below and os.path.isdir(f"{point}/{below}") else point

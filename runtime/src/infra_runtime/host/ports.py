@@ -77,7 +77,9 @@ class Ports:
                 time.sleep(0.002)  # a process that removes unused lock files locks each for a short time
                 descriptor = self._lock(wanted)
         if descriptor is None:
-            raise PortError(wanted, f"another of your stacks, with the data directory {self._owner(wanted)}")
+            raise PortError(
+                wanted, f"another stack of this user, with the data directory {self._owner(wanted)}"
+            )
         self._held[service, name] = wanted, descriptor
         if (holder := taken(wanted)) is not None:
             self.give_back(service, name)

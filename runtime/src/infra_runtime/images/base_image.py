@@ -1,4 +1,4 @@
-"""The base image, on which an image is built, and what its layers contain."""
+"""The base image, on which an image is built, and data from its layers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class BaseImage:
 
 @frozen
 class Contents:
-    """What the layers of an image contain: the Python interpreters, and files with the names of packages."""
+    """Data from the layers of an image: the Python interpreters, and the files that list its packages."""
 
     #: version such as `3.13` → absolute path
     pythons: Mapping[str, str]
@@ -77,7 +77,10 @@ class Contents:
     os_release: str = ""
 
     def python(self, version: str, name: str) -> tuple[str, str]:
-        """Return version and path of an interpreter: that of a version, or without a version the newest.
+        """Return the version and the path of a Python interpreter in the image.
+
+        `version` is the version to search for, such as `3.13`; if it is empty, the newest interpreter is
+        returned.
 
         Raises `ImageError` if the image does not contain it; `name` is the name of the image.
         """
@@ -149,7 +152,7 @@ def _locked_digest(
 def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
     """Return the layout of an archive.
 
-    The image of a root file system is stored, as its compression is slow.
+    The image that is made from a root file system is stored in `cache`, because its compression is slow.
     """
     if not is_root_archive(path):
         return read_archive(path, temporary)
@@ -165,7 +168,7 @@ def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
 
 
 def _split(source: str) -> tuple[Path, str]:
-    """Return the path, and the tag or digest, of a source in the form of `open_base`."""
+    """Return the parts of `PATH`, `PATH:TAG` or `PATH@DIGEST`: the path, and the tag or digest."""
     text = source.removeprefix("oci:").removeprefix("docker-archive:").removeprefix("oci-archive:")
     if Path(text).exists():
         return Path(text), ""
@@ -193,7 +196,7 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         return select(layout, matching[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(
-            where, f"{image.digest} has the media type {image.media_type}, which is not an image"
+            where, f"{image.digest} has the media type {image.media_type}, which is not the type of an image"
         )
     document = layout.document(image)
     config = layout.document(Descriptor.from_json(document.get("config"), where))

@@ -1,7 +1,7 @@
 """Run an image on this machine, without a container engine, until its health check succeeds or it exits.
 
 bubblewrap starts the program in namespaces: with a read-only root file system, another user, no capabilities
-and its own processes. The network is that of the machine.
+and its own processes. It uses the network of the machine.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Container:
     bubblewrap: Path
 
     def command(self, words: Sequence[str], *, information: int = 0) -> list[str]:
-        """Return the command line that runs words in the container.
+        """Return the command line of bubblewrap that runs the command line `words` in the container.
 
-        `information` is the file descriptor to which bubblewrap writes the number of the process; 0 for none.
+        `information` is the file descriptor to which bubblewrap writes the process id; 0 for none.
         """
         user, _, group = str(self.settings.get("User") or "0").partition(":")
         if not user.isdigit() or not (group or user).isdigit():
@@ -83,7 +83,7 @@ class Container:
         return own | dict(self.variables)
 
     def words(self, arguments: Sequence[str] = ()) -> list[str]:
-        """Return the command line of the image; arguments replace its `Cmd`."""
+        """Return the command line of the image: its `Entrypoint`, and `arguments` or else its `Cmd`."""
         return [*(self.settings.get("Entrypoint") or []), *(arguments or self.settings.get("Cmd") or [])]
 
     def health(self) -> list[str]:

@@ -24,7 +24,7 @@ from infra_runtime.value import frozen
 
 #: architecture in images → processor in the platform tags of wheels
 _PROCESSORS = {"amd64": "x86_64", "arm64": "aarch64"}
-#: The newest C library that a wheel may need: 2.28 is that of Debian 10 and RHEL 8. With `manylinux2014` many
+#: The newest C library that a wheel may need: Debian 10 and RHEL 8 have 2.28. With `manylinux2014` many
 #: wheels for arm64 are missing.
 _GLIBC = 28
 #: seconds for the installation of all packages
@@ -115,7 +115,7 @@ def install(
 def _first_missing(
     program: Installer, packages: Sequence[Locked], file: Path, target: Path, platform: Platform, python: str
 ) -> Locked | None:
-    """Return the first package that cannot be installed alone, by one test for each package."""
+    """Return the first package that cannot be installed; the installer tries each package separately."""
     return next(
         (
             package

@@ -30,7 +30,7 @@ _MISSING = 127
 
 
 def main(words: list[str]) -> int:
-    """Start the roles or the command in the words, and return the exit code."""
+    """Start the services or the command that the arguments `words` name, and return the exit code."""
     roles = json.loads(Path(__file__).with_name(ROLES).read_text(encoding="utf-8"))
     if words == ["--health"]:
         return _health(roles)

@@ -55,7 +55,7 @@ class Layer:
 def tree(folder: Path, into: str, names: Iterable[str] | None = None) -> Iterator[Entry]:
     """Yield the files, folders and links below a folder as entries below the folder `into` of the image.
 
-    `names` are the paths relative to `folder`; by default, all. Sockets, pipes and devices are left out.
+    `names` are the paths relative to `folder`; by default, all paths. Sockets, pipes and devices are skipped.
     """
     for name in sorted(names if names is not None else _names(folder)):
         path, target = folder / name, f"{into.strip('/')}/{name}"

@@ -1,7 +1,8 @@
 """An OCI layout: a folder with the blobs of images, named by their digests, and an index of the images.
 
-A blob gets its name when all its bytes are written and hashed, and `index.json` is replaced by a rename. A
-full disk or a kill therefore leaves the old images unchanged, and no blob with half of its bytes.
+A blob gets its name when all its bytes are written and hashed, and `index.json` is replaced by a rename.
+Therefore, if the disk is full or the process is killed, the old images are unchanged, and no blob is
+incomplete.
 
 Source: OCI, "Image Format Specification" 1.1, "Image Layout Specification".
 """
@@ -145,9 +146,9 @@ class Layout:
             raise IntegrityError(where, f"the bytes of {descriptor.digest} have the digest {actual}", _HINT)
 
     def read(self, descriptor: Descriptor) -> bytes:
-        """Return the bytes of a document, which are checked.
+        """Return the bytes of a document, after a check of their size and digest.
 
-        Raises `IntegrityError`, and `ImageError` for a long one.
+        Raises `IntegrityError` if the check fails, and `ImageError` if the document is too long.
         """
         if descriptor.size > documents.LIMIT:
             raise ImageError(
@@ -189,7 +190,7 @@ class Layout:
         )
 
     def save(self, images: Iterable[Descriptor]) -> None:
-        """Replace the index, and remove the blobs to which the new index does not lead."""
+        """Replace the index, and remove the blobs that no image in the new index uses."""
         images = list(images)
         replace_file(self.folder / "index.json", documents.index(images))
         used = {digest.removeprefix("sha256:") for image in images for digest in self.tree(image)}
@@ -198,7 +199,7 @@ class Layout:
                 path.unlink()
 
     def tree(self, descriptor: Descriptor) -> Iterator[str]:
-        """Yield the digest of a blob, and those of all blobs to which it leads."""
+        """Yield the digests of all blobs to which an image refers, directly or indirectly, and its own."""
         yield from (blob.digest for blob in self.closure(descriptor))
 
     def closure(self, descriptor: Descriptor) -> Iterator[Descriptor]:

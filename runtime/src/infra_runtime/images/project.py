@@ -1,4 +1,4 @@
-"""The project of an image: its files, name, version, branch and revision."""
+"""The project from which an image is built: the project's files, name, version, branch and revision."""
 
 from __future__ import annotations
 
@@ -106,8 +106,9 @@ def _git(root: Path, *arguments: str) -> str:
 def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     """Return the sorted paths of the files, folders and links for an image, relative to the project.
 
-    The names in `IGNORED`, the patterns in `.dockerignore` and the folders in `without` are left out. A
-    pattern matches a path below the project, or with `**/` a name at any depth; `!` is not supported.
+    Paths that match a name in `IGNORED`, a pattern in `.dockerignore` or a folder in `without` are not
+    returned. A pattern matches a path below the project, or with `**/` a name at any depth; `!` is not
+    supported.
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}

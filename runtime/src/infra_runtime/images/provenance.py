@@ -34,7 +34,7 @@ class Inputs:
 def document(project: Project, name: str, digest: str, inputs: Inputs) -> bytes:
     """Return the provenance of an image with a digest.
 
-    It has no time: the same inputs have the same provenance.
+    The document contains no time, so that the same inputs always result in the same provenance.
     """
     sources: list[dict[str, Any]] = [
         _source(f"image:{inputs.base or inputs.base_digest}", inputs.base_digest)

@@ -34,7 +34,7 @@ _ACCEPT = ", ".join(sorted(documents.MANIFESTS | documents.INDEXES))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 #: seconds without an answer, or without new bytes, after which a request has failed
 _TIMEOUT = 60.0
-#: status → what it means in a registry
+#: HTTP status → its meaning for a registry
 _REASONS = {
     400: "the registry does not accept the request",
     401: "the registry requires other credentials",
@@ -56,7 +56,7 @@ class Registry:
         credentials: Callable[[str], Credentials | None] = find_credentials,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Open a connection. A registry on this machine is used without TLS, and `insecure` is for others.
+        """Open a connection. TLS is not used for a registry on this machine, or if `insecure` is true.
 
         `transport` replaces the network in tests.
         """
@@ -209,7 +209,7 @@ class Registry:
             annotations=annotations,
         )
         if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
-            # The new artefact replaces the one of its type.
+            # The new artefact replaces the artefact with the same type.
             others = [
                 other for other in self.referrers(subject.digest) if other.artifact_type != artifact_type
             ]
@@ -269,7 +269,7 @@ class Registry:
                         raise self._refused("GET", path, answer)
 
     def _authorized(self, path: str) -> dict[str, str]:
-        """Return the header with the credentials, unless a URL leads to another host than the registry."""
+        """Return the header with the credentials; no header for the URL of another host than the registry."""
         target, own = httpx.URL(urljoin(self._url, path)), httpx.URL(self._url)
         same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
         return {"Authorization": self._authorization} if self._authorization and same else {}
@@ -314,7 +314,7 @@ class Registry:
         return self._authorization != before
 
     def _token(self, challenge: Mapping[str, str]) -> str:
-        """Request a token from the server that the registry names, for the scope that it names."""
+        """Request a token from the token server, for the scope that the registry requires."""
         realm = challenge.get("realm", "")
         if httpx.URL(realm).scheme != "https" and not self._url.startswith("http://"):
             raise ImageError(self.reference.registry, f"the token server {realm!r} does not use HTTPS")

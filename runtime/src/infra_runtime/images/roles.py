@@ -55,7 +55,7 @@ class Role:
 def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
     """Return the user's own services in a plan for which images are built, in the order of the plan.
 
-    A service with `image` or `dockerfile` in its table `container` is left out.
+    Services with `image` or `dockerfile` in their table `container` are not returned.
 
     Raises:
         ConfigurationError: a named service already has an image or a Dockerfile, or is not the user's own.

@@ -1,4 +1,4 @@
-"""A tar file with a root file system, such as that of mmdebstrap, as a base image of one layer.
+"""Use a tar file with a root file system, such as the output of mmdebstrap, as a base image with one layer.
 
 The layer is reproducible: names are sorted, hard links come after their targets, times are not later than
 SOURCE_DATE_EPOCH, and files that differ between two builds or that a container does not need are left out.
@@ -30,7 +30,7 @@ _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, t
 def is_root_archive(path: Path) -> bool:
     """Return whether a tar file contains a root file system: a folder `usr`, and no image.
 
-    The names are read until one of them decides.
+    The names in the archive are read only until the answer is known.
     """
     try:
         with tarfile.open(path) as archive:

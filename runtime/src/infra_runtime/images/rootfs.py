@@ -1,6 +1,6 @@
 """Unpack the layers of an image into a folder, the root file system of a container.
 
-No file is written outside of the folder, and devices are left out.
+No file is written outside of the folder, and devices are not unpacked.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _HINT = "The image was not started. Use an image from another source."
 
 
 def _replace(path: Path, member: tarfile.TarInfo) -> None:
-    """Remove what a lower layer has at the path of an entry, unless both are folders."""
+    """Remove the file or folder of a lower layer at the path of an entry, unless both are folders."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir() and not member.isdir():

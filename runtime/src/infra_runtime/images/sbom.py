@@ -39,7 +39,7 @@ class Package:
     licence: str = ""
     #: whether the licence is an SPDX expression
     is_spdx: bool = False
-    #: the hashes in the lock file, of which one is that of the installed wheel
+    #: the hashes in the lock file; one of them is the hash of the installed wheel
     hashes: tuple[str, ...] = ()
 
 
@@ -67,7 +67,7 @@ def _normal(name: str) -> str:
 
 
 def debian_packages(status: str, release: str) -> Iterator[Package]:
-    """Yield the packages in the text of `/var/lib/dpkg/status`; `release` is that of `/etc/os-release`."""
+    """Yield the packages in the texts of `/var/lib/dpkg/status` and of `/etc/os-release` (`release`)."""
     variables: dict[str, str] = dict(re.findall(r"^(\w+)=(.*)$", release, re.MULTILINE))
     vendor = variables.get("ID", "debian").strip('"')
     distribution = variables.get("VERSION_CODENAME", "").strip('"')
@@ -123,8 +123,8 @@ def _component(package: Package) -> dict[str, Any]:
         )
         component["licenses"] = [choice]
     if package.hashes:
-        # One of these hashes is that of the installed wheel. The schema requires a URL; the package URL is
-        # one.
+        # One of these hashes is the hash of the installed wheel. The schema requires a URL; the package URL
+        # is one.
         hashes = [
             {"alg": "SHA-256", "content": digest.removeprefix("sha256:")} for digest in sorted(package.hashes)
         ]

@@ -130,7 +130,7 @@ def _query(parameters: Mapping[str, str]) -> tuple[Query, float]:
     except ValueError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"not a number: {error}") from error
     if not 0 <= wait <= LONGEST_WAIT:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"`wait` is a number from 0 to {LONGEST_WAIT:g}")
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"`wait` must be a number from 0 to {LONGEST_WAIT:g}")
     given: dict[str, str] = {
         name: parameters[parameter] for parameter, name in texts.items() if parameter in parameters
     }

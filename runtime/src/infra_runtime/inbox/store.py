@@ -81,8 +81,9 @@ def _belongs(message: Summary, unit: str) -> bool:
 class Store:
     """The messages that the server has received; the newest have the greatest ids.
 
-    `clock` returns seconds since 1970. If `durable` is true, a message is on disk when `add` returns, and
-    otherwise in the kernel, so that it survives the end of this process.
+    `clock` returns seconds since 1970. If `durable` is true, a message is on the disk when `add` returns.
+    Otherwise, it is in the memory of the kernel, so that it survives the end of this process, but not a power
+    failure.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ class Store:
         self.dropped += self.delete(excess)
 
     def _write(self, summary: Summary, raw: bytes) -> None:
-        """Write a message beside its place, and then move it there, so that no file is incomplete."""
+        """Write a message to a temporary file, and then rename the file, so that no file is incomplete."""
         path = self._path(summary.id)
         new = path.with_suffix(".new")
         try:

@@ -85,8 +85,9 @@ class LogFile:
     ) -> Iterator[Line]:
         """Yield the lines that begin at the offset `start` or later and end at the offset `end` or before.
 
-        The default is all lines at the time of the call. With `complete`, a last line without a line end is
-        left out. If lines from `start` on were dropped, the first line is the gap.
+        The default is all lines at the time of the call. With `complete`, an incomplete last line is not
+        returned. If the supervisor has dropped lines after `start`, the first result is a line that describes
+        the gap.
         """
         offset = self.start if start is None else start
         end = self.size if end is None else end
@@ -118,7 +119,7 @@ class LogFile:
             end = start
 
     def _line_start(self, offset: int, end: int) -> int:
-        """Return an offset at which a line begins: after `offset`, if a line begins between it and `end`."""
+        """Return the offset of a line start: between `offset` and `end` if possible, or else before it."""
         first = self.start
         while offset > first:
             block = os.pread(self._file.fileno(), min(BLOCK, end - 1 - offset), offset)

@@ -5,7 +5,7 @@ for a line of 50 characters, and a search cannot be interrupted. A server must t
 expression of a request. This module executes all alternatives at the same time, as an automaton whose
 transitions are computed when a text needs them.
 
-The syntax is that of `re`, without look-arounds, references to groups, and atomic groups.
+The syntax is the syntax of `re`, without look-arounds, references to groups, and atomic groups.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Context(NamedTuple):
 
 
 class LinearPattern:
-    """A regular expression, with the transitions of its automaton that were computed until now."""
+    """A regular expression, with the transitions of its automaton that have been computed so far."""
 
     def __init__(self, expression: str) -> None:
         """Raise `PatternError` for an expression that is not valid, not supported or too complex."""
@@ -163,7 +163,7 @@ class LinearPattern:
         return self._node(frozenset({self._first, *ends}), character)
 
     def _closure(self, states: Iterable[int], context: _Context) -> set[int]:
-        """Return the states, and those that can be reached from them without a character."""
+        """Return the states, and all states that can be reached from them without reading a character."""
         reached = set(states)
         waiting = [*reached]
         while waiting:

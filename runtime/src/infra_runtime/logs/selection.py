@@ -1,4 +1,4 @@
-"""Select log lines by time, level, id, fields and pattern, from files and from the stream alike."""
+"""Select log lines of files or of the stream, by time, level, correlation id, fields and pattern."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 class Pattern(Protocol):
-    """A compiled regular expression: one of `re`, or a `LinearPattern`."""
+    """A compiled regular expression: a pattern of the module `re`, or a `LinearPattern`."""
 
     def search(self, string: str, /) -> object | None:
         """Return None if no part of the text matches."""
@@ -41,11 +41,11 @@ class Selection:
     #: Unix times, inclusive
     since: float = 0.0
     until: float = float("inf")
-    #: the least important level; lines without a level are left out
+    #: the least important level that is selected; lines without a level are then not selected
     level: Level | None = None
     #: one of the ids of the line; a text that contains it as a word
     correlation: str = ""
-    #: what the text of the line contains: all of these patterns
+    #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
     #: what the text of the line does not contain: none of these patterns
     excluded: tuple[Pattern, ...] = ()

@@ -48,7 +48,7 @@ class Limits:
 async def connect(url: str) -> Client:
     """Return a connection to a NATS server. The connection ends at the first error: it never reconnects.
 
-    Therefore, the stored messages are always the first ones of those that were sent.
+    Therefore, if some messages are not stored, they are always the last messages that were sent.
     """
 
     async def quiet(_: Exception) -> None:
@@ -145,13 +145,13 @@ class Reader:
     def merged(self, services: Iterable[str], since: float = 0.0) -> Iterator[Line]:
         """Yield the lines of several services since a time, sorted by time, as `files.merged` does.
 
-        The lines are those that the stream had when this object was created.
+        Only lines that were in the stream when this object was created are yielded.
         """
         streams = [self._lines(service, since) for service in services]
         return heapq.merge(*streams, key=lambda line: line.time)
 
     def following(self, services: Iterable[str]) -> Iterator[Line]:
-        """Yield the later lines of services; none means all services. The iterator never ends."""
+        """Yield later lines of these services, or of all services if `services` is empty. It never ends."""
         chosen = set(services)
         consumer = self._subscribe(
             f"{PREFIX}.*",

@@ -1,4 +1,4 @@
-"""Exporters: the settings and the spec that programs with metrics of another server have in common.
+"""The common settings and spec of all exporters: programs that offer the metrics of another server.
 
 Source: Prometheus documentation, "Writing exporters": an exporter requests the values of its target when its
 own metrics are requested.

@@ -112,12 +112,12 @@ class ImageServiceSettings(OwnServiceSettings):
     image: str = Field(pattern=_IMAGE)
     #: the digest of the image, which the planner reads from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
-    #: the words after the image's entry point; None keeps the command of the image
+    #: the command-line arguments after the image's entry point; None keeps the command of the image
     command: Argv | None = None
     entrypoint: str | None = None
-    #: the working directory in the container; empty: that of the image
+    #: the working directory in the container; empty: the working directory of the image
     cwd: str = Field("", pattern=r"^(/.*)?$")
-    #: the user in the container: `NAME`, `UID` or `UID:GID`; empty: that of the image
+    #: the user in the container: `NAME`, `UID` or `UID:GID`; empty: the user of the image
     user: str = Field("", pattern=r"^[\w.-]*(:[\w.-]+)?$")
     #: `published`: the container has its own network, and its ports are published on the loopback address.
     #: `host`: the container uses the network of this machine, so it can use other services of the stack

@@ -161,8 +161,8 @@ def _properties(settings: KafkaSettings) -> dict[str, str]:
 def _trained() -> dict[str, str]:
     """Return the properties of the server whose classes are recorded; the program replaces CAPITALS.
 
-    They do not depend on the settings of the service, so that all servers share one recording. A server that
-    loads further classes because of its settings reads these from the installation.
+    The properties do not depend on the settings of the service, so that all servers share one class cache. If
+    a server loads further classes because of its settings, it reads them from the installation.
     """
     properties = _properties(KafkaSettings.model_validate({}))
     places = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}

@@ -31,7 +31,7 @@ _STORE, _PEER = "unix://client:0", "unix://peer:0"
 _CONTEXT = "infra"
 _CERTIFICATES = "${data}/certificates"
 #: The certificate and the key of the server, which it creates at its first start. Its key also signs the
-#: tokens of service accounts. The file with the certificate contains that of its authority, too.
+#: tokens of service accounts. The file with the certificate also contains the certificate of its authority.
 _CA, _KEY = f"{_CERTIFICATES}/apiserver.crt", f"{_CERTIFICATES}/apiserver.key"
 _KUBECONFIG, _POD_LOG = "${data}/kubeconfig", "${data}/pod.log"
 _TOKEN = "${secret.admin}"  # noqa: S105 - a reference
@@ -61,7 +61,7 @@ class KubernetesSettings(ServiceSettings):
 
 
 def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a cluster; ready when kwok answers, which starts last."""
+    """Return the spec of a cluster. The service is ready when kwok answers, because kwok starts last."""
     group = {"host": "${host}", "programs": _programs(settings)}
     cluster = {
         "host": "${host}",

@@ -1,8 +1,8 @@
 """Create the data folder of a MariaDB server, as a program of a separate process.
 
 The program does what the script `mariadb-install-db` does; the script does not find the files of a server
-whose packages are unpacked in another folder than `/usr`. It leaves out the texts of the statement HELP and
-the schema `sys`, which take most of the time.
+whose packages are unpacked in another folder than `/usr`. It does not create the texts of the statement HELP
+and the schema `sys`, which would take most of the time.
 
 The arguments are SQL statements that run last, the path of the server, and its options. Source: MariaDB
 Server, `scripts/mysql_install_db.sh`.

@@ -30,7 +30,7 @@ IMAGE = "mongo:7.0"
 #: the container's script runs it when the data folder is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
-#: what the emulation lacks, for messages
+#: the features that the emulation does not have, for messages
 LACKING = "transactions, sessions, change streams, users and the removal of expired documents"
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m"
 
@@ -61,7 +61,7 @@ READY = Exchange(port="client", steps=PING)
 
 
 def _ready(settings: MongoSettings) -> Exchange:
-    """Return the probe, which also creates the indexes: the service is ready when they exist."""
+    """Return the probe. It also creates the indexes, so that they exist when the service is ready."""
     steps = [
         step
         for command in mongodb_indexes.commands(settings.indexes)

@@ -39,7 +39,7 @@ class IndexSettings(BaseModel):
     keys: Annotated[Words, Field(min_length=1, max_length=32)]
     #: whether two documents must not have the same values
     unique: bool = False
-    #: whether documents without the fields are left out
+    #: whether the index does not contain documents without the fields
     sparse: bool = False
     #: seconds after the time in the field until the server removes the document
     expire_after: int | None = Field(None, ge=0, le=_LONGEST)
@@ -80,7 +80,7 @@ def _without_duplicates(indexes: tuple[IndexSettings, ...]) -> tuple[IndexSettin
         if index.keys in keys:
             raise ValueError(f"two indexes have the keys {', '.join(index.keys)}")
         if name in names:
-            raise ValueError(f"two indexes are called {name}")
+            raise ValueError(f"two indexes have the name {name}")
         names.add(name)
         keys.add(index.keys)
     return indexes

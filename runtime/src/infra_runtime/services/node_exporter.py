@@ -32,7 +32,7 @@ class NodeExporterSettings(exporter.ExporterSettings):
 
 
 def node_exporter(settings: NodeExporterSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an exporter of the machine's metrics; in a container, some are the container's."""
+    """Return the spec of an exporter with metrics of the machine, or partly of its container."""
     spec = exporter.exporter(
         settings,
         program=_PROGRAM,

@@ -63,7 +63,7 @@ class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the major version that the executable must have; by default, that of the executable that is found
+    #: the required major version; by default, the major version of the executable that is found
     version: int = Field(18, json_schema_extra={"minimum": OLDEST, "maximum": 99})
     #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
     locale: str = "C.UTF-8"

@@ -26,7 +26,7 @@ def operator(
     extensions: Sequence[str],
     options: Mapping[str, str],
 ) -> Operator:
-    """Return what the operator needs: the database `app` of the user `app`, which is not a superuser.
+    """Return the settings of the operator: a database `app` of the user `app`, who is not a superuser.
 
     `has_locale` is whether the locale is part of PostgreSQL 17 and later.
 

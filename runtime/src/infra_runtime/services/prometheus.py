@@ -147,7 +147,7 @@ def _configuration(
 
 
 def _rules(contributions: Contributions) -> dict[str, Any]:
-    """Return the file with the alerts: a group of rules for each service that contributes alerts."""
+    """Return the rule file of Prometheus: one group of rules for each service that offers alerts."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for offer in contributions:
         if offer.key == "alert":

@@ -166,7 +166,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
-    """Return what the operator needs; it generates the name and the password of the user.
+    """Return the settings of the operator, which generates the name and the password of the user.
 
     Source: RabbitMQ documentation, "Using RabbitMQ Cluster Kubernetes Operator".
     """
@@ -216,7 +216,7 @@ _CONTAINER_CONFIG = f"load_definitions = {_CONTAINER_FOLDER}/definitions.json\n"
 
 
 def _definitions(topology: Topology, user: str, password: str) -> dict[str, Any]:
-    """Return what the server creates at each start if it is missing: user, virtual host and topology."""
+    """Return the definitions (user, virtual host, topology) that the server creates if they are missing."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
         "users": [{"name": user, "password": password, "tags": "administrator"}],
@@ -227,7 +227,7 @@ def _definitions(topology: Topology, user: str, password: str) -> dict[str, Any]
 
 
 def compare(spec: ServiceSpec, exports: Mapping[str, str]) -> Iterable[str]:
-    """Return a line for each difference between the topology in a spec and that of the running server."""
+    """Return a line for each difference between the topology of a spec and of the running server."""
     port = int(exports["management_url"].rpartition(":")[2])
     wanted = Topology.model_validate_json(spec.exports["topology"]).definitions(VHOST)
     with Management(exports["host"], port, exports["user"], exports["password"]) as management:

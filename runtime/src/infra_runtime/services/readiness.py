@@ -31,7 +31,8 @@ PROTOCOLS = {protocol: kind.name for kind in KINDS.values() for protocol in kind
 def _argv(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
-            f"a command is a list of words, because no shell splits it: {value.split()!r}".replace("'", '"')
+            "a command must be a list of command-line arguments, because no shell splits it: "
+            + f"{value.split()!r}".replace("'", '"')
         )
     if value in ([], ()):
         raise ValueError("the command is empty")
@@ -81,12 +82,12 @@ class ExchangeStep(BaseModel):
     @model_validator(mode="after")
     def _one_action(self) -> ExchangeStep:
         if (self.send is None) == (self.expect is None):
-            raise ValueError("a step has either `send` or `expect`")
+            raise ValueError("a step must have either `send` or `expect`")
         if self.send is not None and self.model_fields_set != {"send"}:
             unused = ", ".join(sorted(self.model_fields_set - {"send"}))
             raise ValueError(f"a step with `send` cannot have {unused}")
         if self.until is not None and self.length:
-            raise ValueError("a step has either `until` or `length`")
+            raise ValueError("a step can have `until` or `length`, but not both")
         self.step()
         return self
 

@@ -1,4 +1,4 @@
-"""The routes of a proxy: which requests go to which target. Every proxy gives them the same meaning.
+"""The routes of a proxy: which requests go to which target. A route has the same effect in every proxy.
 
 The module of a proxy only converts these routes to the configuration of the proxy.
 """
@@ -59,7 +59,7 @@ class Route(BaseModel):
 
     @property
     def prefix(self) -> str:
-        """The part of the path that is removed, without a slash at the end; empty if `strip` is false."""
+        """The part of a path that the proxy removes, without its last slash; empty if `strip` is false."""
         return self.path.removesuffix("*").removesuffix("/") if self.strip else ""
 
     @property
@@ -82,10 +82,11 @@ class ProxySettings(ServiceSettings):
 
 
 def all_routes(settings: ProxySettings, contributions: Contributions) -> tuple[Route, ...]:
-    """Return the routes of a proxy in the order in which they are tried: its own, then the contributed ones.
+    """Return the routes of a proxy in the order in which the proxy tries them.
 
-    A contributed route with a longer path precedes a route with a shorter path. If the paths have the same
-    length, a route with a host precedes a route without a host.
+    The routes in the settings of the proxy come first, then the routes that services offer. Of these, a route
+    with a longer path precedes a route with a shorter path. If the paths have the same length, a route with a
+    host precedes a route without a host.
     """
     contributed = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
     contributed.sort(key=lambda route: (-len(route.path), route.host is None, route.host, route.to))

@@ -1,4 +1,4 @@
-"""The scrape jobs of a metrics store, which other kinds that read the store need, too."""
+"""The scrape jobs of a metrics store; the store uses them, and kinds that read the store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from infra_runtime.contributions import Contribution, Contributions, Metrics
 
 
 def jobs_of(contributions: Contributions) -> dict[str, Contribution]:
-    """Return job name → contribution for each address with metrics; the name is that of the service.
+    """Return job name → contribution for each address with metrics; a job has the name of its service.
 
     If a service has metrics at several addresses, the further jobs have the address in their names.
     """

@@ -166,7 +166,7 @@ def joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def forwarding(name: str, route: Route, *, priority: int, patience: float) -> dict[str, Any]:
-    """Return the router, the service and the middlewares of a route, which all have the name of the route."""
+    """Return the router, the service and the middlewares of a route, each with the name of the route."""
     middlewares = dict(_middlewares(name, route, patience))
     router = {"rule": _rule(route), "priority": priority, "service": name, "middlewares": list(middlewares)}
     balancer = {

@@ -32,7 +32,7 @@ def _text(value: Any) -> Any:
     # `PORT = 8000` has only one obvious text; `true` does not (`true`, `True` or `1`).
     if isinstance(value, bool):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
-            'the value of an environment variable is a text: write "true" or "1"'
+            'the value of an environment variable must be a string: write "true" or "1"'
         )
     return str(value) if isinstance(value, int | float) else value
 
@@ -108,7 +108,7 @@ class UserContainer(ContainerHealth):
     @model_validator(mode="after")
     def _one_image(self) -> UserContainer:
         if self.image and (self.build or self.dockerfile):
-            raise ValueError("a container has either an `image` or a `build` folder with a `dockerfile`")
+            raise ValueError("a container must have either `image`, or `build` with a `dockerfile`")
         if self.root and not self.root.startswith("/"):
             raise ValueError(
                 f"`root`, the project's folder in the image, should be an absolute path, not {self.root!r}"
@@ -226,7 +226,7 @@ class OwnServiceSettings(BaseModel):
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
 
     def contributions(self) -> Iterator[Contribution]:
-        """Yield what this service offers to other services, such as a route for a proxy."""
+        """Yield the contributions of this service to other services, such as a route for a proxy."""
         if self.route:
             yield Contribution(key="route", value=self.route)
         if self.metrics:
@@ -240,7 +240,8 @@ class OwnServiceSettings(BaseModel):
     def spec(self, command: tuple[str, ...]) -> ServiceSpec:
         """Return the spec of the service with a command, and with the fields that the keys determine.
 
-        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port is called `http`.
+        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port has the name
+        `http`.
         """
         exports = {"host": "${host}"}
         for port in self.ports:
@@ -276,7 +277,7 @@ class UserServiceSettings(OwnServiceSettings):
 
 @frozen
 class OfferedVariables:
-    """The variables of a service with those that other services contribute, as fields of its spec."""
+    """The variables of a service, including variables that other services offer, as fields of its spec."""
 
     env: Mapping[str, str]
     env_defaults: tuple[Default, ...] = ()
@@ -284,7 +285,7 @@ class OfferedVariables:
 
 
 def with_variables(env: Mapping[str, str], contributions: Contributions) -> OfferedVariables:
-    """Return the variables of a service with those that other services contribute."""
+    """Return the variables of a service, including variables that other services offer."""
     variables, defaults, sensitive = dict(env), list[Default](), list[str]()
     for offer in contributions:
         if not isinstance(offer.value, Variables):

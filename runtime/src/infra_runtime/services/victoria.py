@@ -1,4 +1,4 @@
-"""What the servers of VictoriaMetrics and VictoriaLogs have in common: settings, flags, endpoints, container.
+"""The common parts of the kinds VictoriaMetrics and VictoriaLogs: settings, flags, endpoints, container.
 
 Sources: the output of `victoria-metrics --help` and `victoria-logs --help`; for the containers,
 `deployment/docker` in the repositories: the entry point is the program, and Alpine contains wget.

@@ -12,7 +12,7 @@ from infra_runtime.value import frozen
 class Operator:
     """The operator of a Kubernetes cluster that runs a service: its resource, and the names that it gives.
 
-    Other engines ignore it. "Name" stands for the name of the resource, which is that of the service.
+    Engines for other targets ignore it. The resource has the name of the service.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Container:
     mounts: tuple[str, ...] = ()
     #: absolute path → folder or file, relative to the stack file's folder, that is mounted there read-only
     binds: Mapping[str, str] = field(default_factory=dict)
-    #: the working directory, and the user; empty: those of the image
+    #: the working directory, and the user; empty: the values in the image
     working_folder: str = ""
     user: str = ""
     #: the folder in the image that replaces the stack file's folder; empty if the image has none

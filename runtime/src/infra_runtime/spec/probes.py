@@ -133,7 +133,7 @@ class LengthPrefix:
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= 8 or self.at < 0:
-            raise ValueError(f"a length prefix has 1 to 8 bytes at an offset of 0 or more: {self}")
+            raise ValueError(f"a length prefix must have 1 to 8 bytes and an offset of 0 or more: {self}")
 
 
 @frozen
@@ -166,7 +166,7 @@ class Expect:
         if self.until == "":
             raise ValueError("the delimiter `until` is empty")
         if self.at < 0 or self.limit < 1:
-            raise ValueError("`at` is 0 or more, and `limit` is 1 or more")
+            raise ValueError("`at` must be 0 or more, and `limit` must be 1 or more")
         delimiter = self.until if isinstance(self.until, str) else ""
         for text in (*self.prefixes, *self.not_yet, *self.skip, self.contains, delimiter):
             unescape(text)

@@ -49,7 +49,7 @@ Restart: TypeAlias = Literal["on-failure", "always", "never"]
 
 @frozen
 class ServiceSpec:
-    """The specification of one service: plain data, in which references are not yet replaced by values."""
+    """The specification of one service, as data: its references `${…}` are not yet replaced by values."""
 
     name: str
     command: tuple[str, ...]

@@ -15,14 +15,14 @@ class Default:
     #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
     #: precedence, except those whose keys this value contains
     separator: str = ""
-    #: a variable to which this one belongs: if only that variable takes precedence, this one is left out
+    #: another variable: if only that variable is set by a preferred source, this variable is not set
     belongs_to: str = ""
 
 
 def merged(
     env: Mapping[str, str], defaults: Iterable[Default], preferred: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `env`, in which the values of `preferred` replace those of the variables in `defaults`."""
+    """Return `env`; for each variable in `defaults`, a value in `preferred` replaces the value in `env`."""
     result = dict(env)
     for default in defaults:
         name = default.name

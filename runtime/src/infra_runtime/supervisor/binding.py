@@ -76,7 +76,7 @@ class Bound:
         return self.command[0] if self.spec.image and self.command else ""
 
     def details(self) -> dict[str, object]:
-        """Return the fields of the journal's event `spawned` for this service; empty fields are left out."""
+        """Return the fields of the journal's event `spawned` for this service, without empty fields."""
         details = {"copy_of": self.spec.copy_of, "engine": self.engine}
         return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
 

@@ -103,7 +103,7 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
 
 
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
-    """Read one message from a service: `until` is the text at its end, or describes the length at its start.
+    """Read one message; `until` is the text at its end, or describes where its header contains its length.
 
     Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
     """

@@ -35,9 +35,9 @@ RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot of the running services; a complete one replaces an older one with its name.
+    """Save a snapshot of the running services; when it is complete, it replaces an older one with its name.
 
-    Services without `in_snapshots` are left out.
+    The snapshot does not contain services whose spec has `in_snapshots=False`.
 
     Raises `SnapshotError`; in this case, the older snapshot is unchanged.
     """
@@ -157,7 +157,7 @@ async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
 
 
 async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
-    """Remove folders, which may take seconds, in another process; errors are in the supervisor's log."""
+    """Remove folders in another process, which may take seconds and writes errors to the supervisor's log."""
     filled = []
     for path in paths:
         try:

@@ -1,7 +1,7 @@
 """The limits on the spans of one trace and on the number of metric streams.
 
 Further records are rejected, so that the client gets their number and the reason. The counters have a bounded
-size: those of the traces that received a span last, and one for each stream.
+size: an entry for each of the traces that received a span most recently, and one for each stream.
 """
 
 from __future__ import annotations
@@ -80,6 +80,6 @@ class Admission:
 
 
 def _hash(point: Point) -> bytes:
-    """Return a hash of what identifies the stream of a point."""
+    """Return a hash of the values that identify the stream of a point."""
     parts = (*point.resource, point.name, point.type, point.unit, point.attributes)
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=16).digest()

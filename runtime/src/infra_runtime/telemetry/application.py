@@ -216,6 +216,7 @@ def _seconds(text: str) -> float:
         seconds = -1.0
     if not 0 <= seconds <= LONGEST_WAIT:
         raise RefusedError(
-            HTTPStatus.BAD_REQUEST, f"the parameter wait is a number from 0 to {LONGEST_WAIT:g}, not {text!r}"
+            HTTPStatus.BAD_REQUEST,
+            f"the parameter wait must be a number from 0 to {LONGEST_WAIT:g}, not {text!r}",
         )
     return seconds

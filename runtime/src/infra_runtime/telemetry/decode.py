@@ -232,6 +232,6 @@ def _boolean(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text")  # noqa: TRY004 - the value of a key is wrong
+        raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - the value of a key is wrong
     # Lone surrogates, which JSON can contain, are not valid in protobuf.
     return value.encode("utf-8", "replace").decode()

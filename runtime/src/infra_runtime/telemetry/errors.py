@@ -141,7 +141,7 @@ def _error(
     exception, message, stack_trace = (
         str(details.get(f"exception.{key}", "")) for key in ("type", "message", "stacktrace")
     )
-    # The text of a log record about an exception is that of the call, not that of the exception.
+    # The text of a log record about an exception is the text of the logging call, not of the exception.
     message = message if exception else text
     service = record.resource.service
     return ErrorGroup(

@@ -343,5 +343,5 @@ def _converted(name: str, chosen: Filter, text: str) -> Any:
 
 def _number(name: str, text: str, largest: int) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= largest:
-        raise QueryError(f"the parameter {name} is a number from 1 to {largest}, not {text!r}")
+        raise QueryError(f"the parameter {name} must be a number from 1 to {largest}, not {text!r}")
     return int(text)

@@ -6,8 +6,8 @@ from __future__ import annotations
 def levels(parents: dict[str, str]) -> dict[str, int]:
     """Return span → level, each span before those below it; `parents` is span → parent, as ids.
 
-    Siblings keep their order. The level 0 is that of spans whose parent is missing, and of one span of each
-    circle of parents.
+    Siblings keep their order. A span whose parent is missing has level 0. If spans are parents of each other
+    in a cycle, one of them has level 0.
     """
     children: dict[str, list[str]] = {}
     for span, parent in parents.items():

@@ -220,7 +220,7 @@ class Store:
         return number
 
     def _delete_oldest(self) -> None:
-        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
+        """Delete the oldest rows of tables with too many rows, and of all tables if the file is too large."""
         limits = {"span": self.limits.spans, "log": self.limits.logs, "point": self.limits.points}
         pages, unused, size = (
             self._writer.execute(f"PRAGMA {name}").fetchone()[0]

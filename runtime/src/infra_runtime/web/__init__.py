@@ -1,4 +1,4 @@
-"""Middleware and security for ASGI applications, such as those of Starlette, FastAPI and Litestar.
+"""Middleware and security for ASGI applications, such as applications of Starlette and FastAPI.
 
     from infra_runtime import web
 

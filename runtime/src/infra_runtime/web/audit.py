@@ -155,7 +155,8 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
                 reason = f"the entry has the number {entry['number']}: entries were removed, added or moved"
                 raise AuditError(str(path), number, reason)
             if entry["previous"] != last.hash:
-                raise AuditError(str(path), number, "the hash of the previous entry differs: it was replaced")
+                reason = "the entry does not contain the hash of the previous entry, which was replaced"
+                raise AuditError(str(path), number, reason)
             last = Head(entries=number, hash=entry["hash"])
             if recorded and recorded.entries == number:
                 _compare(path, last, recorded)
@@ -196,7 +197,7 @@ def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise AuditError(str(path), number, "the line is not an entry") from None
     if not is_unchanged:
-        raise AuditError(str(path), number, "the entry was changed, or its key is another one")
+        raise AuditError(str(path), number, "the entry was changed, or it was written with a different key")
     return dict(entry)
 
 

@@ -37,7 +37,7 @@ def application(
 
     `checks` are the dependencies for `/ready`, `roles` the permissions of each role, `statuses` the statuses
     of exceptions. `tokens`, `storage` and `metrics` are created from the settings if they are missing.
-    Requests pass the middleware in this order; each one is left out if the settings do not need it:
+    Requests pass the middleware in this order; middleware that the settings do not need is not used:
 
     Cors, Measurement, Recovery, Tracing, Timeout, MetaInject, Alerting, Logger, ErrorHandler, Endpoints,
     RateLimit, BodyLimit, Authentication, Sessions.

@@ -80,7 +80,8 @@ def configure_logging(
     )
     remove_handler()
     logging.getLogger().addHandler(handler)
-    # uvicorn has its own handlers. Its lines about requests are left out, because `Logger` writes a record.
+    # uvicorn has its own handlers. Its lines about requests are suppressed, because `Logger` writes a record
+    # of each request.
     for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = propagates

@@ -175,7 +175,7 @@ class Metrics:
 
 
 class Measurement:
-    """The middleware that counts and measures requests; it is outside of all others."""
+    """The middleware that counts and measures requests; it calls all other middleware."""
 
     def __init__(self, app: Application, *, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics

@@ -211,7 +211,7 @@ class Tokens:
         await self._revoke(claims["jti"], claims)
 
     async def revoke_login(self, claims: dict[str, Any]) -> None:
-        """Revoke all tokens of a log-in, given the claims of one of them."""
+        """Revoke all tokens of a log-in; `claims` are the claims of one of these tokens."""
         seconds = max(self._seconds.values()) + LEEWAY
         await self._storage.put(f"revoked:{claims['sid']}", b"1", seconds)
 
@@ -266,9 +266,9 @@ def actor_of(claims: dict[str, Any]) -> Actor:
     """Return the actor in the claims of a token; raise `ValueError` if the claims have another type."""
     roles = claims.get("roles", [])
     if not all(isinstance(claims[name], str) for name in ("sub", "jti", "sid")) or not claims["sub"]:
-        raise ValueError("a claim is not a text")
+        raise ValueError("a claim is not a string")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise ValueError("the claim `roles` is not a list of texts")
+        raise ValueError("the claim `roles` is not a list of strings")
     return Actor(id=claims["sub"], kind=ActorKind(claims["kind"]), roles=frozenset(roles))
 
 
@@ -286,7 +286,8 @@ def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | R
     key_class = next(iter(classes), None)
     if len(classes) != 1 or key_class not in possible or key_class is None:
         raise _invalid(
-            f"{list(algorithms)} are not algorithms for one key of this type", "WEB_JWT_ALGORITHMS"
+            f"the algorithms {list(algorithms)} cannot be used with one key of this type",
+            "WEB_JWT_ALGORITHMS",
         )
     return key_class
 

@@ -33,7 +33,7 @@ class Project:
         return recipes.all_recipes(self.own_recipes)
 
     def chosen(self, names: Sequence[str]) -> list[Recipe]:
-        """Return the recipes with these names; a name can also be that of a program.
+        """Return the recipes with these names; the name of a program selects the recipe that installs it.
 
         Raises `ConfigurationError` for an unknown name.
         """

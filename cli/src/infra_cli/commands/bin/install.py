@@ -36,13 +36,13 @@ def command(
     NAME is a recipe or a program; `infra bin list` prints all recipes. Without NAME, the command installs the
     missing programs of the stack of this directory, or everything in the bundle. The Python environment and
     the system are not changed, and root is not required. All projects of the user share the folder, whose
-    default is `binaries` in the user's cache. Size and SHA-256 of each file are those of the lock:
+    default is `binaries` in the user's cache. The size and the SHA-256 of each file must match the lock:
     `infra.lock` beside the stack file, or the lock of pytest-infra.
 
     \b
     Examples:
       infra bin install nats-server memcached
-      infra bin install                           what the stack of this directory needs
+      infra bin install                           all executables for the stack of this directory
       infra bin install --from servers.bundle
     """
     from infra_runtime.binaries import bundle as bundles

@@ -15,10 +15,10 @@ from infra_cli.commands.cache.list import size
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @project
 def command(project: Project, *, only_installed: bool, as_json: bool) -> None:
-    """List the recipes: version and size for this platform, licence, source, and what is installed.
+    """List the recipes: version and size for this platform, licence, source, and the installed version.
 
-    The version is that of the lock: `infra.lock` beside the stack file, or the lock of pytest-infra. A recipe
-    without a version has no artefact for this platform, or is not locked yet.
+    The version comes from the lock: `infra.lock` beside the stack file, or the lock of pytest-infra. A recipe
+    without a version cannot be installed on this platform, or is not locked yet.
 
     \b
     Examples:

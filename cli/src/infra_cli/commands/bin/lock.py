@@ -30,9 +30,9 @@ def command(
     """Read the newest artefacts of recipes from their registries, and write them to infra.lock.
 
     Without NAME, the command locks the recipes that infra.lock already contains, and the recipes of the stack
-    file. The versions in infra.lock take precedence over those of pytest-infra. The file contains no address
-    of a registry: the addresses are those in the configuration of pip and apt. Commit the file, so that all
-    machines of the project use the same executables.
+    file. The versions in infra.lock take precedence over the versions in the lock of pytest-infra. The file
+    contains no addresses of registries: these addresses come from the configuration of pip and apt. Commit
+    the file, so that all machines of the project use the same executables.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ from infra_runtime.data_directory.paths import Paths
 @click.command(short_help="List the seeds: their sizes, ages and states.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def command(*, as_json: bool) -> None:
-    """List the seeds in the user's cache: prepared data, such as a new PostgreSQL cluster, that stacks copy.
+    """List the seeds in the user's cache: prepared data, such as a PostgreSQL cluster, for new stacks.
 
     The least recently used seed is first. The state is `ok`, `damaged` (the next stack builds the seed
     again), or `incomplete` for a build that runs or was interrupted.

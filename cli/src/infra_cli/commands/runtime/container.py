@@ -39,8 +39,8 @@ def command(
     bubblewrap runs the image without a container engine and without root: with a read-only root file system,
     as the user of the image, and in its own process namespace. The image uses the network of this machine, so
     the ports of the service must be free. The variables that the image needs are read from the environment of
-    this command; `infra runtime exec` starts the command with the variables of the running stack. The data of
-    the image are removed at the end.
+    this command; `infra runtime exec SERVICE -- infra runtime container …` sets the variables of the running
+    stack. The data of the image are removed at the end.
 
     \b
     Examples:
@@ -59,7 +59,8 @@ def command(
         raise ImageError(
             service,
             f"the image needs these variables, which are not set: {', '.join(missing)}",
-            "Set the variables, or start the command with `infra runtime exec`.",
+            "Set the variables in the environment of this command. `infra runtime exec SERVICE -- "
+            f"infra runtime container {service}` sets the variables of a running stack.",
         )
     variables = {name: os.environ[name] for name in image.variables}
     # SIGTERM ends the command like Ctrl-C, so that the service is stopped.

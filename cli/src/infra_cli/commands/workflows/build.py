@@ -84,13 +84,13 @@ def command(
     files of the project. The same inputs result in the same layers. The program runs as the user 65532. The
     image contains no secret: variables whose values depend on the stack or the environment are listed in a
     label, and are set when the image runs. Beside each image, the command writes an SBOM (CycloneDX) and a
-    provenance (SLSA); --push also pushes these two as referrers. The credentials are those of `docker login`
-    or `podman login`.
+    provenance (SLSA); --push also pushes these two as referrers. For a registry, the command uses the
+    credentials of `docker login` or `podman login`.
 
     A missing option has the value of the table `image` in the stack file. The digest of a base image in a
     registry is written to infra.lock, and the next build uses the same image.
 
-    The settings are those of the environment production, unless --env is used.
+    The command uses the settings of the environment production, unless --env selects another environment.
 
     \b
     Examples:

@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     """Deploy the stack to a Kubernetes cluster, and wait until it is ready.
 
-    kubectl must be installed, because it brings the authentication of your cluster. The settings are those of
-    the environment production, unless --env is used. Build and push your images first with `infra workflows
-    build`.
+    kubectl must be installed, because the command uses its configuration and its authentication. The command
+    uses the settings of the environment production, unless --env selects another environment. Build and push
+    your images first with `infra workflows build`.
 
     Before the first write, the command checks the version and the kinds of the cluster, the namespace, the
     Secrets, all resources, and one pod of each changed workload. Warnings of the API server are errors. Then

@@ -43,7 +43,7 @@ def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) ->
         )
     words = ["logs", f"--selector={selector}", f"--tail={tail}", "--prefix", "--all-containers"]
     words += ["--follow", "--max-log-requests=50"] if follow else []
-    # The output of kubectl is that of this command; with --follow it has no end.
+    # The output of kubectl is the output of this command; with --follow, it never ends.
     code = subprocess.run(kubectl.command(*words), stdin=subprocess.DEVNULL, check=False).returncode
     if code:
         raise ClusterError(f"`kubectl logs` failed with exit code {code}")

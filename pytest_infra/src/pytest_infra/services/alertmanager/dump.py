@@ -1,4 +1,4 @@
-"""Write the alerts of a test, and those of all services, to the failure report, as JSON.
+"""Write the alerts of a test and the alerts of all services to the failure report, as JSON.
 
 Source: Alertmanager, `api/v2/openapi.yaml`.
 """

@@ -55,7 +55,7 @@ class Prefixes:
         return Topics(self._server, f"test-{self._owner.name().replace('_', '-')}-", label)
 
     def release(self, unit: Unit) -> None:
-        """Delete the topics and groups of a unit later, together with those of other units."""
+        """Delete the topics and groups of a unit later, together with those of other tests."""
         if unit.keep:
             return
         self._released.append(unit.id)

@@ -51,8 +51,8 @@ def _options(unit: Endpoint) -> dict[str, Any]:
 def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
     """Yield a function that runs kubectl in the namespace of the test, and returns the output.
 
-    The arguments of the function are those of kubectl; `document`, a resource or a list of resources, is the
-    standard input, for `kubectl apply -f -`. Raises `CommandError` with the
+    The arguments of the function are the command-line arguments of kubectl. `document`, a resource or a list
+    of resources, is written to its standard input, for `kubectl apply -f -`. Raises `CommandError` with the
     message of kubectl if it fails.
     """
     try:

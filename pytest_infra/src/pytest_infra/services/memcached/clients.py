@@ -16,10 +16,10 @@ BYTES, INTEGER, TEXT = 0, 2, 16
 
 
 class Values:
-    """Converts values so that a text, an integer and bytes are returned as they were set.
+    """Converts values so that `str`, `int` and `bytes` are returned with the type with which they were set.
 
-    The format is that of `PickleSerde` of pymemcache. But a value of another type raises `TypeError`, because
-    reading a pickled object can run code.
+    The format is the same as in pymemcache's `PickleSerde`. But a value of another type raises `TypeError`,
+    because reading a pickled object can run code.
     """
 
     def serialize(self, _key: bytes, value: object) -> tuple[bytes, int]:
@@ -30,7 +30,7 @@ class Values:
             return str(value).encode(), INTEGER
         if isinstance(value, bytes):
             return value, BYTES
-        raise TypeError(f"a value is a str, an int or bytes, not {type(value).__name__}")
+        raise TypeError(f"a value must be a str, an int or bytes, not {type(value).__name__}")
 
     def deserialize(self, _key: bytes, value: bytes, flags: int) -> str | int | bytes:
         """Return the value; values with unknown flags are returned as bytes."""

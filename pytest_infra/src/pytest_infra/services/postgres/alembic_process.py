@@ -25,7 +25,7 @@ IDENTITY = "select current_database()::text, extract(epoch from pg_postmaster_st
 
 
 class OtherDatabaseError(Exception):
-    """The error that `env.py` connects to another database than that of the template."""
+    """The error that `env.py` connects to a database that is not the database of the template."""
 
 
 class _Attributes(dict[str, Any]):

@@ -73,7 +73,7 @@ end $$
 """  # noqa: S608 - the definition is a constant
 _TAKE_AWAY = f"call pg_temp.infra_take_away(%s, %s, %s::oid, %s, {wal.ARGUMENTS}, null, null, null)"
 #: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table; the
-#: statistics do not count what it does
+#: statistics do not count its changes
 _OPTIONS = (
     "-c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
     " -c default_transaction_read_only=off -c synchronous_commit=on -c client_encoding=utf8"
@@ -198,7 +198,7 @@ class Recycler:
     def _take_away(
         self, connection: psycopg.Connection[Any], name: str, new_name: str, watched: _Watched
     ) -> None:
-        """End all sessions of a database, rename the database, and read what the sessions have changed."""
+        """End all sessions of a database, rename it, and read the changes of the sessions from the WAL."""
         arguments = [name, new_name, watched.oid, watched.state, *self._wal.arguments()]
         state, position, changes = connection.execute(_TAKE_AWAY, arguments).fetchone() or ("", "", None)
         if state != watched.state:

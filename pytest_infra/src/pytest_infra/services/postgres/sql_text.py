@@ -1,4 +1,4 @@
-"""Split SQL into statements, and find what only psql understands.
+"""Split SQL into statements, and find parts that only psql can execute.
 
 Sources: PostgreSQL documentation, "Lexical Structure" and "psql"; `src/fe_utils/psqlscan.l`.
 """
@@ -50,7 +50,7 @@ class _Token:
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """Yield the statements of a file, without empty ones. Comments before a statement are left out."""
+    """Yield the statements of a file, without empty statements and without comments before a statement."""
     begin, words, parentheses, blocks, line, counted = -1, list[str](), 0, 0, 1, 0
     end = 0
     for token in _tokens(text):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def url_of(server: Mapping[str, str], database: str = "") -> str:
     """Return the URL of a database; by default, of the database in the server's URL.
 
-    If the server has a Unix socket, the URL is that of the socket.
+    If the server has a Unix socket, the URL uses the socket instead of the port.
     """
     url = server.get("socket_url") or server["url"]
     return url_at(url, database) if database else url

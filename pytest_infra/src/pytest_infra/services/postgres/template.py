@@ -166,7 +166,7 @@ def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> 
 def _measured() -> dict[str, str]:
     """Return the measured strategies in the user's cache: `VERSION DEVICE` → strategy.
 
-    Unknown strategies are left out.
+    Values that are not a known strategy are ignored.
     """
     folder = cache_folder()
     try:

@@ -70,7 +70,7 @@ def _true(connection: psycopg.Connection[Any], query: str) -> bool:
 
 
 class Wal:
-    """The changes of the observed databases; each part of the WAL is read once for all these databases."""
+    """The changes that were made in several databases; each part of the WAL is read once for all of them."""
 
     def __init__(self) -> None:
         #: the end of a record, before which all records were read

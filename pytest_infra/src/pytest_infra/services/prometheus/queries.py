@@ -1,4 +1,4 @@
-"""The fixture `prometheus_queries`: queries whose answers contain what happened before the query.
+"""The fixture `prometheus_queries`: queries whose answers include all changes before the query.
 
 Source: Prometheus documentation, "HTTP API", "Querying basics".
 """
@@ -50,7 +50,7 @@ class Queries:
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server
-        #: the names of the jobs, which are those of the services with metrics
+        #: the names of the jobs; each job has the name of a service with metrics
         self.jobs = tuple(filter(None, server.get("jobs", "").split(",")))
 
     def query(self, expression: str, *, wait: bool = True, timeout: float = TIMEOUT) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""Write the exchanges, queues and first messages of a test's virtual host to the failure report, as JSON."""
+"""Write the exchanges, the queues and the first messages of each queue of a test to the failure report."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class VhostFactory:
 def _user(name: str, password: str) -> dict[str, str]:
     """Return the definition of a user, who can use the HTTP API for their virtual host.
 
-    The hash is that of the server: four bytes of salt, and the SHA-256 of salt and password.
+    The hash has the format of the server: four bytes of salt, and the SHA-256 of salt and password.
     """
     salt = secrets.token_bytes(4)
     digest = hashlib.sha256(salt + password.encode()).digest()

@@ -1,4 +1,4 @@
-"""The service kit of the kind `redis`: the units and clients are those of Valkey."""
+"""The service kit of the kind `redis`, with the same units and clients as the kind `valkey`."""
 
 from __future__ import annotations
 

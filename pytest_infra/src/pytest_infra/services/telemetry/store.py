@@ -35,11 +35,11 @@ class TelemetryStore:
         self._exporter.add(spans)
 
     def flush(self, seconds: float) -> str:
-        """Return when the service has accepted all spans, at most after so many seconds."""
+        """Wait until the service has accepted all spans, but not longer than `seconds`."""
         return self._exporter.flush(seconds)
 
     def trace(self, trace_id: str, seconds: float) -> Trace:
-        """Return a trace as soon as no further span arrives, at most after so many seconds."""
+        """Return a trace when no new span has arrived for `QUIET` seconds, or after `seconds`."""
         deadline = time.monotonic() + seconds
         items: list[Mapping[str, Any]] = []
         last = 0

@@ -14,7 +14,7 @@ RECORDS = 1000
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the log records whose field `test` is that of the unit; return a list with the file."""
+    """Write the log records whose field `test` has the value of the unit; return a list with the file."""
     # Records are otherwise visible about a second after they were received.
     request(unit, f"{unit.url}/internal/force_flush")
     query = urlencode({"query": f'test:="{unit["test"]}"', "limit": RECORDS})

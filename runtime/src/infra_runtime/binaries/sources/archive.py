@@ -1,4 +1,4 @@
-"""Archives by URL, whose SHA-256 is in a recipe of the stack file; the programs of the kit do not use it."""
+"""Archives at a URL, for recipes of the stack file, which contain the SHA-256; the kit has no such recipe."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
 
 
 def of_release(repository: Repository, release: str) -> Repository:
-    """Return the part of the archive with the same purpose in a release; empty: the part itself."""
+    """Return the part of the archive that has the same purpose in another release; empty: the part itself."""
     suite = re.sub(r"^[a-z]+", release, repository.suite) if release else repository.suite
     return Repository(address=repository.address, suite=suite)
 
@@ -229,7 +229,11 @@ _WITHOUT_APT = (
 
 
 def _uri(artefact: Artefact, known: Sequence[Repository]) -> str:
-    """Return the address of a package: that of its suite, or of the same part of the archive."""
+    """Return the URL of a package in the part of Debian's archive from which it comes.
+
+    If the suite of the package is not configured, the URL is in a part with the same purpose (security or
+    not).
+    """
     is_security = artefact.suite.endswith("-security")
     same = [repository for repository in known if repository.suite == artefact.suite]
     alike = [repository for repository in known if repository.suite.endswith("-security") == is_security]

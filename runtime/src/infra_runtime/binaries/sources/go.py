@@ -40,7 +40,7 @@ def lock(recipe: Recipe, source: Go, platform: str, work: Path) -> Locked:
     Raises `InstallError` if Go is missing or too old, or the module proxy has no such module.
     """
     if platform not in PLATFORMS:
-        raise InstallError(recipe.name, f"Go builds no programs for {platform}")
+        raise InstallError(recipe.name, f"Go programs cannot be built for the platform {platform}")
     tool = _Tool(recipe.name, work, platform)
     version = f"v{source.version.removeprefix('v')}" if source.version else _newest(tool, source.module)
     tool.create_module(source, version)

@@ -135,7 +135,7 @@ def build(recipe: Recipe, source: Maven, root: Path, java: Path) -> None:
 
 
 def java_program(recipe: str, oldest: int, installed: Path | None) -> Path:
-    """Return the path of `java`: that of the store (`installed`), or that on PATH.
+    """Return the path of `java`: `installed`, which is the `java` in the store, or `java` on PATH.
 
     Raises `InstallError` if Java is missing or older than the major version `oldest`.
     """

@@ -50,7 +50,7 @@ class Compose:
         plans always result in the same bytes.
 
         Raises:
-            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+            ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         models = self._models(plans)
         base = common(list(models.values()))

@@ -1,4 +1,4 @@
-"""One plan as a Compose model: plain data, complete for its environment."""
+"""One plan as a Compose model: the complete content of a Compose file for one environment, as JSON data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
     """Return the Compose model of a plan: the content of a `compose.yaml` as dicts, lists and texts.
 
     Raises:
-        ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+        ConfigurationError: a setting cannot be exported; the error contains its dotted key.
     """
     stack = stack_of(plan)
     services: dict[str, Value] = {}
@@ -307,7 +307,8 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
     """Return the stop settings of a service for Compose, which has one signal and then sends SIGKILL.
 
-    The signal is that of the first stop step; the time until SIGKILL is the sum of all stop steps.
+    The signal is the signal of the first stop step. The time until SIGKILL is the sum of the seconds of all
+    stop steps.
     """
     if not spec.stop:
         return {}

@@ -29,7 +29,8 @@ _LONGEST_OPERATED = 45
 _LONGEST_PORT = 15
 #: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
 MANAGER = "infra"
-#: the environments that a cluster can have; in `test`, ports and data are those of one test run
+#: the environments that a cluster can have; `test` is missing, because its ports and data are for one test
+#: run
 ENVIRONMENTS = ("development", "staging", "production")
 
 

@@ -52,7 +52,7 @@ class Kubernetes:
     name: ClassVar[str] = "kubernetes"
     #: the name of the stack, of its namespace, and of the images that are built
     project: str
-    #: the name of the namespace; by default, that of the stack
+    #: the name of the namespace; by default, the name of the stack
     namespace: str = ""
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
     registry: str = ""
@@ -75,7 +75,7 @@ class Kubernetes:
         same bytes.
 
         Raises:
-            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+            ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         models = {plan.environment: self.model(plan) for plan in plans}
         first, *others = models.values()
@@ -99,7 +99,7 @@ class Kubernetes:
         """Return (kind, name) → (file, resource) for all resources of a plan.
 
         Raises:
-            ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+            ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         cluster = self.cluster(plan)
         security: dict[str, Value] = {

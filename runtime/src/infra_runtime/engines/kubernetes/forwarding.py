@@ -2,7 +2,7 @@
 
 Each service of the deployed plan becomes a service with the same name, ports and exports, whose program is
 `live.port_forward`. The local engine runs this plan, so that logs, restarts, leases, probes and the leak
-check are those of every other service.
+check work as for every other service.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Place:
 def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[str] = ()) -> Resolved:
     """Return a plan of port-forwards to the services of a resolved plan, for the local engine.
 
-    Services without a container or a port are left out, and tasks: the deploy has completed them. `data` is
-    the data directory of local stacks.
+    The result does not contain services without a container or a port, and no tasks, because the deploy has
+    already run them. `data` is the data directory of local stacks.
 
     Raises:
-        ConfigurationError: a service in `names` would be left out.
-        BinaryMissingError: kubectl is not installed.
+        ConfigurationError: a service in `names` cannot have a port-forward. BinaryMissingError: kubectl is
+        not installed.
     """
     root = Path(resolved.plan.root)
     engine = Kubernetes(project=project_name(root), namespace=place.namespace)
@@ -202,10 +202,13 @@ def _is_known(reference: str, secrets: Collection[str], others: Mapping[str, Ser
 
 
 def _probe(spec: ServiceSpec) -> Probe:
-    """Return the probe of a port-forward.
+    """Return the probe that checks whether a server answers through its port-forward.
 
-    A pod is forwarded when its own probe has succeeded. The image of a kind may need another probe than the
-    local server, such as one without a password: the probe of the protocol is the same for both.
+    The port-forward starts when the pod is ready, so this probe only checks the connection. The field `ready`
+    of the spec is not always usable: it may need a password, a file or a program of the local server, which
+    the server in the pod does not have. Therefore the probe is the kind's probe for the protocol
+    (`Entry.protocols`), which works for both servers. A kind without such a probe uses `ready` if it refers
+    only to the host and the ports, and otherwise a TCP connection.
     """
     if spec.kind in KINDS and KINDS[spec.kind].protocols:
         from infra_runtime import catalogue  # imported here because the import of pydantic is slow

@@ -91,7 +91,7 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`terminationGracePeriodSeconds`",
         remark=(
-            "The seconds of all stop steps together. The signal is that of the image: a pod cannot set "
+            "The seconds of all stop steps together. The image determines the signal: a pod cannot set "
             "another one."
         ),
     ),

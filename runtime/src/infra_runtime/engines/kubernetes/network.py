@@ -116,7 +116,7 @@ def issuer(cluster: Cluster) -> Resource | None:
 
 
 def host_names(cluster: Cluster) -> list[str]:
-    """Return the host names of the Ingress: that of the option `--host`, and those of the routes."""
+    """Return the host names of the Ingress: from the option `--host`, and from the routes."""
     routes = [offer.value for offer in cluster.plan.contributions if isinstance(offer.value, Route)]
     hosts = [cluster.host, *(route.host or "" for route in routes)]
     return list(dict.fromkeys(host.lower() for host in hosts if host and "*" not in host.removeprefix("*.")))

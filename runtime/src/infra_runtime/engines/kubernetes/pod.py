@@ -37,7 +37,7 @@ def pod_template(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     """Return the template of the pods of a service.
 
     Raises:
-        ConfigurationError: a setting cannot be expressed; the location is its dotted key.
+        ConfigurationError: a setting cannot be exported; the error contains its dotted key.
     """
     container = container_of(spec)
     _check(spec)
@@ -97,7 +97,7 @@ def _check(spec: ServiceSpec) -> None:
         raise ConfigurationError(f"{spec.name}: {container.problem}", where)
     if paths := [*container.mounts, *container.binds.values()]:
         raise ConfigurationError(
-            f"{spec.name} uses the path {paths[0]!r} of this machine, which no cluster has",
+            f"{spec.name} uses the path {paths[0]!r} of this machine, which does not exist in a cluster",
             where=setting_key(spec.name, "routes" if container.mounts else "volumes"),
             hint="Copy the files into an image, and use this image.",
         )

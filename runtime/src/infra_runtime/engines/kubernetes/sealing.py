@@ -55,7 +55,7 @@ def read_certificate(path: Path) -> RSAPublicKey:
         raise ConfigurationError("the certificate has no RSA key", where=str(path), hint=_HINT)
     if certificate.not_valid_after_utc < datetime.now(UTC):
         day = certificate.not_valid_after_utc.date()
-        raise ConfigurationError(f"the certificate has expired on {day}", where=str(path), hint=_HINT)
+        raise ConfigurationError(f"the certificate expired on {day}", where=str(path), hint=_HINT)
     return key
 
 

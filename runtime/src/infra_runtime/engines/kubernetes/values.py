@@ -55,7 +55,7 @@ class Variables:
         self._values[name] = {"name": name, "value": value}
 
     def word(self, text: str, field: str) -> str:
-        """Return a word of the command line. Raises `ConfigurationError` if it contains a secret."""
+        """Return an argument of a command line. Raises `ConfigurationError` if it contains a secret."""
         parts = pieces(text, self._spec, self._cluster.stack, field)
         value = ""
         for part in parts:
@@ -111,7 +111,7 @@ def _default(part: Piece, spec: ServiceSpec, field: str) -> str:
 def _escaped(text: str) -> str:
     """Return a text in which Kubernetes replaces nothing, with as few escapes as possible.
 
-    podman keeps `$$` in a command line, so only a dollar sign is escaped that Kubernetes would read with the
-    next character, or with the beginning of the next part.
+    podman does not replace `$$` in a command line. Therefore a dollar sign is escaped only if Kubernetes
+    would interpret it together with the next character, or with the beginning of the next part.
     """
     return _OPERATOR.sub("$$", text)

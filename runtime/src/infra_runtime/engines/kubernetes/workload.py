@@ -151,7 +151,7 @@ def _disruption_budget(spec: ServiceSpec, cluster: Cluster) -> Resource:
 
 
 def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
-    """Return the ServiceMonitor of a service that contributes metrics."""
+    """Return a ServiceMonitor for each address at which a service offers metrics to other services."""
     if cluster.plan.environment == "development":
         return []
     operator = container_of(spec).operator

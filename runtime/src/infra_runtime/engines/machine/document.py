@@ -81,15 +81,15 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
         raise ConfigurationError(
             f"{spec.name} runs in a container, and only the supervisor removes the containers of a service",
             where=setting_key(spec.name, "image"),
-            hint=f"Leave {spec.name} out, or export the stack with `infra export compose`.",
+            hint=f"Export the stack without {spec.name}, or export it with `infra export compose`.",
         )
     for field in ("command", "env"):
         names = {name for text in texts(getattr(spec, field)) for name in references(text)}
         for name in sorted(names & OF_THE_SUPERVISOR):
             raise ConfigurationError(
-                f"{spec.name} refers to ${{{name}}}, which exists only under the supervisor",
+                f"{spec.name} refers to ${{{name}}}, which has a value only in a stack with a supervisor",
                 where=setting_key(spec.name, field),
-                hint=f"Remove the reference, or leave {spec.name} out.",
+                hint=f"Remove the reference, or export the stack without {spec.name}.",
             )
     if environment in DEPLOYED and spec.container is not None and spec.container.public:
         listening = {"host": ALL_ADDRESSES}

@@ -1,4 +1,4 @@
-"""The command line of the launcher, without importing the launcher."""
+"""Return the command line that starts the launcher. This module does not import the launcher."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Launcher:
             self.remove_sockets()
 
     def remove_sockets(self) -> None:
-        """Remove the folder with the sockets of the service; the last launcher removes that of the stack."""
+        """Remove the folder with the sockets of the service, and the stack's folder if it is then empty."""
         with contextlib.suppress(OSError):
             disk.remove(self.own.run)
             Path(self.paths.run).rmdir()
@@ -188,7 +188,7 @@ class Launcher:
         await self.prepare()
 
     async def stop(self, process: asyncio.subprocess.Process, exited: asyncio.Future[int]) -> None:
-        """Send the signals of the stop steps to the program, and SIGKILL after the last step."""
+        """Send the signal of each stop step to the program, and then SIGKILL, until the program exits."""
         for step in self.spec.stop:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(step.signal)

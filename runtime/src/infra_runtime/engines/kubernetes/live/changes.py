@@ -1,4 +1,4 @@
-"""The difference between the resources of a cluster and those of a plan: names of fields, and no values."""
+"""The difference between the resources in a cluster and in a plan: names of fields, without their values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Change:
 
 
 def changes(live: Mapping[Key, Object], planned: Mapping[Key, Object]) -> list[Change]:
-    """Return the changes that lead from the live resources to the planned ones, in the order of the latter.
+    """Return the changes from the live to the planned resources, in the order of the planned resources.
 
     The planned resources are complete, as the server returns them for a dry run.
     """

@@ -24,7 +24,7 @@ _HANDOVER = "infra-replicas"
 
 @frozen
 class Request:
-    """What is deployed, and how."""
+    """The arguments of a deploy: the plan, the cluster and the options of the command."""
 
     #: the name of the stack in the label `app.kubernetes.io/part-of`
     stack: str
@@ -199,8 +199,8 @@ def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock
 def batches(resources: Sequence[Object]) -> list[list[Object]]:
     """Return groups of resources that are written together, each after the previous one is ready.
 
-    The first group contains the resources without pods. A Job is a separate group: the workloads before it
-    in the plan must be ready, and those after it wait until it is complete.
+    The first group contains the resources without pods. A Job is a separate group: the workloads before it in
+    the plan must be ready, and the workloads after it are written when it is complete.
     """
     result = [[resource for resource in resources if resource["kind"] not in WORKLOADS], []]
     for resource in resources:

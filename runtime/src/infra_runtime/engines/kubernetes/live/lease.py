@@ -1,7 +1,7 @@
 """The lock of a deploy: a Lease in the namespace, with owner and expiry.
 
-The times in the Lease are those of the API server, so that clocks of other machines have no influence.
-Source: Kubernetes documentation, "Leases"; Kubernetes API reference, `LeaseSpec`.
+The times in the Lease come from the clock of the API server, so that the clocks of other machines have no
+influence. Source: Kubernetes documentation, "Leases"; Kubernetes API reference, `LeaseSpec`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from infra_runtime.value import frozen
 NAME = "infra-deploy"
 #: seconds after the last renewal for which the lock is valid
 VALID = 60
-#: seconds after which the lock is renewed; a call of kubectl in between takes less than the rest
+#: seconds after which the lock is renewed; a call of kubectl takes less than the remaining validity
 RENEWAL = 10.0
 #: seconds between two attempts to get the lock
 _INTERVAL = 1.0
@@ -77,7 +77,7 @@ def this_process() -> Owner:
 
 
 def _machine() -> str:
-    """Return the boot of this machine and the namespace of its pids.
+    """Return an id of the current boot of this machine, with the id of this process's pid namespace.
 
     Sources: random(4), pid_namespaces(7).
     """
@@ -89,7 +89,7 @@ def _machine() -> str:
 
 
 def owner_of(lease: Object) -> Owner | None:
-    """Return the owner of a Lease; None if it has none, or one of another program."""
+    """Return the owner of a Lease; None if it has no owner, or if another program has written the owner."""
     if not lease["spec"].get("holderIdentity"):
         return None
     text = (lease["metadata"].get("annotations") or {}).get(_OWNER, "")
@@ -169,7 +169,8 @@ class Lock:
         if self._clock() - self._renewed < RENEWAL:
             return
         if self._write("replace", self._version).code:
-            raise DeployLockedError(self._kubectl.namespace, "another deploy, because it expired", 0.0)
+            owner = "another deploy, because this deploy did not renew it in time"
+            raise DeployLockedError(self._kubectl.namespace, owner, 0.0)
 
     def _try(self) -> tuple[str, float]:
         """Try to get the lock; return its present owner, and the seconds until it expires."""
@@ -196,7 +197,7 @@ class Lock:
         return answer
 
     def _read_server_time(self) -> None:
-        """Read the time of the server, which it returns for a resource that is not created."""
+        """Read the time of the API server, from its answer to the dry run of a new resource."""
         self._read_at = self._clock()
         probe = document(None, datetime.now(UTC))
         probe["metadata"]["name"] = f"{NAME}-time"

@@ -24,7 +24,7 @@ from infra_runtime.engines.kubernetes.live.workloads import Snapshot, State
 from infra_runtime.errors import ClusterError, InfraError
 from infra_runtime.host.ports import LOOPBACK
 
-#: seconds between two looks at the cluster while no pod is ready, and between two watches of a pod: the API
+#: seconds between two queries of the cluster while no pod is ready, and between two watches of a pod: the API
 #: server ends each watch after some time
 INTERVAL = 1.0
 #: the fields in a line of the watch: the type of the event, the time of the deletion, and whether the pod is
@@ -43,7 +43,7 @@ def choose(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Wait until a pod of a service is ready, and return its name. `say` receives what is waited for.
+    """Wait until a pod of a service is ready, and return its name. `say` is called with what is missing.
 
     The function waits without a time limit, because the supervisor has one. Raises `ClusterError` if the
     service is not deployed, or its pods cannot become ready without a change.

@@ -9,7 +9,7 @@ from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl
 from infra_runtime.engines.kubernetes.live.workloads import KINDS, Failure, Snapshot, State, snapshot_of
 from infra_runtime.errors import ClusterError, RolloutError
 
-#: seconds between two looks at the cluster
+#: seconds between two queries of the state of the cluster
 _INTERVAL = 1.0
 #: lines of a log in an error
 _LINES = 20
@@ -51,7 +51,7 @@ def wait(
 ) -> Iterator[State]:
     """Wait until these workloads are done, and yield each state that differs from the previous one.
 
-    `between` is called before each look at the cluster.
+    `between` is called before each query of the cluster.
 
     Raises `RolloutError` as soon as a workload has failed, or after `timeout` seconds.
     """

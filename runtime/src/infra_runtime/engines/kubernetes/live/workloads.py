@@ -53,7 +53,7 @@ class State:
     done: bool
     images: tuple[str, ...] = ()
     revision: str = ""
-    #: what the workload waits for; empty if it is done
+    #: the reason why the workload is not done, such as an unready pod; empty if it is done
     reason: str = ""
     failure: Failure | None = None
 
@@ -243,7 +243,7 @@ def _refused(workload: Object, snapshot: Snapshot) -> Failure | None:
 
 
 def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
-    """Return what pods wait for, and the failure of the first pod that has failed."""
+    """Return the reasons why pods are not ready, and the failure of the first pod that has failed."""
     reason = ""
     for pod in pods:
         name = pod["metadata"]["name"]
@@ -255,7 +255,7 @@ def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
 
 
 def _waiting(pod: Object) -> Iterator[tuple[str, str, bool]]:
-    """Yield (container, what it waits for, whether it cannot end without a change) of a pod."""
+    """Yield for each waiting container: name, reason, and whether only a change can end the wait."""
     status: Mapping[str, Any] = pod.get("status", {})
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
