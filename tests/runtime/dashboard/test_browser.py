@@ -388,6 +388,21 @@ def test_the_pages_are_operated_with_keys_and_the_theme_is_kept(tab: Tab) -> Non
     page.evaluate("localStorage.clear()")
 
 
+def test_enter_operates_the_focused_button_on_a_page_with_an_own_key(tab: Tab) -> None:
+    page = tab.open("/logs")
+    expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+
+    wrap = page.get_by_role("button", name="Wrap")
+    wrap.focus()
+    page.keyboard.press("Enter")
+    expect(wrap).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Graph").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Graph", timeout=PATIENCE)
+
+
 def has_keys(page: Page, title: str) -> None:
     """Wait until a page is shown and its scripts, which write the name of the theme, have run."""
     expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
