@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from dataclasses import replace
@@ -15,11 +16,14 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
+from fakes.asgi import scope_of
 from fakes.dashboard import KEY, Site, events, many_events, service
 from infra_runtime.dashboard import streams
 from infra_runtime.dashboard.stack import dependents
+from infra_runtime.dashboard.streams import parts_stream
 from infra_runtime.errors import ConfigurationError, SupervisorError
 from infra_runtime.messages import Phase, Services, Status
+from infra_runtime.web.asgi import Message
 
 #: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
 HOSTILE = (
@@ -309,6 +313,38 @@ def test_a_stream_continues_after_a_restart_of_the_supervisor(
 
     assert (first[0], lost) == ("parts", ("lost", "the supervisor has exited"))
     assert "started again" in again[1]["parts"]["service-db"]
+
+
+def test_a_change_while_the_parts_of_a_page_are_computed_is_sent_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "UPDATE", 3600.0)
+    sent: list[str] = []
+
+    async def main() -> None:
+        dashboard = site.dashboard()
+        texts = iter(("first", "second", "third"))
+
+        async def parts() -> streams.Parts[str]:
+            text = next(texts)
+            if text == "first":
+                dashboard.stack.change()
+            return {"part": text}
+
+        async def send(message: Message) -> None:
+            sent.append(message.get("body", b"").decode())
+            if "second" in sent[-1]:
+                dashboard.closing.set()
+
+        async def receive() -> Message:
+            await dashboard.closing.wait()
+            return {"type": "http.disconnect"}
+
+        await asyncio.wait_for(parts_stream(dashboard, parts)(scope_of("/"), receive, send), 60)
+
+    asyncio.run(main())
+
+    assert ["first" in text or "second" in text for text in sent if "event" in text] == [True, True]
 
 
 def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

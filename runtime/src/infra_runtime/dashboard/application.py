@@ -8,15 +8,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount, Route
 
 from infra_runtime.dashboard.api import Api
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import Guard
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
-from infra_runtime.dashboard.rendering import FOLDER, assets
+from infra_runtime.dashboard.rendering import asset, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.trace_pages import TracePages
@@ -53,7 +52,7 @@ def application(dashboard: Dashboard) -> Application:
         *pages.routes(),
         *SessionPages(dashboard).routes(),
         *TracePages(dashboard).routes(),
-        Mount(assets(), StaticFiles(directory=FOLDER / "static")),
+        Mount(assets(), routes=[Route("/{name}", asset)]),
     ]
     starlette = Starlette(
         routes=routes,

@@ -24,10 +24,12 @@ from infra_runtime.dashboard import (
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.service_rows import ServiceRows
+from infra_runtime.dashboard.stack import State
 from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
-from infra_runtime.dashboard.view import row, rows
+from infra_runtime.dashboard.view import row
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
@@ -40,7 +42,7 @@ class Pages:
     """The handlers of the requests for pages and for their streams."""
 
     def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
+        self._dashboard, self._rows = dashboard, ServiceRows()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -73,7 +75,13 @@ class Pages:
 
     async def _services(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return page(self._dashboard, request, "services.html", rows=rows(state), status=state.status)
+        return page(
+            self._dashboard,
+            request,
+            "services.html",
+            rows=self._rows.parts(state, "service_row.html", "service").values(),
+            status=state.status,
+        )
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -125,7 +133,7 @@ class Pages:
             "address": request.url.query,
             "measured": measured,
             "drawings": [charts.drawing(item, since, until) for item in measured.charts],
-            "services": [row.name for row in rows(await self._dashboard.stack.state())],
+            "services": [row.name for row in self._rows.of(await self._dashboard.stack.state())],
         }
 
     async def _alerts(self, request: Request) -> Response:
@@ -164,7 +172,14 @@ class Pages:
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return page(self._dashboard, request, "graph.html", levels=history.levels(rows(state)))
+        return page(self._dashboard, request, "graph.html", levels=self._levels(state))
+
+    def _levels(self, state: State) -> list[list[str]]:
+        """Return the columns of the graph with the HTML of their nodes."""
+        nodes = self._rows.parts(state, "graph_node.html", "node")
+        return [
+            [nodes[f"node-{row.name}"] for row in column] for column in history.levels(self._rows.of(state))
+        ]
 
     async def _start(self, request: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
@@ -200,11 +215,9 @@ class Pages:
     # --- streams -----------------------------------------------------------------------------------
 
     async def _services_stream(self, _: Request) -> Response:
-        template = template_of("service_row.html")
-
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return {f"service-{row.name}": template.render(row=row) for row in rows(state)}
+            return self._rows.parts(state, "service_row.html", "service")
 
         return parts_stream(self._dashboard, parts, order="services")
 
@@ -222,11 +235,11 @@ class Pages:
         return parts_stream(self._dashboard, parts)
 
     async def _graph_stream(self, _: Request) -> Response:
-        template = template_of("graph_node.html")
+        template = template_of("graph_levels.html")
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return {f"node-{row.name}": template.render(row=row) for row in rows(state)}
+            return {"graph": template.render(levels=self._levels(state))}
 
         return parts_stream(self._dashboard, parts)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 from typing import TypeAlias, TypeVar
@@ -25,8 +26,8 @@ from infra_runtime.web.asgi import Receive, Scope, Send
 WRITE_SECONDS = 10.0
 #: milliseconds until a browser connects again
 RETRY = 1000
-#: seconds after an event in which further events are collected, and the longest time between two updates
-COLLECT, UPDATE = 0.05, 2.0
+#: the shortest and the longest seconds between two updates of a page
+PAUSE, UPDATE = 0.05, 2.0
 _Part = TypeVar("_Part")
 #: the id of an element → its HTML, or the name of a service → its JSON data
 Parts: TypeAlias = dict[str, _Part]
@@ -96,6 +97,8 @@ def parts_stream(
     async def events() -> AsyncGenerator[Event, None]:
         sent: Parts[_Part] = {}
         while True:
+            # The stack may change while the parts are computed.
+            change, began = dashboard.stack.next_change(), time.monotonic()
             try:
                 current = await parts()
             except InfraError as error:
@@ -112,10 +115,18 @@ def parts_stream(
             if every:
                 await asyncio.sleep(every)
             else:
-                await dashboard.stack.changed(UPDATE)
-                await asyncio.sleep(COLLECT)
+                await _wait(change, UPDATE)
+                await asyncio.sleep(began + PAUSE - time.monotonic())
 
     return EventStream(events(), closing=dashboard.closing)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most this number of seconds."""
+    # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _write(send: Send, data: bytes) -> None:

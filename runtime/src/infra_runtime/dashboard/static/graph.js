@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function draw() {
   const svg = graph.querySelector("svg");
+  if (!svg) return;
   const box = graph.getBoundingClientRect();
   svg.setAttribute("viewBox", `0 0 ${graph.scrollWidth} ${graph.scrollHeight}`);
   svg.setAttribute("width", graph.scrollWidth);

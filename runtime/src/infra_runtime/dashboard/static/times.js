@@ -1,9 +1,7 @@
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
 const clockFormat = new Intl.DateTimeFormat([], CLOCK);
 const fullFormat = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
-
 const dateFormat = new Intl.DateTimeFormat([], { dateStyle: "medium" });
-
 const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
 
 export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
@@ -31,7 +29,7 @@ export function showTimes(root = document) {
     const since = Number(element.dataset.since);
     const text = duration(now - since);
     if (element.textContent !== text) element.textContent = text;
-    if (element.title !== full(since)) element.title = full(since);
+    if (!element.title) element.title = full(since);
   }
   for (const element of root.querySelectorAll("time[data-clock]:empty")) {
     const seconds = Number(element.dataset.clock);
