@@ -101,7 +101,8 @@ def test_an_action_that_is_not_possible_has_its_reason(site: Site) -> None:
     ]
 
     titles = {each["data-action"]: each.get("title", "") for each in buttons}
-    assert titles == {"start": "", "restart": "", "stop": "the service is not running"}
+    assert titles == {"start": "", "restart": "", "stop": "The service is not running"}
+    assert [each["data-action"] for each in buttons if each.get("aria-disabled")] == ["stop"]
 
 
 def test_a_task_that_is_done_can_be_hidden_and_a_failed_task_is_shown(tmp_path: Path) -> None:
@@ -268,10 +269,11 @@ def test_a_stream_has_only_the_parts_that_have_changed(site: Site) -> None:
 
     first, second = events(site, "/stream/services", 2, fail)
 
-    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker"]
+    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker", "summary"]
     assert first[1]["order"] == {"services": ["service-db", "service-api", "service-worker"]}
-    assert [*second[1]["parts"]] == ["service-db"]
+    assert [*second[1]["parts"]] == ["service-db", "summary"]
     assert "disk full" in second[1]["parts"]["service-db"]
+    assert "2 failed" in second[1]["parts"]["summary"]
 
 
 def test_a_new_service_and_a_removed_service_change_the_order(site: Site) -> None:
@@ -358,7 +360,9 @@ def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: py
 
     found = many_events(site, "/stream/services", 50)
 
-    assert [[*data["parts"]] for data in found] == [["service-db", "service-api", "service-worker"]] * 50
+    assert [[*data["parts"]] for data in found] == [
+        ["service-db", "service-api", "service-worker", "summary"]
+    ] * 50
     assert len(calls) < 25
 
 

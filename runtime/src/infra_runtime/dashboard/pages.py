@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from infra_runtime.dashboard.stack import State
 from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
-from infra_runtime.dashboard.view import row
+from infra_runtime.dashboard.view import TONES, row
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
@@ -80,8 +81,19 @@ class Pages:
             request,
             "services.html",
             rows=self._rows.parts(state, "service_row.html", "service").values(),
-            status=state.status,
+            **self._summary(state),
         )
+
+    def _summary(self, state: State) -> dict[str, Any]:
+        """Return the values of the template `summary.html`: the number of services in each phase."""
+        phases = Counter(row.phase for row in self._rows.of(state))
+        # Failed services are first.
+        counts = [
+            (phase.value, *TONES[phase], phases[phase.value])
+            for phase in reversed(TONES)
+            if phases[phase.value]
+        ]
+        return {"status": state.status, "counts": counts}
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -215,11 +227,14 @@ class Pages:
     # --- streams -----------------------------------------------------------------------------------
 
     async def _services_stream(self, _: Request) -> Response:
+        summary = template_of("summary.html")
+
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return self._rows.parts(state, "service_row.html", "service")
+            shown = self._rows.parts(state, "service_row.html", "service")
+            return {**shown, "summary": summary.render(self._summary(state))}
 
-        return parts_stream(self._dashboard, parts, order="services")
+        return parts_stream(self._dashboard, parts, order="services", beside={"summary"})
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from http import HTTPStatus
 from typing import TypeAlias, TypeVar
 
@@ -86,12 +86,17 @@ class EventStream(Response):
 
 
 def parts_stream(
-    dashboard: Dashboard, parts: Callable[[], Awaitable[Parts[_Part]]], *, order: str = "", every: float = 0.0
+    dashboard: Dashboard,
+    parts: Callable[[], Awaitable[Parts[_Part]]],
+    *,
+    order: str = "",
+    beside: Collection[str] = (),
+    every: float = 0.0,
 ) -> Response:
     """Return a stream of changed parts.
 
-    `order` is the element that contains all parts in order. With `every`, the parts are sent at this
-    interval in seconds, and not when the stack changes.
+    `order` is the element that contains all parts in order, except those in `beside`. With `every`, the parts
+    are sent at this interval in seconds, and not when the stack changes.
     """
 
     async def events() -> AsyncGenerator[Event, None]:
@@ -107,7 +112,8 @@ def parts_stream(
                 changed = {key: html for key, html in current.items() if sent.get(key) != html}
                 is_reordered = bool(order) and [*current] != [*sent]
                 if changed or is_reordered:
-                    reordered = {order: [*current]} if is_reordered else {}
+                    names = [name for name in current if name not in beside]
+                    reordered = {order: names} if is_reordered else {}
                     yield Event(name="parts", data={"parts": changed, "order": reordered})
                 else:
                     yield Event()

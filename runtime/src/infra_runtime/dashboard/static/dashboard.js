@@ -70,6 +70,22 @@ for (const flag of document.querySelectorAll("[data-flag]")) {
   flag.addEventListener("change", () => setParameter(flag.dataset.flag, flag.checked ? "1" : ""));
 }
 
+// --- filters that a narrow screen shows after a click ------------------------------------------------------
+
+for (const sheet of document.querySelectorAll(".sheet")) {
+  const isUsed = (element) =>
+    element.type === "checkbox" ? element.checked : element.selectedIndex > 0 || (element.type === "text" && element.value !== "");
+  const count = () => {
+    const used = [...sheet.form.elements].filter(isUsed).length;
+    sheet.textContent = used ? `Filters (${used})` : "Filters";
+  };
+  sheet.form.addEventListener("input", count);
+  sheet.addEventListener("click", () => {
+    sheet.setAttribute("aria-expanded", String(sheet.getAttribute("aria-expanded") !== "true"));
+  });
+  count();
+}
+
 // --- theme, help -------------------------------------------------------------------------------------------
 
 const THEMES = ["system", "light", "dark"];

@@ -257,12 +257,15 @@ function fold(element) {
   element.append(detail);
 }
 
-function toggle(name) {
-  const button = tools.querySelector(`[data-${name}]`);
-  const on = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(on));
-  box.classList.toggle(name, on);
-  store(name, String(on));
+function wrap(on) {
+  tools.querySelector("[data-wrap]").setAttribute("aria-pressed", String(on));
+  box.classList.toggle("wrap", on);
+}
+
+function toggleWrap() {
+  const on = !box.classList.contains("wrap");
+  wrap(on);
+  store("wrap", String(on));
 }
 
 // The address of the same lines in the API, for the link JSON.
@@ -295,7 +298,7 @@ tools.addEventListener("click", (event) => {
   const data = event.target.closest("button")?.dataset ?? {};
   if ("follow" in data) follow(!isFollowing);
   else if ("new" in data) follow(true);
-  else if ("wrap" in data) toggle("wrap");
+  else if ("wrap" in data) toggleWrap();
   else if ("times" in data) nextMode();
   else if ("download" in data) download();
   else if ("clear" in data) {
@@ -317,12 +320,12 @@ if (filters) {
   filters.addEventListener("input", apply);
   filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 }
-if (stored("wrap") === "true") toggle("wrap");
+wrap((stored("wrap") ?? String(matchMedia("(max-width: 56rem)").matches)) === "true");
 setMode(stored("times"));
 Object.assign(keys, {
   f: () => follow(true),
   p: () => follow(false),
-  w: () => toggle("wrap"),
+  w: toggleWrap,
   t: nextMode,
   j: () => step(1),
   k: () => step(-1),
