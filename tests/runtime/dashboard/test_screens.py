@@ -40,13 +40,15 @@ PAGES = {
     "alerts": ("/alerts", ".alerts"),
     "apis": ("/apis", ".findings"),
     "tests": ("/tests", "#tests"),
-    "session": ("/tests", "#sessions a"),
-    "test": ("/tests", "#tests a"),
+    "session": ("/tests", "#session-tests table"),
+    "test": ("/tests", ".span b"),
     "graph": ("/graph", "#graph path"),
     "start": ("/start", ".waterfall"),
     "snapshots": ("/snapshots", ".snapshots"),
     "configuration": ("/configuration", ".settings"),
 }
+#: page → the link on its path that leads to it
+LINKS = {"session": "#sessions a", "test": "#tests a"}
 #: the pages of the second stack; most of them are empty
 CROWDED = {
     "services": ("/", ".row time"),
@@ -102,8 +104,8 @@ def problems(page: Page, url: str, pages: dict[str, tuple[str, str]], prefix: st
     for name, (path, complete) in pages.items():
         page.set_viewport_size({"width": 390, "height": 800})
         page.goto(f"{url}{path}")
-        if name in {"session", "test"}:
-            page.locator(complete).first.click()
+        if name in LINKS:
+            page.locator(LINKS[name]).first.click()
             expect(page).to_have_url(re.compile("/tests/."), timeout=PATIENCE)
         for width, theme in itertools.product((390, 1280), ("light", "dark")):
             page.set_viewport_size({"width": width, "height": 800})
