@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,9 +17,12 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
+from starlette.responses import Response
+
 from fakes.asgi import scope_of
 from fakes.dashboard import KEY, Site, events, many_events, service
 from infra_runtime.dashboard import streams
+from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.stack import dependents
 from infra_runtime.dashboard.streams import parts_stream
 from infra_runtime.errors import ConfigurationError, SupervisorError
@@ -317,36 +321,61 @@ def test_a_stream_continues_after_a_restart_of_the_supervisor(
     assert "started again" in again[1]["parts"]["service-db"]
 
 
-def test_a_change_while_the_parts_of_a_page_are_computed_is_sent_at_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streams, "UPDATE", 3600.0)
+def sent_until(site: Site, wanted: str, make: Callable[[Dashboard], Response]) -> list[str]:
+    """Return the events of a stream up to the one that contains a text."""
     sent: list[str] = []
 
     async def main() -> None:
         dashboard = site.dashboard()
-        texts = iter(("first", "second", "third"))
-
-        async def parts() -> streams.Parts[str]:
-            text = next(texts)
-            if text == "first":
-                dashboard.stack.change()
-            return {"part": text}
 
         async def send(message: Message) -> None:
-            sent.append(message.get("body", b"").decode())
-            if "second" in sent[-1]:
+            text = message.get("body", b"").decode()
+            if "event: " in text:
+                sent.append(text)
+            if wanted in text:
                 dashboard.closing.set()
 
         async def receive() -> Message:
             await dashboard.closing.wait()
             return {"type": "http.disconnect"}
 
-        await asyncio.wait_for(parts_stream(dashboard, parts)(scope_of("/"), receive, send), 60)
+        await asyncio.wait_for(make(dashboard)(scope_of("/"), receive, send), 60)
 
     asyncio.run(main())
+    return sent
 
-    assert ["first" in text or "second" in text for text in sent if "event" in text] == [True, True]
+
+def test_a_change_while_the_parts_of_a_page_are_computed_is_sent_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "UPDATE", 3600.0)
+    texts = iter(("first", "second", "third"))
+
+    def make(dashboard: Dashboard) -> Response:
+        async def parts() -> streams.Parts[str]:
+            text = next(texts)
+            if text == "first":
+                dashboard.stack.change()
+            return {"part": text}
+
+        return parts_stream(dashboard, parts)
+
+    first, second = sent_until(site, "second", make)
+
+    assert "first" in first
+    assert "second" in second
+
+
+def test_a_stream_continues_after_the_parts_that_the_page_has(site: Site) -> None:
+    def make(dashboard: Dashboard) -> Response:
+        async def parts() -> streams.Parts[str]:
+            return {"db": "stopped", "api": "ready"}
+
+        return parts_stream(dashboard, parts, order="services", sent={"db": "ready", "api": "ready"})
+
+    (only,) = sent_until(site, "stopped", make)
+
+    assert json.loads(only.partition("data: ")[2]) == {"parts": {"db": "stopped"}, "order": {}}
 
 
 def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("starlette", reason="the minimal profile has no web framewor
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
 from fakes.dashboard import Site, service
-from infra_runtime.dashboard.service_rows import ServiceRows
+from infra_runtime.dashboard.service_rows import PAGES, ServiceRows
 from infra_runtime.dashboard.streams import Parts
 from infra_runtime.messages import Phase
 
@@ -49,3 +49,15 @@ def test_the_row_of_a_removed_service_is_forgotten(tmp_path: Path) -> None:
         return shown.parts(await stack.state(), "service_row.html", "service")
 
     assert [*asyncio.run(main())] == ["service-db"]
+
+
+def test_the_parts_of_a_page_are_remembered_for_its_first_stream() -> None:
+    shown = ServiceRows()
+    first = shown.remember({"service-db": "ready"})
+    second = shown.remember({"service-db": "stopped"})
+
+    assert shown.remembered(second) == {"service-db": "stopped"}
+    assert shown.remembered(second) == {}
+    for _ in range(PAGES):
+        shown.remember({})
+    assert shown.remembered(first) == {}

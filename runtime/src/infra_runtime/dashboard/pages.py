@@ -76,16 +76,12 @@ class Pages:
 
     async def _services(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return page(
-            self._dashboard,
-            request,
-            "services.html",
-            rows=self._rows.parts(state, "service_row.html", "service").values(),
-            **self._summary(state),
-        )
+        parts = self._services_parts(state)
+        number = self._rows.remember(parts)
+        return page(self._dashboard, request, "services.html", parts=parts, number=number)
 
-    def _summary(self, state: State) -> dict[str, Any]:
-        """Return the values of the template `summary.html`: the number of services in each phase."""
+    def _services_parts(self, state: State) -> Parts[str]:
+        """Return the rows of the services, and the number of services in each phase."""
         phases = Counter(row.phase for row in self._rows.of(state))
         # Failed services are first.
         counts = [
@@ -93,7 +89,8 @@ class Pages:
             for phase in reversed(TONES)
             if phases[phase.value]
         ]
-        return {"status": state.status, "counts": counts}
+        summary = template_of("summary.html").render(status=state.status, counts=counts)
+        return {**self._rows.parts(state, "service_row.html", "service"), "summary": summary}
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -226,15 +223,13 @@ class Pages:
 
     # --- streams -----------------------------------------------------------------------------------
 
-    async def _services_stream(self, _: Request) -> Response:
-        summary = template_of("summary.html")
-
+    async def _services_stream(self, request: Request) -> Response:
         async def parts() -> Parts[str]:
-            state = await self._dashboard.stack.state()
-            shown = self._rows.parts(state, "service_row.html", "service")
-            return {**shown, "summary": summary.render(self._summary(state))}
+            return self._services_parts(await self._dashboard.stack.state())
 
-        return parts_stream(self._dashboard, parts, order="services", beside={"summary"})
+        # The first stream of a page continues after the parts in the page.
+        sent = self._rows.remembered(request.query_params.get("page", ""))
+        return parts_stream(self._dashboard, parts, order="services", beside={"summary"}, sent=sent)
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 from infra_runtime.dashboard.rendering import template_of
 from infra_runtime.dashboard.stack import State
 from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.view import Row, rows
+
+#: the number of pages whose parts are remembered until their streams begin
+PAGES = 50
 
 
 class ServiceRows:
     """Rows and HTML, which are computed once per state; the HTML of a row that did not change is kept."""
 
     def __init__(self) -> None:
+        #: the number of a page → its parts, the newest last
+        self._pages: dict[str, Parts[str]] = {}
+        self._numbers = itertools.count(1)
         self._state: State | None = None
         self._rows: list[Row] = []
         #: template → service → the row and its HTML
@@ -38,3 +46,15 @@ class ServiceRows:
             self._texts[template] = texts
             self._parts[template] = {f"{prefix}-{name}": text for name, (_, text) in texts.items()}
         return self._parts[template]
+
+    def remember(self, parts: Parts[str]) -> str:
+        """Return the number of a new page with these parts."""
+        number = str(next(self._numbers))
+        self._pages[number] = parts
+        while len(self._pages) > PAGES:
+            del self._pages[next(iter(self._pages))]
+        return number
+
+    def remembered(self, number: str) -> Parts[str]:
+        """Return the parts of a page, and forget them; none if the number is unknown."""
+        return self._pages.pop(number, {})

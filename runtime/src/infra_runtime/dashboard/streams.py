@@ -91,16 +91,19 @@ def parts_stream(
     *,
     order: str = "",
     beside: Collection[str] = (),
+    sent: Parts[_Part] | None = None,
     every: float = 0.0,
 ) -> Response:
     """Return a stream of changed parts.
 
-    `order` is the element that contains all parts in order, except those in `beside`. With `every`, the parts
-    are sent at this interval in seconds, and not when the stack changes.
+    `order` is the element that contains all parts in order, except those in `beside`. `sent` are the parts
+    that the page already has. With `every`, the parts are sent at this interval in seconds, and not when the
+    stack changes.
     """
+    known: Parts[_Part] = sent or {}
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent: Parts[_Part] = {}
+        sent = known
         while True:
             # The stack may change while the parts are computed.
             change, began = dashboard.stack.next_change(), time.monotonic()

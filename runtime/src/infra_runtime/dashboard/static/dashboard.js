@@ -3,7 +3,7 @@ import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
 import { morph, parsed } from "./morph.js";
 import { stream } from "./stream.js";
-import { showTimes } from "./times.js";
+import { nameTimes, showTimes } from "./times.js";
 
 // --- live parts --------------------------------------------------------------------------------------------
 
@@ -39,6 +39,7 @@ if (document.body.dataset.stream) {
   );
 }
 showTimes();
+nameTimes();
 setInterval(showTimes, 1000);
 
 // --- the filter of a list, in the address ------------------------------------------------------------------
