@@ -223,6 +223,23 @@ def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
     assert "infra.toml:1: unknown setting 'x'" in page(site, "/configuration").text
 
 
+def test_the_services_of_a_column_are_in_the_order_of_their_needs(tmp_path: Path) -> None:
+    site = Site(
+        tmp_path,
+        service("db"),
+        service("cache"),
+        service("reports", needs=("cache",)),
+        service("orders", needs=("db",)),
+        service("shop", needs=("db", "cache")),
+        service("web", needs=("reports", "shop")),
+    )
+
+    shown = page(site, "/graph").elements
+
+    names = [attributes["data-name"] for _, attributes in shown if "data-name" in attributes]
+    assert names == ["db", "cache", "orders", "shop", "reports", "web"]
+
+
 # --- texts of others -------------------------------------------------------------------------------
 
 

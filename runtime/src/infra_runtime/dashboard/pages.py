@@ -86,7 +86,7 @@ class Pages:
         # Failed services are first.
         counts = [
             (phase.value, *TONES[phase], phases[phase.value])
-            for phase in reversed(TONES)
+            for phase in reversed([*TONES])
             if phases[phase.value]
         ]
         summary = template_of("summary.html").render(status=state.status, counts=counts)
