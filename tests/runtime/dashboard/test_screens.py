@@ -24,6 +24,7 @@ from fakes.dashboard import Site, service
 from fakes.dashboard_server import serving
 from fakes.shop import LONG, TRACE, Shop, crowd
 from fakes.telemetry import Answers
+from infra_runtime.dashboard.navigation import NAVIGATION
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 #: milliseconds for a condition on a busy machine
@@ -139,6 +140,21 @@ def test_many_services_with_long_names_and_empty_pages_follow_the_accessibility_
         found = problems(log_in(context, link), url, CROWDED, "many-")
 
     assert found == {}
+
+
+def test_every_page_is_opened_with_its_keys(
+    context: BrowserContext, tmp_path: Path, answers: Answers
+) -> None:
+    with serving(Shop(tmp_path, answers)) as (url, link):
+        page = log_in(context, link)
+        for path, title, key in NAVIGATION:
+            # The scripts of a page have run when its theme has a name.
+            expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
+            page.keyboard.press("g")
+            page.keyboard.press(key)
+
+            expect(page).to_have_url(f"{url}{path}", timeout=PATIENCE)
+            expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
 
 
 def test_a_narrow_screen_shows_the_filters_after_a_click(

@@ -72,11 +72,11 @@ def type_of(schema: Mapping[str, Any]) -> str:
         return f"{values}; default `{schema['default']}`" if "default" in schema else values
     types = schema.get("type", "any")
     if isinstance(types, list):
-        return " or ".join(str(each) for each in types)
+        return " or ".join(map(str, types))
     if types == "array":
         return f"list of {type_of(schema['items'])}"
     if types == "object" and "properties" in schema:
-        fields = ", ".join(f"`{name}` {type_of(each)}" for name, each in schema["properties"].items())
+        fields = ", ".join(f"`{name}` {type_of(field)}" for name, field in schema["properties"].items())
         return f"object with {fields}"
     if types == "object":
         return f"object with values of the type {type_of(schema.get('additionalProperties', {}))}"

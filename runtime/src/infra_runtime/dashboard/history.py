@@ -115,14 +115,14 @@ def levels(shown: Sequence[Row]) -> list[list[Row]]:
             columns[row.name] = 1 + max((columns.get(need, -1) for need in row.needs), default=-1)
         remaining = [row for row in remaining if row.name not in columns]
     count = max(columns.values(), default=-1) + 1
-    found = []
+    ordered = []
     places: dict[str, int] = {}
     for number in range(count):
         column = [row for row in shown if columns[row.name] == number]
         column.sort(key=lambda row: sum(places.get(need, 0) for need in row.needs) / max(len(row.needs), 1))
         places |= {row.name: place for place, row in enumerate(column)}
-        found.append(column)
-    return found
+        ordered.append(column)
+    return ordered
 
 
 def _events(path: str) -> list[Event]:
