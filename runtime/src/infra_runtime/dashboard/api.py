@@ -343,7 +343,7 @@ def service_to_json(shown: Row) -> dict[str, object]:
         "since": shown.since,
         "restarts": shown.restarts,
         "pid": shown.pid,
-        "cpu": None if shown.cpu is None else round(shown.cpu, 3),
+        "cpu": shown.cpu,
         "memory": shown.memory,
         "addresses": {address.label: address.text for address in shown.addresses},
         "ports": dict(shown.ports),

@@ -8,8 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount, Route
 
 from infra_runtime.dashboard.api import Api
 from infra_runtime.dashboard.context import Dashboard
@@ -18,7 +17,7 @@ from infra_runtime.dashboard.live_api import live_routes
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
 from infra_runtime.dashboard.record_pages import RecordPages
-from infra_runtime.dashboard.rendering import FOLDER, assets
+from infra_runtime.dashboard.rendering import asset, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.trace_pages import TracePages
@@ -62,7 +61,7 @@ def application(dashboard: Dashboard) -> Application:
     routes = [
         *live_routes(dashboard, own),
         *own,
-        Mount(assets(), StaticFiles(directory=FOLDER / "static")),
+        Mount(assets(), routes=[Route("/{name}", asset)]),
     ]
     starlette = Starlette(
         routes=routes,

@@ -137,7 +137,10 @@ def start_to_json(start: StartView) -> dict[str, object]:
 
 
 def levels(shown: Sequence[Row]) -> list[list[Row]]:
-    """Return the services in columns: each service is right of all services that it needs."""
+    """Return the services in columns: each service is right of all services that it needs.
+
+    In a column, services are in the order of the services that they need, so that few lines cross.
+    """
     names = {row.name for row in shown}
     columns: dict[str, int] = {}
     remaining = list(shown)
@@ -148,7 +151,14 @@ def levels(shown: Sequence[Row]) -> list[list[Row]]:
             columns[row.name] = 1 + max((columns.get(need, -1) for need in row.needs), default=-1)
         remaining = [row for row in remaining if row.name not in columns]
     count = max(columns.values(), default=-1) + 1
-    return [[row for row in shown if columns[row.name] == number] for number in range(count)]
+    ordered = []
+    places: dict[str, int] = {}
+    for number in range(count):
+        column = [row for row in shown if columns[row.name] == number]
+        column.sort(key=lambda row: sum(places.get(need, 0) for need in row.needs) / max(len(row.needs), 1))
+        places |= {row.name: place for place, row in enumerate(column)}
+        ordered.append(column)
+    return ordered
 
 
 def _events(path: str) -> list[Event]:

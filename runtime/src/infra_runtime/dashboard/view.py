@@ -117,7 +117,7 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
         since=round(state.since[service.name], 1),
         restarts=service.restarts,
         pid=service.pid,
-        cpu=usage.cpu if usage else None,
+        cpu=round(usage.cpu, 3) if usage and usage.cpu is not None else None,
         memory=usage.memory if usage else None,
         addresses=addresses(service),
         ports=service.ports,

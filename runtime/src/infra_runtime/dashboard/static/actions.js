@@ -66,7 +66,8 @@ export function listen() {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.action) {
-      if (mayAct()) act(button);
+      if (button.getAttribute("aria-disabled")) notice(`${button.title}.`);
+      else if (mayAct()) act(button);
       else refuse();
     } else if (button.dataset.copy) copy(button.dataset.copy);
     else if ("logout" in button.dataset) post("/logout").then(() => location.assign("/login"));

@@ -3,7 +3,7 @@ import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
 import { morph, parsed } from "./morph.js";
 import { stream } from "./stream.js";
-import { showTimes } from "./times.js";
+import { nameTimes, showTimes } from "./times.js";
 
 // --- live parts --------------------------------------------------------------------------------------------
 
@@ -39,6 +39,7 @@ if (document.body.dataset.stream) {
   );
 }
 showTimes();
+nameTimes();
 setInterval(showTimes, 1000);
 
 // --- the filter of a list, in the address ------------------------------------------------------------------
@@ -77,6 +78,22 @@ if (field) {
 for (const flag of document.querySelectorAll("[data-flag]")) {
   flag.checked = parameter(flag.dataset.flag) !== "";
   flag.addEventListener("change", () => setParameter(flag.dataset.flag, flag.checked ? "1" : ""));
+}
+
+// --- filters that a narrow screen shows after a click ------------------------------------------------------
+
+for (const sheet of document.querySelectorAll(".sheet")) {
+  const isUsed = (element) =>
+    element.type === "checkbox" ? element.checked : element.selectedIndex > 0 || (element.type === "text" && element.value !== "");
+  const count = () => {
+    const used = [...sheet.form.elements].filter(isUsed).length;
+    sheet.textContent = used ? `Filters (${used})` : "Filters";
+  };
+  sheet.form.addEventListener("input", count);
+  sheet.addEventListener("click", () => {
+    sheet.setAttribute("aria-expanded", String(sheet.getAttribute("aria-expanded") !== "true"));
+  });
+  count();
 }
 
 // --- theme, help -------------------------------------------------------------------------------------------

@@ -270,11 +270,14 @@ function addCondition(kind, text) {
   filters.dispatchEvent(new Event("input"));
 }
 
-function toggle(name) {
-  const button = tools.querySelector(`[data-${name}]`);
-  const on = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(on));
+function set(name, on) {
+  tools.querySelector(`[data-${name}]`).setAttribute("aria-pressed", String(on));
   box.classList.toggle(name, on);
+}
+
+function toggle(name) {
+  const on = !box.classList.contains(name);
+  set(name, on);
   store(name, String(on));
 }
 
@@ -338,7 +341,8 @@ if (filters) {
   filters.addEventListener("input", apply);
   filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 }
-for (const name of ["wrap", "fold"]) if (stored(name) === "true") toggle(name);
+set("wrap", (stored("wrap") ?? String(matchMedia("(max-width: 56rem)").matches)) === "true");
+set("fold", stored("fold") === "true");
 setMode(stored("times"));
 Object.assign(keys, {
   f: () => follow(true),
