@@ -22,6 +22,7 @@ def failed(infra: CommandLine) -> CommandLine:
             "test": f"test_shop.py::{name}",
             "phase": "call",
             "began": began,
+            "seconds": 1.5,
             "failure": "assert 0",
             "stack": {"services": [{"name": "shop", "phase": "ready", "restarts": 2, "reason": ""}]},
             "dumps": {"infra_test_a_1": "dumps/postgres/infra_test_a_1.sql"},
@@ -62,3 +63,22 @@ def test_a_test_without_a_failure_report_is_an_error(failed: CommandLine) -> Non
 
     assert shown.code != 0
     assert "test_gift" in shown.err
+
+
+def test_a_report_is_exported_and_imported_in_another_data_directory(failed: CommandLine) -> None:
+    exported = failed("dev", "capsule", "export", "test_buy", "--output", "report.zip")
+    imported = failed("dev", "capsule", "import", "report.zip", "--data", "other")
+
+    assert (exported.code, exported.out) == (0, "report.zip\n")
+    assert imported.code == 0
+    shown = failed("dev", "capsule", "show", "test_buy", "--data", "other")
+    assert "words of test_buy" in shown.out
+
+
+def test_another_file_is_not_imported(failed: CommandLine) -> None:
+    (failed.root / "other.zip").write_bytes(b"x")
+
+    imported = failed("dev", "capsule", "import", "other.zip")
+
+    assert imported.code == 1
+    assert "is not a ZIP file" in imported.err

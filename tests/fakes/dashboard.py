@@ -135,19 +135,20 @@ class Site:
         for path in (paths.data, paths.logs):
             Path(path).mkdir(parents=True)
         self.settings: dict[str, tuple[str, str]] = {}
+        self.meter = UsageMeter()
         self.sessions = Sessions(folder / "sessions.json", "run", **({"clock": clock} if clock else {}))
         self.paths = paths
         self.audit = folder / "audit.jsonl"
 
-    def dashboard(self) -> Dashboard:
+    def dashboard(self, port: int = 1337) -> Dashboard:
         """Return the parts of the application; inside of a running event loop only."""
         return Dashboard(
             name="dashboard",
-            port=1337,
+            port=port,
             root=Path("/projects/shop"),
             paths=self.paths,
             key=KEY,
-            stack=Stack(self.supervisor, UsageMeter()),
+            stack=Stack(self.supervisor, self.meter),
             sessions=self.sessions,
             audit=AuditLog(self.audit),
             configuration=lambda: self.settings,

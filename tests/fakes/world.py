@@ -65,6 +65,8 @@ class World:
         self.machine = Machine(self.specs)
         self.now = 0.0
         self.history: list[str] = []
+        #: the services whose probe has failed with a reason for the first time since their start
+        self.unready: list[str] = []
         self.signals: list[tuple[str, int]] = []
         self.alive: dict[str, int] = {}
         self.starts: dict[str, int] = {}
@@ -209,6 +211,9 @@ class World:
         self._timers.pop(effect.service, None)
 
     def _record(self, effect: Effect) -> None:
+        if effect.detail == "probe-failed":
+            self.unready.append(effect.service)
+            return
         self.history.append(f"{self.now:.3f} {effect.service} {effect.detail}")
 
     # -------------------------------------------------------------------------------------------------

@@ -19,7 +19,9 @@ import jsonschema
 from starlette.routing import Route
 
 from fakes.dashboard import HOST, KEY, Site, events, service
+from fakes.dashboard_data import write_report
 from infra_cli.main import run
+from infra_runtime.dashboard import api_checks
 from infra_runtime.dashboard.application import application, is_for_programs
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.messages import Phase
@@ -51,6 +53,41 @@ def test_services(site: Site) -> None:
 
 def test_one_service(site: Site) -> None:
     assert valid(site, "/api/v1/services/db", "Service")["ports"] == {"client": 5432}
+
+
+def test_the_filters_of_the_pages_select_what_is_exported(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.settings = {"services.db.port": ("5432", "infra.toml:3"), "profile": ("", "default")}
+    write_report(Path(site.paths.data), "test_order")
+    findings = [
+        {"rule": rule, "method": "GET", "path": "/x", "message": "m", "level": level}
+        for rule, level in (("removed", "breaking"), ("added", "info"))
+    ]
+    monkeypatch.setattr(api_checks, "_run", lambda *_: [{"name": "shop", "findings": findings}])
+
+    def items(path: str) -> list[dict[str, Any]]:
+        return list(site.ask(f"/api/v1/{path}", headers={"x-dashboard-key": KEY}).json()["items"])
+
+    assert [item["name"] for item in items("services?text=DB")] == ["db"]
+    assert [item["key"] for item in items("configuration?text=infra.toml")] == ["services.db.port"]
+    assert (len(items("tests?text=ORDER")), len(items("tests?text=other"))) == (1, 0)
+    assert [item["findings"] for item in items("apis?level=info")] == [findings[1:]]
+    assert [item["findings"] for item in items("apis?text=REMOVED")] == [findings[:1]]
+
+
+def test_the_services_of_a_group_are_selected(tmp_path: Path) -> None:
+    kinds = {"api": "", "db": "postgres", "grafana": "grafana", "telemetry": "telemetry"}
+    site = Site(tmp_path, *(service(name, kind=kind) for name, kind in kinds.items()))
+
+    def names(query: str) -> list[str]:
+        answer = site.ask(f"/api/v1/services?{query}", headers={"x-dashboard-key": KEY}).json()
+        return [item["name"] for item in answer["items"]]
+
+    assert names("group=own") == ["api"]
+    assert names("group=servers") == ["db"]
+    assert names("group=observability&text=graf") == ["grafana"]
+    valid(site, "/api/v1/services?group=other", "Problem", status=400)
 
 
 def test_an_action_answers_with_the_reached_state_and_is_recorded(site: Site) -> None:

@@ -1,13 +1,8 @@
-"""The pages in a real browser: login, live changes, logs, keys, both themes and both widths.
-
-The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
-"""
+"""The pages of a real stack in a browser: login, live changes, actions, logs, traces, keys, many tabs."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +15,6 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import infra_runtime as infra
-from fakes.axe import script, violations
 from fakes.chromium import NEEDED, chromium
 from fakes.command_line import service
 from fakes.dashboard_data import TRACE, send_trace, stored_span, write_report, write_session
@@ -43,23 +37,6 @@ HOSTILE = (
     "<img src=x onerror=\"document.title='broken'\">\x1b[31mred\x1b[0m"
     "\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07"
 )
-PAGES = {
-    "services": "/",
-    "service": "/services/db",
-    "logs": "/logs",
-    "traces": "/traces",
-    "metrics": "/charts",
-    "apis": "/apis",
-    "alerts": "/alerts",
-    "tests": "/tests",
-    "graph": "/graph",
-    "start": "/start",
-    "trace": f"/traces/{TRACE}?span={3:016x}",
-    "session": "/tests",
-    "test": "/tests",
-    "snapshots": "/snapshots",
-    "configuration": "/configuration",
-}
 
 pytestmark = [pytest.mark.real("dashboard"), NEEDED]
 
@@ -184,41 +161,6 @@ def test_a_link_logs_in_and_leaves_no_token_in_the_history(browser: Browser, sta
     )
     context.close()
     assert tab.complaints == []
-
-
-def test_no_page_is_too_wide_or_violates_the_policy_or_the_accessibility_guidelines(tab: Tab) -> None:
-    """Each page is loaded on the narrow screen, and adapts itself to the wide one and to the themes."""
-    folder = os.environ.get("INFRA_SCREENSHOTS")
-    axe = script()
-    widths, found = {}, {}
-    for name, path in PAGES.items():
-        tab.page.set_viewport_size({"width": 390, "height": 800})
-        page = tab.open(path)
-        if name in {"session", "test"}:
-            page.locator("#sessions a" if name == "session" else "#tests a").first.click()
-            expect(page).to_have_url(re.compile("/tests/."), timeout=PATIENCE)
-        expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
-        expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
-        if name in {"services", "service"}:
-            expect(page.locator("time[data-since]").first).not_to_be_empty(timeout=PATIENCE)
-        if name in {"service", "logs"}:
-            expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
-        if name in {"trace", "test"}:
-            expect(page.locator(".span").first).to_be_visible(timeout=PATIENCE)
-        if name == "trace":
-            expect(page.locator("[data-span-details]")).to_contain_text("visa", timeout=PATIENCE)
-        if name == "apis":
-            expect(page.locator("#apis")).to_contain_text("GET /orders", timeout=PATIENCE)
-        for width, theme in itertools.product((390, 1280), ("light", "dark")):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=theme)
-            if folder:
-                page.screenshot(path=Path(folder, f"{name}-{theme}-{width}.png"))
-            widths[name, theme, width] = page.evaluate("document.documentElement.scrollWidth")
-            found[name, theme, width] = violations(page, axe)
-
-    assert {place: shown for place, shown in widths.items() if shown > place[2]} == {}
-    assert {place: broken for place, broken in found.items() if broken} == {}
 
 
 def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
@@ -365,6 +307,30 @@ def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: T
     expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)
 
 
+def test_a_value_is_included_and_excluded_with_one_click_and_a_link_shows_the_line(
+    tab: Tab, stack: Stack
+) -> None:
+    page = tab.open("/logs?service=db")
+    lines = page.locator("#log .line .text")
+    append(stack, "db", '{"level":"info","user":"ann"}', '{"level":"info","user":"bob"}')
+    expect(lines.last).to_contain_text("bob", timeout=PATIENCE)
+
+    page.locator("#log .line", has_text="bob").click()
+    selected = page.url
+    page.get_by_role("button", name="No lines with this value: user bob").click()
+    expect(lines.filter(has_text="bob")).to_have_count(0, timeout=PATIENCE)
+    assert "exclude=user%3Dbob" in page.url
+    page.reload()
+    page.get_by_role("button", name="Remove the filter user=bob").click()
+    expect(lines.filter(has_text="bob")).to_have_count(1, timeout=PATIENCE)
+    page.locator("#log .line", has_text="ann").click()
+    page.get_by_role("button", name="Only lines with this value: user ann").click()
+    expect(lines).to_have_text(['{"level":"info","user":"ann"}'], timeout=PATIENCE)
+    page.goto(selected)
+
+    expect(page.locator("#log .line.selected .text")).to_contain_text("bob", timeout=PATIENCE)
+
+
 def test_the_pages_are_operated_with_keys_and_the_theme_is_kept(tab: Tab) -> None:
     page = tab.open("/")
     has_keys(page, "Services")
@@ -386,6 +352,21 @@ def test_the_pages_are_operated_with_keys_and_the_theme_is_kept(tab: Tab) -> Non
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("localStorage.clear()")
+
+
+def test_enter_operates_the_focused_button_on_a_page_with_an_own_key(tab: Tab) -> None:
+    page = tab.open("/logs")
+    expect(page.locator("#log .line").first).to_be_visible(timeout=PATIENCE)
+
+    wrap = page.get_by_role("button", name="Wrap")
+    wrap.focus()
+    page.keyboard.press("Enter")
+    expect(wrap).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Graph").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Graph", timeout=PATIENCE)
 
 
 def has_keys(page: Page, title: str) -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 from fakes import asgi
 from fakes.dashboard import HOST, KEY, ORIGIN, Site, service
 from infra_runtime.dashboard.application import PUBLIC, application
-from infra_runtime.dashboard.rendering import assets
+from infra_runtime.dashboard.rendering import assets, files
 from infra_runtime.dashboard.sessions import Role
 
 RESTART = "/api/v1/services/db/restart"
@@ -213,6 +213,16 @@ def test_a_path_outside_of_the_static_files_is_not_served(site: Site, path: str)
     decoded = path.replace("%2e", ".").replace("%2f", "/")
 
     assert sent(site, decoded, [("host", HOST)], raw_path=path.encode()).status == 404
+
+
+def test_every_static_file_has_a_type_that_browsers_accept(site: Site) -> None:
+    types = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+    for name, content in files().items():
+        file = site.ask(f"{assets()}/{name}")
+
+        assert file.content == content
+        assert file.headers["content-type"].partition(";")[0] == types[name.rpartition(".")[2]]
 
 
 def test_browsers_keep_static_files_and_nothing_else(site: Site) -> None:

@@ -7,11 +7,13 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra_runtime.dashboard import log_view
-from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, Query, View
+from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, View
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import BLOCK, LogFile
 
@@ -47,12 +49,12 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def all_pages(folder: Path, query: Query, count: int) -> list[str]:
+def all_pages(folder: Path, query: Query, count: int, most: int = log_view.SCANNED) -> list[str]:
     """Return the lines of all pages, from the newest page to the oldest."""
     found: list[str] = []
     cursor = ""
     while True:
-        view = log_view.page(folder, query, cursor, count)
+        view = log_view.page(folder, query, cursor, count, most=most)
         found = [*lines(view), *found]
         cursor = view.first
         if not view.has_earlier:
@@ -111,6 +113,14 @@ def test_a_cursor_in_a_file_that_was_replaced_has_no_earlier_lines(tmp_path: Pat
     view = log_view.page(tmp_path, Query(), "api:1f:400")
 
     assert (lines(view), view.has_earlier) == ([], False)
+
+
+def test_the_further_lines_of_a_message_are_marked(tmp_path: Path) -> None:
+    raw(tmp_path, b"Traceback (most recent call last):\n  File x\nnext\n")
+
+    items = [log_view.line_to_json(entry) for entry in log_view.page(tmp_path, Query()).lines]
+
+    assert [item["continues"] for item in items] == [False, True, False]
 
 
 def test_an_incomplete_line_is_shown_when_it_is_complete(tmp_path: Path) -> None:
@@ -176,6 +186,30 @@ def test_a_view_is_filtered_by_a_regular_expression_and_a_text(tmp_path: Path) -
     assert lines(log_view.page(tmp_path, Query(grep="(?i)FAST$"))) == ["user=12 fast"]
 
 
+def test_values_of_fields_are_included_and_excluded(tmp_path: Path) -> None:
+    first, second = '{"msg": "a", "user": "ann"}', '{"msg": "b", "user": "bob"}'
+    write(tmp_path, "api", (1, first), (2, second), (3, "plain user=ann"))
+    write(tmp_path, "db", (4, "plain"))
+
+    def shown(**query: tuple[str, ...]) -> list[str]:
+        return texts(log_view.page(tmp_path, Query(**query)))
+
+    assert shown(include=("user=ann",)) == [f"api {first}"]
+    assert shown(include=("user=ann", "user=bob")) == [f"api {first}", f"api {second}"]
+    assert shown(include=("user=ann", "msg=b")) == []
+    assert shown(exclude=("user=ann", "service=db")) == [f"api {second}", "api plain user=ann"]
+    assert shown(include=("service=db",)) == ["db plain"]
+    assert shown(include=("text=PLAIN",), exclude=("text=user",)) == ["db plain"]
+
+
+def test_the_further_lines_of_an_excluded_message_are_excluded(tmp_path: Path) -> None:
+    raw(tmp_path, b"ERROR failed\n  File x\nINFO fine\n")
+
+    query = Query(exclude=("level=error",))
+
+    assert lines(log_view.page(tmp_path, query)) == ["INFO fine"]
+
+
 def test_a_view_is_filtered_by_time(tmp_path: Path) -> None:
     write(tmp_path, "api", *((NOON + number, f"line {number}") for number in range(10)))
     since, until = utc(NOON + 3), utc(NOON + 5)
@@ -214,26 +248,20 @@ def test_a_filter_searches_earlier_blocks(tmp_path: Path) -> None:
     assert not view.has_earlier
 
 
-def test_a_search_reads_a_limited_part_of_a_log_and_continues_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_view, "SCANNED", 100)
+def test_a_search_reads_a_limited_part_of_a_log_and_continues_there(tmp_path: Path) -> None:
     raw(tmp_path, b"ERROR wanted\n  detail\n" + b"other line\n" * 40)
 
-    view = log_view.page(tmp_path, Query(level="error"))
+    view = log_view.page(tmp_path, Query(level="error"), most=100)
 
     assert (lines(view), view.has_earlier) == ([], True)
-    assert all_pages(tmp_path, Query(level="error"), 5) == ["ERROR wanted", "  detail"]
+    assert all_pages(tmp_path, Query(level="error"), 5, most=100) == ["ERROR wanted", "  detail"]
 
 
-def test_a_limited_search_does_not_end_between_the_lines_of_a_message(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_view, "SCANNED", 40)
+def test_a_limited_search_does_not_end_between_the_lines_of_a_message(tmp_path: Path) -> None:
     messages = "".join(f"ERROR {number}\n  detail {number}\n" for number in range(20))
     raw(tmp_path, messages.encode())
 
-    assert all_pages(tmp_path, Query(level="error"), 100) == messages.splitlines()
+    assert all_pages(tmp_path, Query(level="error"), 100, most=40) == messages.splitlines()
 
 
 def test_only_existing_services_are_read(tmp_path: Path) -> None:
@@ -251,9 +279,13 @@ def test_only_existing_services_are_read(tmp_path: Path) -> None:
         {"since": "yesterday"},
         {"until": "25:00"},
         {"since": "0001-01-01x"},
+        {"include": ("level",)},
+        {"exclude": ("=x",)},
+        {"exclude": ("name=" + "x" * 500,)},
+        {"include": ("a=b",) * 51},
     ],
 )
-def test_a_filter_that_is_not_valid_is_refused(query: dict[str, str]) -> None:
+def test_a_filter_that_is_not_valid_is_refused(query: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
         Query(**query)
 

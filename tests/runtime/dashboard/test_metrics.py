@@ -110,6 +110,28 @@ def test_the_time_range_is_that_of_the_query(site: Site, telemetry: Answers) -> 
     assert telemetry.parameters["points"]["step"] == "30.000"
 
 
+def test_an_earlier_run_ends_at_its_last_value_and_has_no_processes(site: Site, telemetry: Answers) -> None:
+    end = 1_780_000_000
+    telemetry["points"] = {"items": [gauge("pool", time=end * 10**9)]}
+    telemetry["state"] = {"runs": ["2026-01-01", "2026-01-02"]}
+
+    data = valid(site, "?run=2026-01-01")
+    text = site.ask("/charts?run=2026-01-01", headers=HEADERS).text
+
+    assert (data["since"], data["until"]) == (pytest.approx(end - 900, abs=1), end)
+    assert names(data) == {"pool": ["api"]}
+    assert telemetry.parameters["points"]["run"] == "2026-01-01"
+    assert data["problems"].keys() == {"processes", "collected"}
+    assert "<option selected>2026-01-01</option>" in text
+    assert valid(site, "?run=2026-01-01&since=2h&until=1h")["until"] == pytest.approx(
+        time.time() - 3600, abs=60
+    )
+
+
+def test_a_run_that_does_not_exist_is_reported(site: Site, telemetry: Answers) -> None:
+    assert valid(site, "?run=x")["problems"]["received"] == "points does not exist"
+
+
 def test_a_range_above_the_limit_begins_later(site: Site) -> None:
     data = valid(site, "?since=2000-01-01T00:00:00%2B00:00")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +17,17 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
+from starlette.responses import Response
+
+from fakes.asgi import scope_of
 from fakes.dashboard import KEY, Site, events, many_events, service
 from infra_runtime.dashboard import streams
+from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.stack import dependents
+from infra_runtime.dashboard.streams import parts_stream
 from infra_runtime.errors import ConfigurationError, SupervisorError
 from infra_runtime.messages import Phase, Services, Status
+from infra_runtime.web.asgi import Message
 
 #: tags, quotes, an ANSI sequence, a link (OSC 8), a mark that changes the direction, and template syntax
 HOSTILE = (
@@ -97,7 +105,8 @@ def test_an_action_that_is_not_possible_has_its_reason(site: Site) -> None:
     ]
 
     titles = {each["data-action"]: each.get("title", "") for each in buttons}
-    assert titles == {"start": "", "restart": "", "stop": "the service is not running"}
+    assert titles == {"start": "", "restart": "", "stop": "The service is not running"}
+    assert [each["data-action"] for each in buttons if each.get("aria-disabled")] == ["stop"]
 
 
 def test_a_task_that_is_done_can_be_hidden_and_a_failed_task_is_shown(tmp_path: Path) -> None:
@@ -202,6 +211,30 @@ def test_the_history_is_that_of_the_journal(site: Site) -> None:
     assert text.index("exited") < text.index("spawned")
 
 
+def test_the_results_of_the_probe_of_each_start_are_shown(site: Site) -> None:
+    reason = "127.0.0.1:5: <b>Connection refused</b>"
+    events = [
+        {"time": 2.0, "event": "spawned"},
+        {"time": 2.25, "event": "probe-failed", "reason": reason},
+        {"time": 3.0, "event": "ready"},
+        {"time": 4.0, "event": "paused"},
+        {"time": 5.0, "event": "ready"},
+    ]
+    lines = [{"time": 1.0, "event": "up"}, *({**event, "service": "db"} for event in events)]
+    Path(site.paths.journal).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    text = page(site, "/services/db").text
+    answer = site.ask("/api/v1/services/db/history", headers={"x-dashboard-key": KEY}).json()
+
+    assert [(probe["time"], probe["seconds"], probe["is_ready"]) for probe in answer["probes"]] == [
+        (3.0, 1.0, True),
+        (2.25, 0.25, False),
+    ]
+    assert "probe-failed" not in {item["event"] for item in answer["items"]}
+    assert reason in text
+    assert "after 250 ms" in text
+
+
 def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +245,23 @@ def test_a_stack_file_that_is_not_valid_is_reported_on_the_page(
     monkeypatch.setattr(site, "dashboard", lambda: replace(dashboard(), configuration=configuration))
 
     assert "infra.toml:1: unknown setting 'x'" in page(site, "/configuration").text
+
+
+def test_the_services_of_a_column_are_in_the_order_of_their_needs(tmp_path: Path) -> None:
+    site = Site(
+        tmp_path,
+        service("db"),
+        service("cache"),
+        service("reports", needs=("cache",)),
+        service("orders", needs=("db",)),
+        service("shop", needs=("db", "cache")),
+        service("web", needs=("reports", "shop")),
+    )
+
+    shown = page(site, "/graph").elements
+
+    names = [attributes["data-name"] for _, attributes in shown if "data-name" in attributes]
+    assert names == ["db", "cache", "orders", "shop", "reports", "web"]
 
 
 # --- texts of others -------------------------------------------------------------------------------
@@ -264,10 +314,11 @@ def test_a_stream_has_only_the_parts_that_have_changed(site: Site) -> None:
 
     first, second = events(site, "/stream/services", 2, fail)
 
-    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker"]
+    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker", "summary"]
     assert first[1]["order"] == {"services": ["service-db", "service-api", "service-worker"]}
-    assert [*second[1]["parts"]] == ["service-db"]
+    assert [*second[1]["parts"]] == ["service-db", "summary"]
     assert "disk full" in second[1]["parts"]["service-db"]
+    assert "2 failed" in second[1]["parts"]["summary"]
 
 
 def test_a_new_service_and_a_removed_service_change_the_order(site: Site) -> None:
@@ -311,6 +362,63 @@ def test_a_stream_continues_after_a_restart_of_the_supervisor(
     assert "started again" in again[1]["parts"]["service-db"]
 
 
+def sent_until(site: Site, wanted: str, make: Callable[[Dashboard], Response]) -> list[str]:
+    """Return the events of a stream up to the one that contains a text."""
+    sent: list[str] = []
+
+    async def main() -> None:
+        dashboard = site.dashboard()
+
+        async def send(message: Message) -> None:
+            text = message.get("body", b"").decode()
+            if "event: " in text:
+                sent.append(text)
+            if wanted in text:
+                dashboard.closing.set()
+
+        async def receive() -> Message:
+            await dashboard.closing.wait()
+            return {"type": "http.disconnect"}
+
+        await asyncio.wait_for(make(dashboard)(scope_of("/"), receive, send), 60)
+
+    asyncio.run(main())
+    return sent
+
+
+def test_a_change_while_the_parts_of_a_page_are_computed_is_sent_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "UPDATE", 3600.0)
+    texts = iter(("first", "second", "third"))
+
+    def make(dashboard: Dashboard) -> Response:
+        async def parts() -> streams.Parts[str]:
+            text = next(texts)
+            if text == "first":
+                dashboard.stack.change()
+            return {"part": text}
+
+        return parts_stream(dashboard, parts)
+
+    first, second = sent_until(site, "second", make)
+
+    assert "first" in first
+    assert "second" in second
+
+
+def test_a_stream_continues_after_the_parts_that_the_page_has(site: Site) -> None:
+    def make(dashboard: Dashboard) -> Response:
+        async def parts() -> streams.Parts[str]:
+            return {"db": "stopped", "api": "ready"}
+
+        return parts_stream(dashboard, parts, order="services", sent={"db": "ready", "api": "ready"})
+
+    (only,) = sent_until(site, "stopped", make)
+
+    assert json.loads(only.partition("data: ")[2]) == {"parts": {"db": "stopped"}, "order": {}}
+
+
 def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     status, calls = site.supervisor.status, []
 
@@ -322,7 +430,9 @@ def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: py
 
     found = many_events(site, "/stream/services", 50)
 
-    assert [[*data["parts"]] for data in found] == [["service-db", "service-api", "service-worker"]] * 50
+    assert [[*data["parts"]] for data in found] == [
+        ["service-db", "service-api", "service-worker", "summary"]
+    ] * 50
     assert len(calls) < 25
 
 
@@ -330,7 +440,7 @@ def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> Non
     ((name, data),) = events(site, "/stream/services/api", 1)
 
     assert name == "parts"
-    assert data["parts"].keys() == {"head", "history"}
+    assert data["parts"].keys() == {"head", "history", "probes"}
 
 
 def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: Site) -> None:

@@ -166,6 +166,24 @@ def test_a_fixed_port_of_another_stack_is_an_error_before_a_process_listens(lock
     assert caught.value.holder == "another stack of this user, with the data directory /one"
 
 
+def test_another_port_replaces_a_fixed_port_in_use_if_it_may_differ(locks, free) -> None:
+    one, other = Ports(locks, "/one", leased=False), Ports(locks, "/other", leased=False)
+    one.take("web", "main", free, True)
+
+    with listener() as foreign:
+        used = foreign.getsockname()[1]
+        first = one.take("tool", "main", used, True)
+        second = other.take("tool", "main", free, True)
+        again = other.take("tool", "main", free, True)
+
+    assert len({free, used, first, second}) == 4
+    assert again == second
+
+
+def test_a_free_fixed_port_is_the_requested_one_also_if_it_may_differ(locks, free) -> None:
+    assert Ports(locks, "/data", leased=False).take("web", "main", free, True) == free
+
+
 def test_the_lease_of_a_dead_supervisor_ends(locks, monkeypatch) -> None:
     narrow(monkeypatch, 1)
     code = "import sys; from infra_runtime.host import ports\n"

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,8 @@ def test_the_dashboard_starts_at_the_first_connection_and_has_no_container() -> 
     assert spec.ready is None
     assert spec.container is None
     assert spec.ports == DASHBOARD.ports == {"http": 1337}
+    assert spec.ports_may_differ
+    assert not made("dashboard", ports={"http": 1400}).ports_may_differ
 
 
 def test_the_dashboard_has_its_own_host_name_and_a_secret_key() -> None:
@@ -105,6 +108,21 @@ def test_the_files_of_a_real_dashboard_are_private(stack: Stack) -> None:
 
     assert {"key.secret", "audit.jsonl"} <= {path.name for path in files}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+@pytest.mark.real("dashboard")
+def test_a_dashboard_whose_port_is_taken_gets_another_port(tmp_path: Path) -> None:
+    (tmp_path / "infra.toml").write_text('use = ["dashboard"]\n', encoding="utf-8")
+    with contextlib.ExitStack() as opened:
+        with contextlib.suppress(OSError):  # another process uses the port already
+            opened.enter_context(socket.create_server(("127.0.0.1", 1337)))
+        stack = opened.enter_context(
+            infra.start(environment="development", directory=tmp_path, data=tmp_path / "data")
+        )
+
+        assert stack.dashboard["port"] != "1337"
+        assert stack.dashboard["url"] == f"http://dashboard.localhost:{stack.dashboard['port']}"
+        assert ask(stack, "/health") == (200, {"status": "ok"})
 
 
 @pytest.mark.real("dashboard")

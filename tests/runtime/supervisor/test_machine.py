@@ -8,6 +8,7 @@ from fakes.recursion import frame_limit
 from fakes.world import NEVER, Behaviour, World, service
 from infra_runtime.messages import Phase
 from infra_runtime.spec import StopStep
+from infra_runtime.supervisor.machine import UNREADY_LIMIT
 from infra_runtime.supervisor.restart import CRASH_LIMIT
 
 
@@ -91,6 +92,21 @@ def test_an_unready_service_fails_at_its_own_deadline() -> None:
     assert world.phase("db") is Phase.FAILED
     assert world.reason("db") == "not ready after 7 s: connection refused"
     assert not world.alive
+
+
+def test_each_reason_of_a_failed_probe_is_recorded_once_for_each_start() -> None:
+    world = World([service("db")], {"db": Behaviour(ready_after=0.5, runs_for=[0.1, NEVER])})
+    world.dispatch("wanted", "db")
+    world.run(until=0.05)
+    for number in range(2 * UNREADY_LIMIT):
+        world.dispatch("probe-failed", "db", "connection refused")
+        world.dispatch("probe-failed", "db", f"status {number}")
+
+    during_the_first_start = len(world.unready)
+    world.run()
+
+    assert during_the_first_start == UNREADY_LIMIT
+    assert len(world.unready) == UNREADY_LIMIT + 1
 
 
 def test_without_restarts_a_service_that_exits_before_it_is_ready_fails_at_once() -> None:

@@ -132,6 +132,18 @@ def test_a_trace_has_its_spans_and_its_log_records(tmp_path: Path) -> None:
     assert missing == 404
 
 
+def test_a_span_is_found_by_the_text_of_its_events(tmp_path: Path) -> None:
+    request = trace_request("root", "charge")
+    raised = {"name": "exception", "attributes": [{"key": "type", "value": {"stringValue": "CardError"}}]}
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["events"] = [raised]
+
+    async def work(client: httpx.AsyncClient) -> Any:
+        await sent(client, "traces", request)
+        return (await client.get("/api/v1/spans", params={"text": "carderror", "wait": "30"})).json()
+
+    assert [span["name"] for span in run(tmp_path, work)["items"]] == ["charge"]
+
+
 def test_one_span_and_its_log_records_are_selected_by_id(tmp_path: Path) -> None:
     request = log_request("inside", "outside")
     request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["spanId"] = f"{2:016x}"

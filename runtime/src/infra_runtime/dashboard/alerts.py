@@ -13,10 +13,12 @@ from infra_runtime.value import frozen
 
 #: alerts, and groups of errors, that a page shows at most
 MOST = 200
-#: the parameters of a request; the query API has the same parameters
-PARAMETERS = ("status", "severity", "service", "since", "run")
+#: alerts that the telemetry service keeps
+STORED = 10_000
+#: the parameters of a request; the query API has the same parameters, except that its alerts have no `text`
+PARAMETERS = ("status", "severity", "service", "since", "run", "text")
 #: those that also select groups of errors
-_ERROR_PARAMETERS = ("service", "since", "run")
+_ERROR_PARAMETERS = ("text", "service", "since", "run")
 STATUSES = ("firing", "resolved")
 
 
@@ -72,18 +74,44 @@ async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
     Raises `TelemetryError` if the service is missing or does not answer, and `ParameterError` for a time
     that is not valid.
     """
-    chosen = {name: text for name, text in query.items() if text} | {"limit": str(MOST)}
+    (alerts, has_more_alerts), (errors, has_more_errors) = await asyncio.gather(
+        stored(endpoints, query), groups(endpoints, query)
+    )
+    return Problems(alerts=tuple(alerts), errors=tuple(errors), has_more=has_more_alerts or has_more_errors)
+
+
+async def stored(
+    endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
+) -> tuple[list[Alert], bool]:
+    """Return the alerts that match a query, those that fire first, and whether there are more."""
+    chosen = {name: text for name, text in _converted(query).items() if name != "text"}
+    wanted = query.get("text", "").lower()
+    answer = await telemetry.ask(endpoints, "alerts", {**chosen, "limit": str(STORED if wanted else count)})
+    found = sorted((alert for alert in map(_alert, answer["items"]) if wanted in _text(alert)), key=_order)
+    return found[:count], answer["more"] or len(found) > count
+
+
+async def groups(
+    endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
+) -> tuple[list[ErrorGroup], bool]:
+    """Return the latest groups of errors that match a query, and whether there are more."""
+    chosen = {name: text for name, text in _converted(query).items() if name in _ERROR_PARAMETERS}
+    answer = await telemetry.ask(endpoints, "errors", {**chosen, "limit": str(count)})
+    return [*map(_error, answer["items"])], answer["more"]
+
+
+def _converted(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a query that are not empty, with the time as a number."""
+    chosen = {name: text for name, text in query.items() if text}
     if since := query.get("since"):
         chosen["since"] = f"{max(time_of('since', since, 0.0), 0.0):.3f}"
-    selected = {name: chosen[name] for name in (*_ERROR_PARAMETERS, "limit") if name in chosen}
-    alerts, errors = await asyncio.gather(
-        telemetry.ask(endpoints, "alerts", chosen), telemetry.ask(endpoints, "errors", selected)
-    )
-    return Problems(
-        alerts=tuple(sorted(map(_alert, alerts["items"]), key=_order)),
-        errors=tuple(map(_error, errors["items"])),
-        has_more=alerts["more"] or errors["more"],
-    )
+    return chosen
+
+
+def _text(alert: Alert) -> str:
+    """Return what the filter `text` searches, in lower case."""
+    labels = (f"{name}={value}" for name, value in alert.labels.items())
+    return " ".join((alert.name, alert.service, alert.severity, alert.summary, *labels)).lower()
 
 
 def _order(alert: Alert) -> tuple[bool, float]:

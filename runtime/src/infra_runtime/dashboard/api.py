@@ -10,18 +10,29 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from infra_runtime.dashboard import alerts, charts, history, log_view, metrics, reports, snapshots
+from infra_runtime.dashboard import (
+    alerts,
+    api_checks,
+    charts,
+    history,
+    log_export,
+    log_view,
+    metrics,
+    reports,
+    search,
+    snapshots,
+)
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.log_view import Query
+from infra_runtime.dashboard.log_query import Query
 from infra_runtime.dashboard.openapi import document
-from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.parameters import ParameterError, count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
 from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
-from infra_runtime.dashboard.view import Row, row, rows
+from infra_runtime.dashboard.view import GROUPS, Row, row, rows
 from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.linear_pattern import PatternError
@@ -45,11 +56,13 @@ class Api:
             Route("/status", self._status),
             Route("/metrics", self._own_metrics),
             Route("/api/v1/openapi.json", self._document),
+            Route("/api/v1/search", self._search),
             Route("/api/v1/services", self._services),
             Route("/api/v1/services/{name}", self._service),
             Route("/api/v1/services/{name}/history", self._history),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
+            *(Route(f"/api/v1/logs.{form}", self._logs_file) for form in log_export.FORMATS),
             Route("/api/v1/streams/services", self._services_stream),
             Route("/api/v1/streams/logs", self._logs_stream),
             Route("/api/v1/start", self._start),
@@ -97,9 +110,19 @@ class Api:
     async def _document(self, _: Request) -> Response:
         return JSONResponse(document())
 
-    async def _services(self, _: Request) -> Response:
-        state = await self._dashboard.stack.state()
-        return JSONResponse({"items": [service_to_json(row) for row in rows(state)]})
+    async def _search(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
+        found = await search.search(self._dashboard, text, count)
+        return JSONResponse({"text": text, "signals": search.to_json(found)})
+
+    async def _services(self, request: Request) -> Response:
+        state, text = await self._dashboard.stack.state(), text_of(request)
+        group = request.query_params.get("group", "")
+        if group and group not in GROUPS:
+            raise ParameterError(f"the group is one of {', '.join(GROUPS)}, not {group[:80]!r}")
+        shown = [row for row in rows(state) if group in {"", row.group} and text in row.text.lower()]
+        return JSONResponse({"items": [service_to_json(row) for row in shown]})
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -114,9 +137,11 @@ class Api:
 
     async def _history(self, request: Request) -> Response:
         service = known(await self._dashboard.stack.state(), request.path_params["name"])
-        changes = await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service.name)
+        changes, probes = await asyncio.to_thread(
+            history.of_service, self._dashboard.paths.journal, service.name
+        )
         items = [{"time": change.time, "event": change.event, "detail": change.detail} for change in changes]
-        return JSONResponse({"items": items})
+        return JSONResponse({"items": items, "probes": [asdict(probe) for probe in probes]})
 
     async def _start(self, _: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
@@ -124,9 +149,13 @@ class Api:
             raise ProblemError(HTTPStatus.NOT_FOUND, "no service of this stack has been started yet")
         return JSONResponse(history.start_to_json(start))
 
-    async def _configuration(self, _: Request) -> Response:
-        settings = await asyncio.to_thread(self._dashboard.configuration)
-        items = [{"key": key, "value": value, "source": source} for key, (value, source) in settings.items()]
+    async def _configuration(self, request: Request) -> Response:
+        settings, text = await asyncio.to_thread(self._dashboard.configuration), text_of(request)
+        items = [
+            {"key": key, "value": value, "source": source}
+            for key, (value, source) in settings.items()
+            if text in f"{key} {value} {source}".lower()
+        ]
         return JSONResponse({"items": items})
 
     async def _act(self, request: Request) -> Response:
@@ -156,6 +185,15 @@ class Api:
         view = await asyncio.to_thread(log_view.page, Path(paths.logs), query, cursor, count)
         return JSONResponse(view.to_json())
 
+    async def _logs_file(self, request: Request) -> Response:
+        form = request.url.path.rpartition(".")[2]
+        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
+        return StreamingResponse(
+            log_export.parts(Path(paths.logs), query_of(request), form),
+            media_type=log_export.FORMATS[form][0],
+            headers={"content-disposition": f'attachment; filename="logs.{form}"'},
+        )
+
     async def _logs_stream(self, request: Request) -> Response:
         cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
@@ -183,9 +221,10 @@ class Api:
             }
         )
 
-    async def _apis(self, _: Request) -> Response:
+    async def _apis(self, request: Request) -> Response:
         items = await self._dashboard.apis.read(await self._dashboard.stack.urls())
-        return JSONResponse({"items": items})
+        level = request.query_params.get("level", "")
+        return JSONResponse({"items": api_checks.selected(items, level, text_of(request))})
 
     async def _metrics(self, request: Request) -> Response:
         measured = await self._measured(request)
@@ -207,7 +246,8 @@ class Api:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
         return await metrics.read(self._dashboard.stack, query)
 
-    async def _tests(self, _: Request) -> Response:
+    async def _tests(self, request: Request) -> Response:
+        text = text_of(request)
         listing = await asyncio.to_thread(reports.listing, self._dashboard.reports)
         items = [
             {
@@ -220,6 +260,7 @@ class Api:
                 "folder": report.path,
             }
             for report in listing.reports
+            if text in report.text.lower()
         ]
         return JSONResponse({"items": items, "total": listing.total, "damaged": listing.damaged})
 
@@ -268,6 +309,12 @@ def known(state: State, name: str) -> ServiceStatus:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"the stack has no service {name[:80]!r}") from None
 
 
+def text_of(request: Request) -> str:
+    """Return the parameter `text` of a request in lower case."""
+    text: str = request.query_params.get("text", "")
+    return text.lower()
+
+
 def query_of(request: Request) -> Query:
     """Return the filter of log lines in the parameters of a request."""
     parameters = request.query_params
@@ -277,6 +324,8 @@ def query_of(request: Request) -> Query:
         text=parameters.get("text", ""),
         grep=parameters.get("grep", ""),
         correlation=parameters.get("correlation", ""),
+        include=tuple(parameters.getlist("include")),
+        exclude=tuple(parameters.getlist("exclude")),
         since=parameters.get("since", ""),
         until=parameters.get("until", ""),
     )
@@ -287,13 +336,14 @@ def service_to_json(shown: Row) -> dict[str, object]:
     return {
         "name": shown.name,
         "kind": shown.kind,
+        "group": shown.group,
         "summary": shown.summary,
         "phase": shown.phase,
         "reason": shown.reason,
         "since": shown.since,
         "restarts": shown.restarts,
         "pid": shown.pid,
-        "cpu": None if shown.cpu is None else round(shown.cpu, 3),
+        "cpu": shown.cpu,
         "memory": shown.memory,
         "addresses": {address.label: address.text for address in shown.addresses},
         "ports": dict(shown.ports),

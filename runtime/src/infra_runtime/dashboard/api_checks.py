@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,19 @@ class ApiChecks:
                 self.last = await asyncio.to_thread(_run, self._root, urls)
                 self._time = self._clock()
             return self.last
+
+
+def selected(checks: Iterable[Mapping[str, Any]], level: str, text: str) -> list[dict[str, Any]]:
+    """Return the checks with those findings that have a level and contain a text in lower case."""
+    return [
+        {**check, "findings": [each for each in check["findings"] if _matches(each, level, text)]}
+        for check in checks
+    ]
+
+
+def _matches(finding: Mapping[str, Any], level: str, text: str) -> bool:
+    names = ("rule", "method", "path", "message")
+    return level in {"", finding["level"]} and text in " ".join(finding[name] for name in names).lower()
 
 
 def _run(root: Path, urls: Mapping[str, str]) -> list[dict[str, Any]]:

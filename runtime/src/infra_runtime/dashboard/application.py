@@ -6,20 +6,22 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount, Route
 
 from infra_runtime.dashboard.api import Api
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import Guard
+from infra_runtime.dashboard.live_api import live_routes
 from infra_runtime.dashboard.login import Login
 from infra_runtime.dashboard.pages import Pages
-from infra_runtime.dashboard.rendering import FOLDER, assets
+from infra_runtime.dashboard.record_pages import RecordPages
+from infra_runtime.dashboard.rendering import asset, assets
 from infra_runtime.dashboard.session_pages import SessionPages
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.trace_pages import TracePages
+from infra_runtime.dashboard.transfers import Transfers
 from infra_runtime.errors import InfraError, SnapshotError
 from infra_runtime.web.asgi import Application, Scope, Send
 from infra_runtime.web.metrics import Measurement, Metrics
@@ -47,17 +49,24 @@ def application(dashboard: Dashboard) -> Application:
             return api.problem(status, reason)
         return pages.error(status, reason)
 
-    routes = [
+    own = [
         *api.routes(),
         *login.routes(),
         *pages.routes(),
+        *Transfers(dashboard).routes(),
         *SessionPages(dashboard).routes(),
         *TracePages(dashboard).routes(),
-        Mount(assets(), StaticFiles(directory=FOLDER / "static")),
+        *RecordPages(dashboard).routes(),
+    ]
+    routes = [
+        *live_routes(dashboard, own),
+        *own,
+        Mount(assets(), routes=[Route("/{name}", asset)]),
     ]
     starlette = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: failed, InfraError: failed, ValueError: failed},
+        # ClientDisconnect: the connection was closed before the end of the body
+        exception_handlers=dict.fromkeys((HTTPException, InfraError, ValueError, ClientDisconnect), failed),
     )
     guard = Guard(
         starlette,

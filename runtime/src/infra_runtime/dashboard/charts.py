@@ -151,11 +151,13 @@ def _path(
 
 
 def _rounded(value: float) -> float:
-    """Return the next larger number of the form 1, 2 or 5 times a power of ten."""
+    """Return the next larger number with one digit, or with 1.5 or 2.5, times a power of ten."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next((step * power for step in (1, 2, 5) if value <= step * power), 10 * power)
+    return next(
+        (step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if value <= step * power), 10 * power
+    )
 
 
 def text(value: float, unit: str) -> str:

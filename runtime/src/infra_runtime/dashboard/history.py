@@ -14,6 +14,8 @@ from infra_runtime.value import frozen
 
 #: changes of a service that a page shows at most
 CHANGES = 50
+#: the event of a failed attempt of a probe
+PROBE_FAILED = "probe-failed"
 #: events → the tone in which a page shows them; other events have none
 _TONES = {
     "ready": "good",
@@ -35,6 +37,18 @@ class Change:
     tone: str
     #: the reason, the exit status, or the pid
     detail: str
+
+
+@frozen
+class ProbeResult:
+    """The first attempt of a probe with this result since the start of the process."""
+
+    #: Unix time in seconds, and the seconds since the start of the process
+    time: float
+    seconds: float
+    is_ready: bool
+    #: why the attempt has failed; empty if the service was ready
+    reason: str
 
 
 @frozen
@@ -69,11 +83,33 @@ class StartView:
     rows: tuple[StartRow, ...]
 
 
-def changes(path: str, service: str) -> list[Change]:
-    """Return the newest events of a service in the last run, the newest first."""
-    events = journal.last_run(_events(path))
-    own = [event for event in events if event.service == service]
-    return [_change(event) for event in reversed(own[-CHANGES:])]
+def of_service(path: str, service: str) -> tuple[list[Change], list[ProbeResult]]:
+    """Return the newest events of a service in the last run, and the results of its probe.
+
+    The newest ones are first.
+    """
+    own = [event for event in journal.last_run(_events(path)) if event.service == service]
+    changes = [event for event in own if event.event != PROBE_FAILED]
+    return [_change(event) for event in reversed(changes[-CHANGES:])], _probes(own)[: -CHANGES - 1 : -1]
+
+
+def _probes(events: Sequence[Event]) -> list[ProbeResult]:
+    results, spawned = [], 0.0
+    for event in events:
+        if event.event == "spawned":
+            spawned = event.time
+        elif spawned and event.event in {PROBE_FAILED, "ready"}:
+            results.append(
+                ProbeResult(
+                    time=event.time,
+                    seconds=round(event.time - spawned, 3),
+                    is_ready=event.event == "ready",
+                    reason=event.reason if event.event == PROBE_FAILED else "",
+                )
+            )
+            if event.event == "ready":
+                spawned = 0.0  # a later `ready`, such as after a pause, is not the result of a probe
+    return results
 
 
 def last_start(path: str) -> StartView | None:
@@ -101,7 +137,10 @@ def start_to_json(start: StartView) -> dict[str, object]:
 
 
 def levels(shown: Sequence[Row]) -> list[list[Row]]:
-    """Return the services in columns: each service is right of all services that it needs."""
+    """Return the services in columns: each service is right of all services that it needs.
+
+    In a column, services are in the order of the services that they need, so that few lines cross.
+    """
     names = {row.name for row in shown}
     columns: dict[str, int] = {}
     remaining = list(shown)
@@ -112,7 +151,14 @@ def levels(shown: Sequence[Row]) -> list[list[Row]]:
             columns[row.name] = 1 + max((columns.get(need, -1) for need in row.needs), default=-1)
         remaining = [row for row in remaining if row.name not in columns]
     count = max(columns.values(), default=-1) + 1
-    return [[row for row in shown if columns[row.name] == number] for number in range(count)]
+    ordered = []
+    places: dict[str, int] = {}
+    for number in range(count):
+        column = [row for row in shown if columns[row.name] == number]
+        column.sort(key=lambda row: sum(places.get(need, 0) for need in row.needs) / max(len(row.needs), 1))
+        places |= {row.name: place for place, row in enumerate(column)}
+        ordered.append(column)
+    return ordered
 
 
 def _events(path: str) -> list[Event]:

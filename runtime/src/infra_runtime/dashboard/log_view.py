@@ -10,18 +10,17 @@ import asyncio
 import heapq
 import itertools
 import math
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from infra_runtime.dashboard.parameters import ParameterError, time_of
+from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.line import Line, position
-from infra_runtime.logs.linear_pattern import LinearPattern, PatternError
-from infra_runtime.logs.record import LEVELS, parse
-from infra_runtime.logs.selection import Entry, Level, Pattern, Selection
+from infra_runtime.logs.record import parse
+from infra_runtime.logs.selection import Entry, Selection
 from infra_runtime.value import frozen
 
 #: lines of a page, if the request has no number, and at most
@@ -41,52 +40,6 @@ class Place(NamedTuple):
 
     file: str
     offset: int
-
-
-@frozen
-class Query:
-    """The filter of a log view, as a request contains it; empty texts select all lines."""
-
-    #: empty: all services
-    services: tuple[str, ...] = ()
-    #: the least important level
-    level: str = ""
-    #: the text that each line contains, without regard to case
-    text: str = ""
-    #: a regular expression that a part of each line matches (`LinearPattern`)
-    grep: str = ""
-    #: one of the ids of the line
-    correlation: str = ""
-    #: times, or durations before now (`15m`)
-    since: str = ""
-    until: str = ""
-
-    def __post_init__(self) -> None:
-        """Raise `ParameterError` for a text that is not valid."""
-        self.selection()
-
-    def selection(self) -> Selection:
-        """Return the conditions for lines; a duration ends now."""
-        if self.level and self.level not in LEVELS:
-            raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
-        return Selection(
-            since=time_of("since", self.since, 0.0),
-            until=time_of("until", self.until, math.inf),
-            level=cast("Level", self.level) if self.level else None,
-            correlation=self.correlation,
-            patterns=tuple(self._patterns()),
-        )
-
-    def _patterns(self) -> Iterator[Pattern]:
-        if self.text:
-            yield re.compile(re.escape(self.text), re.IGNORECASE)
-        if self.grep:
-            try:
-                yield LinearPattern(self.grep)
-            except PatternError as error:
-                raise ParameterError(
-                    f"`grep` is not a regular expression that can be used here: {error}"
-                ) from None
 
 
 @frozen
@@ -119,6 +72,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
         "offset": line.offset,
         "time": line.time,
         "level": record.level,
+        "continues": record.continues,
         "text": line.text[:LONGEST_TEXT],
         "cut": len(line.text) > LONGEST_TEXT,
     }
@@ -127,13 +81,15 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 # --- pages -----------------------------------------------------------------------------------------
 
 
-def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> View:
+def page(folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most: int = SCANNED) -> View:
     """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines of the log.
+
+    At most about `most` bytes of each log are read.
 
     Raises `ParameterError` for a cursor or a filter that is not valid.
     """
     places, selection = parse_cursor(cursor), query.selection()
-    searches = {name: _Search(folder, name, places.get(name)) for name in _selected(folder, query)}
+    searches = {name: _Search(folder, name, places.get(name), most) for name in _selected(folder, query)}
     entries = (search.entries(selection) for search in searches.values())
     merged = heapq.merge(*entries, key=lambda entry: entry.line.time, reverse=True)
     lines = [*itertools.islice(merged, count + 1)]
@@ -151,14 +107,14 @@ def page(folder: Path, query: Query, cursor: str = "", count: int = LINES) -> Vi
 class _Search:
     """The search for lines of one log before a place, or before the end of the log (None)."""
 
-    def __init__(self, folder: Path, service: str, before: Place | None) -> None:
-        self._folder, self._service = folder, service
+    def __init__(self, folder: Path, service: str, before: Place | None, most: int) -> None:
+        self._folder, self._service, self._most = folder, service, most
         #: where the search starts; None if the service has no current log
         self.start = before or _end(folder, service)
         #: the earliest line that was read, and the earliest line that is shown
         self._reached, self.shown = self.start, self.start
         self._is_complete = False
-        #: whether the search has ended because of `SCANNED`
+        #: whether the search has ended because of `most`
         self.is_limited = False
 
     @property
@@ -180,7 +136,7 @@ class _Search:
             self._reached = Place(line.file, line.offset)
             scanned += 0 if line.dropped else line.end - line.offset
             # The search ends between two messages, because the level is in the first line of a message.
-            if scanned >= SCANNED and (scanned >= 2 * SCANNED or not parse(line.text).continues):
+            if scanned >= self._most and (scanned >= 2 * self._most or not parse(line.text).continues):
                 self.is_limited = True
                 return
 
@@ -294,8 +250,7 @@ def _state(folder: Path, name: str) -> tuple[int, int] | None:
 
 
 def _selected(folder: Path, query: Query) -> list[str]:
-    known = services_with_logs(folder)
-    return [name for name in known if name in query.services] if query.services else known
+    return query.selected(services_with_logs(folder))
 
 
 # --- cursors ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from infra_runtime.value import frozen
 #: the time range of a request without one, and the longest one
 DEFAULT, LONGEST = "15m", 7 * 86400.0
 #: the parameters of a request
-PARAMETERS = ("since", "until", "service")
+PARAMETERS = ("since", "until", "service", "run")
 #: points that the telemetry service returns at most
 MOST_POINTS = 10_000
 #: title, field of the usage, unit and factor of the charts of processes
@@ -86,6 +86,8 @@ def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
 async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
     """Return the charts of a request with the parameters `PARAMETERS`. Raises `ParameterError`."""
     state = await stack.state()  # before the range, whose end is now, because it may add a sample
+    if run := query.get("run", ""):
+        return await _earlier(stack, query, run)
     chosen, service = range_of(query), query.get("service", "")
     own = related(state, service) if service else frozenset()
     problems: dict[str, str] = {}
@@ -104,6 +106,28 @@ async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
             charts += _selected(result, own) if own else result
     missing = isinstance(sent, TelemetryError) and sent.is_missing
     return Measured(range=chosen, charts=tuple(charts), problems=problems, is_missing=missing)
+
+
+async def _earlier(stack: Stack, query: Mapping[str, str], run: str) -> Measured:
+    """Return the charts of what services have sent in an earlier run.
+
+    Without `until`, the range ends at the last value of the run. Raises `ParameterError`.
+    """
+    service = query.get("service", "")
+    chosen, charts, problem, is_missing = range_of(query), [], "", False
+    try:
+        if not query.get("until"):
+            selected = {"run": run, "limit": "1", **({"service": service} if service else {})}
+            newest = (await telemetry.ask(await stack.endpoints(), "points", selected))["items"]
+            end = newest[-1]["time"] / 1e9 if newest else chosen.until
+            length = chosen.until - chosen.since
+            chosen = Range(since=max(end - length, 0.0), until=end)
+        charts = await _received(stack, chosen, service, run)
+    except TelemetryError as error:
+        problem, is_missing = str(error), error.is_missing
+    only = "an earlier run has only the metrics that services have sent"
+    problems = {"processes": only, "collected": only, **({"received": problem} if problem else {})}
+    return Measured(range=chosen, charts=tuple(charts), problems=problems, is_missing=is_missing)
 
 
 def related(state: State, service: str) -> frozenset[str]:
@@ -126,13 +150,13 @@ def _collected(state: State, chosen: Range) -> list[Chart]:
     return collected.charts(exports["url"], chosen.since, chosen.until, chosen.step)
 
 
-async def _received(stack: Stack, chosen: Range, service: str) -> list[Chart]:
+async def _received(stack: Stack, chosen: Range, service: str, run: str = "") -> list[Chart]:
     parameters = {
         "since": f"{chosen.since:.3f}",
         "until": f"{chosen.until:.3f}",
         "step": f"{chosen.step:.3f}",
         "limit": str(MOST_POINTS),
-        **({"service": service} if service else {}),
+        **{name: text for name, text in (("service", service), ("run", run)) if text},
     }
     answer = await telemetry.ask(await stack.endpoints(), "points", parameters)
     return await asyncio.to_thread(received.charts, answer["items"], chosen.step)

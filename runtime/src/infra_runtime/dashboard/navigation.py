@@ -8,6 +8,7 @@ NAVIGATION = (
     ("/logs", "Logs", "l"),
     ("/traces", "Traces", "r"),
     ("/tests", "Tests", "e"),
+    ("/search", "Search", "f"),
     ("/charts", "Metrics", "m"),
     ("/alerts", "Alerts", "a"),
     ("/apis", "APIs", "i"),

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from infra_runtime.dashboard.alerts import STATUSES
+from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
+from infra_runtime.dashboard.live_api import LIVE, PREFIX
+from infra_runtime.dashboard.log_export import FORMATS
 from infra_runtime.dashboard.log_view import LINES, MOST_LINES
 from infra_runtime.dashboard.metrics import PARAMETERS as METRICS_PARAMETERS
 from infra_runtime.dashboard.openapi_schemas import SCHEMAS, TEXT, TEXTS, reference
+from infra_runtime.dashboard.record_pages import MOST_RECORDS, RECORDS
+from infra_runtime.dashboard.search import HITS, MOST_HITS
 from infra_runtime.dashboard.session_view import MOST_SESSIONS, MOST_TESTS, OUTCOMES, SESSIONS, SORTS, TESTS
 from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.snapshots import ACTIONS as SNAPSHOT_ACTIONS
 from infra_runtime.dashboard.stack import ACTIONS
 from infra_runtime.dashboard.traces import MOST_TRACES, TRACES
+from infra_runtime.dashboard.view import GROUPS
 from infra_runtime.logs.record import LEVELS
 
 
@@ -28,6 +34,8 @@ def document() -> dict[str, Any]:
         _parameter("text", "query", TEXT),
         _parameter("grep", "query", TEXT),
         _parameter("correlation", "query", TEXT),
+        _parameter("include", "query", TEXTS),
+        _parameter("exclude", "query", TEXTS),
         _parameter("since", "query", TEXT),
         _parameter("until", "query", TEXT),
         _parameter("stack", "query", TEXT),
@@ -38,6 +46,8 @@ def document() -> dict[str, Any]:
     trace = [_parameter("trace", "path", TEXT), *place]
     report = [_parameter("report", "path", TEXT)]
     span, text = _parameter("span", "path", TEXT), _parameter("text", "query", TEXT)
+    group = _parameter("group", "query", {"type": "string", "enum": ["", *GROUPS]})
+    level_of_changes = _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS_OF_CHANGES]})
     traces = [
         *(_parameter(name, "query", TEXT) for name in ("service", "text", "test", "longer")),
         _parameter("status", "query", {"type": "string", "enum": ["", "unset", "ok", "error"]}),
@@ -54,10 +64,15 @@ def document() -> dict[str, Any]:
     ]
     alerts = [
         _parameter("status", "query", {"type": "string", "enum": ["", *STATUSES]}),
-        *(_parameter(name, "query", TEXT) for name in ("severity", "service", "since", "run")),
+        *(_parameter(name, "query", TEXT) for name in ("text", "severity", "service", "since", "run")),
     ]
     measured = [_parameter(name, "query", TEXT) for name in METRICS_PARAMETERS]
-    return {
+    records = [
+        *(_parameter(name, "query", TEXT) for name in ("service", "text", "trace", "since", "until", "run")),
+        _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS]}),
+        _limit(RECORDS, MOST_RECORDS),
+    ]
+    described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "pytest-infra dashboard", "version": "1"},
         "security": [{"key": []}, {"cookie": []}],
@@ -67,7 +82,12 @@ def document() -> dict[str, Any]:
             "/status": {"get": _operation("The stack, and the number of services per phase", "Status")},
             "/metrics": {"get": _operation("The metrics of the dashboard itself", "text/plain")},
             "/api/v1/openapi.json": {"get": _operation("This document", "application/json")},
-            "/api/v1/services": {"get": _operation("All services", "Services")},
+            "/api/v1/search": {
+                "get": _operation(
+                    "Where a text occurs, in all signals", "Search", [text, _limit(HITS, MOST_HITS)]
+                )
+            },
+            "/api/v1/services": {"get": _operation("All services", "Services", [group, text])},
             "/api/v1/services/{name}": {"get": _operation("One service", "Service", [name])},
             "/api/v1/services/{name}/{action}": {
                 "post": _operation("Start, stop or restart a service", "Outcome", [name, action])
@@ -82,15 +102,27 @@ def document() -> dict[str, Any]:
                 "get": _operation("New lines, as server-sent events", "text/event-stream", followed)
             },
             "/api/v1/start": {"get": _operation("The last start with its critical path", "Start")},
-            "/api/v1/configuration": {"get": _operation("All settings with their sources", "Configuration")},
+            "/api/v1/configuration": {
+                "get": _operation("All settings with their sources", "Configuration", [text])
+            },
             "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            **{
+                f"/api/v1/logs.{form}": {
+                    "get": _operation("All selected lines as a file", media_type, filters)
+                }
+                for form, (media_type, _) in FORMATS.items()
+            },
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
-            "/api/v1/apis": {"get": _operation("The checks of the declared APIs", "ApiChecks")},
+            "/api/v1/apis": {
+                "get": _operation("The checks of the declared APIs", "ApiChecks", [level_of_changes, text])
+            },
             "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},
             "/api/v1/metrics.csv": {
                 "get": _operation("The metrics of a time range, one row for each value", "text/csv", measured)
             },
-            "/api/v1/tests": {"get": _operation("Failure reports of tests, the newest first", "Tests")},
+            "/api/v1/tests": {
+                "get": _operation("Failure reports of tests, the newest first", "Tests", [text])
+            },
             "/api/v1/tests/sessions": {
                 "get": _operation("Sessions of pytest, the newest first", "TestSessions", [sessions])
             },
@@ -98,6 +130,20 @@ def document() -> dict[str, Any]:
                 "get": _operation("The tests of a session, the newest first", "TestRuns", tests)
             },
             "/api/v1/tests/{report}": {"get": _operation("A failure report with its logs", "Report", report)},
+            "/api/v1/tests/imports": {
+                "post": _operation(
+                    "Import the failure reports in a ZIP file; the ids of the reports", "Imported"
+                )
+            },
+            "/api/v1/tests/{report}/archive": {
+                "get": _operation("A failure report as a ZIP file", "application/zip", report)
+            },
+            "/api/v1/tests/{report}/otlp": {
+                "get": _operation("The spans of a failure report as OTLP JSON", "Otlp", report)
+            },
+            "/api/v1/tests/{report}/har": {
+                "get": _operation("The HTTP requests of a failure report as HAR", "Har", report)
+            },
             "/api/v1/tests/{report}/waterfall": {
                 "get": _operation("The spans of a failure report", "Waterfall", report)
             },
@@ -107,9 +153,16 @@ def document() -> dict[str, Any]:
             "/api/v1/tests/{report}/spans/{span}": {
                 "get": _operation("A span of a failure report", "Span", [*report, span])
             },
+            "/api/v1/records": {"get": _operation("The newest log records", "Records", records)},
             "/api/v1/traces": {"get": _operation("The newest traces", "Traces", traces)},
             "/api/v1/traces/{trace}": {"get": _operation("A trace with all its spans", "Trace", trace)},
             "/api/v1/traces/{trace}/otlp": {"get": _operation("A trace as OTLP JSON", "Otlp", trace)},
+            "/api/v1/traces/{trace}/har": {
+                "get": _operation("The HTTP requests of a trace as HAR", "Har", trace)
+            },
+            "/api/v1/traces/imports": {
+                "post": _operation("Import traces in OTLP JSON; the ids of the traces", "ImportedTraces")
+            },
             "/api/v1/traces/{trace}/waterfall": {
                 "get": _operation("The spans of a trace, one list for each field", "Waterfall", trace)
             },
@@ -139,6 +192,12 @@ def document() -> dict[str, Any]:
             },
         },
     }
+    paths = described["paths"]
+    for path in LIVE:
+        parameters = paths[f"{PREFIX}{path}"]["get"]["parameters"]
+        summary = f"The answer of `{PREFIX}{path}` after each change, as server-sent events"
+        paths[f"{PREFIX}streams/{path}"] = {"get": _operation(summary, "text/event-stream", parameters)}
+    return described
 
 
 def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from infra_runtime.dashboard.alerts import STATUSES
 from infra_runtime.dashboard.api_checks import LEVELS as LEVELS_OF_CHANGES
 from infra_runtime.dashboard.session_view import STATES
+from infra_runtime.dashboard.view import GROUPS
 from infra_runtime.logs.record import LEVELS
 from infra_runtime.messages import Phase
 
@@ -49,6 +50,7 @@ SCHEMAS = {
     "Service": _object(
         name=TEXT,
         kind=TEXT,
+        group={"type": "string", "enum": [*GROUPS]},
         summary=TEXT,
         phase=_PHASE,
         reason=TEXT,
@@ -64,7 +66,13 @@ SCHEMAS = {
         actions=_TEXT_MAP,
     ),
     "Services": _object(items=_items("Service")),
-    "History": _object(items={"type": "array", "items": _object(time=_NUMBER, event=TEXT, detail=TEXT)}),
+    "History": _object(
+        items={"type": "array", "items": _object(time=_NUMBER, event=TEXT, detail=TEXT)},
+        probes={
+            "type": "array",
+            "items": _object(time=_NUMBER, seconds=_NUMBER, is_ready=_FLAG, reason=TEXT),
+        },
+    ),
     "Start": _object(
         began=_NUMBER,
         seconds=_NUMBER,
@@ -89,6 +97,7 @@ SCHEMAS = {
         offset=_INTEGER,
         time=_NUMBER,
         level={"type": "string", "enum": ["", *LEVELS]},
+        continues=_FLAG,
         text=TEXT,
         cut=_FLAG,
     ),
@@ -113,6 +122,18 @@ SCHEMAS = {
         first=_NUMBER,
         last=_NUMBER,
         trace=TEXT,
+    ),
+    "Search": _object(text=TEXT, signals=_items("Found")),
+    "Found": _object(
+        signal=TEXT,
+        items={
+            "type": "array",
+            "items": _object(title=TEXT, detail=TEXT, service=TEXT, time=_NUMBER, link=TEXT),
+        },
+        more=_FLAG,
+        link=TEXT,
+        part=TEXT,
+        problem=TEXT,
     ),
     "Alerts": _object(items=_items("Alert"), errors=_items("ErrorGroup"), more=_FLAG),
     "Finding": _object(
@@ -260,6 +281,7 @@ SCHEMAS = {
         },
         dumps=_TEXT_MAP,
         settings=_TEXT_MAP,
+        axis=reference("Axis"),
         logs={
             "type": "array",
             "items": _object(
@@ -269,7 +291,22 @@ SCHEMAS = {
             ),
         },
     ),
+    "Axis": _object(
+        seconds=_NUMBER,
+        phases={"type": "object", "additionalProperties": _NUMBER},
+        waits={"type": "array", "items": _object(name=TEXT, seconds=_NUMBER)},
+        events=_items("Moment"),
+        lines=_items("Moment"),
+    ),
+    "Moment": _object(service=TEXT, seconds=_NUMBER, text=TEXT),
     "Otlp": _object(resourceSpans={"type": "array", "items": {"type": "object"}}),
+    "Records": _object(items=_items("Record"), more=_FLAG, dropped=_INTEGER),
+    "Record": _object(
+        time=_NUMBER, service=TEXT, level=TEXT, text=TEXT, trace=TEXT, span=TEXT, attributes=_TEXT_MAP
+    ),
+    "Har": _object(log=_object(version=TEXT, entries={"type": "array", "items": {"type": "object"}})),
+    "Imported": _object(items=TEXTS),
+    "ImportedTraces": _object(items=TEXTS, rejected=_INTEGER),
     "Snapshot": _object(name=TEXT, time=_NUMBER, size=_INTEGER, services=TEXTS),
     "Snapshots": _object(
         items=_items("Snapshot"), damaged={"type": "array", "items": _object(name=TEXT, reason=TEXT)}

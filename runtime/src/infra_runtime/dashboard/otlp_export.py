@@ -17,10 +17,10 @@ def otlp(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return spans of the query API as the JSON form of `TracesData`."""
     grouped: dict[tuple[str, str], tuple[Mapping[str, Any], dict[str, list[dict[str, Any]]]]] = {}
     for span in spans:
-        key = span["service"], json.dumps(span["resource"], sort_keys=True)
-        attributes = {"service.name": span["service"], **span["resource"]}
+        key = span["service"], json.dumps(span.get("resource", {}), sort_keys=True)
+        attributes = {"service.name": span["service"], **span.get("resource", {})}
         _, scopes = grouped.setdefault(key, (attributes, {}))
-        scopes.setdefault(span["scope"], []).append(_span(span))
+        scopes.setdefault(span.get("scope", ""), []).append(_span(span))
     return {
         "resourceSpans": [
             {
@@ -41,8 +41,8 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
         **({"parentSpanId": span["parent"]} if span["parent"] else {}),
         "name": span["name"],
         "kind": _number(SPAN_KINDS, span["kind"]),
-        "startTimeUnixNano": str(span["start"]),
-        "endTimeUnixNano": str(span["end"]),
+        "startTimeUnixNano": f"{span['start']:d}",
+        "endTimeUnixNano": f"{span['end']:d}",
         "status": {
             "code": _number(SPAN_STATUSES, span["status"]),
             **({"message": span["message"]} if span["message"] else {}),
@@ -51,7 +51,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
         "events": [
             {
                 "name": event["name"],
-                "timeUnixNano": str(event["time"]),
+                "timeUnixNano": f"{event['time']:d}",
                 "attributes": _attributes(event["attributes"]),
             }
             for event in span["events"]
@@ -62,7 +62,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
                 "spanId": link["span"],
                 "attributes": _attributes(link["attributes"]),
             }
-            for link in span["links"]
+            for link in span.get("links", ())
         ],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,20 @@ from infra_runtime.dashboard import (
     charts,
     history,
     metrics,
+    search,
     snapshots,
     telemetry,
 )
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.parameters import count_of
 from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.service_rows import ServiceRows
+from infra_runtime.dashboard.stack import State
 from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
-from infra_runtime.dashboard.view import row, rows
+from infra_runtime.dashboard.view import TONES, row
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
@@ -40,13 +45,14 @@ class Pages:
     """The handlers of the requests for pages and for their streams."""
 
     def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
+        self._dashboard, self._rows = dashboard, ServiceRows()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
             Route("/", self._services),
             Route("/services/{name}", self._service),
+            Route("/search", self._search),
             Route("/logs", self._logs),
             Route("/charts", self._charts),
             Route("/alerts", self._alerts),
@@ -73,7 +79,21 @@ class Pages:
 
     async def _services(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return page(self._dashboard, request, "services.html", rows=rows(state), status=state.status)
+        parts = self._services_parts(state)
+        number = self._rows.remember(parts)
+        return page(self._dashboard, request, "services.html", parts=parts, number=number)
+
+    def _services_parts(self, state: State) -> Parts[str]:
+        """Return the rows of the services, and the number of services in each phase."""
+        phases = Counter(row.phase for row in self._rows.of(state))
+        # Failed services are first.
+        counts = [
+            (phase.value, *TONES[phase], phases[phase.value])
+            for phase in reversed([*TONES])
+            if phases[phase.value]
+        ]
+        summary = template_of("summary.html").render(status=state.status, counts=counts)
+        return {**self._rows.parts(state, "service_row.html", "service"), "summary": summary}
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -87,7 +107,7 @@ class Pages:
             status=state.status,
             settings=settings,
             exports=service.exports,
-            events=await self._history(service.name),
+            **await self._history(service.name),
             **self._usage(service.name),
         )
 
@@ -96,6 +116,12 @@ class Pages:
         measured = metrics.usage_charts(self._dashboard.stack, shown, service)
         drawings = [charts.drawing(item, shown.since, shown.until) for item in measured]
         return {"drawings": drawings, "shown": shown}
+
+    async def _search(self, request: Request) -> Response:
+        text = request.query_params.get("text", "")
+        count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
+        found = await search.search(self._dashboard, text, count)
+        return page(self._dashboard, request, "search.html", text=text, found=found, longest=search.LONGEST)
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)
@@ -111,10 +137,12 @@ class Pages:
             levels=LEVELS,
             stack=stack,
             data=paths.data,
+            has_records=not stack,
         )
 
     async def _charts(self, request: Request) -> Response:
-        return page(self._dashboard, request, "metrics.html", **await self._measured(request))
+        runs = await telemetry.runs(await self._dashboard.stack.endpoints())
+        return page(self._dashboard, request, "metrics.html", runs=runs, **await self._measured(request))
 
     async def _measured(self, request: Request) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
@@ -125,7 +153,7 @@ class Pages:
             "address": request.url.query,
             "measured": measured,
             "drawings": [charts.drawing(item, since, until) for item in measured.charts],
-            "services": [row.name for row in rows(await self._dashboard.stack.state())],
+            "services": [row.name for row in self._rows.of(await self._dashboard.stack.state())],
         }
 
     async def _alerts(self, request: Request) -> Response:
@@ -160,11 +188,20 @@ class Pages:
 
     def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in ("level", "text")}
+        if more["checks"] is not None:
+            more["checks"] = api_checks.selected(more["checks"], query["level"], query["text"].lower())
         return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
-        return page(self._dashboard, request, "graph.html", levels=history.levels(rows(state)))
+        return page(self._dashboard, request, "graph.html", levels=self._levels(state))
+
+    def _levels(self, state: State) -> list[list[str]]:
+        """Return the columns of the graph with the HTML of their nodes."""
+        nodes = self._rows.parts(state, "graph_node.html", "node")
+        return [
+            [nodes[f"node-{row.name}"] for row in column] for column in history.levels(self._rows.of(state))
+        ]
 
     async def _start(self, request: Request) -> Response:
         start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
@@ -194,39 +231,44 @@ class Pages:
             if key.startswith(prefix)
         ]
 
-    async def _history(self, service: str) -> list[history.Change]:
-        return await asyncio.to_thread(history.changes, self._dashboard.paths.journal, service)
+    async def _history(self, service: str) -> dict[str, Any]:
+        changes, probes = await asyncio.to_thread(history.of_service, self._dashboard.paths.journal, service)
+        return {"events": changes, "probes": probes}
 
     # --- streams -----------------------------------------------------------------------------------
 
-    async def _services_stream(self, _: Request) -> Response:
-        template = template_of("service_row.html")
-
+    async def _services_stream(self, request: Request) -> Response:
         async def parts() -> Parts[str]:
-            state = await self._dashboard.stack.state()
-            return {f"service-{row.name}": template.render(row=row) for row in rows(state)}
+            return self._services_parts(await self._dashboard.stack.state())
 
-        return parts_stream(self._dashboard, parts, order="services")
+        # The first stream of a page continues after the parts in the page.
+        sent = self._rows.remembered(request.query_params.get("page", ""))
+        return parts_stream(self._dashboard, parts, order="services", beside={"summary"}, sent=sent)
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]
         known(await self._dashboard.stack.state(), name)
         head, changes = template_of("service_head.html"), template_of("service_history.html")
+        attempts = template_of("service_probes.html")
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
             shown = row(state, known(state, name))
-            events = await self._history(name)
-            return {"head": head.render(row=shown), "history": changes.render(events=events)}
+            own = await self._history(name)
+            return {
+                "head": head.render(row=shown),
+                "history": changes.render(own),
+                "probes": attempts.render(own),
+            }
 
         return parts_stream(self._dashboard, parts)
 
     async def _graph_stream(self, _: Request) -> Response:
-        template = template_of("graph_node.html")
+        template = template_of("graph_levels.html")
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            return {f"node-{row.name}": template.render(row=row) for row in rows(state)}
+            return {"graph": template.render(levels=self._levels(state))}
 
         return parts_stream(self._dashboard, parts)
 

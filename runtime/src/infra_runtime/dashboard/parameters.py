@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from infra_runtime.logs.selection import moment
 
 
@@ -29,3 +31,11 @@ def count_of(text: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
         raise ParameterError(f"the limit must be a number from 1 to {most}, not {text[:80]!r}")
     return int(text)
+
+
+def iso(seconds: float) -> str:
+    """Return a Unix time as a text that `time_of` reads; empty for a time that is out of range."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""

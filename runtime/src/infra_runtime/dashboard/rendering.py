@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -19,15 +21,31 @@ from infra_runtime.dashboard.sessions import Role
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@functools.cache
+def files() -> dict[str, bytes]:
+    """Return the name of each static file → its content."""
+    return {path.name: path.read_bytes() for path in sorted((FOLDER / "static").iterdir()) if path.is_file()}
 
 
 @functools.cache
 def assets() -> str:
     """Return the path of the static files, with a hash of their content, so that browsers can keep them."""
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted((FOLDER / "static").iterdir()):
-        digest.update(path.name.encode() + path.read_bytes())
+    for name, content in files().items():
+        digest.update(name.encode() + content)
     return f"/static/{digest.hexdigest()}"
+
+
+async def asset(request: Request) -> Response:
+    """Return a static file."""
+    name = request.path_params["name"]
+    content = files().get(name)
+    if content is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"the file {name[:80]!r} does not exist")
+    return Response(content, media_type=_TYPES[Path(name).suffix])
 
 
 @functools.cache

@@ -25,6 +25,8 @@ from infra_runtime.value import frozen
 REPORTS, LINES = 200, 1000
 #: bytes of a description, of a trace, and at the end of a log, that are read at most
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
+#: the beginning of the names of imported reports
+IMPORTED = "imported-"
 #: the descriptions in a data directory
 _PATTERN = "capsules/*/capsule.json"
 #: errors of a file that another program has written
@@ -81,6 +83,16 @@ class Report:
         return _shown(self.folder)
 
     @property
+    def is_imported(self) -> bool:
+        """Return whether the report is of another machine."""
+        return self.folder.name.startswith(IMPORTED)
+
+    @property
+    def text(self) -> str:
+        """What the filter of the page searches."""
+        return f"{self.description.test} {self.exception} {self.description.phase}"
+
+    @property
     def exception(self) -> str:
         """The first line of the last exception in the failure."""
         lines = [line.rstrip() for line in self.description.failure.splitlines() if line.strip()]
@@ -115,6 +127,8 @@ class LogPart:
     service: str
     #: each with level and text
     lines: tuple[tuple[str, str], ...]
+    #: Unix time and level of each line that contains its time
+    times: tuple[tuple[float, str], ...]
     #: bytes before these lines
     left_out: int
 
@@ -213,12 +227,20 @@ def _time(path: Path) -> float:
 
 def _report(path: Path) -> Report | None:
     try:
-        description = decode(Description, _json(path, _DESCRIPTION))
+        return Report(id=id_of(path.parent), folder=path.parent, description=description(path))
     except (OSError, ValueError, RecursionError, MessageError):
         return None
-    if not (0 <= description.began < LATEST and 0 <= description.seconds < LATEST):
-        return None
-    return Report(id=id_of(path.parent), folder=path.parent, description=description)
+
+
+def description(path: Path) -> Description:
+    """Return the description in a file.
+
+    Raises `OSError`, and `ValueError`, `RecursionError` or `MessageError` for another content.
+    """
+    read = decode(Description, _json(path, _DESCRIPTION))
+    if not (0 <= read.began < LATEST and 0 <= read.seconds < LATEST):
+        raise ValueError("its times are out of range")
+    return read
 
 
 def _json(path: Path, most: int) -> Any:
@@ -244,13 +266,15 @@ def _log_part(path: Path) -> LogPart | None:
         least = log.size - _LOG
         newest = itertools.takewhile(lambda line: line.offset >= least, log.lines_before())
         lines = [*itertools.islice(newest, LINES)][::-1]
+    entries = [*Selection().entries(lines)]
     return LogPart(
         service=_shown(path.with_suffix("")).rpartition("/")[2],
         # The message of a line that is only a text has no escape sequences of terminals.
         lines=tuple(
             (record.level, record.message if record.format == "text" else line.text)
-            for line, record in Selection().entries(lines)
+            for line, record in entries
         ),
+        times=tuple((record.time, record.level) for _, record in entries if record.time is not None),
         left_out=lines[0].offset if lines else 0,
     )
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 from pathlib import Path
 
 from infra_runtime.asgi_server import AsgiServer
-from infra_runtime.config.resolve import data_directory, resolve
+from infra_runtime.config.resolve import data_directory
+from infra_runtime.dashboard import settings
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
-from infra_runtime.dashboard.context import Configuration, Dashboard
+from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.usage import UsageMeter
@@ -39,7 +41,7 @@ async def serve(
         stack=stack,
         sessions=Sessions(folder / "sessions.json", os.environ.get(processes.TOKEN, "")),
         audit=AuditLog(folder / "audit.jsonl"),
-        configuration=_configuration(root, data),
+        configuration=functools.partial(settings.read, root, data),
         apis=ApiChecks(root),
         reports=_report_folders(root, data),
     )
@@ -74,16 +76,3 @@ def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
         return data, data_directory(root, environment="test")
     except InfraError:  # the stack file is not valid at the moment
         return (data,)
-
-
-def _configuration(root: Path, data: Path) -> Configuration:
-    environment = os.environ.get("INFRA_ENV")
-
-    def settings() -> dict[str, tuple[str, str]]:
-        resolved = resolve(directory=root, environment=environment, data=data, executables=False)
-        return {
-            key: (origin.value, origin.source.removeprefix(f"{root}/"))
-            for key, origin in resolved.provenance.items()
-        }
-
-    return settings

@@ -37,6 +37,8 @@ from infra_runtime.dashboard.session_view import (
     test_to_json,
 )
 from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.time_axis import time_axis
+from infra_runtime.dashboard.time_axis import to_json as axis_to_json
 from infra_runtime.dashboard.view import TONES
 from infra_runtime.data_directory import session_record
 from infra_runtime.data_directory.session_record import Reading
@@ -207,20 +209,22 @@ class SessionPages:
             tones=tones,
             links=self._links(report),
             waterfall=f"/api/v1/tests/{report.id}",
+            axis=await asyncio.to_thread(time_axis, report, content, self._dashboard.reports),
         )
 
     # --- one failure report in the API ---------------------------------------------------------------
 
     async def _report(self, request: Request) -> Response:
-        report = await self._found(request)
+        report = await found_report(self._dashboard, request)
         content = await asyncio.to_thread(reports.content, report)
-        return JSONResponse(reports.to_json(report, content))
+        axis = await asyncio.to_thread(time_axis, report, content, self._dashboard.reports)
+        return JSONResponse({**reports.to_json(report, content), "axis": axis_to_json(axis)})
 
     async def _waterfall(self, request: Request) -> Response:
-        report = await self._found(request)
+        report = await found_report(self._dashboard, request)
         content = await asyncio.to_thread(reports.content, report)
         if content.trace is None:
-            raise _no_trace(content.trace_problem)
+            raise no_trace(content.trace_problem)
         return JSONResponse(traces.waterfall_to_json(content.trace))
 
     async def _matching(self, request: Request) -> Response:
@@ -241,19 +245,15 @@ class SessionPages:
     async def _from_trace(
         self, request: Request, answer: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> Response:
-        whole, problem = await asyncio.to_thread(reports.trace_of, await self._found(request))
+        whole, problem = await asyncio.to_thread(
+            reports.trace_of, await found_report(self._dashboard, request)
+        )
         if whole is None:
-            raise _no_trace(problem)
+            raise no_trace(problem)
         try:
             return JSONResponse(answer(whole))
         except reports.NOT_READABLE as error:
-            raise _no_trace(f"trace.json cannot be read: {error!r}") from error
-
-    async def _found(self, request: Request) -> reports.Report:
-        report = await asyncio.to_thread(reports.find, self._dashboard.reports, request.path_params["report"])
-        if report is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "this failure report does not exist: it was removed")
-        return report
+            raise no_trace(f"trace.json cannot be read: {error!r}") from error
 
     def _links(self, report: reports.Report) -> dict[str, str]:
         """Return the addresses of the logs and the traces of the time of a failure report."""
@@ -269,7 +269,16 @@ class SessionPages:
         }
 
 
-def _no_trace(problem: str) -> ProblemError:
+async def found_report(dashboard: Dashboard, request: Request) -> reports.Report:
+    """Return the failure report in the path of a request. Raises `ProblemError` if it does not exist."""
+    report = await asyncio.to_thread(reports.find, dashboard.reports, request.path_params["report"])
+    if report is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "this failure report does not exist: it was removed")
+    return report
+
+
+def no_trace(problem: str) -> ProblemError:
+    """Return the problem that a failure report has no trace, or one that cannot be read."""
     return ProblemError(HTTPStatus.NOT_FOUND, problem or "this failure report has no trace")
 
 

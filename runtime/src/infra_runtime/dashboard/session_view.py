@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.parameters import ParameterError
+from infra_runtime.dashboard.parameters import ParameterError, iso
 from infra_runtime.dashboard.reports import id_of
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.session_record import Reading, Summary, TestEnd
@@ -215,15 +214,8 @@ def _report_link(test: TestEnd) -> str:
 
 def link_to_logs(stack: Mapping[str, str], began: float, seconds: float, services: Iterable[str]) -> str:
     """Return the address of the logs of services at the time of a test."""
-    period = {"since": _iso(began), "until": _iso(began + seconds + _MARGIN)}
+    period = {"since": iso(began), "until": iso(began + seconds + _MARGIN)}
     return f"/logs?{urlencode({**stack, **period, 'service': [*services]}, doseq=True)}"
-
-
-def _iso(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):  # the record is damaged
-        return ""
 
 
 def _short(path: str, root: str) -> str:

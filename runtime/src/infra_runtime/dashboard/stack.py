@@ -43,7 +43,8 @@ from infra_runtime.value import frozen
 
 #: the actions on services that the pages offer
 ACTIONS: Mapping[str, Method[Names, Outcome]] = {"start": START, "stop": STOP, "restart": RESTART}
-#: seconds for which a state is used for further requests, unless an event arrives
+#: seconds for which a state is used for further requests, unless an event arrives; and for which measured
+#: figures are used, also after an event
 FRESH = 1.0
 #: actions that run at the same time
 ACTIONS_AT_ONCE = 4
@@ -72,11 +73,18 @@ class SupervisorLink:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
+        #: the open connection of `status`, which is called often
+        self._client: Client | None = None
 
     def status(self) -> Status:
-        """Return the state of the stack."""
-        with closing(Client.connect(self._paths)) as client:
-            return client.call(STATUS, Nothing())
+        """Return the state of the stack. Only one thread at a time may call this function."""
+        if self._client is not None:
+            with contextlib.suppress(InfraError):  # the supervisor may have started again
+                return self._client.call(STATUS, Nothing())
+            self._client.close()
+        self._client = None
+        self._client = Client.connect(self._paths)
+        return self._client.call(STATUS, Nothing())
 
     def endpoints(self) -> Endpoints:
         """Return the exports of all services, including secrets."""
@@ -131,6 +139,8 @@ class Stack:
         self.link, self.history = link, UsageHistory()
         self._meter, self._clock = meter, clock
         self._state: State | None = None
+        #: service → its pid and its figures, and the Unix time of their measurement
+        self._measured: tuple[dict[str, int], dict[str, Usage], float] = {}, {}, 0.0
         #: service → its phase, and the Unix time at which the phase began
         self._phases: dict[str, tuple[Phase, float]] = {}
         self._lock = asyncio.Lock()
@@ -143,12 +153,9 @@ class Stack:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def changed(self, seconds: float) -> None:
-        """Wait until the stack changes, at most this number of seconds."""
-        # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
+    def next_change(self) -> asyncio.Event:
+        """Return an event that is set by the next change."""
+        return self._changed
 
     async def state(self) -> State:
         """Return the state of the stack. Raises `InfraError` if the supervisor does not answer."""
@@ -163,10 +170,20 @@ class Stack:
 
     def _read(self) -> State:
         status = self.link.status()
-        usage = self._meter.measure({service.name: service.pid for service in status.services})
+        pids = {service.name: service.pid for service in status.services}
+        usage = self._usage(pids)
         now = self._clock()
-        self.history.add(now, usage)
         return State(status=status, usage=usage, since=self._since(status.services, now), time=now)
+
+    def _usage(self, pids: dict[str, int]) -> dict[str, Usage]:
+        """Return service → figures. A process that is younger than the last measurement has none."""
+        measured, usage, then = self._measured
+        if not 0 <= self._clock() - then <= FRESH:
+            usage = self._meter.measure(pids)
+            measured, now = pids, self._clock()
+            self._measured = measured, usage, now
+            self.history.add(now, usage)
+        return {name: figures for name, figures in usage.items() if measured[name] == pids.get(name)}
 
     def _since(self, services: Services, now: float) -> dict[str, float]:
         """Return service → the start of its phase, which stays the same until the phase changes."""

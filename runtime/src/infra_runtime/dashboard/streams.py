@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from http import HTTPStatus
 from typing import TypeAlias, TypeVar
 
@@ -25,8 +26,8 @@ from infra_runtime.web.asgi import Receive, Scope, Send
 WRITE_SECONDS = 10.0
 #: milliseconds until a browser connects again
 RETRY = 1000
-#: seconds after an event in which further events are collected, and the longest time between two updates
-COLLECT, UPDATE = 0.05, 2.0
+#: the shortest and the longest seconds between two updates of a page
+PAUSE, UPDATE = 0.05, 2.0
 _Part = TypeVar("_Part")
 #: the id of an element → its HTML, or the name of a service → its JSON data
 Parts: TypeAlias = dict[str, _Part]
@@ -85,17 +86,27 @@ class EventStream(Response):
 
 
 def parts_stream(
-    dashboard: Dashboard, parts: Callable[[], Awaitable[Parts[_Part]]], *, order: str = "", every: float = 0.0
+    dashboard: Dashboard,
+    parts: Callable[[], Awaitable[Parts[_Part]]],
+    *,
+    order: str = "",
+    beside: Collection[str] = (),
+    sent: Parts[_Part] | None = None,
+    every: float = 0.0,
 ) -> Response:
     """Return a stream of changed parts.
 
-    `order` is the element that contains all parts in order. With `every`, the parts are sent at this
-    interval in seconds, and not when the stack changes.
+    `order` is the element that contains all parts in order, except those in `beside`. `sent` are the parts
+    that the page already has. With `every`, the parts are sent at this interval in seconds, and not when the
+    stack changes.
     """
+    known: Parts[_Part] = sent or {}
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent: Parts[_Part] = {}
+        sent = known
         while True:
+            # The stack may change while the parts are computed.
+            change, began = dashboard.stack.next_change(), time.monotonic()
             try:
                 current = await parts()
             except InfraError as error:
@@ -104,7 +115,8 @@ def parts_stream(
                 changed = {key: html for key, html in current.items() if sent.get(key) != html}
                 is_reordered = bool(order) and [*current] != [*sent]
                 if changed or is_reordered:
-                    reordered = {order: [*current]} if is_reordered else {}
+                    names = [name for name in current if name not in beside]
+                    reordered = {order: names} if is_reordered else {}
                     yield Event(name="parts", data={"parts": changed, "order": reordered})
                 else:
                     yield Event()
@@ -112,10 +124,45 @@ def parts_stream(
             if every:
                 await asyncio.sleep(every)
             else:
-                await dashboard.stack.changed(UPDATE)
-                await asyncio.sleep(COLLECT)
+                await _wait(change, UPDATE)
+                await asyncio.sleep(began + PAUSE - time.monotonic())
 
     return EventStream(events(), closing=dashboard.closing)
+
+
+def value_stream(
+    dashboard: Dashboard, value: Callable[[], Awaitable[object]], *, first: object, every: float = 0.0
+) -> Response:
+    """Return a stream with a value of JSON data, which is sent again when it has changed.
+
+    The arguments are those of `parts_stream`; `first` is the present value.
+    """
+
+    async def events() -> AsyncGenerator[Event, None]:
+        sent, change = first, dashboard.stack.next_change()
+        yield Event(name="value", data=first)
+        while True:
+            await asyncio.sleep(every or PAUSE)
+            if not every:
+                await _wait(change, UPDATE)
+            change = dashboard.stack.next_change()  # the stack may change while the value is computed
+            try:
+                current = await value()
+            except (InfraError, ValueError) as error:
+                yield Event(name="lost", data=str(error))
+                continue
+            yield Event() if current == sent else Event(name="value", data=current)
+            sent = current
+
+    return EventStream(events(), closing=dashboard.closing)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most this number of seconds."""
+    # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def _write(send: Send, data: bytes) -> None:

@@ -36,17 +36,25 @@ async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) ->
 
     Raises `TelemetryError` if the stack has no telemetry service, or if it does not answer.
     """
-    endpoint = next(
-        (
-            endpoint.exports
-            for endpoint in endpoints.services.values()
-            if {"query_url", "key"} <= endpoint.exports.keys()
-        ),
-        None,
-    )
-    if endpoint is None:
-        raise TelemetryError("the stack has no telemetry service", is_missing=True)
-    return await asyncio.to_thread(_ask, endpoint["query_url"], endpoint["key"], path, parameters)
+    exports = _exports(endpoints)
+    return await asyncio.to_thread(_ask, exports["query_url"], exports["key"], path, parameters)
+
+
+async def send_traces(endpoints: Endpoints, content: bytes) -> int:
+    """Send traces in OTLP JSON to the telemetry service; return the number of rejected spans.
+
+    Raises `TelemetryError` if the stack has no telemetry service, or if it does not accept the traces.
+    """
+    exports = _exports(endpoints)
+    answer = await asyncio.to_thread(_send, exports["url"], exports["key"], content)
+    return int(answer.get("partialSuccess", {}).get("rejectedSpans", 0))
+
+
+def _exports(endpoints: Endpoints) -> Mapping[str, str]:
+    for endpoint in endpoints.services.values():
+        if {"query_url", "key"} <= endpoint.exports.keys():
+            return endpoint.exports
+    raise TelemetryError("the stack has no telemetry service", is_missing=True)
 
 
 async def runs(endpoints: Endpoints) -> list[str]:
@@ -58,9 +66,20 @@ async def runs(endpoints: Endpoints) -> list[str]:
 
 
 def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    return _answer(url, "GET", f"/api/v1/{path}?{urlencode(parameters)}", {KEY_HEADER: key})
+
+
+def _send(url: str, key: str, content: bytes) -> dict[str, Any]:
+    headers = {KEY_HEADER: key, "content-type": "application/json"}
+    return _answer(url, "POST", "/v1/traces", headers, content)
+
+
+def _answer(
+    url: str, method: str, path: str, headers: Mapping[str, str], content: bytes = b""
+) -> dict[str, Any]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     try:
-        connection.request("GET", f"/api/v1/{path}?{urlencode(parameters)}", headers={KEY_HEADER: key})
+        connection.request(method, path, content or None, {**headers})
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -68,5 +87,6 @@ def _ask(url: str, key: str, path: str, parameters: Mapping[str, str]) -> dict[s
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:
-        raise TelemetryError(str(answer.get("error", "the request was refused")), response.status)
+        reason = answer.get("error") or answer.get("message") or "the request was refused"
+        raise TelemetryError(str(reason), response.status)
     return answer

@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import telemetry, traces
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.otlp_export import otlp
 from infra_runtime.dashboard.parameters import count_of
-from infra_runtime.dashboard.rendering import page
+from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.telemetry import TelemetryError
+from infra_runtime.dashboard.transfers import FORMATS, file_header
 from infra_runtime.web.problems import ProblemError
 
 _TRACE, _SPAN = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
@@ -36,40 +37,59 @@ class TracePages:
         return [
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),
+            Route("/stream/traces", self._traces_stream),
             Route("/api/v1/traces", self._items),
             Route("/api/v1/traces/{trace}", self._one),
-            Route("/api/v1/traces/{trace}/otlp", self._otlp),
+            *(Route(f"/api/v1/traces/{{trace}}/{form}", self._file) for form in FORMATS),
             Route("/api/v1/traces/{trace}/waterfall", self._waterfall),
             Route("/api/v1/traces/{trace}/spans", self._matching),
             Route("/api/v1/traces/{trace}/spans/{span}", self._span),
         ]
 
     async def _traces(self, request: Request) -> Response:
-        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
-        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
-        problem, is_missing = "", False
+        values = await self._list_values(request)
         runs: list[str] = []
-        try:
-            answer = await self._listed(request)
+        if not values["problem"]:
             runs = await telemetry.runs(
                 await self._dashboard.endpoints(request.query_params.get("stack", ""))
             )
-        except TelemetryError as error:
-            problem, is_missing = str(error), error.is_missing
         return page(
             self._dashboard,
             request,
             "traces.html",
-            rows=traces.trace_rows(answer["items"]),
-            query=query,
-            has_more=answer["more"],
-            dropped=answer["dropped"],
+            **values,
             runs=runs,
-            place=_place(request),
             stack=request.query_params.get("stack", ""),
-            problem=problem,
-            is_missing=is_missing,
+            address=request.url.query,
         )
+
+    async def _traces_stream(self, request: Request) -> Response:
+        template = template_of("trace_list.html")
+        await self._list_values(request)  # an invalid filter is refused before the stream begins
+
+        async def parts() -> Parts[str]:
+            return {"trace-list": template.render(await self._list_values(request))}
+
+        return parts_stream(self._dashboard, parts)
+
+    async def _list_values(self, request: Request) -> dict[str, Any]:
+        """Return the values of the template `trace_list.html`. Raises `ParameterError`."""
+        query = {name: request.query_params.get(name, "") for name in (*traces.PARAMETERS, traces.TEST)}
+        answer: dict[str, Any] = {"items": [], "more": False, "dropped": 0}
+        problem, is_missing = "", False
+        try:
+            answer = await self._listed(request)
+        except TelemetryError as error:
+            problem, is_missing = str(error), error.is_missing
+        return {
+            "rows": traces.trace_rows(answer["items"]),
+            "query": query,
+            "has_more": answer["more"],
+            "dropped": answer["dropped"],
+            "place": _place(request),
+            "problem": problem,
+            "is_missing": is_missing,
+        }
 
     async def _listed(self, request: Request) -> dict[str, Any]:
         count = count_of(request.query_params.get("limit", ""), traces.TRACES, traces.MOST_TRACES)
@@ -111,10 +131,10 @@ class TracePages:
         others = [traces.log_to_json(log) for records in logs.values() for log in records]
         return JSONResponse({"trace": whole["trace"], "spans": spans, "logs": others})
 
-    async def _otlp(self, request: Request) -> Response:
-        name = request.path_params["trace"]
-        headers = {"content-disposition": f'attachment; filename="{name}.otlp.json"'}
-        return JSONResponse(otlp((await self._whole(request))["spans"]), headers=headers)
+    async def _file(self, request: Request) -> Response:
+        convert, ending = FORMATS[request.url.path.rpartition("/")[2]]
+        headers = file_header(f"{_name(request)}.{ending}")
+        return JSONResponse(convert((await self._whole(request))["spans"]), headers=headers)
 
     async def _waterfall(self, request: Request) -> Response:
         shown = traces.waterfall(await self._whole(request))

@@ -171,12 +171,12 @@ def span_to_json(span: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]) -> 
         "message": span.get("message", ""),
         "start": span["start"] / 1e9,
         "duration": max(span["end"] - span["start"], 0) / 1e9,
-        "attributes": {key: _text(value) for key, value in span["attributes"].items()},
+        "attributes": attribute_texts(span["attributes"]),
         "events": [
             {
                 "name": str(event.get("name", "")),
                 "time": event.get("time", span["start"]) / 1e9,
-                "attributes": {key: _text(value) for key, value in event.get("attributes", {}).items()},
+                "attributes": attribute_texts(event.get("attributes", {})),
             }
             for event in span["events"]
         ],
@@ -186,6 +186,11 @@ def span_to_json(span: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]) -> 
         ],
         "logs": [log_to_json(log) for log in logs],
     }
+
+
+def attribute_texts(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return attributes with their values as texts."""
+    return {key: _text(value) for key, value in attributes.items()}
 
 
 def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:

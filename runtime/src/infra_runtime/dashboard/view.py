@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from infra_runtime.dashboard.stack import State, dependents
+from infra_runtime.manifest import DEVELOPMENT_KINDS, PROFILES
 from infra_runtime.messages import Phase, ServiceStatus
 from infra_runtime.value import frozen
 
@@ -27,6 +28,12 @@ TONES: Mapping[Phase, tuple[str, str]] = {
 RUNNING = frozenset(
     {Phase.WAITING, Phase.PREPARING, Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.BACKOFF}
 )
+#: the groups of services: your own, servers, and what observes the stack
+GROUPS = ("own", "servers", "observability")
+_OBSERVING = frozenset({
+    *PROFILES["observability"], *(kind.name for kind in DEVELOPMENT_KINDS),
+    "grafana", "jaeger", "log-forwarder", "victorialogs", "victoriametrics",
+})  # fmt: skip
 #: schemes of addresses that a browser opens
 _WEB = frozenset({"http", "https"})
 
@@ -72,6 +79,18 @@ class Row:
     #: whether the service is a task that is done
     is_finished: bool
 
+    @property
+    def group(self) -> str:
+        """The group of the service, one of `GROUPS`."""
+        if not self.kind:
+            return "own"
+        return "observability" if self.kind in _OBSERVING else "servers"
+
+    @property
+    def text(self) -> str:
+        """What the filter of the page searches."""
+        return f"{self.name} {self.kind} {self.phase} {self.reason}"
+
 
 def rows(state: State) -> list[Row]:
     """Return the services in the plan, in dependency order, without the copies for single tests."""
@@ -98,7 +117,7 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
         since=round(state.since[service.name], 1),
         restarts=service.restarts,
         pid=service.pid,
-        cpu=usage.cpu if usage else None,
+        cpu=round(usage.cpu, 3) if usage and usage.cpu is not None else None,
         memory=usage.memory if usage else None,
         addresses=addresses(service),
         ports=service.ports,

@@ -45,37 +45,48 @@ class Ports:
         self._leased = leased
         self._held: dict[tuple[str, str], tuple[int, int]] = {}  # (service, name) → port, descriptor
 
-    def take(self, service: str, name: str, wanted: int) -> int:
+    def take(self, service: str, name: str, wanted: int, may_differ: bool = False) -> int:
         """Reserve and return the port `name` of a service; further calls return the same port.
 
         `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is
-        used. Raises `PortError` if the fixed port is in use or no port is free, and `PermissionError` for a
-        port below 1024 that needs privileges.
+        used, and also if the fixed port is in use and `may_differ`. Raises `PortError` if the fixed port is
+        in use or no port is free, and `PermissionError` for a port below 1024 that needs privileges.
         """
         held = self._held.get((service, name))
         if held:
             holder = taken(held[0])
             if holder is None:
                 return held[0]
-            if not self._leased:
+            if not (self._leased or may_differ):
                 raise PortError(held[0], holder)
             self.give_back(service, name)
-        if not self._leased:
-            # Because of the lock, other stacks do not use a fixed port, also while no process listens on it.
-            descriptor = self._lock(wanted)
-            for _ in range(ATTEMPTS):
-                if descriptor is None:
-                    time.sleep(0.002)  # a process that removes unused lock files locks each for a short time
-                    descriptor = self._lock(wanted)
+        if self._leased:
+            return self._take_free(service, name)
+        try:
+            return self._take_fixed(service, name, wanted)
+        except PortError:
+            if not may_differ:
+                raise
+            return self._take_free(service, name)
+
+    def _take_fixed(self, service: str, name: str, wanted: int) -> int:
+        # Because of the lock, other stacks do not use a fixed port, also while no process listens on it.
+        descriptor = self._lock(wanted)
+        for _ in range(ATTEMPTS):
             if descriptor is None:
-                raise PortError(
-                    wanted, f"another stack of this user, with the data directory {self._owner(wanted)}"
-                )
-            self._held[service, name] = wanted, descriptor
-            if (holder := taken(wanted)) is not None:
-                self.give_back(service, name)
-                raise PortError(wanted, holder)
-            return wanted
+                time.sleep(0.002)  # a process that removes unused lock files locks each for a short time
+                descriptor = self._lock(wanted)
+        if descriptor is None:
+            raise PortError(
+                wanted, f"another stack of this user, with the data directory {self._owner(wanted)}"
+            )
+        self._held[service, name] = wanted, descriptor
+        if (holder := taken(wanted)) is not None:
+            self.give_back(service, name)
+            raise PortError(wanted, holder)
+        return wanted
+
+    def _take_free(self, service: str, name: str) -> int:
         offset = int.from_bytes(os.urandom(4))  # so that two stacks rarely try the same port
         for step in range(LAST - FIRST + 1):
             port = FIRST + (offset + step) % (LAST - FIRST + 1)
@@ -90,9 +101,9 @@ class Ports:
             FIRST, f"other processes, and so is every other port up to {LAST} that tests may lease"
         )
 
-    def take_all(self, service: str, wanted: Mapping[str, int]) -> dict[str, int]:
+    def take_all(self, service: str, wanted: Mapping[str, int], may_differ: bool = False) -> dict[str, int]:
         """Reserve and return several ports of a service: port name → number."""
-        return {name: self.take(service, name, number) for name, number in wanted.items()}
+        return {name: self.take(service, name, number, may_differ) for name, number in wanted.items()}
 
     def give_back(self, service: str, name: str | None = None) -> None:
         """Release the port `name` of a service, or all its ports if `name` is None."""

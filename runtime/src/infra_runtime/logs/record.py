@@ -75,6 +75,8 @@ _CONSOLE_LOGGER = re.compile(r" \[([\w.-]+)\](?= [\w.@-]+=|$)")
 _CONSOLE_PAIR = re.compile(r"""([\w.@-]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
 _LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 
+_Format = Literal["json", "logfmt", "console", "text"]
+
 
 class Record(NamedTuple):
     """The content of a line. Fields that the line does not have are empty."""
@@ -89,26 +91,42 @@ class Record(NamedTuple):
     ids: tuple[str, ...] = ()
     #: the other fields; a text has none
     fields: Mapping[str, Any] = {}
-    format: Literal["json", "logfmt", "console", "text"] = "text"
+    format: _Format = "text"
     #: whether the line is a further line of the message before it, such as a line of a traceback
     continues: bool = False
 
 
 def parse(text: str) -> Record:
     """Return the content of a line; any text is possible."""
-    if "\x1b" in text:
-        text = _ANSI.sub("", text)
-    if text.startswith("{"):
-        if (fields := _json_fields(text)) is not None:
-            return _structured(fields, "json")
-    elif (fields := _logfmt_fields(text)) is not None:
-        return _structured(fields, "logfmt")
-    elif (fields := _console_fields(text)) is not None:
-        return _structured(fields, "console")
+    text = _plain(text)
+    fields, name = _structure(text)
+    if fields is not None:
+        return _structured(fields, name)
     head = text[:_HEAD]
     if text[:1].isspace() or not text or (":  " in head and _DETAIL.search(head)):
         return Record(message=text, continues=True)
     return Record(level=_text_level(head), message=text)
+
+
+def fields_of(text: str) -> dict[str, Any] | None:
+    """Return all fields of a line of JSON, logfmt or structlog; None for a text."""
+    return _structure(_plain(text))[0]
+
+
+def _structure(text: str) -> tuple[dict[str, Any] | None, _Format]:
+    """Return the fields of a line, and the name of its format; None and `text` for a text."""
+    name: _Format
+    if text.startswith("{"):
+        fields, name = _json_fields(text), "json"
+    elif (fields := _logfmt_fields(text)) is not None:
+        name = "logfmt"
+    else:
+        fields, name = _console_fields(text), "console"
+    return fields, "text" if fields is None else name
+
+
+def _plain(text: str) -> str:
+    return _ANSI.sub("", text) if "\x1b" in text else text
 
 
 @functools.cache
@@ -181,7 +199,7 @@ def _unquoted(value: str) -> str:
         return value.strip('"')
 
 
-def _structured(fields: dict[str, Any], form: Literal["json", "logfmt", "console"]) -> Record:
+def _structured(fields: dict[str, Any], form: _Format) -> Record:
     level = _level(_taken(fields, _LEVEL_KEYS))
     time = _moment(_taken(fields, _TIME_KEYS))
     message = _taken(fields, _MESSAGE_KEYS)

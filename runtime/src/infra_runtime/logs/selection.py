@@ -1,4 +1,4 @@
-"""Select log lines of files or of the stream, by time, level, correlation id and pattern."""
+"""Select log lines of files or of the stream, by time, level, correlation id, fields and pattern."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from infra_runtime.logs.condition import Condition
 from infra_runtime.logs.line import Line
 from infra_runtime.logs.record import Record, at_least, parse
 from infra_runtime.value import frozen
@@ -46,10 +47,20 @@ class Selection:
     correlation: str = ""
     #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
+    #: what the text of the line does not contain: none of these patterns
+    excluded: tuple[Pattern, ...] = ()
+    #: what the fields of the message fulfil: for each name, one of the conditions with a value, and all those
+    #: that exclude one
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def _is_by_message(self) -> bool:
+        """Whether the first line of a message decides about its further lines."""
+        return bool(self.level or self.correlation or self.conditions)
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Yield the selected lines without their content; they are parsed only if it is necessary."""
-        if self.level or self.correlation:
+        if self._is_by_message:
             return (entry.line for entry in self.entries(lines))
         return (line for line in lines if self._contains(line))
 
@@ -62,10 +73,10 @@ class Selection:
         for line in lines:
             record = parse(line.text)
             if record.continues:
-                level, is_selected = before.get(line.service, ("", not (self.level or self.correlation)))
+                level, is_selected = before.get(line.service, ("", not self._is_by_message))
                 record = record._replace(level=level)
             else:
-                is_selected = self._selects(record)
+                is_selected = self._selects(line, record)
                 before[line.service] = record.level, is_selected
             if is_selected and self._contains(line):
                 yield Entry(line, record)
@@ -80,25 +91,40 @@ class Selection:
             if record.continues and len(rest) < _LONGEST_MESSAGE:
                 continue
             del further[line.service]
-            if self._selects(record):
+            if self._selects(line, record):
                 for inner, content in rest:
                     if self._contains(inner):
                         yield Entry(inner, content._replace(level=record.level))
-        if not (self.level or self.correlation):  # the first lines of the messages were dropped
+        if not self._is_by_message:  # the first lines of the messages were dropped
             for rest in further.values():
                 yield from (Entry(inner, content) for inner, content in rest if self._contains(inner))
 
-    def _selects(self, record: Record) -> bool:
+    def _selects(self, line: Line, record: Record) -> bool:
+        if self.conditions and not self._fulfils(line, record):
+            return False
         if self.level and record.level not in at_least(self.level):
             return False
         return not self.correlation or self.correlation in record.ids or (
             record.format == "text" and _has_word(record.message, self.correlation)
         )  # fmt: skip
 
+    def _fulfils(self, line: Line, record: Record) -> bool:
+        wanted: dict[str, bool] = {}
+        for condition in self.conditions:
+            is_selected = condition.selects(line.text, record)
+            if condition.is_excluded:
+                if not is_selected:
+                    return False
+            else:
+                wanted[condition.name] = wanted.get(condition.name, False) or is_selected
+        return all(wanted.values())
+
     def _contains(self, line: Line) -> bool:
         if not self.since <= line.time <= self.until:
             return False
-        return all(pattern.search(line.text) is not None for pattern in self.patterns)
+        return all(pattern.search(line.text) is not None for pattern in self.patterns) and not any(
+            pattern.search(line.text) is not None for pattern in self.excluded
+        )
 
 
 def _has_word(text: str, word: str) -> bool:

@@ -21,6 +21,8 @@ from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, 
 PREPARE_SECONDS = 120.0
 #: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
+#: the number of different reasons of failed probes that are recorded for each start of a process
+UNREADY_LIMIT = 10
 #: phases of a need that fail a service instead of letting it wait → their description in the reason
 _ENDED = {Phase.FAILED: "failed", Phase.STOPPED: "was stopped", Phase.PAUSED: "is paused"}
 
@@ -122,6 +124,7 @@ class Machine:
 
     def _on_spawned(self, service: Service, event: Event) -> Iterator[Effect]:
         service.pid = event.number
+        service.unready.clear()
         if service.phase is not Phase.STARTING or service.spec.task:
             return
         if service.spec.ready is None:
@@ -155,9 +158,12 @@ class Machine:
             yield from self._fail(service, event.detail, "port-taken")
 
     def _on_probe_failed(self, service: Service, event: Event) -> Iterator[Effect]:
-        if service.phase is Phase.STARTING:
-            service.reason = event.detail
-        yield from ()
+        if service.phase is not Phase.STARTING:
+            return
+        service.reason = event.detail
+        if event.detail not in service.unready and len(service.unready) < UNREADY_LIMIT:
+            service.unready.add(event.detail)
+            yield Effect("record", service.spec.name, "probe-failed")
 
     def _on_probe_succeeded(self, service: Service, _event: Event) -> Iterator[Effect]:
         if service.phase is Phase.STARTING:

@@ -88,6 +88,7 @@ class Service:
         "spec",
         "start_deadline",
         "stop_step",
+        "unready",
         "wanted",
     )
 
@@ -105,6 +106,8 @@ class Service:
         self.reason = ""
         #: the kind of the failure: start | exit | needs | port-taken
         self.error = ""
+        #: the reasons of failed attempts of the probe since the last start of the process
+        self.unready: set[str] = set()
         self.crashes: list[float] = []
         self.restarts = 0
         #: the number of attempts to start the service before it was ready for the first time

@@ -207,7 +207,9 @@ class Supervisor:
         await self._containers.finish(name)
         self._log_marks[name] = self.logs.size(name)
         try:
-            ports = self._activation.ports(name) or self.ports.take_all(name, spec.ports)
+            ports = self._activation.ports(name) or self.ports.take_all(
+                name, spec.ports, spec.ports_may_differ
+            )
         except PortError as error:
             self._port_taken(name, error.port, error.holder, may_rebind=False)
             return

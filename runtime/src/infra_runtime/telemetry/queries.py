@@ -78,7 +78,9 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
         "longer": Filter("end - start >= ?", _nanoseconds),
         "status": Filter("status = ?", SPAN_STATUSES.index),
         "kind": Filter("kind = ?", SPAN_KINDS.index),
-        "text": Filter("name || ' ' || message || ' ' || span.attributes LIKE ? ESCAPE '\\'", _contains),
+        "text": Filter(
+            "name || ' ' || message || ' ' || span.attributes || ' ' || events LIKE ? ESCAPE '\\'", _contains
+        ),
     },
     "log": {
         **_COMMON,

@@ -17,9 +17,9 @@ from infra_runtime.errors import InfraError
 TEST = "test"
 
 
-@click.group(cls=usage_errors.Group, short_help="List and show the failure reports of tests.")
+@click.group(cls=usage_errors.Group, short_help="List, show, export and import the failure reports of tests.")
 def command() -> None:
-    """List and show the failure reports of tests.
+    """List, show, export and import the failure reports of tests.
 
     A failure report is a directory that is written when a test fails. It contains the logs, states, settings
     and dumps of the services.
@@ -27,6 +27,8 @@ def command() -> None:
     \b
     infra dev capsule list
     infra dev capsule show test_orders
+    infra dev capsule export test_orders
+    infra dev capsule import artefact.zip
     """
 
 
@@ -68,12 +70,11 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
       infra dev capsule show test_orders
       infra dev capsule show test_orders --json | jq -r .logs.postgres
     """
-    reports = failure_reports(target)
-    matching = [(folder, report) for folder, report in reports if test in report["test"]]
-    if not matching:
-        raise NoFailureReportError(test, [report["test"] for _, report in reports])
-    folder, report = matching[-1]
-    logs = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / "logs").glob("*.log"))}
+    folder, report = newest(target, test)
+    logs = {
+        path.stem: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted((folder / "logs").glob("*.log"))
+    }
     if as_json:
         output.say_json({**report, "folder": str(folder), "logs": logs})
         return
@@ -82,8 +83,8 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
     output.say()
     output.say(report["failure"])
     for service in report["stack"].get("services", ()):
-        restarts = f", restarted {service['restarts']} times" if service["restarts"] else ""
-        state = f"{output.phase(service['phase'])}{restarts} {service['reason']}"
+        restarts = f", restarted {service['restarts']} times" if service.get("restarts") else ""
+        state = f"{output.phase(service['phase'])}{restarts} {service.get('reason', '')}"
         output.say(f"{service['name']}: {state}".rstrip())
     for unit, dump in report.get("dumps", {}).items():
         output.say(f"{unit}: {dump}")
@@ -92,6 +93,72 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
         output.say()
         output.say(output.styled(f"--- {name}", bold=True))
         output.say(text.rstrip())
+
+
+@command.command("export", short_help="Write one failure report to a ZIP file.")
+@click.argument("test", metavar="TEST")
+@click.option(
+    "--output",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file; the default is the name of the report in the working directory.",
+)
+@target
+def export(target: Target, *, test: str, file: Path | None) -> None:
+    """Write one failure report to a ZIP file, for example to open the report on another machine.
+
+    TEST is the id of the test or a part of the id. The file does not contain `units.json`, in which there can
+    be passwords.
+
+    \b
+    Example:
+      infra dev capsule export test_orders --output report.zip
+    """
+    from infra_runtime.dashboard.report_archive import pack
+
+    folder, _ = newest(target, test)
+    path = file or Path(f"{folder.name}.zip")
+    try:
+        with path.open("wb") as opened:
+            pack(folder, opened)
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror or str(error)) from error
+    output.say(str(path))
+
+
+@command.command("import", short_help="Open failure reports of another machine.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@target
+def import_all(target: Target, *, file: Path) -> None:
+    """Copy the failure reports in a ZIP file, such as an artefact of CI, into the data directory of tests.
+
+    `infra dev capsule show` and the page Tests of the dashboard then show them.
+
+    \b
+    Example:
+      infra dev capsule import artefact.zip
+    """
+    from infra_runtime.dashboard.report_archive import unpack
+
+    data = data_of(target)
+    data.mkdir(parents=True, exist_ok=True)
+    with file.open("rb") as opened:
+        for folder in unpack(opened, data):
+            output.say(str(folder))
+
+
+def newest(target: Target, test: str) -> tuple[Path, dict[str, Any]]:
+    """Return the newest failure report of a test whose id contains a text. Raises `NoFailureReportError`."""
+    reports = failure_reports(target)
+    matching = [(folder, report) for folder, report in reports if test in report["test"]]
+    if not matching:
+        raise NoFailureReportError(test, [report["test"] for _, report in reports])
+    return matching[-1]
+
+
+def data_of(target: Target) -> Path:
+    """Return the data directory; if no option selects an environment, that of tests."""
+    return Path((target if target.environment or target.data else target.within(TEST)).paths().data)
 
 
 class NoFailureReportError(InfraError):
@@ -112,9 +179,8 @@ def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
 
     If no option selects an environment, the environment is `test`.
     """
-    data = Path((target if target.environment or target.data else target.within(TEST)).paths().data)
     reports = []
-    for path in data.glob("**/capsules/*/capsule.json"):
+    for path in data_of(target).glob("**/capsules/*/capsule.json"):
         try:
             reports.append((path.parent, json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError):

@@ -2,8 +2,8 @@ import { copy, notice } from "./notices.js";
 
 const token = () => document.querySelector('meta[name="header-token"]').content;
 
-export function post(path) {
-  return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() } });
+export function post(path, body = null) {
+  return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() }, body });
 }
 
 const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart: ["Restart", "restarted"] };
@@ -66,7 +66,8 @@ export function listen() {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.action) {
-      if (mayAct()) act(button);
+      if (button.getAttribute("aria-disabled")) notice(`${button.title}.`);
+      else if (mayAct()) act(button);
       else refuse();
     } else if (button.dataset.copy) copy(button.dataset.copy);
     else if ("logout" in button.dataset) post("/logout").then(() => location.assign("/login"));

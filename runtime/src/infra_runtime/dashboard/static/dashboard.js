@@ -3,7 +3,7 @@ import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
 import { morph, parsed } from "./morph.js";
 import { stream } from "./stream.js";
-import { showTimes } from "./times.js";
+import { nameTimes, showTimes } from "./times.js";
 
 // --- live parts --------------------------------------------------------------------------------------------
 
@@ -39,22 +39,25 @@ if (document.body.dataset.stream) {
   );
 }
 showTimes();
+nameTimes();
 setInterval(showTimes, 1000);
 
 // --- the filter of a list, in the address ------------------------------------------------------------------
 
 const field = document.querySelector("[data-filter]");
+const group = document.querySelector("[data-group-filter]");
 
 function filter() {
   if (!field) return;
   const text = field.value.toLowerCase();
   let shown = 0;
   for (const item of document.querySelectorAll(field.dataset.filter)) {
-    item.hidden = !item.dataset.text.toLowerCase().includes(text);
+    const isInGroup = !group?.value || item.dataset.group === group.value;
+    item.hidden = !isInGroup || !item.dataset.text.toLowerCase().includes(text);
     shown += item.hidden ? 0 : 1;
   }
   const empty = document.querySelector("[data-filter-empty]");
-  if (empty) empty.hidden = shown > 0 || !text;
+  if (empty) empty.hidden = shown > 0 || !(text || group?.value);
 }
 
 if (field) {
@@ -63,11 +66,34 @@ if (field) {
     setParameter("text", field.value);
     filter();
   });
+  if (group) {
+    group.value = parameter("group");
+    group.addEventListener("change", () => {
+      setParameter("group", group.value);
+      filter();
+    });
+  }
   filter();
 }
 for (const flag of document.querySelectorAll("[data-flag]")) {
   flag.checked = parameter(flag.dataset.flag) !== "";
   flag.addEventListener("change", () => setParameter(flag.dataset.flag, flag.checked ? "1" : ""));
+}
+
+// --- filters that a narrow screen shows after a click ------------------------------------------------------
+
+for (const sheet of document.querySelectorAll(".sheet")) {
+  const isUsed = (element) =>
+    element.type === "checkbox" ? element.checked : element.selectedIndex > 0 || (element.type === "text" && element.value !== "");
+  const count = () => {
+    const used = [...sheet.form.elements].filter(isUsed).length;
+    sheet.textContent = used ? `Filters (${used})` : "Filters";
+  };
+  sheet.form.addEventListener("input", count);
+  sheet.addEventListener("click", () => {
+    sheet.setAttribute("aria-expanded", String(sheet.getAttribute("aria-expanded") !== "true"));
+  });
+  count();
 }
 
 // --- theme, help -------------------------------------------------------------------------------------------

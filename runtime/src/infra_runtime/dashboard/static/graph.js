@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function draw() {
   const svg = graph.querySelector("svg");
+  if (!svg) return;
   const box = graph.getBoundingClientRect();
   svg.setAttribute("viewBox", `0 0 ${graph.scrollWidth} ${graph.scrollHeight}`);
   svg.setAttribute("width", graph.scrollWidth);
@@ -18,6 +19,8 @@ function draw() {
       const [x2, y2] = [to.left - box.left + graph.scrollLeft, to.top + to.height / 2 - box.top];
       const bend = Math.max(20, (x2 - x1) / 2);
       const line = document.createElementNS(SVG, "path");
+      line.dataset.ends = `${need} ${node.dataset.name}`;
+      line.classList.add(...(nodes.get(need).matches(".good, .off") ? [] : [nodes.get(need).classList[1]]));
       line.setAttribute("d", `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
       lines.push(line);
     }
@@ -25,8 +28,17 @@ function draw() {
   svg.replaceChildren(...lines);
 }
 
+// Emphasises the lines of the node under the pointer or with the focus.
+function mark(event) {
+  const name = event.target.closest?.(".node")?.dataset.name;
+  for (const line of graph.querySelectorAll("path")) {
+    line.classList.toggle("marked", name !== undefined && line.dataset.ends.split(" ").includes(name));
+  }
+}
+
 if (graph) {
   draw();
+  for (const name of ["pointerover", "focusin", "pointerleave", "focusout"]) graph.addEventListener(name, mark);
   addEventListener("resize", draw);
   document.addEventListener("parts", draw);
 }

@@ -29,12 +29,17 @@ export function listen() {
       if (link) location.assign(link.href);
       return;
     }
+    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;  // it opens the element
     const own = keys[event.key];
     if (own) own();
     else if (event.key === "g") {
       isGoing = true;
       setTimeout(() => { isGoing = false; }, 1500);
-    } else if (event.key === "/") document.getElementById("search")?.focus();
+    } else if (event.key === "/") {
+      const field = document.getElementById("search");
+      if (field) field.focus();
+      else location.assign("/search");
+    }
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
     else if (event.key === "?") document.getElementById("help").showModal();

@@ -1,7 +1,9 @@
 // The log view: at most ROWS rows are in the page. Lines that arrive while the view does not follow are counted, and
 // read again when the view returns to the end, so that nothing is lost.
+import { parameter, setParameter } from "./address.js";
 import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
+import { chip, details } from "./log_details.js";
 import { copy, notice } from "./notices.js";
 import { stream } from "./stream.js";
 import { clock, full, zone } from "./times.js";
@@ -77,7 +79,7 @@ const nextMode = () => setMode(MODES[(MODES.indexOf(mode) + 1) % MODES.length]);
 
 function row(line) {
   const element = document.createElement("div");
-  element.className = `line ${line.level}`;
+  element.className = `line ${line.level}${line.continues ? " further" : ""}`;
   element.dataset.service = line.service;
   element.line = line;
   const time = document.createElement("time");
@@ -176,6 +178,7 @@ async function reload() {
     isPaused = false;
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
+    selectNamed();
     connection = stream(() => `/api/v1/streams/logs?${query({ after: last })}`, { lines: append, refused }, () => {});
   } catch (error) {
     box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
@@ -219,9 +222,21 @@ async function earlier() {
   }
 }
 
+const nameOf = (element) => `${element.line.service}:${element.line.offset}`;
+
+// Selects the line in the address, and shows it.
+function selectNamed() {
+  const name = parameter("line");
+  const element = name && [...box.querySelectorAll(".line:not(.note)")].find((each) => nameOf(each) === name);
+  if (!element) return;
+  follow(false);
+  select(element);
+}
+
 function select(element) {
   selected?.classList.remove("selected");
   selected = element;
+  if (filters) setParameter("line", element ? nameOf(element) : "");
   if (!element) return;
   element.classList.add("selected");
   element.scrollIntoView({ block: "nearest" });
@@ -237,47 +252,41 @@ function step(by, matches = () => true) {
   } else notice("There is no further line.");
 }
 
-// A line of JSON is shown as an indented object below the line, until the next click.
+// The fields of a line are shown below the line, until the next click.
 function fold(element) {
   const open = element.querySelector(".detail");
-  if (open) {
-    open.remove();
+  if (open) open.remove();
+  else element.append(details(element.line));
+}
+
+// Shows only, or no, lines with a value.
+function addCondition(kind, text) {
+  if (!filters) {
+    location.assign(`/logs?${query({ [kind]: text })}`);
     return;
   }
-  let value;
-  try {
-    value = JSON.parse(stripped(element.line.text));
-  } catch {
-    return;
-  }
-  if (typeof value !== "object" || value === null) return;
-  const detail = document.createElement("pre");
-  detail.className = "detail";
-  detail.textContent = JSON.stringify(value, null, 2);
-  element.append(detail);
+  if (new FormData(filters).getAll(kind).includes(text)) return;
+  filters.querySelector("[data-conditions]").append(chip(kind, text));
+  filters.dispatchEvent(new Event("input"));
+}
+
+function set(name, on) {
+  tools.querySelector(`[data-${name}]`).setAttribute("aria-pressed", String(on));
+  box.classList.toggle(name, on);
 }
 
 function toggle(name) {
-  const button = tools.querySelector(`[data-${name}]`);
-  const on = button.getAttribute("aria-pressed") !== "true";
-  button.setAttribute("aria-pressed", String(on));
-  box.classList.toggle(name, on);
+  const on = !box.classList.contains(name);
+  set(name, on);
   store(name, String(on));
 }
 
-// The address of the same lines in the API, for the link JSON.
+// The addresses of the same lines in the API, for the link JSON and the downloads.
 function nameExport() {
   if (filters) document.querySelector("[data-export]").href = `/api/v1/logs?${query({ limit: 1000 })}`;
-}
-
-function download() {
-  const lines = [...box.querySelectorAll(".line:not(.note)")].map(({ line }) =>
-    `${new Date(line.time * 1000).toISOString()} ${line.service} ${stripped(line.text)}\n`);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
-  link.download = "log.txt";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  for (const link of tools.querySelectorAll("[data-download]")) {
+    link.href = `/api/v1/logs.${link.dataset.download}?${query()}`;
+  }
 }
 
 box.addEventListener("scroll", () => {
@@ -287,6 +296,11 @@ box.addEventListener("scroll", () => {
 });
 box.addEventListener("click", (event) => {
   const element = event.target.closest(".line:not(.note)");
+  const condition = event.target.closest("[data-condition]");
+  if (condition) {
+    addCondition(condition.dataset.condition, condition.dataset.value);
+    return;
+  }
   if (!element || String(getSelection())) return;
   select(element);
   if (!event.target.closest(".detail")) fold(element);
@@ -296,8 +310,8 @@ tools.addEventListener("click", (event) => {
   if ("follow" in data) follow(!isFollowing);
   else if ("new" in data) follow(true);
   else if ("wrap" in data) toggle("wrap");
+  else if ("fold" in data) toggle("fold");
   else if ("times" in data) nextMode();
-  else if ("download" in data) download();
   else if ("clear" in data) {
     hasEarlier = false;
     box.replaceChildren();
@@ -314,15 +328,27 @@ if (filters) {
       reload();
     }, 200);
   };
+  for (const kind of ["include", "exclude"]) {
+    for (const text of new URLSearchParams(location.search).getAll(kind)) {
+      filters.querySelector("[data-conditions]").append(chip(kind, text));
+    }
+  }
+  filters.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-remove]")) return;
+    event.target.closest(".condition").remove();
+    apply();
+  });
   filters.addEventListener("input", apply);
   filters.addEventListener("submit", (event) => { event.preventDefault(); apply(); });
 }
-if (stored("wrap") === "true") toggle("wrap");
+set("wrap", (stored("wrap") ?? String(matchMedia("(max-width: 56rem)").matches)) === "true");
+set("fold", stored("fold") === "true");
 setMode(stored("times"));
 Object.assign(keys, {
   f: () => follow(true),
   p: () => follow(false),
   w: () => toggle("wrap"),
+  z: () => toggle("fold"),
   t: nextMode,
   j: () => step(1),
   k: () => step(-1),

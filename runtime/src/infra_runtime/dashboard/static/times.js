@@ -1,9 +1,7 @@
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
 const clockFormat = new Intl.DateTimeFormat([], CLOCK);
 const fullFormat = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
-
 const dateFormat = new Intl.DateTimeFormat([], { dateStyle: "medium" });
-
 const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
 
 export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
@@ -25,13 +23,21 @@ export function duration(seconds) {
   return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+// The title of a time, which most times never need, is made when the pointer is over it.
+export function nameTimes() {
+  document.addEventListener("pointerover", ({ target }) => {
+    const time = target.closest?.("time");
+    const seconds = Number(time?.dataset.since ?? time?.dataset.clock);
+    if (seconds && !time.title) time.title = full(seconds);
+  });
+}
+
 export function showTimes(root = document) {
   const now = Date.now() / 1000;
   for (const element of root.querySelectorAll("time[data-since]")) {
     const since = Number(element.dataset.since);
     const text = duration(now - since);
     if (element.textContent !== text) element.textContent = text;
-    if (element.title !== full(since)) element.title = full(since);
   }
   for (const element of root.querySelectorAll("time[data-clock]:empty")) {
     const seconds = Number(element.dataset.clock);
@@ -39,6 +45,5 @@ export function showTimes(root = document) {
     const text = element.dataset.clock.includes(".") ? clock(seconds) : clock(seconds).slice(0, -4);
     const isToday = new Date(seconds * 1000).toDateString() === new Date().toDateString();
     element.textContent = isToday ? text : `${dateFormat.format(seconds * 1000)} ${text}`;
-    element.title = full(Number(element.dataset.clock));
   }
 }

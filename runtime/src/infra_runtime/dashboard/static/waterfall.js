@@ -5,13 +5,15 @@ import { keys } from "./keys.js";
 import { copy, notice } from "./notices.js";
 import { clock, milliseconds } from "./times.js";
 
-const HEIGHT = 30;
+const narrow = matchMedia("(max-width: 56rem)");  // as in the style sheet
+const height = () => (narrow.matches ? 44 : 30);
 const box = document.querySelector("[data-waterfall]");
 const search = document.querySelector("[data-span-search]");
 const count = document.querySelector("[data-span-count]");
 const panel = document.querySelector("[data-span-details]");
 const foldAll = document.querySelector("[data-fold-all]");
 const rows = document.createElement("div");
+const axis = document.createElement("div");
 let data = null;
 let ends = null;  // span → the first span after those below it
 let folded = null;
@@ -45,7 +47,7 @@ function computeEnds({ depth }) {
 function computeShown() {
   shown = [];
   for (let at = 0; at < data.depth.length; at = folded[at] ? ends[at] : at + 1) shown.push(at);
-  rows.style.height = `${shown.length * HEIGHT}px`;
+  rows.style.height = `${shown.length * height()}px`;
 }
 
 function element(name, className, text = "") {
@@ -59,7 +61,7 @@ function row(at, place) {
   const made = element("div", "span");
   made.id = `span-${at}`;
   made.dataset.at = at;
-  made.style.top = `${place * HEIGHT}px`;
+  made.style.top = `${place * height()}px`;
   made.setAttribute("role", "row");
   made.setAttribute("aria-rowindex", at + 1);
   made.setAttribute("aria-level", data.depth[at] + 1);
@@ -69,16 +71,17 @@ function row(at, place) {
   if (at === selected) made.classList.add("selected");
   if (matches.has(data.id[at])) made.classList.add("match");
   const what = element("span", "what");
+  const service = data.service_of[at];
   what.setAttribute("role", "gridcell");
   what.style.paddingLeft = `${Math.min(data.depth[at], 20) * 14}px`;
   what.append(element("span", "fold", hasChildren ? (folded[at] ? "▸" : "▾") : ""));
   if (data.error[at]) what.append(element("span", "bad", "✕ "), element("span", "hidden", "error "));
   const name = data.names[data.name_of[at]];
-  what.append(element("b", "", name), " ", element("span", "dim", data.services[data.service_of[at]]));
-  what.title = name;
+  what.append(element("b", "", name), element("span", `of span-service-${service % 6}`, data.services[service]));
+  what.title = `${name} (${data.services[service]})`;
   const bars = element("span", "bars");
   bars.setAttribute("role", "gridcell");
-  const bar = element("i", `bar${data.error[at] ? " bad" : ` service-bar-${data.service_of[at] % 6}`}`);
+  const bar = element("i", `bar${data.error[at] ? " bad" : ` service-bar-${service % 6}`}`);
   bar.style.left = `${(data.offset[at] / data.duration) * 100}%`;
   bar.style.width = `max(2px, ${(data.length[at] / data.duration) * 100}%)`;
   bars.append(bar);
@@ -88,9 +91,22 @@ function row(at, place) {
   return made;
 }
 
+// The times above the bars; screen readers have the durations of the spans.
+function drawAxis() {
+  axis.className = "span scale";
+  axis.setAttribute("aria-hidden", "true");
+  const times = element("span", "ticks");
+  for (const part of [0, 0.25, 0.5, 0.75]) {
+    const tick = element("span", "", part ? milliseconds(data.duration * part) : "0");
+    tick.style.left = `${part * 100}%`;
+    times.append(tick);
+  }
+  axis.append(element("span", "", ""), times, element("span", "number", milliseconds(data.duration)));
+}
+
 function draw() {
-  const first = Math.max(Math.floor(box.scrollTop / HEIGHT) - 10, 0);
-  const last = Math.min(Math.ceil((box.scrollTop + box.clientHeight) / HEIGHT) + 10, shown.length);
+  const first = Math.max(Math.floor(box.scrollTop / height()) - 10, 0);
+  const last = Math.min(Math.ceil((box.scrollTop + box.clientHeight) / height()) + 10, shown.length);
   const visible = [];
   for (let place = first; place < last; place += 1) visible.push(row(shown[place], place));
   rows.replaceChildren(...visible);
@@ -107,9 +123,10 @@ function fold(at, on = !folded[at]) {
 function reveal(at) {
   for (let above = 0; above < at; above += 1) if (folded[above] && ends[above] > at) folded[above] = 0;
   computeShown();
-  const top = shown.indexOf(at) * HEIGHT;
+  const top = shown.indexOf(at) * height();
+  const visible = box.clientHeight - axis.offsetHeight;
   if (top < box.scrollTop) box.scrollTop = top;
-  else if (top + HEIGHT > box.scrollTop + box.clientHeight) box.scrollTop = top + HEIGHT - box.clientHeight;
+  else if (top + height() > box.scrollTop + visible) box.scrollTop = top + height() - visible;
 }
 
 function select(at) {
@@ -241,14 +258,18 @@ async function start() {
   folded = new Uint8Array(data.id.length);
   rows.className = "rows";
   rows.setAttribute("role", "rowgroup");
-  box.append(rows);
+  drawAxis();
+  box.append(axis, rows);
   computeShown();
   draw();
   search.value = parameter("text");
   if (search.value) await find();
   await open(data.id.indexOf(parameter("span")));
   box.addEventListener("scroll", draw);
-  addEventListener("resize", draw);
+  addEventListener("resize", () => {
+    computeShown();
+    draw();
+  });
   box.addEventListener("click", (event) => {
     const at = Number(event.target.closest(".span")?.dataset.at ?? -1);
     if (event.target.closest(".fold")?.textContent) fold(at);

@@ -1,0 +1,65 @@
+"""The settings of a stack: the value, with secrets masked, and the source of each one.
+
+A separate process resolves a stack file that has changed, because the libraries for it need much memory.
+`python -m infra_runtime.dashboard.settings ROOT DATA` prints the settings, or the error, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from infra_runtime.config import plan_cache
+from infra_runtime.config.request import Resolved, make_request
+from infra_runtime.config.resolve import resolve
+from infra_runtime.errors import ConfigurationError, InfraError, from_json
+
+#: seconds for resolving a stack file
+SECONDS = 60.0
+
+
+def read(root: Path, data: Path) -> dict[str, tuple[str, str]]:
+    """Return dotted key → value and source of each setting.
+
+    Raises `InfraError` if the stack file is not valid.
+    """
+    request = make_request(directory=root, environment=os.environ.get("INFRA_ENV"), data=data)
+    if resolved := plan_cache.load(request, executables=False):
+        return _settings(resolved, root)
+    # The working directory is the project, whose modules must not replace those of this program.
+    command = [sys.executable, "-P", "-m", "infra_runtime.dashboard.settings", str(root), str(data)]
+    try:
+        done = subprocess.run(command, cwd=root, text=True, capture_output=True, timeout=SECONDS, check=False)
+        answer = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise ConfigurationError(f"the settings cannot be read: {error}") from error
+    if "error" in answer:
+        raise from_json(answer["error"])
+    return {key: (value, source) for key, (value, source) in answer["settings"].items()}
+
+
+def _settings(resolved: Resolved, root: Path) -> dict[str, tuple[str, str]]:
+    return {
+        key: (origin.value, origin.source.removeprefix(f"{root}/"))
+        for key, origin in resolved.provenance.items()
+    }
+
+
+def main() -> int:
+    """Print the settings of the stack in the arguments."""
+    root, data = map(Path, sys.argv[1:])
+    try:
+        environment = os.environ.get("INFRA_ENV")
+        resolved = resolve(directory=root, environment=environment, data=data, executables=False)
+    except InfraError as error:
+        json.dump({"error": error.to_json()}, sys.stdout)
+    else:
+        json.dump({"settings": _settings(resolved, root)}, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

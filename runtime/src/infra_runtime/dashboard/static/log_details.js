@@ -1,0 +1,70 @@
+// The fields of a line: service, level, and those of JSON, each with buttons that select or leave out its value.
+import { stripped } from "./ansi.js";
+
+const MOST = 200;  // fields that are shown
+
+// Calls `add` with the path and the value of each field; a list has the path of its items.
+function each(path, value, add) {
+  if (Array.isArray(value)) for (const item of value) each(path, item, add);
+  else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) each(path ? `${path}.${key}` : key, inner, add);
+  } else add(path, String(value));
+}
+
+function fields(line) {
+  const found = [["service", line.service]];
+  if (line.level) found.push(["level", line.level]);
+  try {
+    const value = JSON.parse(stripped(line.text));
+    if (typeof value === "object" && value !== null) {
+      each("", value, (path, text) => { if (path && path !== "level") found.push([path, text]); });
+    }
+  } catch { /* a text has no further fields */ }
+  return found;
+}
+
+function button(kind, name, value) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "quiet";
+  element.dataset.condition = kind;
+  element.dataset.value = `${name}=${value}`;
+  element.textContent = kind === "include" ? "+" : "−";
+  element.title = kind === "include" ? "Only lines with this value" : "No lines with this value";
+  element.ariaLabel = `${element.title}: ${name} ${value}`;
+  return element;
+}
+
+export function details(line) {
+  const element = document.createElement("div");
+  element.className = "detail";
+  const found = fields(line);
+  for (const [name, value] of found.slice(0, MOST)) {
+    const row = document.createElement("div");
+    const key = document.createElement("span");
+    key.className = "dim";
+    key.textContent = ` ${name}: `;
+    row.append(button("include", name, value), button("exclude", name, value), key, value);
+    element.append(row);
+  }
+  if (found.length > MOST) element.append(`${found.length - MOST} further fields`);
+  return element;
+}
+
+// A condition in the form of the filters, with a button that removes it.
+export function chip(kind, text) {
+  const element = document.createElement("span");
+  element.className = "chip condition";
+  const input = document.createElement("input");
+  input.type = "hidden";
+  input.name = kind;
+  input.value = text;
+  const remove = document.createElement("button");
+  remove.type = "button";
+  remove.className = "quiet";
+  remove.dataset.remove = "";
+  remove.textContent = "×";
+  remove.ariaLabel = `Remove the filter ${text}`;
+  element.append(input, kind === "include" ? text : `not ${text}`, remove);
+  return element;
+}

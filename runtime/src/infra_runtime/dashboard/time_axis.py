@@ -1,0 +1,156 @@
+"""The time axis of a failed test: its phases and waits, the events of its services, and their log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra_runtime.dashboard.reports import Content, Report
+from infra_runtime.data_directory import journal, session_record
+from infra_runtime.data_directory.session_record import Reading, TestEnd
+from infra_runtime.host import disk
+from infra_runtime.messages import Event
+from infra_runtime.value import frozen
+
+#: the order of the phases of a test
+PHASES = ("setup", "call", "teardown")
+#: bytes of the events of a report that are read, and marks of a service that are shown, at most
+_BYTES, MARKS = 1 << 20, 500
+#: sessions in which the test of a report is searched
+_SESSIONS = 50
+#: seconds before and after the test in which a line belongs to it
+_MARGIN = 1.0
+#: events that a service has on its own → the tone of their marks
+_TONES = {"failed": "bad", "exited": "bad", "backoff": "warn", "killing": "warn", "ready": "good"}
+
+
+@frozen
+class Bar:
+    """A phase of the test; `start` and `width` are in percent of the axis."""
+
+    phase: str
+    start: float
+    width: float
+    seconds: float
+
+
+class Mark(NamedTuple):
+    """A moment, in percent of the axis and in seconds since its beginning, with what happened."""
+
+    place: float
+    seconds: float
+    tone: str
+    text: str
+
+
+@frozen
+class Row:
+    """The marks of one service."""
+
+    service: str
+    marks: tuple[Mark, ...]
+
+
+@frozen
+class Axis:
+    """The time axis of a test."""
+
+    seconds: float
+    bars: tuple[Bar, ...]
+    #: name of a service or an isolation unit, and the seconds for which the test has waited for it
+    waits: tuple[tuple[str, float], ...]
+    events: tuple[Row, ...]
+    logs: tuple[Row, ...]
+
+
+def time_axis(report: Report, content: Content, folders: Iterable[Path]) -> Axis:
+    """Return the axis of a failed test; `folders` are the data directories with the records of sessions."""
+    test = _recorded(report, folders)
+    phases = {name: test.phases[name] for name in PHASES if name in test.phases} if test else {}
+    seconds = max(report.description.seconds, sum(phases.values()), 1e-3)
+    events = [(event.service, event.time, *_shown(event)) for event in _events(report) if event.service]
+    lines = [
+        (part.service, time, "bad" if level in {"error", "critical"} else "", level or "line")
+        for part in content.logs
+        for time, level in part.times
+    ]
+    return Axis(
+        seconds=seconds,
+        bars=tuple(_bars(phases, seconds)),
+        waits=test.waits if test else (),
+        events=_rows(events, report.description.began, seconds),
+        logs=_rows(lines, report.description.began, seconds),
+    )
+
+
+def to_json(axis: Axis) -> dict[str, Any]:
+    """Return an axis as JSON data."""
+
+    def items(rows: Iterable[Row]) -> list[dict[str, Any]]:
+        return [
+            {"service": row.service, "seconds": mark.seconds, "text": mark.text}
+            for row in rows
+            for mark in row.marks
+        ]
+
+    return {
+        "seconds": axis.seconds,
+        "phases": {bar.phase: bar.seconds for bar in axis.bars},
+        "waits": [{"name": name, "seconds": seconds} for name, seconds in axis.waits],
+        "events": items(axis.events),
+        "lines": items(axis.logs),
+    }
+
+
+def _bars(phases: Mapping[str, float], seconds: float) -> Iterable[Bar]:
+    at = 0.0
+    for phase, length in phases.items():
+        width = max(length, 0.0)
+        yield Bar(
+            phase=phase,
+            start=round(at / seconds * 100, 2),
+            width=round(width / seconds * 100, 2),
+            seconds=round(width, 3),
+        )
+        at += width
+
+
+def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds: float) -> tuple[Row, ...]:
+    """Return the marks of each service; moments outside of the test are left out."""
+    rows: dict[str, list[Mark]] = {}
+    for service, time, tone, text in moments:
+        offset = time - began
+        if -_MARGIN <= offset <= seconds + _MARGIN and len(rows.setdefault(service, [])) < MARKS:
+            place = round(min(max(offset / seconds, 0.0), 1.0) * 100, 2)
+            rows[service].append(Mark(place, round(offset, 3), tone, text))
+    return tuple(Row(service=service, marks=tuple(marks)) for service, marks in rows.items() if marks)
+
+
+def _shown(event: Event) -> tuple[str, str]:
+    """Return the tone and the text of an event of a service."""
+    status = f" with status {event.status}" if event.status is not None else ""
+    return _TONES.get(event.event, ""), f"{event.event}{status}{f': {event.reason}' if event.reason else ''}"
+
+
+def _events(report: Report) -> list[Event]:
+    path = report.folder / "events.jsonl"
+    if not disk.is_file(str(path)):
+        return []
+    try:
+        with path.open("rb") as file:
+            text = file.read(_BYTES).decode(errors="replace")
+        return journal.parsed(text.splitlines())
+    except (OSError, RecursionError):
+        return []
+
+
+def _recorded(report: Report, folders: Iterable[Path]) -> TestEnd | None:
+    """Return the test of a report in the record of its session; None if the record does not exist."""
+    began = report.description.began
+    for session in session_record.listing(folders, _SESSIONS).sessions:
+        if session.start.time - _MARGIN <= began <= session.changed + _MARGIN:
+            for test in reversed(Reading.of(session.path).tests):
+                if test.test == report.description.test and test.trace == report.description.trace:
+                    return test
+    return None

@@ -1,0 +1,73 @@
+"""Conditions for the fields of log lines: a field has a value, or does not have it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra_runtime.logs.record import Record, fields_of
+from infra_runtime.value import frozen
+
+
+@frozen
+class Condition:
+    """A field of JSON or logfmt with its value as a text, such as `order.id` and `17`.
+
+    The name `level` is the level of the message in any format. A list has each value that it contains.
+    """
+
+    name: str
+    value: str
+    #: whether lines with this value are left out, instead of all other lines
+    is_excluded: bool = False
+
+    @classmethod
+    def parse(cls, text: str, *, is_excluded: bool = False) -> Condition:
+        """Return the condition of a text of the form `NAME=VALUE`. Raises `ValueError` for another text."""
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise ValueError(f"{text[:80]!r} does not have the form NAME=VALUE")
+        return cls(name=name, value=value, is_excluded=is_excluded)
+
+    def selects(self, text: str, record: Record) -> bool:
+        """Return whether a message, of which this is the first line, is selected."""
+        return self._has(text, record) is not self.is_excluded
+
+    def _has(self, text: str, record: Record) -> bool:
+        if self.name == "level" and self.value == record.level:
+            return True
+        if record.format == "text":
+            return False
+        return any(_is_equal(value, self.value) for value in _values(fields_of(text) or {}, self.name))
+
+
+def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """Yield the values at a path, whose parts are separated by dots; a key can contain dots, too."""
+    if path in fields:
+        yield from _items(fields[path])
+    for key, inner in fields.items():
+        if isinstance(inner, Mapping | list) and path.startswith(f"{key}."):
+            for item in _items(inner):
+                if isinstance(item, Mapping):
+                    yield from _values(item, path.removeprefix(f"{key}."))
+
+
+def _items(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _items(item)
+    else:
+        yield value
+
+
+def _is_equal(value: Any, text: str) -> bool:
+    if isinstance(value, str):
+        return value == text
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value) == text
+    try:
+        # A browser writes large numbers, and numbers such as 1.0, in another way.
+        return float(value) == float(text)
+    except (TypeError, ValueError, OverflowError):
+        return False
