@@ -4,7 +4,7 @@ import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { copy, notice } from "./notices.js";
 import { stream } from "./stream.js";
-import { clock, full, zone } from "./times.js";
+import { clock, zone } from "./times.js";
 
 const ROWS = 1500;
 const box = document.getElementById("log");
@@ -82,7 +82,7 @@ function row(line) {
   element.line = line;
   const time = document.createElement("time");
   time.textContent = shownTime(line.time);
-  time.title = full(line.time);
+  time.dataset.clock = line.time;  // for its title
   element.append(time);
   if (!box.dataset.services) {
     const name = document.createElement("span");
