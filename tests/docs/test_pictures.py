@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.png"))
 #: bytes of one picture
-LARGEST = 150_000
+LARGEST = 100_000
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=str)

@@ -299,6 +299,9 @@ def test_lines_are_followed_paused_and_filtered_and_never_become_elements(tab: T
         expect(page.locator("[data-times]")).to_have_text(f"Times: {mode}", timeout=PATIENCE)
         page.keyboard.press("t") if mode != "relative" else page.reload()
     expect(page.locator("#log time").first).to_have_text("+0.000 s", timeout=PATIENCE)
+    last = page.locator("#log time").last
+    last.hover()
+    expect(last).to_have_attribute("title", re.compile(r"\d:\d\d:\d\d"), timeout=PATIENCE)
     page.evaluate("localStorage.clear()")
     page.get_by_label("Level").select_option("error")
     expect(lines).to_have_text(["ERROR later"], timeout=PATIENCE)

@@ -6,7 +6,7 @@ import { keys } from "./keys.js";
 import { chip, details } from "./log_details.js";
 import { copy, notice } from "./notices.js";
 import { stream } from "./stream.js";
-import { clock, full, zone } from "./times.js";
+import { clock, zone } from "./times.js";
 
 const ROWS = 1500;
 const box = document.getElementById("log");
@@ -84,7 +84,7 @@ function row(line) {
   element.line = line;
   const time = document.createElement("time");
   time.textContent = shownTime(line.time);
-  time.title = full(line.time);
+  time.dataset.clock = line.time;  // for its title
   element.append(time);
   if (!box.dataset.services) {
     const name = document.createElement("span");

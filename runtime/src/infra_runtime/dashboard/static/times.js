@@ -6,7 +6,7 @@ const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
 
 export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
-export const full = (seconds) => fullFormat.format(seconds * 1000);
+const full = (seconds) => fullFormat.format(seconds * 1000);
 
 export function milliseconds(seconds) {
   const value = seconds * 1000;

@@ -93,7 +93,7 @@ function row(at, place) {
 
 // The times above the bars; screen readers have the durations of the spans.
 function drawAxis() {
-  axis.className = "span scale";
+  axis.className = "scale";
   axis.setAttribute("aria-hidden", "true");
   const times = element("span", "ticks");
   for (const part of [0, 0.25, 0.5, 0.75]) {
