@@ -430,6 +430,16 @@ def test_an_operator_replaces_the_stateful_set_with_its_services_and_secrets(pro
         'CREATE EXTENSION IF NOT EXISTS "vector" CASCADE',
         'CREATE EXTENSION IF NOT EXISTS "pg_trgm" CASCADE',
     ]
+    assert resources["Cluster", "postgres"]["metadata"]["annotations"] == {
+        "infra/ready": "Ready",
+        "infra/members": "instances",
+        "infra/pods": "cnpg.io/cluster=postgres",
+    }
+    assert resources["RabbitmqCluster", "rabbitmq"]["metadata"]["annotations"] == {
+        "infra/ready": "AllReplicasReady",
+        "infra/members": "replicas",
+        "infra/pods": "app.kubernetes.io/name=rabbitmq,app.kubernetes.io/component=rabbitmq",
+    }
     assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["replicas"] == 3
     assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["rabbitmq"] == {
         "additionalPlugins": ["rabbitmq_stomp"],
@@ -586,7 +596,9 @@ def test_every_stack_is_rendered_to_valid_resources(
     any_project: Project, services: dict[str, Any], environment: str
 ) -> None:
     plan = any_project.resolve(
-        environment=environment, overrides={"use": [*services], "services": services}
+        environment=environment,
+        variables_required=False,
+        overrides={"use": [*services], "services": services},
     ).plan
 
     resources = {key: made for key, (_, made) in engine().model(plan).items()}

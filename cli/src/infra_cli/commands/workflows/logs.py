@@ -30,12 +30,10 @@ def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) ->
       infra workflows logs api --to kubernetes
       infra workflows logs api --to kubernetes --follow --tail 10
     """
-    labels = {
-        "app.kubernetes.io/part-of": cluster.stack(),
-        "app.kubernetes.io/name": workload_name(service),
-    }
-    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    from infra_runtime.engines.kubernetes.live.stack import pod_selector
+
     kubectl = cluster.kubectl()
+    selector = pod_selector(kubectl, cluster.stack(), workload_name(service))
     if not kubectl.require("get", "pods", f"--selector={selector}", "--output=name").out.strip():
         raise ClusterError(
             f"the namespace {kubectl.namespace} has no pod of {service}",

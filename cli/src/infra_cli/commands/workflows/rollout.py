@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from infra_cli import output, usage_errors
@@ -33,9 +35,11 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
       infra workflows rollout status --to kubernetes --timeout 120
     """
     from infra_runtime.engines.kubernetes.live.rollout import deployed_states
+    from infra_runtime.engines.kubernetes.live.stack import installed_kinds
 
-    wanted = list(deployed_states(cluster.kubectl(), cluster.stack()))
-    _follow(cluster, wanted, timeout=timeout, as_json=as_json)
+    kubectl = cluster.kubectl()
+    wanted = list(deployed_states(kubectl, cluster.stack()))
+    _follow(cluster, wanted, timeout=timeout, as_json=as_json, operated=installed_kinds(kubectl))
 
 
 @command.command(short_help="Return a service to a previous revision.")
@@ -67,11 +71,19 @@ def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float,
     _follow(cluster, [(kind, name)], timeout=timeout, as_json=as_json)
 
 
-def _follow(cluster: ClusterTarget, wanted: list[tuple[str, str]], *, timeout: float, as_json: bool) -> None:
+def _follow(
+    cluster: ClusterTarget,
+    wanted: list[tuple[str, str]],
+    *,
+    timeout: float,
+    as_json: bool,
+    operated: Sequence[str] = (),
+) -> None:
     from infra_runtime.engines.kubernetes.live import rollout
 
     states = {}
-    for state in rollout.wait(cluster.kubectl(), cluster.stack(), wanted, timeout=timeout):
+    kubectl, stack = cluster.kubectl(), cluster.stack()
+    for state in rollout.wait(kubectl, stack, wanted, timeout=timeout, operated=operated):
         states[state.kind, state.name] = state
         if not as_json:
             detail = f": {state.reason}" if state.reason else ""

@@ -29,6 +29,9 @@ _LONGEST_OPERATED = 45
 _LONGEST_PORT = 15
 #: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
 MANAGER = "infra"
+#: the annotations with which a deploy recognises a resource of an operator: the type of the condition that is
+#: true when the members are ready, the field with the number of members, and the selector of their pods
+READY, MEMBERS, PODS = "infra/ready", "infra/members", "infra/pods"
 #: the environments that a cluster can have; in `test`, ports and data are those of one test run
 ENVIRONMENTS = ("development", "staging", "production")
 

@@ -6,14 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object
-from infra_runtime.engines.kubernetes.live.stack import autoscaler_of, owned, selector
+from infra_runtime.engines.kubernetes.live.stack import (
+    OPERATED,
+    autoscaler_of,
+    installed_kinds,
+    operated,
+    owned,
+    selector,
+)
 from infra_runtime.errors import ClusterError, nearest
 
 #: seconds until a deleted resource must be gone
 _GONE = 180.0
 _INTERVAL = 0.5
-#: the kinds of custom resources whose deletion also deletes data or Secrets
-_DATA = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com", "sealedsecrets.bitnami.com")
+_SEALED = "sealedsecrets.bitnami.com"
 
 
 def find(kubectl: Kubectl, stack: str, name: str) -> Object:
@@ -24,6 +30,11 @@ def find(kubectl: Kubectl, stack: str, name: str) -> Object:
     for workload in workloads:
         if workload["metadata"]["name"] == name:
             return workload
+    if any(resource["metadata"]["name"] == name for resource in operated(kubectl, stack)):
+        raise ClusterError(
+            f"an operator runs the pods of {name} in the namespace {kubectl.namespace}",
+            f"Change the table `operator` of the service {name}, and deploy the stack.",
+        )
     known = [workload["metadata"]["name"] for workload in workloads]
     raise ClusterError(
         f"the namespace {kubectl.namespace} has no service {name!r} of the stack {stack}"
@@ -99,8 +110,7 @@ def delete_stack(
             "--output=json",
         ).objects()  # fmt: skip
         keys += [(volume["kind"], volume["metadata"]["name"]) for volume in volumes]
-        known = kubectl.require("api-resources", "--output=name").out.split()
-        for kind in (name for name in _DATA if name in known):
+        for kind in installed_kinds(kubectl, (*OPERATED, _SEALED)):
             resources = kubectl.require("get", kind, selector(stack), "--output=json").objects()
             keys += [(kind, resource["metadata"]["name"]) for resource in resources]
     if keys:

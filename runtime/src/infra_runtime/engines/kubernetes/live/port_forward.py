@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from infra_runtime.engines.kubernetes.live.kubectl import Kubectl, Object
 from infra_runtime.engines.kubernetes.live.rollout import snapshot
-from infra_runtime.engines.kubernetes.live.workloads import Snapshot, State
+from infra_runtime.engines.kubernetes.live.workloads import Snapshot, State, is_ready
 from infra_runtime.errors import ClusterError, InfraError
 from infra_runtime.host.ports import LOOPBACK
 
@@ -65,9 +65,7 @@ def _of(pod: Object, host: str) -> bool:
 
 
 def _is_usable(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-    return ready and not pod["metadata"].get("deletionTimestamp")
+    return is_ready(pod) and not pod["metadata"].get("deletionTimestamp")
 
 
 def _state(current: Snapshot, kubectl: Kubectl, stack: str, host: str) -> State:
