@@ -19,7 +19,7 @@ from fakes.any_stack import stacks
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
-from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name
+from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name, workload_names
 from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.output import first_line
 from infra_runtime.engines.project import check_secrets
@@ -394,10 +394,15 @@ def test_an_ingress_with_a_host_has_a_certificate(project: Project) -> None:
     resources = model(project, SHOP, "production", host="www.shop.example", email="ops@shop.example")
     ingress = resources["Ingress", "caddy"]
 
-    assert ingress["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "shop"}
+    assert ingress["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "shop-production"}
     assert ingress["spec"]["tls"][0]["hosts"] == ["www.shop.example", "shop.example"]
-    assert resources["ClusterIssuer", "shop"]["spec"]["acme"]["email"] == "ops@shop.example"
-    assert model(project, SHOP)["ClusterIssuer", "shop"]["spec"] == {"selfSigned": {}}
+    assert resources["ClusterIssuer", "shop-production"]["spec"]["acme"]["email"] == "ops@shop.example"
+    policy = resources["NetworkPolicy", "certificates.allow"]["spec"]  # of the pods of cert-manager
+    assert policy["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8089}]}]
+    development = model(project, SHOP)
+    assert development["ClusterIssuer", "shop-development"]["spec"] == {"selfSigned": {}}
+    assert ("NetworkPolicy", "certificates.allow") not in development
     assert not [kind for kind, _ in model(project, "use = ['caddy']") if kind == "ClusterIssuer"]
 
 
@@ -565,6 +570,20 @@ def test_long_and_invalid_names_are_shortened_with_a_hash() -> None:
 
 
 # --- patches ---------------------------------------------------------------------------------------
+
+
+def test_the_name_of_a_workload_is_found_without_the_plan(project: Project) -> None:
+    long = [f"a_{'b' * 60}", f"a_{'b' * 70}", f"{'c' * 51}_", "d" * 46]
+    names = ["a-b", "a_b", *long, "postgres", f"p{'g' * 50}"]
+    text = f"use = {names}\n[services.{names[-1]}]\nkind = 'postgres'\noperator = 'cloudnative-pg'\n"
+    text += "".join(f"[services.{name}]\ncommand = ['run']\n" for name in names[:-2])
+    project.write(text)
+    (plan,) = plans(project)[:1]
+    hosts = engine().cluster(plan).stack.hosts
+
+    known = set(hosts.values())
+    found = {name: next(each for each in workload_names(name) if each in known) for name in names}
+    assert found == hosts
 
 
 def test_a_patch_changes_only_what_differs() -> None:

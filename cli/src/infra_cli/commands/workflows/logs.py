@@ -6,7 +6,7 @@ import subprocess
 
 import click
 
-from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target
 from infra_runtime.errors import ClusterError
 
 
@@ -33,8 +33,8 @@ def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) ->
     from infra_runtime.engines.kubernetes.live.stack import pod_selector
 
     kubectl = cluster.kubectl()
-    selector = pod_selector(kubectl, cluster.stack(), workload_name(service))
-    if not kubectl.require("get", "pods", f"--selector={selector}", "--output=name").out.strip():
+    selector = pod_selector(kubectl, cluster.stack(), service)
+    if not selector:
         raise ClusterError(
             f"the namespace {kubectl.namespace} has no pod of {service}",
             "`infra workflows status` shows what is deployed.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from infra_cli import output, usage_errors
-from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout
 
 
 @click.group(cls=usage_errors.Group, short_help="Wait for a rollout, or return to a previous revision.")
@@ -62,10 +62,11 @@ def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float,
       infra workflows rollout undo api --to kubernetes --revision 3
     """
     from infra_runtime.engines.kubernetes.live import operations
+    from infra_runtime.engines.kubernetes.live.kubectl import key
     from infra_runtime.errors import ClusterError
 
-    kubectl, name = cluster.kubectl(), workload_name(service)
-    kind = operations.find(kubectl, cluster.stack(), name)["kind"]
+    kubectl = cluster.kubectl()
+    kind, name = key(operations.find(kubectl, cluster.stack(), service))
     if problem := operations.undo(kubectl, kind, name, revision):
         raise ClusterError(problem, f"`kubectl rollout history {kind.lower()}/{name}` lists the revisions.")
     _follow(cluster, [(kind, name)], timeout=timeout, as_json=as_json)

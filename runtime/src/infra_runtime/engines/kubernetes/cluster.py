@@ -143,6 +143,19 @@ def cluster_stack(plan: Plan) -> Stack:
     return replace(stack, services=services, hosts=hosts, addresses=addresses)
 
 
+def workload_names(service: str) -> list[str]:
+    """Return the names that the workload of a service can have, the most specific name first.
+
+    The name of a service contains a hash if it is too long, or if another service has the name without it.
+    """
+    label = host_name(service)
+    return [
+        host_name(host, longest=longest)
+        for host in dict.fromkeys((host_name(service, (label,)), label))
+        for longest in (LONGEST_NAME, _LONGEST_OPERATED)
+    ]
+
+
 def _operated(spec: ServiceSpec) -> ServiceSpec:
     """Return a spec with the exports and secrets of its operator, if it has one."""
     container = container_of(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from infra_runtime.engines.kubernetes.cluster import workload_names
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object
 from infra_runtime.engines.kubernetes.live.stack import (
     OPERATED,
@@ -22,34 +23,35 @@ _INTERVAL = 0.5
 _SEALED = "sealedsecrets.bitnami.com"
 
 
-def find(kubectl: Kubectl, stack: str, name: str) -> Object:
+def find(kubectl: Kubectl, stack: str, service: str) -> Object:
     """Return the Deployment or StatefulSet of a service. Raises `ClusterError` if there is none."""
     workloads = kubectl.require(
         "get", "deployments.apps,statefulsets.apps", selector(stack), "--output=json"
     ).objects()
-    for workload in workloads:
-        if workload["metadata"]["name"] == name:
-            return workload
-    if any(resource["metadata"]["name"] == name for resource in operated(kubectl, stack)):
+    known = {workload["metadata"]["name"]: workload for workload in workloads}
+    names = workload_names(service)
+    for name in names:
+        if name in known:
+            return known[name]
+    if any(resource["metadata"]["name"] in names for resource in operated(kubectl, stack)):
         raise ClusterError(
-            f"an operator runs the pods of {name} in the namespace {kubectl.namespace}",
-            f"Change the table `operator` of the service {name}, and deploy the stack.",
+            f"an operator runs the pods of {service} in the namespace {kubectl.namespace}",
+            f"Change the table `operator` of the service {service}, and deploy the stack.",
         )
-    known = [workload["metadata"]["name"] for workload in workloads]
     raise ClusterError(
-        f"the namespace {kubectl.namespace} has no service {name!r} of the stack {stack}"
-        f"{nearest(name, known)}",
+        f"the namespace {kubectl.namespace} has no service {service!r} of the stack {stack}"
+        f"{nearest(service, known)}",
         "`infra workflows status` shows what is deployed.",
     )
 
 
-def scale(kubectl: Kubectl, stack: str, name: str, replicas: int) -> Key:
+def scale(kubectl: Kubectl, stack: str, service: str, replicas: int) -> Key:
     """Set the number of pods of a service.
 
     Raises `ClusterError` if an HPA determines the number, or the service has data of one writer.
     """
-    workload = find(kubectl, stack, name)
-    kind = workload["kind"]
+    workload = find(kubectl, stack, service)
+    kind, name = workload["kind"], workload["metadata"]["name"]
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
     if scaler := autoscaler_of(workload, scalers):
         raise ClusterError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from infra_runtime.engines.kubernetes.cluster import MANAGER, PODS, READY
+from infra_runtime.engines.kubernetes.cluster import MANAGER, PODS, READY, workload_names
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, keyed
 
 #: the kinds of the resources that a deploy removes when the plan no longer contains them
@@ -97,9 +97,14 @@ def operated(kubectl: Kubectl, stack: str) -> list[Object]:
     return [*filter(is_operated, found)]
 
 
-def pod_selector(kubectl: Kubectl, stack: str, name: str) -> str:
-    """Return the labels of the pods of a service, which an operator may run."""
+def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:
+    """Return the labels of the pods of a service, which an operator may run; empty if it has no pods."""
+    names = workload_names(service)
     for resource in operated(kubectl, stack):
-        if resource["metadata"]["name"] == name:
+        if resource["metadata"]["name"] in names:
             return str(resource["metadata"]["annotations"][PODS])
-    return f"app.kubernetes.io/part-of={stack},app.kubernetes.io/name={name}"
+    selectors = [f"app.kubernetes.io/part-of={stack},app.kubernetes.io/name={name}" for name in names]
+    for selected in selectors:
+        if kubectl.require("get", "pods", f"--selector={selected}", "--output=name").out.strip():
+            return selected
+    return ""
