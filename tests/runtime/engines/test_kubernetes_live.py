@@ -312,6 +312,21 @@ def test_an_immutable_field_is_explained_without_the_dump_of_the_object() -> Non
     assert "--recreate api" in error.hint
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        'The PersistentVolumeClaim "load-data" is invalid: spec: Forbidden: spec is immutable after creation',
+        'The PersistentVolumeClaim "load-data" is invalid: spec.resources.requests: Forbidden: field can',
+        'persistentvolumeclaims "load-data" is forbidden: only dynamically provisioned pvc can be resized and',
+    ],
+)
+def test_a_claim_that_cannot_be_changed_is_explained_and_never_deleted(problem: str) -> None:
+    error = refused(problem)
+
+    assert "the change of the volume claim load-data is not possible" in str(error)
+    assert "--recreate" not in error.hint
+
+
 def test_a_warning_and_a_conflict_are_errors() -> None:
     assert "deprecated" in str(refused(warnings=("v1 is deprecated",)))
     error = refused('Apply failed with 1 conflict: conflict with "helm" using apps/v1: .spec.replicas')
