@@ -30,7 +30,7 @@ def project_dependencies(root: Path) -> list[str]:
     """Return the dependencies of a project in `pyproject.toml`."""
     table = pyproject(root).get("project")
     value = table.get("dependencies") if isinstance(table, Mapping) else ()
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _project_value(root: Path, key: str) -> str:

@@ -72,11 +72,11 @@ class EnvironmentFile:
 
 def _check_names(exports: Mapping[str, Mapping[str, str]]) -> None:
     """Raise `ConfigurationError` if exports of two services have the same variable and other values."""
-    found: dict[str, tuple[str, str]] = {}
+    values: dict[str, tuple[str, str]] = {}
     for service, exported in exports.items():
         for export, value in exported.items():
             name = variable_name(service, export)
-            other, same = found.setdefault(name, (service, value))
+            other, same = values.setdefault(name, (service, value))
             if value != same:
                 raise ConfigurationError(
                     f"exports of {other} and {service} have the same variable {name}",

@@ -34,7 +34,7 @@ def is_operated(resource: Object) -> bool:
 
 def operated_kinds(resources: Iterable[Object]) -> list[str]:
     """Return the kinds of the resources that operators run, in a spelling of `kubectl get`."""
-    kinds = {}
+    kinds: dict[str, None] = {}
     for resource in filter(is_operated, resources):
         group, _, version = resource["apiVersion"].partition("/")
         kinds[f"{resource['kind']}.{version}.{group}"] = None
@@ -93,8 +93,8 @@ def operated(kubectl: Kubectl, stack: str) -> list[Object]:
     kinds = installed_kinds(kubectl)
     if not kinds:
         return []
-    found = kubectl.require("get", ",".join(kinds), selector(stack), "--output=json").objects()
-    return [*filter(is_operated, found)]
+    resources = kubectl.require("get", ",".join(kinds), selector(stack), "--output=json").objects()
+    return [*filter(is_operated, resources)]
 
 
 def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:

@@ -215,7 +215,7 @@ def _members(resource: Object, snapshot: Snapshot) -> State:
         ready=ready,
         wanted=wanted,
         done=done,
-        images=tuple(sorted({each["image"] for pod in pods for each in pod["spec"]["containers"]})),
+        images=tuple(sorted({container["image"] for pod in pods for container in pod["spec"]["containers"]})),
         reason="" if done else reason or f"{ready} of {wanted} members are ready: {detail}",
         failure=failure,
     )
