@@ -315,9 +315,9 @@ def test_an_immutable_field_is_explained_without_the_dump_of_the_object() -> Non
 @pytest.mark.parametrize(
     "problem",
     [
-        'The PersistentVolumeClaim "load-data" is invalid: spec: Forbidden: spec is immutable after creation',
+        'The PersistentVolumeClaim "load-data" is invalid: spec: Forbidden: spec is immutable',
         'The PersistentVolumeClaim "load-data" is invalid: spec.resources.requests: Forbidden: field can',
-        'persistentvolumeclaims "load-data" is forbidden: only dynamically provisioned pvc can be resized and',
+        'persistentvolumeclaims "load-data" is forbidden: only dynamically provisioned pvc can be resized',
     ],
 )
 def test_a_claim_that_cannot_be_changed_is_explained_and_never_deleted(problem: str) -> None:

@@ -126,6 +126,7 @@ class _Forward:
                 f"--stack={self.cluster.name}",
                 f"--service={spec.name}",
                 f"--host={self._host}",
+                "--socket=${run}/proxy.socket",
                 *(f"${{port.{name}}}:{inner_port(spec, name)}" for name in spec.ports),
             ),
             env=_variables(),
