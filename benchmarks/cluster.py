@@ -23,6 +23,7 @@ import infra_runtime as infra
 from benchmarks.footprint import MIB, family, memory
 from benchmarks.rounds import Measures, Spread, headline, rounds, table
 from benchmarks.stage import project, stage
+from infra_runtime.binaries import store
 from infra_runtime.config.resolve import resolve
 from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.kubernetes.live import operations, rollout
@@ -33,6 +34,7 @@ from infra_runtime.value import frozen
 
 #: simulated pods of one node, and seconds until all pods must be ready
 PODS_OF_A_NODE, PATIENCE = 100, 900.0
+CLUSTER = 'use = ["kubernetes"]\ntelemetry = false\ndashboard = false\n'
 STACK = """\
 use = ["valkey", "api", "worker"]
 telemetry = false
@@ -79,7 +81,10 @@ def main() -> None:
     if options.rounds < 1 or options.tenants < 1 or options.pods < 3:
         parser.error("at least one round, one tenant and three pods")
     headline(f"A control plane with {options.tenants} stacks of {options.pods} pods", ())
+    installed = store.default_folder()
     with stage() as folder:
+        if installed:
+            os.environ["INFRA_BINARIES"] = str(installed)
 
         def measure() -> Measures:
             return control_plane(folder, options.tenants, options.pods)
@@ -97,7 +102,7 @@ def _chosen(results: dict[str, Spread], start: str) -> dict[str, Spread]:
 
 def control_plane(folder: Path, tenants: int, pods: int) -> Measures:
     """Start a control plane with simulated nodes, and measure it. Figures begin with their unit."""
-    cwd = project(folder, f"cluster-{time.monotonic_ns()}", infra_toml='use = ["kubernetes"]\n')
+    cwd = project(folder, f"cluster-{time.monotonic_ns()}", infra_toml=CLUSTER)
     settings = {
         "nodes": math.ceil(tenants * pods / PODS_OF_A_NODE) + 1,
         "volumes": tenants + 1,
