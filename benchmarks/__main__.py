@@ -17,8 +17,8 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"{', '.join(ALL)}, api_check, dashboard, forwarding, isolation, kinds, peers, rewritings, "
-        "scale",
+        help=f"{', '.join(ALL)}, api_check, cluster, dashboard, forwarding, isolation, kinds, peers, "
+        "rewritings, scale",
     )
     parser.add_argument("--rounds", type=int, help="number of rounds; default: the number of each benchmark")
     options = parser.parse_args()

@@ -49,6 +49,26 @@ def test_the_table_of_kinds_has_a_line_for_each_kind_and_a_cell_for_each_figure(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("caches")
+@pytest.mark.real("kubectl", "kubernetes", "kwok", "etcd")
+def test_the_benchmark_of_a_control_plane_measures_each_step_of_a_deploy(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.cluster", "--tenants", "2", "--pods", "3"],
+        cwd=checkout, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 pods are ready, since the first write" in done.stdout
+    assert "deploy without changes" in done.stdout
+    assert "kubectl apply, dry run" in done.stdout
+    assert "memory of kube-apiserver (RSS)" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_benchmarks_are_run_when_none_is_named(checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],

@@ -228,6 +228,7 @@ def test_units_and_a_procfile_name_the_files_and_the_next_command(infra: Command
     assert (units.code, procfile.code) == (0, 0)
     assert f"systemctl enable --now {infra.root}/systemd/shop-*.service" in units.out
     assert "honcho -f procfile/Procfile start" in procfile.out
+    assert "honcho -f 'a b/Procfile' start" in infra("export", "procfile", "-o", "a b", *DEVELOPMENT).out
     assert infra("export", "systemd", "--check", *DEVELOPMENT).code == 0
 
 

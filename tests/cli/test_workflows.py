@@ -378,3 +378,35 @@ def test_the_database_of_an_operator_is_deployed_and_deleted_only_with_its_data(
     assert kept
     assert with_data.code == 0, with_data
     assert ("clusters", "shop", "postgres") not in shop.server.objects
+
+
+def database(*, image: str = "shop/db:1", instances: int = 2) -> str:
+    """Return a stack file with a database that an operator runs, and a service that needs the database."""
+    operator = f'operator = {{ name = "cloudnative-pg", image = "{image}", instances = {instances} }}\n'
+    needs = API.replace('needs = ["migrate"]\n', 'env = { DB = "${postgres.url}" }\n')
+    return f'use = ["postgres", "api"]\n[services.postgres]\n{operator}{needs}'
+
+
+def test_a_deploy_waits_for_the_members_of_an_operator_before_it_starts_other_services(shop: Shop) -> None:
+    failed = shop.deploy(database(image="shop/db:slow"), "--timeout", "1")
+    early = shop.server.names("deployments")
+    crashed = shop.deploy(database(image="shop/db:crashes"))
+    deployed = shop.deploy(database(), "--json")
+    status = shop.run("status", "--json")
+    waited = shop.run("rollout", "status")
+    logs = shop.infra.process("workflows", "logs", "postgres", "--to", "kubernetes")
+    scaled = shop.run("scale", "postgres", "3")
+
+    assert failed.code == crashed.code == 20
+    assert "Cluster/postgres: it is not ready after 1 s: the pod postgres-1: the container" in failed.err
+    assert early == set()
+    assert "Cluster/postgres: the pod postgres-1: CrashLoopBackOff" in crashed.err
+    assert deployed.code == 0, deployed
+    first = deployed.json["workloads"][0]
+    assert (first["name"], first["phase"]) == ("postgres", "ready")
+    (state,) = (each for each in status.json["workloads"] if each["kind"] == "Cluster")
+    assert (state["ready"], state["wanted"], state["images"]) == (2, 2, ["shop/db:1"])
+    assert waited.code == 0, waited
+    assert "[pod/postgres-1/postgres]" in logs.out, logs
+    assert scaled.code == 18
+    assert "Change the table `operator` of the service postgres" in scaled.err

@@ -11,6 +11,7 @@ import pytest
 from fakes.command_line import CommandLine
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
+from fakes.kubernetes_schemas import CUSTOM, definition
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Return a running cluster."""
     with control_plane(tmp_path_factory.mktemp("cluster")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def definitions(cluster: ControlPlane) -> Iterator[None]:
+    """The cluster has the custom resources of all operators during the tests of a module."""
+    made = [definition(key) for key in CUSTOM]
+    names = [f"crd/{each['metadata']['name']}" for each in made]
+    cluster.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": made})
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *names)
+    yield
+    cluster.kubectl("delete", "--timeout=120s", *names)
 
 
 @pytest.fixture

@@ -14,9 +14,7 @@ from infra_runtime.config.resolve import resolve
 from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
 
-pytestmark = pytest.mark.real("kubectl", "kubernetes")
-#: kinds whose CRD the cluster of these tests does not have
-CUSTOM = ("ServiceMonitor", "ClusterIssuer")
+pytestmark = [pytest.mark.real("kubectl", "kubernetes"), pytest.mark.usefixtures("definitions")]
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def in_namespace(shop: Shop) -> Shop:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],  # each example takes about a second
 )
-@given(services=stacks(operators=False), environment=st.sampled_from(ENVIRONMENTS))
+@given(services=stacks(), environment=st.sampled_from(ENVIRONMENTS))
 def test_the_server_accepts_every_stack(
     in_namespace: Shop, services: dict[str, Any], environment: str
 ) -> None:
@@ -41,10 +39,11 @@ def test_the_server_accepts_every_stack(
         directory=in_namespace.infra.root,
         environment=environment,
         executables=False,
+        variables_required=False,
         overrides={"use": [*services], "services": services},
     )
     engine = Kubernetes(project="shop", namespace=in_namespace.namespace)
-    resources = [made for _, made in engine.model(resolved.plan).values() if made["kind"] not in CUSTOM]
+    resources = [made for _, made in engine.model(resolved.plan).values()]
     answer = in_namespace.cluster.kubectl(
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-",
         document={"apiVersion": "v1", "kind": "List", "items": resources},

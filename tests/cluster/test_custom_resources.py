@@ -1,18 +1,15 @@
-"""Deploys to a cluster that has the custom resources of the Prometheus operator and of cert-manager."""
+"""Deploys to a cluster that has the custom resources of operators, and no operator."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from fakes.control_plane import ControlPlane
 from fakes.deployed import API, Shop
-from fakes.kubernetes_schemas import CUSTOM, FOLDER
 
-pytestmark = pytest.mark.real("kubectl", "kubernetes")
+pytestmark = [pytest.mark.real("kubectl", "kubernetes"), pytest.mark.usefixtures("definitions")]
 
 #: a service with metrics and a public host name
 SHOP = f"""\
@@ -25,55 +22,6 @@ public = true
 """
 
 
-def definition(version: str, kind: str, file: str) -> dict[str, Any]:
-    """Return the definition of a custom resource, with the schema that its project publishes."""
-    group, _, name = version.partition("/")
-    plural = f"{kind.lower()}s"
-    schema = json.loads((FOLDER / file).read_text(encoding="utf-8"))["schema"]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": kind, "plural": plural},
-            "scope": "Cluster" if kind == "ClusterIssuer" else "Namespaced",
-            "versions": [
-                {
-                    "name": name,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": structural(schema)},
-                }
-            ],
-        },
-    }
-
-
-def structural(schema: Any) -> Any:
-    """Return a schema in which each field without a type, such as a number or a text, has any value."""
-    if not isinstance(schema, dict):
-        return schema
-    if "type" not in schema:
-        return {"x-kubernetes-preserve-unknown-fields": True}
-    inner = {key: structural(schema[key]) for key in ("items", "additionalProperties") if key in schema}
-    if "properties" in schema:
-        inner["properties"] = {name: structural(value) for name, value in schema["properties"].items()}
-    return {**schema, **inner}
-
-
-@pytest.fixture
-def definitions(cluster: ControlPlane) -> Iterator[None]:
-    """The cluster has both custom resources during the test."""
-    made = [definition(*key, file) for key, file in CUSTOM.items()]
-    names = [f"crd/{each['metadata']['name']}" for each in made]
-    cluster.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": made})
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *names)
-    yield
-    cluster.kubectl("delete", "--timeout=120s", *names)
-
-
-@pytest.mark.usefixtures("definitions")
 def test_custom_resources_are_deployed_and_a_second_deploy_changes_nothing(shop: Shop) -> None:
     shop.write(SHOP)
     words = ["deploy", "--env", "staging", "--tag", "1", "--host", "shop.example", "--create-namespace"]
@@ -88,3 +36,61 @@ def test_custom_resources_are_deployed_and_a_second_deploy_changes_nothing(shop:
     assert shop.field("ingress/api", ".spec.tls[0].hosts[0]") == "shop.example"
     (issuer,) = shop.cluster.get("clusterissuers")["items"]
     assert issuer["spec"]["acme"]["server"].startswith("https://acme-staging")
+
+
+def member(name: str) -> dict[str, Any]:
+    """Return the pod of a member of a database, as its operator creates it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"cnpg.io/cluster": "postgres"}},
+        "spec": {
+            "securityContext": {
+                "runAsNonRoot": True, "runAsUser": 26, "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "postgres",
+                    "image": "shop/database:1",
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }  # fmt: skip
+
+
+def test_a_deploy_waits_until_an_operator_has_created_its_members(shop: Shop) -> None:
+    shop.write(
+        'use = ["postgres", "api"]\ntelemetry = false\ndashboard = false\n'
+        '[services.postgres.operator]\nname = "cloudnative-pg"\ninstances = 2\n'
+        f'{API}needs = ["postgres"]\n'
+    )
+    deploy = shop.infra.start(
+        "workflows", "deploy", "--to", "kubernetes", "--env", "staging", "--tag", "1",
+        "--without", "ServiceMonitor", "--create-namespace", "--namespace", shop.namespace,
+    )  # fmt: skip
+
+    deploy.wait_for("Cluster/postgres: waiting, 0 of 2")
+    before = shop.names("deployments")
+    pods = [member(f"postgres-{number}") for number in (1, 2)]
+    shop.cluster.kubectl(
+        "create", "--namespace", shop.namespace, "--filename=-",
+        document={"apiVersion": "v1", "kind": "List", "items": pods},
+    )  # fmt: skip
+    deploy.wait_for("Cluster/postgres: waiting, 2 of 2")
+    shop.cluster.kubectl(
+        "patch", "clusters.postgresql.cnpg.io/postgres", "--namespace", shop.namespace,
+        "--subresource=status", "--type=merge",
+        '--patch={"status": {"conditions": [{"type": "Ready", "status": "True"}]}}',
+    )  # fmt: skip
+    answer = deploy.answer()
+    again = shop.deploy()
+    status = shop.run("status", "--json")
+
+    assert before == set()
+    assert answer.code == 0, answer
+    assert again.out == "no changes\n", again
+    (state,) = (each for each in status.json["workloads"] if each["kind"] == "Cluster")
+    assert (state["phase"], state["ready"], state["wanted"]) == ("ready", 2, 2)

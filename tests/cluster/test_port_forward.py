@@ -43,10 +43,17 @@ def test_the_units_are_separate(valkey_client):
     assert valkey_client.get("stock") is None
 
 
-@pytest.mark.infra_shared("postgres")
-def test_the_server_accepts_the_password_of_the_secret(postgres):
-    with psycopg.connect(postgres.url) as connection:
-        assert connection.execute("select current_user").fetchone() == ("postgres",)
+kept = []
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_each_test_has_a_database_whose_sessions_are_ended(postgres, number):
+    connection = psycopg.connect(postgres.url)
+    kept.append(connection)
+    connection.execute("create table orders ()")
+    connection.commit()
+    with connection.cursor() as cursor:
+        assert cursor.execute("select count(*) from orders").fetchone() == (0,)
 
 
 def test_the_pod_is_deleted():
@@ -139,7 +146,7 @@ def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
         env={**os.environ, **deployed.cluster.environ},
     )  # fmt: skip
 
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
     assert "infra: 2 services" in done.stdout
     assert "0 processes, 0 ports, 0 sockets left" in done.stdout
     assert servers["postgres"]["password"] not in done.stdout + done.stderr

@@ -26,11 +26,8 @@ variables = st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=Tru
 
 
 @st.composite
-def stacks(draw: st.DrawFn, *, operators: bool = True) -> dict[str, Any]:
-    """Return the tables of some services (name → table), each of which can need the services before it.
-
-    Without `operators`, no service has the resource of an operator.
-    """
+def stacks(draw: st.DrawFn) -> dict[str, Any]:
+    """Return the tables of some services (name → table), each of which can need the services before it."""
     services: dict[str, Any] = {}
     port = 8000
     for name in draw(st.lists(names | st.sampled_from(KINDS), min_size=1, max_size=5, unique=True)):
@@ -42,7 +39,7 @@ def stacks(draw: st.DrawFn, *, operators: bool = True) -> dict[str, Any]:
         form = "kind" if name in KINDS else draw(st.sampled_from(["command", "command", "kind", "image"]))
         if form == "kind":
             table["kind"] = kind = name if name in KINDS else draw(st.sampled_from(KINDS))
-            if operators and kind in OPERATORS and draw(st.booleans()):
+            if kind in OPERATORS and draw(st.booleans()):
                 table["operator"] = OPERATORS[kind]
         else:
             ports = {}

@@ -102,10 +102,26 @@ class ClusterServer:
                 "observedGeneration": metadata["generation"], "replicas": spec.get("replicas", 1),
                 "readyReplicas": ready, "updatedReplicas": spec.get("replicas", 1), "updateRevision": digest,
             }  # fmt: skip
+        elif plural == "clusters":
+            self._operate(made)
         elif plural == "jobs":
             self._pod(made, f"{name}-x", {})
             if not self._problem(spec):
                 made["status"] = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+
+    def _operate(self, made: Object) -> None:
+        """Create the members of a database, as its operator does; the tag of the image determines them."""
+        metadata, spec = made["metadata"], made["spec"]
+        container = {"name": "postgres", "image": spec["imageName"]}
+        template = {"metadata": {"labels": {"cnpg.io/cluster": metadata["name"]}}}
+        template["spec"] = {"containers": [container]}
+        copies = {**made, "spec": {"template": template}}
+        for number in range(1, spec["instances"] + 1):
+            self._pod(copies, f"{metadata['name']}-{number}", {})
+        good = not self._problem({"template": template})
+        condition = {"type": "Ready", "status": str(good)}
+        phase = "Cluster in healthy state" if good else "Setting up primary"
+        made["status"] = {"conditions": [condition], "phase": phase}
 
     def _scale_to(self, key: tuple[str, str, str], least: int) -> None:
         if made := self.objects.get(key):
@@ -161,7 +177,8 @@ class ClusterServer:
             "containerStatuses": [
                 {"name": each["name"], "ready": not problem, "state": state}
                 for each in template["spec"]["containers"]
-            ]
+            ],
+            "conditions": [{"type": "Ready", "status": str(not problem)}],
         }
         self.objects["pods", owner["metadata"]["namespace"], name] = pod
 

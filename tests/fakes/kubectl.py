@@ -2,13 +2,14 @@
 
 A folder contains the state of the cluster: `objects.json`, `secret.json`, `targets.json` (port in the pod →
 port on this machine), and `POD.watch` with the lines that a watch of the pod prints. The file `forwards` gets
-a line for each `kubectl port-forward`.
+a line for each `kubectl proxy`.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 INTERVAL = 0.02
+#: Source: RFC 6455, section 1.3
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class FakeCluster:
@@ -89,12 +92,11 @@ class FakeCluster:
         """Set which port of this machine answers for a port of the pods, such as `p8000=18000`."""
         self._write("targets.json", {name[1:]: port for name, port in targets.items()})
 
-    def forwards(self) -> list[tuple[int, str, list[str]]]:
-        """Return pid, pod and ports of each port-forward that was started."""
+    def forwards(self) -> list[tuple[int, str]]:
+        """Return pid and pod of each proxy that was started."""
         path = self.folder / "forwards"
         lines = path.read_text().splitlines() if path.exists() else []
-        words = [line.split() for line in lines]
-        return [(int(pid), pod, ports) for pid, pod, *ports in words]
+        return [(int(pid), pod) for pid, pod in map(str.split, lines)]
 
     def _host(self, resource: Mapping[str, Any]) -> str:
         return str(resource["metadata"]["labels"]["app.kubernetes.io/name"])
@@ -148,43 +150,89 @@ def _watch(path: Path) -> int:
     return 1
 
 
-def _forward(folder: Path, words: list[str]) -> int:
-    name, pairs = words[0].removeprefix("pod/"), [word for word in words[1:] if ":" in word]
-    targets = json.loads((folder / "targets.json").read_text())
-    for pair in pairs:
-        local, _, remote = pair.partition(":")
-        server = socket.create_server(("127.0.0.1", int(local)), reuse_port=False)
-        threading.Thread(target=_accept, args=(server, targets[remote]), daemon=True).start()
+def _proxy(folder: Path, words: list[str]) -> int:
+    path = next(word.partition("=")[2] for word in words if word.startswith("--unix-socket="))
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    threading.Thread(target=_accept, args=(server, folder), daemon=True).start()
+    # The allowed path ends with the name of the pod and `/portforward$`.
+    name = words[-1].split("/")[-2].replace("\\", "")
     with (folder / "forwards").open("a") as file:
-        file.write(f"{os.getpid()} {name} {' '.join(pairs)}\n")
+        file.write(f"{os.getpid()} {name}\n")
     while not (folder / f"{name}.cut").exists():
         time.sleep(INTERVAL)
-    print("error: lost connection to pod", file=sys.stderr)
+    print("error: lost connection to the server", file=sys.stderr)
     return 1
 
 
-def _accept(server: socket.socket, target: int) -> None:
+def _accept(server: socket.socket, folder: Path) -> None:
     while True:
         client, _ = server.accept()
-        with contextlib.suppress(OSError):
-            upstream = socket.create_connection(("127.0.0.1", target))
-            for ends in ((client, upstream), (upstream, client)):
-                threading.Thread(target=_copy, args=ends, daemon=True).start()
-            continue
-        client.close()
+        threading.Thread(target=_tunnel, args=(client, folder), daemon=True).start()
 
 
-def _copy(source: socket.socket, to: socket.socket) -> None:
+def _tunnel(client: socket.socket, folder: Path) -> None:
+    """Answer the request for a WebSocket to a port, and copy its bytes. Source: RFC 6455."""
+    with client, contextlib.suppress(OSError), client.makefile("rb") as file:
+        first = file.readline().decode()
+        headers = [file.readline().decode().strip()]
+        while headers[-1]:
+            headers.append(file.readline().decode().strip())
+        if not first:
+            return
+        port = first.split()[1].partition("?ports=")[2]
+        target = json.loads((folder / "targets.json").read_text()).get(port)
+        if target is None:
+            client.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            return
+        key = next(line.partition(": ")[2] for line in headers if line.startswith("Sec-WebSocket-Key"))
+        accepted = base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
+        client.sendall(f"HTTP/1.1 101 Switching\r\nSec-WebSocket-Accept: {accepted}\r\n\r\n".encode())
+        for channel in (0, 1):
+            client.sendall(_frame(bytes([channel]) + int(port).to_bytes(2, "little")))
+        with socket.create_connection(("127.0.0.1", target)) as upstream:
+            threading.Thread(target=_to_client, args=(upstream, client), daemon=True).start()
+            while (payload := _read(file)) is not None:
+                upstream.sendall(payload[1:])
+
+
+def _to_client(upstream: socket.socket, client: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while block := source.recv(65536):
-            to.sendall(block)
+        while block := upstream.recv(65536):
+            client.sendall(_frame(b"\0" + block))
     with contextlib.suppress(OSError):
-        to.shutdown(socket.SHUT_WR)
+        client.sendall(_frame(b"", code=8))
+        client.shutdown(socket.SHUT_RDWR)
+
+
+def _frame(payload: bytes, code: int = 2) -> bytes:
+    """Return a message of a server; a long message has two frames."""
+    parts = [payload[:60000], payload[60000:]] if len(payload) > 60000 else [payload]
+    frames = b""
+    for number, part in enumerate(parts):
+        head = (code if number == 0 else 0) | (0x80 if number == len(parts) - 1 else 0)
+        size = len(part)
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+        frames += bytes([head]) + length + part
+    return frames
+
+
+def _read(file: Any) -> bytes | None:
+    """Return the content of the next message of a client; None at the end."""
+    head = file.read(2)
+    if len(head) < 2 or head[0] & 0x0F == 8:
+        return None
+    size = head[1] & 0x7F
+    if size > 125:
+        size = int.from_bytes(file.read(2 if size == 126 else 8), "big")
+    key, masked = file.read(4), file.read(size)
+    return bytes(byte ^ key[number % 4] for number, byte in enumerate(masked))
 
 
 def _main(folder: Path, words: list[str]) -> int:
     words = [word for word in words if not word.startswith(("--context", "--namespace"))]
-    return _get(folder, words[1:]) if words[0] == "get" else _forward(folder, words[1:])
+    return _get(folder, words[1:]) if words[0] == "get" else _proxy(folder, words[1:])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+#: the schema of any value. Source: Kubernetes documentation, "CustomResourceDefinition", structural schemas
+_ANY: Mapping[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 FOLDER = Path(__file__).parents[1] / "runtime" / "engines" / "kubernetes"
 #: apiVersion and kind of a custom resource → the file with its schema
 CUSTOM = {
@@ -17,6 +19,46 @@ CUSTOM = {
     ("postgresql.cnpg.io/v1", "Cluster"): "cnpg-clusters.json",
     ("rabbitmq.com/v1beta1", "RabbitmqCluster"): "rabbitmqclusters.json",
 }
+
+
+def definition(key: tuple[str, str]) -> dict[str, Any]:
+    """Return the definition of a custom resource, with the schema that its project publishes."""
+    version, kind = key
+    group, _, name = version.partition("/")
+    plural = f"{kind.lower()}s"
+    schema = _structural(json.loads((FOLDER / CUSTOM[key]).read_text(encoding="utf-8"))["schema"])
+    schema["properties"]["status"] = {"type": "object", **_ANY}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "plural": plural},
+            "scope": "Cluster" if kind == "ClusterIssuer" else "Namespaced",
+            "versions": [
+                {
+                    "name": name,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
+                }
+            ],
+        },
+    }
+
+
+def _structural(schema: Any) -> Any:
+    """Return a schema in which each field without a type, such as a number or a text, has any value."""
+    if not isinstance(schema, dict):
+        return schema
+    if "type" not in schema:
+        return dict(_ANY)
+    inner = {key: _structural(schema[key]) for key in ("items", "additionalProperties") if key in schema}
+    if "properties" in schema:
+        inner["properties"] = {name: _structural(value) for name, value in schema["properties"].items()}
+    return {**schema, **inner}
 
 
 def problems(resource: Mapping[str, Any]) -> list[str]:

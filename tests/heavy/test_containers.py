@@ -20,12 +20,15 @@ import tarfile
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes.base_image import VERSION, python_base
 from fakes.project import Project, empty_project
 from fakes.stacks import alive, kill, kill_both, until
+from fakes.suite import free_port
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.leak_check import check_leaks
@@ -33,6 +36,9 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.local.engine import start
 from infra_runtime.engines.local.stack import Stack
+from infra_runtime.images.base_image import select
+from infra_runtime.images.container import prepare, wait_until_ready
+from infra_runtime.images.runners import choose
 
 #: the places outside of the temporary folder to which podman writes as root
 PLACES = (Path("/run/netns"), Path("/run/containers"), Path("/run/libpod"), Path("/var/lib/containers"))
@@ -131,8 +137,8 @@ def system() -> Iterator[None]:
 
 
 @pytest.fixture
-def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Return the path of podman, which has only the image `localhost/box:1` of busybox."""
+def empty_podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the path of podman, which has no images."""
     path = str(locate(Binary(name="podman")))
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
@@ -141,15 +147,21 @@ def podman(system: None, own_network: None, monkeypatch: pytest.MonkeyPatch) -> 
             file.write_text(text.format(folder))
             monkeypatch.setenv(name, str(file))
         monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)
-        layer = Path(folder, "layer.tar")
-        layer.write_bytes(busybox())
-        subprocess.run([path, "import", str(layer), IMAGE], check=True, capture_output=True)
         yield path
         subprocess.run([path, "rm", "--force", "--all"], check=True, capture_output=True)
         if os.geteuid() != 0:
             # The files belong to other users, and a process of podman keeps the namespace of the users.
             subprocess.run([path, "unshare", "rm", "-r", f"{folder}/graph"], check=True)
             subprocess.run([path, "system", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def podman(empty_podman: str, tmp_path: Path) -> str:
+    """Return the path of podman, which has only the image `localhost/box:1` of busybox."""
+    layer = tmp_path / "layer.tar"
+    layer.write_bytes(busybox())
+    subprocess.run([empty_podman, "import", str(layer), IMAGE], check=True, capture_output=True)
+    return empty_podman
 
 
 @pytest.fixture
@@ -316,3 +328,61 @@ def test_podman_runs_the_workloads_that_are_exported_to_kubernetes(
     assert not details["EffectiveCaps"]
     subprocess.run([podman, "kube", "down", str(file)], check=True, capture_output=True)
     assert containers(podman) == []
+
+
+#: a web server that answers with its user, the error of a write to the root, and a variable
+SERVER = """\
+import http.server, os, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        for path in ("/tmp/x", "/data/x"):
+            open(path, "w").close()
+        try:
+            open("/x", "w")
+        except OSError as error:
+            problem = error.errno
+        self.wfile.write(f"{os.getuid()} {problem} {os.environ['TOKEN']}".encode())
+signal.signal(signal.SIGTERM, lambda *_: (open("/data/stopped", "w").close(), os._exit(0)))
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+CHECK = """\
+import os, sys, urllib.request
+text = urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/").read().decode()
+assert text == f"65532 30 {os.environ['TOKEN']}", text
+"""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.real(name)) for name in ("runc", "podman")]
+)
+def test_an_image_runs_until_it_is_stopped(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """`tests/cli/test_images_of_services.py` runs an image with bubblewrap."""
+    if name == "runc" and os.geteuid() != 0:
+        pytest.skip("runc needs root")
+    if name == "podman":
+        request.getfixturevalue("empty_podman")
+    layout = python_base(tmp_path / "base")
+    image = select(layout, layout.find(), None, "web")
+    python, port = f"python{VERSION}", str(free_port())
+    prepared = prepare(image, tmp_path / "files", {"TOKEN": "s3cret"})
+    settings = {
+        **prepared.settings, "User": "65532:65532", "Volumes": {"/data": {}},
+        "Cmd": [python, "-c", SERVER, port], "Healthcheck": {"Test": ["CMD", python, "-c", CHECK, port]},
+    }  # fmt: skip
+    container = replace(prepared, settings=settings)
+    runner, program = choose("web", name)
+
+    with runner.start(program, container, container.words()) as running:
+        seconds = wait_until_ready(running)
+        processes = subprocess.check_output(["ps", "axww"], text=True)
+        failed = running.execute([python, "-c", "raise SystemExit(3)"], 60.0)
+
+    assert seconds > 0
+    assert "s3cret" not in processes
+    assert failed.returncode == 3
+    assert (tmp_path / "files" / "data" / "stopped").exists()
+    assert running.process.returncode is not None
+    if name == "podman":
+        assert subprocess.check_output([program, "ps", "--all", "--quiet"], text=True) == ""

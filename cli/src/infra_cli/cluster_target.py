@@ -64,14 +64,6 @@ rollout_timeout = click.option(
 )
 
 
-def workload_name(service: str) -> str:
-    """Return the name of the workload of a service."""
-    from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME
-    from infra_runtime.engines.references import host_name
-
-    return host_name(service, longest=LONGEST_NAME)
-
-
 def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options `--to`, `--context`, `--namespace` and the options of `target` to a command.
 

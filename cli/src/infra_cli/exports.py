@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,3 +169,8 @@ def shown(path: Path) -> Path:
     """Return a path for output: relative if it is below the working directory, otherwise unchanged."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
+
+
+def quoted(path: Path) -> str:
+    """Return a path for output as one word of a shell command."""
+    return shlex.quote(str(shown(path)))

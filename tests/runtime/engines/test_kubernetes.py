@@ -20,7 +20,7 @@ from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from fakes.samples import sample
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
-from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name
+from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name, workload_names
 from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.output import first_line
 from infra_runtime.engines.project import check_secrets
@@ -395,10 +395,15 @@ def test_an_ingress_with_a_host_has_a_certificate(project: Project) -> None:
     resources = model(project, SHOP, "production", host="www.shop.example", email="ops@shop.example")
     ingress = resources["Ingress", "caddy"]
 
-    assert ingress["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "shop"}
+    assert ingress["metadata"]["annotations"] == {"cert-manager.io/cluster-issuer": "shop-production"}
     assert ingress["spec"]["tls"][0]["hosts"] == ["www.shop.example", "shop.example"]
-    assert resources["ClusterIssuer", "shop"]["spec"]["acme"]["email"] == "ops@shop.example"
-    assert model(project, SHOP)["ClusterIssuer", "shop"]["spec"] == {"selfSigned": {}}
+    assert resources["ClusterIssuer", "shop-production"]["spec"]["acme"]["email"] == "ops@shop.example"
+    policy = resources["NetworkPolicy", "certificates.allow"]["spec"]  # of the pods of cert-manager
+    assert policy["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8089}]}]
+    development = model(project, SHOP)
+    assert development["ClusterIssuer", "shop-development"]["spec"] == {"selfSigned": {}}
+    assert ("NetworkPolicy", "certificates.allow") not in development
     assert not [kind for kind, _ in model(project, "use = ['caddy']") if kind == "ClusterIssuer"]
 
 
@@ -431,6 +436,16 @@ def test_an_operator_replaces_the_stateful_set_with_its_services_and_secrets(pro
         'CREATE EXTENSION IF NOT EXISTS "vector" CASCADE',
         'CREATE EXTENSION IF NOT EXISTS "pg_trgm" CASCADE',
     ]
+    assert resources["Cluster", "postgres"]["metadata"]["annotations"] == {
+        "infra/ready": "Ready",
+        "infra/members": "instances",
+        "infra/pods": "cnpg.io/cluster=postgres",
+    }
+    assert resources["RabbitmqCluster", "rabbitmq"]["metadata"]["annotations"] == {
+        "infra/ready": "AllReplicasReady",
+        "infra/members": "replicas",
+        "infra/pods": "app.kubernetes.io/name=rabbitmq,app.kubernetes.io/component=rabbitmq",
+    }
     assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["replicas"] == 3
     assert resources["RabbitmqCluster", "rabbitmq"]["spec"]["rabbitmq"] == {
         "additionalPlugins": ["rabbitmq_stomp"],
@@ -558,6 +573,20 @@ def test_long_and_invalid_names_are_shortened_with_a_hash() -> None:
 # --- patches ---------------------------------------------------------------------------------------
 
 
+def test_the_name_of_a_workload_is_found_without_the_plan(project: Project) -> None:
+    long = [f"a_{'b' * 60}", f"a_{'b' * 70}", f"{'c' * 51}_", "d" * 46]
+    names = ["a-b", "a_b", *long, "postgres", f"p{'g' * 50}"]
+    text = f"use = {names}\n[services.{names[-1]}]\nkind = 'postgres'\noperator = 'cloudnative-pg'\n"
+    text += "".join(f"[services.{name}]\ncommand = ['run']\n" for name in names[:-2])
+    project.write(text)
+    (plan,) = plans(project)[:1]
+    hosts = engine().cluster(plan).stack.hosts
+
+    known = set(hosts.values())
+    found = {name: next(each for each in workload_names(name) if each in known) for name in names}
+    assert found == hosts
+
+
 def test_a_patch_changes_only_what_differs() -> None:
     base: dict[str, Any] = {"a": {"b/c": "1", "gone": True}, "list": [{"x": 1}, {"x": 2}], "other": ["a"]}
     wanted: dict[str, Any] = {"a": {"b/c": "2", "new": None}, "list": [{"x": 1}, {"x": 3}], "other": []}
@@ -587,7 +616,9 @@ def test_every_stack_is_rendered_to_valid_resources(
     any_project: Project, services: dict[str, Any], environment: str
 ) -> None:
     plan = any_project.resolve(
-        environment=environment, overrides={"use": [*services], "services": services}
+        environment=environment,
+        variables_required=False,
+        overrides={"use": [*services], "services": services},
     ).plan
 
     resources = {key: made for key, (_, made) in engine().model(plan).items()}

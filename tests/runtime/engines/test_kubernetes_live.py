@@ -241,6 +241,57 @@ def test_a_pod_without_a_node_is_reported_and_may_still_start() -> None:
     assert state.reason == "the pod api-1-x: no node is suitable: 0/3 nodes are available"
 
 
+def operated(status: dict[str, Any]) -> dict[str, Any]:
+    """Return a database with two members that an operator runs."""
+    annotations = {
+        "infra/ready": "Ready",
+        "infra/members": "instances",
+        "infra/pods": "cnpg.io/cluster=db,x=y",
+    }
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": {"name": "db", "namespace": "shop", "generation": 2, "annotations": annotations},
+        "spec": {"instances": 2},
+        "status": status,
+    }
+
+
+def member(number: int, cluster: str = "db", **status: Any) -> dict[str, Any]:
+    """Return a pod of a database, which is ready unless the status says otherwise."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    labels = {"cnpg.io/cluster": cluster, "x": "y"}
+    containers = [{"name": "postgres", "image": "acme/db:1"}]
+    return {
+        "kind": "Pod",
+        "metadata": {"name": f"{cluster}-{number}", "labels": labels},
+        "spec": {"containers": containers},
+        "status": status or ready,
+    }
+
+
+def test_a_database_of_an_operator_is_ready_when_its_condition_and_all_its_members_are() -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "healthy"}
+    starts = {"conditions": [{"type": "Ready", "status": "False", "message": "not yet"}]}
+    pods = [member(1), member(2)]
+
+    state = state_of(operated(ready), *pods)
+    assert (state.phase, state.ready, state.wanted, state.images) == ("ready", 2, 2, ("acme/db:1",))
+    assert state_of(operated({**ready, "observedGeneration": 2}), *pods).done
+    assert not state_of(operated({**ready, "observedGeneration": 1}), *pods).done
+    assert not state_of(operated(ready), member(1), member(2, cluster="other")).done
+    assert state_of(operated(starts), *pods).reason == "2 of 2 members are ready: not yet"
+    assert state_of(operated({}), *pods).reason.endswith("the operator has not reported a state")
+
+
+def test_a_member_that_cannot_become_ready_fails_the_rollout_of_its_database() -> None:
+    failure = state_of(operated({}), member(1, **waiting("ImagePullBackOff"))).failure
+
+    assert failure is not None
+    assert failure.reason == "the pod db-1: ImagePullBackOff"
+    assert failure.pod == "db-1"
+
+
 # --- answers of the server -------------------------------------------------------------------------
 
 
@@ -259,6 +310,21 @@ def test_an_immutable_field_is_explained_without_the_dump_of_the_object() -> Non
     assert "the change of Deployment/api is not possible" in str(error)
     assert "matchLabels" not in str(error)
     assert "--recreate api" in error.hint
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        'The PersistentVolumeClaim "load-data" is invalid: spec: Forbidden: spec is immutable',
+        'The PersistentVolumeClaim "load-data" is invalid: spec.resources.requests: Forbidden: field can',
+        'persistentvolumeclaims "load-data" is forbidden: only dynamically provisioned pvc can be resized',
+    ],
+)
+def test_a_claim_that_cannot_be_changed_is_explained_and_never_deleted(problem: str) -> None:
+    error = refused(problem)
+
+    assert "the change of the volume claim load-data is not possible" in str(error)
+    assert "--recreate" not in error.hint
 
 
 def test_a_warning_and_a_conflict_are_errors() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import stat
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -112,16 +114,25 @@ def echo() -> Iterator[int]:
     """The port of a server that answers each connection with its own text."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
+        def repeat(client: socket.socket) -> None:
+            with client, contextlib.suppress(OSError):
+                while text := client.recv(1 << 16):
+                    client.sendall(text)
+
         def answer() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     client, _ = server.accept()
-                    with client:
-                        client.sendall(client.recv(100))
+                    threading.Thread(target=repeat, args=(client,), daemon=True).start()
 
         threading.Thread(target=answer, daemon=True).start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
+
+
+async def _forward(cluster: FakeCluster, *ports: str, say: Callable[[str], None] = print) -> str:
+    socket = cluster.folder / "proxy.socket"
+    return await port_forward.forward(_kubectl(cluster), "api-1", ports, socket, say)
 
 
 def _echoed(port: int) -> bool:
@@ -140,7 +151,7 @@ def test_a_port_forward_ends_when_its_pod_is_lost_and_leaves_no_process(
     port = free_port()
 
     async def forwarded() -> str:
-        running = asyncio.ensure_future(port_forward.forward(_kubectl(cluster), "api-1", [f"{port}:8000"]))
+        running = asyncio.ensure_future(_forward(cluster, f"{port}:8000"))
         await asyncio.to_thread(until, lambda: _echoed(port))
         assert not running.done()
         if cause == "terminating":
@@ -156,17 +167,84 @@ def test_a_port_forward_ends_when_its_pod_is_lost_and_leaves_no_process(
     expected = {
         "terminating": "the pod api-1 is terminating",
         "gone": "the pod api-1 was deleted or cannot be watched (status 1)",
-        "cut": "the connection to the pod api-1 ended (status 1)",
+        "cut": "`kubectl proxy` for the pod api-1 exited with 1",
     }
     assert reason == expected[cause]
     assert not _echoed(port)
     assert [child for child in psutil.Process().children() if str(cluster.folder) in child.cmdline()] == []
 
 
+def test_connections_end_independently_and_large_data_are_complete(cluster: FakeCluster, echo: int) -> None:
+    cluster.deploy("api", pod("api-1"))
+    cluster.serve(p8000=echo)
+    port = free_port()
+    said: list[str] = []
+    sent = os.urandom(300_000)
+
+    def exchanged() -> bytes:
+        until(lambda: _echoed(port))
+        with contextlib.ExitStack() as stack:
+            kept, reset = (
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+                for _ in range(2)
+            )
+            reset.sendall(b"hello")
+            # With this option, `close` resets the connection.
+            reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset.close()
+            assert _echoed(port)
+            writer = threading.Thread(target=kept.sendall, args=(sent,))
+            writer.start()
+            received = b""
+            while len(received) < len(sent):
+                received += kept.recv(1 << 16)
+            writer.join()
+        return received
+
+    async def forwarded() -> bytes:
+        running = asyncio.ensure_future(
+            _forward(cluster, f"{port}:8000", f"{free_port()}:9", say=said.append)
+        )
+        received = await asyncio.to_thread(exchanged)
+        running.cancel()
+        return received
+
+    assert asyncio.run(forwarded()) == sent
+    assert said == []
+
+
+def test_a_port_that_a_pod_refuses_is_said(cluster: FakeCluster) -> None:
+    cluster.deploy("api", pod("api-1"))
+    cluster.serve()
+    port, said = free_port(), list[str]()
+
+    async def forwarded() -> None:
+        running = asyncio.ensure_future(_forward(cluster, f"{port}:8000", say=said.append))
+        await asyncio.to_thread(until, lambda: _echoed(port) or said)
+        running.cancel()
+
+    asyncio.run(forwarded())
+
+    assert said[0] == (
+        "the port 8000 of the pod api-1 cannot be reached: the API server answers 502 Bad Gateway"
+    )
+
+
+def test_a_local_port_that_is_used_ends_the_program(cluster: FakeCluster) -> None:
+    cluster.deploy("api", pod("api-1"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        reason = asyncio.run(_forward(cluster, f"{port}:8000"))
+
+    assert reason == f"the port {port} of this machine cannot be used: Address already in use"
+
+
 def test_the_program_prints_service_namespace_and_fix_and_fails(
     cluster: FakeCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--kubectl", str(cluster.program), "--namespace", "shop", "--context", "", "--stack", "shop"]
+    words += ["--socket", str(cluster.folder / "proxy.socket")]
 
     status = port_forward.main([*words, "--service", "my-api", "--host", "api", "20000:8000"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from fakes.suite import free_port
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.machine import EnvironmentFile, Procfile, Systemd, mapping
 from infra_runtime.engines.machine.document import document, read
-from infra_runtime.engines.machine.systemd import unit_name
+from infra_runtime.engines.machine.systemd import unit_name, user_name
 from infra_runtime.engines.protocol import Engine
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
@@ -53,9 +54,9 @@ def plan_of(project: Project, text: str, environment: str = "development") -> Pl
     return project.resolve(environment=environment, variables_required=False).plan
 
 
-def units_of(plan: Plan, folder: Path, **more: bool) -> Mapping[str, str]:
+def units_of(plan: Plan, folder: Path, stack: str = "shop", **more: bool) -> Mapping[str, str]:
     binaries = dict.fromkeys(plan.binaries(), sys.executable)
-    return Systemd(stack="shop", folder=str(folder), binaries=binaries, **more).render(plan)
+    return Systemd(stack=stack, folder=str(folder), binaries=binaries, **more).render(plan)
 
 
 def lines(text: str, key: str) -> list[str]:
@@ -74,15 +75,24 @@ def analyze() -> str:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("environment", ["development", "production"])
-@pytest.mark.parametrize("user", [False, True])
+@pytest.mark.parametrize(
+    ("environment", "user", "folder", "stack"),
+    [
+        ("development", False, "units", "shop"),
+        ("development", True, "units", "shop"),
+        ("production", True, "a 'b' %h $HOME", "shop"),
+        ("production", False, "a 'b' %h $HOME", "9-shop-with-a-name-that-no-user-can-have"),
+    ],
+)
 def test_systemd_accepts_every_unit_without_a_message(
-    project: Project, tmp_path: Path, analyze: str, environment: str, *, user: bool
+    project: Project, tmp_path: Path, analyze: str, environment: str, folder: str, stack: str, *, user: bool
 ) -> None:
-    units = units_of(plan_of(project, STACK, environment), tmp_path, user=user)
+    made = tmp_path / folder
+    made.mkdir()
+    units = units_of(plan_of(project, STACK, environment), made, stack, user=user)
     for name, text in units.items():
-        (tmp_path / name).write_text(text)
-    paths = [str(tmp_path / name) for name in units if not name.endswith(".json")]
+        (made / name).write_text(text)
+    paths = [str(made / name) for name in units if not name.endswith(".json")]
 
     answer = subprocess.run(
         [analyze, "verify", "--recursive-errors=no", *(["--user"] if user else []), *paths],
@@ -148,6 +158,14 @@ def test_the_same_plan_results_in_the_same_files(project: Project, tmp_path: Pat
     )
 
 
+def test_the_name_of_a_user_starts_with_a_letter_and_has_at_most_31_characters() -> None:
+    names = [user_name(stack) for stack in ("shop", "9shop", "x" * 31, "x" * 32, "y" * 32, "1" * 40)]
+
+    assert names[:3] == ["shop", "s-9shop", "x" * 31]
+    assert len({*names}) == 6
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) for name in names)
+
+
 def test_the_name_of_a_unit_has_no_other_characters() -> None:
     assert unit_name("my api/1") == r"my\x20api\x2f1"
 
@@ -205,6 +223,21 @@ def test_a_shell_reads_the_variables_of_the_file(project: Project, tmp_path: Pat
     assert "se$cret" not in path.read_text()
     assert "# Set this variable before you use the file: POSTGRES_PASSWORD\n" in path.read_text()
     assert "Left out because it is a path of one machine: postgres.socket_url" in path.read_text()
+
+
+def test_services_whose_variables_have_the_same_name_are_an_error(project: Project) -> None:
+    text = "".join(
+        f"[services.{name}]\ncommand = ['api']\nports = {{ http = {port} }}\n"
+        for name, port in (("a-b", 8001), ("a_b", 8002))
+    )
+    plan = plan_of(project, f"use = ['a-b', 'a_b']\n{text}")
+
+    with pytest.raises(
+        ConfigurationError, match="exports of a-b and a_b have the same variable A_B_PORT"
+    ) as caught:
+        EnvironmentFile().render(plan)
+
+    assert caught.value.where == "services.a_b.exports"
 
 
 # --- the launcher in a unit of systemd -------------------------------------------------------------
@@ -290,6 +323,8 @@ def test_honcho_runs_the_stack_in_the_order_of_its_needs(
 ) -> None:
     pytest.importorskip("honcho", reason="the process manager is not installed")
     http, client = free_port(), free_port()
+    folder = tmp_path / "a 'b' %h $HOME #"
+    folder.mkdir()
     project.write(
         f"use = ['valkey', 'api']\n[services.valkey]\nport = {client}\n"
         "[services.load]\ntask = true\nenv = { URL = '${valkey.url}' }\n"
@@ -299,15 +334,13 @@ def test_honcho_runs_the_stack_in_the_order_of_its_needs(
         "command = ['${bin.python}', '-m', 'http.server', '${port.http}', '--bind', '${host}']\n"
     )
     resolved = project.resolve(environment="development", executables=True)
-    for name, text in (
-        Procfile(folder=str(tmp_path), binaries=resolved.binaries).render(resolved.plan).items()
-    ):
-        (tmp_path / name).write_text(text)
+    for name, text in Procfile(folder=str(folder), binaries=resolved.binaries).render(resolved.plan).items():
+        (folder / name).write_text(text)
 
     with (tmp_path / "output").open("w") as file:
         honcho.append(
             subprocess.Popen(
-                [sys.executable, "-m", "honcho", "-f", str(tmp_path / "Procfile"), "start"],
+                [sys.executable, "-m", "honcho", "-f", str(folder / "Procfile"), "start"],
                 stdout=file, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=tmp_path,
             )
         )  # fmt: skip
@@ -327,7 +360,7 @@ def test_honcho_runs_the_stack_in_the_order_of_its_needs(
     output = log()
     assert output.index("valkey is ready") < output.index("api is ready")
     assert "SIGKILL" not in output
-    assert not Path(Paths(str(tmp_path / "data")).run).exists()
+    assert not Path(Paths(str(folder / "data")).run).exists()
 
 
 # --- the tables ------------------------------------------------------------------------------------

@@ -94,6 +94,16 @@ def test_the_configuration_has_user_command_variables_and_health_check(
     assert {built.layout.find(tag).digest for tag in built.tags} == {built.image.digest}
 
 
+def test_dependencies_without_a_lock_file_are_an_error(request_: Request, tmp_path: Path) -> None:
+    root = request_.project.root
+    (root / "pyproject.toml").write_text('[project]\nname = "shop"\ndependencies = ["httpx"]\n')
+
+    with pytest.raises(ImageError, match="the project has dependencies and no lock file"):
+        build(request_, tmp_path / "images")
+    (root / "requirements.txt").touch()
+    assert build(request_, tmp_path / "images")
+
+
 def test_a_second_build_in_another_folder_has_the_same_digest(request_: Request, tmp_path: Path) -> None:
     (one,) = build(request_, tmp_path / "out")
     (again,) = build(request_, tmp_path / "out")

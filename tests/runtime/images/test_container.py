@@ -1,4 +1,4 @@
-"""The command line of bubblewrap for an image, and root file systems from layers."""
+"""The values with which an image is run, and root file systems from layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.base_image import write_base
-from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.errors import IntegrityError
 from infra_runtime.images import documents
 from infra_runtime.images.base_image import BaseImage, select
 from infra_runtime.images.container import Container
@@ -23,31 +23,10 @@ from infra_runtime.images.rootfs import unpack_image
 def container(folder: Path, **settings: Any) -> Container:
     return Container(
         name="api",
-        root=folder / "root",
-        temporary=folder / "tmp",
-        data=folder / "data",
+        folder=folder,
         settings={"User": "65532:65532", "Env": ["A=1", "B=2"], **settings},
         variables={"B": "3"},
-        bubblewrap=Path("/bin/bwrap"),
     )
-
-
-def test_the_container_is_read_only_and_has_another_user_and_no_capabilities(tmp_path: Path) -> None:
-    image = container(tmp_path, WorkingDir="/app", Volumes={"/data": {}})
-    command = image.command(["python3", "-m", "shop"])
-
-    text = " ".join(command)
-    assert command[-4:] == ["--", "python3", "-m", "shop"]
-    assert f"--ro-bind {tmp_path}/root /" in text
-    assert f"--bind {tmp_path}/data /data" in text
-    assert "--uid 65532 --gid 65532 --cap-drop ALL" in text
-    assert "--chdir /app --clearenv --setenv A 1 --setenv B 3" in text
-    assert {"--unshare-pid", "--unshare-user", "--die-with-parent"} < {*command}
-
-
-def test_a_user_with_a_name_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="the user 'app' of the image is not a number"):
-        container(tmp_path, User="app").command(["true"])
 
 
 def test_arguments_replace_the_command_but_not_the_entry_point(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ def test_without_configuration_no_credentials_are_found(home: Path) -> None:
     assert find_credentials(REGISTRY) is None
 
 
-@pytest.mark.parametrize("key", [REGISTRY, f"https://{REGISTRY}"])
+@pytest.mark.parametrize(
+    "key", [REGISTRY, f"https://{REGISTRY}", f"http://{REGISTRY}", f"https://{REGISTRY}/v2/", f"{REGISTRY}/"]
+)
 def test_the_password_of_docker_login_is_used(home: Path, key: str) -> None:
     configure(home, {"auths": {key: {"auth": AUTH}}})
 
@@ -54,10 +56,21 @@ def test_the_password_of_docker_login_is_used(home: Path, key: str) -> None:
     assert "pass" not in repr(find_credentials(REGISTRY))
 
 
-def test_docker_hub_has_a_special_name(home: Path) -> None:
-    configure(home, {"auths": {"https://index.docker.io/v1/": {"auth": AUTH}}})
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "index.docker.io/v1/"])
+def test_docker_hub_has_special_names(home: Path, key: str) -> None:
+    configure(home, {"auths": {key: {"auth": AUTH}, "other.example.com": {"auth": "x"}}})
 
     assert find_credentials("docker.io") == Credentials(user="me", password="pass:word")
+
+
+def test_a_file_without_a_password_does_not_hide_the_next_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(home, {"auths": {REGISTRY: {}}})
+    configure(home, {"auths": {REGISTRY: {"auth": AUTH}}}, "run/containers/auth.json")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
+
+    assert find_credentials(REGISTRY) == Credentials(user="me", password="pass:word")
 
 
 def test_the_file_of_podman_is_read_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,30 @@ def test_the_first_package_without_version_or_hash_is_named(text: str, problem: 
     assert "--generate-hashes" in error.value.hint
 
 
+def test_included_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"-r more/base.txt\n--requirement=more/base.txt\n-e .\nidna==3.10 --hash={ONE}\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "base.txt").write_text(f"-r ../requirements.txt\nanyio==4.0 --hash={TWO}\n")
+
+    assert {package.name for package in locked_packages(path, uv=None)} == {"idna", "anyio"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("-r missing.txt\n", "requirements file .*missing.txt cannot be read"),
+        ("-e ./lib\n", "./lib is a folder"),
+    ],
+)
+def test_a_missing_file_and_a_folder_are_errors(text: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(text)
+
+    with pytest.raises(ImageError, match=problem):
+        locked_packages(path, uv=None)
+
+
 PYLOCK = f"""\
 lock-version = "1.0"
 [[packages]]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra_runtime.engines.output import first_line
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.images.project import Project, code_files, created, read_project
 
@@ -26,6 +27,17 @@ def test_local_state_and_the_patterns_of_dockerignore_are_left_out(tmp_path: Pat
     assert files == [
         ".dockerignore", "dist", "shop", "shop/app.py", "shop/deep", "static", "static/.well-known",
     ]  # fmt: skip
+
+
+def test_exported_secrets_are_left_out(tmp_path: Path) -> None:
+    for engine in ("compose", "kubernetes", "procfile"):
+        folder = tmp_path / "deploy" / engine
+        (folder / "secrets").mkdir(parents=True)
+        (folder / "secrets" / "postgres-password").write_text("s3cret")
+        (folder / ".gitignore").write_text(f"{first_line(engine)}/secrets/\n")
+    (tmp_path / "deploy" / ".gitignore").write_text("*.log\n")
+
+    assert code_files(tmp_path) == ["deploy", "deploy/.gitignore"]
 
 
 def test_an_exception_in_dockerignore_is_an_error(tmp_path: Path) -> None:

@@ -30,6 +30,15 @@ def mark(engine: str) -> str:
     return f"{_MARK.format(engine=engine)}: the next run of this command replaces all changes."
 
 
+def is_export(path: Path) -> bool:
+    """Return whether a path is a folder that an export with secrets has written: its `.gitignore` says so."""
+    try:
+        with (path / ".gitignore").open(encoding="utf-8") as file:
+            return file.readline().startswith(f"# {_MARK.partition('{')[0]}")
+    except (OSError, ValueError):
+        return False
+
+
 @frozen
 class Change:
     """The change of one exported file: its relative path, and `new`, `changed`, `unchanged` or `stale`.

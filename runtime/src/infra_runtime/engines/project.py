@@ -26,6 +26,13 @@ def project_version(root: Path) -> str:
     return _project_value(root, "version")
 
 
+def project_dependencies(root: Path) -> list[str]:
+    """Return the dependencies of a project in `pyproject.toml`."""
+    table = pyproject(root).get("project")
+    value = table.get("dependencies") if isinstance(table, Mapping) else ()
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+
+
 def _project_value(root: Path, key: str) -> str:
     table = pyproject(root).get("project")
     value = table.get(key) if isinstance(table, Mapping) else ""

@@ -14,6 +14,11 @@ def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Bin
     return variables(exports, {name: service.kind for name, service in services.items()})
 
 
+def variable_name(service: str, export: str) -> str:
+    """Return the name of the variable with an export of a service."""
+    return f"{service}_{export}".upper().replace("-", "_")
+
+
 def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:
     """Return environment variables for a program: `SERVICE_EXPORT` for each export, and well-known names.
 
@@ -22,7 +27,7 @@ def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]
     the first instance in alphabetical order. If several kinds have the same name, the first kind is used.
     """
     values = {
-        f"{service}_{name}".upper().replace("-", "_"): value
+        variable_name(service, name): value
         for service, exported in exports.items()
         for name, value in exported.items()
     }

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.engines.project import project_dependencies
 from infra_runtime.errors import ImageError
 from infra_runtime.images import documents, launcher, provenance, sbom
 from infra_runtime.images.archives import write_archive
@@ -99,6 +100,13 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
     """
     with _disk_errors(folder):
         request = replace(request, lock=request.lock or find_lock(request.project.root))
+        if not request.lock and project_dependencies(request.project.root):
+            raise ImageError(
+                str(request.project.root / "pyproject.toml"),
+                "the project has dependencies and no lock file",
+                "Write a lock file with `uv lock`, or an empty requirements.txt if the base image has all"
+                " dependencies.",
+            )
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
             scratch = Layout.create(Path(temporary) / "layout")

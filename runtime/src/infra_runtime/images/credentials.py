@@ -19,8 +19,9 @@ from typing import Any
 from infra_runtime.errors import ImageError
 from infra_runtime.value import frozen
 
-#: the key of Docker Hub in config.json
+#: the key of Docker Hub in config.json, and its other names
 _DOCKER_HUB = "https://index.docker.io/v1/"
+_HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 #: a helper is `docker-credential-NAME` on PATH; another name could be a path
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
 #: the user with which a helper marks an identity token
@@ -43,18 +44,25 @@ def find_credentials(registry: str) -> Credentials | None:
 
     Raises `ImageError` if a configuration file is not valid or a credential helper fails.
     """
-    keys = (
-        (_DOCKER_HUB,) if registry == "docker.io" else (registry, f"https://{registry}", f"http://{registry}")
-    )
+    names = (_DOCKER_HUB, *_HUB_NAMES) if registry in _HUB_NAMES else (registry, f"https://{registry}")
+    hosts = {*map(_host, names)}
     for path in _files():
         document = _read(path)
         helpers, store = document.get("credHelpers") or {}, document.get("credsStore") or ""
-        for key in keys:
-            if (helper := helpers.get(key) or store) and (credentials := _ask(str(helper), key, path)):
+        # Docker asks the store with the first name, and podman writes the others.
+        asked = [(key, helper) for key in names if (helper := helpers.get(key))]
+        for key, helper in asked or ([(names[0], store)] if store else []):
+            if credentials := _ask(str(helper), key, path):
                 return credentials
-            if entry := (document.get("auths") or {}).get(key):
-                return _decoded(entry, path)
+        for key, entry in (document.get("auths") or {}).items():
+            if entry and _host(key) in hosts and (credentials := _decoded(entry, path)):
+                return credentials
     return None
+
+
+def _host(key: str) -> str:
+    """Return the name of the registry in a key such as `https://registry.example:5000/v2/`."""
+    return key.partition("://")[2].partition("/")[0] if "://" in key else key.partition("/")[0]
 
 
 def _files() -> Iterator[Path]:

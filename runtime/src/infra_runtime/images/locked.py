@@ -21,6 +21,8 @@ _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*==\s*(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.*))?"
 )
 _HASH = re.compile(r"\s--hash[= ](?P<hash>sha256:[0-9a-f]{64})")
+_INCLUDED = re.compile(r"(?:-r|--requirement)[\s=]*(?P<path>\S.*)")
+_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*(?P<path>\S.*)")
 #: seconds for `uv export`, which does not use the network
 _TIMEOUT = 120
 
@@ -57,7 +59,9 @@ def locked_packages(path: Path, *, uv: Path | None) -> list[Locked]:
     elif path.name.startswith("pylock."):
         packages = list(_pylock(path))
     else:
-        packages = requirements(path.read_text(encoding="utf-8"), path)
+        packages = [
+            package for file, text in _files(path, path, set()) for package in requirements(text, file)
+        ]
     return sorted(packages, key=lambda package: (package.name.lower(), package.version))
 
 
@@ -65,7 +69,11 @@ def requirements(text: str, path: Path) -> list[Locked]:
     """Return the packages in the text of a requirements file with hashes."""
     packages = []
     for line in _lines(text):
-        if line.startswith("-"):  # an option, such as --index-url
+        if folder := _EDITABLE.fullmatch(line):
+            if folder["path"] == ".":  # the project itself
+                continue
+            raise ImageError(str(path), f"the package {folder['path']} is a folder, which has no wheel")
+        if line.startswith("-"):  # an option, such as --index-url; `_files` reads the files of -r
             continue
         match = _REQUIREMENT.fullmatch(re.sub(r"\s--hash[= ]\S+", "", line).strip())
         hashes = tuple(entry["hash"] for entry in _HASH.finditer(line))
@@ -80,6 +88,21 @@ def requirements(text: str, path: Path) -> list[Locked]:
         marker = (match["marker"] or "").strip()
         packages.append(Locked(name=match["name"], version=match["version"], hashes=hashes, marker=marker))
     return packages
+
+
+def _files(path: Path, first: Path, read: set[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield a requirements file with its text, and each file that it includes with `-r` once."""
+    if path.resolve() in read:
+        return
+    read.add(path.resolve())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ImageError(str(first), f"the requirements file {path} cannot be read: {error}") from None
+    yield path, text
+    for line in _lines(text):
+        if included := _INCLUDED.fullmatch(line):
+            yield from _files(path.parent / included["path"], first, read)
 
 
 def _lines(text: str) -> Iterator[str]:

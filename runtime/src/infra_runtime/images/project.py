@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra_runtime.engines.output import is_export
 from infra_runtime.engines.project import project_name, project_version
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.images.reference import as_tag
@@ -107,8 +108,8 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     """Return the sorted paths of the files, folders and links for an image, relative to the project.
 
     Paths that match a name in `IGNORED`, a pattern in `.dockerignore` or a folder in `without` are not
-    returned. A pattern matches a path below the project, or with `**/` a name at any depth; `!` is not
-    supported.
+    returned; neither are the folders of exports, which can contain secrets. A pattern matches a path below the project, or with
+    `**/` a name at any depth; `!` is not supported.
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}
@@ -119,7 +120,7 @@ def _walk(root: Path, folder: str, patterns: Sequence[str], without: set[Path]) 
     for entry in os.scandir(root / folder):
         path = f"{folder}/{entry.name}".lstrip("/")
         named = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in IGNORED)
-        if named or _matches(path, patterns) or root / path in without:
+        if named or _matches(path, patterns) or root / path in without or is_export(root / path):
             continue
         yield path
         if entry.is_dir(follow_symlinks=False):

@@ -184,6 +184,7 @@ def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
         fields=json.dumps(fields),
         members="replicas",
         instances=table.instances or 0,
+        ready="AllReplicasReady",
         secret="-default-user",  # noqa: S106 - the end of a name
         label="app.kubernetes.io/name",
         labels={"app.kubernetes.io/component": "rabbitmq"},

@@ -26,6 +26,8 @@ class Operator:
     instances: int = 0
     #: whether `spec` can have the field `topologySpreadConstraints`
     spread: bool = False
+    #: the type of the condition in the field `status` which is true when all members are ready
+    ready: str = "Ready"
     #: what is added to the name for the Service of clients, and for the Secret
     service: str = ""
     secret: str = ""

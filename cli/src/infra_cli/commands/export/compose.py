@@ -61,5 +61,5 @@ def command(target: Target, export: Export) -> None:
 
 def _start(folder: Path, stacks: Sequence[Resolved]) -> str:
     files = ["compose.yaml", *([f"compose.{stacks[0].environment}.yaml"] if len(stacks) > 1 else [])]
-    options = [f"-f {exports.shown(folder / file)}" for file in files]
+    options = [f"-f {exports.quoted(folder / file)}" for file in files]
     return " ".join(["docker compose", *options, "up --detach"])

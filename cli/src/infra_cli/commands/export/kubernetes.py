@@ -88,7 +88,7 @@ def command(
         secrets=engine.secrets(plans[0]) if first == "development" else (),
         secrets_folder=f"overlays/{first}/{SECRETS}",
         notes=engine.notes(plans),
-        start=f"kubectl apply --server-side -k {exports.shown(folder / 'overlays' / first)}",
+        start=f"kubectl apply --server-side -k {exports.quoted(folder / 'overlays' / first)}",
     )
 
 

@@ -35,5 +35,5 @@ def command(target: Target, export: Export) -> None:
     engine = Procfile(folder=str(folder), binaries=resolved.binaries)
     with exports.checked([resolved]):
         files = engine.render(resolved.plan)
-    start = f"honcho -f {exports.shown(folder / 'Procfile')} start"
+    start = f"honcho -f {exports.quoted(folder / 'Procfile')} start"
     exports.write(engine.name, export, folder, files, start=start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -43,5 +44,6 @@ def command(target: Target, export: Export, *, user: bool) -> None:
     with exports.checked([resolved]):
         files = engine.render(resolved.plan)
     options = "--user " if user else ""
-    start = f"systemctl {options}enable --now {folder}/{stack}-*.service {folder}/{stack}.target"
+    units = shlex.quote(f"{folder}/{stack}")
+    start = f"systemctl {options}enable --now {units}-*.service {units}.target"
     exports.write(engine.name, export, folder, files, start=start)

@@ -16,11 +16,16 @@ from infra_cli.target import Target, target
 from infra_runtime.errors import ImageError
 
 
-@click.command(short_help="Build the image of a service, and run it with bubblewrap.")
+@click.command(short_help="Build the image of a service, and run it.")
 @click.argument("service", shell_complete=complete_services)
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT…]")
 @click.option("--base", metavar="IMAGE", help="The base image, as for `infra workflows build`.")
 @click.option("--python", default="", metavar="3.N", help="The version of Python. [default: the newest one]")
+@click.option(
+    "--runner",
+    type=click.Choice(("bubblewrap", "runc", "podman")),
+    help="The program that runs the image. [default: the first one that this machine allows]",
+)
 @click.option("--check", is_flag=True, help="Stop the service and exit when its health check succeeds.")
 @click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
 @target
@@ -31,26 +36,31 @@ def command(
     arguments: tuple[str, ...],
     base: str | None,
     python: str,
+    runner: str | None,
     check: bool,
     insecure: bool,
 ) -> None:
     """Build the image of one of your own services, and run it until it exits or you press Ctrl-C.
 
-    bubblewrap runs the image without a container engine and without root: with a read-only root file system,
-    as the user of the image, and in its own process namespace. The image uses the network of this machine, so
-    the ports of the service must be free. The variables that the image needs are read from the environment of
-    this command; `infra runtime exec SERVICE -- infra runtime container …` sets the variables of the running
-    stack. The data of the image are removed at the end.
+    The image runs with a read-only root file system, as its own user, without capabilities and in its own
+    process namespace. bubblewrap does this without root and without a container engine; runc needs root.
+    The image uses the network of this machine, so the ports of the service must be free. The variables
+    that the image needs are read from the environment of this command; `infra runtime exec SERVICE --
+    infra runtime container …` sets the variables of the running stack. The data of the image are removed
+    at the end.
 
     \b
     Examples:
       infra runtime container api --base python:3.13-slim-bookworm
       infra runtime container api --base dist/base --check     in CI: exit when the service is ready
+      infra runtime container api --runner podman
     """
     from infra_cli.image_request import build_images
     from infra_runtime.images.base_image import select
-    from infra_runtime.images.container import prepare, started, wait_until_ready
+    from infra_runtime.images.container import prepare, wait_until_ready
+    from infra_runtime.images.runners import choose
 
+    chosen, program = choose(service, runner or "")
     _, (image,) = build_images(
         target, (service,), base=base, python=python, combined="", insecure=insecure, report=output.note
     )
@@ -68,12 +78,12 @@ def command(
     with tempfile.TemporaryDirectory(prefix="infra-container-") as temporary:
         selected = select(image.layout, image.image, None, service)
         container = prepare(selected, Path(temporary) / "files", variables)
-        with started(container, arguments) as process:
-            seconds = wait_until_ready(container, process) if not arguments else 0.0
+        with chosen.start(program, container, container.words(arguments)) as running:
+            seconds = wait_until_ready(running) if not arguments else 0.0
             if seconds:
-                output.note(f"{service} is ready after {seconds:.2f} s")
+                output.note(f"{service} is ready after {seconds:.2f} s, with {chosen.name}")
             if not check:
-                _wait(service, process)
+                _wait(service, running.process)
 
 
 def _wait(service: str, process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ import subprocess
 
 import click
 
-from infra_cli.cluster_target import ClusterTarget, cluster_target, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target
 from infra_runtime.errors import ClusterError
 
 
@@ -30,13 +30,11 @@ def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) ->
       infra workflows logs api --to kubernetes
       infra workflows logs api --to kubernetes --follow --tail 10
     """
-    labels = {
-        "app.kubernetes.io/part-of": cluster.stack(),
-        "app.kubernetes.io/name": workload_name(service),
-    }
-    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    from infra_runtime.engines.kubernetes.live.stack import pod_selector
+
     kubectl = cluster.kubectl()
-    if not kubectl.require("get", "pods", f"--selector={selector}", "--output=name").out.strip():
+    selector = pod_selector(kubectl, cluster.stack(), service)
+    if not selector:
         raise ClusterError(
             f"the namespace {kubectl.namespace} has no pod of {service}",
             "`infra workflows status` shows what is deployed.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from infra_cli import output, usage_errors
-from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout
 
 
 @click.group(cls=usage_errors.Group, short_help="Wait for a rollout, or return to a previous revision.")
@@ -33,9 +35,11 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
       infra workflows rollout status --to kubernetes --timeout 120
     """
     from infra_runtime.engines.kubernetes.live.rollout import deployed_states
+    from infra_runtime.engines.kubernetes.live.stack import installed_kinds
 
-    wanted = list(deployed_states(cluster.kubectl(), cluster.stack()))
-    _follow(cluster, wanted, timeout=timeout, as_json=as_json)
+    kubectl = cluster.kubectl()
+    wanted = list(deployed_states(kubectl, cluster.stack()))
+    _follow(cluster, wanted, timeout=timeout, as_json=as_json, operated=installed_kinds(kubectl))
 
 
 @command.command(short_help="Return a service to a previous revision.")
@@ -58,20 +62,29 @@ def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float,
       infra workflows rollout undo api --to kubernetes --revision 3
     """
     from infra_runtime.engines.kubernetes.live import operations
+    from infra_runtime.engines.kubernetes.live.kubectl import key
     from infra_runtime.errors import ClusterError
 
-    kubectl, name = cluster.kubectl(), workload_name(service)
-    kind = operations.find(kubectl, cluster.stack(), name)["kind"]
+    kubectl = cluster.kubectl()
+    kind, name = key(operations.find(kubectl, cluster.stack(), service))
     if problem := operations.undo(kubectl, kind, name, revision):
         raise ClusterError(problem, f"`kubectl rollout history {kind.lower()}/{name}` lists the revisions.")
     _follow(cluster, [(kind, name)], timeout=timeout, as_json=as_json)
 
 
-def _follow(cluster: ClusterTarget, wanted: list[tuple[str, str]], *, timeout: float, as_json: bool) -> None:
+def _follow(
+    cluster: ClusterTarget,
+    wanted: list[tuple[str, str]],
+    *,
+    timeout: float,
+    as_json: bool,
+    operated: Sequence[str] = (),
+) -> None:
     from infra_runtime.engines.kubernetes.live import rollout
 
     states = {}
-    for state in rollout.wait(cluster.kubectl(), cluster.stack(), wanted, timeout=timeout):
+    kubectl, stack = cluster.kubectl(), cluster.stack()
+    for state in rollout.wait(kubectl, stack, wanted, timeout=timeout, operated=operated):
         states[state.kind, state.name] = state
         if not as_json:
             detail = f": {state.reason}" if state.reason else ""

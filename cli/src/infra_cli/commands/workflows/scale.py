@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infra_cli import output
-from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout, workload_name
+from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout
 
 
 @click.command(short_help="Set the number of pods of a deployed service.")
@@ -27,7 +27,7 @@ def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: flo
     from infra_runtime.engines.kubernetes.live import operations, rollout
 
     kubectl, stack = cluster.kubectl(), cluster.stack()
-    scaled = operations.scale(kubectl, stack, workload_name(service), replicas)
+    scaled = operations.scale(kubectl, stack, service, replicas)
     states = []
     for state in rollout.wait(kubectl, stack, [scaled], timeout=timeout):
         states.append(state)

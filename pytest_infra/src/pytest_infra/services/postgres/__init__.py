@@ -12,12 +12,7 @@ KIT = ServiceKit(
     # In the variant `clone`, no database is used again for another test.
     variants=("database", "clone", "server"),
     units="pytest_infra.services.postgres.isolation:units",
-    # The isolation ends sessions, and `kubectl port-forward` (tried with 1.37) ends all connections of a
-    # service when the server resets one of them.
-    local_needs={
-        **dict.fromkeys(("database", "clone"), "connections that end independently of each other"),
-        "server": "a server for each test, which is a copy of its folder",
-    },
+    local_needs={"server": "a server for each test, which is a copy of its folder"},
     dump="pytest_infra.services.postgres.dump:dump",
     leftover="pytest_infra.services.postgres.isolation:unkept",
     unit_name=r"infra_test_(?P<owner>[a-z0-9]+)_\d+",

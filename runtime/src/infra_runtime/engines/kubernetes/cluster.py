@@ -29,6 +29,9 @@ _LONGEST_OPERATED = 45
 _LONGEST_PORT = 15
 #: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
 MANAGER = "infra"
+#: the annotations with which a deploy recognises a resource of an operator: the type of the condition that is
+#: true when the members are ready, the field with the number of members, and the selector of their pods
+READY, MEMBERS, PODS = "infra/ready", "infra/members", "infra/pods"
 #: the environments that a cluster can have; `test` is missing, because its ports and data are for one test
 #: run
 ENVIRONMENTS = ("development", "staging", "production")
@@ -139,6 +142,19 @@ def cluster_stack(plan: Plan) -> Stack:
         if operator:
             addresses[name] = hosts[name] + operator.service
     return replace(stack, services=services, hosts=hosts, addresses=addresses)
+
+
+def workload_names(service: str) -> list[str]:
+    """Return the names that the workload of a service can have, the most specific name first.
+
+    The name of a service contains a hash if it is too long, or if another service has the name without it.
+    """
+    label = host_name(service)
+    return [
+        host_name(host, longest=longest)
+        for host in dict.fromkeys((host_name(service, (label,)), label))
+        for longest in (LONGEST_NAME, _LONGEST_OPERATED)
+    ]
 
 
 def _operated(spec: ServiceSpec) -> ServiceSpec:

@@ -17,8 +17,8 @@ from infra_runtime.engines.kubernetes.cluster import (
     resource,
 )
 from infra_runtime.engines.kubernetes.network import (
+    certificate_resources,
     ingress_resources,
-    issuer,
     service_policy,
     stack_policy,
 )
@@ -108,8 +108,7 @@ class Kubernetes:
         namespace = self.namespace_name()
         resources = [(_STACK, resource("v1", "Namespace", namespace, cluster, labels=security))]
         resources.append((_STACK, stack_policy(cluster)))
-        if made := issuer(cluster):
-            resources.append((_STACK, made))
+        resources += [(_STACK, made) for made in certificate_resources(cluster)]
         for spec in cluster.stack.services.values():
             check_needs(spec, cluster.stack)
             own = [

@@ -97,6 +97,8 @@ def _omission(spec: ServiceSpec) -> str:
     """Return the reason why a service has no forward; empty if it has one."""
     if spec.container is None:
         return "its kind has no container image, so it is not deployed"
+    if spec.container.operator:
+        return "an operator runs it, whose Services and Secrets have other names"
     if spec.task:
         return "it is a task, which the deploy has completed"
     return "" if spec.ports else "it does not listen on a port"
@@ -124,6 +126,7 @@ class _Forward:
                 f"--stack={self.cluster.name}",
                 f"--service={spec.name}",
                 f"--host={self._host}",
+                "--socket=${run}/proxy.socket",
                 *(f"${{port.{name}}}:{inner_port(spec, name)}" for name in spec.ports),
             ),
             env=_variables(),

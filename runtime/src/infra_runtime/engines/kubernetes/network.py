@@ -21,6 +21,9 @@ _INTERNAL = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 _ANY = "0.0.0.0/0"
 #: the ports of the API server
 _API_SERVER = (443, 6443)
+#: the label of the pods that answer the requests of the certificate authority, and their port.
+#: Source: cert-manager, `pkg/apis/acme/v1/const.go` and documentation, "HTTP01"
+_SOLVER, _SOLVER_PORT = "acme.cert-manager.io/http01-solver", 8089
 #: the directories of Let's Encrypt. Source: Let's Encrypt documentation, "Staging Environment"
 _DIRECTORIES = {
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
@@ -88,7 +91,7 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     annotations: dict[str, Value] = {}
     if hosts:
         fields["tls"] = [{"hosts": list(hosts), "secretName": f"{name}-certificate"}]
-        annotations["cert-manager.io/cluster-issuer"] = cluster.name
+        annotations["cert-manager.io/cluster-issuer"] = _issuer_name(cluster)
     return [
         resource(
             "networking.k8s.io/v1", "Ingress", name, cluster, labels=own, annotations=annotations, spec=fields
@@ -96,23 +99,39 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     ]
 
 
-def issuer(cluster: Cluster) -> Resource | None:
-    """Return the issuer of the certificates; None if no Ingress has a host name.
+def certificate_resources(cluster: Cluster) -> list[Resource]:
+    """Return the issuer of the certificates, and the policy of its pods; empty without a host name.
 
     In development, the certificates are self-signed.
     """
     public = any(container_of(spec).public for spec in cluster.stack.services.values())
     if not public or not host_names(cluster):
-        return None
-    fields: dict[str, Value] = {"selfSigned": {}}
-    if directory := _DIRECTORIES.get(cluster.plan.environment):
-        account: dict[str, Value] = {
-            "server": directory,
-            "privateKeySecretRef": {"name": f"{cluster.name}-account"},
-            "solvers": [{"http01": {"ingress": {}}}],
-        }
-        fields = {"acme": account | ({"email": cluster.email} if cluster.email else {})}
-    return resource("cert-manager.io/v1", "ClusterIssuer", cluster.name, cluster, spec=fields)
+        return []
+    name = _issuer_name(cluster)
+    directory = _DIRECTORIES.get(cluster.plan.environment)
+    if not directory:
+        own: dict[str, Value] = {"selfSigned": {}}
+        return [resource("cert-manager.io/v1", "ClusterIssuer", name, cluster, spec=own)]
+    account: dict[str, Value] = {
+        "server": directory,
+        "privateKeySecretRef": {"name": f"{name}-account"},
+        "solvers": [{"http01": {"ingress": {}}}],
+        **({"email": cluster.email} if cluster.email else {}),
+    }
+    policy: dict[str, Value] = {
+        "podSelector": {"matchLabels": {_SOLVER: "true"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": _tcp([_SOLVER_PORT])}],
+    }
+    return [
+        resource("cert-manager.io/v1", "ClusterIssuer", name, cluster, spec={"acme": account}),
+        resource("networking.k8s.io/v1", "NetworkPolicy", "certificates.allow", cluster, spec=policy),
+    ]
+
+
+def _issuer_name(cluster: Cluster) -> str:
+    """Return the name of the issuer, which belongs to the whole cluster, so environments do not share it."""
+    return f"{cluster.name}-{cluster.plan.environment}"
 
 
 def host_names(cluster: Cluster) -> list[str]:

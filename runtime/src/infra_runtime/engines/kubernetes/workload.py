@@ -7,6 +7,9 @@ import json
 from infra_runtime.contributions import Metrics
 from infra_runtime.engines.kubernetes.cluster import (
     LONGEST_NAME,
+    MEMBERS,
+    PODS,
+    READY,
     Cluster,
     Resource,
     digest,
@@ -113,12 +116,14 @@ def _operated(spec: ServiceSpec, operator: Operator, cluster: Cluster) -> Resour
     }
     if production and operator.spread:
         fields["topologySpreadConstraints"] = spread(pod_labels(cluster, spec))
+    selected = ",".join(f"{name}={value}" for name, value in pod_labels(cluster, spec).items())
     return resource(
         operator.version,
         operator.kind,
         cluster.host_of(spec),
         cluster,
         labels=labels(cluster, spec),
+        annotations={READY: operator.ready, MEMBERS: operator.members, PODS: selected},
         spec=fields,
     )
 

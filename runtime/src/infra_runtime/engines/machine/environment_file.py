@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from infra_runtime.engines.output import first_line
-from infra_runtime.engines.variables import variables
+from infra_runtime.engines.references import setting_key
+from infra_runtime.engines.variables import variable_name, variables
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.plan import Plan
@@ -40,7 +41,7 @@ class EnvironmentFile:
         which the user sets. Exports that are paths on the machine of the stack are listed in a comment.
 
         Raises:
-            ConfigurationError: the environment has no fixed ports.
+            ConfigurationError: the environment has no fixed ports, or two services have the same variable.
         """
         if plan.ports == "leased":
             raise ConfigurationError(
@@ -57,6 +58,7 @@ class EnvironmentFile:
                     exports[spec.name][export] = _value(spec, export, plan, specs)
                 except _OnOneMachineError:
                     left_out.append(f"{spec.name}.{export}")
+        _check_names(exports)
         values = variables(exports, {spec.name: spec.kind for spec in plan.services})
         # The variable of a secret is set by the user: `A="${A}"` would set it to an empty text.
         own = {name for name, value in values.items() if value == f"{_OPEN}{name}{_CLOSE}"}
@@ -66,6 +68,21 @@ class EnvironmentFile:
         text += "".join(f"# Set this variable before you use the file: {name}\n" for name in required)
         text += "".join(f"# Left out because it is a path of one machine: {name}\n" for name in left_out)
         return {f"{plan.environment}.env": text + "".join(f"{line}\n" for line in lines)}
+
+
+def _check_names(exports: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise `ConfigurationError` if exports of two services have the same variable and other values."""
+    values: dict[str, tuple[str, str]] = {}
+    for service, exported in exports.items():
+        for export, value in exported.items():
+            name = variable_name(service, export)
+            other, same = values.setdefault(name, (service, value))
+            if value != same:
+                raise ConfigurationError(
+                    f"exports of {other} and {service} have the same variable {name}",
+                    where=setting_key(service, "exports"),
+                    hint=f"Rename one of the services {other} and {service}, or export only one of them.",
+                )
 
 
 def _value(spec: ServiceSpec, export: str, plan: Plan, specs: Mapping[str, ServiceSpec]) -> str:

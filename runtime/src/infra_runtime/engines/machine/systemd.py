@@ -15,6 +15,7 @@ from typing import ClassVar
 from infra_runtime.engines.machine.document import FILE, document
 from infra_runtime.engines.machine.launch import MODULE
 from infra_runtime.engines.output import first_line
+from infra_runtime.engines.references import shortened
 from infra_runtime.host.ports import UNPRIVILEGED
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec
@@ -24,6 +25,8 @@ from infra_runtime.value import frozen
 _PREPARATION = 60
 #: folders that `ProtectHome=yes` hides
 _HOMES = (PurePosixPath("/home"), PurePosixPath("/root"), PurePosixPath("/run/user"))
+#: longest name of a user. Source: systemd.io, "User/Group Name Syntax"
+_LONGEST_USER = 31
 _RESTART = {"on-failure": "on-failure", "always": "always", "never": "no"}
 #: settings that also have an effect in the units of a user, because they need no privileges
 _FOR_USERS = (
@@ -174,12 +177,20 @@ class Systemd:
         remote = not spec.kind or (container is not None and container.public)
         return [
             "DynamicUser=yes",
-            f"User={self.stack}",
+            f"User={user_name(self.stack)}",
             *_FOR_USERS,
             *(line.format(**values) for line in _FOR_SYSTEM),
             f"ProtectHome={'read-only' if homes else 'yes'}",
             *([] if remote else ["IPAddressDeny=any", "IPAddressAllow=localhost"]),
         ]
+
+
+def user_name(stack: str) -> str:
+    """Return the name of the user of a stack, which systemd creates: it starts with a letter and is short.
+
+    Source: systemd.io, "User/Group Name Syntax", "Strict mode".
+    """
+    return shortened(stack if stack[0].isalpha() else f"s-{stack}", stack, (), _LONGEST_USER)
 
 
 def unit_name(service: str) -> str:

@@ -25,6 +25,11 @@ _IMMUTABLE = re.compile(
     r"(?:field is immutable|updates to statefulset spec for fields other than)",
     re.DOTALL,
 )
+#: what the server answers to a smaller claim, or a larger one whose storage class cannot grow
+_CLAIM = re.compile(
+    r'(?:The PersistentVolumeClaim|persistentvolumeclaims) "(?P<name>[^"]+)" is '
+    r"(?:invalid: spec[^:]*: Forbidden|forbidden: only dynamically provisioned pvc can be resized)"
+)
 _BYTES = 24
 #: seconds until the default service account of a new namespace must exist
 _ACCOUNT = 30.0
@@ -140,6 +145,13 @@ def require_accepted(answer: Answer) -> None:
                 f" such as the selector and the volume claims ({_reason(text)})",
                 f"Use --recreate {name}: the deploy then deletes {kind}/{name} and creates it again. Its pods"
                 " are stopped meanwhile; its volume claims and their data are not deleted.",
+            )
+        if claim := _CLAIM.search(text):
+            raise ClusterError(
+                f"the change of the volume claim {claim['name']} is not possible: a claim can only grow, if"
+                " its storage class allows this",
+                "Use the previous value of `storage`, or move the data to another volume. A deploy never"
+                " deletes data.",
             )
         if managers := sorted(set(_CONFLICT.findall(text))):
             raise ClusterError(

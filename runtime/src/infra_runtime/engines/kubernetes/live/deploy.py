@@ -13,7 +13,13 @@ from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, key, keyed
 from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
 from infra_runtime.engines.kubernetes.live.operations import delete, undo
-from infra_runtime.engines.kubernetes.live.stack import autoscaled, live_resources, owned
+from infra_runtime.engines.kubernetes.live.stack import (
+    autoscaled,
+    is_operated,
+    live_resources,
+    operated_kinds,
+    owned,
+)
 from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
 from infra_runtime.errors import ClusterError, RolloutError
 from infra_runtime.value import frozen
@@ -180,7 +186,7 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
             except ClusterError as error:
                 error.add_note("Some resources are already written: repeat the deploy to complete it.")
                 raise
-        workloads = [key(resource) for resource in batch if resource["kind"] in WORKLOADS]
+        workloads = [key(made) for made in batch if made["kind"] in WORKLOADS or is_operated(made)]
         if workloads:
             yield from _waited(kubectl, request, workloads, lock)
     removed = [(change.kind, change.name) for change in plan.changes if change.action == "remove"]
@@ -190,7 +196,10 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
 
 
 def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock: Lock) -> Iterator[Step]:
-    for state in rollout.wait(kubectl, request.stack, workloads, timeout=request.timeout, between=lock.renew):
+    for state in rollout.wait(
+        kubectl, request.stack, workloads, timeout=request.timeout,
+        operated=operated_kinds(request.resources), between=lock.renew,
+    ):  # fmt: skip
         detail = f" ({state.reason})" if state.reason else ""
         text = f"{state.kind}/{state.name}: {state.phase}, {state.ready} of {state.wanted}{detail}"
         yield Step(text=text, state=state)
@@ -199,8 +208,9 @@ def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock
 def batches(resources: Sequence[Object]) -> list[list[Object]]:
     """Return groups of resources that are written together, each after the previous one is ready.
 
-    The first group contains the resources without pods. A Job is a separate group: the workloads before it in
-    the plan must be ready, and the workloads after it are written when it is complete.
+    The first group contains the resources without a template of pods, including those of operators: a pod
+    cannot start before the operator has created its Secret. A Job is a separate group: the workloads before
+    it in the plan must be ready, and the workloads after it are written when it is complete.
     """
     result = [[resource for resource in resources if resource["kind"] not in WORKLOADS], []]
     for resource in resources:

@@ -5,40 +5,53 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from infra_runtime.engines.kubernetes.cluster import workload_names
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object
-from infra_runtime.engines.kubernetes.live.stack import autoscaler_of, owned, selector
+from infra_runtime.engines.kubernetes.live.stack import (
+    OPERATED,
+    autoscaler_of,
+    installed_kinds,
+    operated,
+    owned,
+    selector,
+)
 from infra_runtime.errors import ClusterError, nearest
 
 #: seconds until a deleted resource must be gone
 _GONE = 180.0
 _INTERVAL = 0.5
-#: the kinds of custom resources whose deletion also deletes data or Secrets
-_DATA = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com", "sealedsecrets.bitnami.com")
+_SEALED = "sealedsecrets.bitnami.com"
 
 
-def find(kubectl: Kubectl, stack: str, name: str) -> Object:
+def find(kubectl: Kubectl, stack: str, service: str) -> Object:
     """Return the Deployment or StatefulSet of a service. Raises `ClusterError` if there is none."""
     workloads = kubectl.require(
         "get", "deployments.apps,statefulsets.apps", selector(stack), "--output=json"
     ).objects()
-    for workload in workloads:
-        if workload["metadata"]["name"] == name:
-            return workload
-    known = [workload["metadata"]["name"] for workload in workloads]
+    known = {workload["metadata"]["name"]: workload for workload in workloads}
+    names = workload_names(service)
+    for name in names:
+        if name in known:
+            return known[name]
+    if any(resource["metadata"]["name"] in names for resource in operated(kubectl, stack)):
+        raise ClusterError(
+            f"an operator runs the pods of {service} in the namespace {kubectl.namespace}",
+            f"Change the table `operator` of the service {service}, and deploy the stack.",
+        )
     raise ClusterError(
-        f"the namespace {kubectl.namespace} has no service {name!r} of the stack {stack}"
-        f"{nearest(name, known)}",
+        f"the namespace {kubectl.namespace} has no service {service!r} of the stack {stack}"
+        f"{nearest(service, known)}",
         "`infra workflows status` shows what is deployed.",
     )
 
 
-def scale(kubectl: Kubectl, stack: str, name: str, replicas: int) -> Key:
+def scale(kubectl: Kubectl, stack: str, service: str, replicas: int) -> Key:
     """Set the number of pods of a service.
 
     Raises `ClusterError` if an HPA determines the number, or the service has data of one writer.
     """
-    workload = find(kubectl, stack, name)
-    kind = workload["kind"]
+    workload = find(kubectl, stack, service)
+    kind, name = workload["kind"], workload["metadata"]["name"]
     scalers = kubectl.require("get", "horizontalpodautoscalers.autoscaling", "--output=json").objects()
     if scaler := autoscaler_of(workload, scalers):
         raise ClusterError(
@@ -99,8 +112,7 @@ def delete_stack(
             "--output=json",
         ).objects()  # fmt: skip
         keys += [(volume["kind"], volume["metadata"]["name"]) for volume in volumes]
-        known = kubectl.require("api-resources", "--output=name").out.split()
-        for kind in (name for name in _DATA if name in known):
+        for kind in installed_kinds(kubectl, (*OPERATED, _SEALED)):
             resources = kubectl.require("get", kind, selector(stack), "--output=json").objects()
             keys += [(kind, resource["metadata"]["name"]) for resource in resources]
     if keys:

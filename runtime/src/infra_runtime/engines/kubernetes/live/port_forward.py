@@ -1,11 +1,12 @@
 """The program of one port-forward: `python -m infra_runtime.engines.kubernetes.live.port_forward`.
 
-The program chooses a ready pod of a service, forwards local ports to it by `kubectl port-forward`, and exits
-when the pod is lost: deleted, terminating or no longer ready. The supervisor then starts the program again,
-with the same local ports, and another pod is chosen. All messages go to the log of the service.
+The program chooses a ready pod of a service, forwards local ports to it, and exits when the pod is lost:
+deleted, terminating or no longer ready. The supervisor then starts the program again, with the same local
+ports, and another pod is chosen. All messages go to the log of the service.
 
-`kubectl port-forward` alone keeps its connection to a pod that is terminating. Sources: the output of
-`kubectl port-forward --help` and `kubectl get --help`; kubernetes/kubernetes #74551 and #78446.
+`kubectl port-forward` keeps its connection to a pod that is terminating, and ends all connections when the
+pod resets one of them, so `kubectl proxy` and the module `tunnel` are used instead. Sources: the output of
+`kubectl proxy --help` and `kubectl get --help`; kubernetes/kubernetes #74551 and #78446.
 """
 
 from __future__ import annotations
@@ -13,20 +14,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
+import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 from infra_runtime.engines.kubernetes.live.kubectl import Kubectl, Object
 from infra_runtime.engines.kubernetes.live.rollout import snapshot
-from infra_runtime.engines.kubernetes.live.workloads import Snapshot, State
+from infra_runtime.engines.kubernetes.live.tunnel import Place, portforward, relay
+from infra_runtime.engines.kubernetes.live.workloads import Snapshot, State, is_ready
 from infra_runtime.errors import ClusterError, InfraError
 from infra_runtime.host.ports import LOOPBACK
 
 #: seconds between two queries of the cluster while no pod is ready, and between two watches of a pod: the API
 #: server ends each watch after some time
 INTERVAL = 1.0
+#: seconds between two attempts to connect to `kubectl proxy` while it starts
+_SOCKET_INTERVAL = 0.02
 #: the fields in a line of the watch: the type of the event, the time of the deletion, and whether the pod is
 #: ready; kubectl replaces tabs by spaces
 _FIELDS = (
@@ -65,9 +73,7 @@ def _of(pod: Object, host: str) -> bool:
 
 
 def _is_usable(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-    return ready and not pod["metadata"].get("deletionTimestamp")
+    return is_ready(pod) and not pod["metadata"].get("deletionTimestamp")
 
 
 def _state(current: Snapshot, kubectl: Kubectl, stack: str, host: str) -> State:
@@ -97,9 +103,18 @@ def _reason(state: State, kubectl: Kubectl) -> str:
     return state.reason or "a new pod starts"
 
 
-async def forward(kubectl: Kubectl, pod: str, ports: Sequence[str]) -> str:
-    """Forward ports (`LOCAL:REMOTE`) to a pod until the pod is lost or kubectl exits; return the reason."""
-    tasks = [asyncio.ensure_future(_exit(kubectl, pod, ports)), asyncio.ensure_future(_loss(kubectl, pod))]
+async def forward(
+    kubectl: Kubectl, pod: str, ports: Sequence[str], socket: Path, say: Callable[[str], None]
+) -> str:
+    """Forward ports (`LOCAL:REMOTE`) to a pod until the pod is lost or kubectl exits; return the reason.
+
+    `socket` is the path of the Unix socket that `kubectl proxy` creates. `say` receives messages.
+    """
+    tasks = [
+        asyncio.ensure_future(_exit(kubectl, pod, socket)),
+        asyncio.ensure_future(_loss(kubectl, pod)),
+        asyncio.ensure_future(_serve(kubectl, pod, ports, socket, say)),
+    ]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
@@ -109,12 +124,43 @@ async def forward(kubectl: Kubectl, pod: str, ports: Sequence[str]) -> str:
         await asyncio.gather(*tasks, return_exceptions=True)  # until no process of kubectl is left
 
 
-async def _exit(kubectl: Kubectl, pod: str, ports: Sequence[str]) -> str:
-    """Run `kubectl port-forward` until it exits; return the reason."""
-    # kubectl writes a line for each connection to its standard output.
-    command = kubectl.command("port-forward", f"pod/{pod}", f"--address={LOOPBACK}", *ports)
+async def _exit(kubectl: Kubectl, pod: str, socket: Path) -> str:
+    """Run `kubectl proxy`, which only allows requests for the ports of a pod, until it exits."""
+    allowed = f"^{re.escape(portforward(kubectl.namespace, pod))}$"
+    command = kubectl.command("proxy", f"--unix-socket={socket}", f"--accept-paths={allowed}")
     async with _running(command, subprocess.DEVNULL) as process:
-        return f"the connection to the pod {pod} ended (status {await process.wait()})"
+        return f"`kubectl proxy` for the pod {pod} exited with {await process.wait()}"
+
+
+async def _serve(
+    kubectl: Kubectl, pod: str, ports: Sequence[str], socket: Path, say: Callable[[str], None]
+) -> str:
+    """Accept connections to the local ports, and connect each with the pod; return why this is impossible."""
+    await _accepting(socket)
+    with contextlib.ExitStack() as servers:
+        for local, _, remote in (port.partition(":") for port in ports):
+            place = Place(socket=socket, namespace=kubectl.namespace, pod=pod, port=int(remote))
+            client = functools.partial(relay, place=place, say=say)
+            try:
+                server = await asyncio.start_server(client, LOOPBACK, int(local))
+            except OSError as error:
+                return f"the port {local} of this machine cannot be used: {os.strerror(error.errno or 0)}"
+            # From Python 3.12 on, `async with server` would wait until the clients end their connections.
+            servers.callback(server.close)
+        await asyncio.Event().wait()
+    return ""
+
+
+async def _accepting(socket: Path) -> None:
+    """Wait until a program listens on a Unix socket."""
+    while True:
+        try:
+            _, writer = await asyncio.open_unix_connection(socket)
+        except OSError:
+            await asyncio.sleep(_SOCKET_INTERVAL)
+        else:
+            writer.close()
+            return
 
 
 async def _loss(kubectl: Kubectl, pod: str) -> str:
@@ -160,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="port_forward", allow_abbrev=False)
     for option in ("kubectl", "namespace", "context", "stack", "service", "host"):
         parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--socket", required=True, type=Path)
     parser.add_argument("ports", nargs="+", metavar="LOCAL:REMOTE")
     chosen = parser.parse_args(arguments)
     kubectl = Kubectl(program=chosen.kubectl, namespace=chosen.namespace, context=chosen.context)
@@ -167,10 +214,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"{chosen.service}: {text}", flush=True)
 
+    chosen.socket.unlink(missing_ok=True)
     try:
         pod = choose(kubectl, chosen.stack, chosen.host, say)
         say(f"forwards {', '.join(chosen.ports)} to the pod {pod} in the namespace {kubectl.namespace}")
-        reason = asyncio.run(forward(kubectl, pod, chosen.ports))
+        reason = asyncio.run(forward(kubectl, pod, chosen.ports, chosen.socket, say))
     except InfraError as error:
         say(f"{error}. {error.hint}")
     else:

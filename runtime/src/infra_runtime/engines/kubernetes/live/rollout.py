@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl
+from infra_runtime.engines.kubernetes.cluster import PODS
+from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, keyed
+from infra_runtime.engines.kubernetes.live.stack import installed_kinds, is_operated
 from infra_runtime.engines.kubernetes.live.workloads import KINDS, Failure, Snapshot, State, snapshot_of
 from infra_runtime.errors import ClusterError, RolloutError
 
@@ -15,12 +17,19 @@ _INTERVAL = 1.0
 _LINES = 20
 
 
-def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
-    """Return the workloads of a stack, their pods, and events if a workload is not done."""
-    kinds = ",".join((*KINDS, "replicasets.apps", "pods"))
+def snapshot(kubectl: Kubectl, stack: str, operated: Iterable[str] = ()) -> Snapshot:
+    """Return the workloads of a stack, their pods, and events if a workload is not done.
+
+    `operated` are the kinds of the resources of operators.
+    """
+    kinds = ",".join((*KINDS, *operated, "replicasets.apps", "pods"))
     objects = kubectl.require(
         "get", kinds, f"--selector=app.kubernetes.io/part-of={stack}", "--output=json"
     ).objects()
+    for resource in list(filter(is_operated, objects)):
+        pods = f"--selector={resource['metadata']['annotations'][PODS]}"
+        objects += kubectl.require("get", "pods", pods, "--output=json").objects()
+    objects = [*keyed(objects).values()]  # a pod of an operator may also have the label of the stack
     current = snapshot_of(objects)
     if all(state.done for state in current.states().values()):
         return current
@@ -30,7 +39,7 @@ def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
 
 def deployed_states(kubectl: Kubectl, stack: str) -> dict[Key, State]:
     """Return kind and name → state of the workloads. Raises `ClusterError` if the stack is not deployed."""
-    states = snapshot(kubectl, stack).states()
+    states = snapshot(kubectl, stack, installed_kinds(kubectl)).states()
     if not states:
         raise ClusterError(
             f"the stack {stack} is not deployed in the namespace {kubectl.namespace}",
@@ -45,13 +54,15 @@ def wait(
     wanted: Collection[Key],
     *,
     timeout: float,
+    operated: Iterable[str] = (),
     between: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[State]:
     """Wait until these workloads are done, and yield each state that differs from the previous one.
 
-    `between` is called before each query of the cluster.
+    `operated` are the kinds of resources of operators, whose members must also be ready. `between` is
+    called before each query of the cluster.
 
     Raises `RolloutError` as soon as a workload has failed, or after `timeout` seconds.
     """
@@ -61,7 +72,7 @@ def wait(
         between()
         states = {
             workload: state
-            for workload, state in snapshot(kubectl, stack).states().items()
+            for workload, state in snapshot(kubectl, stack, operated).states().items()
             if workload in wanted
         }
         for workload, state in states.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from infra_runtime.engines.kubernetes.cluster import MANAGER
+from infra_runtime.engines.kubernetes.cluster import MANAGER, PODS, READY, workload_names
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, Object, keyed
 
 #: the kinds of the resources that a deploy removes when the plan no longer contains them
@@ -22,6 +22,29 @@ REMOVED = (
 )
 #: the same for a kind that not every cluster has
 _MONITORS = "servicemonitors.monitoring.coreos.com"
+
+#: the kinds of the resources of operators; a deploy also knows those in the plan
+OPERATED = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com")
+
+
+def is_operated(resource: Object) -> bool:
+    """Return whether an operator runs the pods of a resource."""
+    return READY in (resource["metadata"].get("annotations") or {})
+
+
+def operated_kinds(resources: Iterable[Object]) -> list[str]:
+    """Return the kinds of the resources that operators run, in a spelling of `kubectl get`."""
+    kinds: dict[str, None] = {}
+    for resource in filter(is_operated, resources):
+        group, _, version = resource["apiVersion"].partition("/")
+        kinds[f"{resource['kind']}.{version}.{group}"] = None
+    return [*kinds]
+
+
+def installed_kinds(kubectl: Kubectl, kinds: Iterable[str] = OPERATED) -> list[str]:
+    """Return those of the kinds that the cluster has; by default, those of the operators of this package."""
+    known = kubectl.require("api-resources", "--output=name").out.split()
+    return [kind for kind in kinds if kind in known]
 
 
 def selector(stack: str) -> str:
@@ -62,4 +85,26 @@ def autoscaler_of(workload: Object, resources: Iterable[Object]) -> str:
             target = resource["spec"]["scaleTargetRef"]
             if (target["kind"], target["name"]) == wanted:
                 return str(resource["metadata"]["name"])
+    return ""
+
+
+def operated(kubectl: Kubectl, stack: str) -> list[Object]:
+    """Return the resources of a stack whose pods an operator runs."""
+    kinds = installed_kinds(kubectl)
+    if not kinds:
+        return []
+    resources = kubectl.require("get", ",".join(kinds), selector(stack), "--output=json").objects()
+    return [*filter(is_operated, resources)]
+
+
+def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:
+    """Return the labels of the pods of a service, which an operator may run; empty if it has no pods."""
+    names = workload_names(service)
+    for resource in operated(kubectl, stack):
+        if resource["metadata"]["name"] in names:
+            return str(resource["metadata"]["annotations"][PODS])
+    selectors = [f"app.kubernetes.io/part-of={stack},app.kubernetes.io/name={name}" for name in names]
+    for selected in selectors:
+        if kubectl.require("get", "pods", f"--selector={selected}", "--output=name").out.strip():
+            return selected
     return ""

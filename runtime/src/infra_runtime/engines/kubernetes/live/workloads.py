@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from infra_runtime.engines.kubernetes.cluster import MEMBERS, PODS, READY
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Object, key
+from infra_runtime.engines.kubernetes.live.stack import is_operated
 from infra_runtime.value import frozen
 
 #: the kinds with pods, in the spelling of `kubectl get`
@@ -98,9 +100,9 @@ def snapshot_of(objects: Iterable[Object], events: Iterable[Object] = ()) -> Sna
     """Return the snapshot of the resources that `kubectl get` returns."""
     kinds: dict[str, list[Object]] = {}
     for resource in objects:
-        kinds.setdefault(resource["kind"], []).append(resource)
+        kinds.setdefault("" if is_operated(resource) else resource["kind"], []).append(resource)
     return Snapshot(
-        workloads=[resource for kind in WORKLOADS for resource in kinds.get(kind, ())],
+        workloads=[resource for kind in ("", *WORKLOADS) for resource in kinds.get(kind, ())],
         replica_sets=kinds.get("ReplicaSet", ()),
         pods=kinds.get("Pod", ()),
         events=list(events),
@@ -108,6 +110,8 @@ def snapshot_of(objects: Iterable[Object], events: Iterable[Object] = ()) -> Sna
 
 
 def _state(workload: Object, snapshot: Snapshot) -> State:
+    if is_operated(workload):
+        return _members(workload, snapshot)
     match workload["kind"]:
         case "Deployment":
             return _deployment(workload, snapshot)
@@ -189,6 +193,38 @@ def _job(workload: Object, snapshot: Snapshot) -> State:
     attempts = status.get("failed", 0)
     reason = reason or (f"{attempts} attempts have failed" if attempts else "the task is running")
     return _made(workload, ready=ready, wanted=wanted, done=done, reason=reason, failure=failure)
+
+
+def _members(resource: Object, snapshot: Snapshot) -> State:
+    """Return the state of a resource whose pods an operator creates."""
+    annotations, status = resource["metadata"]["annotations"], resource.get("status", {})
+    labels = dict(label.split("=") for label in annotations[PODS].split(","))
+    pods = [pod for pod in snapshot.pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
+    ready = sum(is_ready(pod) for pod in pods)
+    wanted = resource["spec"].get(annotations[MEMBERS], 1)
+    conditions = {condition["type"]: condition for condition in status.get("conditions", ())}
+    condition = conditions.get(annotations[READY], {})
+    # Not every operator writes `observedGeneration`.
+    observed = "observedGeneration" not in status or _is_observed(resource)
+    done = observed and condition.get("status") == "True" and ready >= wanted
+    reason, failure = ("", None) if done else _reasons(pods)
+    detail = status.get("phase") or condition.get("message") or "the operator has not reported a state"
+    return State(
+        kind=resource["kind"],
+        name=resource["metadata"]["name"],
+        ready=ready,
+        wanted=wanted,
+        done=done,
+        images=tuple(sorted({container["image"] for pod in pods for container in pod["spec"]["containers"]})),
+        reason="" if done else reason or f"{ready} of {wanted} members are ready: {detail}",
+        failure=failure,
+    )
+
+
+def is_ready(pod: Object) -> bool:
+    """Return whether the probes of a pod succeed."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _made(
