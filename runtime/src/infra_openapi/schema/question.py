@@ -200,7 +200,12 @@ class Questions:
         return known
 
     def _split(self, literals: Literals) -> Any:
-        """Return a value for one alternative of the composed schema that has the fewest alternatives."""
+        """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
+
+        If schemas of the literals are composed of other schemas, this method selects the composed schema with
+        the fewest alternatives. It replaces the schema by one alternative after the other, until the search
+        finds a value. If no schema is composed, it searches for a value directly.
+        """
         counts = [
             (_count(node, positive=role.positive), index)
             for index, (node, role) in enumerate(literals)
