@@ -68,7 +68,10 @@ class TagIndex:
 
     @cached_property
     def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
-        """Return tag → (value of the tag → alternatives, alternatives without this tag)."""
+        """Return a mapping from each tag to the alternatives with the tag, and to those without the tag.
+
+        The alternatives with the tag are a mapping from each value of the tag to its alternatives.
+        """
         names = {name for branch in self._branches for name in branch.tags}
         by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
         for name, (tagged, other) in by_tag.items():

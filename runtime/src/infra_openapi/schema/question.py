@@ -193,7 +193,7 @@ class Questions:
         return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
-        """Return the name of each required property with enumerated scalar values → these values."""
+        """Return a mapping from each required property with enumerated scalar values to these values."""
         known = self._tags.get(node.key)
         if known is None:
             known = self._tags[node.key] = members.tags(node, self.node_of)

@@ -107,7 +107,10 @@ class _Matching:
     def _best(
         self, sent: Iterable[Branch], received: Iterable[Branch], fits: Callable[[Branch, Branch], bool]
     ) -> dict[Branch, Branch]:
-        """Return alternative → partner, the most similar pairs first; partners are removed from `_free`."""
+        """Return a mapping from each alternative to its partner, and remove the partners from `_free`.
+
+        The most similar alternatives are paired first.
+        """
         pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
         if 1 < len(pairs) <= _SORTED and fits is not _always:
             pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)

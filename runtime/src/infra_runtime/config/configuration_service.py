@@ -50,7 +50,10 @@ def read_bucket(url: str) -> dict[str, Any]:
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return key → value of a bucket. It is read in a thread: the caller may run in an event loop."""
+    """Return a mapping from key to value of a bucket.
+
+    The bucket is read in a thread, because the caller may run in an event loop.
+    """
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 

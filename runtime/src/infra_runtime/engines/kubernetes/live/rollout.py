@@ -29,7 +29,10 @@ def snapshot(kubectl: Kubectl, stack: str) -> Snapshot:
 
 
 def deployed_states(kubectl: Kubectl, stack: str) -> dict[Key, State]:
-    """Return kind and name → state of the workloads. Raises `ClusterError` if the stack is not deployed."""
+    """Return a mapping from the kind and name of each workload to its state.
+
+    Raises `ClusterError` if the stack is not deployed.
+    """
     states = snapshot(kubectl, stack).states()
     if not states:
         raise ClusterError(
