@@ -126,7 +126,7 @@ def row(kind: str, results: dict[str, Spread]) -> str:
 
 
 def measured(folder: Path, kind: str, count: int) -> dict[str, Spread]:
-    """Return figure → values of all rounds for one kind."""
+    """Return a mapping from figure to the values of all rounds, for one kind."""
     with contextlib.ExitStack() as stack:
         # This start also fills the cache of seeds, which the launch without a supervisor needs.
         variants = [stack.enter_context(running(folder, kind)), start(folder, kind), units(folder, kind)]

@@ -186,7 +186,7 @@ def test_lowest_pins_each_direct_dependency_to_its_lower_bound() -> None:
 
 
 def locked(name: str) -> dict[str, list[Requirement]]:
-    """Return package → pins of a file in `.ci`; several pins if the version depends on the platform."""
+    """Return a mapping from package to its pins in a file of `.ci`; pins can depend on the platform."""
     pins: dict[str, list[Requirement]] = {}
     for line in (ROOT / ".ci" / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if not line.strip().startswith("#"):

@@ -47,7 +47,7 @@ class Shop:
         return set(self.cluster.kubectl("get", "--namespace", self.namespace, kinds, "--output=name").split())
 
     def versions(self) -> dict[str, str]:
-        """Return name → version of all resources that a deploy writes."""
+        """Return a mapping from name to version of all resources that a deploy writes."""
         kinds = "deployments,statefulsets,jobs,services,configmaps,networkpolicies,ingresses,hpa,pdb,secrets"
         template = "{range .items[*]}{.kind}/{.metadata.name} {.metadata.generation} {end}"
         words = self.cluster.kubectl(

@@ -23,7 +23,7 @@ def written(spec: ServiceSpec) -> Any:
 
 
 def options(spec: ServiceSpec) -> dict[str, str]:
-    """Return name → value of the options `-c name=value` and `--name value` in the command."""
+    """Return a mapping from name to value of the options `-c name=value` and `--name value`."""
     words = list(spec.command[1:])
     values = {}
     while words:

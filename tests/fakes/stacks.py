@@ -67,7 +67,7 @@ def journal_events(data: Path) -> list[Event]:
 
 
 def spawned(data: Path) -> dict[int, str]:
-    """Return pid → start time of all processes that a stack has started."""
+    """Return a mapping from pid to start time of all processes that a stack has started."""
     return {event.pid: event.started for event in journal_events(data) if event.event == "spawned"}
 
 

@@ -128,7 +128,7 @@ def write(
     notes: Sequence[str] = (),
     start: str = "",
 ) -> None:
-    """Write the files of an export (relative path → text) to a folder, and print their changes.
+    """Write the files of an export to a folder, and print their changes; `files` maps relative path to text.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
     the folder `secrets_folder`, by default `secrets`; existing files are not changed. `start` is the command

@@ -27,7 +27,7 @@ class Follower:
         self._read: dict[Path, int] = {}
 
     def skip(self) -> dict[Path, int]:
-        """Skip all complete lines that the files contain now. Return file → number of skipped bytes."""
+        """Skip all complete lines that the files contain now; return a mapping from file to skipped bytes."""
         self._read |= {path: _last_line_end(path) for path in self._paths()}
         return dict(self._read)
 

@@ -59,7 +59,7 @@ def binary(program: str, known: Mapping[str, Recipe]) -> binaries.Binary:
 
 @functools.cache
 def _described() -> Mapping[str, binaries.Binary]:
-    """Return name → executable of all kinds, without those that are modules of Python."""
+    """Return a mapping from name to executable of all kinds, without those that are modules of Python."""
     entries = (catalogue.entry(kind) for kind in catalogue.names())
     return {binary.name: binary for entry in entries for binary in entry.binaries if not binary.module}
 

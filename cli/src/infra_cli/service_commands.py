@@ -56,7 +56,7 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
 
 
 def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return service → phase for the services in `names` that are not ready, starting or failed."""
+    """Return a mapping from service to phase, for those in `names` that are not ready, starting or failed."""
     return {
         service.name: service.phase
         for service in outcome.services

@@ -88,7 +88,10 @@ class Instances:
         return {name: instance.kit.urls for name, instance in self._instances.items()}
 
     def fixtures(self) -> dict[str, Instance]:
-        """Return fixture name → service, without services whose fixture name is not a Python identifier."""
+        """Return a mapping from fixture name to service instance.
+
+        Services whose fixture name is not a Python identifier are not included.
+        """
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}
         return {
             fixture: instance
@@ -98,7 +101,7 @@ class Instances:
 
     @functools.cached_property
     def service_of_fixture(self) -> Mapping[str, str]:
-        """Fixture → service: the services' own fixtures, and their clients."""
+        """A mapping from fixture name to service, for service fixtures and their client fixtures."""
         services: dict[str, str] = {}
         for fixture, instance in self.fixtures().items():
             services[fixture] = instance.service
@@ -142,7 +145,7 @@ def _stack_file_may_exist(directory: Path) -> bool:
 
 
 def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
-    """Return service → kind for the services that have a table in the stack file.
+    """Return a mapping from service to kind for the services that have a table in the stack file.
 
     If the file is invalid, the result is empty: the first test that needs a service reports the error.
     """

@@ -45,7 +45,7 @@ def add(parser: pytest.Parser) -> None:
 
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
-    """Return service → scope of the service's fixture, for the services in the ini value `infra_scope`."""
+    """Return a mapping from service to the scope of its fixture, from the ini value `infra_scope`."""
     chosen: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
@@ -59,7 +59,7 @@ def scopes(config: pytest.Config) -> dict[str, Scope]:
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
-    """Return service → variant of its isolation, for the services in the ini value `infra_isolation`."""
+    """Return a mapping from service to the variant of its isolation, from `infra_isolation`."""
     chosen = _table(config, "infra_isolation")
     for service, variant in chosen.items():
         if problem := _problem(config, service, variant):

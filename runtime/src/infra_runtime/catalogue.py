@@ -64,7 +64,7 @@ class ServiceSettings(BaseModel):
     restart: Literal["on-failure", "always", "never"] = "on-failure"
 
     def port_map(self) -> dict[str, int]:
-        """Return port name → number for all ports of the service; empty if it has no ports."""
+        """Return a mapping from port name to number for all ports of the service; it can be empty."""
         ports = getattr(self, "ports", None)
         numbers: dict[str, int] = ports.model_dump() if isinstance(ports, Ports) else {}
         if self.port is not None and numbers:

@@ -346,7 +346,7 @@ POOLED_KIND = KINDS["postgres"]
 
 @functools.cache
 def joined() -> Mapping[str, EntryPoint]:
-    """Return kind → entry point for the kinds that other installed distributions add."""
+    """Return a mapping from kind to entry point for the kinds that other installed distributions add."""
     # Imported late: the import and the search take about 20 ms, and most stacks do not need them.
     from importlib.metadata import entry_points
 

@@ -154,7 +154,7 @@ class ServiceEndpoint(Message):
 
 
 class Endpoints(Message):
-    """The answer to the request `endpoints`: service name → endpoint, for services with known ports."""
+    """The answer to `endpoints`: a mapping from the name of each service with known ports to its endpoint."""
 
     services: Mapping[str, ServiceEndpoint]
 
@@ -171,7 +171,7 @@ class Binding(Message):
 
 
 class Bindings(Message):
-    """The answer to the request `bound`: service name → the values of the service's references."""
+    """The answer to the request `bound`: a mapping from service name to the values of its references."""
 
     services: Mapping[str, Binding]
 

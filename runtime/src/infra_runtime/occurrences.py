@@ -33,7 +33,7 @@ class Occurrences:
         return count + number
 
     def due(self) -> dict[str, int]:
-        """Return kind → number of the events that were not reported and can be reported now."""
+        """Return a mapping from kind to number of unreported events, for kinds that can be reported now."""
         now = self._clock()
         due = {
             kind: count

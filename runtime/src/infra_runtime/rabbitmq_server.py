@@ -137,7 +137,10 @@ def installation(erlexec: Path) -> Path:
 
 
 def applications(root: Path) -> Mapping[str, Path]:
-    """Return application → folder for the applications of RabbitMQ. Raises `SystemExit` without any."""
+    """Return a mapping from the name of each RabbitMQ application to its folder.
+
+    Raises `SystemExit` if there is no application.
+    """
     folders = sorted((root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/plugins/*/ebin"))
     if not folders:
         sys.exit(f"{root} contains no applications of RabbitMQ; run `infra bin install rabbitmq`")

@@ -20,7 +20,7 @@ DECLARED = {
 
 
 def named(kind: str, declared: dict[str, Any] = DECLARED) -> dict[str, dict[str, Any]]:
-    """Return name → entry of the expanded exchanges or queues."""
+    """Return a mapping from name to entry of the expanded exchanges or queues."""
     return {entry["name"]: entry for entry in Topology.model_validate(declared).definitions("/")[kind]}
 
 

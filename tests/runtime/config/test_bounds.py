@@ -32,7 +32,7 @@ MODELS = [catalogue.entry(kind).settings for kind in KINDS]
 
 
 def hints(model: Any) -> dict[str, Any]:
-    """Return field → type, for a model or a dataclass."""
+    """Return a mapping from field name to type, for a model or a dataclass."""
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
     known = get_type_hints(model, include_extras=True)

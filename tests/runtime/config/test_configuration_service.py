@@ -94,7 +94,8 @@ def test_a_missing_bucket_is_reported(server: str) -> None:
 def test_a_key_below_a_value_is_reported(server: str) -> None:
     url = fill(server, "conflict", services="1", services__nats="2")
 
-    with pytest.raises(ConfigurationError, match=r"the key 'services\.nats' is below a key with a value"):
+    problem = r"the key 'services\.nats' is not allowed: the value of 'services' is not a JSON object"
+    with pytest.raises(ConfigurationError, match=problem):
         read_bucket(url)
 
 

@@ -73,7 +73,7 @@ def valid(site: Site, query: str = "") -> dict[str, Any]:
 
 
 def names(data: dict[str, Any]) -> dict[str, list[str]]:
-    """Return title → the names of the series."""
+    """Return a mapping from chart title to the names of its series."""
     return {chart["title"]: [series["name"] for series in chart["series"]] for chart in data["charts"]}
 
 

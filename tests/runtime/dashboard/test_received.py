@@ -33,7 +33,7 @@ def histogram(at: float, counts: list[int], **more: Any) -> dict[str, Any]:
 
 
 def values(points: list[dict[str, Any]], step: float = 10) -> dict[str, dict[str, list[float]]]:
-    """Return title → name of the series → values."""
+    """Return a mapping from chart title to series name to values."""
     return {
         chart.title: {series.name: [value for _, value in series.values] for series in chart.series}
         for chart in charts(points, step)

@@ -106,7 +106,7 @@ def plans(project: Project) -> list[Plan]:
 
 
 def model(project: Project, text: str, environment: str = "development", **more: str) -> dict[Any, Any]:
-    """Return (kind, name) → the resource, for one environment."""
+    """Return a mapping from (kind, name) to the resource, for one environment."""
     project.write(text)
     plan = project.resolve(environment=environment, variables_required=False).plan
     return {key: made for key, (_, made) in engine(**more).model(plan).items()}
@@ -151,7 +151,7 @@ def mounts_without_volume(resources: Mapping[Any, Any]) -> list[tuple[str, str]]
 def rendered(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Mapping[str, str], Models, Project]]:
-    """Return the files of a stack, and environment → its resources."""
+    """Return the files of a stack, and a mapping from environment to its resources."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = empty_project(tmp_path_factory.mktemp("rendered"), monkeypatch)
         project.write(STACKS[request.param])

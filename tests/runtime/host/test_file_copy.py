@@ -113,7 +113,7 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 
 def described(tree: Path) -> dict[str, tuple[int, object]]:
-    """Return path → permissions, and the content or the target, of everything in a folder."""
+    """Return a mapping from each path in a folder to its permissions and its content or target."""
     found: dict[str, tuple[int, object]] = {}
     for path in (tree, *tree.rglob("*")):
         content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None

@@ -26,7 +26,7 @@ metrics = "/metrics"
 
 
 def files(spec: ServiceSpec) -> dict[str, Any]:
-    """Return path below the provisioning folder → content."""
+    """Return a mapping from path below the provisioning folder to content."""
     folder = "${data}/provisioning/"
     steps = [step for step in spec.prepare if isinstance(step, WriteFile)]
     return {step.path.removeprefix(folder): json.loads(step.text) for step in steps}

@@ -28,7 +28,7 @@ def file(spec: ServiceSpec, name: str) -> str:
 
 
 def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
-    """Return flag → value of a program."""
+    """Return a mapping from flag to value for a program."""
     command = next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
     words = [word.removeprefix("--") for word in command if word.startswith("--") and "=" in word]
     return dict(word.split("=", 1) for word in words)

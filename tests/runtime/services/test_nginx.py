@@ -17,7 +17,7 @@ from infra_runtime.spec import WriteFile
 
 
 def files(**settings: Any) -> dict[str, str]:
-    """Return name → text of the configuration files."""
+    """Return a mapping from name to text of the configuration files."""
     steps = [step for step in made("nginx", **settings).prepare if isinstance(step, WriteFile)]
     return {step.path.removeprefix("${data}/"): step.text for step in steps}
 

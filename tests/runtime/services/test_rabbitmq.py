@@ -26,7 +26,7 @@ TOPOLOGY = {
 
 
 def files(spec: ServiceSpec) -> dict[str, str]:
-    """Return path → text of the files that are written at each start."""
+    """Return a mapping from path to text of the files that are written at each start."""
     return {
         step.path.removeprefix("${data}/"): step.text for step in spec.prepare if isinstance(step, WriteFile)
     }

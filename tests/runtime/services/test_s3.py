@@ -33,7 +33,7 @@ def file(spec: ServiceSpec, name: str) -> str:
 
 
 def identities(spec: ServiceSpec) -> dict[str, list[str]]:
-    """Return user → actions."""
+    """Return a mapping from user to actions."""
     return {each["name"]: each["actions"] for each in json.loads(file(spec, "/s3.json"))["identities"]}
 
 

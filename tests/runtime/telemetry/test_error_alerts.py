@@ -36,7 +36,7 @@ class Sink:
         self.requests.append(json.loads(body))
 
     def counts(self) -> list[dict[str, str]]:
-        """Return fingerprint → number for each request."""
+        """Return a mapping from fingerprint to number for each request."""
         return [
             {alert["labels"]["fingerprint"]: alert["annotations"]["count"] for alert in request}
             for request in self.requests

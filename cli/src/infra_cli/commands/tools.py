@@ -163,6 +163,6 @@ def _project(directory: Path | None) -> Project:
 
 
 def _programs(project: Project) -> dict[str, Recipe]:
-    """Return program → the recipe that installs it; a later recipe takes precedence."""
+    """Return a mapping from program to the recipe that installs it; a later recipe takes precedence."""
     recipes = project.recipes().values()
     return {program: recipe for recipe in recipes for program in recipe.programs}

@@ -175,6 +175,10 @@ def _enclosed(function: Callable[..., object]) -> Iterator[object]:
 
 
 def _stable(value: object) -> str:
-    """Return a text for a value that is the same in all processes: its `repr`, or its type's name."""
+    """Return a string that describes `value` and that is the same in all processes.
+
+    The string is the `repr` of the value. If the `repr` contains a memory address, which differs between
+    processes, the string is the name of the value's type.
+    """
     text = repr(value)
     return type(value).__qualname__ if " at 0x" in text else text

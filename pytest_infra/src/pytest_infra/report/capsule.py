@@ -159,7 +159,10 @@ class Capsules:
         return copies - self._processes
 
     def _slices(self, *, without_start: bool = False) -> dict[str, str]:
-        """Return service → the part of the service's log since the start of the test; secrets are masked."""
+        """Return a mapping from service to the part of its log since the start of the test.
+
+        Secrets are masked.
+        """
         secrets = self._secrets()
         parts = self._files.parts(without_start=without_start)
         return {name: redacted(text, secrets) for name, text in parts.items()}
@@ -228,7 +231,9 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """Write the content of a failed test's units to its report; return unit → the files, or an error.
+        """Write the content of a failed test's units to its report; return a mapping from unit to result.
+
+        The result is the names of the written files, or an error.
 
         In the tear-down of the test, the units are already removed, and the files were written earlier.
         """

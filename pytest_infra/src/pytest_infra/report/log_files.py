@@ -69,7 +69,7 @@ class LogFiles:
         return self._marks.get(path, self._opened.get(path, 0))
 
     def parts(self, *, without_start: bool = False) -> dict[str, str]:
-        """Return service → the part of its log since the start of the test; empty parts are omitted.
+        """Return a mapping from service to the part of its log since the start of the test, if not empty.
 
         With `without_start`, the lines that the service logged before it was ready are not included.
         """
@@ -118,7 +118,7 @@ def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
 
 
 def _sizes(data: Iterable[str]) -> Sizes:
-    """Return log file → size in bytes, for the logs in these data directories.
+    """Return a mapping from log file to size in bytes, for the logs in these data directories.
 
     The function runs for every test, so it only lists the folders.
     """

@@ -22,9 +22,9 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """Return the level that follows from the effect of a change and from its direction.
+    """Return the level of a change according to the general rule, from its effect and its direction.
 
-    The level is breaking if a client that follows the old document can fail.
+    The general rule: the level is breaking if a client that follows the old document can fail.
 
     Every request that is valid for the old document must be valid for the new document. Every response that
     is possible in the new document must be possible in the old document.
@@ -81,8 +81,8 @@ class Rule:
     `message` is a format string with the placeholders of `PLACEHOLDERS`. `explain` contains full sentences
     about the change and its consequence for clients. `aliases` are the ids of oasdiff's checks for the same
     change. `mirror` is the rule for the opposite change; if no such rule exists, `waiver` is the reason.
-    `deviation` is the reason why `level` differs from the result of `law`. Both reasons are clauses without a
-    full stop.
+    `deviation` is the reason why `level` differs from the result of the function `law`. Both reasons are
+    clauses without a full stop.
     """
 
     id: str
@@ -103,9 +103,10 @@ class Row:
     """A table row for one kind of fact; each direction of the fact becomes one rule.
 
     `mirror` is the fact of the opposite change. `deviations` maps a direction to a level that differs from
-    `law`, and the reason. `consequence` replaces the sentence in `_CONSEQUENCES`. `peer` contains ids of
-    oasdiff's checks, or the ends of such ids: `max-length-decreased` stands for every id of a body, property,
-    parameter or header that ends with this text.
+    the result of the function `law`, and to the reason for the difference. `consequence` replaces the
+    sentence in `_CONSEQUENCES`. `peer` contains ids of oasdiff's checks, or the ends of such ids:
+    `max-length-decreased` stands for every id of a body, property, parameter or header that ends with
+    `max-length-decreased`.
     """
 
     fact: FactKind

@@ -1,4 +1,8 @@
-"""The alternatives of a union and its nested unions, each with the other keywords of the schema."""
+"""The alternatives of a union and of its nested unions.
+
+Each alternative also contains the keywords that the schema has beside the union. A tag of an alternative is a
+required property whose values are enumerated scalars.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,8 @@ class Branch:
 
     `reference` is the name of the schema to which the alternative refers, or its name in the mapping of a
     discriminator; `references` are all such names if several unions are combined. `siblings` are the other
-    alternatives of each `oneOf` around it, which must not match.
+    alternatives of each `oneOf` that contains this alternative: a value of this alternative must not match
+    them.
     """
 
     node: Node
@@ -41,7 +46,10 @@ class Branch:
 
     @property
     def shown(self) -> str:
-        """Return the name of the alternative; its types if it has no name."""
+        """Return the text for the alternative in messages: its reference, title, tag values or types.
+
+        The first of these that is not empty is returned.
+        """
         tags = " ".join(text.strip('"') for name in sorted(self.tags) for text in sorted(self.tags[name]))
         return self.reference or self.title or tags or " or ".join(self.node.type_names)
 
@@ -60,7 +68,10 @@ class Branch:
 
 
 class TagIndex:
-    """An index of the alternatives of one side by tag; it finds alternatives that can have common values."""
+    """An index of the alternatives of the old or of the new schema, by tag.
+
+    It finds the alternatives that can have common values with a given alternative.
+    """
 
     def __init__(self, branches: Sequence[Branch]) -> None:
         self._branches = branches
@@ -68,7 +79,10 @@ class TagIndex:
 
     @cached_property
     def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
-        """Return tag → (value of the tag → alternatives, alternatives without this tag)."""
+        """Return a mapping from each tag to the alternatives with the tag, and to those without the tag.
+
+        The alternatives with the tag are a mapping from each value of the tag to its alternatives.
+        """
         names = {name for branch in self._branches for name in branch.tags}
         by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
         for name, (tagged, other) in by_tag.items():

@@ -23,7 +23,7 @@ class _Way(NamedTuple):
 
 
 def array(search: Search, merged: Node, positive: list[Literal], negative: list[Literal]) -> Any:
-    """Return an array with these roles, or `NOTHING`."""
+    """Return an array that all `positive` literals allow and all `negative` literals refuse, or `NOTHING`."""
     ways = [list(_array_ways(search, merged, positive, refused)) for refused in negative]
     limits = (limit(merged, "minItems", 0), limit(merged, "maxItems", math.inf))
     return _array(search, positive, ways, limits, {})
@@ -63,7 +63,7 @@ def _array(
     limits: tuple[float, float],
     items: dict[int, Literals],
 ) -> Any:
-    """Return an array for one way of each refusal."""
+    """Return an array that violates each refusing schema in one of the ways for this schema, or `NOTHING`."""
     least, most = limits
     if most < least:
         return NOTHING

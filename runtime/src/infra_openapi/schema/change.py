@@ -96,7 +96,10 @@ class Change:
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))
 
     def proved(self, answer: Answer) -> bool:
-        """Return whether something is proved; a limit at which the proof ended is kept for a fact."""
+        """Return whether `answer`, the result of a proof, is true.
+
+        If the proof ended at a limit, the result is False, and the limit is added to `limits`.
+        """
         if isinstance(answer, Limit):
             self.limits.add(answer)
             return False

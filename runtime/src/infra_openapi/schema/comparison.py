@@ -65,9 +65,9 @@ def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _impossible(old: Node, new: Node, change: Change, context: Context, *, thorough: bool) -> bool:
-    """Add a fact if exactly one of two schemas allows no value; return whether a schema allows no value.
+    """Return whether the old or the new schema allows no value; add a fact if only one of them does.
 
-    A proof that ends at a limit counts as false.
+    If the proof for one of the schemas ends at a limit, the result is False.
     """
     answers = [context.schemas.nothing_in(node, thorough=thorough) for node in (old, new)]
     gone, goes = map(change.proved, answers)
@@ -100,7 +100,7 @@ def _comparable(old: Node, new: Node) -> bool:
 
 
 def _values(old: Node, new: Node, change: Change, context: Context) -> None:
-    """Add the facts about the values that both schemas allow."""
+    """Compare two schemas that both allow some values, and add facts about the differences."""
     if old.unrestrained != new.unrestrained and not _only_typed(old, new):
         name = facts.SCHEMA_ADDED if old.unrestrained else facts.SCHEMA_REMOVED
         change.fact(name, old.element, new.element, old.type_names, new.type_names)
@@ -176,9 +176,9 @@ def _same_group(old: Group, new: Group, context: Context) -> bool:
 
 
 def _only_typed(old: Node, new: Node) -> bool:
-    """Return whether the schema that restricts values restricts only their types.
+    """Return whether one of two schemas restricts only the types, while the other schema allows every value.
 
-    In that case, a fact about the types describes the change better than a fact about the union.
+    In that case, a fact about the types describes the change better than a fact about the whole schema.
     """
     side = new if old.unrestrained else old
     return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups

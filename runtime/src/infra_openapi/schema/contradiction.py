@@ -1,6 +1,6 @@
-"""Remove types and values from a schema that no value can have, because keywords contradict each other.
+"""Remove the types and enumerated values that a schema lists, but that its other keywords exclude.
 
-For example, `minimum: 3` and `maximum: 2` exclude all numbers.
+For example, `minimum: 3` and `maximum: 2` contradict each other and exclude all numbers.
 """
 
 from __future__ import annotations
@@ -93,9 +93,10 @@ def _refuses_all(raw: Any) -> bool:
 
 
 def allows(node: Node, value: Any) -> bool:
-    """Return whether a schema allows a number or string, as far as bounds, `multipleOf`, patterns decide.
+    """Return whether the bounds, `multipleOf` and patterns of a schema allow a number or a string.
 
-    The result is also true if this cannot be decided.
+    Other keywords are not evaluated. The result is also true if a pattern cannot be evaluated, and for values
+    of other types.
     """
     facets = node.facets
     if isinstance(value, str):

@@ -135,7 +135,7 @@ def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> 
 def _outside(
     listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """Return the values that the other schema rejects, and the values for which the answer is unknown.
+    """Return the values in `listed` that `other` rejects, and those for which this cannot be decided.
 
     `listed` contains the enumerated values of the schema `own`.
     """

@@ -1,4 +1,6 @@
-"""Prove that one schema includes another schema: no difference between them, at any depth, breaks clients.
+"""Prove that one schema includes another schema: no difference between the schemas breaks clients.
+
+The proof covers the schemas of properties and items at any depth.
 
 A comparison is the function `compare` (in the module `comparison`) of two schemas, a mode and a `Context`. It
 returns the facts about one pair, and some facts depend on the inclusion of other pairs. Schemas can refer to
@@ -27,7 +29,7 @@ Compare: TypeAlias = "Callable[[Node, Node, Mode, Context], Change]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The results for pairs of schemas, each of which is computed once."""
+    """The results of comparisons of pairs of schemas; the result for a pair is computed only once."""
 
     changes: dict[Hashable, Change] = field(default_factory=dict)
     #: Whether the schemas of a pair include each other. A pair in `assumed` can still be refuted.

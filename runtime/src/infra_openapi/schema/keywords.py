@@ -55,7 +55,7 @@ def _number(value: Any) -> bool:
 
 
 def facets(element: Element, integral: bool) -> dict[str, Facet]:
-    """Return the keywords with a simple limit in a schema: bounds, `multipleOf`, `uniqueItems`."""
+    """Return the keywords of a schema whose value is a number or boolean, such as `maximum`, `multipleOf`."""
     raw = element.raw
     limits: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():

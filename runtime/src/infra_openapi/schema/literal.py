@@ -26,12 +26,15 @@ class Role(enum.IntEnum):
 
     @property
     def positive(self) -> bool:
-        """Return whether the schema allows the value."""
+        """Return whether the schema must allow the value."""
         return self <= Role.HELD
 
 
 class Literal(NamedTuple):
-    """A schema, and its role in the search for a value."""
+    """A schema, and its role in the search for a value.
+
+    A value fits a literal if the schema allows or refuses the value, as the role requires.
+    """
 
     node: Node
     role: Role
@@ -50,11 +53,11 @@ class Search(Protocol):
         ...
 
     def part(self, literals: Literals) -> Any:
-        """Return a value that fits these roles, or `NOTHING`."""
+        """Return a value for an item or a property that fits all `literals`, or `NOTHING`."""
         ...
 
     def step(self, count: int = 1, /) -> None:
-        """Count steps of the search, whose number is limited."""
+        """Count steps of the search. Raises an error if the search needs too many steps."""
         ...
 
 

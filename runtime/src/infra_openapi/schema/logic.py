@@ -61,10 +61,10 @@ def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
 def _relations(
     term_of: Callable[[T], Term], context: Context
 ) -> tuple[Relation[T], Relation[T], Relation[T], Relation[T]]:
-    """Return four functions that compare two parts, from the closest to the weakest relation.
+    """Return four functions that compare an old and a new part, from the closest to the weakest relation.
 
-    They return whether the parts have the same content, allow the same values, or include each other in one
-    direction; the last one always returns true.
+    In this order, the functions return true if both parts have the same content; if both parts allow the same
+    values; if one of the parts includes the other part; always.
     """
 
     def content(old: T, new: T) -> bool:
@@ -100,9 +100,10 @@ def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, conte
 
 
 def _inclusion(old: Term, new: Term, change: Change, context: Context) -> str:
-    """Return which values the new schema allows: the `same` as the old schema, more, fewer, or others.
+    """Return how the values of the new schema differ from the values of the old schema.
 
-    The result is `same`, `wider` (more values), `narrower` (fewer values) or `other`.
+    The result is `same`, `wider` (the new schema allows more values), `narrower` (it allows fewer values) or
+    `other` (none of these is proved).
     """
     forth, back = (
         change.proved(covers(Pair(first, second, _STRICT), context))

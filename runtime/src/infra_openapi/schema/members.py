@@ -29,7 +29,10 @@ def opened(node: Node) -> bool:
 
 
 def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], Node]) -> bool:
-    """Return whether messages of this direction do not contain a property, such as `readOnly` in requests."""
+    """Return whether messages of this direction do not contain a property.
+
+    For example, a request does not contain a property with `readOnly`.
+    """
     keyword = HIDDEN_BY.get(direction)
     if not term or keyword is None:
         return False
@@ -40,7 +43,10 @@ def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], No
 
 
 def tags(node: Node, node_of: Callable[[Term], Node]) -> dict[str, frozenset[str]]:
-    """Return the required properties that allow only enumerated scalars, with these values."""
+    """Return a mapping from each tag of a schema to the values of the tag.
+
+    A tag is a required property that allows only enumerated scalar values.
+    """
     tagged = {}
     for name in node.properties.keys() & node.required.keys():
         inner = node_of(node.properties[name])
@@ -78,7 +84,7 @@ class _Shape:
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def and_(self, way: _Way) -> _Shape:
-        """Return this shape with the conditions of `way` added."""
+        """Return a shape that has the conditions of this shape and the conditions of `way`."""
         present, absent, other = dict(self.present), self.absent, dict(self.other)
         if way.name and way.absent:
             absent |= {way.name}
@@ -187,7 +193,10 @@ class Objects:
         return properties
 
     def _value(self, name: str, further: Literals) -> Any:
-        """Return a value for the property `name` that also fits the roles in `further`, or `NOTHING`."""
+        """Return a value for the property `name`, or `NOTHING`.
+
+        The value fits the schemas that the positive literals declare for the property, and `further`.
+        """
         literals = []
         for node, role in self._positive:
             term = declared(node, name)
@@ -196,7 +205,7 @@ class Objects:
         return self._search.part((*literals, *further))
 
     def _possible(self, name: str) -> bool:
-        """Return whether an object of a sender can contain the property."""
+        """Return whether an object that the schemas with the role `SENT` allow can contain the property."""
         if not self._sent or name in self._described or name in self._required:
             return True
         if any(self._hidden(node, name) for node in self._sent):
@@ -208,7 +217,7 @@ class Objects:
         )
 
     def _ways(self, refusal: Literal) -> Iterator[_Way]:
-        """Yield the ways to violate the schema of `refusal` that the schemas of the object allow."""
+        """Yield the ways in which an object that fits the positive literals can violate `refusal`."""
         for way in self._every_way(refusal):
             if way.name in self._required and way.absent:
                 continue

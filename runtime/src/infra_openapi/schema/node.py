@@ -44,7 +44,7 @@ class Bound:
     exclusive: bool = False
 
     def to_json(self) -> Any:
-        """Return the bound for a finding: a number, or a text such as `exclusive 3`."""
+        """Return the bound as JSON for a finding: a number, or a string such as `exclusive 3`."""
         return f"exclusive {self.value}" if self.exclusive else self.value
 
 
@@ -199,7 +199,7 @@ def kind_of(value: Any) -> str:
 
 
 def canonical(value: Any) -> str:
-    """Return a JSON value as text; values that are equal in JSON Schema (1 and 1.0) give equal texts."""
+    """Return a JSON value as a string; equal values in JSON Schema, such as 1 and 1.0, give equal strings."""
     return json.dumps(_plain(value), sort_keys=True)
 
 

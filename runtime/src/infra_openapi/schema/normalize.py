@@ -276,7 +276,7 @@ def _once(values: list[Any]) -> list[Any]:
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Return enumerated values, grouped by type: type → value as canonical JSON → value.
+    """Return a mapping from each type to its enumerated values, by the values' canonical JSON.
 
     The type null is omitted. The type boolean is omitted if both of its values are listed, because such a
     list allows the same values as the type.

@@ -1,4 +1,4 @@
-"""Find values that only one of two schemas rejects because they match two alternatives of a `oneOf`.
+"""Find values that only one schema (old or new) rejects, because they match two alternatives of a `oneOf`.
 
 For two alternatives of one schema, the module searches for a value that both alternatives allow and that the
 other schema accepts. The result is an example of such a value, a proof that no such value exists, or
@@ -37,7 +37,7 @@ KINDS = frozenset({*_BECAME_EXCLUSIVE, *_NO_LONGER_EXCLUSIVE, *_OVERLAP_ADDED, *
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of two schemas, with its alternatives."""
+    """One side of the comparison: the old or the new schema, with its alternatives."""
 
     node: Node
     branches: list[Branch]
@@ -55,7 +55,7 @@ class _Exclusive:
 
 
 def overlaps(old: Side, new: Side, change: Change, context: Context) -> None:
-    """Add facts about overlaps: a value that matches two alternatives is invalid only in `oneOf`."""
+    """Add facts about overlaps: values that a `oneOf` rejects because two of its alternatives match."""
     groups = (*old.node.groups, *new.node.groups)
     alone = len(old.node.groups) == len(new.node.groups) == 1
     switched = alone and groups[0].kind != groups[1].kind
@@ -108,7 +108,10 @@ def _are_equal(old: Side, new: Side, mode: Mode, context: Context) -> bool:
 
 
 class _Search:
-    """The search for values that one side rejects because two alternatives match."""
+    """The search for values that the schema `side` rejects, because the values match two of its alternatives.
+
+    The other schema, `peer`, must accept the values.
+    """
 
     def __init__(
         self, context: Context, side: Side, peer: Side, direction: Direction, *, shown: bool
@@ -122,7 +125,9 @@ class _Search:
         self.limits: set[Limit] = set()
 
     def first(self) -> tuple[Group | None, Any]:
-        """Return a `oneOf` that rejects values of the other side, with an example or `UNDECIDED`.
+        """Return a `oneOf` of this side that rejects values of the other side, and an example value.
+
+        The example is `UNDECIDED` if no value proves the change.
 
         A `oneOf` with an example is preferred. A `oneOf` that rejects only null is the last
         choice. The result is `(None, NOTHING)` if no `oneOf` rejects such values.
@@ -287,7 +292,7 @@ class _Search:
         return OVERLAPS not in self.limits
 
     def _proves(self, value: Any, first: Node, second: Node) -> bool:
-        """Return whether a value matches both alternatives, and is accepted by the other side only."""
+        """Return whether a value matches both alternatives and only the other side accepts the value."""
         holds = self._schemas.member.holds
         return (
             (self._provable(first, second) or plain(value))

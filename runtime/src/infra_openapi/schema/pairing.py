@@ -27,9 +27,10 @@ class Pairing(NamedTuple):
 def paired(
     olds: Iterable[T], news: Iterable[T], key: Callable[[T], bytes], relations: Sequence[Relation[T]]
 ) -> Pairing:
-    """Pair the parts by their closest relation, and parts with the same relation by the order of their keys.
+    """Pair old and new parts for which the first relation is true, then those for the second, and so on.
 
-    The first relation is the closest one. Parts with equal keys must be interchangeable.
+    If a relation is true for several pairs, the order of the keys decides. Parts with equal keys must be
+    interchangeable.
     """
     removed, added = sorted(olds, key=key), sorted(news, key=key)
     pairs: list[tuple[T, T]] = []

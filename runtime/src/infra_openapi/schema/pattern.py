@@ -15,8 +15,9 @@ _LONGEST = 256
 def matches(pattern: str, text: str) -> bool | None:
     """Return whether a string matches a pattern.
 
-    The result is None if the pattern is invalid in Python, can take exponential time, or is a pattern for
-    `re` and the text is long.
+    The module `regex_automaton` is used if it supports the pattern, otherwise `re`. The result is None if
+    `re` would be used but the pattern is invalid in Python, can take exponential time, or `text` has more
+    than `_LONGEST` characters.
     """
     answer = regex_automaton.matches(pattern, text)
     if answer is None and len(text) <= _LONGEST and harmless(pattern):

@@ -114,7 +114,7 @@ class Questions:
             raise _LimitError(STEPS)
 
     def part(self, literals: Literals) -> Any:
-        """Return what `find` returns, for a part (a property or an item) of the value."""
+        """Return a value for a property or an item that fits all `literals`, or `NOTHING`."""
         self._depth += 1
         if self._depth > VALUE_DEPTH.number:
             raise _LimitError(VALUE_DEPTH)
@@ -124,7 +124,7 @@ class Questions:
             self._depth -= 1
 
     def find(self, literals: Literals) -> Any:
-        """Return a value that fits these roles, or `NOTHING` if it is proved that no value fits."""
+        """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits."""
         kept = self._relevant(literals)
         if kept is None:
             return NOTHING
@@ -157,7 +157,7 @@ class Questions:
         return value
 
     def _relevant(self, literals: Literals) -> Literals | None:
-        """Return the literals that have an effect; None if two of them contradict each other."""
+        """Return the literals without those that have no effect; None if two literals exclude each other."""
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
@@ -193,14 +193,17 @@ class Questions:
         return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
-        """Return the name of each required property with enumerated scalar values → these values."""
+        """Return a mapping from each required property with enumerated scalar values to these values."""
         known = self._tags.get(node.key)
         if known is None:
             known = self._tags[node.key] = members.tags(node, self.node_of)
         return known
 
     def _split(self, literals: Literals) -> Any:
-        """Return a value for one alternative of the composed schema that has the fewest alternatives."""
+        """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
+
+        The search tries each alternative of one composed schema: the schema with the fewest alternatives.
+        """
         counts = [
             (_count(node, positive=role.positive), index)
             for index, (node, role) in enumerate(literals)
@@ -218,7 +221,7 @@ class Questions:
     # --- composed schemas ---------------------------------------------------------------------------
 
     def _options(self, node: Node, role: Role) -> Iterator[Literals]:
-        """Yield the alternatives of a composed schema, each of which is a conjunction."""
+        """Yield the alternatives of a composed schema; a value must fit all literals of an alternative."""
         return self._allowing(node, role) if role.positive else self._refusing(node, role)
 
     def _allowing(self, node: Node, role: Role) -> Iterator[Literals]:
@@ -295,9 +298,8 @@ class Questions:
     def _exclusive(self, group: Group) -> bool:
         """Return whether a value must match exactly one alternative.
 
-        This is true for `oneOf`. It is false for a `oneOf` with a discriminator, because the discriminator
-        selects the alternative, and for a `oneOf` that contains itself as an alternative, because such a
-        definition is circular.
+        This is true for a `oneOf`, unless a discriminator selects the alternative, or the `oneOf` contains
+        itself as an alternative, which is a circular definition.
         """
         return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
 
@@ -318,7 +320,7 @@ class Questions:
     # --- simple schemas -----------------------------------------------------------------------------
 
     def _of_type(self, literals: Literals) -> Any:
-        """Return a value of any type, for a question whose schemas are not composed of other schemas."""
+        """Return a value that fits all `literals`, or `NOTHING`. Their schemas must not be composed."""
         types = ALL_TYPES
         for node, role in literals:
             types = types & node.types if role.positive else types
@@ -359,7 +361,7 @@ class Questions:
         return NOTHING if value is None else value
 
     def _listed(self, values: list[Any], literals: Literals) -> Any:
-        """Return the first of the `values` that fits all roles, or `NOTHING`."""
+        """Return the first of the `values` that fits all `literals`, or `NOTHING`."""
         holds = self.member.holds
         for value in values:
             if all(
@@ -371,7 +373,7 @@ class Questions:
 
 
 def composed(node: Node) -> bool:
-    """Return whether a schema consists of other schemas for the same value."""
+    """Return whether a schema has `oneOf`, `anyOf`, `not`, `if` or `dependentSchemas`."""
     return bool(node.groups or node.negations or node.conditions or node.dependent_schemas)
 
 
@@ -383,7 +385,7 @@ def _count(node: Node, *, positive: bool) -> int:
 
 
 def _rest(node: Node, **changes: Any) -> Node:
-    """Return the schema with these `changes`, which remove composed keywords such as `oneOf` and `not`."""
+    """Return the schema with `changes` (field and new value), which remove keywords such as `oneOf`."""
     left = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),

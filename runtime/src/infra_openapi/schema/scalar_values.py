@@ -22,7 +22,10 @@ _LENGTHS, _LONGEST = ("minLength", "maxLength"), 10_000
 
 
 class _Refusal(NamedTuple):
-    """One way in which a number violates a schema; the way without a value is not evaluated."""
+    """One way in which a number violates a schema: conditions for the number.
+
+    A way without conditions stands for keywords that are not evaluated, which can refuse any number.
+    """
 
     low: Facet | None = None
     high: Facet | None = None
@@ -31,7 +34,7 @@ class _Refusal(NamedTuple):
 
 
 def number(node: Node, refusals: Sequence[Node]) -> Any:
-    """Return a number that the schema allows and all refusals refuse; None if there is none."""
+    """Return a number that `node` allows and that all schemas in `refusals` refuse; None if there is none."""
     ways = [list(_number_ways(node, refusal)) for refusal in refusals]
     return _number(node, ways, (), frozenset())
 
@@ -69,7 +72,7 @@ def _number(node: Node, ways: list[list[_Refusal]], steps: tuple[float, ...], li
 
 
 def _beyond(end: Facet) -> Facet:
-    """Return the bound of the numbers beyond a bound."""
+    """Return the bound that exactly those numbers fulfil that violate the bound `end`."""
     bound: Bound = end.value
     return Facet(value=Bound(value=bound.value, exclusive=not bound.exclusive), element=end.element)
 
@@ -82,7 +85,10 @@ def _bounded(node: Node, name: str, end: Facet) -> Node:
 
 
 def _in_range(node: Node, steps: tuple[float, ...], listed: frozenset[str]) -> Any:
-    """Return a number in the range that is not a multiple of any of the steps and not in the list."""
+    """Return a number that `node` allows, that is not a multiple of any of `steps` and not in `listed`.
+
+    The result is None if no such number was found.
+    """
     node = consistent(node)
     if "number" not in node.types:
         return None
@@ -124,7 +130,7 @@ def _common(steps: list[Fraction]) -> Fraction:
 
 
 def _points(low: Facet | None, high: Facet | None, count: int) -> Iterator[Fraction]:
-    """Yield numbers between two ends."""
+    """Yield numbers between two bounds; with one bound, numbers from this bound on; otherwise from 0 on."""
     if low and high:
         least, most = Fraction(str(low.value.value)), Fraction(str(high.value.value))
         yield from (least, most)
@@ -136,7 +142,7 @@ def _points(low: Facet | None, high: Facet | None, count: int) -> Iterator[Fract
 
 
 def text(node: Node, refusals: Sequence[Node]) -> str | Limit | None:
-    """Return a string that the schema allows and all refusals refuse; None if there is none.
+    """Return a string that `node` allows and that all schemas in `refusals` refuse; None if there is none.
 
     If the patterns are too large for the search, the result is a limit.
     """
@@ -144,7 +150,10 @@ def text(node: Node, refusals: Sequence[Node]) -> str | Limit | None:
 
 
 def _text_ways(node: Node, refusal: Node) -> Iterator[tuple[str, Facet | str]]:
-    """Yield the ways in which a string violates a schema: a new limit of its length, or an expression."""
+    """Yield the ways in which a string violates the schema `refusal`.
+
+    A way is a limit of the string's length, or a regular expression that the string must not match.
+    """
     for name, other, step in (("minLength", "maxLength", -1), ("maxLength", "minLength", 1)):
         facet = refusal.facets.get(name)
         if facet is not None:
@@ -162,7 +171,7 @@ def _text_ways(node: Node, refusal: Node) -> Iterator[tuple[str, Facet | str]]:
 def _text(
     node: Node, ways: list[list[tuple[str, Facet | str]]], avoided: tuple[str, ...]
 ) -> str | Limit | None:
-    """Return a string for one way of each refusal."""
+    """Return a string that violates each refusing schema in one of the ways for this schema."""
     if not ways:
         return _matching(node, avoided)
     for name, way in ways[0]:
@@ -209,7 +218,7 @@ def _other_formats(node: Node, refusal: Node) -> bool:
 
 
 def same_opaque(node: Node, refusal: Node) -> bool:
-    """Return whether the first schema has all keywords of the second schema that are not evaluated."""
+    """Return whether the first schema has each keyword of the second schema that is not evaluated."""
     return all(
         name in node.opaque and node.opaque[name].value == facet.value
         for name, facet in refusal.opaque.items()

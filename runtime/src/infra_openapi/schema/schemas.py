@@ -65,7 +65,8 @@ class Schemas:
     def nothing_in(self, node: Node, *, thorough: bool = False) -> Answer:
         """Return whether it is proved that a normal form allows no value.
 
-        The required properties of a simple object are only examined if the search is thorough.
+        With `thorough`, the proof also examines the required properties of an object schema that is not
+        composed of other schemas.
         """
         if node.impossible:
             return True

@@ -1,4 +1,4 @@
-"""Compare patterns and lengths of strings: each is treated as the set of the strings that it allows."""
+"""Compare patterns and length limits of strings; each of them is treated as a set of allowed strings."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ def told_apart(wide: Node, narrow: Node) -> str | None:
 
 
 def _size(expressions: Iterable[str]) -> int:
-    """Return a length that only strings of an infinite language exceed: the number of combined states.
+    """Return a length with this property: if a string of the language is longer, the language is infinite.
+
+    The length is the product of the numbers of states of all expressions.
 
     The language consists of the strings that match all expressions. A longer string reaches a combination of
     states twice, so the part between both can be repeated.

@@ -55,7 +55,11 @@ def compare(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 class _Matching:
-    """Matches the alternatives of two unions."""
+    """Matches the alternatives of two unions.
+
+    The sender's schema is the old schema for requests, otherwise the new schema. The other schema is the
+    receiver's schema.
+    """
 
     def __init__(self, old: Side, new: Side, change: Change, mode: Mode, context: Context) -> None:
         self._context, self._old, self._new = context, old.node, new.node
@@ -107,7 +111,10 @@ class _Matching:
     def _best(
         self, sent: Iterable[Branch], received: Iterable[Branch], fits: Callable[[Branch, Branch], bool]
     ) -> dict[Branch, Branch]:
-        """Return alternative → partner, the most similar pairs first; partners are removed from `_free`."""
+        """Return a mapping from each alternative to its partner, and remove the partners from `_free`.
+
+        The most similar alternatives are paired first.
+        """
         pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
         if 1 < len(pairs) <= _SORTED and fits is not _always:
             pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)
@@ -149,7 +156,7 @@ class _Matching:
     # --- inclusion ----------------------------------------------------------------------------------
 
     def _covers(self, sent: Branch, received: Branch) -> Answer:
-        """Return whether it is proved that the second alternative includes the first."""
+        """Return whether it is proved that the alternative `received` includes the alternative `sent`."""
         return covers(self._as_pair(sent, received), self._context)
 
     def _as_pair(self, sent: Branch, received: Branch) -> Pair:
@@ -157,10 +164,10 @@ class _Matching:
         return Pair(old.node, new.node, self._mode)
 
     def _included(self, branch: Branch, partner: Branch | None = None) -> Answer:
-        """Return whether it is proved that the alternatives of the other side together include `branch`.
+        """Return whether it is proved that the receiver's alternatives together include `branch`.
 
-        The result is false without a proof if only `partner` can have common values with `branch`, because
-        the two were already compared.
+        If only `partner` can have common values with `branch`, no proof is tried and the result is false,
+        because `branch` and `partner` were already compared.
         """
         others = self._receivers.rivals(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
@@ -182,7 +189,7 @@ class _Matching:
         return answer
 
     def _covered(self, branch: Branch) -> bool:
-        """Return whether the other side includes an alternative without a partner."""
+        """Return whether alternatives of the receiver's schema include `branch`, which has no partner."""
         rivals = self._receivers.rivals(branch)
         for other in sorted(rivals, key=lambda rival: rival not in self._free)[:_TRIED]:
             if self._covers(branch, other) is True:
@@ -193,7 +200,7 @@ class _Matching:
         return self._included(branch) is True
 
     def _within(self, received: Branch, senders: TagIndex) -> bool:
-        """Return whether an alternative of the sending side includes an alternative of the receiving side."""
+        """Return whether alternatives of the sender's schema include the alternative `received`."""
         rivals = senders.rivals(received)
         decided = len(rivals) <= _TRIED
         for sent in rivals[:_TRIED]:
@@ -247,7 +254,10 @@ class _Matching:
             self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)
 
     def _expects_more(self) -> bool:
-        """Return whether clients expect new kinds of objects: if the old schema is a union with an object."""
+        """Return whether clients are assumed to accept new alternatives that are objects.
+
+        This is the case if the old schema is a union that has an object among its alternatives.
+        """
         return len(self._olds) > 1 and any("object" in branch.node.types for branch in self._olds)
 
 

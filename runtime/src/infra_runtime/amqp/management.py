@@ -49,7 +49,7 @@ class Management:
                 )
 
     def vhosts(self) -> dict[str, dict[str, Any]]:
-        """Return name → description of all virtual hosts."""
+        """Return a mapping from name to description of all virtual hosts."""
         return {vhost["name"]: vhost for vhost in self._request("GET", "/api/vhosts")}
 
     def set_tags(self, vhost: str, tags: str) -> None:

@@ -37,7 +37,10 @@ def _keys(value: Any) -> Any:
 
 
 def _bindings(value: Any) -> Any:
-    """Return exchange → routing keys; a name or a list of names is a binding without a routing key."""
+    """Return a mapping from exchange to routing keys.
+
+    A name, or each name of a list, is a binding without a routing key.
+    """
     names = (value,) if isinstance(value, str) else value
     return dict.fromkeys(names, ("",)) if isinstance(names, (list, tuple)) else value
 
@@ -228,7 +231,7 @@ def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], vhost: str
 
 
 def _by_name(kind: str, entries: Iterable[Mapping[str, Any]], vhost: str) -> dict[str, Mapping[str, Any]]:
-    """Return a readable name → entry, for the entries of a virtual host."""
+    """Return a mapping from a readable name to the entry, for the entries of a virtual host."""
     named = {}
     for entry in entries:
         if entry.get("vhost", vhost) == vhost:

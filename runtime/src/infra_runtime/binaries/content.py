@@ -46,7 +46,7 @@ def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
 
 
 def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
-    """Return program → path relative to `folder` for all programs of a recipe, and make them executable.
+    """Return a mapping from program to path below `folder` for a recipe; make the programs executable.
 
     `source` is the source of the lock entry: Java programs and those of Go are in the folder `bin`.
 

@@ -23,7 +23,7 @@ _KIT = Path(__file__).with_name("kit.toml")
 
 @functools.cache
 def kit() -> Mapping[str, Recipe]:
-    """Return name → recipe of the kit."""
+    """Return a mapping from name to recipe, for the recipes of the kit."""
     import tomllib  # imported late: only a missing program and `infra bin` need the recipes
 
     tables = tomllib.loads(_KIT.read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
 
 
 def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
-    """Return name → recipe; `users` are the recipes of the stack file, which take precedence."""
+    """Return a mapping from name to recipe; `users`, the recipes of the stack file, take precedence."""
     return {**kit(), **_joined(), **{recipe.name: recipe for recipe in users}}
 
 

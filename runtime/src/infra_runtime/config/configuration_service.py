@@ -50,7 +50,10 @@ def read_bucket(url: str) -> dict[str, Any]:
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return key → value of a bucket. It is read in a thread: the caller may run in an event loop."""
+    """Return a mapping from key to value of a bucket.
+
+    The bucket is read in a thread, because the caller may run in an event loop.
+    """
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 
@@ -92,10 +95,12 @@ def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
     for key, raw in sorted(entries.items()):
         *tables, name = key.split(".")
         table = tree
-        for part in tables:
+        for number, part in enumerate(tables, start=1):
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
-                raise ConfigurationError(f"the key {key!r} is below a key with a value", where=shown)
+                parent = ".".join(tables[:number])
+                problem = f"the key {key!r} is not allowed: the value of {parent!r} is not a JSON object"
+                raise ConfigurationError(problem, where=shown)
         text = raw.decode("utf-8", "replace")
         try:
             table[name] = json.loads(text)

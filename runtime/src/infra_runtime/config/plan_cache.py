@@ -162,7 +162,7 @@ def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
 
 
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
-    """Return path → time of the last change and size for each of the files; None for a missing file."""
+    """Return a mapping from path to the file's modification time (in ns) and size; None if it is missing."""
     states: dict[str, list[int] | None] = {}
     for file in files:
         try:

@@ -191,7 +191,7 @@ def _joining(
     specs: Mapping[str, ServiceSpec],
     services: Mapping[str, ServiceConfiguration],
 ) -> dict[str, str]:
-    """Return service → target, for each service that a setting of its target adds to the plan.
+    """Return a mapping from service to target, for services that a setting of the target adds to the plan.
 
     For example, `forward_logs` of NATS adds the log forwarder. The service is added only if the plan contains
     other services, the plan is for this machine, and the programs of the service are installed.

@@ -11,7 +11,7 @@ from infra_runtime.config.stack_file import Key
 
 
 def further_instances(declaration: Declaration) -> dict[str, str]:
-    """Return service → kind for each instance that is not the first of its kind.
+    """Return a mapping from service to kind, for each instance that is not the first of its kind.
 
     The first instance is the service with the name of the kind, or else the first in alphabetical order. The
     result does not depend on the services in the request, so that a service always has the same port.
@@ -32,7 +32,7 @@ def further_instances(declaration: Declaration) -> dict[str, str]:
 def default_ports(
     declaration: Declaration, further: Mapping[str, str], ports: Callable[[str], Mapping[str, int]]
 ) -> dict[str, Layer]:
-    """Return service → layer of default settings with port numbers, for each further instance of a kind.
+    """Return a mapping from each service in `further` to a layer of default settings with its port numbers.
 
     The numbers are the next numbers that no other service has. `ports` returns the ports that a service has
     without this layer.

@@ -11,7 +11,10 @@ from infra_runtime.config.stack_file import Key
 
 
 def provenance(declaration: Declaration, services: Iterable[ServiceConfiguration]) -> dict[str, Origin]:
-    """Return dotted key → value and source of each setting, sorted by key; secrets are masked."""
+    """Return a mapping from dotted key to the value and source of the setting, sorted by key.
+
+    Secrets are masked.
+    """
     request = declaration.request
     origins = {
         "environment": Origin(value=request.environment, source=request.environment_source),

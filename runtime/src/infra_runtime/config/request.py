@@ -109,7 +109,7 @@ def make_resolved(
 
 
 def variables(plan: Plan, request: Request) -> dict[str, str]:
-    """Return NAME → value for each `${env.NAME}` in a plan, from this process's variables or from `.env`.
+    """Return a mapping from the name in each `${env.NAME}` of a plan to its value in this process or `.env`.
 
     Raises `ConfigurationError` if a variable is required and is not set.
     """

@@ -135,7 +135,7 @@ _TOKEN = re.compile(
 
 @functools.lru_cache(maxsize=8)
 def line_numbers(text: str) -> Mapping[Key, int]:
-    """Return key → line number for each table header and each key at the start of a line in a TOML text.
+    """Return a mapping from key to line number, for each table header and key at a line start in TOML.
 
     The result is cached because every value needs it: without the cache, a file of 500 services takes 30 s.
     """

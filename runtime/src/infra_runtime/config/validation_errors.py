@@ -80,7 +80,7 @@ def _fields(model: type, key: Key) -> Iterable[str]:
 
 
 def _annotations(model: Any) -> Mapping[str, Any]:
-    """Return field name → type of a model or dataclass."""
+    """Return a mapping from field name to type for a model or dataclass."""
     if issubclass(model, BaseModel):
         return {name: field.annotation for name, field in model.model_fields.items()}
     return {field.name: field.type for field in fields(model)}

@@ -49,7 +49,7 @@ class ApiChecks:
         self.last: list[dict[str, Any]] | None = None
 
     async def read(self, urls: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return the checks of all declared APIs; `urls` is service → URL. Raises `CheckError`."""
+        """Return the checks of all declared APIs; `urls` maps service to URL. Raises `CheckError`."""
         async with self._lock:
             if self.last is None or self._clock() - self._time > FRESH:
                 self.last = await asyncio.to_thread(_run, self._root, urls)

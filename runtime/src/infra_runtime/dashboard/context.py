@@ -81,7 +81,7 @@ class Dashboard:
         return Paths(str(folder))
 
     def stacks(self) -> dict[str, Path]:
-        """Return id → data directory of each stack of this project, including the stacks of test runs."""
+        """Return a mapping from id to data directory of the project's stacks, also those of test runs."""
         folders = [path for folder in self.reports for path in (folder, *plan_folders(folder))]
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 

@@ -186,7 +186,10 @@ class Stack:
         return {name: figures for name, figures in usage.items() if measured[name] == pids.get(name)}
 
     def _since(self, services: Services, now: float) -> dict[str, float]:
-        """Return service → the start of its phase, which stays the same until the phase changes."""
+        """Return a mapping from service to the start time of its phase.
+
+        The start time of a service stays exactly the same until its phase changes.
+        """
         phases = {}
         for service in services:
             since = now - service.seconds
@@ -208,7 +211,7 @@ class Stack:
         return await asyncio.to_thread(self.link.endpoints)
 
     async def urls(self) -> dict[str, str]:
-        """Return service → HTTP URL."""
+        """Return a mapping from service to HTTP URL."""
         services = (await self.endpoints()).services
         urls = {name: endpoint.exports.get("url", "") for name, endpoint in services.items()}
         return {name: url for name, url in urls.items() if url.startswith(("http://", "https://"))}
@@ -245,7 +248,7 @@ class Stack:
 
 
 def dependents(services: Services) -> dict[str, tuple[str, ...]]:
-    """Return service → the services that need it, directly or indirectly, in dependency order."""
+    """Return a mapping from service to the services that need it, directly or not, in dependency order."""
     direct: dict[str, list[str]] = {service.name: [] for service in services}
     for service in services:
         for need in service.needs:

@@ -57,7 +57,7 @@ class UsageMeter:
         self._previous: dict[str, tuple[int, _Totals, float]] = {}
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
-        """Return service → usage; `pids` is service → the pid of its first process, or 0."""
+        """Return a mapping from service to usage; `pids` maps each service to its first process, or to 0."""
         entries = {entry.pid: entry for entry in _entries(self._proc)}
         children: dict[int, list[int]] = {}
         for entry in entries.values():

@@ -54,7 +54,7 @@ class UsageHistory:
                 del self._rings[service]
 
     def read(self, field: str, since: float, until: float) -> dict[str, list[tuple[float, float]]]:
-        """Return service → the times and values of a field in a time range, the oldest first."""
+        """Return a mapping from service to the times and values of a field in a time range, oldest first."""
         first = max(self._count - self._samples, 0)
         places = [number % self._samples for number in range(first, self._count)]
         shown = [place for place in places if since <= self._times[place] <= until]

@@ -22,7 +22,10 @@ HASH_BYTES = 16
 
 
 def checksums(folder: str) -> dict[str, str]:
-    """Return path → checksum of everything below a folder: `SIZE HASH`, `folder`, or `link TARGET`."""
+    """Return a mapping from each path below a folder to its checksum.
+
+    The checksum of a file is `SIZE HASH`, of a folder `folder`, and of a symlink `link TARGET`.
+    """
     sums: dict[str, str] = {}
     waiting = [""]
     while waiting:

@@ -127,7 +127,7 @@ def _has_remains(paths: Paths) -> bool:
 
 
 def read_descendants(path: str) -> dict[int, str]:
-    """Return pid → start time of the processes in the file `descendants` at `path`.
+    """Return a mapping from pid to start time, for the processes in the file `descendants` at `path`.
 
     The result is empty if the machine has rebooted since the file was written.
     """
@@ -141,7 +141,7 @@ def read_descendants(path: str) -> dict[int, str]:
 
 
 def write_descendants(path: str, descendants: Mapping[int, str]) -> None:
-    """Replace the file at `path` with pid → start time of a supervisor's descendants.
+    """Replace the file at `path` by the pids and start times of the descendants of a supervisor.
 
     If the disk is full, the previous file stays.
     """

@@ -21,7 +21,7 @@ class Engine(Protocol):
 
     @abstractmethod
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return relative path → text of each file for a plan. The same plan results in the same bytes.
+        """Return a mapping from relative path to text of the files for a plan; equal plans give equal bytes.
 
         Raises `ConfigurationError`, with the dotted key of the setting as location, if the engine cannot
         express a setting.

@@ -102,7 +102,7 @@ class Ports:
         )
 
     def take_all(self, service: str, wanted: Mapping[str, int], may_differ: bool = False) -> dict[str, int]:
-        """Reserve and return several ports of a service: port name → number."""
+        """Reserve several ports of a service, and return a mapping from port name to number."""
         return {name: self.take(service, name, number, may_differ) for name, number in wanted.items()}
 
     def give_back(self, service: str, name: str | None = None) -> None:
@@ -191,7 +191,10 @@ def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
 
 
 def _listening_sockets() -> dict[str, tuple[str, int]]:
-    """Return inode → address and port of each listening TCP socket. Source: proc_net(5)."""
+    """Return a mapping from inode to address and port of each listening TCP socket.
+
+    Source: proc_net(5).
+    """
     sockets = {}
     for table, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
         try:
@@ -225,7 +228,7 @@ def _open_sockets(pid: int) -> set[str]:
 
 
 def inherited_sockets() -> dict[str, socket.socket]:
-    """Return port name → listening socket that the supervisor has opened for this process."""
+    """Return a mapping from port name to the listening socket that the supervisor opened for this process."""
     pairs = (pair.rpartition("=") for pair in os.environ.get(SOCKETS, "").split(",") if pair)
     return {name: socket.socket(fileno=int(descriptor)) for name, _, descriptor in pairs}
 

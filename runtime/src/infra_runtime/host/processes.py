@@ -51,7 +51,7 @@ def look(pid: int) -> Process | None:
 
 
 def table() -> dict[int, Process]:
-    """Return pid → process for all visible processes."""
+    """Return a mapping from pid to process for all visible processes."""
     if sys.platform != "linux":
         return _ask_ps(["-ax"])
     entries = (look(int(name)) for name in os.listdir("/proc") if name.isdigit())

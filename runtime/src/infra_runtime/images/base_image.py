@@ -237,10 +237,12 @@ def contents(base: BaseImage) -> Contents:
 
 
 def _with_layer(below: Mapping[str, str], file: IO[bytes]) -> dict[str, str]:
-    """Return name → text for the interpreters (without text) and the files of interest, after one more layer.
+    """Return the mapping from file name to text for `below` with one more layer, which is read from `file`.
 
-    Whiteouts of the layer hide files of the layers below only. `.wh.NAME` hides NAME and everything in it,
-    `.wh..wh..opq` everything in its folder. Source: OCI image specification, "Layer", "Whiteouts".
+    The mapping contains only the Python interpreters (with an empty text) and the files in `_FILES`. A
+    whiteout is a file in the layer that hides files of the layers below, but no file of its own layer:
+    `.wh.NAME` hides NAME and everything in it, `.wh..wh..opq` hides everything in the folder that contains
+    the whiteout. Source: OCI image specification, "Layer", "Whiteouts".
     """
     added: dict[str, str] = {}
     hidden: set[str] = set()

@@ -91,8 +91,11 @@ def install(
     Raises `ImageError` if a package cannot be installed; the error names the first package without a wheel.
     """
     if platform.os != "linux" or platform.architecture not in _PROCESSORS:
-        known = ", ".join(f"linux/{name}" for name in _PROCESSORS)
-        raise ImageError(str(platform), f"packages cannot be installed for this platform; known are: {known}")
+        supported = ", ".join(f"linux/{name}" for name in _PROCESSORS)
+        raise ImageError(
+            str(platform),
+            f"packages cannot be installed for this platform; the supported platforms are: {supported}",
+        )
     target.mkdir(parents=True)
     if not packages:
         return

@@ -108,8 +108,8 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     """Return the sorted paths of the files, folders and links for an image, relative to the project.
 
     Paths that match a name in `IGNORED`, a pattern in `.dockerignore` or a folder in `without` are not
-    returned; neither are the folders of exports, which can contain secrets. A pattern matches a path below the project, or with
-    `**/` a name at any depth; `!` is not supported.
+    returned; neither are the folders of exports, which can contain secrets. A pattern matches a path below
+    the project, or with `**/` a name at any depth; `!` is not supported.
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}

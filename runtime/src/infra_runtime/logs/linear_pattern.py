@@ -175,7 +175,7 @@ class LinearPattern:
 
 
 class _Node(dict[str, "_Node"]):
-    """The states that the automaton has at one place in a text: the next character → the next node."""
+    """The states of the automaton at one place in a text; a mapping from next character to next node."""
 
     __slots__ = ("before", "pattern", "states")
 

@@ -43,7 +43,7 @@ class CaddySettings(ProxySettings):
     options: Mapping[str, Any] = {}
 
     def port_map(self) -> dict[str, int]:
-        """Return port name → port number of the proxy; without the port for HTTPS if `https` is false."""
+        """Return a mapping from port name to number; without the HTTPS port if `https` is false."""
         return {
             name: port
             for name, port in ServiceSettings.port_map(self).items()

@@ -124,7 +124,10 @@ def _paths(provisioning: str, state: str) -> dict[str, str]:
 
 
 def _files(settings: GrafanaSettings, contributions: Contributions, folder: str) -> dict[str, str]:
-    """Return path → text of the files in the provisioning folder. JSON is also YAML."""
+    """Return a mapping from path to content of the files in the provisioning folder.
+
+    The content is JSON, which Grafana reads as YAML.
+    """
     source = {
         **DATA_SOURCE,
         "name": settings.target,

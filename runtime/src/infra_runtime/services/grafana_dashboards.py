@@ -281,7 +281,7 @@ DASHBOARDS = (
 
 
 def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
-    """Return uid → dashboard in Grafana's JSON model, for the subjects of the scrape jobs.
+    """Return a mapping from uid to dashboard (Grafana's JSON model) for the subjects of the scrape jobs.
 
     `jobs` is the name of each job → the contribution with the address of its metrics.
     """

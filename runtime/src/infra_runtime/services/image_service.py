@@ -170,7 +170,7 @@ class ImageServiceSettings(OwnServiceSettings):
         return self
 
     def _inside(self) -> Iterator[tuple[str, object]]:
-        """Yield key → value of the settings that the program in the container reads."""
+        """Yield key and value of each setting that the program in the container reads."""
         yield "env", self.env
         yield "command", self.command or ()
         yield "entrypoint", self.entrypoint or ""
@@ -203,7 +203,7 @@ class ImageServiceSettings(OwnServiceSettings):
             )
 
     def inner_ports(self) -> dict[str, int]:
-        """Return port name → number inside a container with its own network."""
+        """Return a mapping from port name to the number inside a container with its own network."""
         return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
 
     def translated(self, text: str) -> str:

@@ -108,7 +108,10 @@ def nginx(settings: NginxSettings, contributions: Contributions = ()) -> Service
 
 
 def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str, data: str) -> dict[str, str]:
-    """Return name → text of the files in the folder `configuration`; nginx writes into the folder `data`."""
+    """Return a mapping from name to content of the files in the folder `configuration`.
+
+    nginx writes its data to the folder `data`.
+    """
     named = [(f"route_{number}", route) for number, route in enumerate(routes)]
     hosts = dict.fromkeys(route.host.lower() for route in routes if route.host)
     directives = {

@@ -6,7 +6,7 @@ from infra_runtime.contributions import Contribution, Contributions, Metrics
 
 
 def jobs_of(contributions: Contributions) -> dict[str, Contribution]:
-    """Return job name → contribution for each address with metrics; a job has the name of its service.
+    """Return a mapping from job name to the contribution with the address of the job's metrics.
 
     If a service has metrics at several addresses, the further jobs have the address in their names.
     """

@@ -36,7 +36,7 @@ def substitute(text: str, lookup: Callable[[str], str]) -> str:
 
 
 def substitute_some(text: str, values: Mapping[str, str]) -> str:
-    """Return `text` with the references in `values` (reference → value) replaced; the others are kept."""
+    """Return `text` with each reference in `values` replaced by its value; other references are kept."""
     return _REFERENCE.sub(
         lambda match: match[0] if match[1] is None else values.get(match[1].strip(), match[0]), text
     )

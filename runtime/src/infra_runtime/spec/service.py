@@ -31,10 +31,11 @@ from infra_runtime.value import frozen
 
 @frozen
 class StopStep:
-    """A signal to the processes of a service, and the seconds until the next step.
+    """One step in stopping a service: a signal, and the number of seconds until the next step begins.
 
-    When the first process has exited, other processes of the service that have not received the signal
-    receive it, and have the rest of the seconds to exit.
+    If the first process of the service (the process that executes its command) exits during the step, the
+    supervisor sends the signal to all other processes of the service that have not received it yet. These
+    processes must exit before the step ends. After the last step, the remaining processes are killed.
     """
 
     signal: int = signal.SIGTERM

@@ -47,11 +47,17 @@ class Activation:
             self._loop.add_reader(opened, first)
 
     def ports(self, service: str) -> dict[str, int]:
-        """Return port name → number of the listening sockets of a service; empty if there is none."""
+        """Return a mapping from port name to number of the listening sockets of a service.
+
+        The mapping is empty if the supervisor does not listen for the service.
+        """
         return {name: opened.getsockname()[1] for name, opened in self._sockets.get(service, {}).items()}
 
     def descriptors(self, service: str) -> dict[str, int]:
-        """Return port name → descriptor of the listening sockets of a service; empty if there is none."""
+        """Return a mapping from port name to descriptor of the listening sockets of a service.
+
+        The mapping is empty if the supervisor does not listen for the service.
+        """
         return {name: opened.fileno() for name, opened in self._sockets.get(service, {}).items()}
 
     def close(self, service: str) -> bool:

@@ -28,7 +28,7 @@ def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
 
 
 def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
-    """Return service → reason (such as `starting`) for services that are still starting or stopping."""
+    """Return a mapping from each service that is starting or stopping to the reason, such as `starting`."""
     states = supervisor.machine.services
     return {
         name: states[name].reason or states[name].phase.value

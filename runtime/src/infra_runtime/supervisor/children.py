@@ -87,7 +87,10 @@ class Children:
         return await self.finish(pid, self._owned(pid, service))
 
     def adopt(self, copies: Mapping[str, SeedCopy]) -> dict[str, BegunCopy]:
-        """Add the processes of copies (final path → copy) that were started before this object."""
+        """Add the processes that copy seeds, which were started before this object was created.
+
+        `copies` maps the final path of each copy to the copy.
+        """
         begun = {}
         for into, (service, tree, copy, lock, pid, started) in copies.items():
             self._start_times[pid] = started

@@ -86,7 +86,7 @@ class Methods:
         self.finished = asyncio.Event()
 
     def table(self) -> dict[str, Handler]:
-        """Return the table of all requests that the supervisor answers: method name → handler."""
+        """Return a mapping from method name to handler for all requests that the supervisor answers."""
         return {
             messages.HELLO.name: typed(messages.HELLO, self.hello),
             messages.LIMITS.name: typed(messages.LIMITS, self.limits),

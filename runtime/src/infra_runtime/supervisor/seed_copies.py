@@ -48,10 +48,11 @@ class BegunCopy(Record):
 
 
 def start(text: str, paths: Paths, guardian: Guardian, locks: Sequence[int]) -> dict[str, SeedCopy]:
-    """Start to copy the seeds of services that do not have data yet; return final path → copy.
+    """Start copying seeds for services; return a mapping from the path of a data folder to its `SeedCopy`.
 
-    The processes that copy also hold `locks`, so that the next supervisor starts after their end. A copy that
-    cannot be started is omitted: the service is then prepared without this copy.
+    `text` is the result of `planned_copies.planned`. The processes that copy also hold `locks`, so that the
+    next supervisor starts only after these processes have exited. If a copy cannot be started, the mapping
+    does not contain it, and the service is prepared without this copy.
     """
     copies = {}
     for request in (PlannedCopy(*fields) for fields in json.loads(text)):
@@ -71,7 +72,7 @@ def _needs_another_user(request: PlannedCopy) -> bool:
 
 
 def _start(request: PlannedCopy, into: str, lock: int, guardian: Guardian, locks: Sequence[int]) -> SeedCopy:
-    """Fork a process that copies a seed as soon as the guardian has its pid."""
+    """Fork a process that copies a seed. It starts copying after the guardian has received its pid."""
     try:
         copy = stage(into)
         begin, recorded = os.pipe()

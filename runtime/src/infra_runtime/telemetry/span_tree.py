@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def levels(parents: dict[str, str]) -> dict[str, int]:
-    """Return span → level, each span before those below it; `parents` is span → parent, as ids.
+    """Return a mapping from span id to level; a span precedes its children. `parents` maps span to parent id.
 
     Siblings keep their order. A span whose parent is missing has level 0. If spans are parents of each other
     in a cycle, one of them has level 0.

@@ -231,7 +231,9 @@ class Store:
         return number
 
     def read(self, query: str, parameters: Sequence[Any] = (), *, run: str = "") -> list[dict[str, Any]]:
-        """Return the rows of a query as name → value, from the current run or the named one.
+        """Return the rows of a query, each as a mapping from column to value.
+
+        The query reads the data of the run `run`; by default, of the current run.
 
         Raises `FileNotFoundError` for an unknown run. Another thread may call this method.
         """

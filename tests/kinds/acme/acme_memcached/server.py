@@ -15,7 +15,7 @@ LOADING = b"SERVER_ERROR loading the journal\r\n"
 
 
 class Items:
-    """Key → value; every change is in the journal before it is acknowledged."""
+    """A mapping from key to value; every change is in the journal before it is acknowledged."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

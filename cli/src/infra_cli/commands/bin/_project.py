@@ -27,7 +27,7 @@ class Project:
     own_recipes: Sequence[Recipe]
 
     def recipes(self) -> dict[str, Recipe]:
-        """Return name → recipe of the stack file, of other distributions and of the kit."""
+        """Return a mapping from name to recipe, of the stack file, of other distributions and of the kit."""
         from infra_runtime.binaries import recipes
 
         return recipes.all_recipes(self.own_recipes)

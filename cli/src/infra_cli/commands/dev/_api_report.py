@@ -42,7 +42,7 @@ class Shown:
 
 
 def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
-    """Run the comparisons, and return API name → report.
+    """Run the comparisons, and return a mapping from API name to report.
 
     Raises:
         InfraError, OpenApiError: a comparison failed. All comparisons run before the first error is raised;

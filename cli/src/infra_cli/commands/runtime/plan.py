@@ -78,7 +78,7 @@ def command(
 
 
 def _differences(target: Target, plan: Plan) -> dict[str, list[str]]:
-    """Return service → differences between what the plan declares and the running service.
+    """Return a mapping from service to the differences between the plan and the running service.
 
     The result is empty if the stack is not running. Only some kinds declare content, such as queues.
     """

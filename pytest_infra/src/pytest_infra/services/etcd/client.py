@@ -35,7 +35,7 @@ class EtcdClient:
         return protocol.delete(self._unit, self._key(key))
 
     def items(self, prefix: str = "") -> dict[str, str]:
-        """Return key → value for all keys with a prefix, sorted."""
+        """Return a mapping from key to value for all keys with a prefix, sorted."""
         _, pairs = protocol.pairs(self._unit, self._key(prefix))
         return {_text(pair.key).removeprefix(self.prefix): _text(pair.value) for pair in pairs}
 

@@ -128,7 +128,10 @@ def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
 
 
 def _assigned(file: Path) -> dict[str, str]:
-    """Return name → value of each variable that a file such as `.env` sets; values end at a space."""
+    """Return a mapping from name to value of the variables that a file such as `.env` sets.
+
+    A value ends at the first space.
+    """
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:

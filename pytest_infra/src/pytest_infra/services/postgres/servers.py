@@ -105,7 +105,10 @@ class ServerFactory:
             file_lock.remove(lock, self._lock_file)
 
     def _make_seed(self) -> None:
-        """Start a server, migrate it, stop the server and copy its folder. Raises `MigrationError`."""
+        """Start a server, run the migrations in it, stop the server and copy its data folder to the seed.
+
+        Raises `MigrationError` if a migration fails.
+        """
         name = self.copier.make()
         try:
             self._migrate(name)

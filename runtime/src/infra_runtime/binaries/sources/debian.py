@@ -167,7 +167,10 @@ def _package_name(file_name: str) -> str:
 
 
 def _stanzas(text: str) -> dict[str, dict[str, str]]:
-    """Return package → fields, from the output of `apt-cache show`. Source: deb-control(5)."""
+    """Return a mapping from package to its fields, from the output of `apt-cache show`.
+
+    Source: deb-control(5).
+    """
     stanzas = {}
     for paragraph in text.split("\n\n"):
         fields = dict(

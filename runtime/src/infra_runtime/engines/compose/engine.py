@@ -39,11 +39,11 @@ class Compose:
     requirements: str = ""
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return path → text of `compose.yaml` for one plan, and of the files that it refers to."""
+        """Return a mapping from path to text, with `compose.yaml` for one plan and the files that it uses."""
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
-        """Return the files for plans of several environments, as relative path → text.
+        """Return a mapping from relative path to text of the files for plans of several environments.
 
         `compose.yaml` contains the common part of all plans, and `compose.ENVIRONMENT.yaml` the rest of the
         plan for this environment. If there is only one plan, `compose.yaml` contains all of it. The same

@@ -63,11 +63,11 @@ class Kubernetes:
     sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return path → text of the base and of the overlay of one plan."""
+        """Return a mapping from path to text, with the files of the base and of the overlay of one plan."""
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
-        """Return the files for plans of several environments, as relative path → text.
+        """Return a mapping from relative path to text of the files for plans of several environments.
 
         The folder `base` contains the resources that all environments have, with the values of the first
         plan. `overlays/ENVIRONMENT` contains the other resources and the patches of this environment, so that
@@ -96,7 +96,7 @@ class Kubernetes:
         return files
 
     def model(self, plan: Plan) -> dict[tuple[str, str], tuple[str, Resource]]:
-        """Return (kind, name) → (file, resource) for all resources of a plan.
+        """Return a mapping from (kind, name) to (file, resource) for all resources of a plan.
 
         Raises:
             ConfigurationError: a setting cannot be exported; the error contains its dotted key.
@@ -142,7 +142,7 @@ class Kubernetes:
         )
 
     def required_secrets(self, plan: Plan) -> dict[str, list[str]]:
-        """Return name → keys of the Secrets that the pods of a plan need."""
+        """Return a mapping from the name of each Secret that the pods of a plan need to its keys."""
         cluster = self.cluster(plan)
         required = {
             cluster.variables: sorted(_required_variables(cluster)),

@@ -70,7 +70,7 @@ def pod_template(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
 
 
 def config_files(spec: ServiceSpec, cluster: Cluster) -> dict[str, str]:
-    """Return path → text of the configuration files of a service."""
+    """Return a mapping from path to text of the configuration files of a service."""
     return {path: plain(text, spec, cluster, "options") for path, text in container_of(spec).files.items()}
 
 
@@ -173,7 +173,7 @@ def spread(selected: Mapping[str, Value]) -> list[Value]:
 
 
 def port_names(spec: ServiceSpec) -> dict[str, str]:
-    """Return port → its name in Kubernetes; the ports of a service have different names."""
+    """Return a mapping from port to its name in Kubernetes; each name is unique in the service."""
     names: dict[str, str] = {}
     for port in spec.ports:
         names[port] = port_name(port, names.values())
@@ -269,7 +269,7 @@ def _wait(spec: ServiceSpec, cluster: Cluster, main: Mapping[str, Value]) -> dic
 
 
 def _scratch(spec: ServiceSpec) -> dict[str, str]:
-    """Return name → folder of the volumes that are empty when a pod starts."""
+    """Return a mapping from name to folder of the volumes that are empty when a pod starts."""
     container = container_of(spec)
     folders = ["/tmp", *(folder for folder in container.writable if folder != container.data)]  # noqa: S108
     return {"tmp" if number == 0 else f"scratch-{number}": folder for number, folder in enumerate(folders)}

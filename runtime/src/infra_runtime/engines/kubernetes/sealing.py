@@ -98,7 +98,7 @@ def sealed_secrets(
     key: RSAPublicKey,
     namespace: str,
 ) -> dict[str, dict[str, str]]:
-    """Return the encrypted values of the keys that Secrets need (name of the Secret → keys).
+    """Return the encrypted values; `required` maps the name of each Secret to the keys that it must have.
 
     Values in `present` stay as they are. Other values come from `values`; a Secret without an entry there
     gets random values.

@@ -48,7 +48,7 @@ class AsyncStack:
         return self._stack[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Return service name → endpoint, as in `Stack.endpoints`."""
+        """Return a mapping from service name to endpoint, as in `Stack.endpoints`."""
         return self._stack.endpoints()
 
     def env(self) -> dict[str, str]:

@@ -167,7 +167,7 @@ class Stack:
         return self._endpoints[name]
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Return service name → endpoint for all services whose ports are known."""
+        """Return a mapping from service name to endpoint for all services whose ports are known."""
         endpoints = self._client.call(ENDPOINTS, Nothing()).services
         return {
             name: Endpoint(

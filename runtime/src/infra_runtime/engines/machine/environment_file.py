@@ -35,7 +35,7 @@ class EnvironmentFile:
     name: ClassVar[str] = "env"
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return path → text of the file `ENVIRONMENT.env`.
+        """Return a mapping from path to text, with the file `ENVIRONMENT.env`.
 
         The file contains no secret: a value with a secret refers to a variable such as POSTGRES_PASSWORD,
         which the user sets. Exports that are paths on the machine of the stack are listed in a comment.

@@ -34,7 +34,7 @@ class Procfile:
     python: str = sys.executable
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return path → text of the Procfile, and of the document that its lines use.
+        """Return a mapping from path to text, with the Procfile and the document that its lines use.
 
         Raises:
             ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.

@@ -79,7 +79,7 @@ class Systemd:
     python: str = sys.executable
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return path → text of the units, and of the document that their commands use.
+        """Return a mapping from path to text, with the units and the document that their commands use.
 
         Raises:
             ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.

@@ -153,5 +153,5 @@ def key(resource: Object) -> Key:
 
 
 def keyed(resources: Iterable[Object]) -> dict[Key, Object]:
-    """Return kind and name → resource."""
+    """Return a mapping from kind and name to resource."""
     return {key(resource): resource for resource in resources}

@@ -38,7 +38,10 @@ def snapshot(kubectl: Kubectl, stack: str, operated: Iterable[str] = ()) -> Snap
 
 
 def deployed_states(kubectl: Kubectl, stack: str) -> dict[Key, State]:
-    """Return kind and name → state of the workloads. Raises `ClusterError` if the stack is not deployed."""
+    """Return a mapping from the kind and name of each workload to its state.
+
+    Raises `ClusterError` if the stack is not deployed.
+    """
     states = snapshot(kubectl, stack, installed_kinds(kubectl)).states()
     if not states:
         raise ClusterError(

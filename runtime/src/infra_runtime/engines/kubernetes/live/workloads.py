@@ -92,7 +92,7 @@ class Snapshot:
     events: Sequence[Object] = ()
 
     def states(self) -> dict[Key, State]:
-        """Return kind and name → state of each workload."""
+        """Return a mapping from the kind and name of each workload to its state."""
         return {key(workload): _state(workload, self) for workload in self.workloads}
 
 
