@@ -298,6 +298,8 @@ def _trace() -> dict[str, Any]:
             "level": "error" if severity >= 17 else "info",
             "body": text,
             "span": f"{span:016x}",
+            "trace": TRACE,
+            "attributes": {},
         }
         for at, name, severity, text, span in (
             (35, "orders", 9, "order 9818 with 3 articles", 6),
