@@ -316,7 +316,7 @@ def _answers() -> Answers:
     answers = Answers()
     answers[f"traces/{TRACE}"] = whole
     answers["spans"] = {"items": [whole["spans"][8]]}
-    answers["logs"] = {"items": [whole["logs"][1]]}
+    answers["logs"] = {"items": [whole["logs"][1]], "more": False, "dropped": 0}
     answers["state"] = {"runs": ["2026-11-28T17-02-11", "2026-11-29T09-14-52"]}
     names = ("POST /checkout", "GET /articles", "orders.created process", "GET /", "GET /articles/77")
     services = (["web", "catalogue", "orders", "payments", "invoices"], ["web", "catalogue"])

@@ -128,7 +128,7 @@ FIELDS = {
     "copy_of": words,
     "image": words,
     "starts_on_connection": st.booleans(),
-    "ports_may_differ": st.booleans(),
+    "ports_may_vary": st.booleans(),
     "in_snapshots": st.booleans(),
     "sensitive": commands,
     "container": st.none()

@@ -87,8 +87,8 @@ async def stored(
     chosen = {name: text for name, text in _converted(query).items() if name != "text"}
     wanted = query.get("text", "").lower()
     answer = await telemetry.ask(endpoints, "alerts", {**chosen, "limit": str(STORED if wanted else count)})
-    found = sorted((alert for alert in map(_alert, answer["items"]) if wanted in _text(alert)), key=_order)
-    return found[:count], answer["more"] or len(found) > count
+    matching = sorted((alert for alert in map(_alert, answer["items"]) if wanted in _text(alert)), key=_order)
+    return matching[:count], answer["more"] or len(matching) > count
 
 
 async def groups(

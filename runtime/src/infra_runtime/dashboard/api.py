@@ -113,8 +113,8 @@ class Api:
     async def _search(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
         count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
-        found = await search.search(self._dashboard, text, count)
-        return JSONResponse({"text": text, "signals": search.to_json(found)})
+        results = await search.search(self._dashboard, text, count)
+        return JSONResponse({"text": text, "signals": search.to_json(results)})
 
     async def _services(self, request: Request) -> Response:
         state, text = await self._dashboard.stack.state(), text_of(request)

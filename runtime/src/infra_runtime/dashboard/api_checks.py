@@ -60,7 +60,7 @@ class ApiChecks:
 def selected(checks: Iterable[Mapping[str, Any]], level: str, text: str) -> list[dict[str, Any]]:
     """Return the checks with those findings that have a level and contain a text in lower case."""
     return [
-        {**check, "findings": [each for each in check["findings"] if _matches(each, level, text)]}
+        {**check, "findings": [finding for finding in check["findings"] if _matches(finding, level, text)]}
         for check in checks
     ]
 

@@ -60,7 +60,9 @@ class Query:
             correlation=self.correlation,
             patterns=(*self._patterns(), *_texts(included)),
             excluded=tuple(_texts(excluded)),
-            conditions=tuple(each for each in (*included, *excluded) if each.name not in _NOT_FIELDS),
+            conditions=tuple(
+                condition for condition in (*included, *excluded) if condition.name not in _NOT_FIELDS
+            ),
         )
 
     def selected(self, services: Iterable[str]) -> list[str]:
@@ -87,16 +89,16 @@ def _conditions(name: str, texts: Iterable[str]) -> list[Condition]:
         conditions = [Condition.parse(text, is_excluded=name == "exclude") for text in texts]
     except ValueError as error:
         raise ParameterError(f"`{name}`: {error}") from None
-    if any(len(each.name) + len(each.value) > LONGEST_CONDITION for each in conditions):
+    if any(len(condition.name) + len(condition.value) > LONGEST_CONDITION for condition in conditions):
         raise ParameterError(f"`{name}` has at most {LONGEST_CONDITION} characters")
     return conditions
 
 
 def _texts(conditions: Iterable[Condition]) -> Iterator[Pattern]:
     """Yield the patterns of the conditions for the text of a line."""
-    for each in conditions:
-        if each.name == "text":
-            yield re.compile(re.escape(each.value), re.IGNORECASE)
+    for condition in conditions:
+        if condition.name == "text":
+            yield re.compile(re.escape(condition.value), re.IGNORECASE)
 
 
 def _named(name: str, texts: Iterable[str]) -> Iterator[str]:

@@ -120,8 +120,10 @@ class Pages:
     async def _search(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
         count = count_of(request.query_params.get("limit", ""), search.HITS, search.MOST_HITS)
-        found = await search.search(self._dashboard, text, count)
-        return page(self._dashboard, request, "search.html", text=text, found=found, longest=search.LONGEST)
+        results = await search.search(self._dashboard, text, count)
+        return page(
+            self._dashboard, request, "search.html", text=text, results=results, longest=search.LONGEST
+        )
 
     async def _logs(self, request: Request) -> Response:
         query = query_of(request)

@@ -102,7 +102,7 @@ def _query(request: Request) -> dict[str, str]:
 def _item(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **log_to_json(record),
-        "trace": record["trace"],
-        "span": record["span"],
-        "attributes": attribute_texts(record["attributes"]),
+        "trace": record.get("trace", ""),
+        "span": record.get("span", ""),
+        "attributes": attribute_texts(record.get("attributes", {})),
     }

@@ -82,11 +82,11 @@ def unpack(file: IO[bytes], data: Path) -> list[Path]:
             if not disk.is_folder(str(place)):
                 raise ArchiveError(f"{place} is not a folder")
             budget = LARGEST_CONTENT
-            found = []
+            folders = []
             for own in members.values():
                 folder, budget = _unpacked(archive, own, place, budget)
-                found.append(folder)
-            return found
+                folders.append(folder)
+            return folders
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
         # RuntimeError: the file is encrypted; NotImplementedError: an unknown compression
         raise ArchiveError(f"the file is not a readable ZIP file: {error}") from error

@@ -81,13 +81,15 @@ async def _found(dashboard: Dashboard, signal: str, text: str, count: int) -> Fo
     hits, page, part = SIGNALS[signal]
     link = f"{page}?{urlencode({'text': text})}" if page else ""
     try:
-        found = await hits(dashboard, text, count)
+        all_hits = await hits(dashboard, text, count)
     except InfraError as error:
         return Found(signal=signal, hits=(), has_more=False, link="", part=part, problem=str(error))
-    return Found(signal=signal, hits=tuple(found[:count]), has_more=len(found) > count, link=link, part=part)
+    return Found(
+        signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=part
+    )
 
 
-def to_json(found: Iterable[Found]) -> list[dict[str, Any]]:
+def to_json(parts: Iterable[Found]) -> list[dict[str, Any]]:
     """Return the hits as JSON data."""
     return [
         {
@@ -101,7 +103,7 @@ def to_json(found: Iterable[Found]) -> list[dict[str, Any]]:
             "part": part.part,
             "problem": part.problem,
         }
-        for part in found
+        for part in parts
     ]
 
 
@@ -109,15 +111,15 @@ def to_json(found: Iterable[Found]) -> list[dict[str, Any]]:
 
 
 async def _services(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
-    found = []
+    hits = []
     for row in rows(await dashboard.stack.state()):
         addresses = [address.text for address in row.addresses]
         ports = [str(port) for port in row.ports.values()]
         if _contains(text, row.name, row.kind, row.summary, row.phase, row.reason, *addresses, *ports):
             detail = " · ".join(filter(None, (row.phase, row.reason, *addresses)))
             link = f"/services/{quote(row.name, safe='')}"
-            found.append(Hit(title=row.name, detail=detail, service=row.name, time=0.0, link=link))
-    return found[: count + 1]
+            hits.append(Hit(title=row.name, detail=detail, service=row.name, time=0.0, link=link))
+    return hits[: count + 1]
 
 
 async def _logs(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
@@ -189,7 +191,7 @@ async def _records(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
 
 async def _metrics(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     answer = await telemetry.ask(await dashboard.stack.endpoints(), "metrics", {})
-    found = [
+    hits = [
         Hit(
             title=item["name"],
             detail=", ".join(filter(None, (item["type"], item["unit"], *item["services"]))),
@@ -200,12 +202,12 @@ async def _metrics(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
         for item in answer["items"]
         if _contains(text, item["name"], item["unit"], *item["services"])
     ]
-    return found[: count + 1]
+    return hits[: count + 1]
 
 
 async def _errors(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     endpoints = await dashboard.stack.endpoints()
-    found, _ = await alerts.groups(endpoints, {"text": text}, count + 1)
+    groups, _ = await alerts.groups(endpoints, {"text": text}, count + 1)
     return [
         Hit(
             title=group.type or "error",
@@ -216,12 +218,12 @@ async def _errors(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
             if group.trace
             else f"/alerts?{urlencode({'service': group.service})}",
         )
-        for group in found
+        for group in groups
     ]
 
 
 async def _alerts(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
-    found, _ = await alerts.stored(await dashboard.stack.endpoints(), {"text": text}, count + 1)
+    stored, _ = await alerts.stored(await dashboard.stack.endpoints(), {"text": text}, count + 1)
     return [
         Hit(
             title=alert.name,
@@ -230,7 +232,7 @@ async def _alerts(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
             time=alert.start,
             link=f"/alerts?{urlencode({'service': alert.service})}" if alert.service else "/alerts",
         )
-        for alert in found
+        for alert in stored
     ]
 
 
@@ -256,7 +258,7 @@ def _matching_tests(dashboard: Dashboard, text: str) -> Iterator[Hit]:
 
 async def _reports(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     listing = await asyncio.to_thread(reports.listing, dashboard.reports)
-    found = [
+    hits = [
         Hit(
             title=report.description.test,
             detail=report.exception,
@@ -267,12 +269,12 @@ async def _reports(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
         for report in listing.reports
         if _contains(text, report.description.test, report.description.failure, report.description.trace)
     ]
-    return found[: count + 1]
+    return hits[: count + 1]
 
 
 async def _settings(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     settings = await asyncio.to_thread(dashboard.configuration)
-    found = [
+    hits = [
         Hit(
             title=key,
             detail=f"{value} ({source})",
@@ -283,7 +285,7 @@ async def _settings(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
         for key, (value, source) in settings.items()
         if _contains(text, key, value, source)
     ]
-    return found[: count + 1]
+    return hits[: count + 1]
 
 
 #: signal → the function that returns its hits, the page whose parameter `text` shows all of them, and what is

@@ -23,7 +23,7 @@ class Row:
 LOCAL_FIELDS: Mapping[str, Row] = {
     "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),
-    "ports_may_differ": Row(outcome="left out", remark="The ports are those of the stack file."),
+    "ports_may_vary": Row(outcome="left out", remark="The ports are those of the stack file."),
     "copy_of": Row(
         outcome="left out",
         remark="A plan does not contain the copies of services that belong to single tests.",

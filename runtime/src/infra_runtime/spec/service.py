@@ -65,7 +65,7 @@ class ServiceSpec:
     #: port name → number in development; in tests, it is replaced by the number of a free port
     ports: Mapping[str, int] = field(default_factory=dict)
     #: whether the service gets other ports if another process or stack uses its fixed ports
-    ports_may_differ: bool = False
+    ports_may_vary: bool = False
     #: None: the service is ready as soon as its process runs (a task: when it has exited with 0)
     ready: Probe | None = None
     #: export → text, for other services and for users; `url` is the address for clients

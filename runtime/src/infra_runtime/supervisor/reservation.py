@@ -32,7 +32,7 @@ def reserve(
         numbers = {}
         for port, wanted in spec.ports.items():
             try:
-                numbers[port] = ports.take(name, port, wanted, spec.ports_may_differ)
+                numbers[port] = ports.take(name, port, wanted, spec.ports_may_vary)
             except (PortError, OSError):
                 numbers[port] = wanted  # the error is reported when the other service starts
         reserved[name] = Bound(spec, paths.service_data(name), paths.service_run(name), numbers)

@@ -207,9 +207,7 @@ class Supervisor:
         await self._containers.finish(name)
         self._log_marks[name] = self.logs.size(name)
         try:
-            ports = self._activation.ports(name) or self.ports.take_all(
-                name, spec.ports, spec.ports_may_differ
-            )
+            ports = self._activation.ports(name) or self.ports.take_all(name, spec.ports, spec.ports_may_vary)
         except PortError as error:
             self._port_taken(name, error.port, error.holder, may_rebind=False)
             return
