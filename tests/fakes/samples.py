@@ -35,8 +35,9 @@ def every(cases: Iterable[object]) -> Callable[[Callable[..., None]], Callable[[
     def decorate(check: Callable[..., None]) -> Callable[[], None]:
         def test() -> None:
             for case in all_cases:
+                arguments = case if isinstance(case, tuple) else (case,)
                 try:
-                    check(*case) if isinstance(case, tuple) else check(case)
+                    check(*arguments)
                 except BaseException as error:
                     error.add_note(f"the case: {case!r}")
                     raise

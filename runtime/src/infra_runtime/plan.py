@@ -23,6 +23,7 @@ from infra_runtime.spec import (
     optional_exports,
     other_service,
     references,
+    references_in,
     texts,
 )
 from infra_runtime.spec.order import needs_first
@@ -95,8 +96,8 @@ class Plan:
         return {name.partition(":-")[0] for scope, name in self._scoped() if scope == "env"}
 
     def _scoped(self) -> Iterator[tuple[str, str]]:
-        for text in texts(self.services):
-            for reference in references(text):
+        for spec in self.services:
+            for reference in spec.references:
                 scope, _, name = reference.partition(".")
                 yield scope, name
 
@@ -196,13 +197,17 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
             "Create the secret in a step after the seed; the service must use this secret when it is ready."
         )
         raise ConfigurationError(problem, f"services.{spec.name}", hint)
-    rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
+    if seeds:
+        rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
+        own = references_in((rest, [seed.into for seed in seeds]))
+    else:
+        own = spec.references
     services = {*specs, *absent}
-    for part, allowed in (
-        ((rest, [seed.into for seed in seeds]), scopes),
-        ([seed.steps for seed in seeds], {"bin": None, "": {"out"}}),
+    for names, allowed in (
+        (own, scopes),
+        (references_in([seed.steps for seed in seeds]), {"bin": None, "": {"out"}}),
     ):
-        for reference in (reference for text in texts(part) for reference in references(text)):
+        for reference in names:
             if allowed is scopes and (export := optional_export(reference)) and export[0] in absent:
                 continue
             if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
@@ -310,7 +315,7 @@ def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
             *needs[name],
             *(
                 export[0]
-                for export in optional_exports(spec)
+                for export in optional_exports(spec.references)
                 if export[0] in specs and _holds_secret(export, specs)
             ),
         }

@@ -169,7 +169,7 @@ def _plan(
         offering = _offering(declaration, services)
         if len(needed_by) == members and offers == _offers(offering, needed_by, declaration):
             break
-    optional = {service for spec in specs.values() for service, _ in optional_exports(spec)}
+    optional = {service for spec in specs.values() for service, _ in optional_exports(spec.references)}
     # The names of all kinds are read only if necessary, because the catalogue searches for entry points then.
     absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
     roles: dict[str, list[str]] = {}

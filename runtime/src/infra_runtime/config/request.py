@@ -18,7 +18,6 @@ from infra_runtime.config.stack_file import StackFile
 from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
-from infra_runtime.spec import references, texts
 from infra_runtime.value import frozen
 
 #: UTF-8; the byte order mark that some editors write at the beginning is ignored
@@ -130,7 +129,7 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
 
 
 def _user(plan: Plan, reference: str) -> str:
-    users = (spec.name for spec in plan.services for text in texts(spec) if reference in references(text))
+    users = (spec.name for spec in plan.services if reference in spec.references)
     return next(users, "")
 
 

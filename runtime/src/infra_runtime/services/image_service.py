@@ -27,8 +27,7 @@ from infra_runtime.spec import (
     Run,
     ServiceSpec,
     optional_export,
-    references,
-    texts,
+    references_in,
 )
 from infra_runtime.spec.references import substitute_some
 
@@ -165,7 +164,7 @@ class ImageServiceSettings(OwnServiceSettings):
                 "`container_ports`, and let the program listen on ${host} and ${port.NAME}"
             )
         for key, part in self._inside():
-            for reference in (name for text in texts(part) for name in references(text)):
+            for reference in references_in(part):
                 self._check_reference(key, reference)
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -100,10 +100,14 @@ def optional_export(reference: str) -> tuple[str, str] | None:
     return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
 
 
-def optional_exports(value: object) -> list[tuple[str, str]]:
-    """Return service and export of every `${SERVICE.EXPORT?}` inside a spec, without duplicates."""
-    exports = (optional_export(reference) for text in texts(value) for reference in references(text))
-    return list(dict.fromkeys(filter(None, exports)))
+def optional_exports(references: Iterable[str]) -> list[tuple[str, str]]:
+    """Return service and export of every reference `SERVICE.EXPORT?`, without duplicates."""
+    return list(dict.fromkeys(filter(None, map(optional_export, references))))
+
+
+def references_in(value: object) -> tuple[str, ...]:
+    """Return the references in every text inside a spec or a part of it, in the order of the fields."""
+    return tuple(reference for text in texts(value) if "${" in text for reference in references(text))
 
 
 def texts(value: object) -> list[str]:

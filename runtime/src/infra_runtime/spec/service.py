@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from infra_runtime.spec.codec import decode, encode
@@ -23,7 +24,7 @@ from infra_runtime.spec.probes import (
     Send,
     TcpProbe,
 )
-from infra_runtime.spec.references import other_service, references, texts
+from infra_runtime.spec.references import other_service, references_in
 from infra_runtime.spec.steps import Remove, RequireFile, Run, Secret, Seed, Step, WriteFile
 from infra_runtime.spec.variables import Default
 from infra_runtime.value import frozen
@@ -102,12 +103,17 @@ class ServiceSpec:
     #: for the engines that generate container configurations; None when the kind has no image
     container: Container | None = None
 
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The references in all texts of the spec, in the order of its fields."""
+        return references_in(self)
+
     def all_needs(self) -> tuple[str, ...]:
         """Return the names of all services that this service needs: `needs`, and those in its references.
 
         The names are sorted, without duplicates.
         """
-        named = (other_service(reference) for text in texts(self) for reference in references(text))
+        named = map(other_service, self.references)
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
 
     def digest(self) -> str:

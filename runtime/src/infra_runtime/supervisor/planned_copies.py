@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.record import Record
-from infra_runtime.spec import Seed, ServiceSpec, encode, references, texts
+from infra_runtime.spec import Seed, ServiceSpec, encode, references_in
 
 #: the target of a seed that is copied early: the whole data folder of the service
 DATA = "${data}"
@@ -28,7 +28,7 @@ class PlannedCopy(Record):
 def seed_key(seed: Seed, binaries: Mapping[str, str]) -> str:
     """Return the key of a seed in the cache: a hash of its steps and of their executables."""
     used = {}
-    for reference in sorted({name for text in texts(seed) for name in references(text)}):
+    for reference in sorted({*references_in(seed)}):
         prefix, _, name = reference.partition(".")
         if prefix == "bin" and name in binaries:
             status = os.stat(binaries[name])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host.ports import PortError, Ports
-from infra_runtime.spec import optional_exports
+from infra_runtime.spec import optional_exports, references_in
 from infra_runtime.supervisor.binding import Bound
 from infra_runtime.supervisor.machine import Machine
 
@@ -36,6 +36,6 @@ def reserve(
             except (PortError, OSError):
                 numbers[port] = wanted  # the error is reported when the other service starts
         reserved[name] = Bound(spec, paths.service_data(name), paths.service_run(name), numbers)
-        queue += [service for service, _ in optional_exports(spec.exports)]
+        queue += [service for service, _ in optional_exports(references_in(spec.exports))]
         queue += spec.all_needs()
     return reserved

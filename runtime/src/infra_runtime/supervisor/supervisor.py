@@ -242,7 +242,7 @@ class Supervisor:
         The other services do not have to run. A secret exists when the other service is prepared; the planner
         rejects services that would wait for each other's secrets.
         """
-        exports = optional_exports(bound.spec)
+        exports = optional_exports(bound.spec.references)
         self.bound_ahead |= reserve(dict(exports), self._all_bound, self.machine, self.ports, self.paths)
         lookup = resolver(bound, self.scopes[bound.spec.name], self._all_bound)
         for service, export in exports:

@@ -112,7 +112,7 @@ class Cluster:
 
     def needs(self, spec: ServiceSpec) -> list[ServiceSpec]:
         """Return the services with a container that a service needs or refers to, in the plan's order."""
-        names = {*spec.all_needs(), *(service for service, _ in optional_exports(spec))}
+        names = {*spec.all_needs(), *(service for service, _ in optional_exports(spec.references))}
         return [other for name, other in self.stack.services.items() if name in names]
 
     def host_of(self, spec: ServiceSpec) -> str:

@@ -30,7 +30,7 @@ from infra_runtime.engines.references import check_needs, container_of, host_nam
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
-from infra_runtime.spec import references, texts
+from infra_runtime.spec import references_in
 from infra_runtime.value import frozen
 
 FIRST_LINE = first_line("kubernetes")
@@ -263,5 +263,5 @@ def _documents(resources: Sequence[Resource]) -> str:
 
 def _required_variables(cluster: Cluster) -> set[str]:
     specs = [spec.container for spec in cluster.stack.services.values()]
-    names = (name for text in texts(tuple(specs)) for name in references(text))
+    names = references_in(tuple(specs))
     return {name.removeprefix("env.") for name in names if name.startswith("env.") and ":-" not in name}

@@ -33,7 +33,7 @@ from infra_runtime.spec import (
     WriteFile,
     optional_export,
     references,
-    texts,
+    references_in,
 )
 from infra_runtime.spec.references import OWN_SCOPES
 from infra_runtime.value import frozen
@@ -159,7 +159,7 @@ class _Forward:
         }
 
     def _secrets(self, value: object) -> list[str]:
-        names = (reference for text in texts(value) for reference in references(text))
+        names = references_in(value)
         return sorted({name.removeprefix("secret.") for name in names if name.startswith("secret.")})
 
     def _preparation(self, secrets: Iterable[str]) -> tuple[Step, ...]:
@@ -183,10 +183,7 @@ def _variables() -> dict[str, str]:
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
     """Return the steps that write files with data of the plan, which the plugin reads."""
     return tuple(
-        step
-        for step in spec.prepare
-        if isinstance(step, WriteFile)
-        and {name for text in texts(step) for name in references(text)} == {"data"}
+        step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )
 
 
@@ -220,7 +217,7 @@ def _probe(spec: ServiceSpec) -> Probe:
             if probe.port in spec.ports:
                 return probe
     own = spec.ready
-    used = {name.partition(".")[0] for text in texts(own) for name in references(text)}
+    used = {name.partition(".")[0] for name in references_in(own)}
     is_local = bool(spec.kind and container_of(spec).health) or bool(used - {"host", "port", "stack"})
     if own is None or isinstance(own, ExecProbe) or is_local:
         return TcpProbe(port=next(iter(spec.ports)))

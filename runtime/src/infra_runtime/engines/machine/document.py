@@ -12,7 +12,7 @@ from infra_runtime.engines.references import ALL_ADDRESSES, setting_key
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
-from infra_runtime.spec import ServiceSpec, decode_service, encode, map_texts, references, texts
+from infra_runtime.spec import ServiceSpec, decode_service, encode, map_texts, references_in
 from infra_runtime.spec.references import substitute_some
 from infra_runtime.value import frozen
 
@@ -84,7 +84,7 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
             hint=f"Export the stack without {spec.name}, or export it with `infra export compose`.",
         )
     for field in ("command", "env"):
-        names = {name for text in texts(getattr(spec, field)) for name in references(text)}
+        names = {*references_in(getattr(spec, field))}
         for name in sorted(names & OF_THE_SUPERVISOR):
             raise ConfigurationError(
                 f"{spec.name} refers to ${{{name}}}, which has a value only in a stack with a supervisor",
