@@ -44,10 +44,11 @@ class OrdersService:
             except ValueError:
                 order = None
             log.info("order_requested", order=request.value, actor=actor.id, kind=actor.kind.value)
-            if order is None:
-                await context.abort(grpc.StatusCode.NOT_FOUND, "no order has this id")
             found = Struct()
-            found.update(asdict(order))
+            if order:
+                found.update(asdict(order))
+            else:
+                await context.abort(grpc.StatusCode.NOT_FOUND, "no order has this id")
             return found
 
     async def _actor(self, authorization: str, permission: str, context: Any) -> web.Actor:
