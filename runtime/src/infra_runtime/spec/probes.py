@@ -53,7 +53,7 @@ def _utf8(text: str) -> bytes:
 class TcpProbe:
     """A probe: the service is ready when its port accepts a connection.
 
-    For protocols without another probe.
+    It is for services whose protocol has no other probe.
     """
 
     port: str
@@ -81,7 +81,7 @@ class HttpProbe:
 
 @frozen
 class PostgresProbe:
-    """A probe: ready when the server answers a start-up packet with an authentication request.
+    """A probe: the service is ready when it answers a start-up packet with an authentication request.
 
     While PostgreSQL starts, it answers with the error 57P03 instead.
 
@@ -142,9 +142,8 @@ class Expect:
 
     The message must begin with one of `prefixes` and contain `contains`.
 
-
-    A message that begins with a key of `not_yet` means that the service is not ready yet. The key's value is
-    the reason; `{answer}` in it stands for the longest readable part of the message.
+    A message that begins with a key of `not_yet` means that the service is not ready yet. The value of the
+    key is the reason; the longest readable part of the message replaces `{answer}` in the reason.
     """
 
     #: escaped texts; empty: any beginning
@@ -174,7 +173,7 @@ class Expect:
 
 @frozen
 class Exchange:
-    """A probe: the service is ready when all steps succeed, in their order, on one connection to the port."""
+    """A probe: the service is ready when all steps succeed, in their order, on one connection to a port."""
 
     port: str
     steps: tuple[Send | Expect, ...]
