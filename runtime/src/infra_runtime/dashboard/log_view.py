@@ -62,7 +62,7 @@ class Query:
     until: str = ""
 
     def __post_init__(self) -> None:
-        """Raise `ParameterError` for a text that is not valid."""
+        """Raise `ParameterError` for a string that is not valid."""
         self.selection()
 
     def selection(self) -> Selection:

@@ -42,7 +42,7 @@ class Selection:
     until: float = float("inf")
     #: the least important level that is selected; lines without a level are then not selected
     level: Level | None = None
-    #: one of the ids of the line; a text that contains it as a word
+    #: one of the ids of the line; a string that contains it as a word
     correlation: str = ""
     #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
@@ -102,12 +102,12 @@ class Selection:
 
 
 def _has_word(text: str, word: str) -> bool:
-    """Return whether a text contains an id that is not a part of a longer id."""
+    """Return whether a string contains an id that is not a part of a longer id."""
     return word in text and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def moment(text: str, now: float | None = None) -> float:
-    """Return the Unix time that a text describes, for the options `--since` and `--until`.
+    """Return the Unix time that a string describes, for the options `--since` and `--until`.
 
     The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
     `ValueError` for any other text.

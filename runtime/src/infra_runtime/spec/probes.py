@@ -2,7 +2,7 @@
 
 The texts of an `Exchange` represent bytes in a form that JSON can store: `\\r`, `\\n`, `\\t`, `\\0`, `\\\\`
 and `\\xNN` are escapes, any other character stands for its UTF-8 bytes. The texts may contain references; the
-value of a reference is sent unchanged. `escape` converts bytes to such a text.
+value of a reference is sent unchanged. `escape` converts bytes to such a string.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ESCAPE = r"(?s)\\(?:x([0-9A-Fa-f]{2})|(.?))"
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
+    """Return the bytes that a string with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in re.finditer(_ESCAPE, text):
         if not match[1] and match[2] not in _SHORT:
@@ -36,7 +36,7 @@ def unescape(text: str) -> bytes:
 
 
 def escape(data: bytes) -> str:
-    """Return a text with escapes that represents these bytes; `unescape` returns the bytes again.
+    """Return a string with escapes that represents these bytes; `unescape` returns the bytes again.
 
     Dollar signs are escaped, so that the text contains no reference.
     """

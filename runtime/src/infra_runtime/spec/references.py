@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return the references in a text, without `${` and `}`, in their order.
+    """Return the references in a string, without `${` and `}`, in their order.
 
     `$$` is a dollar sign, so `$${x}` is not a reference.
     """

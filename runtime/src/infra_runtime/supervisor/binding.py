@@ -181,7 +181,7 @@ def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Boun
 
 
 def _percent_encoded(text: str) -> str:
-    """Return a text with all characters percent-encoded, except unreserved ones (RFC 3986, section 2.3)."""
+    """Return a string with all characters percent-encoded, except unreserved ones (RFC 3986, section 2.3)."""
     return "".join(
         chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")

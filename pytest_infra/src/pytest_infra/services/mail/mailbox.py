@@ -15,7 +15,7 @@ from pytest_infra.services.mail import protocol
 
 __all__ = ["AsyncMailbox", "Attachment", "Headers", "Mailbox", "Message", "MessageMissingError", "Pattern"]
 
-#: a part of a text, or a regular expression that matches somewhere in the text
+#: a part of a string, or a regular expression that matches somewhere in the text
 Pattern: TypeAlias = str | re.Pattern[str]
 #: seconds for which `wait_for` waits by default
 TIMEOUT = 10.0
