@@ -84,7 +84,7 @@ class Record(NamedTuple):
     #: the other fields of JSON and logfmt
     fields: Mapping[str, Any] = {}
     format: Literal["json", "logfmt", "text"] = "text"
-    #: whether the line is a further line of the message before it, such as a line of a traceback
+    #: whether the line continues the message of the line before it, such as a line of a traceback
     continues: bool = False
 
 

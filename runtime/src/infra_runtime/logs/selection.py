@@ -13,7 +13,7 @@ from infra_runtime.logs.record import Record, at_least, parse
 from infra_runtime.value import frozen
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-#: further lines of one message that are kept in memory while lines are read backwards
+#: continuation lines of one message that are kept in memory while lines are read backwards
 _LONGEST_MESSAGE = 1000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -27,7 +27,7 @@ class Pattern(Protocol):
 
 
 class Entry(NamedTuple):
-    """A selected line with its content. A further line of a message has the level of the message."""
+    """A selected line with its content. A continuation line of a message has the level of the message."""
 
     line: Line
     record: Record
@@ -56,7 +56,8 @@ class Selection:
     def entries(self, lines: Iterable[Line]) -> Iterator[Entry]:
         """Yield the selected lines.
 
-        The further lines of a message, such as a traceback, are selected with the message by level and id.
+        If a message is selected by its level or id, its continuation lines, such as a traceback, are selected
+        too.
         """
         before: dict[str, tuple[str, bool]] = {}
         for line in lines:

@@ -73,7 +73,7 @@ _COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET co
 
 
 class QueueFullError(Exception):
-    """The error that the store cannot accept further records now."""
+    """The error that the store cannot accept new records at this time."""
 
 
 class Row(NamedTuple):

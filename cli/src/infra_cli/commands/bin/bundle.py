@@ -25,7 +25,7 @@ def command(
 
     On another machine, `infra bin install --from FILE` installs the executables without network. NAME is a
     recipe or a program; without NAME, the archive contains the executables of the stack of this directory.
-    Executables without a recipe are left out.
+    The archive does not contain executables without a recipe.
 
     \b
     Examples:
