@@ -224,7 +224,8 @@ class Methods:
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
-        A service that is starting is paused when it is ready; a service that is not running is not changed.
+        A service that is starting is paused after it has become ready; a service that is not running is not
+        changed.
         A service in a container cannot be paused: the signal would pause the client of its engine only.
         """
         names = self._known(params.services)

@@ -197,10 +197,10 @@ def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock
 
 
 def batches(resources: Sequence[Object]) -> list[list[Object]]:
-    """Return groups of resources that are written together, each after the previous one is ready.
+    """Return groups of resources. The resources of a group are written when the previous group is ready.
 
-    The first group contains the resources without pods. A Job is a separate group: the workloads before it in
-    the plan must be ready, and the workloads after it are written when it is complete.
+    The first group contains the resources without pods. A Job is a separate group: the workloads before the
+    Job in the plan must be ready, and the workloads after the Job are written when the Job is complete.
     """
     result = [[resource for resource in resources if resource["kind"] not in WORKLOADS], []]
     for resource in resources:
