@@ -65,7 +65,7 @@ def add_parameter_options(parser: pytest.Parser, config: pytest.Config) -> None:
     """Add the ini values of the parameters of all services; each value is a string or a list of strings.
 
     In the table `[tool.pytest]`, pytest accepts a value only if it has the declared type. Therefore an ini
-    value is declared as a list, or as a text if pytest does not accept its value as a list.
+    value is declared as a list, or as a string if pytest does not accept its value as a list.
     """
     for instance in Instances.of(config).fixtures().values():
         for parameter in instance.kit.parameters:

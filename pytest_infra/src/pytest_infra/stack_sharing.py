@@ -44,7 +44,7 @@ class Plan(Message):
     services: Mapping[str, str]
 
     def changes(self, old: Mapping[str, str]) -> str:
-        """Return a text that describes which services differ from an older plan."""
+        """Return a string that describes which services differ from an older plan."""
         changed = [name for name in self.services if name in old and old[name] != self.services[name]]
         differences = {
             "changed": changed,

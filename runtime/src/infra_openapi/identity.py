@@ -47,7 +47,7 @@ def unnamed(fact: Fact) -> bool:
 
 
 def identity(fact: Fact) -> str:
-    """Return a text that distinguishes a fact from others with equal rule, subject, location and values.
+    """Return a string that distinguishes a fact from others with equal rule, subject, location and values.
 
     The text contains the location in the new document if this location differs from the location in the old
     document, and a hash of the content of the changed part if the part has no name. The text is empty if the

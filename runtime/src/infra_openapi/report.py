@@ -36,7 +36,10 @@ class Acceptance:
 
     @property
     def summary(self) -> str:
-        """Return a text for the entry: `change`, or `rule` if it has no `change`, or else the fingerprint."""
+        """Return the string that names the entry in messages.
+
+        It is the first one of `change`, `rule` and `fingerprint` that is not empty.
+        """
         return self.change or self.rule or self.fingerprint
 
     def lapsed(self, today: dt.date) -> bool:

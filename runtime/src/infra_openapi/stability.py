@@ -13,7 +13,7 @@ STABLE = "stable"
 
 
 def level(value: Any) -> str:
-    """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a text.
+    """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a string.
 
     A text that is not a known level is returned too.
     """

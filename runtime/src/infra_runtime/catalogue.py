@@ -32,7 +32,7 @@ def _words(value: Any) -> Any:
     )
 
 
-#: a list, or a text with commas between the items, as in an environment variable
+#: a list, or a string with commas between the items, as in an environment variable
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 

@@ -18,7 +18,7 @@ from infra_runtime.value import fields_of, frozen
 T = TypeVar("T")
 
 _WORDS: dict[object, str] = {
-    int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null",
+    int: "a whole number", float: "a number", str: "a string", bool: "true or false", types.NoneType: "null",
 }  # fmt: skip
 
 
@@ -65,9 +65,10 @@ def encode(value: object) -> Any:
 
 
 def data_of(text: str) -> Any:
-    """Return the data of a text in JSON, whose texts can be written as UTF-8. Raises `ValueError`.
+    """Return the data of a JSON document; all strings in the data can be encoded as UTF-8.
 
-    JSON can contain one half of a pair of surrogates, which UTF-8 does not have; `?` replaces it.
+    JSON can contain a single surrogate, which cannot be encoded; `?` replaces it. Raises `ValueError` if
+    `text` is not JSON.
     """
     data = json.loads(text)
     if "\\ud" in text or "\\uD" in text:

@@ -218,7 +218,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """Return a text that describes the mistake in a reference; empty if the reference is correct.
+    """Return a string that describes the mistake in a reference; empty if the reference is correct.
 
     `scopes` is the part before the dot → the allowed names after the dot; None allows every name.
     """

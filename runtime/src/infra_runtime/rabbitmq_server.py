@@ -139,7 +139,7 @@ def installation(erlexec: Path) -> Path:
 def applications(root: Path) -> Mapping[str, Path]:
     """Return a mapping from the name of each RabbitMQ application to its folder.
 
-    Raises `SystemExit` if there is no application.
+    Raises `SystemExit` if no application is found.
     """
     folders = sorted((root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/plugins/*/ebin"))
     if not folders:

@@ -199,7 +199,7 @@ PLAN: dict[str, object] = {"services": [], "root": "/", "binaries": {}, "variabl
     [
         ({}, "services: is missing"),
         ({**PLAN, "services": 7}, "services: must be a list, not 7"),
-        ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a text"),
+        ({**PLAN, "binaries": {"x": 1}}, "binaries.x: must be a string"),
         ({**PLAN, "services": [{"$type": "Ghost"}]}, r"services\[0\]: "),
         ({**PLAN, "services": [{"$type": "ServiceSpec"}]}, r"services\[0\]: "),
     ],

@@ -47,7 +47,7 @@ class Tools(click.Group):
         return Tool(cmd_name, callback=functools.partial(_run, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the names of the tools that begin with a text."""
+        """Return the names of the tools that begin with a string."""
         names = sorted((_ALIAS, *_programs(_project(ctx.params["directory"]))))
         tools = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [*tools, *super().shell_complete(ctx, incomplete)]

@@ -1,4 +1,7 @@
-"""Units that need no preparation: a unit is a new name, whose data are removed after the test."""
+"""Units that need no preparation: a unit is a new name, such as a key prefix.
+
+After the test, the data under this name are removed.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ class ClearedUnit(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Any]:
-        """Yield this unit without data, for one example of Hypothesis."""
+        """Yield this unit without data, for one Hypothesis example."""
         self.clear()
         yield self
         self.clear()
 
 
 class ClearedUnits:
-    """The units of one process. No unit exists between two tests."""
+    """The units of one process. A unit exists only until its test has ended."""
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class ClearedUnits:
     ) -> None:
         """`make` returns a unit for a new name and a label; `close` closes connections at the end.
 
-        `errors` are the errors of a server that was stopped, whose data cannot be removed.
+        `errors` are the exceptions that a stopped server causes; then the data cannot be removed.
         """
         self._owner, self._make, self._errors, self._close = owner, make, errors, close
 
@@ -53,6 +56,6 @@ class ClearedUnits:
                 unit.clear()
 
     def close(self) -> list[str]:
-        """Close connections, and return an empty list, because no unit is left."""
+        """Close connections. Return an empty list, because all units were removed after their tests."""
         self._close()
         return []

@@ -11,8 +11,8 @@ from infra_runtime.errors import ConfigurationError
 def required(module: str, *, service: str, library: str, extra: str, purpose: str) -> Any:
     """Return a module of a client library.
 
-    `library` is the name of the library, `extra` the extra of pytest-infra that installs it, and `purpose`
-    the beginning of the message, such as `a database for each test needs`.
+    `library` is the name of the library, and `extra` is the extra of pytest-infra that installs the library.
+    `purpose` is the beginning of the error message, such as `a database for each test needs`.
 
     Raises `ConfigurationError` if the library is not installed.
     """

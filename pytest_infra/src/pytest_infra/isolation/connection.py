@@ -1,4 +1,4 @@
-"""Connections with which isolation units in a server are created and removed without a client library."""
+"""Connections to servers for creating and removing isolation units; they do not use a client library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 10.0
 
 
 class CommandError(InfraError):
-    """The error that a server rejected a command of the plugin."""
+    """The error that a server rejected a command that the plugin sent to it."""
 
 
 class LineConnection:
@@ -61,9 +61,9 @@ T = TypeVar("T")
 
 
 class CommandConnection(Generic[C]):
-    """A connection to a server that a process keeps open for all its isolation units.
+    """A connection to a server that this process keeps open and uses for all its isolation units.
 
-    Opening a connection takes longer than a command.
+    The connection stays open because opening a connection takes longer than running a command.
     """
 
     def __init__(self, connect: Callable[[], C]) -> None:

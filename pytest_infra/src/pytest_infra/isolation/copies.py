@@ -21,9 +21,8 @@ MAX_COPIES = 128
 class Copier:
     """An object that starts and stops copies of a service; the copies have the names `SERVICE.N`.
 
-    Each copy has its own folder, ports and sockets.
-
-    A stack file cannot declare such a name, because the name of a service has no dot.
+    Each copy has its own folder, ports and sockets. No service in a stack file has the name of a copy,
+    because a stack file does not allow a dot in the name of a service.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Copier:
         return self._server.data.parent / name
 
     def keep(self, name: str) -> None:
-        """Keep a copy of the service running, and do not use the number in its name again."""
+        """Keep a copy of the service running; no later copy gets the number in its name."""
         self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Host names in a proxy as isolation units. The kit of a proxy adds the routes of a host to its proxy."""
+"""Host names as isolation units of a proxy. The kit of each proxy implements how routes are added to it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class RoutedHost(Host):
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that the proxy may read at the same time: the proxy reads the old or the new text."""
+    """Write a file atomically: a proxy that reads the file at the same time gets the old or the new text."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
@@ -106,10 +106,10 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
 
 
 class Hosts:
-    """Host names of a copy of a proxy that only this process uses.
+    """Host names in a copy of a proxy; only this process uses the copy.
 
-    A change of the routes can close connections with active requests. With one copy for each process, this
-    does not affect the tests of other workers.
+    A change of the routes can close connections with active requests. Each worker of pytest-xdist has its own
+    copy, so the change does not affect the tests of other workers.
     """
 
     def __init__(

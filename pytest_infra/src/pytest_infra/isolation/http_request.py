@@ -1,6 +1,7 @@
 """Requests over HTTP with which service kits create, remove and dump units.
 
-They do not use the proxies in environment variables, which cannot reach services on this machine.
+The requests ignore environment variables such as `HTTP_PROXY`, because these proxies cannot reach services on
+this machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Migrations: functions that change an empty unit to a template, from which units are cloned.
+"""Migrations: functions that fill an empty unit (such as a database), from which other units are cloned.
 
-Each migration has a key, which changes when the resulting template can change.
+The filled unit is the template. Each migration has a key, which changes if source code or a file changes on
+which the template depends.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Migrations:
         """Return the migrations of a callable whose result depends on its module and on other files.
 
         The key depends on the content of the module and of the files, and on the values that the callable has
-        from `functools.partial`, defaults and enclosing functions; a folder stands for all files in it. With
-        a `version`, the key depends only on the text of the version.
+        from `functools.partial`, defaults and enclosing functions. For a folder, the key depends on all files
+        in the folder. With a `version`, the key depends only on the string `version`.
         """
         content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
         return cls(run=run, key=key_of(content))
@@ -53,7 +54,7 @@ class Migrations:
 def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
     """Return the migrations for an ini value, or for the value of the fixture `where`.
 
-    `read_text` returns the migrations for a text (a path, or `MODULE:FUNCTION`) and its place.
+    `read_text` returns the migrations for a string (a path, or `MODULE:FUNCTION`) and the string's place.
 
     Raises:
         ConfigurationError: the value does not describe migrations.
@@ -89,9 +90,9 @@ def combined(parts: Sequence[Migrations]) -> Migrations:
 
 
 def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
-    """Yield each source of migrations in a list and its nested lists, with its place such as `WHERE[1]`.
+    """Yield each source of migrations in a list and in its nested lists, with its place, such as `WHERE[1]`.
 
-    A text with several lines is treated as the list of its lines. None and empty texts are skipped.
+    A string with several lines is treated as the list of its lines. None and empty strings are skipped.
     """
     if isinstance(source, str):
         lines = [line.strip() for line in source.splitlines() if line.strip()]
@@ -104,7 +105,7 @@ def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
 
 
 def imported(text: str, where: str) -> Migrations:
-    """Import the function in the text `MODULE:FUNCTION`, and return the migrations that it runs.
+    """Import the function that `MODULE:FUNCTION` names, and return migrations that call the function.
 
     Raises `ConfigurationError` if the import fails.
     """

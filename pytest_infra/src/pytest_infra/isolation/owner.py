@@ -1,4 +1,4 @@
-"""The owner of isolation units: the process that created them, which is identified by a token.
+"""The owner of an isolation unit: the process that created the unit. A token identifies the process.
 
 A file whose name is the token is locked until the process exits.
 """
@@ -22,8 +22,8 @@ FOLDER = "services/.units"
 class Owner:
     """This process as owner of isolation units: its token, and a locked file in the data directory.
 
-    The names of the units of this process contain the token. Other processes check the lock: if it is free,
-    the owner has exited, and other processes are allowed to remove its units.
+    The names of the units of this process contain the token. Other processes check whether the file is
+    locked. If it is not locked, the owner has exited, and other processes are allowed to remove its units.
     """
 
     def __init__(self, data: Path, worker: str) -> None:
@@ -66,7 +66,7 @@ def held(path: Path) -> bool:
 def _remove_unless_held(path: Path) -> None:
     """Remove the file of an owner, unless a running process holds the lock of the file.
 
-    If another process has just created the file, that process detects the removal.
+    If another process has created the file but not locked it yet, that process detects the removal.
     """
     with contextlib.suppress(FileNotFoundError):
         descriptor = file_lock.acquire(str(path), create=False)

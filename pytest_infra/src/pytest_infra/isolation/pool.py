@@ -33,7 +33,7 @@ class Factory(Protocol):
 
     @abstractmethod
     def reset(self, name: str) -> str | None:
-        """Make a used unit equal to a new unit, and return the unit's new name.
+        """Reset a used unit to the state of a new unit, and return the unit's new name.
 
         Return None if this is not possible; the pool then removes the unit.
         """
@@ -120,7 +120,7 @@ class Pool:
     def close(self, *, remove: bool = True) -> list[str]:
         """Remove all units, end the thread, and return the names of the units that could not be removed.
 
-        If `remove` is false, no unit is removed, because the units end with their server.
+        If `remove` is false, no unit is removed, because the server is stopped and its data are deleted.
         """
         with self._change:
             self._closing = True

@@ -13,7 +13,7 @@ PID_FILE = "server.pid"
 
 
 class PooledUnits:
-    """The units of one process. No unit is used for a second test."""
+    """The units of one process. Each unit is used for one test only."""
 
     def __init__(
         self,
@@ -27,8 +27,8 @@ class PooledUnits:
     ) -> None:
         """`unit` returns the unit for a name and a label; `keep` marks the unit of a name as kept.
 
-        `leftover` are the names of units of processes that have ended, which are removed. `stops` returns
-        whether the server stops now and its data are removed.
+        `leftover` are the names of units whose processes have exited; these units are removed. `stops`
+        returns whether the server stops after the call and its data are deleted.
         """
         self._server, self._pool = server, pool
         self._unit, self._keep, self._stops = unit, keep, stops

@@ -1,4 +1,4 @@
-"""Write the content of units as readable text, in which long values are cut and other bytes are escaped."""
+"""Write the content of units as readable text: long values are cut, undecodable bytes are escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DumpError(InfraError):
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value to a file as indented JSON, in which every text is cut to `CHARACTERS` characters."""
+    """Write a value to a file as indented JSON; every string is cut to `CHARACTERS` characters."""
     write(path, json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n")
 
 

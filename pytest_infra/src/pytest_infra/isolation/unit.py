@@ -17,7 +17,7 @@ from infra_runtime.errors import ConfigurationError
 class Unit(Endpoint):
     """The part of a service that belongs to one test.
 
-    A unit has the exports of the service, some of them with other values.
+    A unit has the same exports as the service. Some exports, such as `url`, have other values.
     """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
@@ -37,14 +37,14 @@ class Unit(Endpoint):
         self.unkeepable = ""
 
     def example(self) -> AbstractContextManager[Any]:
-        """Return a context manager for an empty part of this unit, for one example of Hypothesis."""
+        """Return a context manager for an empty part of this unit, for one Hypothesis example."""
         raise ConfigurationError(
             f"{self.name} does not support `example()`, because its isolation units cannot be divided",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
         )
 
     def renew(self) -> None:
-        """Create again what a restart of the server has removed from the unit, such as its user."""
+        """Create again what a restart of the server has removed from it, such as the user of this unit."""
 
     def describe(self) -> dict[str, str]:
         """Return the service, the id and the label of the unit as JSON data for reports, without secrets."""
@@ -59,7 +59,7 @@ class Units(Protocol):
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:
-        """Return an isolation unit that no other test uses and that no test has changed.
+        """Return an isolation unit that no other test uses and that contains no changes of earlier tests.
 
         `label` is the id of the test, module or class that uses the unit.
         """
@@ -70,7 +70,7 @@ class Units(Protocol):
 
     @abstractmethod
     def close(self) -> list[str]:
-        """Remove unused units, end threads and connections, and return the names of units that are left."""
+        """Remove unused units, end threads, close connections; return the names of units that remain."""
 
 
 #: The type of the fixture `infra_unit`, a function `unit_of(service, label="", **parameters)`.

@@ -24,8 +24,8 @@ _STABILITY = {
 def sunset(element: Element) -> Any:
     """Return the sunset date of an operation or parameter (`x-sunset`), as the document contains it.
 
-    The sunset date is the day from which a deprecated part can be removed. The result is a text or an invalid
-    value; None if the element has no sunset date.
+    The sunset date is the day from which a deprecated part can be removed. The result is None if the element
+    has no sunset date. If the document is invalid, the result may not be a string.
     """
     return element.value("x-sunset")
 
@@ -48,7 +48,7 @@ def day(value: Any) -> dt.date | None:
 
 
 def lost(before: Any, after: Any) -> bool:
-    """Return whether a sunset date was removed, or was replaced by a text that is not a date."""
+    """Return whether a sunset date was removed, or was replaced by a string that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 

@@ -214,7 +214,7 @@ def _scheme(document: Document, name: str) -> Element | None:
 
 
 def _presented(scheme: Element) -> str:
-    """Return a text that describes the credentials that a client sends for a security scheme.
+    """Return a string that describes the credentials that a client sends for a security scheme.
 
     The text does not contain the name of the scheme, which is not sent.
     """

@@ -23,7 +23,7 @@ class LiteralError(ValueError):
 
 
 def integer(digits: str, base: int = 10) -> int:
-    """Return the integer that a text contains.
+    """Return the integer that a string contains.
 
     Raises:
         LiteralError: the number has too many digits.
@@ -36,7 +36,7 @@ def integer(digits: str, base: int = 10) -> int:
 
 
 def real(literal: str) -> float:
-    """Return the number with a fraction or an exponent that a text contains.
+    """Return the number with a fraction or an exponent that a string contains.
 
     Raises:
         LiteralError: the number is larger than the largest double.

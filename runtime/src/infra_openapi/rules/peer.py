@@ -136,7 +136,7 @@ _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 def _expanded(family: str) -> Iterator[str]:
-    """Yield every id that a text with braces stands for; braces contain alternatives, as in a shell."""
+    """Yield every id that a string with braces stands for; braces contain alternatives, as in a shell."""
     braces = _CHOICE.search(family)
     if braces is None:
         yield family

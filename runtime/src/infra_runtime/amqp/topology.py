@@ -217,8 +217,8 @@ def _binding(exchange: str, queue: str, key: str) -> dict[str, Any]:
 def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], vhost: str) -> list[str]:
     """Return a line for each difference between the definitions of a topology and of a server.
 
-    A line begins with `+` for an entry that the server lacks, with `~` for one that has other attributes in
-    the server, and with `-` for one that only the server has.
+    A line begins with `+` if only the topology has the entry, with `-` if only the server has it, and with
+    `~` if both have it with different attributes.
     """
     lines: list[str] = []
     for kind in ("exchanges", "queues", "bindings"):

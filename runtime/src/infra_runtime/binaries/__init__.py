@@ -171,7 +171,7 @@ def _problem(binary: Binary, path: Path) -> str:
 
 
 def _missing_features(binary: Binary, path: Path) -> str:
-    """Return a text with the required features that an installed program lacks; empty if it has all."""
+    """Return a string with the required features that an installed program lacks; empty if it has all."""
     import glob  # imported here because most executables have no features
 
     folder, missing = path.resolve().parent, []

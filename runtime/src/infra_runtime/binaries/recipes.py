@@ -151,7 +151,7 @@ def providing(
 
 
 def versions(program: str) -> str:
-    """Return a text with the major versions of a program in the recipes of the kit, such as `15, 16, 18`."""
+    """Return the major versions of a program in the recipes of the kit as a string, such as `15, 16, 18`."""
     suitable = (recipe for recipe in kit().values() if program in recipe.programs)
     return ", ".join(str(number) for number in sorted({recipe.major for recipe in suitable} - {0}))
 

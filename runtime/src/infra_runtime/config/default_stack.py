@@ -1,4 +1,4 @@
-"""The services of a stack whose stack file lists none: a fixed list, and further ones in development."""
+"""The services of a stack whose stack file lists no service: a fixed list, which is longer in development."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
 def shown(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
     """Return the value of a setting as text for output, with secrets masked.
 
-    `sensitive` contains further names of settings that are secrets.
+    `sensitive` contains names of settings that are secrets although the names do not show it.
     """
     if isinstance(value, str) and (masked := masked_value(key[-1], value, sensitive)) == MASK:
         return masked

@@ -33,7 +33,7 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
     """Return the value of a variable, an export or a setting, masked if it is a secret or contains one.
 
     A value that consists of references only is not masked, except for the default of a secret variable.
-    `declared` contains further names of secrets.
+    `declared` contains names of secrets that `is_secret_name` does not recognise.
     """
     if name in declared or is_secret_name(name):
         return _masked_defaults(text, all_names=True) if not REFERENCE.sub("", text) else MASK

@@ -68,7 +68,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(names: tuple[str, ...], name: str) -> int:
-    """Return the number of a name; the query API returns an unknown number as a text."""
+    """Return the number of a name; the query API returns an unknown number as a string."""
     return names.index(name) if name in names else int(name)
 
 

@@ -79,7 +79,7 @@ class Report:
 
     @property
     def path(self) -> str:
-        """The path of the folder as a text."""
+        """The path of the folder as a string."""
         return _shown(self.folder)
 
     @property
@@ -253,7 +253,7 @@ def _json(path: Path, most: int) -> Any:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as a text, in which bytes that are not UTF-8 are replaced."""
+    """Return a path as a string, in which bytes that are not UTF-8 are replaced."""
     return bytes(path).decode(errors="replace")
 
 

@@ -95,7 +95,7 @@ class TestQuery:
     sort: str = ""
 
     def __post_init__(self) -> None:
-        """Raise `ParameterError` for a text that is not valid."""
+        """Raise `ParameterError` for a string that is not valid."""
         if self.outcome and self.outcome not in OUTCOMES:
             known = ", ".join(OUTCOMES)
             raise ParameterError(f"the outcome must be one of {known}, not {self.outcome[:80]!r}")

@@ -63,7 +63,7 @@ class Waterfall:
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters of a request to the query API, without empty ones.
 
-    The root span of a test has its id as an attribute, which is stored as a text in JSON.
+    The root span of a test has its id as an attribute, which is stored as a string in JSON.
     """
     test = query.get(TEST, "")
     text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
@@ -204,7 +204,7 @@ def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def matching(spans: Sequence[Mapping[str, Any]], text: str) -> list[str]:
-    """Return the ids of the spans whose name, service, message or attributes contain a text."""
+    """Return the ids of the spans whose name, service, message or attributes contain a string."""
     wanted = text.lower()
     return [
         span["id"]

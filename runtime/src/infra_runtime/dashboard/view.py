@@ -179,7 +179,7 @@ def duration(seconds: float) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a short duration as a text: `0.12 ms`, `34 ms`, `1.20 s`."""
+    """Return a short duration as a string: `0.12 ms`, `34 ms`, `1.20 s`."""
     value = seconds * 1000
     if value < 10:
         return f"{value:.2f} ms"

@@ -77,7 +77,7 @@ def seal(snapshot: str, *, durable: bool) -> None:
 def difference(snapshot: str, copy: str, *, durable: bool) -> str:
     """Return the first difference between a copy of a snapshot's files and the snapshot's checksums.
 
-    The result is a text that begins with the path of the file in the snapshot's folder; it is empty if the
+    The result is a string that begins with the path of the file in the snapshot's folder; it is empty if the
     copy is correct. If `durable` is true, a correct copy is then on the disk and survives a power failure.
     """
     try:

@@ -17,7 +17,7 @@ from infra_runtime.value import frozen
 
 @frozen
 class LeakCheck:
-    """The result of a leak check of the last run of a stack; each remaining item is described by a text."""
+    """The result of a leak check of the last run of a stack; each remaining item is described by a string."""
 
     #: the number of services, without copies for single tests
     services: int

@@ -24,7 +24,7 @@ PATIENCE = 10.0
 
 @frozen
 class Cleaned:
-    """The result of a clean-up: the ended processes and containers, and a text for each that still runs."""
+    """The result of a clean-up: the ended processes and containers, and a string for each that still runs."""
 
     #: the pids of the killed processes
     pids: tuple[int, ...] = ()

@@ -71,7 +71,7 @@ def stamp(tree: str) -> None:
 
 
 def damage(tree: str, *, read_all: bool = False) -> str:
-    """Return how a seed differs from its stamp, as a text; empty if the seed is not damaged.
+    """Return how a seed differs from its stamp, as a string; empty if the seed is not damaged.
 
     Names, sizes and modification times are compared, which takes some milliseconds. With `read_all`, the
     content of all files is compared, too.

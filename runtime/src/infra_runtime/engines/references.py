@@ -28,7 +28,7 @@ _MARK = "\0"
 
 @frozen
 class Piece:
-    """A part of a text whose references are replaced: plain text, a secret, or an environment variable.
+    """A part of a string whose references are replaced: plain text, a secret, or an environment variable.
 
     For a secret, `value` is the name of the secret in the exported files. For a variable, `value` is `NAME`
     or `NAME:-default`.
@@ -105,7 +105,7 @@ def setting_key(service: str, field: str) -> str:
 
 
 def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece]:
-    """Replace the references in a text of a spec; return the parts: plain text, secrets and variables.
+    """Replace the references in a string of a spec; return the parts: plain text, secrets and variables.
 
     `field` is the setting that contains the text.
 
@@ -205,7 +205,7 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
-    """Return the value of an export of `service` for a text of the service `user`.
+    """Return the value of an export of `service` for a string of the service `user`.
 
     The value is empty if the reference is optional and `service` is not in the plan.
     """

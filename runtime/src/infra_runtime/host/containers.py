@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 ENGINE = "container-engine"
 #: the labels with the token of the stack and with the name of the service
 STACK, SERVICE = "pytest-infra.stack", "pytest-infra.service"
-#: the name of a service's container, as a text of a spec
+#: the name of a service's container, as a string of a spec
 NAME = "infra-${stack.token}-${stack.service}"
 #: seconds until a command of the engine is killed
 TIMEOUT = 20.0

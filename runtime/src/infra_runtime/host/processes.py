@@ -86,7 +86,7 @@ def _columns(*names: str) -> list[str]:
 
 
 def started(pid: int) -> str:
-    """Return the start time of a process as a text to compare; empty if the process does not exist."""
+    """Return the start time of a process as a string to compare; empty if the process does not exist."""
     process = look(pid)
     return process.started if process else ""
 

@@ -240,7 +240,7 @@ def _with_layer(below: Mapping[str, str], file: IO[bytes]) -> dict[str, str]:
     """Return the mapping from file name to text for `below` with one more layer, which is read from `file`.
 
     The mapping contains only the Python interpreters (with an empty text) and the files in `_FILES`. A
-    whiteout is a file in the layer that hides files of the layers below, but no file of its own layer:
+    whiteout is a file in the layer that hides files of the layers below, but not files of the same layer:
     `.wh.NAME` hides NAME and everything in it, `.wh..wh..opq` hides everything in the folder that contains
     the whiteout. Source: OCI image specification, "Layer", "Whiteouts".
     """

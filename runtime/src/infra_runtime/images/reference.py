@@ -70,5 +70,5 @@ def parse_reference(text: str) -> Reference:
 
 
 def as_tag(text: str) -> str:
-    """Return a text as a tag: characters that a tag cannot contain become hyphens."""
+    """Return a string as a tag: characters that a tag cannot contain become hyphens."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text).lstrip(".-")[:128]

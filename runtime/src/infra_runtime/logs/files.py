@@ -133,7 +133,7 @@ class LogFile:
 
 
 def _truncations(path: Path) -> str:
-    """Return a text that changes when the supervisor truncates a log, because its file system has no holes.
+    """Return a string that changes when the supervisor truncates a log, because its file system has no holes.
 
     The supervisor then writes the end of the log to `NAME.log.1`.
     """

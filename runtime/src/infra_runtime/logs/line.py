@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """The position of the line as a text, unique among the lines of its service."""
+        """The position of the line as a string, unique among the lines of its service."""
         return f"{self.file}:{self.offset}"
 
 

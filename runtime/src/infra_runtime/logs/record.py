@@ -92,7 +92,7 @@ class Record(NamedTuple):
     #: the other fields; a text has none
     fields: Mapping[str, Any] = {}
     format: _Format = "text"
-    #: whether the line is a further line of the message before it, such as a line of a traceback
+    #: whether the line continues the message of the line before it, such as a line of a traceback
     continues: bool = False
 
 

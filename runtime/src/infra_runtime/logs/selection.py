@@ -14,7 +14,7 @@ from infra_runtime.logs.record import Record, at_least, parse
 from infra_runtime.value import frozen
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-#: further lines of one message that are kept in memory while lines are read backwards
+#: continuation lines of one message that are kept in memory while lines are read backwards
 _LONGEST_MESSAGE = 1000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -28,7 +28,7 @@ class Pattern(Protocol):
 
 
 class Entry(NamedTuple):
-    """A selected line with its content. A further line of a message has the level of the message."""
+    """A selected line with its content. A continuation line of a message has the level of the message."""
 
     line: Line
     record: Record
@@ -43,7 +43,7 @@ class Selection:
     until: float = float("inf")
     #: the least important level that is selected; lines without a level are then not selected
     level: Level | None = None
-    #: one of the ids of the line; a text that contains it as a word
+    #: one of the ids of the line; a string that contains it as a word
     correlation: str = ""
     #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
@@ -67,7 +67,8 @@ class Selection:
     def entries(self, lines: Iterable[Line]) -> Iterator[Entry]:
         """Yield the selected lines.
 
-        The further lines of a message, such as a traceback, are selected with the message by level and id.
+        If a message is selected by its level or id, its continuation lines, such as a traceback, are selected
+        too.
         """
         before: dict[str, tuple[str, bool]] = {}
         for line in lines:
@@ -128,12 +129,12 @@ class Selection:
 
 
 def _has_word(text: str, word: str) -> bool:
-    """Return whether a text contains an id that is not a part of a longer id."""
+    """Return whether a string contains an id that is not a part of a longer id."""
     return word in text and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def moment(text: str, now: float | None = None) -> float:
-    """Return the Unix time that a text describes, for the options `--since` and `--until`.
+    """Return the Unix time that a string describes, for the options `--since` and `--until`.
 
     The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
     `ValueError` for any other text.

@@ -90,7 +90,7 @@ class Volume(BaseModel):
         return self.path == "${data}" or self.path.startswith("${data}/")
 
     def source(self) -> str:
-        """Return the absolute path, as a text with references."""
+        """Return the absolute path, as a string with references."""
         return (
             self.path if self.path.startswith(("/", "${")) else f"${{root}}/{posixpath.normpath(self.path)}"
         )
@@ -206,7 +206,7 @@ class ImageServiceSettings(OwnServiceSettings):
         return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
 
     def translated(self, text: str) -> str:
-        """Replace the references in a text for the program in the container.
+        """Replace the references in a string for the program in the container.
 
         References to ports become the port numbers inside the container's network.
         """

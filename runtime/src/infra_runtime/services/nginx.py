@@ -228,7 +228,7 @@ def _target(name: str, route: Route) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a text as one quoted word of a configuration file.
+    """Return a string as one quoted word of a configuration file.
 
     nginx and JSON have the same escapes for quotes, backslashes and line feeds.
     """

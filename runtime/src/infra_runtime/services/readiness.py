@@ -92,7 +92,7 @@ class ExchangeStep(BaseModel):
         return self
 
     def step(self) -> Send | Expect:
-        """Return this step as a value of the spec. Raises `ValueError` for an unknown escape in a text."""
+        """Return this step as a value of the spec. Raises `ValueError` for an unknown escape in a string."""
         if self.send is not None:
             return Send(text=self.send)
         end = LengthPrefix(**self.length.model_dump()) if self.length else self.until
@@ -124,7 +124,7 @@ class Ready(BaseModel):
     exchange: tuple[ExchangeStep, ...] | None = None
     #: the name of the port; optional if the service has one port
     port: str | None = None
-    #: for `http` and `https`: a text that the body contains
+    #: for `http` and `https`: a string that the body contains
     contains: str = ""
     #: for `https`: a file with the certificate of the authority; without it, every certificate is accepted
     ca: str = ""

@@ -173,7 +173,7 @@ def server(name: str, settings: RespSettings, image: str) -> ServiceSpec:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as one quoted word of the configuration file or of a command."""
+    """Return a string as one quoted word of the configuration file or of a command."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

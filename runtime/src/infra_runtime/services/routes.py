@@ -24,7 +24,7 @@ Patience = Annotated[float, Field(ge=0, le=3600)]
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text is an address `HOST:PORT`, and not the name of a service."""
+    """Return whether a string is an address `HOST:PORT`, and not the name of a service."""
     return _ADDRESS.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Object storage with the protocol of S3: SeaweedFS, or moto, which imitates further services of AWS.
+"""Object storage with the protocol of S3: SeaweedFS, or moto, which also imitates other services of AWS.
 
 SeaweedFS consists of four programs, which run as one service (`infra_runtime.program_group`). The command
 `weed server` runs them as one process, but waits two seconds at the start, does not exit after a SIGTERM, and

@@ -43,7 +43,7 @@ def server(
 ) -> ServiceSpec:
     """Return the spec of a server whose data is in a folder.
 
-    `flags` is name → value of further options of `program`, and `paths` is export → path of its address.
+    `flags` maps names of other options of `program` to their values; `paths` maps exports to URL paths.
     """
     arguments = as_arguments(
         {

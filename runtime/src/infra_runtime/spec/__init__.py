@@ -7,7 +7,7 @@ by values. To bind a spec means to replace its references. These names may be us
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
     data            the service's own folder in the data directory
-    run             a folder with a short path for the service's sockets, mode 0700
+    run             a folder for the service's sockets, with a short path and mode 0700
     root            the folder of the stack file
     secret.NAME     the text of the secret that a `Secret` step created
     env.NAME        an environment variable of the client; `${env.NAME:-default}` if it may be unset
@@ -16,9 +16,9 @@ by values. To bind a spec means to replace its references. These names may be us
                     folder with the logs of all services), or `data` (the data directory)
     out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
-    SERVICE.EXPORT? an export of another service, without a need: the value is known before that service
-                    starts, because its ports are chosen in advance; the value is empty if the stack has no
-                    such service
+    SERVICE.EXPORT? an export of another service, which does not make that service a need: the value is known
+                    before that service starts, because the supervisor chooses the ports in advance; the value
+                    is empty if the stack does not contain that service
 
 `$$` stands for a dollar sign.
 """

@@ -1,4 +1,4 @@
-"""How a service runs in a container or by an operator, for the engines that generate configurations."""
+"""How a service runs in a container or under a Kubernetes operator, for the engines that export a stack."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from infra_runtime.value import frozen
 
 @frozen
 class Operator:
-    """The operator of a Kubernetes cluster that runs a service: its resource, and the names that it gives.
+    """How a Kubernetes operator runs a service: the custom resource, and the names that the operator chooses.
 
-    Engines for other targets ignore it. The resource has the name of the service.
+    Only the engine for Kubernetes uses this object. The custom resource has the name of the service.
     """
 
     name: str

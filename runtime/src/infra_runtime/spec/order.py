@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 def needs_first(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the named services and all services that they need; a service follows its needs.
 
-    `needs` is service → the services that it needs; names that are not keys of `needs` are ignored. In a
-    cycle, one service precedes a service that it needs.
+    `needs` maps each service to the services that it needs; names that are not keys of `needs` are ignored.
+    If services need each other in a cycle, one of them precedes a service that it needs.
     """
     ordered: dict[str, None] = {}
     visited: set[str] = set()

@@ -2,7 +2,7 @@
 
 The texts of an `Exchange` represent bytes in a form that JSON can store: `\\r`, `\\n`, `\\t`, `\\0`, `\\\\`
 and `\\xNN` are escapes, any other character stands for its UTF-8 bytes. The texts may contain references; the
-value of a reference is sent unchanged. `escape` converts bytes to such a text.
+value of a reference is sent unchanged. `escape` converts bytes to such a string.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ESCAPE = r"(?s)\\(?:x([0-9A-Fa-f]{2})|(.?))"
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
+    """Return the bytes that a string with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in re.finditer(_ESCAPE, text):
         if not match[1] and match[2] not in _SHORT:
@@ -36,7 +36,7 @@ def unescape(text: str) -> bytes:
 
 
 def escape(data: bytes) -> str:
-    """Return a text with escapes that represents these bytes; `unescape` returns the bytes again.
+    """Return a string with escapes that represents these bytes; `unescape` returns the bytes again.
 
     Dollar signs are escaped, so that the text contains no reference.
     """
@@ -53,7 +53,7 @@ def _utf8(text: str) -> bytes:
 class TcpProbe:
     """A probe: the service is ready when its port accepts a connection.
 
-    For protocols without another probe.
+    It is for services whose protocol has no other probe.
     """
 
     port: str
@@ -81,7 +81,7 @@ class HttpProbe:
 
 @frozen
 class PostgresProbe:
-    """A probe: ready when the server answers a start-up packet with an authentication request.
+    """A probe: the service is ready when it answers a start-up packet with an authentication request.
 
     While PostgreSQL starts, it answers with the error 57P03 instead.
 
@@ -142,9 +142,8 @@ class Expect:
 
     The message must begin with one of `prefixes` and contain `contains`.
 
-
-    A message that begins with a key of `not_yet` means that the service is not ready yet. The key's value is
-    the reason; `{answer}` in it stands for the longest readable part of the message.
+    A message that begins with a key of `not_yet` means that the service is not ready yet. The value of the
+    key is the reason; the longest readable part of the message replaces `{answer}` in the reason.
     """
 
     #: escaped texts; empty: any beginning
@@ -174,7 +173,7 @@ class Expect:
 
 @frozen
 class Exchange:
-    """A probe: the service is ready when all steps succeed, in their order, on one connection to the port."""
+    """A probe: the service is ready when all steps succeed, in their order, on one connection to a port."""
 
     port: str
     steps: tuple[Send | Expect, ...]

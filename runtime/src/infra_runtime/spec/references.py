@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return the references in a text, without `${` and `}`, in their order.
+    """Return the references in a string, without `${` and `}`, in their order.
 
     `$$` is a dollar sign, so `$${x}` is not a reference.
     """
@@ -52,9 +52,9 @@ def rename(text: str, new: Callable[[str], str]) -> str:
 def map_texts(
     value: Any, change: Callable[[str], str], change_escaped: Callable[[str], str] | None = None
 ) -> Any:
-    """Return a copy of a spec or of a part of it with all its texts changed by `change`.
+    """Return a copy of a spec, or of a part of a spec, in which `change` replaces each string.
 
-    `change_escaped` changes the texts of fields whose metadata contain `escaped`; its default is `change`.
+    `change_escaped` replaces the strings of fields whose metadata contain `escaped`; its default is `change`.
     """
     if isinstance(value, str):
         return change(value)

@@ -51,7 +51,7 @@ Restart: TypeAlias = Literal["on-failure", "always", "never"]
 
 @frozen
 class ServiceSpec:
-    """The specification of one service, as data: its references `${…}` are not yet replaced by values."""
+    """The specification of one service as data; it contains references `${…}`, which are not replaced yet."""
 
     name: str
     command: tuple[str, ...]
@@ -109,9 +109,9 @@ class ServiceSpec:
         return references_in(self)
 
     def all_needs(self) -> tuple[str, ...]:
-        """Return the names of all services that this service needs: `needs`, and those in its references.
+        """Return the names of all services that this service needs, sorted and without duplicates.
 
-        The names are sorted, without duplicates.
+        These are the names in `needs`, and the names of the services in references `${SERVICE.EXPORT}`.
         """
         named = map(other_service, self.references)
         return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))

@@ -11,9 +11,9 @@ from infra_runtime.value import frozen
 
 @frozen
 class WriteFile:
-    """The step that writes a file from a text with references, at every start of the service.
+    """The step that writes a file at every start of the service; references in the text are replaced.
 
-    If `json` is true, the references are inside JSON strings, and their values get JSON's escapes.
+    If `json` is true, the references are inside JSON strings, and the values are escaped as in JSON.
     """
 
     path: str
@@ -36,9 +36,9 @@ class RequireFile:
 
 @frozen
 class Remove:
-    """The step that removes a file which a killed process of the service may have left.
+    """The step that removes a file which an earlier process of the service may have left when it was killed.
 
-    No process of the service runs at that time.
+    The step runs before a process of the service starts.
     """
 
     path: str
@@ -46,9 +46,9 @@ class Remove:
 
 @frozen
 class Secret:
-    """The step that creates a file with a random text (mode 0600), a secret, if the file is missing.
+    """The step that creates a file with a secret if the file is missing; the file has the mode 0600.
 
-    The text is never printed.
+    The secret is a random string, which is never printed.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Secret:
 
 @frozen
 class Run:
-    """The step that runs a command to its end; an exit status other than 0 fails the start."""
+    """The step that runs a command until it exits. If its status is not 0, the start of the service fails."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +64,12 @@ class Run:
 
 @frozen
 class Seed:
-    """The step that fills the folder `into` with a copy of a seed: files that `steps` create in `${out}`.
+    """The step that fills the folder `into` with a copy of a seed: the files that `steps` create in `${out}`.
 
-    The folder with these files is stored in the user's cache. The folder's key is a hash of the steps' texts
-    and of the executables' sizes and modification times. Each stack copies the stored folder, with reflinks
-    if the file system supports them. If `into` is not empty, it is not changed, because it contains a user's
-    data. A seed must not contain a secret: all stacks would have the same secret.
+    The seed is a folder in the user's cache. Its key is a hash of the strings in `steps` and of the sizes and
+    modification times of the executables. Each stack copies this folder, with reflinks if the file system
+    supports them. If `into` is not empty, the step does not change it, because it contains a user's data. A
+    seed must not contain a secret, because all stacks of the user would have the same secret.
     """
 
     into: str

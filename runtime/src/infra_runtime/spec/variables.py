@@ -1,4 +1,4 @@
-"""Environment variables that a service gets only if the user does not set them."""
+"""Environment variables with default values: a service gets the default only if the user sets no value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from infra_runtime.value import frozen
 
 @frozen
 class Default:
-    """A variable whose value in another environment takes precedence over the value in the spec."""
+    """The name of a variable whose value in a preferred source replaces the value in the spec.
+
+    The preferred source is, for example, the environment of the supervisor.
+    """
 
     name: str
     #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
@@ -37,7 +40,7 @@ def merged(
 
 
 def _extended(own: str, offered: str, separator: str) -> str:
-    """Return the pairs `KEY=VALUE` of `own`, and the offered pairs with other keys."""
+    """Return the pairs `KEY=VALUE` in `own`, and those pairs in `offered` whose keys are not in `own`."""
     pairs = [pair for pair in own.split(separator) if pair.strip()]
     keys = {pair.partition("=")[0].strip() for pair in pairs}
     further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]

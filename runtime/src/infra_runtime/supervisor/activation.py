@@ -1,9 +1,9 @@
 """Listening sockets of services that start at the first connection (socket activation).
 
 The supervisor listens on the ports of such a service from the start, and the process of the service inherits
-the sockets. A connection before the process accepts it waits in the queue of the socket, so no client gets an
-error. While the process runs, the supervisor does not use the sockets. If the process exits unexpectedly,
-the sockets stay open, and the connections that it has not accepted are for the next process.
+the sockets. Until the process accepts a connection, the connection waits in the queue of the socket, so no
+client gets an error. While the process runs, the supervisor does not use the sockets. If the process exits
+unexpectedly, the sockets stay open, and the next process accepts the waiting connections.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Activation:
     def listen(self, service: str, ports: Mapping[str, int], connected: Callable[[], None]) -> None:
         """Listen on the ports of a service, and call `connected` once, at the first connection.
 
-        Sockets that are open since an earlier call are used again. Raises `OSError` if a port cannot be used.
+        Sockets that an earlier call has opened are used again. Raises `OSError` if a port cannot be used.
         """
         sockets = self._sockets.setdefault(service, {})
         try:

@@ -38,7 +38,7 @@ def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
 
 
 def services(supervisor: Supervisor, names: Iterable[str]) -> Services:
-    """Return the states of the named services; secrets in the texts are masked."""
+    """Return the states of the named services; secrets in the strings are masked."""
     return Services(_service(supervisor, name) for name in names)
 
 
@@ -100,7 +100,7 @@ def _service(supervisor: Supervisor, name: str) -> ServiceStatus:
 
 
 def _is_missing(supervisor: Supervisor, name: str) -> bool:
-    """Return whether a service has failed or was stopped; false for a task that has completed."""
+    """Return whether a service has failed or was stopped. The result is False for a completed task."""
     service = supervisor.machine.services[name]
     return service.phase is Phase.FAILED or (service.phase is Phase.STOPPED and not service.wanted)
 

@@ -19,7 +19,8 @@ LEFT_OUT = ("ssl", "_hashlib")
 def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "[]") -> list[str]:
     """Return the command line with which this process starts a supervisor for a data directory.
 
-    Python runs isolated (-I) and without `site` (-S), and imports the package of this process. With `tmpfs`,
+    Python runs in isolated mode (-I), without the module `site` (-S), and imports `infra_runtime` from the
+    same folder as this process. With `tmpfs`,
     the supervisor keeps the data of a test's services in RAM if there is enough room. `copies` is the result
     of `planned_copies.planned`.
     """

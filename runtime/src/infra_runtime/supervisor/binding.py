@@ -26,7 +26,7 @@ class BindingError(Exception):
 
 
 class MissingSecretError(BindingError):
-    """The error that the secret of a service does not exist, because the service is not prepared yet."""
+    """The error that a secret does not exist, because the service that creates it is not prepared yet."""
 
     def __init__(self, service: str, secret: str, reason: str) -> None:
         super().__init__(service, secret, reason)
@@ -54,7 +54,7 @@ class Scope(Record):
 
 
 class Bound:
-    """One service with its folders and ports on this machine; `bind` adds its texts without references."""
+    """One service with its folders and ports on this machine; `bind` adds the strings without references."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -181,7 +181,7 @@ def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Boun
 
 
 def _percent_encoded(text: str) -> str:
-    """Return a text with only unreserved characters and escapes. Source: RFC 3986, section 2.3."""
+    """Return a string with all characters percent-encoded, except unreserved ones (RFC 3986, section 2.3)."""
     return "".join(
         chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}"
         for byte in text.encode("utf-8", "surrogateescape")

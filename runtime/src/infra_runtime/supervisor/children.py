@@ -114,13 +114,13 @@ class Children:
         return future
 
     def pid(self, service: str) -> int:
-        """Return the pid of a service's first process; 0 if the service has no process."""
+        """Return the pid of a service's first process (which runs the command); 0 if it is not running."""
         return self._main_pids.get(service, 0)
 
     def signal(self, service: str, number: int, *, group: bool) -> None:
         """Send a stop signal to a service: to its first process, or to all processes of its session.
 
-        If the first process has exited, the remaining processes get the signal.
+        If the first process has exited, the signal is sent to all remaining processes of the service.
         """
         pid = self.pid(service)
         if not pid:
@@ -208,7 +208,10 @@ class Children:
         return not (roots and processes.end(roots))
 
     def sweep_orphaned(self) -> list[str]:
-        """Kill the orphaned processes of all services; return `process PID` for each that did not exit."""
+        """Kill the orphaned processes of all services.
+
+        Return a list with the string `process PID` for each process that did not exit.
+        """
         orphaned = {pid: processes.started(pid) for pid in self._orphaned()}
         return [f"process {process.pid}" for process in processes.end(orphaned)] if orphaned else []
 
@@ -280,7 +283,7 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited; an empty list except on Linux.
+        """Return the pids of descendants whose parents have exited. The list is empty if this is not Linux.
 
         On Linux, these descendants have become children of this process.
         """

@@ -20,15 +20,18 @@ class ContainerRemoval:
         self._failed: set[str] = set()
 
     def watch(self, bound: Bound) -> None:
-        """Report to the guardian the engine of a service that starts; the guardian removes its containers."""
+        """Report the container engine of a service that starts to the guardian.
+
+        If the supervisor exits unexpectedly, the guardian removes the containers of this engine.
+        """
         if bound.engine:
             self._guardian.watch_engine(bound.engine)
 
     def start(self, bound: Bound | None, log: str, done: Callable[[], None]) -> None:
         """Remove the containers of a service whose processes have exited, and then call `done`.
 
-        `bound` is None if the service was not prepared. Without a container, `done` is called by the event
-        loop as soon as possible. `log` is the path of the file for the engine's messages.
+        `bound` is None if the service was not prepared. If the service has no container, the event loop calls
+        `done` in its next iteration. `log` is the path of the file for the messages of the container engine.
         """
         if bound is None or not bound.engine:
             asyncio.get_running_loop().call_soon(done)
@@ -55,5 +58,5 @@ class ContainerRemoval:
             await asyncio.wait([task])
 
     def left(self, services: Iterable[str]) -> list[str]:
-        """Return a text for each of these services whose containers could not be removed."""
+        """Return the string `container of SERVICE` for each service whose container could not be removed."""
         return [f"container of {name}" for name in services if name in self._failed]

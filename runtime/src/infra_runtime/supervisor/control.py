@@ -76,9 +76,9 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Start to listen for clients.
+        """Start listening for clients.
 
-        The socket gets its mode 0600 before its path, so only this user can connect.
+        The socket has the mode 0600 before it gets its path, so only this user can connect.
         """
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
@@ -94,7 +94,7 @@ class Control:
         self._server = await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_LINE)
 
     def close(self) -> None:
-        """Accept no further clients; the existing connections stay open."""
+        """Stop listening for clients; the existing connections stay open."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -102,7 +102,7 @@ class Control:
                 os.unlink(self.path)
 
     async def keep(self, interval: float = 1.0) -> None:
-        """Check the socket file at an interval in seconds, and listen again if the file was removed.
+        """Check every `interval` seconds whether the socket file exists, and listen again if it was removed.
 
         Some machines remove old files in /tmp while a stack runs.
         """

@@ -18,7 +18,7 @@ _COROUTINE = 0x80
 
 
 class _Deferred(ModuleType):
-    """A module that imports the module with its name when an attribute is read that it does not have."""
+    """A placeholder for a module; it imports the real module when an attribute is read that it lacks."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):  # the import system reads such names
@@ -77,7 +77,7 @@ def _get_annotations(owner: object, **options: Any) -> object:
 
 
 def _imported(name: str) -> ModuleType:
-    """Import the module that is deferred, unless this has happened already."""
+    """Import the real module in place of a deferred module, unless it was imported already."""
     if isinstance(sys.modules.get(name), _Deferred):
         del sys.modules[name]
         __import__(name)

@@ -44,8 +44,9 @@ async def connected(
 async def _connect(host: str, port: int) -> socket.socket:
     """Return a socket that is connected to a port. Raises `OSError`.
 
-    A service that is starting refuses many connections, each of them at once. `open_connection` needs ten
-    times as much processor time for such an attempt, because it waits for the answer in the event loop.
+    A service that is starting refuses each connection immediately. For such an attempt, asyncio's
+    `open_connection` needs ten times as much processor time as this function, because it waits for the answer
+    in the event loop.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     connection = socket.socket(family, socket.SOCK_STREAM)
@@ -103,7 +104,7 @@ async def _receive(reader: asyncio.StreamReader, step: Expect) -> str | None:
 
 
 async def _message(reader: asyncio.StreamReader, until: str | LengthPrefix, limit: int) -> bytes:
-    """Read one message; `until` is the text at its end, or describes where its header contains its length.
+    """Read one message. `until` is the bytes at its end, or the place of the message length in its header.
 
     Raises `IncompleteReadError`, and `LimitOverrunError` if the message has more than `limit` bytes.
     """

@@ -17,8 +17,8 @@ LAUNCHER_INTERVAL = 0.25
 class Leases:
     """The open connections that hold a lease. The function `end` is called when no lease is left.
 
-    `launcher` is the pid of the process that started the supervisor, and normally takes the first lease. If
-    this process exits before that, `end` is called.
+    `launcher` is the pid of the process that started the supervisor. Normally, this process takes the first
+    lease. If it exits before it has taken a lease, `end` is called.
     """
 
     def __init__(self, end: Callable[[], object], launcher: int) -> None:

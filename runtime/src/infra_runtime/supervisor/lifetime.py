@@ -1,4 +1,4 @@
-"""The life of a supervisor with its event loop: control socket, shutdown, and removal of its files."""
+"""Run the event loop of a supervisor until its exit: control socket, shutdown, and removal of its files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SWEEP_SECONDS = 5.0
 
 
 def limits(specs: Iterable[ServiceSpec]) -> Limits:
-    """Return the greatest times in which these services start and stop: one after another."""
+    """Return the maximum times in which these services start and stop, if they start one after another."""
     specs = list(specs)
     return Limits(
         start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),

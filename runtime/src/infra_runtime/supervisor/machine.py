@@ -1,8 +1,8 @@
 """The state machine of the supervisor: a pure function from events to effects.
 
 An event is something that has happened to a service (its process has exited), an effect is an action for the
-caller (send a signal). The machine uses no process, no clock and no file. The time is an argument together
-with each event. The caller carries out the effects in their order, and reports the results as further events.
+caller (send a signal). The machine uses no process, no clock and no file: the caller passes the time together
+with each event. The caller carries out the effects in their order, and reports the results as new events.
 """
 
 from __future__ import annotations
@@ -139,9 +139,8 @@ class Machine:
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
         """Choose another port for a service whose port is in use, or set the service to failed.
 
-        The event occurs before the spawn, when the service has no process, or after the first process has
-        exited because of the port. In the latter case, `Children` has killed the other processes of the
-        service.
+        The event occurs before the service has a process, or after its first process has exited because the
+        port is in use. In the second case, `Children` has already killed the other processes of the service.
         """
         if service.phase not in {Phase.PREPARING, Phase.STARTING, Phase.BACKOFF}:
             return
@@ -193,9 +192,10 @@ class Machine:
         yield Effect("sweep", name)
 
     def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Wait for the remaining processes of a service that is stopping and whose first process has exited.
+        """Handle the exit of the first process of a service; if the service is stopping, wait for the others.
 
-        The timer of the stop step keeps running, so these processes have the rest of the step's seconds.
+        The timer of the stop step keeps running: if the other processes are still running when it ends, the
+        next stop step begins.
         """
         if service.phase is not Phase.STOPPING or service.stop_step == len(service.spec.stop):
             yield from self._on_exited(service, event)
@@ -206,7 +206,10 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart an exited service; set it to failed in a crash loop, or if its policy forbids a restart."""
+        """Restart a service that has exited, or set it to failed.
+
+        It is set to failed if it has crashed too often, or if its restart policy forbids a restart.
+        """
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
             text += " before it was ready"

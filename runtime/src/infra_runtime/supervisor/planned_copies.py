@@ -1,4 +1,4 @@
-"""The seeds that the supervisor copies during its start, as the client requests, and the seeds' folders."""
+"""The folders of seeds, and the copies of seeds that a client requests for the start of the supervisor."""
 
 from __future__ import annotations
 

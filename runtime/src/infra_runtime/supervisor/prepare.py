@@ -119,9 +119,9 @@ async def _seed(
 
 
 async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> bool:
-    """Complete a copy of a seed that was begun earlier; return whether it can be used.
+    """Wait for a copy of a seed that was started earlier, and move it to `into`; return whether it succeeded.
 
-    Otherwise, the caller copies or builds the seed as if this copy did not exist.
+    If the result is False, the caller copies or builds the seed as if this copy did not exist.
     """
     try:
         async with _removed_on_failure(os.path.dirname(begun.copy), run):
@@ -148,7 +148,7 @@ async def _evict(cache: str, run: Runner) -> None:
 
 
 async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
-    """Copy a seed; return the reason why the seed cannot be used, or an empty text.
+    """Copy a seed; return an empty string, or the reason why the seed cannot be used.
 
     Another process compares the seed with its stamp (the size and time of each file) during the copy, so the
     check takes no additional time.
@@ -182,7 +182,7 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
 def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
     """Raise `StepError` if the target folder of a seed has content but the service has no secrets yet.
 
-    Such content was created before the first start of the service, and the service cannot use it.
+    In that case, the service did not create the content of the folder, and cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:

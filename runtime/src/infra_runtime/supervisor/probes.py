@@ -50,8 +50,8 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
     """Run one attempt of any kind of probe. Return None if the service is ready, else the reason.
 
-    `ports` is port name → number. `run` runs a command and returns its exit status; a process of the probe
-    may write to `folder`.
+    `ports` maps port name to number. `run` runs a command and returns its exit status. If the probe runs in a
+    process, this process may write files to `folder`.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
@@ -139,7 +139,7 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 
 
 async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
-    """Return the body of an HTTP answer, read only until it contains `content`.
+    """Return the beginning of the body of an HTTP response; reading stops when it contains `content`.
 
     The body arrives in parts, and the server may keep the connection open.
     """

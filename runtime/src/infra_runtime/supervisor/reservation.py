@@ -18,9 +18,10 @@ def reserve(
     ports: Ports,
     paths: Paths,
 ) -> dict[str, Bound]:
-    """Reserve the ports of unprepared services, and of the services to which their exports refer.
+    """Reserve the ports of the services in `names`, and of the services that they need or refer to.
 
-    `present` are the services with ports. Returns the other services with their reserved ports.
+    `present` are the services that already have ports. The result contains the other services with their
+    reserved ports.
     """
     reserved: dict[str, Bound] = {}
     queue = list(names)

@@ -11,7 +11,7 @@ CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
 
 
 def applies(service: Service, status: int) -> bool:
-    """Return whether the restart policy of a service requires a restart after an exit with this status."""
+    """Return whether a service is restarted after it exited with this status, according to its policy."""
     policy = service.spec.restart
     return service.wanted and (policy == "always" or (policy == "on-failure" and status != 0))
 
@@ -32,5 +32,5 @@ def attempts(service: Service) -> str:
 
 
 def exit_text(status: int) -> str:
-    """Return how a process exited, such as `exited with status 1`; status -9 is `was killed by signal 9`."""
+    """Return an exit status as text: `exited with status 1` for 1, `was killed by signal 9` for -9."""
     return f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"

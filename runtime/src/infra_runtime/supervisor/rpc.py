@@ -55,7 +55,7 @@ from infra_runtime.supervisor.supervisor import Supervisor
 def typed(
     method: Method[Params, Answer], handle: Callable[[Connection, Params], Awaitable[Answer]]
 ) -> Handler:
-    """Return a handler for a method: it converts parameters from JSON data, and the answer to JSON data."""
+    """Return a handler that decodes the parameters from JSON data, calls `handle` and encodes the answer."""
 
     async def handler(connection: Connection, params: Mapping[str, object]) -> object:
         return (await handle(connection, decode(method.params, params))).to_json()
@@ -224,7 +224,8 @@ class Methods:
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
-        A service that is starting is paused when it is ready; a service that is not running is not changed.
+        A service that is starting is paused after it has become ready; a service that is not running is not
+        changed.
         A service in a container cannot be paused: the signal would pause the client of its engine only.
         """
         names = self._known(params.services)
@@ -301,7 +302,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
-        """Send every further event to the client, as a notification `event`."""
+        """Send every event that occurs from now on to the client, as a notification `event`."""
         journal = self._supervisor.journal
 
         def listener(record: Mapping[str, object]) -> None:

@@ -67,7 +67,7 @@ def start(text: str, paths: Paths, guardian: Guardian, locks: Sequence[int]) -> 
 
 
 def _needs_another_user(request: PlannedCopy) -> bool:
-    """Return whether the owner of the files must be changed before the copy; `prepare` does this."""
+    """Return whether the data folder needs another owner before the copy; then `prepare` copies the seed."""
     return request.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
 
 

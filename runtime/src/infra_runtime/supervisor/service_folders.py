@@ -1,4 +1,4 @@
-"""The place of the services' data folders: in the data directory, or in RAM in the environment `test`."""
+"""The place of the services' data folders: the data directory, or in the environment `test` a RAM folder."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class ServiceFolders:
             self.reason = f"the data of the services are on the disk: {self.reason}"
 
     def renew(self) -> str:
-        """Create the folder in RAM again if another program has removed it; return a text for the journal.
+        """Create the folder in RAM again if another program has removed it.
 
-        The text is empty if the folder exists. Raises `OSError`.
+        Return a message for the journal; it is empty if the folder existed. Raises `OSError`.
         """
         if not self.memory or os.path.lexists(self.memory):
             return ""
@@ -48,7 +48,7 @@ class ServiceFolders:
         return f"{self.memory} was removed while the stack was running; services start again without data"
 
     def warning(self) -> str:
-        """Return a warning when the room in RAM gets low, once until there is enough room again."""
+        """Return a warning if the free space in RAM is low, but only once until there is enough again."""
         if not self.memory:
             return ""
         try:

@@ -35,7 +35,7 @@ RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot of the running services; when it is complete, it replaces an older one with its name.
+    """Save a snapshot of the running services. A complete snapshot replaces an older one of the same name.
 
     The snapshot does not contain services whose spec has `in_snapshots=False`.
 

@@ -56,7 +56,7 @@ def spawn(
 
 
 def spawn_cause(error: Exception, command: Sequence[str], cwd: str) -> str:
-    """Return a text that describes why a command cannot be started in a working directory."""
+    """Return the reason why a command cannot be started in a working directory, as part of a message."""
     where = getattr(error, "filename", None) or command[0]
     action = "use the working directory" if where == cwd else "start"
     return f"cannot {action} {where}: {getattr(error, 'strerror', None) or error}"

@@ -163,7 +163,7 @@ class Supervisor:
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
-        """Stop all services. Return a text for each process and port that remains; normally an empty list.
+        """Stop all services. Return the names of the processes and ports that remain; normally an empty list.
 
         After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
@@ -188,7 +188,7 @@ class Supervisor:
         return left
 
     def log_tail(self, service: str) -> list[str]:
-        """Return the last lines that a service has written to its log since its last start."""
+        """Return the last lines of a service's log, without lines before the last start of the service."""
         lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
         return [self.redact(line) for line in lines]
 

@@ -168,7 +168,7 @@ class Telemetry:
         return JSONResponse(content)
 
     async def _first(self, answer: Callable[[], dict[str, Any]], wait: float) -> dict[str, Any]:
-        """Return an answer as soon as it has an item, or after `wait` seconds."""
+        """Repeat a query until its answer has an item or `wait` seconds are over; return the last answer."""
         deadline = time.monotonic() + wait
         while True:
             written = self._written

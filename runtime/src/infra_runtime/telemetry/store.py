@@ -68,7 +68,7 @@ _INSERT = {
 
 
 class QueueFullError(Exception):
-    """The error that the store cannot accept further records now."""
+    """The error that the store cannot accept new records at this time."""
 
 
 class Row(NamedTuple):

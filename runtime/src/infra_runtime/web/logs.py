@@ -67,7 +67,7 @@ def configure_logging(
         if style == "json"
         else structlog.dev.ConsoleRenderer(
             colors=file is None and sys.stdout.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # the traceback is a text already
+            exception_formatter=structlog.dev.plain_traceback,  # the traceback is a string already
         )
     )
     handler = WatchedFileHandler(file, encoding="utf-8") if file else StandardOutputHandler()

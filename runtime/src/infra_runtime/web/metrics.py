@@ -80,7 +80,7 @@ class Metrics:
         self._jobs_running = self._gauge("jobs_running", "Jobs that are running.", "job")
 
     def exposition(self) -> tuple[bytes, str]:
-        """Return all metrics as a text in the format of Prometheus, and its content type."""
+        """Return all metrics as a string in the format of Prometheus, and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     @contextmanager

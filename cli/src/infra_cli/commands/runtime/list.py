@@ -39,7 +39,7 @@ def command(target: Target, *, as_json: bool) -> None:
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """Return a text for a service: the path of its first executable, and its missing executables."""
+    """Return a string for a service: the path of its first executable, and its missing executables."""
     missing = [
         output.styled(f"{name} is missing: {binary['hint']}", "yellow")
         for name, binary in binaries.items()

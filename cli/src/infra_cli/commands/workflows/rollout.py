@@ -27,8 +27,8 @@ def command() -> None:
 def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
     """Wait until all workloads of the deployed stack are ready or complete.
 
-    The exit code is 20 as soon as a workload cannot become ready; the message contains the reason and the
-    last lines of the log.
+    If a workload cannot become ready, the command exits with 20 without waiting for the other workloads; the
+    message contains the reason and the last lines of the log.
 
     \b
     Example:

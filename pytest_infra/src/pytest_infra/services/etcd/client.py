@@ -11,9 +11,9 @@ from pytest_infra.services.etcd import protocol
 
 
 class EtcdClient:
-    """The keys with the prefix of a test; keys and values are texts.
+    """The keys with the prefix of a test; keys and values are strings.
 
-    For the other requests, `call` sends a request to the JSON gateway.
+    For requests without a method in this class, `call` sends the request to the JSON gateway.
     """
 
     def __init__(self, unit: Endpoint) -> None:
@@ -61,5 +61,5 @@ def client(_context: FixtureContext, unit: Endpoint) -> Iterator[EtcdClient]:
 
 
 def _text(data: bytes) -> str:
-    """Return bytes as text; another program may have written bytes that are not UTF-8."""
+    """Return bytes as a string; bytes that are not UTF-8 (from other programs) become surrogates."""
     return data.decode("utf-8", "surrogateescape")

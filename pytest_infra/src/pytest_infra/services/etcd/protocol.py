@@ -69,7 +69,7 @@ def delete_all(server: Endpoint, prefix: bytes) -> None:
 
 
 def encoded(data: bytes) -> str:
-    """Return bytes as a text of the JSON gateway."""
+    """Return bytes as a string for the JSON gateway (Base64)."""
     return base64.b64encode(data).decode()
 
 

@@ -31,7 +31,7 @@ class Topics(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Topics]:
-        """Yield a further prefix in this unit, for one example of Hypothesis."""
+        """Yield a longer prefix that begins with the prefix of this unit, for one Hypothesis example."""
         server = Endpoint(self.name, self, self.ports, str(self.data), self.sensitive, self.driver_urls)
         yield Topics(server, f"{self.prefix}{next(self._examples)}-", self.label)
 

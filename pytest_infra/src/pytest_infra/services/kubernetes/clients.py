@@ -85,7 +85,7 @@ def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
 
 
 def _as_list(document: Any) -> Any:
-    """Return one document: kubectl reads several resources as a `List`."""
+    """Return one resource as it is, or several resources as one resource of the kind `List`, for kubectl."""
     if isinstance(document, dict):
         return document
     return {"apiVersion": "v1", "kind": "List", "items": list(document)}

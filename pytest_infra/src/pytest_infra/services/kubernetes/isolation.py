@@ -1,7 +1,7 @@
 """Kubernetes: a namespace for each test, created before the test needs it.
 
-The kubeconfig file of a test has the credentials of the administrator, because programs for clusters also use
-resources without a namespace, and the namespace of the test as its default.
+The kubeconfig file of a test contains the credentials of the administrator, because programs for clusters
+also use resources without a namespace. The default namespace in the file is the namespace of the test.
 
 Source: Kubernetes documentation, "Namespaces", "Object Names and IDs" (names of DNS labels).
 """

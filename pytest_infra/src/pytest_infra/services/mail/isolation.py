@@ -1,4 +1,4 @@
-"""The mail server: a separate domain for each test, and a login for messages to other addresses.
+"""The mail server: a separate domain for each test, and a login with which the test sends to other domains.
 
 Source: RFC 6761, "Special-Use Domain Names", for the top-level domain `test`.
 """
@@ -15,9 +15,10 @@ from pytest_infra.services.mail.protocol import clear, run
 
 
 class MailDomain(ClearedUnit):
-    """An isolation unit of the mail server: the messages to a domain, or from a client with its login.
+    """An isolation unit of the mail server: the messages to a domain, and the messages sent with its login.
 
-    `url` contains the login, with which messages to any address belong to the unit.
+    `url` contains the login of the unit. A message that is sent with this login belongs to the unit, whatever
+    its address is.
     """
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:

@@ -15,7 +15,7 @@ from pytest_infra.services.mail import protocol
 
 __all__ = ["AsyncMailbox", "Attachment", "Headers", "Mailbox", "Message", "MessageMissingError", "Pattern"]
 
-#: a part of a text, or a regular expression that matches somewhere in the text
+#: a part of a string, or a regular expression that matches somewhere in the text
 Pattern: TypeAlias = str | re.Pattern[str]
 #: seconds for which `wait_for` waits by default
 TIMEOUT = 10.0
@@ -63,7 +63,7 @@ def _report(expected: str, timeout: float, arrived: tuple[str, ...], elsewhere: 
 
 
 class _Inbox:
-    """The address of a test, and which of its messages `wait_for` has returned."""
+    """The address of a test, and the ids of those messages that `wait_for` has already returned."""
 
     def __init__(self, unit: Endpoint) -> None:
         self._unit = unit
@@ -111,7 +111,7 @@ class _Inbox:
         )
 
     def _is_elsewhere(self, summary: dict[str, Any]) -> bool:
-        """Return whether a message has arrived during the test and does not belong to a test."""
+        """Return whether a message does not belong to a test, and has arrived while this test was running."""
         domains = [address.rpartition("@")[2].removesuffix(".test") for address in summary["recipients"]]
         owned = any(_UNIT.fullmatch(name) for name in (*domains, summary["login"]))
         return not owned and summary["received"] >= self._began

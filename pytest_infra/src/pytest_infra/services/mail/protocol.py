@@ -79,7 +79,10 @@ def _checked(response: Response) -> bytes:
 
 
 def run(server: Endpoint, exchange: Exchange[T]) -> T:
-    """Send the requests of an exchange, and return its result. Raises `OSError` if the server is stopped."""
+    """Send the requests that a generator yields, and return its result.
+
+    Raises `OSError` if the server is stopped.
+    """
     __tracebackhide__ = True
     try:
         request = next(exchange)

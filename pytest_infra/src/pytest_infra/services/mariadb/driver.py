@@ -34,7 +34,7 @@ def address(endpoint: Endpoint) -> Mapping[str, Any]:
 
 
 def connect(endpoint: Endpoint, **options: Any) -> pymysql.Connection[Any]:
-    """Return a connection in which each statement is a transaction, and waits for locks at most 5 seconds."""
+    """Return a connection: each statement is a transaction, and waits at most 5 seconds for a lock."""
     opened: pymysql.Connection[Any] = driver(endpoint.name).connect(
         **address(endpoint),
         **WITHOUT_TLS,

@@ -1,6 +1,6 @@
 """MariaDB: a separate database for each test, with its own user, who has access only to this database.
 
-A database is never used again for another test: to create and drop one takes some milliseconds.
+A database is used for one test only, because creating and dropping a database takes only some milliseconds.
 
 Sources: MariaDB documentation, "GRANT", "KILL" and "ALTER DATABASE".
 """
@@ -97,7 +97,10 @@ class DatabaseFactory:
         return None
 
     def remove(self, name: str) -> None:
-        """Drop a user and a database, and first end the sessions of the user, whose locks would delay it."""
+        """End the sessions of a user, and drop the user and its database.
+
+        The locks of running sessions would delay the removal of the database.
+        """
         execute(
             self._open(),
             f"drop user if exists `{name}`",

@@ -70,8 +70,8 @@ def _run(files: Sequence[Path], database: Endpoint) -> None:
 def parts(text: str) -> Iterator[tuple[str, int]]:
     """Yield the parts of a file that are sent to the server together, with the line of their beginning.
 
-    A part contains several statements, except after the command DELIMITER, which the server does not know:
-    the statements after it are parts.
+    While the delimiter of statements is `;`, a part contains several statements. The command DELIMITER, which
+    the server does not support, selects another delimiter; each statement is then a part.
     """
     delimiter, begin = ";", 0
     for match in [*_DELIMITER.finditer(text), None]:

@@ -16,10 +16,10 @@ BYTES, INTEGER, TEXT = 0, 2, 16
 
 
 class Values:
-    """Converts values so that `str`, `int` and `bytes` are returned with the type with which they were set.
+    """Converts values of the types `str`, `int` and `bytes`; a value that is read has the type as written.
 
-    The format is the same as in pymemcache's `PickleSerde`. But a value of another type raises `TypeError`,
-    because reading a pickled object can run code.
+    The format is the same as in pymemcache's `PickleSerde`, but values of other types are not pickled: they
+    raise `TypeError`, because reading a pickled object can run code.
     """
 
     def serialize(self, _key: bytes, value: object) -> tuple[bytes, int]:

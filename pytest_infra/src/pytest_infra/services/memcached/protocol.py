@@ -33,7 +33,7 @@ class MemcachedConnection(LineConnection):
         self._name = server.name
 
     def line(self) -> bytes:
-        """Return the next line without its end; the lines of a list of keys end with LF only."""
+        """Return the next line without its CR LF or LF; the lines of a list of keys end with LF."""
         line = self._reader.readline()
         if not line.endswith(b"\n"):
             raise ConnectionError("the server has closed the connection")
@@ -65,7 +65,7 @@ class MemcachedConnection(LineConnection):
         return sorted(keys)
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item without a change of its age; None if it does not exist any longer."""
+        """Return an item, without changing its age; None if it no longer exists."""
         self.send(b"mg %b s f t v q\r\nmn\r\n" % key)
         line = self.line()
         if line == b"MN":

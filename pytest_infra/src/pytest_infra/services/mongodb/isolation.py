@@ -46,7 +46,7 @@ class MongoDatabase(ClearedUnit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Any]:
-        """Yield this database with its indexes and without documents, for one example of Hypothesis."""
+        """Yield this database with its indexes and without documents, for one Hypothesis example."""
         self._empty()
         yield self
         self._empty()

@@ -40,13 +40,16 @@ class Topics(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Topics]:
-        """Yield this unit without retained messages, for one example of Hypothesis."""
+        """Yield this unit without retained messages, for one Hypothesis example."""
         self.clear()
         yield self
         self.clear()
 
     def renew(self) -> None:
-        """Create the user, which can exist already after a restart, and store the messages from now on."""
+        """Create the user of the unit, and store all messages that are published from now on.
+
+        After a restart of the broker, the user can exist already; this is not an error.
+        """
         self._connection.run(self._create)
 
     def clear(self) -> None:

@@ -119,7 +119,7 @@ class MqttConnection(LineConnection):
         self.send(bytes((kind,)) + length + body)
 
     def _answer(self, kind: int) -> bytes:
-        """Read packets until one of a type, and return its body."""
+        """Read packets until a packet has the type `kind`, and return the body of this packet."""
         while True:
             received, body = self._packet()
             if received == kind:

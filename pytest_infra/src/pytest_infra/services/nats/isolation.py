@@ -34,7 +34,7 @@ class Account(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Account]:
-        """Yield the account for one example of Hypothesis, without streams.
+        """Yield the account for one Hypothesis example, without streams.
 
         Only this example uses subjects that begin with the account's `prefix`.
         """
@@ -51,8 +51,8 @@ def units(context: KitContext) -> Accounts:
 class Accounts:
     """The accounts in the configuration of the server; each account is used by one test at a time.
 
-    The number of accounts is fixed, because after a reload of the configuration, an answer that another test
-    is waiting for can be lost.
+    The number of accounts is fixed: a new account would need a reload of the configuration, and a reload can
+    lose an answer that another test is waiting for.
     """
 
     def __init__(self, server: Endpoint, stack: Path) -> None:
@@ -79,9 +79,10 @@ class Accounts:
         return []
 
     def _clean(self, number: int) -> bool:
-        """Remove clients and streams from an account before its next use; return False if it had clients.
+        """Disconnect the clients of an account and delete its streams; return False if it had clients.
 
-        Such a client could connect again and disturb the next test, so the account is not used now.
+        If the result is False, the account is not used for the next test, because such a client could connect
+        again and disturb the test.
         """
         name = name_of(number)
         if self._connection.run(lambda connection: _disconnect(connection, name)):

@@ -1,7 +1,9 @@
 """nginx: a separate host name for each test, in a file that nginx reads when it starts.
 
-Source: nginx documentation, "Controlling nginx". After SIGHUP, the old workers accept connections for some
-time, so a test could not be certain that nginx uses its routes; a restart is also faster.
+nginx is restarted when routes change. After SIGHUP, the old worker processes would accept connections for
+some time, so a test could not be certain that nginx uses its routes; a restart is also faster.
+
+Source: nginx documentation, "Controlling nginx".
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
     """Yield a psycopg connection through the pool; uncommitted changes are rolled back at the end.
 
-    The connection prepares no statements, because older versions of PgBouncer do not support this if a
-    connection is shared by transactions.
+    The connection prepares no statements. Older versions of PgBouncer do not support prepared statements if
+    transactions of several clients share a connection to the server.
     """
     library = context.library("psycopg")
     opened = library.connect(unit.url, application_name=context.label.name, prepare_threshold=None)

@@ -1,7 +1,7 @@
 """The service kit of the kind `pocketbase`: each test gets a process with a copy of the data.
 
-If records were deleted with the API instead, settings, schemas, files, logs and rate limits would not be
-reset.
+If each test only deleted its records through the API, the settings, schemas, files, logs and rate limits
+would not be reset.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PocketBase: a separate process with a copied folder for each test, which starts in milliseconds.
 
-If records were deleted with the API instead, settings, schemas, files, logs and rate limits would not be
-reset.
+If each test only deleted its records through the API, the settings, schemas, files, logs and rate limits
+would not be reset.
 """
 
 from __future__ import annotations

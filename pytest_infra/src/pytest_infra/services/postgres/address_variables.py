@@ -36,7 +36,7 @@ USUAL = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "POSTGRES_DB
 def address_variables(database: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """Return the address of a database as variables: `USUAL`, and the matching variables in `names`.
 
-    `database` is export → value; `names` are the names of variables.
+    `database` maps each export to its value; `names` are the names of variables.
     """
     values = {}
     for name in (*USUAL, *names):

@@ -66,8 +66,8 @@ class AlembicConfig:
 def find(path: Path, root: Path, where: str) -> AlembicConfig | None:
     """Return the configuration of Alembic that `path` selects; None if `path` selects no configuration.
 
-    `path` is a file with a configuration, a folder with such a file, or a folder with `env.py`. `root` is a
-    further folder to which the relative paths of the configuration may refer.
+    `path` is a file with a configuration, a folder with such a file, or a folder with `env.py`. The relative
+    paths in the configuration may refer to the folder of the configuration or to the folder `root`.
 
     Raises:
         ConfigurationError: the configuration is invalid, or its folder with scripts is missing.
@@ -166,7 +166,7 @@ class _Options:
             raise ConfigurationError(str(error), where=self._where) from error
 
     def text(self, name: str, *, raw: bool = False) -> str:
-        """Return an option, or an empty text; `raw` leaves references such as `%(here)s` unchanged."""
+        """Return an option, or an empty string; `raw` leaves references such as `%(here)s` unchanged."""
         try:
             text = self._parser.get(SECTION, name, fallback="", raw=raw)
         except ParserError as error:
@@ -174,7 +174,7 @@ class _Options:
         return text or self._replaced(self._table.get(name, ""))
 
     def texts(self, name: str) -> list[str]:
-        """Return an option that is a list: an array in TOML, a text with separators in an ini file."""
+        """Return an option that is a list: an array in TOML, a string with separators in an ini file."""
         value = self._table.get(name, [])
         if not (text := self._parser_text(name)):
             return (

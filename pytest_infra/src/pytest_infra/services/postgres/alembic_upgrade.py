@@ -116,9 +116,9 @@ def _read(report: Path) -> Mapping[str, str]:
 def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
-    These are the variables of `infra runtime exec` and of this process. In every variable with the URL of a
-    PostgreSQL server or a part of such a URL, also in those of the file `.env`, the value is replaced by the
-    value for the template, so that `env.py` migrates the template.
+    These are the variables of `infra runtime exec`, of this process and of the file `.env`. If the value of a
+    variable is the URL of a PostgreSQL server or a part of such a URL, it is replaced by the value for the
+    template database, so that `env.py` migrates the template.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}

@@ -138,7 +138,7 @@ def read(connection: psycopg.Connection[Any]) -> Contents | None:
 def settle_sequences(connection: psycopg.Connection[Any]) -> None:
     """Set each sequence to its own value, which sets `log_cnt` to 0, like the reset of a used database.
 
-    `nextval` writes one record for 32 values; `log_cnt` is the number of values without a further record.
+    `nextval` writes one WAL record for 32 values; `log_cnt` is the number of values until the next record.
     """
     connection.execute(_SETTLE)
 
@@ -166,7 +166,7 @@ def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
 
 
 def copied_out(connection: psycopg.Connection[Any], name: str, *, generated: bool = False) -> bytes:
-    """Return the rows of a table in the binary format of COPY; with generated columns if `generated`.
+    """Return the rows of a table in the binary format of COPY. With `generated`, include generated columns.
 
     `name` is the quoted name of the table.
     """

@@ -151,7 +151,7 @@ _State = Mapping[tuple[str, str], tuple[str, str]]
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
-    """Prepare the query of `Cluster.check` in a session, whose server then keeps the plan of the query.
+    """Prepare the query of `Cluster.check` in a session, so that the server keeps the plan of the query.
 
     psycopg must not prepare queries itself: it deallocates all of them after each `ALTER`.
     """
@@ -160,7 +160,7 @@ def prepare(connection: psycopg.Connection[Any]) -> None:
 
 
 class Cluster:
-    """The state of the server outside the tests' databases, to which `restore` returns."""
+    """The state of the server outside the tests' databases; `restore` sets the server back to this state."""
 
     def __init__(self, server: Endpoint, connection: psycopg.Connection[Any]) -> None:
         self._server = server
@@ -170,7 +170,7 @@ class Cluster:
         self.accept(connection)
 
     def accept(self, connection: psycopg.Connection[Any]) -> None:
-        """Record the present state of the server; `restore` returns to it.
+        """Record the present state of the server; `restore` sets the server back to this state.
 
         Called, for example, after migrations that create roles.
         """
@@ -192,7 +192,7 @@ class Cluster:
         return has_obstacles, self._changed
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Undo the changes of the server; return those that could not be undone, as texts such as `role ada`.
+        """Undo the changes of the server. Return those that could not be undone, such as `role ada`.
 
         The database of the test must have been dropped before, because its objects may depend on a role.
         """
@@ -210,16 +210,16 @@ class Cluster:
         return left
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Return what differs from the recorded state, as texts such as `role ada`."""
+        """Return the names of the objects that differ from the recorded state, such as `role ada`."""
         after = _read(connection)
         rows = {**self._state, **after}
         texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]
         return sorted({text for text in texts if text})
 
     def _read_versions(self, connection: psycopg.Connection[Any], database: str = "") -> tuple[bool, str]:
-        """Return whether a database has `obstacles`, and a text about the server.
+        """Return whether a database has `obstacles`, and a string that identifies the state of the server.
 
-        The text differs after each change of the server's roles, settings and other objects.
+        The string differs after each change of the server's roles, settings and other objects.
         """
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()

@@ -1,4 +1,4 @@
-"""A fixed address for the database of the running test, whose name and server change with each test.
+"""A fixed address for the database of the running test; each test has another database or another server.
 
 The proxy accepts connections on a port of this process. It checks the password, because other users can
 connect to the port, too. It replaces the name of the database in the first message of a client, and connects
@@ -123,7 +123,7 @@ class _Connection:
                         self._server.socket.close()
 
     def _read_first_message(self) -> bool:
-        """Read the client's parameters and connect; return False after a message without a session."""
+        """Read the client's parameters and connect; return False if the client did not request a session."""
         while True:
             body = self._read_body()
             (code,) = struct.unpack_from("!I", body.ljust(4, b"\0"))
@@ -276,7 +276,7 @@ class _Connection:
         )
 
     def _requests(self, message: bytes) -> Iterator[bytes]:
-        """Yield a message of the client, after the message that prepares its statement if that is missing."""
+        """Yield a message of the client; before it, if necessary, the message that prepares its statement."""
         match message[:1]:
             case b"Q" | b"S" | b"F":
                 self._expected.append(READY)
@@ -303,7 +303,7 @@ class _Connection:
 
 
 def _connect(unit: Endpoint) -> socket.socket:
-    """Connect to the Unix socket of the server with a unit."""
+    """Connect to the Unix socket of the server that contains a unit."""
     query = parse_qs(urlsplit(unit["socket_url"]).query)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}")

@@ -85,10 +85,10 @@ class Databases:
         return Database(self._server, name, label, executables=self._executables)
 
     def _name_sessions(self, database: str, label: str) -> None:
-        """Set the application name of a database, so that the server's log contains the test's id.
+        """Set the application name of a database's sessions, so that the server's log contains the test's id.
 
-        The setting of the database works with every driver. A parameter of the URL would not: asyncpg under
-        SQLAlchemy rejects such a parameter.
+        The name is a setting of the database, which works with every driver. A parameter in the URL does not
+        work with every driver: asyncpg under SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -119,7 +119,7 @@ class Databases:
             self._pool.give_back(unit.id)
 
     def _dropped(self, unit: Unit) -> bool:
-        """Undo what the test has changed in the whole server, and report what cannot be undone.
+        """Undo the changes of a test that concern the whole server, and report those that cannot be undone.
 
         Return whether the test's database was dropped. The database is dropped if it contains an object whose
         name is unique in the whole server, such as a replication slot, or if a session locks a catalog that

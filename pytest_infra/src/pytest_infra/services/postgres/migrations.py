@@ -37,7 +37,7 @@ def _read(text: str, root: Path, where: str) -> Migrations:
 
 
 def _path(text: str, root: Path) -> Path:
-    """Return the path for a text; a configuration of Alembic can also be in a parent folder of the root."""
+    """Return the path for a string; a configuration of Alembic can also be in a parent folder of the root."""
     path = root / Path(text).expanduser()
     if text in {alembic_config.INI, alembic_config.TOML}:
         return next(

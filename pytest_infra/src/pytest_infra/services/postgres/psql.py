@@ -112,7 +112,7 @@ def _folder(file: Path, root: Path, paths: Iterable[Path]) -> Path:
 
 
 def _paths(file: Path) -> tuple[list[Path], list[Path]]:
-    """Return the paths in the commands of a file, and those that are relative to the file."""
+    """Return the paths in the psql commands of a file: those that are not relative to it, and the others."""
     paths: list[Path] = []
     relative: list[Path] = []
     text = file.read_text(encoding="utf-8", errors="replace")

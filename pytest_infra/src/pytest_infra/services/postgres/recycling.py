@@ -82,7 +82,7 @@ _OPTIONS = (
 
 
 class NotExactError(Exception):
-    """The error that a reset database would differ from a new clone; the text is the reason."""
+    """The error that a reset database would differ from a new clone; the message is the reason."""
 
 
 @frozen
@@ -111,10 +111,10 @@ class Recycler:
         self._failures = self._pause = 0
 
     def watch(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Begin to observe a new clone before a test gets it; read the contents of the second clone.
+        """Begin to observe a new clone before a test gets it. For the second clone, also read its contents.
 
         The contents of the first clone are not read, because a test is waiting for this clone, and perhaps no
-        further clone is needed.
+        second clone is needed.
         """
         if self._pause:
             self._pause -= 1

@@ -122,10 +122,9 @@ class Wal:
     def add(self, position: str, changes: Iterable[str] | None) -> None:
         """Add the results of the procedure to the observed databases.
 
-        `position` is the end of the WAL. The position was determined before a transaction was committed,
-        and then the changes were read. The file has all records up to the position, because the commit wrote
-        them. The next call reads the records after the position again: the last record in the file may have
-        been incomplete.
+        `position` is the end of the WAL at a time before the procedure committed a transaction and read the
+        changes. The commit wrote all records up to `position` to the file. The next call reads the records
+        after `position` again, because the last record in the file may have been incomplete.
         """
         known, self._position = self._position, position
         if not known or not self._changes:

@@ -56,9 +56,9 @@ class Queries:
     def query(self, expression: str, *, wait: bool = True, timeout: float = TIMEOUT) -> list[Sample]:
         """Return the current samples of an expression in PromQL.
 
-        First wait until Prometheus has requested the metrics of every job again, so that the samples contain
-        what the services counted before the call; `wait=False` omits this. Raises `ScrapeMissingError` after
-        `timeout` seconds, and `QueryError` for an invalid expression.
+        The method first waits until Prometheus has requested the metrics of every job again, so that the
+        samples contain what the services counted before the call; `wait=False` disables the waiting. Raises
+        `ScrapeMissingError` after `timeout` seconds, and `QueryError` for an invalid expression.
         """
         __tracebackhide__ = True  # a failing test shows its own line
         if wait:

@@ -48,7 +48,7 @@ class Vhost(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Vhost]:
-        """Yield the virtual host with its topology and without messages, for one example of Hypothesis.
+        """Yield the virtual host with its topology and without messages, for one Hypothesis example.
 
         All queues and exchanges are deleted and declared again. This cancels consumers and removes messages
         that are not acknowledged; connections and channels stay open.
@@ -155,9 +155,10 @@ class VhostFactory:
 
 
 def _user(name: str, password: str) -> dict[str, str]:
-    """Return the definition of a user, who can use the HTTP API for their virtual host.
+    """Return the definition of a user who can use the HTTP API for one virtual host.
 
-    The hash has the format of the server: four bytes of salt, and the SHA-256 of salt and password.
+    The hash of the password has the format of the server: four bytes of salt, and the SHA-256 of salt and
+    password.
     """
     salt = secrets.token_bytes(4)
     digest = hashlib.sha256(salt + password.encode()).digest()

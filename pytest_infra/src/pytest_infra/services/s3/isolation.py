@@ -33,7 +33,7 @@ class Bucket(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Bucket]:
-        """Yield this unit with an empty bucket, for one example of Hypothesis."""
+        """Yield this unit with an empty bucket, for one Hypothesis example."""
         self.storage.clear(self.id)
         yield self
         self.storage.clear(self.id)
@@ -119,7 +119,7 @@ class _BucketFactory:
         return name
 
     def _add_volume(self, name: str) -> None:
-        """Create the volume of a bucket, because otherwise the first write waits 200 ms for it."""
+        """Create the volume for a bucket in advance; otherwise, the first write waits 200 ms for it."""
         port = self._server.ports["master"]
         # If the server refuses the request, the first write creates the volume.
         send(f"http://{self._server.host}:{port}/vol/grow?count=1&collection={name}")

@@ -1,4 +1,4 @@
-"""Traefik: a separate host name for each test, in a file that Traefik reads as soon as it changes.
+"""Traefik: a separate host name for each test, in a file that Traefik reads again after each change.
 
 Source: Traefik documentation, "File provider", watch.
 """

@@ -20,7 +20,7 @@ LIBRARIES = frozenset({"valkey", "redis"})
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
-    """Yield a synchronous client for the test's unit; the client returns texts (`str`)."""
+    """Yield a synchronous client for the test's unit; the client returns strings (`str`)."""
     library = context.library(*_libraries(context))
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:
@@ -30,7 +30,7 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[valkey.Valkey]:
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[valkey.asyncio.Valkey]:
-    """Yield an asynchronous client for the test's unit; the client returns texts (`str`)."""
+    """Yield an asynchronous client for the test's unit; the client returns strings (`str`)."""
     library = context.library(*(f"{name}.asyncio" for name in _libraries(context)))
     opened = library.from_url(unit.url, decode_responses=True, client_name=context.label.name)
     try:

@@ -68,7 +68,10 @@ class Keys(Unit):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[Keys]:
-        """Yield an empty part of this unit (database or further prefix) for one example of Hypothesis."""
+        """Yield an empty part of this unit for one Hypothesis example.
+
+        The part is the database itself, or a longer prefix that begins with the prefix of this unit.
+        """
         if not self.prefix:
             self.clear()
             yield self

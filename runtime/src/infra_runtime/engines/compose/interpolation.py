@@ -9,7 +9,7 @@ from infra_runtime.spec import ServiceSpec
 
 
 def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
-    """Join the pieces of a text to a value of the Compose file, in Compose's syntax for `$` and variables.
+    """Join the pieces of a string to a value of the Compose file, in Compose's syntax for `$` and variables.
 
     Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
     """

@@ -29,7 +29,7 @@ class Variables:
         self._values: dict[str, dict[str, Value]] = {}
 
     def add(self, name: str, text: str) -> None:
-        """Add a variable with a text of the spec."""
+        """Add a variable with a string of the spec."""
         parts = pieces(text, self._spec, self._cluster.stack, f"env.{name}")
         only = parts[0] if len(parts) == 1 else None
         if only and only.kind == "secret":

@@ -221,7 +221,7 @@ class Client:
         return self._silence
 
     def subscribe(self) -> None:
-        """Request that the supervisor sends every further event of the stack over this connection."""
+        """Request that the supervisor sends every new event of the stack over this connection."""
         if not self._subscribed:
             self.call(SUBSCRIBE, Nothing())
             self._subscribed = True

@@ -213,7 +213,7 @@ def _command(start: Sequence[str], data: str, arguments: Sequence[str]) -> str:
 
 
 def _word(text: str) -> str:
-    """Quote a text as one word of a command line. Source: systemd.service(5), "Command lines"."""
+    """Quote a string as one word of a command line. Source: systemd.service(5), "Command lines"."""
     escaped = _text(text).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return escaped if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", escaped) else f'"{escaped}"'
 

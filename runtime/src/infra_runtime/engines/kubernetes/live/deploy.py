@@ -206,7 +206,7 @@ def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock
 
 
 def batches(resources: Sequence[Object]) -> list[list[Object]]:
-    """Return groups of resources that are written together, each after the previous one is ready.
+    """Return groups of resources. The resources of a group are written when the previous group is ready.
 
     The first group contains the resources without a template of pods, including those of operators: a pod
     cannot start before the operator has created its Secret. A Job is a separate group: the workloads before

@@ -67,7 +67,7 @@ def wait(
     `operated` are the kinds of resources of operators, whose members must also be ready. `between` is
     called before each query of the cluster.
 
-    Raises `RolloutError` as soon as a workload has failed, or after `timeout` seconds.
+    Raises `RolloutError` when one of the workloads has failed, or after `timeout` seconds.
     """
     deadline = clock() + timeout
     previous: dict[Key, State] = {}
