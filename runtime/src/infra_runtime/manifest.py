@@ -338,6 +338,14 @@ CONFIGURATION_KIND = KINDS["nats"]
 #: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
 #: line that is stored would be the reason for a further line
 LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
+#: the kinds that collect, store or show the logs, metrics and traces of the other services
+OBSERVING = frozenset(
+    {
+        *(name for name in PROFILES["observability"] if name != "mail"),
+        *(kind.name for kind in DEVELOPMENT_KINDS),
+        *("grafana", "jaeger", "log-forwarder", "victorialogs", "victoriametrics"),
+    }
+)
 #: the kind with the web pages of a stack
 DASHBOARD = KINDS["dashboard"]
 #: the kind of the servers in front of which a connection pool can be

@@ -50,7 +50,7 @@ PAGES = {
     "snapshots": ("/snapshots", ".snapshots"),
     "configuration": ("/configuration", ".settings"),
 }
-#: pages of the navigation without a condition of their own
+#: the other pages of the navigation
 OTHERS = {
     title.lower(): (path, "h1")
     for path, title, _ in NAVIGATION

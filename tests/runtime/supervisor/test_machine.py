@@ -8,8 +8,8 @@ from fakes.recursion import frame_limit
 from fakes.world import NEVER, Behaviour, World, service
 from infra_runtime.messages import Phase
 from infra_runtime.spec import StopStep
-from infra_runtime.supervisor.machine import UNREADY_LIMIT
 from infra_runtime.supervisor.restart import CRASH_LIMIT
+from infra_runtime.supervisor.state import UNREADY_LIMIT
 
 
 def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:

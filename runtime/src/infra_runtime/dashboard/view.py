@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from infra_runtime.dashboard.stack import State, dependents
-from infra_runtime.manifest import DEVELOPMENT_KINDS, PROFILES
+from infra_runtime.manifest import OBSERVING
 from infra_runtime.messages import Phase, ServiceStatus
 from infra_runtime.value import frozen
 
@@ -30,10 +30,6 @@ RUNNING = frozenset(
 )
 #: the groups of services: your own, servers, and what observes the stack
 GROUPS = ("own", "servers", "observability")
-_OBSERVING = frozenset({
-    *PROFILES["observability"], *(kind.name for kind in DEVELOPMENT_KINDS),
-    "grafana", "jaeger", "log-forwarder", "victorialogs", "victoriametrics",
-})  # fmt: skip
 #: schemes of addresses that a browser opens
 _WEB = frozenset({"http", "https"})
 
@@ -84,7 +80,7 @@ class Row:
         """The group of the service, one of `GROUPS`."""
         if not self.kind:
             return "own"
-        return "observability" if self.kind in _OBSERVING else "servers"
+        return "observability" if self.kind in OBSERVING else "servers"
 
     @property
     def text(self) -> str:

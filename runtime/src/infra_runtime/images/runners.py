@@ -87,7 +87,7 @@ def _bubblewrap(program: Path, container: Container, words: Sequence[str]) -> It
             os.kill(int(children[0]), number)
 
         def execute(check: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-            with _sandbox(program, container, check, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as made:
+            with _sandbox(program, container, check, output=subprocess.PIPE) as made:
                 try:
                     out, problem = made.communicate(timeout=timeout)
                 except subprocess.TimeoutExpired:
@@ -100,9 +100,17 @@ def _bubblewrap(program: Path, container: Container, words: Sequence[str]) -> It
 
 
 def _sandbox(
-    program: Path, container: Container, words: Sequence[str], *, information: int = 0, **options: Any
+    program: Path,
+    container: Container,
+    words: Sequence[str],
+    *,
+    information: int = 0,
+    output: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Run words with bubblewrap, which reads its options from a file in memory."""
+    """Run words with bubblewrap, which reads its options from a file in memory.
+
+    `output` is the file of stdout and stderr, as for `subprocess.Popen`; by default, that of this process.
+    """
     arguments = os.memfd_create("infra-bubblewrap")
     try:
         with open(arguments, "wb", closefd=False) as file:
@@ -112,7 +120,12 @@ def _sandbox(
         inherited = (arguments, *((information,) if information else ()))
         command = [str(program), "--args", str(arguments), "--", *words]
         return subprocess.Popen(
-            command, pass_fds=inherited, stdin=subprocess.DEVNULL, start_new_session=True, **options
+            command,
+            pass_fds=inherited,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     finally:
         os.close(arguments)

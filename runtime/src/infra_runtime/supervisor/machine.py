@@ -21,8 +21,6 @@ from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, 
 PREPARE_SECONDS = 120.0
 #: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
-#: the number of different reasons of failed probes that are recorded for each start of a process
-UNREADY_LIMIT = 10
 #: phases of a need that fail a service instead of letting it wait → their description in the reason
 _ENDED = {Phase.FAILED: "failed", Phase.STOPPED: "was stopped", Phase.PAUSED: "is paused"}
 
@@ -160,8 +158,7 @@ class Machine:
         if service.phase is not Phase.STARTING:
             return
         service.reason = event.detail
-        if event.detail not in service.unready and len(service.unready) < UNREADY_LIMIT:
-            service.unready.add(event.detail)
+        if service.add_reason(event.detail):
             yield Effect("record", service.spec.name, "probe-failed")
 
     def _on_probe_succeeded(self, service: Service, _event: Event) -> Iterator[Effect]:

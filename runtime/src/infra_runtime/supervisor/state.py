@@ -16,6 +16,8 @@ LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
 RESTING = frozenset({Phase.IDLE, Phase.DONE, Phase.STOPPED, Phase.FAILED})
 #: phases of a service in which services that need it can start
 SATISFYING = frozenset({Phase.READY, Phase.DONE})
+#: the number of different reasons of failed probes that are recorded for each start of a process
+UNREADY_LIMIT = 10
 
 EventKind: TypeAlias = Literal[
     "wanted",  # a client requests the service, and with it the services that it needs
@@ -116,3 +118,10 @@ class Service:
         self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0
+
+    def add_reason(self, reason: str) -> bool:
+        """Add the reason of a failed probe to `unready`; return False if it is known or the limit is reached."""
+        if reason in self.unready or len(self.unready) >= UNREADY_LIMIT:
+            return False
+        self.unready.add(reason)
+        return True
