@@ -120,7 +120,7 @@ class Service:
         self.stop_step = 0
 
     def add_reason(self, reason: str) -> bool:
-        """Add the reason of a failed probe to `unready`; return False if it is known or the limit is reached."""
+        """Add a reason to `unready`, and return True; return False if it is known or there are too many."""
         if reason in self.unready or len(self.unready) >= UNREADY_LIMIT:
             return False
         self.unready.add(reason)
