@@ -86,7 +86,7 @@ def test_a_list_and_a_table_with_the_same_name_have_a_hint(project: Project) -> 
     with pytest.raises(ConfigurationError) as caught:
         project.resolve()
 
-    assert "is called `use`" in caught.value.hint
+    assert "the list of services is `use`" in caught.value.hint
 
 
 TEXT = textwrap.dedent('''\

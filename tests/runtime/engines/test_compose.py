@@ -589,7 +589,7 @@ def test_a_setting_of_an_image_that_compose_cannot_have_is_an_error(
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        ("image = 'a:1'\nbuild = '.'\n", "either an `image` or a `build`"),
+        ("image = 'a:1'\nbuild = '.'\n", "must have either `image`, or `build`"),
         ("health = ['a']\nhealth_client = 'curl'\n", "set `health` (a whole command) or"),
         ("root = 'app'\n", "in the image, should be an absolute path"),
     ],
