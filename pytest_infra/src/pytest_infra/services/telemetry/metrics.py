@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from infra_runtime.engines.local.stack import Endpoint
@@ -50,17 +50,13 @@ class Metrics:
 
     def points(self, name: str, *, service: str | None = None, **attributes: Any) -> list[Point]:
         """Return the newest value of each series of a metric whose attributes have these values."""
+        return [*self._series(name, service, attributes).values()]
+
+    def _series(
+        self, name: str, service: str | None, attributes: Mapping[str, Any], *, restarts: bool = False
+    ) -> dict[str, Point]:
         answer = ask(self._server, "points", name=name, service=service, limit=10_000)
-        newest: dict[str, Point] = {}
-        totals: dict[str, float] = {}
-        for item in answer["items"]:
-            if not attributes.items() <= item["attributes"].items():
-                continue
-            key = repr((item["resource"], sorted(item["attributes"].items())))
-            totals[key] = item["value"] + (totals.get(key, 0.0) if item["delta"] else 0.0)
-            fields = {field: item.get(field) for field in Point._fields}
-            newest[key] = Point(**fields)._replace(value=totals[key])
-        return [*newest.values()]
+        return newest_points(answer["items"], attributes, restarts=restarts)
 
     def value(
         self, name: str, *, service: str | None = None, timeout: float = TIMEOUT, **attributes: Any
@@ -79,16 +75,21 @@ class Metrics:
     ) -> Iterator[Change]:
         """Yield an object whose `value` is the change of a metric during the block.
 
-        A metric that does not exist before the block has the value 0. Before the block, wait for the next
+        A metric that does not exist before the block has the value 0. A counter that begins at 0 again,
+        because its service was restarted, continues with its last value. Before the block, wait for the next
         export of any metric, at most `FIRST_EXPORT` seconds; at the end of the block, wait for the next
         export of this metric, at most `timeout` seconds.
         """
         __tracebackhide__ = True
         change = Change()
         ask(self._server, "points", FIRST_EXPORT, service=service, since=f"{time.time():.9f}", limit=1)
-        before = sum(point.value for point in self.points(name, service=service, **attributes))
+        before = self._series(name, service, attributes, restarts=True)
         yield change
-        change.value = self.value(name, service=service, timeout=timeout, **attributes) - before
+        self._wait(name, service, time.time(), timeout)
+        after = self._series(name, service, attributes, restarts=True)
+        change.value = sum(point.value for point in after.values()) - sum(
+            point.value for point in before.values()
+        )
 
     def _wait(self, name: str, service: str | None, since: float, timeout: float) -> None:
         answer = ask(
@@ -100,6 +101,29 @@ class Metrics:
                 f"no value of the metric {name!r} arrived within {timeout:g} s; "
                 f"metrics that arrived before: {', '.join(known) or 'none'}"
             )
+
+
+def newest_points(
+    items: Iterable[Mapping[str, Any]], attributes: Mapping[str, Any], *, restarts: bool = False
+) -> dict[str, Point]:
+    """Return a mapping from series to newest value, for the series with these attributes.
+
+    `items` are points of the query API, the oldest first. With `restarts`, a counter whose value decreases
+    has begun at 0 again, and its previous value is added.
+    """
+    newest: dict[str, Point] = {}
+    added: dict[str, float] = {}
+    for item in items:
+        if not attributes.items() <= item["attributes"].items():
+            continue
+        series = repr((item["resource"], sorted(item["attributes"].items())))
+        last = newest[series].value if series in newest else 0.0
+        offset = added.get(series, 0.0)
+        if item["delta"] or (restarts and item.get("monotonic") and item["value"] < last - offset):
+            offset = added[series] = last
+        fields: dict[str, Any] = {field: item.get(field) for field in Point._fields}
+        newest[series] = Point(**fields)._replace(value=item["value"] + offset)
+    return newest
 
 
 def metrics(_context: FixtureContext, unit: Endpoint) -> Iterator[Metrics]:
