@@ -156,7 +156,7 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
         "--env",
         "environment",
         type=click.Choice(ENVIRONMENTS),
-        help="The environment of the stack: development, test, staging or production. [INFRA_ENV]",
+        help="The environment of the stack. [env var: INFRA_ENV] [default: development]",
     )
     @functools.wraps(command)
     def with_target(

@@ -21,7 +21,10 @@ def level(value: Any) -> str:
 
 
 def change(before: str, after: str) -> str:
-    """Return how a stability level changed: `decreased`, `increased`, `invalid`, or empty if it is equal."""
+    """Return how a stability level changed: `decreased`, `increased`, or an empty string without a change.
+
+    The result is `invalid` if the level `after` is unknown.
+    """
     if before == after:
         return ""
     if after not in _LEVELS:

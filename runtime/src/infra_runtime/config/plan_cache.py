@@ -65,7 +65,7 @@ def store(
     executables: bool,
     files: Iterable[Path] = (),
 ) -> None:
-    """Write the resolved plan of a request to the cache, unless it depends on values that are not cached.
+    """Write the resolved plan of a request to the cache, unless it depends on values that must not be cached.
 
     The cached plan is valid until one of `files` or an executable changes; `programs` are the results of the
     searches for executables.

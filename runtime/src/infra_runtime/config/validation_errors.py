@@ -72,7 +72,7 @@ def _short(value: object) -> str:
 
 
 def _fields(model: type, key: Key) -> Iterable[str]:
-    """Return the names of the fields that the table at `key` inside the settings `model` can have."""
+    """Return the names of the fields that are allowed in the table at `key` of the class `model`."""
     for part in key:
         annotation = _annotations(model).get(part)
         model = _model_in(annotation) or model

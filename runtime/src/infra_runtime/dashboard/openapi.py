@@ -195,7 +195,7 @@ def document() -> dict[str, Any]:
     paths = described["paths"]
     for path in LIVE:
         parameters = paths[f"{PREFIX}{path}"]["get"]["parameters"]
-        summary = f"The answer of `{PREFIX}{path}` after each change, as server-sent events"
+        summary = f"Server-sent events: after each change, an event with the answer of `{PREFIX}{path}`"
         paths[f"{PREFIX}streams/{path}"] = {"get": _operation(summary, "text/event-stream", parameters)}
     return described
 

@@ -35,7 +35,7 @@ def stage(into: str) -> str:
 
 
 def publish(copy: str, into: str) -> None:
-    """Rename a complete copy to its final path `into`, which may be the path of an empty folder."""
+    """Rename a finished copy to its final path `into`, at which an empty folder may exist."""
     os.rename(copy, into)
     os.rmdir(os.path.dirname(copy))
 

@@ -38,7 +38,7 @@ class SeedCopy(Record):
 
 
 class BegunCopy(Record):
-    """The data of a `SeedCopy` that the module `prepare` uses."""
+    """A copy of a seed that has been started, with the values that the module `prepare` needs."""
 
     tree: str
     copy: str

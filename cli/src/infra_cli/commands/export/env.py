@@ -1,4 +1,4 @@
-"""The command `infra export env`, which writes the addresses of the stack as a file of variables."""
+"""The command `infra export env`, which writes the addresses of the stack as a file of environment variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_cli.target import Target, target
 FOLDER = "env"
 
 
-@click.command(short_help="Write the addresses of the stack as a file of variables.")
+@click.command(short_help="Write the addresses of the stack as a file of environment variables.")
 @export_options(FOLDER)
 @target
 def command(target: Target, export: Export) -> None:

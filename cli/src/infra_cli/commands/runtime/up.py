@@ -52,7 +52,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--install",
     is_flag=True,
-    help="Install missing programs and images without asking. [INFRA_INSTALL]",
+    help="Install missing programs and images without asking. [env var: INFRA_INSTALL]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all events and results as lines of JSON.")
 @target

@@ -42,7 +42,7 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
     _follow(cluster, wanted, timeout=timeout, as_json=as_json, operated=installed_kinds(kubectl))
 
 
-@command.command(short_help="Return a service to a previous revision.")
+@command.command(short_help="Roll a service back to a previous revision.")
 @click.argument("service")
 @click.option(
     "--revision", type=click.IntRange(min=0), default=0, help="The revision. [default: the previous one]"
@@ -51,7 +51,7 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
 def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float, as_json: bool) -> None:
-    """Return the pods of a service to a previous revision, and wait until they are ready.
+    """Roll a service back to a previous revision, and wait until its pods are ready.
 
     The command changes only the template of the pods: image, command and variables. Configuration files
     (ConfigMaps) and databases stay as they are. The next deploy rolls out the stack file again.
