@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("jinja2", reason="the minimal profile has no templates")
+pytest.importorskip("starlette", reason="the minimal profile has no web framework")
+
 from infra_runtime.dashboard.api_reference import reference, type_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dashboard-api.md"

@@ -1,4 +1,4 @@
-"""The command `infra export env`, which writes the addresses of the stack as a file of environment variables."""
+"""The command `infra export env`, which writes the addresses of a stack as environment variables."""
 
 from __future__ import annotations
 
