@@ -276,3 +276,15 @@ def test_a_full_disk_is_not_reported_as_an_error_of_the_network(files: Files, tm
 
     assert answer.stdout.split() == ["27", str(tmp_path / "file.part")]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 5000
+
+
+@pytest.mark.parametrize("content", [b"machine \xff\xfe login", b"machine"])
+def test_a_damaged_netrc_file_is_ignored(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    save(tmp_path, "netrc", content).chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    download("tool", files.add("tool", CONTENT), tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT

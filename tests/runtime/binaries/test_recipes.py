@@ -9,7 +9,7 @@ import pytest
 
 from fakes.samples import every
 from infra_runtime.binaries import recipes
-from infra_runtime.binaries.recipe import Recipe, Wheel
+from infra_runtime.binaries.recipe import Go, Recipe, Wheel
 from infra_runtime.errors import ConfigurationError
 
 OWN = Recipe(
@@ -64,7 +64,13 @@ def test_an_entry_point_that_is_not_a_recipe_is_an_error(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "changed", [{"name": "../acme"}, {"programs": {"../x": ""}}, {"programs": {"x": "../../x"}}]
+    "changed",
+    [
+        {"name": "../acme"},
+        {"programs": {"../x": ""}},
+        {"programs": {"x": "../../x"}},
+        {"programs": {"x": "../../x"}, "sources": (Go(module="acme.test/x"), Wheel(distribution="x"))},
+    ],
 )
 def test_an_entry_point_with_a_path_that_leaves_the_store_is_an_error(
     changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch

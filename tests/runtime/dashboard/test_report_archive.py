@@ -191,3 +191,25 @@ def test_a_link_in_place_of_the_folder_is_not_followed(data: Path, tmp_path: Pat
         unpack(archive(**{"capsule.json": DESCRIPTION}), data)
 
     assert files(outside) == set()
+
+
+def test_a_dump_can_have_the_name_of_a_description(tmp_path: Path, data: Path) -> None:
+    report = write_report(tmp_path, "test_order")
+    (report / "dumps" / "db").mkdir(parents=True)
+    (report / "dumps" / "db" / "capsule.json").write_text("[]", encoding="utf-8")
+    file = io.BytesIO()
+
+    pack(report, file)
+    (folder,) = unpack(file, data)
+
+    assert files(folder) == {"capsule.json", "dumps/db/capsule.json"}
+
+
+def test_the_records_of_zip64_are_refused(data: Path) -> None:
+    """They would replace the size of the list of files, which is limited."""
+    content = archive(r__capsule=DESCRIPTION).getvalue()
+    end = content.rindex(b"PK\5\6")
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+
+    with pytest.raises(ArchiveError, match="ZIP64"):
+        unpack(io.BytesIO(content[:end] + locator + content[end:]), data)

@@ -183,6 +183,10 @@ def test_connections_end_independently_and_large_data_are_complete(cluster: Fake
 
     def exchanged() -> bytes:
         until(lambda: _echoed(port))
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as half_closed:
+            half_closed.sendall(b"hello")
+            half_closed.shutdown(socket.SHUT_WR)
+            assert half_closed.recv(100) == b"hello"
         with contextlib.ExitStack() as stack:
             kept, reset = (
                 stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))

@@ -129,3 +129,9 @@ def test_a_failed_credential_helper_is_an_error_and_missing_credentials_are_not(
     helper(home, monkeypatch, "echo nothing")
     with pytest.raises(ImageError, match="is not valid"):
         find_credentials(REGISTRY)
+
+
+def test_the_login_of_a_namespace_is_not_that_of_the_registry(home: Path) -> None:
+    configure(home, {"auths": {f"{REGISTRY}/team": {"auth": AUTH}}})
+
+    assert find_credentials(REGISTRY) is None

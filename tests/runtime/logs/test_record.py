@@ -154,3 +154,11 @@ def test_a_line_that_only_looks_structured_is_a_text(text: str) -> None:
 @given(st.text())
 def test_every_line_can_be_parsed(text: str) -> None:
     assert parse(text).level in {"", *LEVELS}
+
+
+def test_the_fields_of_a_line_with_a_long_word_are_found() -> None:
+    """The search does not begin at each character of the word, which would take seconds."""
+    word = "a" * 15_000
+
+    assert parse(f"2024-01-01T00:00:00Z [info     ] m [x] k=1 {word}").fields["k"] == "1"
+    assert parse(f"level=info msg=m {word} k=1").fields == {"k": "1"}

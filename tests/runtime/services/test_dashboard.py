@@ -34,7 +34,7 @@ def test_the_dashboard_starts_at_the_first_connection_and_has_no_container() -> 
     assert spec.container is None
     assert spec.ports == DASHBOARD.ports == {"http": 1337}
     assert spec.ports_may_vary
-    assert not made("dashboard", ports={"http": 1400}).ports_may_vary
+    assert not made("dashboard", ports={"http": 1337}).ports_may_vary
 
 
 def test_the_dashboard_has_its_own_host_name_and_a_secret_key() -> None:

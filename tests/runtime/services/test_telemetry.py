@@ -118,7 +118,7 @@ def test_the_receiver_starts_at_the_first_connection_and_has_no_container() -> N
     assert spec.ready is None
     assert spec.container is None
     assert spec.ports_may_vary
-    assert not made("telemetry", ports={"otlp": 4400}).ports_may_vary
+    assert not made("telemetry", ports={"otlp": 4318}).ports_may_vary
 
 
 def test_the_port_for_grpc_is_offered_only_with_its_library() -> None:

@@ -18,8 +18,10 @@ SECOND, MINUTE, HOUR = 10**9, 60 * 10**9, 3600 * 10**9
 START = 1_700_000_040 * SECOND
 
 
-def point(time: int, name: str = "requests", *, delta: int = 0, attributes: str = "{}") -> Point:
-    return Point(API, name, "sum", "", delta, attributes, START, time, float(time), "{}")
+def point(
+    time: int, name: str = "requests", *, delta: int = 0, attributes: str = "{}", unit: str = ""
+) -> Point:
+    return Point(API, name, "sum", unit, delta, attributes, START, time, float(time), "{}")
 
 
 def written(store: Store, *points: Point) -> None:
@@ -120,3 +122,11 @@ def test_points_that_were_thinned_do_not_count_for_the_limit(tmp_path: Path) -> 
     assert times(store) == [9, *range(7200, 7208)]
     assert store.read("SELECT * FROM dropped WHERE name = 'point'") == []
     store.close()
+
+
+def test_metrics_with_one_name_and_different_units_are_different_series(store: Store) -> None:
+    written(store, point(START, unit="s"), point(START + SECOND, unit="ms"))
+
+    written(store, point(START + HOUR + 61 * SECOND))
+
+    assert times(store) == [0, 1, 3661]

@@ -237,3 +237,22 @@ def test_files_and_folder_are_private(tmp_path: Path) -> None:
     assert (tmp_path / "runs").stat().st_mode & 0o077 == 0
     assert store.path.stat().st_mode & 0o077 == 0
     store.close()
+
+
+def test_spans_that_were_not_stored_do_not_count_for_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, Limits(trace_spans=3))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    store.add(records(spans=[span(1), span(2)]), 100, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_insert", full)
+        assert not store.write()
+    assert store.write()
+    written(store, spans=[span(1), span(2)])
+
+    assert count(store, "span") == 2
+    store.close()

@@ -120,8 +120,8 @@ def read(
             built = json.loads(_content(tar, _BUILT_LIST, path))
             for entry in entries:
                 folder = store.downloads / entry.recipe
-                folder.mkdir(mode=0o700, exist_ok=True)
                 with store.locked(entry.recipe):
+                    folder.mkdir(mode=0o700, exist_ok=True)
                     for artefact in entry.artefacts:
                         expected = (artefact.size, artefact.sha256)
                         _copy(tar, _FOLDER + artefact.file_name, folder / artefact.file_name, expected, path)

@@ -66,6 +66,7 @@ def download(
                 error.close()  # the error contains the open connection
                 if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                     part.unlink(missing_ok=True)  # the rest of a longer file
+                    problem = problem or _reason(error)
                     continue
             elif isinstance(error, OSError) and error.filename:  # of the disk
                 raise
@@ -155,11 +156,11 @@ _OPENER = urllib.request.build_opener(_Redirects)
 
 def _login(host: str) -> str:
     """Return the header with which the user logs in to a server; empty if no netrc file contains a login."""
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
     try:
+        path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
         login = netrc.netrc(str(path)).authenticators(host)
-    except (OSError, netrc.NetrcParseError):
-        return ""
+    except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):
+        return ""  # RuntimeError: the user has no home directory; ValueError: the file is not text
     if login is None:
         return ""
     return "Basic " + base64.b64encode(f"{login[0]}:{login[2] or ''}".encode()).decode()

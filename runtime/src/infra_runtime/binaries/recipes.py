@@ -85,7 +85,7 @@ def problem(recipe: Recipe) -> str:
         return f"{recipe.name!r} cannot be the name of a recipe"
     if wrong := [name for name in recipe.programs if not NAME.fullmatch(name)]:
         return f"{wrong[0]!r} cannot be the name of a program"
-    if any(isinstance(source, Go | Maven) for source in recipe.sources):
+    if all(isinstance(source, Go | Maven) for source in recipe.sources):
         return ""  # the patterns are import paths or main classes
     for pattern in recipe.programs.values():
         parts = pattern.split("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,9 +28,9 @@ def parts(folder: Path, query: Query, form: str) -> Iterator[bytes]:
     _, line_of = FORMATS[form]
     part = bytearray()
     try:
-        for entry in selection.entries(merged(folder, sizes, selection.since)):
-            if entry.line.time > selection.until:
-                break
+        lines = merged(folder, sizes, selection.since)
+        until = itertools.takewhile(lambda line: line.time <= selection.until, lines)
+        for entry in selection.entries(until):
             part += line_of(entry).encode(errors="replace") + b"\n"
             if len(part) >= PART:
                 yield bytes(part)

@@ -14,7 +14,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -36,6 +36,8 @@ _FILE = re.compile(
 _CHUNK = 1 << 16
 #: the last record of a ZIP file, and the longest comment that can follow it
 _END, _COMMENT = struct.Struct("<4s4H2LH"), 0xFFFF
+#: bytes of the record of ZIP64 before it
+_LOCATOR = 20
 
 
 class ArchiveError(InfraError):
@@ -57,9 +59,10 @@ def pack(folder: Path, file: IO[bytes]) -> None:
             if _FILE.fullmatch(name):
                 # A ZIP file cannot contain a time before 1980, and a name that is not UTF-8.
                 shown = name.encode(errors="replace").decode()
-                archive.writestr(
-                    zipfile.ZipInfo(f"{folder.name}/{shown}"), path.read_bytes(), zipfile.ZIP_DEFLATED
-                )
+                entry = zipfile.ZipInfo(f"{folder.name}/{shown}")
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -102,6 +105,8 @@ def _check_directory(file: IO[bytes]) -> None:
     place = tail.rfind(b"PK\5\6")
     if not 0 <= place <= len(tail) - _END.size:
         raise ArchiveError("the file is not a ZIP file")
+    if tail[max(place - _LOCATOR, 0) :].startswith(b"PK\6\7"):  # other records would replace these numbers
+        raise ArchiveError("it is a ZIP64 file")
     length = _END.unpack_from(tail, place)[5]
     if length > LARGEST_DIRECTORY:
         raise ArchiveError(f"its list of files has more than {LARGEST_DIRECTORY >> 20} MiB")
@@ -110,12 +115,12 @@ def _check_directory(file: IO[bytes]) -> None:
 def _members(archive: zipfile.ZipFile) -> dict[str, dict[str, zipfile.ZipInfo]]:
     """Return folder of a report → its files by name. Raises `ArchiveError`."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    roots = {entry.filename.removesuffix("capsule.json") for entry in entries if _is_description(entry)}
+    roots = _roots(entry.filename for entry in entries)
     if not roots:
         raise ArchiveError("the archive has no file capsule.json")
     if len(roots) > MOST_REPORTS:
         raise ArchiveError(f"the archive has more than {MOST_REPORTS} failure reports")
-    members: dict[str, dict[str, zipfile.ZipInfo]] = {root: {} for root in sorted(roots)}
+    members: dict[str, dict[str, zipfile.ZipInfo]] = {root: {} for root in roots}
     for entry in entries:
         root = next((root for root in roots if _is_in(entry, root)), None)
         if root is not None:
@@ -125,8 +130,15 @@ def _members(archive: zipfile.ZipFile) -> dict[str, dict[str, zipfile.ZipInfo]]:
     return members
 
 
-def _is_description(entry: zipfile.ZipInfo) -> bool:
-    return PurePosixPath(entry.filename).name == "capsule.json"
+def _roots(names: Iterable[str]) -> list[str]:
+    """Return the folders of reports, with a slash at the end; a dump can also have the name capsule.json."""
+    description = "capsule.json"
+    roots: list[str] = []
+    folders = {name.removesuffix(description) for name in names if PurePosixPath(name).name == description}
+    for folder in sorted(folders, key=lambda folder: (len(folder), folder)):
+        if not any(folder.startswith(f"{root}dumps/") for root in roots):
+            roots.append(folder)
+    return roots
 
 
 def _is_in(entry: zipfile.ZipInfo, root: str) -> bool:

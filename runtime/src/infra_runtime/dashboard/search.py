@@ -159,6 +159,8 @@ async def _traces(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     else:
         query["text"] = text
     answer = await telemetry.ask(endpoints, "traces", query)
+    if not answer["items"] and "text" not in query:  # the digits of another id, such as a correlation id
+        answer = await telemetry.ask(endpoints, "traces", {"limit": query["limit"], "text": text})
     return [
         Hit(
             title=row.name or row.trace,
@@ -172,10 +174,12 @@ async def _traces(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
 
 
 async def _records(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
-    selected = {"trace": text.lower()} if _TRACE.fullmatch(text) else {"text": text}
-    answer = await telemetry.ask(
-        await dashboard.stack.endpoints(), "logs", {**selected, "limit": str(count + 1)}
-    )
+    endpoints, limit = await dashboard.stack.endpoints(), str(count + 1)
+    answer: Mapping[str, Any] = {"items": []}
+    if _TRACE.fullmatch(text):
+        answer = await telemetry.ask(endpoints, "logs", {"trace": text.lower(), "limit": limit})
+    if not answer["items"]:
+        answer = await telemetry.ask(endpoints, "logs", {"text": text, "limit": limit})
     shown = [(item, traces.log_to_json(item)) for item in reversed(answer["items"])]
     return [
         Hit(

@@ -75,16 +75,19 @@ class SupervisorLink:
         self._paths = paths
         #: the open connection of `status`, which is called often
         self._client: Client | None = None
+        #: a thread of a cancelled request can still use the connection
+        self._lock = threading.Lock()
 
     def status(self) -> Status:
-        """Return the state of the stack. Only one thread at a time may call this function."""
-        if self._client is not None:
-            with contextlib.suppress(InfraError):  # the supervisor may have started again
-                return self._client.call(STATUS, Nothing())
-            self._client.close()
-        self._client = None
-        self._client = Client.connect(self._paths)
-        return self._client.call(STATUS, Nothing())
+        """Return the state of the stack."""
+        with self._lock:
+            if self._client is not None:
+                with contextlib.suppress(InfraError):  # the supervisor may have started again
+                    return self._client.call(STATUS, Nothing())
+                self._client.close()
+            self._client = None
+            self._client = Client.connect(self._paths)
+            return self._client.call(STATUS, Nothing())
 
     def endpoints(self) -> Endpoints:
         """Return the exports of all services, including secrets."""

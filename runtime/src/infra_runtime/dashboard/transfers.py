@@ -25,8 +25,6 @@ from infra_runtime.web.problems import ProblemError
 
 #: bytes of a trace that is imported
 LARGEST_TRACE = 64 << 20
-#: seconds until an imported trace is stored
-STORED_SECONDS = "5"
 #: format → the function that converts spans, and the ending of the file
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]], str]] = {
     "otlp": (otlp, "otlp.json"),
@@ -97,10 +95,6 @@ class Transfers:
         await self._record("import traces", request)
         endpoints = await self._dashboard.stack.endpoints()
         rejected = await telemetry.send_traces(endpoints, content)
-        if traces:  # the page of the trace, which a browser opens next, needs its spans
-            await telemetry.ask(
-                endpoints, "spans", {"trace": traces[0], "limit": "1", "wait": STORED_SECONDS}
-            )
         return JSONResponse({"items": traces, "rejected": rejected})
 
     async def _record(self, action: str, request: Request) -> None:

@@ -61,8 +61,12 @@ def find_credentials(registry: str) -> Credentials | None:
 
 
 def _host(key: str) -> str:
-    """Return the name of the registry in a key such as `https://registry.example:5000/v2/`."""
-    return key.partition("://")[2].partition("/")[0] if "://" in key else key.partition("/")[0]
+    """Return the name of the registry in a key such as `https://registry.example:5000/v2/`.
+
+    The result is empty for a key of podman with a namespace, which is for some repositories only.
+    """
+    name, _, path = key.rpartition("://")[2].partition("/")
+    return name if "://" in key or path.strip("/") in {"", "v1", "v2"} else ""
 
 
 def _files() -> Iterator[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infra_runtime.engines.output import is_export
+from infra_runtime.engines.output import SECRETS, is_export
 from infra_runtime.engines.project import project_name, project_version
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.images.reference import as_tag
@@ -113,6 +113,8 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}
+    if is_export(root):
+        folders |= {path.absolute() for path in (root / SECRETS, *root.glob(f"overlays/*/{SECRETS}"))}
     return sorted(_walk(root, "", patterns, folders))
 
 

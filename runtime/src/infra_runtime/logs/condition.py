@@ -54,11 +54,13 @@ def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
 
 
 def _items(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _items(item)
-    else:
-        yield value
+    waiting = [value]  # without recursion, because lists can be nested deeply
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(item))
+        else:
+            yield item
 
 
 def _is_equal(value: Any, text: str) -> bool:

@@ -72,8 +72,9 @@ _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION): 
 #: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
 _CONSOLE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \[([a-z]+) *\] ")
 _CONSOLE_LOGGER = re.compile(r" \[([\w.-]+)\](?= [\w.@-]+=|$)")
-_CONSOLE_PAIR = re.compile(r"""([\w.@-]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
-_LOGFMT = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
+_CONSOLE_PAIR = re.compile(r"""(?<![\w.@-])([\w.@-]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
+#: The first group excludes the middle of a word; without it, the search takes quadratic time.
+_LOGFMT = re.compile(r'(?<![\w.@-])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 
 _Format = Literal["json", "logfmt", "console", "text"]
 

@@ -43,7 +43,7 @@ def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec
         env=settings.env,
         prepare=(Secret(path="${data}/key.secret"),),
         ports=settings.port_map(),
-        ports_may_vary=settings.ports == DashboardPorts(),
+        ports_may_vary="ports" not in settings.model_fields_set,
         starts_on_connection=True,
         # With old data, sessions that were ended would be valid again, and the audit log would lose entries.
         in_snapshots=False,

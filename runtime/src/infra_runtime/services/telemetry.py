@@ -96,7 +96,7 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
         env=settings.env,
         prepare=(Secret(path="${data}/key.secret"),),
         ports=ports,
-        ports_may_vary=settings.ports == TelemetryPorts(),
+        ports_may_vary="ports" not in settings.model_fields_set,
         starts_on_connection=True,
         exports={
             "url": "http://${host}:${port.otlp}",

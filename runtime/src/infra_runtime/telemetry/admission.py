@@ -57,6 +57,10 @@ class Admission:
         rejected = records.rejected + sum(excess.values())
         return records._replace(spans=spans, points=points, rejected=rejected, reason=reason)
 
+    def restart(self) -> None:
+        """Forget the counted spans, because they were not stored; the store is asked again."""
+        self._traces.clear()
+
     def _count_span(self, trace: bytes) -> bool:
         number = self._traces.pop(trace, None)
         if number is None:

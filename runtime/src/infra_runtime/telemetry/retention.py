@@ -21,6 +21,8 @@ class _Series(NamedTuple):
 
     resource: int
     name: str
+    type: str
+    unit: str
     attributes: str
 
 
@@ -84,7 +86,7 @@ class Retention:
         period = round(self._limits.point_period * 1e9)
         oldest_exact = now - round(self._limits.point_exact * 1e9)
         rows = self._connection.execute(
-            "SELECT seq, arrival, delta, resource, name, attributes FROM point "
+            "SELECT seq, arrival, delta, resource, name, type, unit, attributes FROM point "
             "WHERE seq > ? ORDER BY seq LIMIT ?",
             [self._position, SLICE],
         ).fetchall()
@@ -107,4 +109,5 @@ class Retention:
                 self._resumes = now  # further points may be old
         deleted = self._connection.executemany("DELETE FROM point WHERE seq = ?", superseded).rowcount
         self._counts["point"] -= max(deleted, 0)
-        self._latest = {key: last for key, last in self._latest.items() if last[0] == current}
+        if current:
+            self._latest = {key: last for key, last in self._latest.items() if last[0] == current}

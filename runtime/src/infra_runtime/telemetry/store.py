@@ -179,6 +179,7 @@ class Store:
             self.problem = f"the store cannot write to {self.path.name}: {error}"
             self._resources.clear()
             self._retention.restart()
+            self._admission.restart()
             self._rows.clear()
             self.queued_bytes, self.settled = 0, self.added
             return False

@@ -2,6 +2,7 @@
 import { stripped } from "./ansi.js";
 
 const MOST = 200;  // fields that are shown
+const OWN = new Set(["level", "service", "text"]);  // names of conditions that are not fields of JSON
 
 // Calls `add` with the path and the value of each field; a list has the path of its items.
 function each(path, value, add) {
@@ -17,7 +18,7 @@ function fields(line) {
   try {
     const value = JSON.parse(stripped(line.text));
     if (typeof value === "object" && value !== null) {
-      each("", value, (path, text) => { if (path && path !== "level") found.push([path, text]); });
+      each("", value, (path, text) => { if (path && !OWN.has(path)) found.push([path, text]); });
     }
   } catch { /* a text has no further fields */ }
   return found;

@@ -42,8 +42,13 @@ def operated_kinds(resources: Iterable[Object]) -> list[str]:
 
 
 def installed_kinds(kubectl: Kubectl, kinds: Iterable[str] = OPERATED) -> list[str]:
-    """Return those of the kinds that the cluster has; by default, those of the operators of this package."""
-    known = kubectl.require("api-resources", "--output=name").out.split()
+    """Return those of the kinds that the cluster has; by default, those of the operators of this package.
+
+    If an API service of the cluster is not available, kubectl fails, and prints the kinds of the others.
+    """
+    known = kubectl.run("api-resources", "--output=name").out.split()
+    if not known:
+        known = kubectl.require("api-resources", "--output=name").out.split()
     return [kind for kind in kinds if kind in known]
 
 
@@ -93,8 +98,9 @@ def operated(kubectl: Kubectl, stack: str) -> list[Object]:
     kinds = installed_kinds(kubectl)
     if not kinds:
         return []
-    resources = kubectl.require("get", ",".join(kinds), selector(stack), "--output=json").objects()
-    return [*filter(is_operated, resources)]
+    answer = kubectl.run("get", ",".join(kinds), selector(stack), "--output=json")
+    # A user without the permission to read these kinds has not deployed them.
+    return [*filter(is_operated, answer.objects() if answer.code == 0 else ())]
 
 
 def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:

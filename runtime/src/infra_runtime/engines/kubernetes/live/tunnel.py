@@ -28,6 +28,8 @@ _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _BLOCK, _LIMIT = 1 << 16, 1 << 24
 #: seconds until the API server must have connected to the pod
 _TIMEOUT = 30.0
+#: seconds in which a client that has sent everything receives the rest of the answer
+_LAST_ANSWER = 2.0
 
 
 @frozen
@@ -54,21 +56,26 @@ async def relay(
 ) -> None:
     """Connect a client with a port of a pod until one of them ends the connection.
 
-    The protocol cannot end one direction only: when the client has sent everything, the connection ends.
+    The protocol cannot end one direction only: when the client has sent everything, the pod can send for
+    `_LAST_ANSWER` seconds before the connection ends.
     `say` receives the reason if the pod cannot be reached.
     """
     try:
         async with _opened(place) as (upstream, to_pod):
-            tasks = [
-                asyncio.ensure_future(_send(reader, to_pod)),
-                asyncio.ensure_future(_receive(upstream, to_pod, writer, say)),
-            ]
+            sending = asyncio.ensure_future(_send(reader, to_pod))
+            receiving = asyncio.ensure_future(_receive(upstream, to_pod, writer, say))
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+                if not receiving.done():
+                    await asyncio.wait((receiving,), timeout=_LAST_ANSWER)
+                if receiving.done():
+                    receiving.result()
+                to_pod.write(frame(_CLOSE, struct.pack("!H", 1000)))
+                await to_pod.drain()
             finally:
-                for task in tasks:
+                for task in (sending, receiving):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(sending, receiving, return_exceptions=True)
     except (ClusterError, OSError, asyncio.IncompleteReadError, TimeoutError) as error:
         say(f"the port {place.port} of the pod {place.pod} cannot be reached: {str(error) or 'no answer'}")
     finally:
@@ -100,12 +107,10 @@ async def _opened(place: Place) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 
 async def _send(reader: asyncio.StreamReader, to_pod: asyncio.StreamWriter) -> None:
-    """Send the bytes of the client as messages, and the end of the connection."""
+    """Send the bytes of the client as messages until the client has sent everything."""
     while block := await reader.read(_BLOCK):
         to_pod.write(frame(_BINARY, bytes([_DATA]) + block))
         await to_pod.drain()
-    to_pod.write(frame(_CLOSE, struct.pack("!H", 1000)))
-    await to_pod.drain()
 
 
 async def _receive(
