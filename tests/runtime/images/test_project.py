@@ -40,6 +40,16 @@ def test_exported_secrets_are_left_out(tmp_path: Path) -> None:
     assert code_files(tmp_path) == ["deploy", "deploy/.gitignore"]
 
 
+def test_the_secrets_of_an_export_into_the_project_are_left_out(tmp_path: Path) -> None:
+    for folder in ("secrets", "overlays/dev/secrets"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "postgres-password").write_text("s3cret")
+    (tmp_path / ".gitignore").write_text(f"{first_line('kubernetes')}/overlays/dev/secrets/\n")
+    (tmp_path / "app.py").touch()
+
+    assert code_files(tmp_path) == [".gitignore", "app.py", "overlays", "overlays/dev"]
+
+
 def test_an_exception_in_dockerignore_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").write_text("docs\n!docs/a.md\n")
 
