@@ -60,7 +60,7 @@ rollout_timeout = click.option(
     type=click.FloatRange(min=1),
     default=600.0,
     show_default=True,
-    help="Seconds until the workloads must be ready.",
+    help="The maximum number of seconds to wait for the workloads.",
 )
 
 
@@ -70,9 +70,7 @@ def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
     The command receives a `ClusterTarget` as its first argument.
     """
 
-    @click.option(
-        "--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine: `kubernetes`."
-    )
+    @click.option("--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine.")
     @click.option("--context", default="", help="The context in the kubeconfig. [default: the current one]")
     @click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
     @target

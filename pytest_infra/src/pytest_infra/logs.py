@@ -133,7 +133,7 @@ class _Reader:
         self._offset: int | None = None
 
     def lines(self, *, complete: bool) -> Iterator[LogLine]:
-        """Yield the lines since the last call, at the first call since the start of the test.
+        """Yield the lines since the last call; the first call yields the lines since the start of the test.
 
         With `complete`, an incomplete last line is not yielded; the next call yields it when it is complete.
         """

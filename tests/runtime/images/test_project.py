@@ -53,7 +53,7 @@ def test_the_secrets_of_an_export_into_the_project_are_left_out(tmp_path: Path) 
 def test_an_exception_in_dockerignore_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").write_text("docs\n!docs/a.md\n")
 
-    with pytest.raises(ConfigurationError, match=r"the exception '!docs/a\.md' is not supported"):
+    with pytest.raises(ConfigurationError, match=r"the pattern '!docs/a\.md' is not supported"):
         code_files(tmp_path)
 
 

@@ -1,7 +1,7 @@
-"""Migrations: functions that fill an empty unit (such as a database), from which other units are cloned.
+"""Migrations: functions that fill an empty unit, such as a database.
 
-The filled unit is the template. Each migration has a key, which changes if source code or a file changes on
-which the template depends.
+The filled unit is the template, from which other units are cloned. Each migration has a key. The key changes
+if the source code or a file changes that the template depends on.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def _patterns(path: Path) -> list[str]:
     patterns = [line for line in lines if line and not line.startswith("#")]
     if exception := next((pattern for pattern in patterns if pattern.startswith("!")), ""):
         raise ConfigurationError(
-            f"the exception {exception!r} is not supported",
+            f"the pattern {exception!r} is not supported, because it begins with `!`",
             where=str(path),
             hint="Write patterns that do not need exceptions.",
         )

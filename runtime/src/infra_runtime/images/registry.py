@@ -235,9 +235,9 @@ class Registry:
         content: Callable[[], Any] | None = None,
         missing: bool = False,
     ) -> httpx.Response:
-        """Send a request, with credentials if the registry requires them, and return the answer.
+        """Send a request, with credentials if the registry requires them, and return the response.
 
-        `path` is relative to the repository, or a URL. With `missing`, an answer 404 is not an error.
+        `path` is relative to the repository, or a URL. With `missing`, the status 404 is not an error.
         """
         answer = self._attempt(method, path, headers, content)
         if answer.status_code == 401 and self._log_in(answer):

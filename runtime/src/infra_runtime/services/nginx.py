@@ -165,7 +165,7 @@ def _applies(route: Route, host: str) -> bool:
 
 
 def server(host: str, directives: str, listen: str = LISTEN) -> str:
-    """Return the block `server` for a host name, in which `*` is one label."""
+    """Return the block `server` for a host name; a `*` in the host name matches exactly one label."""
     name = f"~{host_expression(host)}" if "*" in host else host
     return f"  server {{\n    listen {listen};\n    server_name {quoted(name)};\n{directives}  }}\n"
 

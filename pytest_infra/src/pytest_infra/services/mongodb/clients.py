@@ -1,4 +1,4 @@
-"""The client fixtures of MongoDB, of the library PyMongo."""
+"""The fixtures of MongoDB that return clients of the library PyMongo."""
 
 from __future__ import annotations
 
