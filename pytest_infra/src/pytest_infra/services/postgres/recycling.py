@@ -184,7 +184,7 @@ class Recycler:
         self._watched[new_name] = _Watched(oid=watched.oid, state=watched.state, resets=watched.resets + 1)
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read new records of the WAL; if a part of the WAL is missing, no database is observed any more."""
+        """Read new records of the WAL; if a part of the WAL is missing, observe none of the databases."""
         try:
             self._wal.read(connection)
         except driver(self._server.name).Error:
