@@ -21,13 +21,17 @@ telemetry = false
 FIXTURES = """
 import time
 import pytest
+from pytest_infra.report import fixture_spans
+
+# On a busy machine, a fixture that does nothing can take longer than the usual millisecond.
+fixture_spans.SHORTEST = 200_000_000
 
 @pytest.fixture(scope="module")
 def slow(infra_service):
     infra_service("api")
-    time.sleep(0.02)
+    time.sleep(0.3)
     yield
-    time.sleep(0.02)
+    time.sleep(0.3)
 
 @pytest.fixture
 def fast(slow):
@@ -42,7 +46,7 @@ def dynamic(request):
 
 @pytest.fixture
 def inner():
-    time.sleep(0.02)
+    time.sleep(0.3)
 
 @pytest.fixture
 def broken(api):

@@ -166,7 +166,7 @@ def test_a_link_logs_in_and_leaves_no_token_in_the_history(browser: Browser, sta
 def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
     tab.page.set_viewport_size({"width": 390, "height": 800})
     page = tab.open("/")
-    link = page.get_by_role("link", name="Metrics")
+    link = page.get_by_role("link", name="Search")
     expect(link).to_be_hidden(timeout=PATIENCE)
 
     page.get_by_role("button", name="More").focus()
@@ -178,7 +178,7 @@ def test_the_further_pages_are_in_a_menu_on_a_narrow_screen(tab: Tab) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("Metrics", timeout=PATIENCE)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search", timeout=PATIENCE)
 
 
 def test_the_charts_are_drawn_again_and_an_open_table_stays_open(tab: Tab) -> None:

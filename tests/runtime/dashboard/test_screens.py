@@ -163,6 +163,8 @@ def test_every_page_is_opened_with_its_keys(
 
             expect(page).to_have_url(f"{url}{path}", timeout=PATIENCE)
             expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
+            # The text field of the search has the focus, and receives the keys.
+            page.evaluate("document.activeElement.blur()")
 
 
 def test_a_narrow_screen_shows_the_filters_after_a_click(

@@ -37,6 +37,15 @@ def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
     assert texts(list(lines(folder, "a", since=NOON + 21))) == []
 
 
+def test_since_the_time_of_a_line_returns_the_line(tmp_path: Path) -> None:
+    """The time of a line is rounded, here to a later time than the one in the index."""
+    (tmp_path / "a.log").write_bytes(b"a1\na2\na3\n")
+    (tmp_path / "a.index").write_text(f"{NOON} 3\n{NOON + 1.2346} 9\n")
+    second = list(lines(tmp_path, "a"))[1]
+
+    assert texts(list(lines(tmp_path, "a", since=second.time))) == ["a2", "a3"]
+
+
 def test_an_index_entry_inside_a_line_does_not_split_it(folder: Path) -> None:
     (folder / "a.index").write_text(f"{NOON} 4\n{NOON + 10} 9\n")
 

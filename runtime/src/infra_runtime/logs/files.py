@@ -26,6 +26,8 @@ LONGEST_LINE = 65_536
 BLOCK = 65_536
 #: the suffixes of a service's log files, in the order of their lines
 SUFFIXES = (".1", "")
+#: decimal places of the seconds of a line, and the largest difference to the time in the index
+_DIGITS, _ROUNDING = 3, 0.0005
 #: the log of the supervisor, which is not a service
 _SUPERVISOR = "supervisor"
 
@@ -72,7 +74,7 @@ class LogFile:
 
     def offset(self, since: float) -> int:
         """Return the offset of the first line that can have been written at the time `since` or later."""
-        size = self.index.offset(since)
+        size = self.index.offset(since - _ROUNDING)
         if size <= self.start:
             return self.start
         self._file.seek(size - 1)  # the size in the index can be inside a line
@@ -129,7 +131,7 @@ class LogFile:
         return min(first, end)
 
     def _time(self, end: int) -> float:
-        return round(self.index.time(end, self.changed), 3)
+        return round(self.index.time(end, self.changed), _DIGITS)
 
 
 def _truncations(path: Path) -> str:
