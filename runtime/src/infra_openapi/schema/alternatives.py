@@ -54,7 +54,7 @@ class Branch:
         return self.reference or self.title or tags or " or ".join(self.node.type_names)
 
     def excluded(self) -> list[Node]:
-        """Return the alternatives that a value of this alternative must not match.
+        """Return the other alternatives of a `oneOf` that a value of this alternative must not match.
 
         Alternatives that are open objects do not exclude each other: nearly every object matches all of them,
         so such a `oneOf` would allow almost nothing.

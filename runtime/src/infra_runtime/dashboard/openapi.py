@@ -132,7 +132,7 @@ def document() -> dict[str, Any]:
             "/api/v1/tests/{report}": {"get": _operation("A failure report with its logs", "Report", report)},
             "/api/v1/tests/imports": {
                 "post": _operation(
-                    "Import the failure reports in a ZIP file; the ids of the reports", "Imported"
+                    "Import the failure reports in a ZIP file, and return their ids", "Imported"
                 )
             },
             "/api/v1/tests/{report}/archive": {

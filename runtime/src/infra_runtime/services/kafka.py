@@ -177,7 +177,7 @@ def _text(properties: Mapping[str, str]) -> str:
 
 
 def _container(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties as variables of the image, whose entry point formats the folder."""
+    """Return a container with the properties as variables; its entry point formats the data folder."""
     # Without an advertised address, clients get the name of the container's host, which the network resolves.
     changed = {
         "listeners": "CLIENT://:9092,CONTROLLER://:9093",

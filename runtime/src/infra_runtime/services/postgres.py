@@ -233,7 +233,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
 
 
 def _locale(settings: PostgresSettings) -> tuple[str, ...]:
-    """Return the options of the command `initdb` that select the locale of the settings."""
+    """Return the options with which `initdb` uses the locale in the settings."""
     if settings.locale not in BUILT_IN_LOCALES:
         return (f"--locale={settings.locale}",)
     if settings.version >= 17:

@@ -44,9 +44,9 @@ async def connected(
 async def _connect(host: str, port: int) -> socket.socket:
     """Return a socket that is connected to a port. Raises `OSError`.
 
-    A service that is starting refuses each connection immediately. For such an attempt, asyncio's
-    `open_connection` needs ten times as much processor time as this function, because it waits for the answer
-    in the event loop.
+    While a service starts, each attempt to connect is refused immediately. For a refused attempt, asyncio's
+    `open_connection` needs ten times as much processor time as this function, because it waits in the event
+    loop.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     connection = socket.socket(family, socket.SOCK_STREAM)

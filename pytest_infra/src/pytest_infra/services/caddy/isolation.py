@@ -36,7 +36,7 @@ class CaddyHost(RoutedHost):
         self._names: list[str] = []
 
     def routes(self) -> list[Any]:
-        """Return the routes of this host name, which are requested from Caddy."""
+        """Request the routes from Caddy, and return those of this host name."""
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._names]
 
     def update(self) -> None:

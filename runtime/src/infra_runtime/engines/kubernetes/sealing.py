@@ -41,9 +41,9 @@ Sealed = Mapping[str, Mapping[str, str]]
 
 
 def read_certificate(path: Path) -> RSAPublicKey:
-    """Return the public key in the certificate of a controller, a file in the format PEM.
+    """Return the public key in a PEM file with the certificate of a controller.
 
-    Raises `ConfigurationError` if the file has another content, or the certificate has expired.
+    Raises `ConfigurationError` if the file is not such a certificate, or the certificate has expired.
     """
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())

@@ -48,7 +48,7 @@ def find(kubectl: Kubectl, stack: str, service: str) -> Object:
 def scale(kubectl: Kubectl, stack: str, service: str, replicas: int) -> Key:
     """Set the number of pods of a service.
 
-    Raises `ClusterError` if an HPA determines the number, or the service has data of one writer.
+    Raises `ClusterError` if an HPA determines the number, or the data of the service allow only one pod.
     """
     workload = find(kubectl, stack, service)
     kind, name = workload["kind"], workload["metadata"]["name"]
