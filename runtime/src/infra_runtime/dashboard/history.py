@@ -53,7 +53,7 @@ class ProbeResult:
 
 @frozen
 class Bar:
-    """A part of a service's start, in percent of the whole start."""
+    """A phase of the start of a service, or of a test; `start` and `width` are in percent of the whole."""
 
     phase: str
     start: float

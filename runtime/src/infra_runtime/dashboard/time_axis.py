@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from infra_runtime.dashboard.history import Bar
 from infra_runtime.dashboard.reports import Content, Report
 from infra_runtime.data_directory import journal, session_record
 from infra_runtime.data_directory.session_record import Reading, TestEnd
@@ -23,16 +24,6 @@ _SESSIONS = 50
 _MARGIN = 1.0
 #: events that a service has on its own → the tone of their marks
 _TONES = {"failed": "bad", "exited": "bad", "backoff": "warn", "killing": "warn", "ready": "good"}
-
-
-@frozen
-class Bar:
-    """A phase of the test; `start` and `width` are in percent of the axis."""
-
-    phase: str
-    start: float
-    width: float
-    seconds: float
 
 
 class Mark(NamedTuple):
