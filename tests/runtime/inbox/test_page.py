@@ -6,7 +6,6 @@ The variable INFRA_SCREENSHOTS is a folder in which the screenshots are kept.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import subprocess
@@ -16,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fakes.chromium import NEEDED, chromium
+from fakes.stacks import until
 from infra_runtime.inbox.api import Api
 from infra_runtime.inbox.requests import LIMIT, Request, Response
 from infra_runtime.inbox.server import Connections
@@ -144,21 +143,6 @@ def test_the_page_shows_the_newest_message_first_and_then_waits(tmp_path: Path) 
     assert "Select a message." in page
 
 
-def _open(page: Any, subject: str, shown: Any) -> None:
-    """Select a message until a part of it is shown: a click is lost while the page draws its list again."""
-    for _ in range(4):
-        page.get_by_text(subject).first.click()
-        with contextlib.suppress(_timeout_error()):
-            shown.wait_for(timeout=PATIENCE / 4)
-            return
-    shown.wait_for()
-
-
-def _timeout_error() -> type[Exception]:
-    """Return the error of Playwright, which the minimal profile does not have."""
-    return pytest.importorskip("playwright.sync_api").TimeoutError
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
     tmp_path: Path, width: int
@@ -172,7 +156,8 @@ def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
         page.set_default_timeout(PATIENCE)
         page.goto(address)
 
-        _open(page, "Order 17, with", page.frame_locator("#html").get_by_text("Your order"))
+        page.get_by_text("Order 17, with").first.click()
+        page.frame_locator("#html").get_by_text("Your order").wait_for()
         html = page.evaluate("document.documentElement.scrollWidth")
         page.get_by_role("button", name="Text", exact=True).click()
         page.locator("#text", has_text="Your order 17").wait_for()
@@ -188,6 +173,24 @@ def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
     assert max(html, headers) <= width
     assert links == {"https://shop.test/orders/17"}
     assert [path for path in api.requests if "executed" in path] == []
+
+
+def test_a_row_keeps_the_focus_when_the_list_is_loaded_again(tmp_path: Path) -> None:
+    """Otherwise a click is lost, too, if the list is loaded between its press and its release."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser is controlled by Playwright")
+    with inbox(tmp_path, mail("Report", "text")) as (api, address), playwright.sync_playwright() as control:
+        opened = control.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        page = opened.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        page.get_by_role("button", name="Report").focus()
+        loaded = api.requests.count("/api/messages")
+        until(lambda: api.requests.count("/api/messages") > loaded + 1)
+
+        focused = page.evaluate("document.activeElement.dataset.id")
+        opened.close()
+
+    assert focused == str(api.numbers[0])
 
 
 def test_a_message_without_html_is_shown_as_text_with_its_attachments(tmp_path: Path) -> None:

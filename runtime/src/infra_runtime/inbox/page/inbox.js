@@ -54,22 +54,32 @@ function showList({ messages, total, dropped }) {
   by("state").textContent = `${messages.length} of ${total} messages${lost}`;
   by("none").textContent = messages.length ? "Select a message."
     : total ? "No message matches the filters." : "No message has arrived yet.";
-  by("list").replaceChildren(...[...messages].reverse().map((message) => {
-    const button = element("button");
-    button.type = "button";
-    button.dataset.id = message.id;
-    button.setAttribute("aria-current", String(message.id === chosen));
-    const time = new Date(message.received * 1000).toLocaleString();
-    button.append(
-      element("b", message.subject || "(no subject)"),
-      element("span", `${message.author || message.sender} → ${message.recipients.join(", ")}`),
-      element("span", `${time}, ${message.size} bytes`),
-    );
-    button.addEventListener("click", () => open(message.id));
-    const item = element("li");
-    item.append(button);
-    return item;
-  }));
+  const ids = new Set(messages.map((message) => String(message.id)));
+  for (const item of [...by("list").children]) if (!ids.has(item.dataset.id)) item.remove();
+  // A row that stays is not moved: otherwise it would lose the focus, or a click that has begun.
+  let present = by("list").firstElementChild;
+  for (const message of [...messages].reverse()) {
+    if (present?.dataset.id === String(message.id)) present = present.nextElementSibling;
+    else by("list").insertBefore(row(message), present);
+  }
+}
+
+function row(message) {
+  const button = element("button");
+  button.type = "button";
+  button.dataset.id = message.id;
+  button.setAttribute("aria-current", String(message.id === chosen));
+  const time = new Date(message.received * 1000).toLocaleString();
+  button.append(
+    element("b", message.subject || "(no subject)"),
+    element("span", `${message.author || message.sender} → ${message.recipients.join(", ")}`),
+    element("span", `${time}, ${message.size} bytes`),
+  );
+  button.addEventListener("click", () => open(message.id));
+  const item = element("li");
+  item.dataset.id = message.id;
+  item.append(button);
+  return item;
 }
 
 async function open(id) {
