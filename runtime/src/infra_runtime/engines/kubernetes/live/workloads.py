@@ -207,18 +207,11 @@ def _members(resource: Object, snapshot: Snapshot) -> State:
     # Not every operator writes `observedGeneration`.
     observed = "observedGeneration" not in status or _is_observed(resource)
     done = observed and condition.get("status") == "True" and ready >= wanted
-    reason, failure = ("", None) if done else _reasons(pods)
+    reason, failure = _reasons(pods)
     detail = status.get("phase") or condition.get("message") or "the operator has not reported a state"
-    return State(
-        kind=resource["kind"],
-        name=resource["metadata"]["name"],
-        ready=ready,
-        wanted=wanted,
-        done=done,
-        images=tuple(sorted({container["image"] for pod in pods for container in pod["spec"]["containers"]})),
-        reason="" if done else reason or f"{ready} of {wanted} members are ready: {detail}",
-        failure=failure,
-    )
+    images = sorted({container["image"] for pod in pods for container in pod["spec"]["containers"]})
+    return _made(resource, ready=ready, wanted=wanted, done=done, failure=failure, images=images,
+                 reason=reason or f"{ready} of {wanted} members are ready: {detail}")  # fmt: skip
 
 
 def is_ready(pod: Object) -> bool:
@@ -229,16 +222,17 @@ def is_ready(pod: Object) -> bool:
 
 def _made(
     workload: Object, *, ready: int, wanted: int, done: bool, reason: str, failure: Failure | None,
-    revision: str = "",
+    revision: str = "", images: Sequence[str] | None = None,
 ) -> State:  # fmt: skip
-    containers = workload["spec"]["template"]["spec"]["containers"]
+    if images is None:
+        images = [container["image"] for container in workload["spec"]["template"]["spec"]["containers"]]
     return State(
         kind=workload["kind"],
         name=workload["metadata"]["name"],
         ready=ready,
         wanted=wanted,
         done=done,
-        images=tuple(container["image"] for container in containers),
+        images=tuple(images),
         revision=revision,
         reason="" if done else reason,
         failure=None if done else failure,
