@@ -30,8 +30,6 @@ PROFILE = "INFRA_TEST_PROFILE"
 #: seconds in which a stack must have stopped after its last lease
 GRACE = 60.0
 
-TESTS = Path(__file__).parent
-
 #: every test is in exactly one of these groups: CONTRIBUTING.md describes them
 GROUPS = ("unit", "process", "nested", "real")
 #: fixtures that start processes or listen on a socket; other tests with processes have a marker
@@ -40,17 +38,10 @@ PROCESS_FIXTURES = frozenset(
 )
 #: folders and modules in which every test starts processes or listens on a socket
 PROCESS_FOLDERS = ("tests/benchmarks/test_benchmarks.py", "tests/kinds/")
-#: fixtures whose tests are in another group than `unit`
-OTHER_FIXTURES = PROCESS_FIXTURES | {"pytester", "suite"}
 #: the marker of a module whose tests are all in another group than `unit`
 OTHER_GROUP = re.compile(
     r"^pytestmark = (\[\s*(pytest\.mark\.asyncio, )?)?pytest\.mark\.(process|nested|real)\b", re.MULTILINE
 )
-#: the decorators and the arguments of a test
-TEST = re.compile(
-    r"((?:^@.*\n(?:[ )\]].*\n)*)*)^(?:async )?def test_\w+\(([^)]*)\)|^class \w*Test|TestCase\b", re.MULTILINE
-)
-OTHER_DECORATOR = re.compile(r"^@pytest\.mark\.(process|nested|real)\b", re.MULTILINE)
 #: audit events that a test of the group `unit` must not cause
 FORBIDDEN_IN_UNIT = frozenset(
     {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "socket.bind"}
@@ -110,22 +101,10 @@ def pytest_collection() -> Generator[None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m unit`, do not import a module whose tests are obviously all in another group."""
+    """With `-m unit`, do not import a module whose marker assigns all its tests to another group."""
     if config.option.markexpr != "unit" or not collection_path.match("test_*.py"):
         return None
-    if collection_path.is_relative_to(TESTS / "kinds"):
-        return True
-    text = collection_path.read_text(encoding="utf-8")
-    return bool(OTHER_GROUP.search(text)) or not _can_have_unit_tests(text) or None
-
-
-def _can_have_unit_tests(text: str) -> bool:
-    """Return whether a test in the text of a module has no decorator and no argument of another group."""
-    tests = list(TEST.finditer(text))
-    return not tests or not all(
-        OTHER_DECORATOR.search(test[1] or "") or OTHER_FIXTURES & {*re.findall(r"\w+", test[2] or "")}
-        for test in tests
-    )
+    return bool(OTHER_GROUP.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 @pytest.hookimpl(tryfirst=True)
