@@ -197,7 +197,7 @@ def steps(folder: Path, pods: int) -> dict[str, float]:
     step("scale", lambda: waited([operations.scale(counted, "shop", "api", pods)]))
     step("deletion", lambda: operations.delete_stack(counted, "shop", data=True))
     for name in dict.fromkeys(name for name, _ in counted.calls):
-        values = tuple(seconds for each, seconds in counted.calls if each == name)
+        values = tuple(seconds for call, seconds in counted.calls if call == name)
         figures[f"ms: kubectl {name}"] = Spread(values=values).median
     return figures
 

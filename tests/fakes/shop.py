@@ -87,7 +87,7 @@ class Shop(Site):
     """A shop with 13 services, a failed payment, a session of pytest, snapshots and an API."""
 
     def __init__(self, folder: Path, answers: Answers) -> None:
-        super().__init__(folder, *(_service(*each) for each in SERVICES))
+        super().__init__(folder, *(_service(*fields) for fields in SERVICES))
         self.meter = Meter()
         self.supervisor.exported = {"telemetry": {"query_url": "http://127.0.0.1:4319", "key": "x"}}
         answers |= _answers()
@@ -108,9 +108,9 @@ class Shop(Site):
         for number, name in enumerate(("before-the-migration", "default")):
             folder = Path(self.paths.data, "snapshots", name)
             services = dict.fromkeys(("postgres", "valkey", "nats"), "")
-            for each in services:
-                (folder / "services" / each).mkdir(parents=True)
-                (folder / "services" / each / "data").write_bytes(b"x" * 1_400_000)
+            for stored in services:
+                (folder / "services" / stored).mkdir(parents=True)
+                (folder / "services" / stored / "data").write_bytes(b"x" * 1_400_000)
             snapshot = Snapshot(
                 format=FORMAT, name=name, time=now - 7200 * (2 - number), services=services, executables={}
             )

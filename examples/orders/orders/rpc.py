@@ -44,12 +44,12 @@ class OrdersService:
             except ValueError:
                 order = None
             log.info("order_requested", order=request.value, actor=actor.id, kind=actor.kind.value)
-            found = Struct()
+            answer = Struct()
             if order:
-                found.update(asdict(order))
+                answer.update(asdict(order))
             else:
                 await context.abort(grpc.StatusCode.NOT_FOUND, "no order has this id")
-            return found
+            return answer
 
     async def _actor(self, authorization: str, permission: str, context: Any) -> web.Actor:
         try:

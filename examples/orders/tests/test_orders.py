@@ -152,8 +152,8 @@ async def find(stack: infra.Stack, order: str, headers: dict[str, str]) -> Struc
             request_serializer=StringValue.SerializeToString,
             response_deserializer=Struct.FromString,
         )
-        found: Struct = await call(StringValue(value=order), metadata=metadata, timeout=60)
-        return found
+        answer: Struct = await call(StringValue(value=order), metadata=metadata, timeout=60)
+        return answer
 
 
 async def test_a_service_requests_an_order_over_grpc(
@@ -161,9 +161,9 @@ async def test_a_service_requests_an_order_over_grpc(
 ) -> None:
     placed = (await http.post("/orders", json=ORDER)).json()
 
-    found = await find(infra_stack, placed["id"], bearer("reader", kind=web.ActorKind.SERVICE))
+    answer = await find(infra_stack, placed["id"], bearer("reader", kind=web.ActorKind.SERVICE))
 
-    assert dict(found) == placed
+    assert dict(answer) == placed
     labels = 'grpc_method="Find",grpc_service="shop.Orders",grpc_type="unary"'
     metrics = (await http.get("/metrics")).text
     assert f'grpc_server_handled_total{{grpc_code="OK",{labels}}}' in metrics

@@ -27,8 +27,8 @@ def span(number: int, kind: str = "server", parent: int = 0, **attributes: Any) 
 def entries(*spans: dict[str, Any]) -> list[dict[str, Any]]:
     log = har(spans)["log"]
     assert log["version"] == "1.2"
-    found: list[dict[str, Any]] = log["entries"]
-    return found
+    recorded: list[dict[str, Any]] = log["entries"]
+    return recorded
 
 
 def test_a_request_has_url_query_headers_status_and_time() -> None:

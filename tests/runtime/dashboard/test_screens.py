@@ -104,10 +104,11 @@ def problems(page: Page, url: str, pages: dict[str, tuple[str, str]], prefix: st
     The key `console` has what the browser reports, such as violations of the policy of a page.
     """
     folder = os.environ.get("INFRA_SCREENSHOTS")
-    axe, found = script(), {}
+    axe, results = script(), {}
     complaints: list[str] = []
     page.on(
-        "console", lambda each: complaints.append(each.text) if each.type in {"error", "warning"} else None
+        "console",
+        lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None,
     )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for name, (path, complete) in pages.items():
@@ -126,28 +127,28 @@ def problems(page: Page, url: str, pages: dict[str, tuple[str, str]], prefix: st
             shown = page.evaluate("document.documentElement.scrollWidth")
             broken = violations(page, axe) + ([f"is {shown} pixels wide"] if shown > width else [])
             if broken:
-                found[f"{name}, {theme}, {width}"] = broken
+                results[f"{name}, {theme}, {width}"] = broken
     # The browser itself reports the answer 404 of the missing page.
     refused = [text for text in complaints if "404" not in text]
-    return {**found, **({"console": refused} if refused else {})}
+    return {**results, **({"console": refused} if refused else {})}
 
 
 def test_the_pages_of_a_shop_fit_and_follow_the_accessibility_guidelines(
     context: BrowserContext, tmp_path: Path, answers: Answers
 ) -> None:
     with serving(Shop(tmp_path, answers)) as (url, link):
-        found = problems(log_in(context, link), url, PAGES | OTHERS, "")
+        results = problems(log_in(context, link), url, PAGES | OTHERS, "")
 
-    assert found == {}
+    assert results == {}
 
 
 def test_many_services_with_long_names_and_empty_pages_follow_the_accessibility_guidelines(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with serving(crowd(tmp_path)) as (url, link):
-        found = problems(log_in(context, link), url, CROWDED | OTHERS, "many-")
+        results = problems(log_in(context, link), url, CROWDED | OTHERS, "many-")
 
-    assert found == {}
+    assert results == {}
 
 
 def test_every_page_is_opened_with_its_keys(

@@ -50,7 +50,7 @@ def fill(site: Site, answers: Answers, text: str) -> None:
     answers["errors"] = {"items": [{**group, "first": 1, "last": SECOND, "trace": ""}], "more": False}
 
 
-def found(site: Site, text: str, **more: str) -> dict[str, list[dict[str, Any]]]:
+def hits_of(site: Site, text: str, **more: str) -> dict[str, list[dict[str, Any]]]:
     response = site.ask("/api/v1/search", headers=HEADERS, params={"text": text, **more})
     assert response.status_code == 200
     answer = response.json()
@@ -64,7 +64,7 @@ def test_one_text_is_found_in_every_signal(site: Site, answers: Answers) -> None
     fill(site, answers, "ORDER-17")
     site.supervisor.services["api"] = service("api", reason="waits for order-17")
 
-    hits = found(site, "order-17")
+    hits = hits_of(site, "order-17")
 
     assert {signal for signal, items in hits.items() if items} == {*SIGNALS}
     assert {item["title"] for item in hits["logs"]} == {"ORDER-17 order"}
@@ -77,7 +77,7 @@ def test_one_text_is_found_in_every_signal(site: Site, answers: Answers) -> None
 def test_the_page_of_a_hit_exists(site: Site, answers: Answers, signal: str) -> None:
     fill(site, answers, "order")
 
-    link = found(site, "order")[signal][0]["link"]
+    link = hits_of(site, "order")[signal][0]["link"]
 
     assert site.ask(link, headers=HEADERS).status_code == 200
 
@@ -96,11 +96,11 @@ def test_the_page_shows_the_hits_with_links_and_the_signals_without_hits(
 def test_the_id_of_a_trace_or_a_span_selects_traces_by_id(site: Site, answers: Answers) -> None:
     fill(site, answers, "order")
 
-    found(site, TRACE.upper())
+    hits_of(site, TRACE.upper())
     by_trace = answers.parameters["traces"], answers.parameters["logs"]
-    found(site, "cd" * 8)
+    hits_of(site, "cd" * 8)
 
-    assert [each["trace"] for each in by_trace] == [TRACE, TRACE]
+    assert [hit["trace"] for hit in by_trace] == [TRACE, TRACE]
     assert answers.parameters["traces"]["id"] == "cd" * 8
 
 
@@ -129,7 +129,7 @@ def test_a_stack_without_telemetry_is_searched_and_the_reason_is_shown(site: Sit
 
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_text_searches_nothing(site: Site, text: str) -> None:
-    assert found(site, text) == {}
+    assert hits_of(site, text) == {}
     assert "The search finds a text in" in site.ask("/search", headers=HEADERS).text
 
 

@@ -19,17 +19,17 @@ def test_each_setting_has_its_value_and_its_source(tmp_path: Path, monkeypatch: 
         '[services.api]\ncommand = ["api"]\nenv = { TOKEN = "hunter2" }\n', encoding="utf-8"
     )
 
-    found = settings.read(tmp_path, tmp_path / "data")
+    values = settings.read(tmp_path, tmp_path / "data")
 
-    assert found["services.api.command"] == ('["api"]', "infra.toml:2")
-    assert found["services.api.restart"][1] == "default"
-    assert "hunter2" not in str(found["services.api.env.TOKEN"])
+    assert values["services.api.command"] == ('["api"]', "infra.toml:2")
+    assert values["services.api.restart"][1] == "default"
+    assert "hunter2" not in str(values["services.api.env.TOKEN"])
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("the plan is in the cache")
 
     monkeypatch.setattr(subprocess, "run", refuse)
-    assert settings.read(tmp_path, tmp_path / "data") == found
+    assert settings.read(tmp_path, tmp_path / "data") == values
 
 
 def test_an_error_in_the_stack_file_has_its_place(tmp_path: Path) -> None:

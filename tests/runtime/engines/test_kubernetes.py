@@ -583,8 +583,10 @@ def test_the_name_of_a_workload_is_found_without_the_plan(project: Project) -> N
     hosts = engine().cluster(plan).stack.hosts
 
     known = set(hosts.values())
-    found = {name: next(each for each in workload_names(name) if each in known) for name in names}
-    assert found == hosts
+    workloads = {
+        name: next(workload for workload in workload_names(name) if workload in known) for name in names
+    }
+    assert workloads == hosts
 
 
 def test_a_patch_changes_only_what_differs() -> None:

@@ -123,8 +123,8 @@ SCHEMAS = {
         last=_NUMBER,
         trace=TEXT,
     ),
-    "Search": _object(text=TEXT, signals=_items("Found")),
-    "Found": _object(
+    "Search": _object(text=TEXT, signals=_items("SignalHits")),
+    "SignalHits": _object(
         signal=TEXT,
         items={
             "type": "array",

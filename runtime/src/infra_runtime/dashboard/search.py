@@ -52,7 +52,7 @@ class Hit:
 
 
 @frozen
-class Found:
+class SignalHits:
     """The hits of one signal."""
 
     #: one of `SIGNALS`
@@ -68,28 +68,30 @@ class Found:
     problem: str = ""
 
 
-async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[Found]:
+async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[SignalHits]:
     """Return the hits of each signal; none for an empty text. Raises `ParameterError` for a long text."""
     if len(text) > LONGEST:
         raise ParameterError(f"the text has at most {LONGEST} characters, not {len(text)}")
     if not text.strip():
         return []
-    return [*await asyncio.gather(*(_found(dashboard, signal, text.strip(), count) for signal in SIGNALS))]
+    return [
+        *await asyncio.gather(*(_search_signal(dashboard, signal, text.strip(), count) for signal in SIGNALS))
+    ]
 
 
-async def _found(dashboard: Dashboard, signal: str, text: str, count: int) -> Found:
+async def _search_signal(dashboard: Dashboard, signal: str, text: str, count: int) -> SignalHits:
     hits, page, part = SIGNALS[signal]
     link = f"{page}?{urlencode({'text': text})}" if page else ""
     try:
         all_hits = await hits(dashboard, text, count)
     except InfraError as error:
-        return Found(signal=signal, hits=(), has_more=False, link="", part=part, problem=str(error))
-    return Found(
+        return SignalHits(signal=signal, hits=(), has_more=False, link="", part=part, problem=str(error))
+    return SignalHits(
         signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=part
     )
 
 
-def to_json(parts: Iterable[Found]) -> list[dict[str, Any]]:
+def to_json(parts: Iterable[SignalHits]) -> list[dict[str, Any]]:
     """Return the hits as JSON data."""
     return [
         {

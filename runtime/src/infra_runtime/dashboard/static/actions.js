@@ -53,7 +53,7 @@ async function act(button) {
     if (!response.ok) notice(`${service}: ${result.detail}`, "bad");
     else if (result.failures.length) {
       for (const failure of result.failures) notice(`${failure.service}: ${failure.reason}`, "bad");
-    } else notice(`${service} is ${result.services.find((each) => each.name === service)?.phase ?? "done"}.`);
+    } else notice(`${service} is ${result.services.find((other) => other.name === service)?.phase ?? "done"}.`);
   } catch (error) {
     notice(`${service}: the dashboard does not answer (${error.message}).`, "bad");
   } finally {

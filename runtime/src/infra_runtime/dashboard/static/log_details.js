@@ -5,23 +5,23 @@ const MOST = 200;  // fields that are shown
 const OWN = new Set(["level", "service", "text"]);  // names of conditions that are not fields of JSON
 
 // Calls `add` with the path and the value of each field; a list has the path of its items.
-function each(path, value, add) {
-  if (Array.isArray(value)) for (const item of value) each(path, item, add);
+function visit(path, value, add) {
+  if (Array.isArray(value)) for (const item of value) visit(path, item, add);
   else if (typeof value === "object" && value !== null) {
-    for (const [key, inner] of Object.entries(value)) each(path ? `${path}.${key}` : key, inner, add);
+    for (const [key, inner] of Object.entries(value)) visit(path ? `${path}.${key}` : key, inner, add);
   } else add(path, String(value));
 }
 
 function fields(line) {
-  const found = [["service", line.service]];
-  if (line.level) found.push(["level", line.level]);
+  const pairs = [["service", line.service]];
+  if (line.level) pairs.push(["level", line.level]);
   try {
     const value = JSON.parse(stripped(line.text));
     if (typeof value === "object" && value !== null) {
-      each("", value, (path, text) => { if (path && !OWN.has(path)) found.push([path, text]); });
+      visit("", value, (path, text) => { if (path && !OWN.has(path)) pairs.push([path, text]); });
     }
   } catch { /* a text has no further fields */ }
-  return found;
+  return pairs;
 }
 
 function button(kind, name, value) {
@@ -39,8 +39,8 @@ function button(kind, name, value) {
 export function details(line) {
   const element = document.createElement("div");
   element.className = "detail";
-  const found = fields(line);
-  for (const [name, value] of found.slice(0, MOST)) {
+  const pairs = fields(line);
+  for (const [name, value] of pairs.slice(0, MOST)) {
     const row = document.createElement("div");
     const key = document.createElement("span");
     key.className = "dim";
@@ -48,7 +48,7 @@ export function details(line) {
     row.append(button("include", name, value), button("exclude", name, value), key, value);
     element.append(row);
   }
-  if (found.length > MOST) element.append(`${found.length - MOST} further fields`);
+  if (pairs.length > MOST) element.append(`${pairs.length - MOST} further fields`);
   return element;
 }
 

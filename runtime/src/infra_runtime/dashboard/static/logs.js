@@ -227,7 +227,7 @@ const nameOf = (element) => `${element.line.service}:${element.line.offset}`;
 // Selects the line in the address, and shows it.
 function selectNamed() {
   const name = parameter("line");
-  const element = name && [...box.querySelectorAll(".line:not(.note)")].find((each) => nameOf(each) === name);
+  const element = name && [...box.querySelectorAll(".line:not(.note)")].find((line) => nameOf(line) === name);
   if (!element) return;
   follow(false);
   select(element);
