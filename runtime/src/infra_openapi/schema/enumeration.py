@@ -1,4 +1,8 @@
-"""Compare enumerated values of schemas (`enum`, `const`), also with the other keywords of the schemas."""
+"""Compare the enumerated values of two schemas (`enum`, `const`).
+
+Only those values count that the other keywords of the same schema allow. An enumerated value of one schema is
+compared with all keywords of the other schema.
+"""
 
 from __future__ import annotations
 
