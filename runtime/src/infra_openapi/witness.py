@@ -57,8 +57,8 @@ class Witnesses:
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
         """Return a small value that shows this fact; None if no such value was found.
 
-        If the pair of schemas has further facts (`alone` is false), only the keyword or the alternative of
-        the fact may reject the value.
+        If the pair of schemas has further facts (`alone` is false), the value is one that only the keyword
+        of this fact rejects, or only its alternative in an `anyOf` or `oneOf`.
         """
         keywords = _KEYWORDS.get(fact.kind)
         direction = pair.mode.direction

@@ -3,8 +3,8 @@
 The folder is `capsules/TEST` in the data directory. It contains `capsule.json` (states, restarts,
 executables, settings with secrets masked), `logs/SERVICE.log` (the log during the test), `events.jsonl`
 (the journal during the test), `trace.json` and `trace.txt` (the test's trace, if the stack stores traces),
-`units.json` and `dumps/` (the test's isolation units). Only their owner can read the files, and secrets are
-masked in all of them except `units.json` of units that are kept.
+`units.json` and `dumps/` (the test's isolation units). Only their owner can read the files. Secrets are
+masked in all files, with one exception: `units.json` contains the passwords of units that are kept.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Capsules:
         return self._instances[copies.get(process) or process].kit
 
     def _copies_of_others(self, status: Status | str) -> set[str]:
-        """Return the names of the copies of services that other tests use."""
+        """Return the names of the service copies that belong to other tests."""
         self._processes |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._processes

@@ -90,7 +90,7 @@ def _conditions(name: str, texts: Iterable[str]) -> list[Condition]:
     except ValueError as error:
         raise ParameterError(f"`{name}`: {error}") from None
     if any(len(condition.name) + len(condition.value) > LONGEST_CONDITION for condition in conditions):
-        raise ParameterError(f"`{name}` has at most {LONGEST_CONDITION} characters")
+        raise ParameterError(f"`{name}` can have at most {LONGEST_CONDITION} characters")
     return conditions
 
 

@@ -122,7 +122,7 @@ class Writer:
     """A new record, which this process has locked."""
 
     def __init__(self, data: Path, began: float) -> None:
-        """Create the file, and remove the oldest records. Raises `OSError`."""
+        """Create the file, and remove the oldest of the other records. Raises `OSError`."""
         folder = data / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         if not disk.is_folder(str(folder)):
