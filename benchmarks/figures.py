@@ -14,7 +14,7 @@ from pathlib import Path
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "services.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.kinds --page -->", "<!-- end of the figures -->"
 #: what the page states about a kind without a row; pytest-infra installs no server under the AGPL
-_ABSENT = "not in the table, because the machine had no server or the measurement failed"
+_ABSENT = "not in the table, because no server program was installed, or the measurement failed"
 _ROW = re.compile(r"^\| `([a-z0-9-]+)`.*\|$", re.MULTILINE)
 _EXPLANATION = (
     "A cold start begins with an empty data directory and filled caches, and ends when the service is ready; "
