@@ -93,7 +93,10 @@ def command(erlexec: Path) -> list[str]:
 
 
 def environment(erlexec: Path, root: Path, data: Path) -> dict[str, str]:
-    """Return the variables of the server; they replace those with the same names of this process."""
+    """Return all environment variables of the server.
+
+    They include those of this process, except names that start with `RABBITMQ_` or `ERL_`.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
     }

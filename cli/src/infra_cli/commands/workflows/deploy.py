@@ -55,8 +55,9 @@ def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     uses the settings of the environment production, unless --env selects another environment. Build and push
     your images first with `infra workflows build`.
 
-    Before the first write, the command checks the version and the kinds of the cluster, the namespace, the
-    Secrets, all resources, and one pod of each changed workload. Warnings of the API server are errors. Then
+    Before the first write, the command checks that the API server is new enough and has all necessary kinds
+    of resources, and that the namespace and the Secrets exist. It also sends all resources, and one pod of
+    each changed workload, to the API server in a dry run. Warnings of the API server are errors. Then
     the resources are written by server-side apply. A task, such as a migration, runs before the services
     that need it. Resources of the stack that the stack file no longer contains are deleted; volume claims and
     Secrets never are. A second deploy of the same stack changes nothing, and a deploy that was killed is

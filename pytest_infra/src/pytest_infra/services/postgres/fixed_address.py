@@ -295,7 +295,7 @@ class _Connection:
         yield message
 
     def _prepare(self, name: bytes) -> Iterator[bytes]:
-        """Yield the message that prepares a named statement, unless it is prepared in this session."""
+        """Yield the message that prepares a named statement, unless this session has already prepared it."""
         expected = {statement for statement, _ in self._expected}
         if name and name in self._prepared and name not in self._present | expected:
             self._expected.append((name, True))

@@ -315,8 +315,9 @@ def connect_or_launch(
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    While a new supervisor starts, it copies the seeds of `services`, which the caller will start, with the
-    executables `binaries`. With `tmpfs`, it keeps the data of a test's services in RAM if possible.
+    `services` are those that the caller will start. A new supervisor already copies their seeds while it
+    starts; for this, it uses the executables `binaries`. With `tmpfs`, a new supervisor keeps the data of a
+    test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
