@@ -147,7 +147,7 @@ class Finding:
         removed = self.after is None
         values = self.before if removed else self.after
         if isinstance(values, list) and "enum-value" in self.rule:
-            # Each value was a separate finding.
+            # In earlier versions, each enumerated value was a separate finding.
             return tuple(
                 self._hash(json.dumps(value, sort_keys=True), *((value, None) if removed else (None, value)))
                 for value in values

@@ -33,7 +33,7 @@ MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
 #: The maximum number of characters that aliases may add to a file if all of them are expanded.
 MAX_ALIASED = 16_000_000
-#: The number of characters around a value, such as indentation, a dash and a colon.
+#: The assumed number of characters around each value in the text, such as indentation, a dash and a colon.
 _AROUND = 16
 
 #: The start (line, column) of each member of a container, by the id of the container and the key or index.
@@ -279,7 +279,7 @@ class _Builder:
         elif top.key is _NO_KEY:
             key = self._key(value, event)
             self._mark(container, key, event)
-            # In quotes, this key has no special meaning.
+            # The key `<<` merges mappings, but `"<<"` in quotes is an ordinary key.
             merges = key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]
             top.key = _MERGE if merges else key
         else:

@@ -59,7 +59,7 @@ class _Way(NamedTuple):
     """Conditions for an object, under which the object violates a schema.
 
     The object contains the property `name`, or does not contain it if `absent` is true. If `literal` is
-    given, the value of the property must fit it. `beside` is another property that the object contains. The
+    given, the value of the property must fit `literal`. `beside` is another property of the object. The
     object contains at least `least` and at most `most` properties. `other` is the value of an additional
     property that no schema declares.
     """

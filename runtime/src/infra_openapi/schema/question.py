@@ -255,7 +255,8 @@ class Questions:
 
     def _refusing(self, node: Node, role: Role) -> Iterator[Literals]:
         if node.negations or node.conditions or node.dependent_schemas:
-            # The other keywords can describe properties too, so the rest need not describe them.
+            # A property that the rest does not describe can be described by one of the other keywords, so the
+            # rest must not allow the value (the role `DENIED`).
             rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
             if not rest.unrestrained:
                 yield (Literal(rest, Role.DENIED),)
@@ -385,7 +386,10 @@ def _count(node: Node, *, positive: bool) -> int:
 
 
 def _rest(node: Node, **changes: Any) -> Node:
-    """Return the schema with `changes` (field and new value), which remove keywords such as `oneOf`."""
+    """Return a copy of the schema in which the fields in `changes` have new values.
+
+    The changes remove keywords such as `oneOf`.
+    """
     left = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),

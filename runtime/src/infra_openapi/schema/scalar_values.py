@@ -56,7 +56,7 @@ def _number_ways(node: Node, refusal: Node) -> Iterator[_Refusal]:
 
 
 def _number(node: Node, ways: list[list[_Refusal]], steps: tuple[float, ...], listed: frozenset[str]) -> Any:
-    """Return a number for one way of each refusal."""
+    """Return a number that violates each refusing schema in one of the `ways` for this schema, or None."""
     if not ways:
         return _in_range(node, steps, listed)
     for way in ways[0]:

@@ -27,7 +27,7 @@ _ALIKE = 0.5
 #: An alternative without a partner is compared with at most this number of single alternatives, and then with
 #: all alternatives together.
 _TRIED = 64
-#: So many possible pairs of similar alternatives are sorted; more pairs would take too long.
+#: The maximum number of possible pairs of similar alternatives that are sorted; more pairs take too long.
 _SORTED = 20_000
 _ONLY_NULL, _ONLY_OBJECT = frozenset({"null"}), frozenset({"object"})
 
@@ -171,7 +171,8 @@ class _Matching:
         """
         others = self._receivers.rivals(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
-            return False  # a client that sends this alternative does not mean another one
+            # The name states which alternative the client sends, so other alternatives are not tried.
+            return False
         if others == [partner]:
             return False
         return self._within_all(branch, others)
