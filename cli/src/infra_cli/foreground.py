@@ -167,7 +167,7 @@ class ReportedStack:
             self._check_leaks()
         except SupervisorError:
             if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:
-                raise  # it does not answer
+                raise  # the supervisor is running, but does not answer
             self._check_leaks()
         else:
             if proof is None:
