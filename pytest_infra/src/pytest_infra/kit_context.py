@@ -35,11 +35,13 @@ class KitContext:
     #: a function that returns the plan of the service and its dependencies, with which copies of the service
     #: are started
     resolve: Callable[[], Resolved]
-    #: returns the unit, or the server, that the fixture of another service has returned; None without it
+    #: returns the value of the fixture of another service: a unit, or the server; None if the test does not
+    #: use this fixture
     current: Callable[[str], Endpoint | None] = lambda _: None
     #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
     alone: Callable[[], bool] = lambda: False
-    #: returns whether the running test has the marker `infra_exclusive` for the service, under xdist
+    #: returns whether the running test uses the service alone, by the marker `infra_exclusive`; always False
+    #: without pytest-xdist
     exclusive: Callable[[], bool] = lambda: False
     #: returns whether the stack stops when this process releases its lease; then units need no removal
     stops: Callable[[], bool] = lambda: False

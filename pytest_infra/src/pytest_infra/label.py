@@ -31,7 +31,7 @@ class Label(NamedTuple):
 
     #: the test's id
     test: str
-    #: the end of the id, without spaces and in ASCII, which is the name of the test's clients
+    #: the name with which the clients of the test log in: the end of the id, without spaces and in ASCII
     name: str
     trace_id: str
     span_id: str

@@ -46,7 +46,7 @@ def _leave_to_parent(config: pytest.Config) -> None:
     if (registry := config.stash.get(UnitRegistry.KEY, None)) is not None:
         registry.abandon()
         del config.stash[UnitRegistry.KEY]
-    if Session.KEY in config.stash:  # a child of a child has none
+    if Session.KEY in config.stash:  # a forked child that has not used services has no session
         forks.keep(config.stash[Session.KEY])
         del config.stash[Session.KEY]
     if Recorder.KEY in config.stash:

@@ -22,11 +22,11 @@ from pytest_infra.notes import ATTRIBUTE, DETAILS, Notes
 if TYPE_CHECKING:
     from infra_runtime.data_directory.session_record import Writer
 
-#: tests of a session that have lines; further tests are only counted
+#: the maximum number of tests of a session that have lines; further tests are only counted
 TESTS = 20_000
-#: characters of a test's id, of a path, and of an error; a longer text is cut
+#: the maximum number of characters of a test's id or a path, and of an error; a longer text is cut
 _LONGEST, _LONGEST_ERROR = 1000, 500
-#: values of a list, and their characters
+#: the maximum number of values in a list, and of characters in each value
 _VALUES, _CHARACTERS = 20, 200
 _PHASES = ("setup", "call", "teardown")
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -76,7 +76,7 @@ class Record:
         self._config = config
         self._began = time.time()
         self._selected = 0
-        #: outcome → tests
+        #: outcome → number of tests
         self._counts: dict[str, int] = {}
         self._running: dict[str, _Test] = {}
         #: None before the first line is written, and after the last one
@@ -201,7 +201,7 @@ class Record:
         self._waiting.clear()
 
     def _fail(self, error: OSError) -> None:
-        """Write no further line: the record is incomplete, and the tests continue."""
+        """Close the record, which remains incomplete, and add a message; the tests continue."""
         Notes.of(self._config).add_message(f"the record of this session cannot be written: {error}")
         self._close()
 

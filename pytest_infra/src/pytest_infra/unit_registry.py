@@ -38,7 +38,7 @@ class UnitRegistry:
         self._variants = variants.variants(config)
         self._owner: Owner | None = None
         self._units: dict[Hashable, Units] = {}
-        #: service, parameter and its value → what the kit has made of it
+        #: service, parameter and the parameter's value → the converted value (see `_read`)
         self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
@@ -85,7 +85,7 @@ class UnitRegistry:
         try:
             yield unit
         finally:
-            if os.getpid() == process:  # the parent of a forked child releases it
+            if os.getpid() == process:  # a forked child does not release the unit of its parent
                 self.live.remove(unit)
                 units.release(unit)
 

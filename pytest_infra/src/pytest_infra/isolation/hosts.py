@@ -58,7 +58,7 @@ class RoutedHost(Host):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[RoutedHost]:
-        """Yield this host for one Hypothesis example; after the example, remove the routes that it added."""
+        """Yield this host for one Hypothesis example; afterwards, remove the routes of the example."""
         before = len(self.own)
         yield self
         self.clear(before)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
     from pymongo.database import Database
 
-#: the database of a server whose tests share it
+#: the name of the database that all tests use if they share the server
 SHARED = "test"
 
 

@@ -18,12 +18,13 @@ from infra_runtime.value import frozen
 if TYPE_CHECKING:
     import psycopg
 
-#: the bytes of a table, and of all tables, that a process keeps in memory
+#: the maximum size in bytes of one table, and of all tables, whose rows a process keeps in memory
 MAX_TABLE, MAX_TABLES = 1 << 20, 16 << 20
 #: the size of a COPY in binary format without rows: its header and its trailer
 EMPTY_COPY = 21
 
-#: file number → the table or sequence that it is a part of: its rows, long values or an index
+#: Returns the number of each file, and the object id of its table or sequence. The file of a table contains
+#: rows, long values or an index.
 _FILES = """
 select pg_relation_filenode(c.oid)::bigint, coalesce(long.oid, i.indrelid, c.oid)::bigint
 from pg_class c

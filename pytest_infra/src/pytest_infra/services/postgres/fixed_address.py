@@ -95,14 +95,14 @@ class _Connection:
         self._unit: Endpoint | None = None
         #: whether the session is outside a transaction, and all requests of the client are answered
         self._idle = False
-        #: the answers that the server has not sent yet: the name of a statement that it prepares, and whether
-        #: the request came from the proxy; or READY at the end of a request
+        #: The answers that the server has not sent yet. Each answer is a pair: the name of the statement that
+        #: the server prepares (READY for the end of a request), and whether the request came from the proxy.
         self._expected: deque[tuple[bytes, bool]] = deque()
         #: the type of the client's last request
         self._last = b""
         #: whether the server has ended the session after the test
         self._detached = False
-        #: the key with which the client can cancel a query: the one of its first session
+        #: the key that the client sends to cancel a query: the key of the client's first session
         self._key = b""
         #: the parameters of the client's first message
         self._parameters: dict[str, str] = {}

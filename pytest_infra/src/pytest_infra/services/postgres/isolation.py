@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: service → the state of its server outside the tests' databases
 CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
-#: the first five executions of a prepared query would otherwise be planned, too
+#: Without this setting, the server would plan a prepared query in each of its first five executions.
 _OPTIONS = "-c plan_cache_mode=force_generic_plan"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"

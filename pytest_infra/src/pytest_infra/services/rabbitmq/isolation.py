@@ -30,7 +30,7 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
 
-#: the beginning of the name of a test's virtual host, which is also the name of its user
+#: the beginning of the name of a test's virtual host; the user of the virtual host has the same name
 PREFIX = "test-"
 #: the tag of a virtual host that must not be deleted
 KEPT = "infra-kept"
@@ -144,7 +144,7 @@ class VhostFactory:
         return None
 
     def remove(self, name: str) -> None:
-        """Delete a virtual host, which closes its connections, and its user."""
+        """Delete a virtual host and its user; the server closes all connections to the virtual host."""
         self._management.delete_vhost(name)
         self._management.delete_user(name)
         self.passwords.pop(name, None)
