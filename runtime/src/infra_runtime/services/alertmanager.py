@@ -55,8 +55,8 @@ class AlertmanagerSettings(ServiceSettings):
 def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of an Alertmanager that is not part of a cluster.
 
-    It sends alerts to the services of the stack that receive them, and does not wait for these services: it
-    sends a notification again until it is accepted.
+    The Alertmanager sends alerts to those services of the stack that receive alerts. It does not wait for the
+    start of these services: it sends a notification again until a service accepts the notification.
     """
     receiver = _receiver(settings, contributions)
     configuration: dict[str, Any] = {

@@ -181,7 +181,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
                 "tls-private-key-file": _KEY,
                 "cidr": "10.1.0.0/16",
                 "node-lease-duration-seconds": "40",
-                # Otherwise, it logs each change of each pod.
+                # With the default level, kwok logs each change of each pod.
                 "v": "WARN",
             },
             before=(*bootstrap, "${data}/cluster.json"),
@@ -207,7 +207,8 @@ def _api_server() -> dict[str, str]:
         "endpoint-reconciler-type": "none",
         "allow-privileged": "true",
         "profiling": "false",
-        # Both need an etcd that reports the progress of a watch on request; etcd 3.5.1 does not.
+        # Both features need an etcd that reports the progress of a watch on request, which etcd 3.5.1 cannot
+        # do.
         "feature-gates": "WatchList=false,SizeBasedListCostEstimate=false",
     }
 

@@ -27,7 +27,7 @@ from infra_runtime.services.mongodb_indexes import Indexes
 from infra_runtime.spec import Container, Exchange, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "mongo:7.0"
-#: the container's script runs it when the data folder is new
+#: the file that the start script of the container runs when the data folder is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
 #: the features that the emulation does not have, for messages

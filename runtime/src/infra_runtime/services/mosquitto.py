@@ -44,7 +44,7 @@ class MosquittoSettings(ServiceSettings):
     durable: bool = True
     #: whether clients need a password, which `url` contains; ignored if `options` sets another way to log in
     auth: bool = True
-    #: further directives, such as `max_packet_size = "1000000"`; a list is a directive for each value
+    #: further directives, such as `max_packet_size = "1000000"`; a list becomes one directive for each value
     options: Mapping[str, str | tuple[str, ...]] = {}
 
 
