@@ -115,7 +115,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
 
     values: dict[str, Any] = {}
     given = leaves({name: settings[name] for name in StackSettings.model_fields if name in settings})
-    # Sorted, because the order of variables has no meaning, but the first port of a service has one.
+    # The settings are sorted, because the first port of a service is special, but variables have no order.
     for key, value in sorted(given, key=lambda leaf: leaf[0]):
         table = values
         original_key = _original_key(key, variable(key), services)

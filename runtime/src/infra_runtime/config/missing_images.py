@@ -31,7 +31,7 @@ class MissingImage:
     name: str
     #: with the digest in the lock, if there is one
     reference: str
-    #: the digests of the image on this machine that has the name
+    #: the digests of the image that has this name on this machine
     local_digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import EVERYTHING, FULL, KINDS, PROFILES, PROXY
 
-#: roles that one service of the profile `everything` provides
+#: the roles for which the profile `everything` contains only one service
 _ONCE = frozenset({PROXY})
 
 

@@ -93,7 +93,8 @@ def _has_stack_table(path: Path) -> bool:
         return False
     if _STACK_TABLE.search(content):
         return True
-    # Most `pyproject.toml` files above the directory describe no stack: they may be invalid; parsing is slow.
+    # Most `pyproject.toml` files above the directory describe no stack. They are not parsed, because parsing
+    # is slow, and because an invalid file that describes no stack must not be an error.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:

@@ -34,7 +34,7 @@ SIMILARITY = 0.75
 
 @frozen
 class MisspelledVariable:
-    """A misspelled variable, the file that sets it (empty: no file), and the most similar name."""
+    """A misspelled variable, the file that sets it (empty for the environment), and the most similar name."""
 
     name: str
     file: str

@@ -146,7 +146,7 @@ class Expect:
     key is the reason; the longest readable part of the message replaces `{answer}` in the reason.
     """
 
-    #: escaped texts; empty: any beginning
+    #: the allowed beginnings of the message, as escaped texts; if empty, every beginning is allowed
     prefixes: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     #: the offset in the message at which prefixes, `not_yet` and `skip` are compared
     at: int = 0
