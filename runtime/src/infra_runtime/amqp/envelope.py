@@ -28,7 +28,7 @@ class Envelope(BaseModel):
 
     message_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=255)
     timestamp: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    #: such as `email.welcome`; the default of the routing key
+    #: the type of the message, such as `email.welcome`; the default of the routing key
     type: str = Field(min_length=1, max_length=255)
     tenant_id: str = ""
     payload: Mapping[str, Any] = {}

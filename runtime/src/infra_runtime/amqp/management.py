@@ -87,7 +87,7 @@ class Management:
         return messages
 
     def _request(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
-        """Send a request, all of which are idempotent, and return the decoded answer."""
+        """Send a request, and return the decoded answer. All requests of this class are idempotent."""
         data = None if body is None else json.dumps(body)
         status, answer = self._connection.send(method, path, data, self._headers)
         if status == 404 and missing:

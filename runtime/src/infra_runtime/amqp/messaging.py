@@ -118,7 +118,7 @@ def _failed_attempts(message: AbstractIncomingMessage) -> int:
 async def _publish_again(
     message: AbstractIncomingMessage, exchange: AbstractExchange, queue: str, failed: int
 ) -> None:
-    """Publish a copy of a message to a retry exchange; its routing key is the queue to which it returns."""
+    """Publish a copy of a message to a retry exchange; the routing key is the queue for the next attempt."""
     from aio_pika import Message
 
     copy = Message(

@@ -20,7 +20,7 @@ from infra_runtime.host import disk, file_lock, memory, ownership
 KEY = "memory_folder"
 #: the lock file in the folder, which contains the path of the data directory
 OWNER = "data-directory"
-#: the folder in it with a folder for each service
+#: the folder in the folder in RAM that contains a folder for each service
 SERVICES = "services"
 _NAME = r"infra-[0-9a-f]{12}-[0-9a-f]{16}"
 

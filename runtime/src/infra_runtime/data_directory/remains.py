@@ -96,7 +96,7 @@ def end_locked(paths: Paths) -> Cleaned:
     """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
     traces, run = find(paths), journal.last_run(journal.recent(paths.journal))
     cleaned = end(paths)
-    # After a `down`, files among the data of a test can be the user's.
+    # If the last run ended with `down`, files in the folders of a test's services may belong to the user.
     removes_data = bool(traces) and bool(run) and run[0].environment == "test"
     if removes_data:
         with contextlib.suppress(OSError):

@@ -14,12 +14,13 @@ from infra_runtime.value import frozen
 class Condition:
     """A field of JSON or logfmt with its value as a text, such as `order.id` and `17`.
 
-    The name `level` is the level of the message in any format. A list has each value that it contains.
+    The name `level` is the level of the message in any format. If the value of a field is a list, the field
+    has each item of the list as a value.
     """
 
     name: str
     value: str
-    #: whether lines with this value are left out, instead of all other lines
+    #: if true, lines with this value are left out; if false, lines without this value are left out
     is_excluded: bool = False
 
     @classmethod

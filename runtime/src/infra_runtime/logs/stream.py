@@ -52,7 +52,7 @@ async def connect(url: str) -> Client:
     """
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error, which the call raises too; the default callback of nats-py also logs the error."""
+        """Ignore an error: the call raises it too, and the default callback of nats-py would also log it."""
 
     return await nats.connect(url, allow_reconnect=False, connect_timeout=5, error_cb=quiet)
 

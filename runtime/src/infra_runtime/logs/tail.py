@@ -49,7 +49,7 @@ class Tail:
                 yield line._replace(file=self._file)
 
     def forwarded(self, line: Line) -> None:
-        """Continue after a line, which the server has stored."""
+        """Record that the server has stored a line: `lines` then continues after this line."""
         self._file, self._offset = line.file, line.end
 
     def _changed(self, log: LogFile) -> Iterator[Line]:
@@ -61,7 +61,7 @@ class Tail:
             self._file, self._offset, self._is_shorter = log.identity, 0, False
             yield replaced(self._now(), self._service, self._file)
         elif is_shorter and self._is_shorter:
-            # Another program has truncated the log. If the supervisor does it, the identity changes.
+            # Another program has truncated the log. If the supervisor truncates a log, the identity changes.
             self._file, self._offset, self._is_shorter = f"{log.identity}~{self._now():.0f}", 0, False
             yield replaced(self._now(), self._service, self._file)
         else:
