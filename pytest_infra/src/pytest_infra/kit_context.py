@@ -32,8 +32,8 @@ class KitContext:
     #: executable → path
     executables: Mapping[str, str]
     config: pytest.Config
-    #: a function that returns the plan of the service and its dependencies, with which copies of the service
-    #: are started
+    #: a function that returns the plan of the service and its dependencies; copies of the service are started
+    #: from this plan
     resolve: Callable[[], Resolved]
     #: returns the value of the fixture of another service: a unit, or the server; None if the test does not
     #: use this fixture

@@ -24,7 +24,7 @@ _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none"
 
 
 class OpenapiSnapshot:
-    """The value of the fixture `openapi_snapshot`, which compares the API of an app with a snapshot file."""
+    """The value of the fixture `openapi_snapshot`; it compares the API of an app with a snapshot file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._directory = options.read(config).directory

@@ -19,7 +19,7 @@ _RESETS: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process, which starts services for tests.
+    """Return the session of this process; the session starts services for tests.
 
     The first call creates the session and registers the plugin for failure reports.
     """
@@ -35,7 +35,7 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def _leave_to_parent(config: pytest.Config) -> None:
-    """Remove the session of the parent from a forked child, which makes its own session when necessary."""
+    """Remove the session of the parent from a forked child; the child makes its own session if necessary."""
     forks.keep(Notes.of(config).closing)
     Notes.of(config).closing = contextlib.ExitStack()
     for plugin in ("infra-capsules", "infra-failures", fixture_spans.NAME):

@@ -1,4 +1,4 @@
-"""The record of the session: a line for each test, which other programs can read while the session runs.
+"""The record of the session: a file with a line for each test; other programs can read it during the session.
 
 With pytest-xdist, the controller writes the record. The record begins when a test has used a service, because
 the data directory of the stack is then known; the lines of earlier tests are kept in memory until then.

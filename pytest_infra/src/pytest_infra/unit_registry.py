@@ -1,4 +1,4 @@
-"""The registry of this process's isolation units, which creates and removes them."""
+"""The registry that creates and removes the isolation units of this process."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class Finding:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
+        """Return the finding as a dictionary for JSON; `report.schema.json` describes the dictionary."""
         exact = self.shown_at or self.location
         return {
             "rule": self.rule,

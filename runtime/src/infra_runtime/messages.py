@@ -211,10 +211,7 @@ class Restored(Message):
 
 
 class Event(Message):
-    """A change of a stack or of one of its services.
-
-    The value of `event` determines which fields are set: the comment of a field names these events.
-    """
+    """A change of a stack or a service. The comment of a field names the values of `event` that set it."""
 
     #: Unix seconds
     time: float = 0.0

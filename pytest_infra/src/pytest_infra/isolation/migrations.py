@@ -63,7 +63,7 @@ def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]
 
 
 def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
-    """Return the migrations of one source, which is not a list."""
+    """Return the migrations of a single source, not of a list."""
     if isinstance(source, Migrations):
         return source
     if callable(source):

@@ -149,7 +149,7 @@ class Capsules:
         return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """Return the service kit for a service, which can also be a copy of another service."""
+        """Return the service kit for a service, or for a copy of a service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 

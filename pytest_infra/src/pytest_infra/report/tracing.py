@@ -61,7 +61,7 @@ class Tracing:
         self._is_silent = False
 
     def ready(self, services: Collection[str]) -> None:
-        """Use the service that stores traces, if it is one of these services, which are ready."""
+        """Use the service that stores traces, if it is among `services`; all of `services` are ready."""
         if not self._service:
             # `SERVICE.N` is a copy of a service, for tests of one process.
             names = (name for name in sorted(services) if "." not in name)

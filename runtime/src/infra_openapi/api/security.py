@@ -216,7 +216,7 @@ def _scheme(document: Document, name: str) -> Element | None:
 def _presented(scheme: Element) -> str:
     """Return a string that describes the credentials that a client sends for a security scheme.
 
-    The text does not contain the name of the scheme, which is not sent.
+    The text does not contain the name of the scheme, because this name is not sent.
     """
     kind = scheme.text("type")
     if kind == "apiKey":

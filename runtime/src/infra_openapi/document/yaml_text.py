@@ -49,7 +49,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
-# Matches a bracket, or a quoted text or comment, whose brackets are not counted.
+# Matches a bracket, a quoted text or a comment. Brackets inside a quoted text or a comment are not counted.
 _BRACKETS = re.compile(r"""[\[{\]}]|"(?:[^"\\]|\\.)*"?|'[^']*'?|\#[^\n]*""", re.DOTALL)
 # The line ends of YAML 1.1 that editors do not treat as line ends.
 _FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")

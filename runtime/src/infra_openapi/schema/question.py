@@ -255,8 +255,7 @@ class Questions:
 
     def _refusing(self, node: Node, role: Role) -> Iterator[Literals]:
         if node.negations or node.conditions or node.dependent_schemas:
-            # A property that the rest does not describe can be described by one of the other keywords, so the
-            # rest must not allow the value (the role `DENIED`).
+            # The role is `DENIED`: another keyword may describe a property that the rest does not describe.
             rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
             if not rest.unrestrained:
                 yield (Literal(rest, Role.DENIED),)
@@ -386,10 +385,7 @@ def _count(node: Node, *, positive: bool) -> int:
 
 
 def _rest(node: Node, **changes: Any) -> Node:
-    """Return a copy of the schema in which the fields in `changes` have new values.
-
-    The changes remove keywords such as `oneOf`.
-    """
+    """Return a copy of the schema with `changes`: new values of fields, without keywords such as `oneOf`."""
     left = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),

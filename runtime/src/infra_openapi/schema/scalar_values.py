@@ -24,7 +24,7 @@ _LENGTHS, _LONGEST = ("minLength", "maxLength"), 10_000
 class _Refusal(NamedTuple):
     """One way in which a number violates a schema: conditions for the number.
 
-    A way without conditions stands for keywords that are not evaluated, which can refuse any number.
+    A way without conditions stands for keywords that are not evaluated: such keywords can refuse any number.
     """
 
     low: Facet | None = None

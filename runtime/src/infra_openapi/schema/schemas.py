@@ -37,7 +37,7 @@ class Schemas:
         return self.normalizer.node(term)
 
     def normal(self, side: Side) -> Node:
-        """Return the normal form of a schema, which is the old or the new schema of a pair."""
+        """Return the normal form of the old or of the new schema of a pair."""
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:

@@ -35,7 +35,7 @@ class Envelope(BaseModel):
     metadata: Metadata = Metadata()
 
     def encoded(self) -> bytes:
-        """Return the body of the message, which `decoded` reads."""
+        """Return the envelope as the body of a message; `decoded` returns the envelope again."""
         return self.model_dump_json().encode()
 
     @classmethod

@@ -23,7 +23,7 @@ class ManagementError(InfraError):
 
 
 class Management:
-    """A connection to the HTTP API, which stays open between requests."""
+    """A connection to the HTTP API; the connection stays open between requests."""
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         self._connection = KeptConnection(http.client.HTTPConnection(host, port, timeout=PATIENCE))
@@ -72,7 +72,7 @@ class Management:
         return queues
 
     def messages(self, vhost: str, queue: str, count: int, *, longest: int) -> list[dict[str, Any]]:
-        """Return the first messages of a queue, which stay in the queue.
+        """Return the first messages of a queue; the messages stay in the queue.
 
         Payloads are cut to `longest` bytes.
         """

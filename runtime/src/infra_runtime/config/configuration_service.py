@@ -36,7 +36,7 @@ def read_bucket(url: str) -> dict[str, Any]:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
-            "nats-py is not installed, which is required to read the configuration service",
+            "nats-py is not installed, but the configuration service can only be read with nats-py",
             where=shown,
             hint=f"Install nats-py with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None

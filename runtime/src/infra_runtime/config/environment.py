@@ -43,7 +43,7 @@ class StackSettings(BaseSettings):
     #: `minimal`, `full`, or one of `profiles`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
-    #: the kind of the service `proxy`, which takes the place of every kind of proxy in `use` and in profiles
+    #: the kind of the service `proxy`; in `use` and in profiles, this service replaces every kind of proxy
     proxy: str | None = None
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None

@@ -47,7 +47,7 @@ class MissingImage:
 def check(resolved: Resolved) -> None:
     """Raise `ImageMissingError` if an image of a plan is not on this machine.
 
-    The function asks the engine for each image, which takes about 0.1 s.
+    The function runs the engine once for each image; this takes about 0.1 s.
     """
     if images := missing(resolved):
         raise ImageMissingError([str(image) for image in images])

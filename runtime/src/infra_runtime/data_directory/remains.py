@@ -18,7 +18,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, containers, disk, file_lock, processes
 from infra_runtime.value import frozen
 
-#: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
+#: seconds to wait for the guardian of a killed supervisor; the guardian holds the lock during its clean-up
 PATIENCE = 10.0
 
 

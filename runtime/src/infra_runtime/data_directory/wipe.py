@@ -74,7 +74,7 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the folder of a test run's separate stack, which is in the data directory of the main stack.
+    """Remove the data directory of a test run's separate stack: a folder in the main stack's data directory.
 
     Return whether files were removed. If the start of the stack was killed, the folder may be empty or
     contain an incomplete marker.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra_runtime.host.packages import is_importable
 
-#: the variable with the address of the server, which contains its password
+#: the environment variable with the address of the server; the address contains the password
 URL = "INFRA_LOG_STREAM"
 
 

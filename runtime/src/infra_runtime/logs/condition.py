@@ -32,7 +32,7 @@ class Condition:
         return cls(name=name, value=value, is_excluded=is_excluded)
 
     def selects(self, text: str, record: Record) -> bool:
-        """Return whether a message, of which this is the first line, is selected."""
+        """Return whether a message is selected; `text` and `record` are the first line of the message."""
         return self._has(text, record) is not self.is_excluded
 
     def _has(self, text: str, record: Record) -> bool:

@@ -109,7 +109,7 @@ class ImageServiceSettings(OwnServiceSettings):
     """The keys of a service that the stack file describes with an `image`."""
 
     image: str = Field(pattern=_IMAGE)
-    #: the digest of the image, which the planner reads from `infra.lock`
+    #: the digest of the image; the planner reads it from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
     #: the command-line arguments after the image's entry point; None keeps the command of the image
     command: Argv | None = None

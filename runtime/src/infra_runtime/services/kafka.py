@@ -33,7 +33,7 @@ from infra_runtime.spec.probes import escape
 IMAGE = "apache/kafka:4.1.1"
 _LOGS = "${data}/log"
 _FILE = "${data}/server.properties"
-#: the folder with the cache of loaded classes, which halves the processor time of a start
+#: the folder with the cache of loaded classes; this cache halves the processor time of a start
 _CLASSES = "${data}/classes"
 #: Java writes only errors to the log. A class cache that does not match this Java is not an error: Java then
 #: starts without the cache.
@@ -127,7 +127,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-#: written instead of the result of `kafka-storage.sh format`, which takes a start of Java
+#: the file that `kafka-storage.sh format` would write; this command would need a start of Java
 META = f"node.id=1\nversion=1\ncluster.id={_CLUSTER}\ndirectory.id={_FOLDER}\n"
 
 

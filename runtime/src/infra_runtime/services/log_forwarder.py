@@ -48,7 +48,7 @@ def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> Serv
         # The address contains the password, so it is not an argument.
         env={"INFRA_LOG_STREAM": f"${{{settings.target}.url}}", **settings.env},
         ports=settings.port_map(),
-        # The address is the address of NATS, which stores the stream.
+        # The exports contain the address of NATS, because NATS stores the stream.
         exports={
             **{name: f"${{{settings.target}.{name}}}" for name in ("url", "host", "port")},
             "stream": STREAM,

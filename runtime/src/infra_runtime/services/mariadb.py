@@ -46,7 +46,7 @@ class MariadbSettings(ServiceSettings):
     ports: MariadbPorts = MariadbPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the database in `url`, which is created at the start if it is missing
+    #: the database in `url`; the database is created at the start if it is missing
     database: str = Field("app", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     #: further system variables of the server, such as `sql_mode`
     options: Mapping[str, str] = {}

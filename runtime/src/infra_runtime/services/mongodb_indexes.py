@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from infra_runtime.catalogue import Words
 
-#: the file in the data folder with the indexes, which the plugin reads
+#: the file with the indexes in the data folder; the pytest plugin reads this file
 FILE = "indexes.json"
 #: seconds in about 68 years. Source: MongoDB documentation, "TTL Indexes"
 _LONGEST = 2**31 - 1

@@ -1,4 +1,4 @@
-"""nginx, a proxy in front of the stack's HTTP services, which also serves static files.
+"""nginx, a proxy in front of the stack's HTTP services and a server of static files.
 
 Sources: nginx documentation, "Core functionality", ngx_http_core_module, ngx_http_proxy_module,
 ngx_http_map_module and "WebSocket proxying"; for the container nginxinc/docker-nginx, `mainline/alpine`: its

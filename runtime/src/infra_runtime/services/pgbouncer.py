@@ -41,7 +41,7 @@ class PgbouncerSettings(ServiceSettings):
 
 
 def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a pool, which accepts the users and passwords of the server with SCRAM.
+    """Return the spec of a pool; the pool accepts the users and passwords of the server with SCRAM.
 
     The password of the server's superuser is in a private file. With this user, the pool reads the password
     hashes of other users in the server.

@@ -64,7 +64,7 @@ class RabbitmqSettings(ServiceSettings):
     start_timeout: Seconds = 60.0
     #: whether the server is stopped in order; if false, it is killed
     durable: bool = True
-    #: whether the server offers its metrics in the format of Prometheus, which makes the start longer
+    #: whether the server offers its metrics in the format of Prometheus; this makes the start longer
     metrics: bool = True
     #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
     topology: Topology = Topology()

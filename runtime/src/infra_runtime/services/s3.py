@@ -25,7 +25,7 @@ from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, StopSt
 
 IMAGE = "chrislusf/seaweedfs:4.48"
 _CONTAINER_FILE = "/etc/seaweedfs/s3.json"
-#: the key that both engines accept in a container, which only other containers can reach
+#: the key that both engines accept in a container; only other containers can reach this container
 _CONTAINER_KEY = "infra"
 
 _PORTS = KINDS["s3"].ports

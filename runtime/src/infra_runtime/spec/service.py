@@ -85,7 +85,7 @@ class ServiceSpec:
     #: whether the supervisor listens on the ports of the service, and starts the process only at the first
     #: connection, with the listening sockets; until then, the service is ready without a process
     starts_on_connection: bool = False
-    #: whether snapshots contain the data of the service, which a restore then replaces
+    #: whether snapshots contain the data of the service, and a restore replaces the data
     in_snapshots: bool = True
     #: glob patterns below the project's root; `up --watch` restarts the service when a matching file changes
     watch: tuple[str, ...] = ()

@@ -70,8 +70,8 @@ def _json(name: str, host: str, route: HostRoute) -> Mapping[str, Any]:
 
 
 # --- the admin API ---------------------------------------------------------------------------------
-# Each change of the configuration also replaces the server of the admin API, which can then close
-# connections.
+# Each change of the configuration also replaces the server of the admin API. The replaced server can close
+# connections before it has answered.
 
 
 def _insert(socket: str, name: str, route: Mapping[str, Any]) -> None:

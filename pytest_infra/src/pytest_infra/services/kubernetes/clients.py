@@ -27,13 +27,13 @@ Kubectl: TypeAlias = Callable[..., str]
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[httpx.Client]:
-    """Yield a client of httpx, which verifies the certificate of the server."""
+    """Yield a client of httpx; the client verifies the certificate of the server."""
     with context.library("httpx").Client(**_options(unit)) as opened:
         yield opened
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield an asynchronous client of httpx, which verifies the certificate of the server."""
+    """Yield an asynchronous client of httpx; the client verifies the certificate of the server."""
     async with context.library("httpx").AsyncClient(**_options(unit)) as opened:
         yield opened
 

@@ -1,4 +1,4 @@
-"""The client fixture of memcached, which adds the prefix of the test to each key."""
+"""The client fixture of memcached; the client adds the prefix of the test to each key."""
 
 from __future__ import annotations
 

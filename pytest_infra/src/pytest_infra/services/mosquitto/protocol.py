@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
 
 class MqttConnection(LineConnection):
-    """A connection to a broker, which stores the last messages of its subscriptions."""
+    """A connection to a broker; the object stores the last messages of its subscriptions."""
 
     def __init__(self, server: Endpoint) -> None:
         super().__init__(server.host, server.port)

@@ -1,4 +1,4 @@
-"""The contents of a template database, which the reset of a used database must restore.
+"""The contents of a template database; the reset of a used database must restore these contents.
 
 A template contains the results of the migrations; the database of a test is a clone (copy) of it. The
 contents are read from a new clone.
@@ -137,7 +137,7 @@ def read(connection: psycopg.Connection[Any]) -> Contents | None:
 
 
 def settle_sequences(connection: psycopg.Connection[Any]) -> None:
-    """Set each sequence to its own value, which sets `log_cnt` to 0, like the reset of a used database.
+    """Set each sequence to its own value; as in the reset of a used database, this sets `log_cnt` to 0.
 
     `nextval` writes one WAL record for 32 values; `log_cnt` is the number of values until the next record.
     """

@@ -38,7 +38,7 @@ USER = "postgres"
 LONGEST = 10_000
 #: stands for the end of a request in the list of expected answers
 READY = (b"\0", False)
-#: the key of a client's first session → the key of its present session, with which a query can be cancelled
+#: for requests to cancel a query: the key of a client's first session → the key of its present session
 _KEYS: dict[bytes, bytes] = {}
 Current = Callable[[], Endpoint | None]
 
@@ -153,7 +153,7 @@ class _Connection:
             self._refuse("the password is wrong: use the URL in the variable", "28P01")
 
     def _read_body(self) -> bytes:
-        """Return the content of a message, which follows its length. Raises `EOFError` if it is too long."""
+        """Read the length of a message, and return its content. Raises `EOFError` for a too long message."""
         (length,) = struct.unpack("!I", self._exactly(4))
         if not 4 <= length <= LONGEST:
             raise EOFError

@@ -87,8 +87,8 @@ class Databases:
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database's sessions, so that the server's log contains the test's id.
 
-        The name is a setting of the database, which works with every driver. A parameter in the URL does not
-        work with every driver: asyncpg under SQLAlchemy rejects such a parameter.
+        The name is set as a setting of the database, because this works with every driver. A parameter in the
+        URL does not work with every driver: asyncpg under SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -166,7 +166,7 @@ class Databases:
         return self._pool.close(remove=not self._stops())
 
     def _cluster_of(self, config: pytest.Config) -> Cluster:
-        """Return the state of the server, which the databases of all migrations share."""
+        """Return the state of the server; the databases of all migrations share this object."""
         clusters = config.stash.setdefault(CLUSTERS, {})
         cluster = clusters.get(self._server.name)
         if cluster is None:

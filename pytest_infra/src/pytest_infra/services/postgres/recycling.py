@@ -32,11 +32,11 @@ MAX_RESETS = 100
 #: are dropped without an attempt to reset them.
 FAILURES, PAUSE = 4, 40
 
-# The server keeps the plans of these routines, which belong to one session; planning the queries again for
-# each reset would take longer than executing them. The state of a database is its properties in the catalogs
-# that all databases share, except the label of its test. `infra_take_away` first commits that new sessions
-# are not allowed, and ends all sessions. If the state is as expected, it renames the database, which fails if
-# a session is left, and reads the changes of the sessions.
+# These routines belong to one session, and the server keeps their plans: planning the queries again for each
+# reset would take longer than executing them. The state of a database is its properties in the catalogs that
+# all databases share, except the label of its test. `infra_take_away` first commits that new sessions are not
+# allowed, and ends all sessions. If the state is as expected, the procedure renames the database (this fails
+# if a session is left), and reads the changes of the sessions.
 _DEFINITIONS = f"""
 create function pg_temp.infra_state(wanted text) returns text language plpgsql as $$ begin
   return (select jsonb_build_array(

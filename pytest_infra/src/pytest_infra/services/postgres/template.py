@@ -1,4 +1,4 @@
-"""The template database of a set of migrations, which all test runs share, and the fastest way to clone it.
+"""The template database of a set of migrations, and the fastest way to clone it; all test runs share both.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """

@@ -41,7 +41,7 @@ create procedure pg_temp.infra_changes(
   end if;
 end $$
 """  # noqa: S608 - the schema is a constant
-#: the types of the first arguments of this procedure, which `Wal.arguments` returns
+#: the types of the first arguments of this procedure; `Wal.arguments` returns the arguments
 ARGUMENTS = "%s::pg_lsn, %s::bigint, %s::bigint[], %s::xid[]"
 _READ = f"call pg_temp.infra_changes({ARGUMENTS}, null, null)"
 _LOGGED = "select current_setting('wal_level') <> 'minimal'"

@@ -43,7 +43,7 @@ class Vhost(Unit):
         own = {"user": name, "password": password, "vhost": name, "topology": topology}
         url = f"amqp://{name}:{password}@{server.host}:{server.port}/{name}"
         super().__init__(server, name, label, url=url, **own)
-        #: the endpoint of the server, whose user is its administrator
+        #: the endpoint of the server; the user in it is the administrator of the server
         self.server = server
 
     @contextlib.contextmanager

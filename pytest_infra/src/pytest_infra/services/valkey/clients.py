@@ -40,5 +40,5 @@ async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator
 
 
 def _libraries(context: FixtureContext) -> list[str]:
-    """Return the libraries in the order of the kit's `install`, in which they are tried."""
+    """Return the libraries, in the order in which they are tried: the order of `install` in the kit."""
     return [name for name in context.install if name in LIBRARIES]
