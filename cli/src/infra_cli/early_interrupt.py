@@ -14,7 +14,7 @@ received = 0
 
 
 def install() -> None:
-    """Record SIGINT from now on, unless the process ignores or handles it."""
+    """Record SIGINT from now on, unless the process ignores SIGINT or already has a handler for it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _record)
 

@@ -1,4 +1,4 @@
-"""The fixtures that exist in every run; the modules that they need are imported when a test uses them."""
+"""The fixtures that exist in every run; a fixture imports the modules that it needs when a test uses it."""
 
 from __future__ import annotations
 

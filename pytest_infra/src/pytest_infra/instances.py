@@ -1,6 +1,6 @@
 """The services for which fixtures are created, with the kind of each service.
 
-This module does not import pydantic. If the project has no stack file, it does not read any file.
+This module does not import pydantic. If the project has no stack file, the module does not read any file.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def _cluster(config: pytest.Config) -> Cluster | None:
     if environment not in DEPLOYED:
         raise pytest.UsageError(
             f"infra_env: tests cannot use a stack of the environment {environment!r} in a cluster, because "
-            f"they change its data; deploy and choose one of {', '.join(DEPLOYED)}"
+            f"tests change the data of the stack; deploy and choose one of {', '.join(DEPLOYED)}"
         )
     return Cluster(environment, _chosen(config, "context"), _chosen(config, "namespace"))
 

@@ -91,7 +91,7 @@ class Record:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        """Note the number of tests; each worker of pytest-xdist has collected all of them."""
+        """Note the number of tests; each worker of pytest-xdist has collected all tests."""
         self._selected = len([*ids])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

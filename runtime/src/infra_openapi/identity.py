@@ -53,7 +53,7 @@ def identity(fact: Fact) -> str:
 
     The text contains the location in the new document, unless this location is in the main file and is equal
     to the location in the old document or to that of its container. If the part has no name, the text also
-    contains a hash of the part's content. If the text would contain neither of both, it is empty.
+    contains a hash of the part's content. Without a location and a hash, the text is empty.
     """
     element = fact.revision or fact.base
     before, after = (_place(side) if side is not None else ("", "") for side in (fact.base, element))

@@ -211,7 +211,7 @@ class Restored(Message):
 
 
 class Event(Message):
-    """A change of a stack or a service. The comment of a field names the values of `event` that set it."""
+    """A change of a stack or a service. Comments name the values of `event` for which a field is set."""
 
     #: Unix seconds
     time: float = 0.0

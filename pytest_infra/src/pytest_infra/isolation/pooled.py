@@ -8,7 +8,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
 
-#: the file with the process id of the server, in its data folder; the server writes it at each start
+#: the file with the process id of the server in the server's data folder, written at each start
 PID_FILE = "server.pid"
 
 

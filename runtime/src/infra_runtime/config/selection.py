@@ -1,4 +1,4 @@
-"""Select the services of a request: the services in the request; if it contains none, those of the stack."""
+"""Select the services of a request: the services that it names, or else the services of the stack."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @frozen
 class Limits:
-    """The limits of the stream; the oldest lines are removed when one of them is reached."""
+    """The limits of the stream; when a limit is reached, the oldest lines are removed."""
 
     age: float = MAX_AGE
     bytes: int = MAX_BYTES
@@ -151,7 +151,7 @@ class Reader:
         return heapq.merge(*streams, key=lambda line: line.time)
 
     def following(self, services: Iterable[str]) -> Iterator[Line]:
-        """Yield later lines of these services, or of all services if `services` is empty. It never ends."""
+        """Yield later lines of these services, of all services if `services` is empty; without an end."""
         chosen = set(services)
         consumer = self._subscribe(
             f"{PREFIX}.*",

@@ -129,7 +129,7 @@ def _mongod(settings: MongoSettings) -> tuple[str, ...]:
     return (
         *("${bin.mongod}", "--bind_ip=${host}", "--port=${port.client}", "--dbpath=${data}"),
         *("--nounixsocket", f"--wiredTigerCacheSizeGB={settings.cache / 1024:g}"),
-        # Otherwise it writes measurements of the machine to the data folder.
+        # By default, MongoDB writes measurements of the machine to the data folder.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     )
 

@@ -307,7 +307,7 @@ def _throw_away(version: int) -> dict[str, str]:
         # Creating and dropping a test's database causes a checkpoint, which is not relevant in a test's log.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
-        # The plugin reads in the WAL what a test has changed; a checkpoint must not remove it before that.
+        # The plugin reads the changes of a test from the WAL; before that, a checkpoint must not remove them.
         "wal_keep_size": "64MB",
     }
     # Without the three workers for input and output the server starts in four fifths of the time.

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from infra_runtime.spec.references import ESCAPED
 from infra_runtime.value import frozen
 
-#: seconds for one attempt of a probe; the supervisor repeats it until the service's start times out
+#: seconds for one attempt of a probe; the supervisor repeats attempts until the service's start times out
 PATIENCE = 2.0
 #: bytes that one `Expect` reads at most; a NATS cluster's INFO line has some kilobytes
 LONGEST_ANSWER = 65536

@@ -42,7 +42,7 @@ class StopStep:
     signal: int = signal.SIGTERM
     seconds: float = 10.0
     #: whether all processes of the session get the signal, so that it reaches a server behind a shell or
-    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which signals its children
+    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which stops its children
     group: bool = True
 
 

@@ -74,7 +74,7 @@ def _decoded(data: bytes, file: Path) -> str:
 
 
 def _send(connection: psycopg.Connection[Any], file: Path, text: str, database: Endpoint) -> None:
-    """Send a file to the server in one message; without BEGIN and COMMIT, it is one transaction.
+    """Send a file to the server in one message; a file without BEGIN and COMMIT is one transaction.
 
     A file with a statement that needs its own transaction is sent again, one statement after the other.
     """
