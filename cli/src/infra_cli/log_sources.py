@@ -32,7 +32,7 @@ class StreamError(InfraError):
 
 
 class Source(Protocol):
-    """A place of log lines."""
+    """The interface of a place from which log lines are read."""
 
     services: list[str]
 

@@ -46,7 +46,7 @@ class _Test:
         self.trace = self.error = self.report = ""
 
     def add(self, report: pytest.TestReport) -> None:
-        """Add the report of a phase."""
+        """Add the outcome, the duration, the waits and the error in the report of a phase to this test."""
         when = str(report.when)
         if self.outcomes.get(when) != "failed":  # pytest has a report for each subtest
             self.outcomes[when] = _outcome_of(report)
@@ -61,7 +61,7 @@ class _Test:
 
     @property
     def outcome(self) -> str:
-        """Return the outcome of the test."""
+        """Return the outcome of the whole test: `failed`, `error`, `passed` or another outcome of a phase."""
         if self.outcomes.get("call") == "failed":
             return "failed"
         if "failed" in self.outcomes.values():
@@ -86,16 +86,16 @@ class Record:
         self._is_closed = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the number of tests."""
+        """Store the number of selected tests for the first line of the record."""
         self._selected = len(session.items) or self._selected
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        """Note the number of tests; each worker of pytest-xdist has collected all tests."""
+        """Store the number of selected tests; each worker of pytest-xdist has collected all tests."""
         self._selected = len([*ids])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Write that a test starts."""
+        """Write the line for the start of a test, if the record is open."""
         test = self._running[nodeid] = _Test()
         if self._writer is not None:  # `_open` writes the starts of the tests that run then
             self._start(nodeid, test)

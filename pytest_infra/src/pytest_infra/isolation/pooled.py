@@ -37,7 +37,7 @@ class PooledUnits:
             pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a new unit."""
+        """Return a unit that the pool has prepared and that no test has used."""
         # After a restart of the server, its data may come from an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number

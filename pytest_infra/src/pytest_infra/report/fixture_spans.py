@@ -24,7 +24,7 @@ _OTHERS = frozenset({"_pytest", "pytest_infra"})
 
 
 class FixtureSpans:
-    """The plugin that measures fixtures."""
+    """The plugin that records the set-up and the tear-down of fixtures as spans."""
 
     def __init__(self, recorder: Recorder, instances: Instances) -> None:
         self._recorder, self._instances = recorder, instances

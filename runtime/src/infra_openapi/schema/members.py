@@ -295,12 +295,12 @@ class Objects:
 
 
 def closing(node: Node) -> Term | None:
-    """Return the schema of undeclared properties; None if they are allowed."""
+    """Return the schema for undeclared properties; None if every undeclared property is allowed."""
     return node.additional if node.additional is not None else node.unevaluated
 
 
 def _described(node: Node, name: str) -> bool:
-    """Return whether a schema describes a property."""
+    """Return whether a schema describes a property: by name, by a pattern, or by not allowing all others."""
     return (
         name in node.properties
         or name in node.required

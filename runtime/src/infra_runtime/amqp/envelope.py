@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Metadata(BaseModel):
-    """Where a message came from."""
+    """The origin of a message: the program that sent it, and the request that caused it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 

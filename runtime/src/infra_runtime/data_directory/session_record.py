@@ -248,7 +248,7 @@ class Reading:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Return all tests of a record."""
+        """Read a record from its beginning, and return its tests."""
         return cls().continued(path)
 
     def continued(self, path: Path) -> Self:

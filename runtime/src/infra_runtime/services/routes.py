@@ -70,7 +70,7 @@ class Route(BaseModel):
 
     @property
     def folder(self) -> str:
-        """The path of the folder `files`."""
+        """The path of the folder in `files`, with the reference `${root}` to the stack file's folder."""
         return f"${{root}}/{self.files}"
 
 

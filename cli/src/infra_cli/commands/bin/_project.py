@@ -55,7 +55,7 @@ class Project:
         return installation.read_locks(self.root)
 
     def store(self) -> Store:
-        """Return the store of this user."""
+        """Return the store: the folder INFRA_BINARIES with the installed executables of this user."""
         from infra_runtime.binaries import store
 
         return store.default()

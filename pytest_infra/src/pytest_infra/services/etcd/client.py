@@ -56,7 +56,7 @@ class EtcdClient:
 
 
 def client(_context: FixtureContext, unit: Endpoint) -> Iterator[EtcdClient]:
-    """Yield a client for the test's unit."""
+    """Yield a client that adds the prefix of the test's unit to each key."""
     yield EtcdClient(unit)
 
 

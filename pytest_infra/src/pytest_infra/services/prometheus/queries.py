@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 
 class Queries:
-    """Queries to one Prometheus server."""
+    """Sends queries to one Prometheus server."""
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server

@@ -46,7 +46,7 @@ def tags(server: Endpoint, repository: str) -> dict[str, str]:
 
 
 def manifest(server: Endpoint, repository: str, digest: str) -> dict[str, Any]:
-    """Return the manifest with a digest."""
+    """Return the manifest with this digest, as JSON data."""
     document = json.loads(_request(server, "GET", f"/v2/{repository}/manifests/{digest}").body)
     return cast("dict[str, Any]", document)
 
