@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 
-#: the number of the last SIGINT before the command handles the signals itself, or 0
+#: the number of SIGINT if the process received SIGINT before the command handles signals itself, or else 0
 received = 0
 
 

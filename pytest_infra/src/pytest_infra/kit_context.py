@@ -29,7 +29,7 @@ class KitContext:
     owner: Owner
     #: the running stack, on which this process has a lease; `stack.data` is the data directory
     stack: Stack
-    #: executable → path
+    #: name of an executable → its path
     executables: Mapping[str, str]
     config: pytest.Config
     #: a function that returns the plan of the service and its dependencies; copies of the service are started

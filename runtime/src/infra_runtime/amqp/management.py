@@ -14,7 +14,7 @@ from urllib.parse import quote
 from infra_runtime.errors import InfraError
 from infra_runtime.kept_connection import KeptConnection
 
-#: seconds for one request
+#: the time limit for one request, in seconds
 PATIENCE = 30.0
 
 

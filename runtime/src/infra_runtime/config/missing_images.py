@@ -27,7 +27,7 @@ class MissingImage:
     """An image of a service that is not on this machine."""
 
     service: str
-    #: with registry and tag, as in the lock
+    #: the name of the image with registry and tag, as in the lock
     name: str
     #: with the digest in the lock, if there is one
     reference: str

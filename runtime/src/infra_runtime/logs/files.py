@@ -20,9 +20,9 @@ from infra_runtime.host.sparse_file import first_data
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, gap
 
-#: bytes of a line; the rest of a longer line is a further line
+#: the maximum number of bytes of a line; the rest of a longer line is a further line
 LONGEST_LINE = 65_536
-#: bytes that are read at once in the direction of the beginning
+#: the number of bytes that are read at once when lines are read backwards
 BLOCK = 65_536
 #: the suffixes of a service's log files, in the order of their lines
 SUFFIXES = (".1", "")

@@ -68,7 +68,7 @@ _LETTER_LEVEL = re.compile(
     r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<sign>[.*#-]) "
 )
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
-#: lines of PostgreSQL that follow a message, after the time and the process
+#: matches the beginning of lines that follow a message of PostgreSQL, after the time and the process
 _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
 #: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
 _CONSOLE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \[([a-z]+) *\] ")
@@ -87,7 +87,8 @@ class Record(NamedTuple):
     level: str = ""
     #: the Unix time that the line contains; None for a line of the format `text`
     time: float | None = None
-    #: a text without the escape sequences of terminals
+    #: the message in a structured line; the whole line of the format `text`, without escape sequences of
+    #: terminals
     message: str = ""
     #: the ids by which lines of several services belong together, the correlation id first
     ids: tuple[str, ...] = ()

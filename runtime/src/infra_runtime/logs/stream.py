@@ -129,7 +129,7 @@ class Reader:
         except BaseException:
             self.close()
             raise
-        #: the services with lines in the stream, and the number of its newest message
+        #: the services with lines in the stream, and the number of the newest message in the stream
         self.services = sorted(
             subject.removeprefix(f"{PREFIX}.") for subject in information.state.subjects or {}
         )

@@ -45,7 +45,7 @@ class AlertmanagerSettings(ServiceSettings):
     group_wait: float = Field(5.0, ge=0, le=86400)
     #: seconds between two messages about a group whose alerts have changed
     group_interval: Seconds = 60.0
-    #: the addresses of the mails to the inbox of the stack
+    #: the recipient and the sender of the mails to the inbox of the stack
     mail_to: str = Field("alerts@example.test", pattern=_ADDRESS)
     mail_from: str = Field("alertmanager@example.test", pattern=_ADDRESS)
     #: further keys of Alertmanager's configuration, such as `route` and `receivers`; tables are merged

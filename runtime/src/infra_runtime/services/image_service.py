@@ -58,11 +58,11 @@ class Volume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: relative to the stack file, or in the service's folder `${data}`
+    #: the path on this machine: relative to the stack file, or in the service's folder `${data}`
     path: str = Field(min_length=1)
     #: whether the container may write; by default, only to `${data}`
     writable: bool | None = None
-    #: allows a path outside of the project
+    #: whether the path may be outside of the project
     outside: bool = False
 
     @model_validator(mode="after")
@@ -127,7 +127,7 @@ class ImageServiceSettings(OwnServiceSettings):
     volumes: Mapping[str, Annotated[Volume, BeforeValidator(_volume)]] = {}
     #: further options of the engine's command `run`, such as `--memory=512m`
     options: tuple[str, ...] = ()
-    #: for the export to Compose
+    #: settings of the container that only exports use
     container: ContainerHealth = ContainerHealth()
 
     @field_validator("volumes")

@@ -49,7 +49,7 @@ _PORTS = KINDS["kafka"].ports
 
 class KafkaPorts(Ports):
     client: Port = _PORTS["client"]
-    #: for the server itself
+    #: the port that only the server itself uses
     controller: Port = _PORTS["controller"]
 
 

@@ -14,7 +14,7 @@ from pytest_infra.isolation.client_library import required
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-#: seconds for one request
+#: the time limit for one request, in seconds
 PATIENCE = 30.0
 
 

@@ -20,7 +20,7 @@ from pytest_infra.kit_context import FixtureContext
 if TYPE_CHECKING:
     import httpx
 
-#: seconds for one call of kubectl
+#: the time limit for one call of kubectl, in seconds
 PATIENCE = 300.0
 #: The type of the fixture `kubernetes_kubectl`.
 Kubectl: TypeAlias = Callable[..., str]
