@@ -91,7 +91,7 @@ class Exporter:
         return True
 
     def _answered(self, seconds: float) -> bool:
-        """Wait for a missing response, at most `seconds`; return whether no response is missing."""
+        """Wait at most `seconds` for the response to the last request; return whether none is missing."""
         if self._connection is None:
             return True
         if not _is_readable(self._connection.sock, seconds):

@@ -59,7 +59,8 @@ class Session:
         self.settings: dict[str, str] = {}
         self._kept = False
         self._secrets: set[str] = set()
-        #: the services that the running test uses alone, and the number of workers that then have a lease
+        #: the services that the running test uses alone, and the number of workers with which it shares the
+        #: stack
         self._exclusive: frozenset[str] = frozenset()
         self._workers = 1
 
@@ -150,8 +151,9 @@ class Session:
     def alone(self, service: str) -> bool:
         """Return whether only this process uses a service.
 
-        The result is False if another client has a lease. The result is also False for a detached stack,
-        because its user may change the stack at any time.
+        The result is False if another client has a lease; if the running test uses the service alone, leases
+        of other workers of pytest-xdist are ignored. The result is also False for a detached stack, because
+        its user may change the stack at any time.
         """
         clients = self._workers if self.exclusive(service) else 1
         return self._status_is(lambda status: status.leases <= clients and not status.detached)

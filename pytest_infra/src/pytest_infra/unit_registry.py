@@ -115,7 +115,7 @@ class UnitRegistry:
             self._owner.abandon()
 
     def _check_reach(self, instance: Instance, variant: str) -> None:
-        """Raise the outcome for the running test if a port-forward is not enough for a variant."""
+        """Raise the exception that fails the running test if a variant needs more than a port-forward."""
         if self._session.in_cluster and (need := instance.kit.local_needs.get(variant)):
             service = instance.service
             error = ConfigurationError(

@@ -1,7 +1,7 @@
 """Migrations: functions that fill an empty unit, such as a database.
 
-The filled unit is the template, from which other units are cloned. Each migration has a key. The key changes
-if the source code or a file changes that the template depends on.
+The filled unit is the template, from which other units are cloned. Each migration has a key. If the template
+depends on source code or on a file, a change of this code or file changes the key.
 """
 
 from __future__ import annotations

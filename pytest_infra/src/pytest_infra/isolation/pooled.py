@@ -52,7 +52,10 @@ class PooledUnits:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Remove all units of this process, unless the server stops now and its data are removed."""
+        """Remove all units of this process; return the names of units that could not be removed.
+
+        If the server stops now and its data are removed, no unit is removed.
+        """
         return self._pool.close(remove=not self._stops())
 
 

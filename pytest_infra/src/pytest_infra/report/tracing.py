@@ -143,7 +143,7 @@ class Tracing:
         return stored._replace(spans=sorted(spans, key=lambda span: (span.start, -span.end)))
 
     def close(self) -> None:
-        """Wait until the spans of the last tests are stored, at most `FLUSH` seconds."""
+        """Wait at most `FLUSH` seconds until the spans of the last tests are stored."""
         if problem := self._recorder.flush(FLUSH):
             self._notes.add_message(f"{self._service} did not store all spans of tests: {problem}")
         self._recorder.store = None

@@ -228,7 +228,7 @@ class _Matching:
         )
         gone, come = (lost, gained) if self._request else (gained, lost)
         if not self._request and self._expects_more():
-            # What was sent as the removed alternative may now be sent as the new one.
+            # A value that was sent as the removed alternative may now be sent as the new alternative.
             for old, new in zip(gone, come, strict=False):
                 self._change.fact(
                     facts.UNION_BRANCH_REPLACED,

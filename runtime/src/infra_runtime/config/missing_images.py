@@ -73,8 +73,9 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
     """Download the images that are not on this machine; return the plan that `resolve` then returns.
 
-    A download changes the lock of the project and so the plan. Other processes of this user wait, so that the
-    workers of a test run have the same plan. Raises `InstallError` if a download fails.
+    A download changes the lock of the project, and therefore the plan. Other processes of this user wait
+    until the end of the downloads, so that the workers of a test run have the same plan. Raises
+    `InstallError` if a download fails.
     """
     folder = store.default()
     folder.prepare()

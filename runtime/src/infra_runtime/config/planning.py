@@ -67,7 +67,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
     """Validate the settings of every service that has a table, also if the request does not include it.
 
-    Return service name → settings. Raises one `ConfigurationError` with the mistakes of all services.
+    Return a mapping from service to settings. Raises one `ConfigurationError` for all mistakes.
     """
     services, errors = {}, []
     for name in declaration.stack.services:

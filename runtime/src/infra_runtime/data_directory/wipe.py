@@ -89,7 +89,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the temporary files under which files of the stack are written; they remain after a kill."""
+    """Return the temporary files that become files of the stack; they remain if their writer is killed."""
     data = Path(paths.data)
     new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]

@@ -23,7 +23,7 @@ class Tail:
         """`last` is the line that was forwarded last; None for a log of which no line was forwarded."""
         self._folder, self._service, self._now = folder, service, now
         self._index = Index(folder / f"{service}.index")
-        #: the content of the file, and the offset up to which it was forwarded
+        #: the identity of the file's content, and the offset up to which the file was forwarded
         self._file, self._offset = (last.file, last.end) if last else ("", 0)
         self._is_shorter = False
 

@@ -32,7 +32,7 @@ from infra_runtime.spec import (
 
 IMAGE = "mariadb:10.11.14"
 DATA = "${data}/server"
-#: the server's process id; the plugin detects by the file that the server was restarted
+#: the file with the server's process id, with which the pytest plugin detects a restart of the server
 PID_FILE = "server.pid"
 
 _PORTS = KINDS["mariadb"].ports

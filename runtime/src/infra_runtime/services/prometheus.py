@@ -24,7 +24,8 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 IMAGE = "prom/prometheus:v3.5.0"
 #: the origins of web pages that may read the metrics; by default, Prometheus allows all origins
 ORIGINS = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
-#: scrape intervals after which an alert that still fires is sent again, also if nothing received it before
+#: the number of scrape intervals after which an alert that still fires is sent again, even if no service has
+#: received it before
 RESEND_INTERVALS = 5
 #: keys of the configuration whose lists in `options` are added to the lists of this module
 _LISTS = ("scrape_configs", "rule_files")

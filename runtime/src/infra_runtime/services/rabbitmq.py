@@ -143,7 +143,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             uid=999,
             # The command of the image; an empty command would remove it.
             command=("rabbitmq-server",),
-            # The tables belong to a node, and by default each container has another name of its node.
+            # The tables belong to the name of a node; by default, the node of a container has another name.
             env={"RABBITMQ_NODENAME": NODE, **settings.env},
             files={
                 f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,

@@ -161,7 +161,10 @@ class Databases:
         return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now and its data are removed."""
+        """Drop all databases of this process; return the names of databases that could not be dropped.
+
+        If the server stops now and its data are removed, no database is dropped.
+        """
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
