@@ -201,7 +201,7 @@ class Record:
         self._waiting.clear()
 
     def _fail(self, error: OSError) -> None:
-        """Close the record, which remains incomplete, and add a message; the tests continue."""
+        """Close the record and add a message. The record remains incomplete; the tests continue."""
         Notes.of(self._config).add_message(f"the record of this session cannot be written: {error}")
         self._close()
 

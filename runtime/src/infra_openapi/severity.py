@@ -39,7 +39,7 @@ _IGNORE = "ignore"
 
 
 class RuleLevels:
-    """The levels of the rules: from a preset, and from the user, whose levels have priority."""
+    """The levels of the rules: from a preset and from the user. The levels from the user have priority."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 class KeptConnection:
-    """A connection to one server, which the first request opens."""
+    """A connection to one server; the first request opens the connection."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection

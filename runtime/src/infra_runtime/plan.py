@@ -84,7 +84,7 @@ class Plan:
         )
 
     def without_containers(self) -> Plan:
-        """Return the plan without the data for containers, which the local engine does not use."""
+        """Return the plan without the data for containers; the local engine does not use these data."""
         return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
 
     def binaries(self) -> set[str]:

@@ -107,7 +107,7 @@ class Pool:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Return a used unit to the pool, whose thread resets or removes the unit in the background."""
+        """Return a used unit to the pool. In the background, the pool's thread resets or removes it."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()

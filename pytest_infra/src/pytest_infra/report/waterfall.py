@@ -104,7 +104,7 @@ def tree(spans: Sequence[Span]) -> list[Row]:
 
 
 def _kept(rows: Sequence[Row], limit: int) -> list[Row]:
-    """Return the rows with errors and the longest rows, with all rows above them."""
+    """Return at most `limit` rows: first those with errors, then the longest, each with all rows above it."""
     above: dict[str, list[str]] = {}
     path: list[Row] = []
     for row in rows:

@@ -154,7 +154,7 @@ def _media_types(scope: Scope, part: Part) -> set[str]:
 
 
 def _defaults(scope: Scope, node: Node) -> set[str]:
-    """Return the default media types of a form part with the schema `node`, which has no alternatives."""
+    """Return the default media types of a form part whose schema is `node`; `node` has no alternatives."""
     if node.types - {"null"} == {"array"}:  # each item of an array is a part
         return {
             default for item in alternatives(scope, node.items or ()) for default in _defaults_of_types(item)

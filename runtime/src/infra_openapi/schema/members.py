@@ -195,7 +195,7 @@ class Objects:
     def _value(self, name: str, further: Literals) -> Any:
         """Return a value for the property `name`, or `NOTHING`.
 
-        The value fits the schemas that the positive literals declare for the property, and `further`.
+        The value fits the schemas that the positive literals declare for `name`. It fits `further`.
         """
         literals = []
         for node, role in self._positive:

@@ -304,7 +304,7 @@ class Questions:
         return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
 
     def _both_open(self, one: Node, other: Node) -> bool:
-        """Return whether two alternatives are open objects, which nearly always match each other."""
+        """Return whether two alternatives are open objects; open objects nearly always match each other."""
         return self.direction is not Direction.NONE and members.opened(one) and members.opened(other)
 
     def _requires(self, node: Node, name: str) -> Node:

@@ -190,7 +190,7 @@ class _Matching:
         return answer
 
     def _covered(self, branch: Branch) -> bool:
-        """Return whether alternatives of the receiver's schema include `branch`, which has no partner."""
+        """Return whether alternatives of the receiver's schema include `branch`; `branch` has no partner."""
         rivals = self._receivers.rivals(branch)
         for other in sorted(rivals, key=lambda rival: rival not in self._free)[:_TRIED]:
             if self._covers(branch, other) is True:

@@ -135,7 +135,7 @@ class Writer:
         self._descriptor = descriptor
 
     def write(self, lines: Iterable[str]) -> None:
-        """Append lines, which have no line break at the end. Raises `OSError`."""
+        """Append lines to the record; the given lines do not end with a line break. Raises `OSError`."""
         text = "".join(f"{line}\n" for line in lines)
         data = memoryview(text.encode("utf-8", "replace"))
         while data:

@@ -44,7 +44,7 @@ class Condition:
 
 
 def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
-    """Yield the values at a path, whose parts are separated by dots; a key can contain dots, too."""
+    """Yield the values at a path. Dots separate the parts of the path, but a key can contain dots, too."""
     if path in fields:
         yield from _items(fields[path])
     for key, inner in fields.items():

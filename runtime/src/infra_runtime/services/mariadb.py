@@ -95,7 +95,7 @@ _CREATION = {
 
 
 def mariadb(settings: MariadbSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a MariaDB server, whose data folder is a copy of a seed.
+    """Return the spec of a MariaDB server; its data folder is a copy of a seed.
 
     The init file sets the password of the account `root`, before the server accepts connections.
     """

@@ -39,7 +39,7 @@ def request(command: Mapping[str, Any], purpose: str) -> tuple[Send, Expect]:
 
 
 def document(values: Mapping[str, Any]) -> bytes:
-    """Return a document in BSON, whose values are texts, 32-bit integers, booleans, documents and lists."""
+    """Return a document in BSON; it can contain texts, 32-bit integers, booleans, documents and lists."""
     content = b"".join(_element(name, value) for name, value in values.items()) + b"\0"
     return struct.pack("<i", len(content) + 4) + content
 

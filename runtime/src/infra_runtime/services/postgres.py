@@ -102,7 +102,7 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a PostgreSQL server, whose cluster (data folder) is a copy of a seed.
+    """Return the spec of a PostgreSQL server; its cluster (data folder) is a copy of a seed.
 
     The cluster in the seed has no password: the probe sets the password of the superuser.
 

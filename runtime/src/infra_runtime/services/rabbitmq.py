@@ -166,7 +166,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
-    """Return the settings of the operator, which generates the name and the password of the user.
+    """Return the settings for the operator; the operator generates the name and the password of the user.
 
     Source: RabbitMQ documentation, "Using RabbitMQ Cluster Kubernetes Operator".
     """

@@ -1,4 +1,4 @@
-"""Migrations with Alembic, which upgrade the database to all heads in a separate process."""
+"""Migrations with Alembic: a separate process upgrades the database to all heads."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Sequence:
 
 @frozen
 class Contents:
-    """The tables and sequences of the template, which a reset can restore."""
+    """The tables and sequences of the template; a reset can restore their content."""
 
     #: file number → the object id of its table or sequence
     files: Mapping[int, int]

@@ -146,7 +146,7 @@ class _Connection:
             return True
 
     def _check_password(self) -> None:
-        """Request the password as plain text, which stays on this machine; refuse a client without it."""
+        """Request the password as plain text (it stays on this machine); refuse the client if it is wrong."""
         self._client.socket.sendall(b"R" + struct.pack("!II", 8, 3))
         kind, password = self._exactly(1), self._read_body().rstrip(b"\0")
         if kind != b"p" or not hmac.compare_digest(password, self._password):

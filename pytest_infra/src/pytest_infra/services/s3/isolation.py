@@ -73,7 +73,7 @@ class Buckets:
 
 
 class _BucketFactory:
-    """Creates and deletes buckets; the users for tests are slots, which the processes of the run share."""
+    """Creates and deletes buckets; the users for tests are slots that all processes of the run share."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._owner = context.endpoint, context.owner

@@ -1,4 +1,4 @@
-"""A server in the process of the tests that sends fixed responses, which Traefik itself cannot send."""
+"""A server in the process of the tests. It sends fixed responses, because Traefik itself cannot do this."""
 
 from __future__ import annotations
 

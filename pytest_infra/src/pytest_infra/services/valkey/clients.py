@@ -1,4 +1,4 @@
-"""The client fixtures of Valkey and Redis, which log in as the user of the test.
+"""The client fixtures of Valkey and Redis; the clients log in as the user of the test.
 
 valkey-py is a fork of redis-py: both libraries connect to both servers. The order in `install` of the kit
 determines which of them is used.
