@@ -140,11 +140,11 @@ class Variables:
 
     #: variable → value; a reference `${EXPORT}` in a value is an export of the contributing service
     values: Mapping[str, str]
-    #: variable → the separator between the pairs `KEY=VALUE` of its value: the pairs of this contribution are
-    #: added to the service's own pairs, except those whose keys the service sets itself
+    #: variable → the separator between the pairs `KEY=VALUE` of the variable's value. If a service sets the
+    #: variable itself, those pairs of this contribution are added whose keys the service does not set.
     separators: Mapping[str, str] = field(default_factory=dict)
-    #: variable → another variable of this contribution to which it belongs: a variable is left out if the
-    #: environment sets only the other one, such as the headers for another address
+    #: variable → another variable of this contribution to which it belongs. If the environment sets only this
+    #: other variable, the first variable is left out: for example, headers that belong to another address.
     belongs_to: Mapping[str, str] = field(default_factory=dict)
     #: names of variables that contain secrets
     sensitive: tuple[str, ...] = ()
@@ -164,9 +164,9 @@ SHAPES: Mapping[str, type[_Shape]] = {
     TRACE_SINK: TraceSink,
     "log": Log,
 }
-#: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
-#: a metrics store the services whose metrics it collects, a service the receiver of its telemetry, and this
-#: receiver the services to which it forwards spans.
+#: If the plan contains a consumer of one of these keys, all services with a contribution under the key are
+#: added to the plan. For example, a proxy needs the services behind it, a metrics store needs the services
+#: whose metrics it collects, and a service needs the receiver of its telemetry.
 #: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
 #: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
 #: plan.

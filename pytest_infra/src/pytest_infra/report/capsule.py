@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from pytest_infra.kit import ServiceKit
     from pytest_infra.spans import Trace
 
-#: The numbers of lines and characters at the end of a service's log that pytest's output contains. The folder
-#: contains the complete log.
+#: pytest's output contains the end of each log: at most this number of lines and this number of characters.
+#: The folder contains the complete log.
 LINES, CHARACTERS = 40, 6_000
-#: The numbers of lines of the trace in pytest's output, and of columns in the folder, which has all lines.
+#: The maximum number of lines of the trace in pytest's output; and the width of the lines in `trace.txt`,
+#: the file with the complete trace.
 TRACE_LINES, TRACE_COLUMNS = 15, 160
 FOLDER = "capsules"
 #: The title of the section in pytest's output that contains the path of the folder.
@@ -148,7 +149,7 @@ class Capsules:
         return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """Return the service kit for a service, which can also be a copy of another service."""
+        """Return the service kit for a service, or for a copy of a service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 

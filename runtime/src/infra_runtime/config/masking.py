@@ -16,9 +16,9 @@ from infra_runtime.redaction import (
     unless_symbolic,
 )
 
-#: a reference to a variable, with its default
+#: matches a reference to an environment variable with a default
 _DEFAULT = re.compile(r"(\$\{\s*env\.([^}:]+?):-)([^}]+)(?=\})")
-#: NAME=VALUE, "NAME": "VALUE", NAME VALUE at the start of a line
+#: matches NAME=VALUE, "NAME": "VALUE", and NAME before a quoted VALUE
 _ASSIGNMENT = re.compile(
     r"""(["']?)(?P<name>[A-Za-z_][\w.-]*)\1(?P<sign>\s*[:=]\s*|\s+(?=["'][^"']))"""
     r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""

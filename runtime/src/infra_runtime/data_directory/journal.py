@@ -20,7 +20,8 @@ from infra_runtime.record import Record
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 #: the number of bytes at the end of a journal that `recent` reads first; a run has 2,000 to 10,000 bytes
 TAIL = 1 << 16
-#: what a line with these events contains; in another text of the line, the quotes would have backslashes
+#: A line with one of these events contains this text. No other part of a line can contain the text, because
+#: quotes inside a JSON string have backslashes.
 _UP, _SPAWNED, _DOWN = (f'"event":"{name}"'.encode() for name in ("up", "spawned", "down"))
 
 
@@ -96,7 +97,7 @@ def recent(path: str) -> list[Event]:
 
 
 def _start_of_recent(lines: list[bytes]) -> int:
-    """Return the number of the line after the last complete `down` before an `up`; 0 if there is none."""
+    """Return the number of the line after the last complete `down` that an `up` follows; otherwise 0."""
     is_followed = False
     for number in range(len(lines) - 1, -1, -1):
         line = lines[number]

@@ -184,7 +184,7 @@ class _Node(dict[str, "_Node"]):
         self.pattern, self.states, self.before = pattern, states, before
 
     def __missing__(self, character: str) -> _Node:
-        """Compute the next node."""
+        """Compute the node after a character that occurs for the first time, and store the node."""
         node = self[character] = self.pattern.after(self, character)
         return node
 

@@ -22,9 +22,9 @@ class DashboardSettings(ServiceSettings):
 def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of the dashboard.
 
-    It has no probe, because a probe is a connection, which starts the process. It has no container, because a
-    container has no supervisor. Its URL has its own host name, because browsers send the cookies of a host to
-    all ports of this host.
+    The spec has no probe, because the connection of a probe would start the process. It has no container,
+    because a container has no supervisor. The URL of the dashboard has its own host name, because browsers
+    send the cookies of a host to all ports of this host.
     """
     return ServiceSpec(
         name="dashboard",

@@ -58,11 +58,11 @@ class Volume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: relative to the stack file, or in the service's folder `${data}`
+    #: the path on this machine: relative to the stack file, or in the service's folder `${data}`
     path: str = Field(min_length=1)
     #: whether the container may write; by default, only to `${data}`
     writable: bool | None = None
-    #: allows a path outside of the project
+    #: whether the path may be outside of the project
     outside: bool = False
 
     @model_validator(mode="after")
@@ -109,7 +109,7 @@ class ImageServiceSettings(OwnServiceSettings):
     """The keys of a service that the stack file describes with an `image`."""
 
     image: str = Field(pattern=_IMAGE)
-    #: the digest of the image, which the planner reads from `infra.lock`
+    #: the digest of the image; the planner reads it from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
     #: the command-line arguments after the image's entry point; None keeps the command of the image
     command: Argv | None = None
@@ -127,7 +127,7 @@ class ImageServiceSettings(OwnServiceSettings):
     volumes: Mapping[str, Annotated[Volume, BeforeValidator(_volume)]] = {}
     #: further options of the engine's command `run`, such as `--memory=512m`
     options: tuple[str, ...] = ()
-    #: for the export to Compose
+    #: settings of the container that only exports use
     container: ContainerHealth = ContainerHealth()
 
     @field_validator("volumes")

@@ -46,7 +46,8 @@ class NatsSettings(ServiceSettings):
     #: whether the log lines of the other services are copied to a stream; in development, this is the default
     forward_logs: bool = False
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
+    #: whether clients need the password in `url`; the setting has no effect if `options` sets users or
+    #: accounts
     auth: bool = True
     accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
@@ -67,8 +68,8 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for tests with the plugin, which never use containers. Only containers of the same
-    # stack can connect to a server in a container, so it needs no password.
+    # The accounts are for tests with the plugin, and such tests never use containers. Only containers of the
+    # same stack can connect to a server in a container, so the server needs no password.
     in_container, exports_in_container = _text(overlaid(configuration, settings.options)), dict(exports)
     auth = settings.auth and not _AUTH & settings.options.keys()
     health = "/healthz?js-enabled-only=true"

@@ -1,4 +1,4 @@
-"""The exporter of the metrics of NATS, which is part of pytest-infra."""
+"""The exporter of the metrics of NATS; the program of this exporter is part of pytest-infra."""
 
 from __future__ import annotations
 

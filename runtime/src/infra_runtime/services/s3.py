@@ -25,7 +25,7 @@ from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, StopSt
 
 IMAGE = "chrislusf/seaweedfs:4.48"
 _CONTAINER_FILE = "/etc/seaweedfs/s3.json"
-#: the key that both engines accept in a container, which only other containers can reach
+#: the key that both engines accept in a container; only other containers can reach this container
 _CONTAINER_KEY = "infra"
 
 _PORTS = KINDS["s3"].ports
@@ -56,7 +56,7 @@ class S3Settings(ServiceSettings):
 
 
 def s3(settings: S3Settings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the object storage; ready when it refuses a request without a signature."""
+    """Return the spec of the object storage; it is ready when it refuses a request without a signature."""
     return _moto(settings) if settings.engine == "moto" else _seaweedfs(settings)
 
 

@@ -1,4 +1,4 @@
-"""The receiver of traces, logs and metrics, which starts when a program sends the first of them.
+"""The receiver of traces, logs and metrics; its process starts when a program sends the first of these data.
 
 Sources: OpenTelemetry specification, "OTLP Exporter Configuration", "Environment Variable Specification",
 "Resource SDK"; OpenTelemetry semantic conventions, "Service", "Deployment".
@@ -60,10 +60,12 @@ class TelemetrySettings(ServiceSettings):
 
 
 def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it.
+    """Return the spec of the receiver.
 
-    It has no container, because it has no image: send telemetry to an OpenTelemetry Collector there. If an
-    alert sink is part of the stack, the receiver sends it the errors in spans and logs.
+    The spec has no probe, because the connection of a probe would start the process of the receiver. The spec
+    has no container, because the receiver has no image: where services run in containers, send telemetry to
+    an OpenTelemetry Collector. If an alert sink is part of the stack, the receiver sends the errors in spans
+    and logs to this sink.
     """
     sinks = [
         f"--alert-sink=http://{offer.address}"

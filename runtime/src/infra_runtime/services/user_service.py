@@ -164,7 +164,7 @@ def _several(value: Any) -> Any:
 
 
 class OwnServiceSettings(BaseModel):
-    """The keys of every service of a user, whose `command` or `image` is in the stack file."""
+    """The keys of every service of a user (a service with a `command` or an `image` in the stack file)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -15,10 +15,10 @@ class Default:
     """
 
     name: str
-    #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
-    #: precedence, except those whose keys this value contains
+    #: If it is not empty, the value is a list of pairs `KEY=VALUE` with this separator. The result then
+    #: contains the pairs in the preferred source, and those pairs in the spec whose keys it lacks.
     separator: str = ""
-    #: another variable: if only that variable is set by a preferred source, this variable is not set
+    #: another variable; if the preferred source sets only this other variable, the result lacks `name`
     belongs_to: str = ""
 
 

@@ -32,7 +32,7 @@ _ANY_SEPARATOR = re.compile(r"[\s,]+")
 
 @frozen
 class AlembicConfig:
-    """A configuration of Alembic, which the command `alembic` reads from an ini file and a TOML file."""
+    """A configuration of Alembic; the command `alembic` reads it from an ini file and a TOML file."""
 
     ini: Path | None
     toml: Path | None

@@ -29,7 +29,8 @@ SYSTEM_FILE = "postgresql.auto.conf"
 #: seconds to wait until the server has reloaded its settings
 PATIENCE = 2.0
 
-#: the databases of the kit, and the names of the roles, databases and tablespaces of a row
+#: SQL expressions: the object ids of the databases that the kit creates; and the name of the role, database
+#: or tablespace whose object id is in a column of the row `t`
 _OURS = (
     "(select oid from pg_database"
     " where starts_with(datname, 'infra_test_') or starts_with(datname, 'infra_template_'))"
@@ -48,7 +49,7 @@ class _Catalog(NamedTuple):
 
     #: identifies a row
     key: str
-    #: describes a row in messages; empty for rows that follow from others
+    #: describes a row in messages; an empty string for a row that changes only together with another row
     text: str
     where: str = "true"
 

@@ -39,7 +39,8 @@ END_SESSIONS = """
  where datid = (select oid from pg_database where datname = $1))
 """
 _END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
-#: seconds to wait for a session in the database of a test, which a lock of a prepared transaction can prevent
+#: seconds to wait for the start of a session in the database of a test; a prepared transaction can hold a
+#: lock that prevents the start
 _PATIENCE = 5
 #: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
 _LIMIT = "30s"
@@ -102,7 +103,7 @@ def _session(connection: psycopg.Connection[Any], server: Endpoint, database: st
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    end_sessions(connection, database)  # they may have locks for which the next statement waits
+    end_sessions(connection, database)  # a session may hold a lock for which the next statement would wait
     execute(connection, "alter database {} with is_template false allow_connections true", database)
     end_sessions(connection, database)
     if prepared := connection.execute(_PREPARED, [database]).fetchall():

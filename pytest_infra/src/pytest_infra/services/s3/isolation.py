@@ -47,12 +47,12 @@ def units(context: KitContext) -> Units:
 
 
 class Buckets:
-    """Buckets of the users for tests of SeaweedFS, of which some are created in advance."""
+    """The buckets for tests in SeaweedFS; a pool creates the next buckets in advance."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._context = context.endpoint, context
         self._factory = _BucketFactory(context)
-        # A bucket takes some milliseconds; a test with a client takes longer.
+        # Two buckets in advance are enough, because a test takes longer than the creation of a bucket.
         self._pool = Pool(self._factory, context.endpoint.name, max_ahead=2)
 
     def acquire(self, label: str) -> Unit:
@@ -73,7 +73,7 @@ class Buckets:
 
 
 class _BucketFactory:
-    """Creates and deletes buckets; the users for tests are slots, which the processes of the run share."""
+    """Creates and deletes buckets; the users for tests are slots that all processes of the run share."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._owner = context.endpoint, context.owner
