@@ -26,8 +26,9 @@ from infra_runtime.contributions import (
 )
 from infra_runtime.host.packages import is_importable
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Secret, ServiceSpec
-from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT, KEY_HEADER
+from infra_runtime.services import otlp_variables
+from infra_runtime.spec import Default, Secret, ServiceSpec
+from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT
 
 _PORTS = KINDS["telemetry"].ports
 #: attributes of the resource of each of your own services. Source: semantic conventions, "Service": the three
@@ -121,37 +122,33 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
         key="alert-receiver",
         value=AlertReceiver(protocol="webhook", port="query", path=ALERTS, key="key"),
     )
-    milliseconds = str(max(round(settings.export_interval * 1000), 1))
     yield Contribution(
         key="variables",
         value=Variables(
-            values={
-                "OTEL_EXPORTER_OTLP_ENDPOINT": "${url}",
-                # Without it, Python's SDK uses gRPC.
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_EXPORTER_OTLP_HEADERS": f"{KEY_HEADER}=${{key}}",
-                "OTEL_SERVICE_NAME": "${stack.service}",
-                "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={value}" for key, value in _ATTRIBUTES.items()),
-                "OTEL_TRACES_EXPORTER": "otlp",
-                "OTEL_LOGS_EXPORTER": "otlp",
-                "OTEL_METRICS_EXPORTER": "otlp",
-                "OTEL_TRACES_SAMPLER": "parentbased_always_on",
-                "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
-                # Only programs that run under `opentelemetry-instrument` read it.
-                "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
-                "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
-                "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,
-                "OTEL_METRIC_EXPORT_INTERVAL": milliseconds,
-                "OTEL_METRIC_EXPORT_TIMEOUT": milliseconds,
-            },
-            separators={"OTEL_RESOURCE_ATTRIBUTES": ","},
-            # Another receiver has another key, and may use gRPC.
-            belongs_to=dict.fromkeys(
-                ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL"), "OTEL_EXPORTER_OTLP_ENDPOINT"
-            ),
-            sensitive=("OTEL_EXPORTER_OTLP_HEADERS",),
+            defaults=(*otlp_variables.defaults(grpc=settings.grpc), *_sdk_defaults(settings)),
+            sensitive=otlp_variables.SENSITIVE,
         ),
     )
+
+
+def _sdk_defaults(settings: TelemetrySettings) -> Iterator[Default]:
+    milliseconds = str(max(round(settings.export_interval * 1000), 1))
+    attributes = ",".join(f"{key}={value}" for key, value in _ATTRIBUTES.items())
+    yield Default(name="OTEL_SERVICE_NAME", value="${stack.service}")
+    yield Default(name="OTEL_RESOURCE_ATTRIBUTES", value=attributes, separator=",")
+    values = {
+        **{f"OTEL_{signal}_EXPORTER": "otlp" for signal in otlp_variables.SIGNALS},
+        "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+        "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
+        # Only programs that run under `opentelemetry-instrument` read it.
+        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
+        "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
+        "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,
+        "OTEL_METRIC_EXPORT_INTERVAL": milliseconds,
+        "OTEL_METRIC_EXPORT_TIMEOUT": milliseconds,
+    }
+    for name, value in values.items():
+        yield Default(name=name, value=value)
 
 
 def _facts(interpreter: Path) -> Mapping[str, Any]:

@@ -59,7 +59,8 @@ class ServiceSpec:
     kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: variables of `env` whose values in the environment of the supervisor take precedence
+    #: variables that the service gets unless it, or the environment of the supervisor, sets them; `env`
+    #: contains those that apply without this environment
     env_defaults: tuple[Default, ...] = ()
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
