@@ -92,7 +92,12 @@ def test_last(valkey, valkey_client):
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.Stack]:
     """The servers to which kwok forwards. In a cluster, NATS and Valkey have no shared password."""
     folder = tmp_path_factory.mktemp("servers")
-    (folder / "infra.toml").write_text(f"{STACK}auth = false\n[services.valkey]\nauth = false\n")
+    # kwok keeps its connection to a server when the client ends the connection. PostgreSQL would wait a
+    # minute for the password of such a client, and a `drop database` would wait with it.
+    (folder / "infra.toml").write_text(
+        f"{STACK}auth = false\n[services.valkey]\nauth = false\n"
+        "[services.postgres.options]\nauthentication_timeout = '1s'\n"
+    )
     with infra_runtime.start(directory=folder, environment="test") as stack:
         yield stack
 

@@ -59,7 +59,7 @@ def stacks(draw: st.DrawFn) -> dict[str, Any]:
             if form == "image":
                 table["env"] = draw(variables)  # a container with its own network cannot use the others
             elif known:
-                table["env"]["O"] = f"<${{{draw(st.sampled_from(known))}.url?}}>"
+                table["env"]["O"] = f"<${{{draw(st.sampled_from(known))}.host?}}>"
             table["env"] |= {"E": "${env.E}", "D": "-${env.D:-d}-"} if draw(st.booleans()) else {}
             table |= draw(_program if form == "command" else _image)
             table["container"] = {**draw(_container), **table.get("container", {})}
