@@ -35,7 +35,7 @@ _CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _HARMLESS = frozenset(
     (
         *("file", "files", "path", "folder", "dir", "directory", "length", "size", "count", "type"),
-        *("algorithm", "method", "ttl", "name"),
+        *("algorithm", "encryption", "method", "ttl", "name"),
     )
 )
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")

@@ -75,7 +75,8 @@ def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
 def _masked_entry(name: str, value: Any, declared: Collection[str]) -> Any:
     if isinstance(value, str):
         return masked_value(name, value, declared)
-    if isinstance(value, list | tuple) and is_secret_name(name):
+    # The list `keys` contains names of fields, such as those of an index.
+    if isinstance(value, list | tuple) and name != "keys" and is_secret_name(name):
         return type(value)(MASK if isinstance(inner, str) else inner for inner in value)
     if isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower():
         return MASK
