@@ -86,7 +86,7 @@ class ReportedStack:
     def __init__(self, resolved: Resolved, report: Report) -> None:
         self._paths = Paths(str(resolved.data))
         self._report = report
-        self._stack = LocalEngine().open(resolved)
+        self._stack = LocalEngine().open(resolved, starting=True)
         self._has_ended = False
         #: whether the stack keeps running after the end of this lease, because another client has a lease or
         #: because the stack is detached

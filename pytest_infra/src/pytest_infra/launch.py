@@ -33,7 +33,7 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
     before and after the start. Clients find a supervisor only by its socket.
     """
 
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         folder = Path(paths.data) / "xprocess"
         control = folder / NAME
         control.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
             log.symlink_to(paths.own_log)
 
         class Supervisor(ProcessStarter):  # type: ignore[misc]  # it has no types
-            popen_kwargs: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # noqa: RUF012 - required by xprocess
+            popen_kwargs: dict[str, Any] = {"stdin": stdin}  # noqa: RUF012 - required by xprocess
 
             @property
             def args(self) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]  # declared as None

@@ -173,12 +173,12 @@ def _open(config: pytest.Config, resolved: Resolved, paths: Paths) -> tuple[Stac
     launch = launcher(config, paths)
     launched = False
 
-    def launch_and_record(argv: list[str]) -> subprocess.Popen[bytes] | None:
+    def launch_and_record(argv: list[str], stdin: int) -> subprocess.Popen[bytes] | None:
         nonlocal launched
         launched = True
-        return launch(argv)
+        return launch(argv, stdin)
 
-    return LocalEngine(launch=launch_and_record).open(resolved), launched
+    return LocalEngine(launch=launch_and_record).open(resolved, starting=True), launched
 
 
 def _read(path: Path) -> _Note | None:

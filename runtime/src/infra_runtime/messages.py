@@ -219,9 +219,9 @@ class Event(Message):
     #: the name of the service; empty if the event concerns the stack
     service: str = ""
     reason: str = ""
-    #: `up`, `spawned`, `exited`, `guardian-died`
+    #: `up`, `early-start`, `spawned`, `exited`, `guardian-died`
     pid: int = 0
-    #: `spawned`: the start time of the process; with the pid it identifies the process
+    #: `early-start`, `spawned`: the start time of the process; with the pid it identifies the process
     started: str = ""
     #: `exited`: the exit status, or the negative number of the signal that ended the process
     status: int | None = None
@@ -276,6 +276,8 @@ class Hello(Message):
     """The parameters of a client's first request. If `lease` is true, the connection is a lease."""
 
     lease: bool = False
+    #: for a new supervisor: the parameters of the request `up` that follows (JSON data of `Up`), or None
+    starting: object = None
 
 
 class Greeting(Message):

@@ -60,14 +60,14 @@ time.sleep(600)
 KINDS = ["plain", "cleared", "renamed", "stopped", "thread"]
 
 
-def without_group(argv: list[str]) -> subprocess.Popen[bytes]:
+def without_group(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
     """Start a supervisor as on a machine without a writable control group."""
     code = argv[4].replace(
         "from infra_runtime.supervisor",
         "import infra_runtime.host.cgroup as c; c.planned = lambda _: ''; from infra_runtime.supervisor",
         1,
     )
-    return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def start(request: pytest.FixtureRequest, data: Path) -> Iterator[Callable[..., 
 
     def run(*specs: ServiceSpec, folder: Path = data) -> Stack:
         stack_plan = resolved(folder, specs)
-        stacks.append(LocalEngine(launch=request.param).open(stack_plan))
+        stacks.append(LocalEngine(launch=request.param).open(stack_plan, starting=True))
         raise_failures(stacks[-1].up(stack_plan).failures)
         return stacks[-1]
 

@@ -416,11 +416,11 @@ def test_an_unexpected_error_while_the_stack_stops_ends_the_supervisor_and_all_p
     broken = "from infra_runtime.supervisor import supervisor; "
     broken += "supervisor.stop_order = lambda *_: 1 / 0; "
 
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         code = argv[argv.index("-c") + 1]
         marker = "from infra_runtime.supervisor.main"
         argv[argv.index(code)] = code.replace(marker, broken + marker)
-        return subprocess.Popen(argv)
+        return subprocess.Popen(argv, stdin=stdin)
 
     found = resolved(data, [server("web")])
     stack = LocalEngine(launch=launch).open(found)

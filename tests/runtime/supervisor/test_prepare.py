@@ -13,8 +13,9 @@ import pytest
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.spec import Remove, RequireFile, Run, Secret, Seed, ServiceSpec, Step, WriteFile
 from infra_runtime.supervisor.binding import Bound, Scope
-from infra_runtime.supervisor.planned_copies import seed_key
-from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.prepare import prepare
+from infra_runtime.supervisor.seed_folders import seed_key
+from infra_runtime.supervisor.steps import StepError
 
 pytestmark = pytest.mark.asyncio
 

@@ -190,14 +190,14 @@ print(*(event.reason for event in journal_events(data) if event.event == "up"))
     assert journal == f"the data of the services are on the disk: /dev/shm {reason}"
 
 
-def with_little_room(argv: list[str]) -> subprocess.Popen[bytes]:
+def with_little_room(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
     """Start a supervisor for which every amount of memory is too little for further data."""
     code = argv[4].replace(
         "from infra_runtime.supervisor",
         "import infra_runtime.host.memory as m; m.LOW = m.RECOVERED = 1 << 62; from infra_runtime.supervisor",
         1,
     )
-    return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
 
 @pytest.fixture

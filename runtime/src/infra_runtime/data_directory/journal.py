@@ -173,7 +173,7 @@ def traces(events: Iterable[Event]) -> Traces:
                 lost = "" if same_boot else event.folder
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup
-            case "spawned" if same_boot:
+            case "spawned" | "early-start" if same_boot:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()

@@ -5,11 +5,14 @@ Each export is bound twice: once with the values of secrets, and once with maske
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host.ports import LOOPBACK
+from infra_runtime.messages import Up
 from infra_runtime.record import Record
 from infra_runtime.redaction import (
     MASK,
@@ -52,6 +55,20 @@ class Scope(Record):
     data: str = ""
     #: the environment of the supervisor, which its services inherit
     inherited: Mapping[str, str] = MappingProxyType({})
+
+
+def make_scope(request: Up, paths: Paths, environment: str, token: str) -> Scope:
+    """Return the scope of the services in a request, in the stack that this process supervises."""
+    return Scope(
+        request.root,
+        environment,
+        request.binaries,
+        request.variables,
+        token,
+        paths.logs,
+        paths.data,
+        os.environ,
+    )
 
 
 class Bound:

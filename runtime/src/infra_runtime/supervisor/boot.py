@@ -1,6 +1,6 @@
 """The first part of a supervisor's start, before it imports asyncio.
 
-The guardian's process and the copies of seeds start here, because they run in parallel with the imports.
+The guardian and the services that can start early start here, because they run in parallel with the imports.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ from infra_runtime.data_directory import memory_folder, remains, restoration, se
 from infra_runtime.data_directory.journal import Journal, boot, rotate
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, disk, ownership
+from infra_runtime.host.ports import Ports
 from infra_runtime.host.privileges import become_subreaper
 from infra_runtime.record import Record
-from infra_runtime.supervisor import seed_copies
+from infra_runtime.supervisor import early_starts
+from infra_runtime.supervisor.early_starts import EarlyStart, Stage
 from infra_runtime.supervisor.guardian_process import Guardian
-from infra_runtime.supervisor.seed_copies import SeedCopy
 from infra_runtime.supervisor.service_folders import ServiceFolders
+
+
+class FirstRequest(Record):
+    """The connection of the client that has started the supervisor, and its first line, a request `hello`."""
+
+    connection: int
+    line: bytes
 
 
 class Boot(Record):
@@ -36,14 +44,16 @@ class Boot(Record):
     temporary: tuple[str, ...]
     #: the paths that interrupted saves, restores, removals and builds of seeds left
     leftovers: tuple[str, ...]
-    #: final path → copy of a seed
-    copies: Mapping[str, SeedCopy]
+    ports: Ports
+    #: service → its early start
+    early: Mapping[str, EarlyStart]
+    first: FirstRequest | None
 
 
 def prepared(
-    paths: Paths, descriptor: int, launcher: int, environment: str, *, tmpfs: bool, copies: str
+    paths: Paths, descriptor: int, launcher: int, environment: str, *, tmpfs: bool, first: FirstRequest | None
 ) -> Boot:
-    """Clean up after an earlier supervisor, start the guardian and the planned copies of seeds.
+    """Clean up after an earlier supervisor, start the guardian and the services that can start early.
 
     `descriptor` holds the lock of the data directory. Raises `DataDirectoryError`, and `OSError`.
     """
@@ -76,7 +86,10 @@ def prepared(
         journal.write("memory-lost", reason=reason)
     if undone:
         journal.write("restore-undone")
-    begun = seed_copies.start(copies, paths, guardian, locks) if is_test else {}
+    # In tests, each service gets free ports; in other environments, the ports in its spec.
+    ports = Ports(paths.ports, paths.data, leased=is_test)
+    stage = Stage(paths, environment, token, guardian, journal, ports, locks)
+    early = early_starts.start(first.line, stage) if is_test and first else {}
     return Boot(
         paths,
         launcher,
@@ -87,7 +100,9 @@ def prepared(
         places,
         tuple(temporary),
         tuple(leftovers),
-        begun,
+        ports,
+        early,
+        first,
     )
 
 

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from types import MappingProxyType
 
 from infra_runtime.data_directory import remains
@@ -18,8 +17,8 @@ from infra_runtime.data_directory.journal import Journal
 from infra_runtime.host import cgroup, processes, shared_memory
 from infra_runtime.host.ports import SOCKETS
 from infra_runtime.supervisor.binding import Bound
+from infra_runtime.supervisor.early_starts import EarlyStart
 from infra_runtime.supervisor.guardian_process import Guardian
-from infra_runtime.supervisor.seed_copies import BegunCopy, SeedCopy
 from infra_runtime.supervisor.spawn import SERVICE, environment_of, spawn
 
 #: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
@@ -46,6 +45,8 @@ class Children:
         self._signalled: dict[str, set[tuple[int, str]]] = {}
         #: service → pid and start time of the processes that remained when its first process exited
         self._rests: dict[str, dict[int, str]] = {}
+        #: service → pid, start time and future exit status of its process, until the service uses the process
+        self._early: dict[str, tuple[int, str, asyncio.Future[int]]] = {}
         #: service → the path of its log, which is open in every process of the service
         self._logs: dict[str, str] = {}
         #: pid and start time of each descendant → whether it has the token in its environment
@@ -86,18 +87,25 @@ class Children:
         pid = self._spawn(service, command, env or {}, cwd, log, refuses_root=refuses_root)
         return await self.finish(pid, self._owned(pid, service))
 
-    def adopt(self, copies: Mapping[str, SeedCopy]) -> dict[str, BegunCopy]:
-        """Add the processes that copy seeds, which were started before this object was created.
-
-        `copies` maps the final path of each copy to the copy.
-        """
-        begun = {}
-        for into, (service, tree, copy, lock, pid, started) in copies.items():
-            self._start_times[pid] = started
-            finish = partial(self.finish, pid, self._owned(pid, service))
-            begun[into] = BegunCopy(tree, copy, lock, finish)
+    def adopt(self, starts: Mapping[str, EarlyStart]) -> None:
+        """Add the processes of early starts, which were started before this object was created."""
+        for name, early in starts.items():
+            self._start_times[early.pid], self._logs[name] = early.started, early.log
+            self._early[name] = early.pid, early.started, self._owned(early.pid, name)
         self._reap()  # a process may have exited before the handler of SIGCHLD existed
-        return begun
+
+    def take_over(self, service: str) -> tuple[int, str]:
+        """Make the process of an early start the first process of its service; return pid and start time.
+
+        If the process has exited, its exit is reported when the caller has returned to the event loop.
+        """
+        pid, started, future = self._early.pop(service)
+        if future.done():
+            self._loop.call_soon(self._first_exited, service, pid, started, future.result())
+        else:
+            self._owners[pid] = service, None
+            self._main_pids[service] = pid
+        return pid, started
 
     async def finish(self, pid: int, future: asyncio.Future[int]) -> int:
         """Wait for a process and return its exit status; if this coroutine is cancelled, kill the process."""
@@ -270,13 +278,16 @@ class Children:
                 future.set_result(status)
         elif name:
             self._main_pids.pop(name, None)
-            orphaned = self._orphaned_of(name, pid)
-            if name in self._signalled:
-                self._rests[name] = orphaned
-            elif orphaned:
-                processes.end(orphaned)
-            shared_memory.remove({pid: start})
-            self._ended(name, pid, status, bool(orphaned))
+            self._first_exited(name, pid, start, status)
+
+    def _first_exited(self, name: str, pid: int, start: str, status: int) -> None:
+        orphaned = self._orphaned_of(name, pid)
+        if name in self._signalled:
+            self._rests[name] = orphaned
+        elif orphaned:
+            processes.end(orphaned)
+        shared_memory.remove({pid: start})
+        self._ended(name, pid, status, bool(orphaned))
 
     def _roots(self, service: str) -> dict[int, str]:
         roots = {pid: self._start_times[pid] for pid, (owner, _) in self._owners.items() if owner == service}
@@ -305,6 +316,22 @@ class Children:
             if process and (process.session == leader or _has_variable(pid, mark) or _writes(pid, log)):
                 orphaned[pid] = process.started
         return orphaned
+
+
+async def received(descriptor: int) -> bytes:
+    """Return all bytes that processes write to a pipe, when the last of them has closed it."""
+    loop, content = asyncio.get_running_loop(), b""
+    os.set_blocking(descriptor, False)
+    while True:
+        readable = asyncio.Event()
+        loop.add_reader(descriptor, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(descriptor)
+        if not (block := os.read(descriptor, 4096)):
+            return content
+        content += block
 
 
 def _stop(targets: Iterable[processes.Process], number: int) -> None:

@@ -74,6 +74,8 @@ class Control:
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        #: serves the client that has started the supervisor; the loop has only a weak reference to a task
+        self._adopted: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Start listening for clients.
@@ -118,6 +120,15 @@ class Control:
             return os.stat(self.path).st_ino == self._inode
         except FileNotFoundError:
             return False
+
+    def adopt(self, connected: socket.socket, received: bytes) -> None:
+        """Serve a client that is connected by another socket; `received` has been read from this socket."""
+        self._adopted = asyncio.create_task(self._serve_adopted(connected, received))
+
+    async def _serve_adopted(self, connected: socket.socket, received: bytes) -> None:
+        reader, writer = await asyncio.open_connection(sock=connected, limit=LONGEST_LINE)
+        reader.feed_data(received)
+        await self._serve(reader, writer)
 
     async def flush(self) -> None:
         """Wait until the answers to all received requests are sent."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Sequence
 
 from infra_runtime.data_directory import control_file
@@ -29,6 +30,8 @@ async def supervise(boot: Boot) -> None:
     loop.add_signal_handler(signal.SIGTERM, methods.end)
     removing = asyncio.create_task(remove_leftovers(supervisor, boot.leftovers))
     await asyncio.wait([removing], timeout=REMOVAL_SECONDS)
+    if boot.first is not None:
+        control.adopt(socket.socket(fileno=boot.first.connection), boot.first.line)
     await control.open()
     control_file.write(paths)
     background = [asyncio.create_task(control.keep()), removing]

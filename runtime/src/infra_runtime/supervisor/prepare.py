@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from infra_runtime.data_directory import seed_cache
@@ -14,30 +13,16 @@ from infra_runtime.data_directory.paths import refusal
 from infra_runtime.host import disk, file_lock
 from infra_runtime.host.file_copy import COPY, publish, stage
 from infra_runtime.host.privileges import give_to_other_user
-from infra_runtime.spec import (
-    Remove,
-    RequireFile,
-    Run,
-    Secret,
-    Seed,
-    ServiceSpec,
-    WriteFile,
-    substitute,
-)
+from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, substitute
 from infra_runtime.supervisor.binding import Bound, Scope, resolver
-from infra_runtime.supervisor.planned_copies import seed_folder
-from infra_runtime.supervisor.seed_copies import BegunCopy
+from infra_runtime.supervisor.seed_folders import seed_folder
+from infra_runtime.supervisor.steps import FileStep, StepError, run_step
 
-SECRET_BYTES = 24
 #: the number of attempts to build a seed; if all fail, the disk is probably faulty
 BUILDS = 3
 
 #: a function that runs a command with additional environment variables and returns the exit status
 Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int]]
-
-
-class StepError(Exception):
-    """The error that a step of the preparation failed, with the command or file and the reason."""
 
 
 async def prepare(
@@ -46,7 +31,6 @@ async def prepare(
     others: Mapping[str, Bound],
     cache: str,
     run: Runner,
-    copies: MutableMapping[str, BegunCopy] | None = None,
 ) -> None:
     """Create the service's folders and run the steps of its spec that prepare its data, in their order.
 
@@ -56,43 +40,23 @@ async def prepare(
         os.makedirs(folder, mode=0o700, exist_ok=True)
     for step in bound.spec.prepare:
         if isinstance(step, Seed):
-            into = substitute(step.into, resolver(bound, scope, others))
-            begun = copies.pop(into, None) if copies else None
-            tree = seed_folder(cache, bound.spec, step, scope.binaries)
-            if begun is None or not await _is_copied(begun, tree, into, run):
-                await _seed(step, bound, scope, others, cache, run)
+            await _seed(step, bound, scope, others, cache, run)
         else:
             await _run_step(step, resolver(bound, scope, others), run)
     if bound.spec.refuses_root:
         give_to_other_user([bound.data, bound.run])
 
 
-async def _run_step(
-    step: WriteFile | RequireFile | Remove | Secret | Run, lookup: Callable[[str], str], run: Runner
-) -> None:
-    if isinstance(step, WriteFile):
-        # Other formats with JSON-like strings support the escapes for quotes and backslashes, but not \uXXXX.
-        escaped = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
-        _write(substitute(step.path, lookup), substitute(step.text, escaped), step.mode)
-    elif isinstance(step, RequireFile):
-        line = _first_line(substitute(step.path, lookup))
-        if line is not None and not line.startswith(step.text):
-            raise StepError(step.problem.replace("{found}", line))
-    elif isinstance(step, Remove):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(substitute(step.path, lookup))
-    elif isinstance(step, Secret):
-        path = substitute(step.path, lookup)
-        if not os.path.exists(path):
-            _write(path, os.urandom(SECRET_BYTES).hex(), 0o600)
-    else:
-        command = tuple(substitute(text, lookup) for text in step.command)
-        env = {name: substitute(text, lookup) for name, text in step.env.items()}
-        if (status := await run(command, env)) != 0:
-            raise StepError(
-                f"{os.path.basename(command[0])} exited with status {status} "
-                "in a step that prepares the service"
-            )
+async def _run_step(step: FileStep | Run, lookup: Callable[[str], str], run: Runner) -> None:
+    if not isinstance(step, Run):
+        run_step(step, lookup)
+        return
+    command = tuple(substitute(text, lookup) for text in step.command)
+    env = {name: substitute(text, lookup) for name, text in step.env.items()}
+    if (status := await run(command, env)) != 0:
+        raise StepError(
+            f"{os.path.basename(command[0])} exited with status {status} in a step that prepares the service"
+        )
 
 
 async def _seed(
@@ -116,23 +80,6 @@ async def _seed(
         f"the seed {tree} in the user's cache is still damaged after it was built again: {problem};"
         " check the disk, and remove the seed with `infra cache clean`"
     )
-
-
-async def _is_copied(begun: BegunCopy, tree: str, into: str, run: Runner) -> bool:
-    """Wait for a copy of a seed that was started earlier, and move it to `into`; return whether it succeeded.
-
-    If the result is False, the caller copies or builds the seed as if this copy did not exist.
-    """
-    try:
-        async with _removed_on_failure(os.path.dirname(begun.copy), run):
-            status = await begun.finish()
-        if begun.tree != tree or status != 0:
-            return False
-        publish(begun.copy, into)
-        seed_cache.mark_used(tree)
-        return True
-    finally:
-        os.close(begun.lock)
 
 
 async def _evict(cache: str, run: Runner) -> None:
@@ -278,19 +225,3 @@ async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _first_line(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline().strip()
-    except FileNotFoundError:
-        return None
-
-
-def _write(path: str, text: str, mode: int) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-    os.replace(f"{path}.new", path)

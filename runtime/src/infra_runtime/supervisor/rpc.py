@@ -44,7 +44,7 @@ from infra_runtime.messages import (
 )
 from infra_runtime.spec import Run, Seed, ServiceSpec, encode
 from infra_runtime.supervisor import answers
-from infra_runtime.supervisor.binding import Scope
+from infra_runtime.supervisor.binding import make_scope
 from infra_runtime.supervisor.control import Connection, Handler
 from infra_runtime.supervisor.exclusive_task import ExclusiveTask
 from infra_runtime.supervisor.leases import Leases
@@ -135,16 +135,7 @@ class Methods:
         self._refuse_when_ending()
         self._supervisor.check_files(params.services)
         supervisor = self._supervisor
-        scope = Scope(
-            params.root,
-            supervisor.environment,
-            params.binaries,
-            params.variables,
-            supervisor.token,
-            supervisor.paths.logs,
-            supervisor.paths.data,
-            os.environ,
-        )
+        scope = make_scope(params, supervisor.paths, supervisor.environment, supervisor.token)
         services = supervisor.machine.services
         for spec in params.services:
             old = services.get(spec.name)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from infra_runtime.host import privileges, processes
+
+TYPE_CHECKING = False  # type checkers recognise this name; the boot needs only the names of variables
+if TYPE_CHECKING:
+    import subprocess
 
 #: the variable that contains the name of the service in the environment of its processes
 SERVICE = "INFRA_SERVICE"
@@ -32,6 +35,8 @@ def spawn(
     The process inherits `descriptors`, with the same numbers. Raises `OSError` if the command cannot be
     executed.
     """
+    import subprocess
+
     prepare: Callable[[], None] | None = None
     if refuses_root and os.geteuid() == 0:
         if privileges.user_namespaces_work():

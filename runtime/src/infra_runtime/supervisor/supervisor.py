@@ -18,7 +18,7 @@ from infra_runtime.data_directory.logs import limits as log_limits
 from infra_runtime.data_directory.paths import refusal
 from infra_runtime.errors import WaitTimeoutError
 from infra_runtime.host import requirements
-from infra_runtime.host.ports import LOOPBACK, PortError, Ports, taken
+from infra_runtime.host.ports import LOOPBACK, PortError, taken
 from infra_runtime.messages import Limits, Phase
 from infra_runtime.redaction import masked_text, redacted
 from infra_runtime.spec import ServiceSpec, optional_exports
@@ -27,14 +27,16 @@ from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.activation import Activation
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.boot import Boot
-from infra_runtime.supervisor.children import Children
+from infra_runtime.supervisor.children import Children, received
 from infra_runtime.supervisor.container_removal import ContainerRemoval
+from infra_runtime.supervisor.early_starts import EXECUTES
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine
-from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.prepare import prepare
 from infra_runtime.supervisor.reservation import reserve
 from infra_runtime.supervisor.spawn import spawn_cause
 from infra_runtime.supervisor.state import Effect, Event, EventKind
+from infra_runtime.supervisor.steps import StepError
 
 #: seconds between two records of the descendants
 TICK = 1.0
@@ -51,9 +53,8 @@ class Supervisor:
         self.machine = Machine()
         limit, total = log_limits(os.environ)
         self.logs = Logs(self.paths.logs, limit=limit, total=total)
-        #: in tests, each service gets free ports; in other environments, the ports in its spec
         self.leased = boot.environment == "test"
-        self.ports = Ports(self.paths.ports, self.paths.data, leased=self.leased)
+        self.ports = boot.ports
         self.bound: dict[str, Bound] = {}
         #: services in optional references, with their ports, until these services are prepared
         self.bound_ahead: dict[str, Bound] = {}
@@ -68,8 +69,11 @@ class Supervisor:
             boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
         self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
-        self._copies = self.children.adopt(boot.copies)
-        self._copied = {copy.service for copy in boot.copies.values()}
+        self.children.adopt(boot.early)
+        #: service → its early start, until the service is prepared
+        self._early = {**boot.early}
+        #: the services that use the process of their early start
+        self._taken_over: set[str] = set()
         self._activation = Activation()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -83,7 +87,8 @@ class Supervisor:
     def add(self, spec: ServiceSpec, scope: Scope) -> None:
         """Add a service that is not running, or replace its spec."""
         self.machine.add(spec)
-        self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
+        if spec.name not in self._early:
+            self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
@@ -177,7 +182,7 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
-        for name in self._copied:  # a copy of a service that was not started may still be running
+        for name in self._early:  # the process of a service that was not requested may be running
             self.children.sweep(name)
         left = self.children.sweep_orphaned() + self._containers.left(self.machine.services)
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
@@ -205,6 +210,9 @@ class Supervisor:
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
         await self._containers.finish(name)
+        if name in self._early and await self._started_early(name):
+            self.dispatch(Event("prepared", name))
+            return
         self._log_marks[name] = self.logs.size(name)
         try:
             ports = self._activation.ports(name) or self.ports.take_all(name, spec.ports, spec.ports_may_vary)
@@ -226,7 +234,7 @@ class Supervisor:
                 self.journal.write("memory-lost", reason=renewed)
             await self._bind_ahead(bound)
             cache = self.paths.seeds()
-            await prepare(bound, self.scopes[name], self._all_bound, cache, run, self._copies)
+            await prepare(bound, self.scopes[name], self._all_bound, cache, run)
             bind(bound, self.scopes[name], self._all_bound)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
@@ -235,6 +243,33 @@ class Supervisor:
             self.dispatch(Event("prepare-failed", name, str(error)))
         else:
             self.dispatch(Event("prepared", name))
+
+    async def _started_early(self, name: str) -> bool:
+        """Wait for the preparation of an early start, and return whether the service can use its process.
+
+        Otherwise, the process has ended, and its files are removed.
+        """
+        early = self._early[name]
+        self.used_ports |= set(early.bound.ports.values())
+        is_same = early.bound.spec == self.machine.services[name].spec and early.scope == self.scopes[name]
+        is_started = False
+        try:
+            if is_same and (early.progress is None or await received(early.progress) == EXECUTES):
+                bind(early.bound, early.scope, self._all_bound)
+                self._log_marks[name], self.bound[name] = early.log_size, early.bound
+                self._taken_over.add(name)
+                is_started = True
+        except BindingError:
+            pass  # a file of the service has gone; the service is prepared again
+        finally:
+            if early.progress is not None:
+                os.close(early.progress)
+            if not is_started:
+                self.children.sweep(name)
+                early.remove_data()
+                self.ports.give_back(name)
+            del self._early[name]
+        return is_started
 
     async def _bind_ahead(self, bound: Bound) -> None:
         """Reserve the ports and wait for the secrets to which the optional references of a service refer.
@@ -272,7 +307,11 @@ class Supervisor:
     def _spawn(self, effect: Effect, bound: Bound) -> None:
         sockets = self._activation.descriptors(effect.service)
         try:
-            pid, start = self.children.start(bound, self.logs.path(effect.service), sockets)
+            if effect.service in self._taken_over:
+                self._taken_over.remove(effect.service)
+                pid, start = self.children.take_over(effect.service)
+            else:
+                pid, start = self.children.start(bound, self.logs.path(effect.service), sockets)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             self.dispatch(Event("spawn-failed", effect.service, spawn_cause(error, bound.command, bound.cwd)))
             return

@@ -80,7 +80,7 @@ def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client
     """The argv of each start, and what came of it; the supervisors end with these statuses."""
     started: list[list[str]] = []
 
-    def start(argv: list[str]) -> Child:
+    def start(argv: list[str], _stdin: int) -> Child:
         started.append(argv)
         return Child(statuses[min(len(started), len(statuses)) - 1])
 
@@ -512,7 +512,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     Path(paths.data).parent.mkdir(exist_ok=True)
     started = []
 
-    def by_another_process(argv: list[str]) -> None:
+    def by_another_process(argv: list[str], _stdin: int) -> None:
         started.append(argv)
         threading.Thread(target=serve).start()
 
@@ -527,7 +527,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-5:] == [paths.data, "test", "tmpfs", "[]", str(os.getpid())]
+    assert started[0][-4:] == [paths.data, "test", "tmpfs", str(os.getpid())]
 
 
 def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
@@ -542,7 +542,7 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
         with answering(paths):
             done.wait(60)
 
-    client = connect_or_launch(paths, "test", launch=lambda _: threading.Thread(target=serve).start())
+    client = connect_or_launch(paths, "test", launch=lambda *_: threading.Thread(target=serve).start())
     client.close()
     done.set()
 
@@ -556,7 +556,7 @@ def test_a_client_also_connects_without_a_new_control_file(paths) -> None:
         return [result(request, **{**GREETING, "ending": next(ending, False)})]
 
     with answering(paths, hello=hello):
-        client = connect_or_launch(paths, "test", launch=lambda _: None)
+        client = connect_or_launch(paths, "test", launch=lambda *_: None)
         client.close()
 
 

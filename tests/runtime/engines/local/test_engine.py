@@ -30,8 +30,8 @@ def test_a_stack_that_is_opened_has_no_service_before_it_is_started(data: Path) 
 def test_the_process_of_the_supervisor_can_be_started_by_the_caller(data: Path) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen(argv, start_new_session=True))
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(argv, stdin=stdin, start_new_session=True))
         return started[-1]
 
     with LocalEngine(launch=launch).open(resolved(data, [server("web")])) as stack:

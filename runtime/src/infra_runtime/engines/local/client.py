@@ -10,11 +10,13 @@ import contextlib
 import itertools
 import math
 import os
+import socket
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from infra_runtime.data_directory import control_file
@@ -47,9 +49,9 @@ from infra_runtime.messages import (
     Method,
     Nothing,
     Params,
+    Up,
     Wait,
 )
-from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
@@ -71,7 +73,7 @@ class Client:
     ) -> None:
         self._connection = connected
         self._paths = paths
-        self._deadlines = deadlines or DEADLINES
+        self.deadlines = deadlines or DEADLINES
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
@@ -94,16 +96,29 @@ class Client:
         directory or the socket belongs to another user, and `SupervisorError` if no answer arrives.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
+        return cls.greet(connected, paths, Hello(lease=lease), pid=pid, deadlines=deadlines)
+
+    @classmethod
+    def greet(
+        cls,
+        connected: Connection,
+        paths: Paths,
+        hello: Hello,
+        *,
+        pid: int = 0,
+        deadlines: Deadlines | None = None,
+    ) -> Self:
+        """Send the first request over a new connection, and return the client. Raises as `connect` does."""
         client = cls(connected, paths, pid, deadlines)
         try:
-            greeting = client.call(HELLO, Hello(lease=lease))
+            greeting = client.call(HELLO, hello)
         except SupervisorError as error:
             client.close()
             if isinstance(error.__cause__, EOFError | OSError):  # the supervisor exited
                 raise NoStackError(paths.data) from None
             raise
         client.supervisor, client.protocol = greeting.pid, greeting.protocol
-        if lease and greeting.ending:
+        if hello.lease and greeting.ending:
             client.close()
             raise NoStackError(paths.data)
         if greeting.protocol != PROTOCOL:
@@ -172,7 +187,7 @@ class Client:
         checks that the supervisor must answer, so that a paused supervisor is detected within
         `Deadlines.answer`.
         """
-        began, interval = time.monotonic(), self._deadlines.answer / 2
+        began, interval = time.monotonic(), self.deadlines.answer / 2
         number, check, until, limit = self._send(method, params), 0, began + interval, math.inf
         while True:
             message = self._connection.receive(min(until, began + limit))
@@ -197,10 +212,10 @@ class Client:
         number = next(self._numbers)
         request = {"jsonrpc": "2.0", "id": number, "method": method.name, "params": params.to_json()}
         try:
-            self._connection.send(request, self._deadlines.answer)
+            self._connection.send(request, self.deadlines.answer)
         except TimeoutError:
             self._connection.close()  # a part of the request may have been sent
-            problem = f"`{method.name}` was not read within {self._deadlines.answer:g} s"
+            problem = f"`{method.name}` was not read within {self.deadlines.answer:g} s"
             raise self._silent(problem) from None
         return number
 
@@ -212,9 +227,9 @@ class Client:
             limits = Limits(start=0.0, stop=0.0)
         timeout = params.timeout if isinstance(params, Wait) else 0.0
         seconds = {
-            "start": limits.start, "stop": limits.stop, "copy": self._deadlines.copy, "timeout": timeout,
+            "start": limits.start, "stop": limits.stop, "copy": self.deadlines.copy, "timeout": timeout,
         }  # fmt: skip
-        return self._deadlines.margin + sum(seconds[part] for part in method.waits)
+        return self.deadlines.margin + sum(seconds[part] for part in method.waits)
 
     def _silent(self, problem: str) -> SupervisorError:
         self._silence = unresponsive(self._paths, self.supervisor, problem)
@@ -241,7 +256,7 @@ class Client:
 
         Raises `SupervisorError` if the supervisor is still running after `seconds`.
         """
-        seconds += self._deadlines.margin
+        seconds += self.deadlines.margin
         if not self._ends(time.monotonic() + seconds):
             raise unresponsive(
                 self._paths, self.supervisor, f"the supervisor did not exit within {seconds:g} s"
@@ -308,15 +323,14 @@ def connect_or_launch(
     environment: str,
     *,
     tmpfs: bool = True,
-    services: Sequence[ServiceSpec] = (),
-    binaries: Mapping[str, str] | None = None,
+    request: Up | None = None,
     launch: Launch | None = None,
     deadlines: Deadlines | None = None,
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    `services` are those that the caller will start. A new supervisor already copies their seeds while it
-    starts; for this, it uses the executables `binaries`. With `tmpfs`, a new supervisor keeps the data of a
+    `request` is the request that the caller will send. A new supervisor of tests already starts the services
+    of this request while the supervisor itself starts. With `tmpfs`, a new supervisor keeps the data of a
     test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
@@ -329,25 +343,27 @@ def connect_or_launch(
     limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
-    argv = _command(paths, environment, services, binaries or {}, tmpfs=tmpfs)
+    argv = command(paths, environment, tmpfs=tmpfs)
+    # The services of other environments have data and fixed ports, which are checked when they start.
+    early = request.to_json() if request is not None and environment == "test" else None
+    hello = Hello(lease=True, starting=early)
     launch = launch or launcher(paths)
     known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
-    child = launch(argv)
+    child, client = _launch(argv, launch, paths, hello, deadlines or DEADLINES)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
-    while True:
+    while client is None:
         version, now = control_file.version(paths), time.monotonic()
         if version != known or second or now >= due:
             known, due = version, now + RECONNECT_INTERVAL
             with contextlib.suppress(NoStackError):
                 client = Client.connect(paths, lease=True, deadlines=deadlines)
-                client.adopt(child)
-                return client
+                break
         status = child.poll() if child is not None else None
         if second:
-            child = launch(argv)
+            child, client = _launch(argv, launch, paths, hello, deadlines or DEADLINES)
         second = status == ALREADY_SUPERVISED and not second
         if status is not None and status != ALREADY_SUPERVISED:
             if refused := refusal(paths.data):
@@ -358,22 +374,31 @@ def connect_or_launch(
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
         time.sleep(CONNECT_INTERVAL)
+    client.adopt(child)
+    return client
 
 
-def _command(
-    paths: Paths,
-    environment: str,
-    services: Sequence[ServiceSpec],
-    binaries: Mapping[str, str],
-    *,
-    tmpfs: bool,
-) -> list[str]:
-    if environment != "test":  # other environments have data after their first start
-        return command(paths, environment, tmpfs=tmpfs)
-    from infra_runtime.supervisor.planned_copies import planned  # imported here: other clients do not need it
+def _launch(
+    argv: list[str], launch: Launch, paths: Paths, hello: Hello, deadlines: Deadlines
+) -> tuple[subprocess.Popen[bytes] | None, Client | None]:
+    """Start a supervisor whose standard input is a connection of this process; return it with the client.
 
-    copies = planned(services, binaries, paths)
-    return command(paths, environment, tmpfs=tmpfs, copies=copies)
+    The client is None if the supervisor exits without an answer, or has not answered after the time for its
+    start. Over this connection, the supervisor gets the first request before it listens on its socket.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            child = launch(argv, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+    patient = replace(deadlines, answer=deadlines.boot)
+    client = None
+    with contextlib.suppress(NoStackError):
+        client = Client.greet(Connection(ours), paths, hello, deadlines=patient)
+        client.deadlines = deadlines
+    return child, client
 
 
 def failure(failed: Failure) -> InfraError:

@@ -10,7 +10,7 @@ from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client, connect_or_launch, raise_failures
 from infra_runtime.engines.local.launch import Launch
-from infra_runtime.engines.local.stack import Stack
+from infra_runtime.engines.local.stack import Stack, up_request
 from infra_runtime.value import frozen
 
 
@@ -26,10 +26,12 @@ class LocalEngine:
         """The name by which users choose this engine: `local`."""
         return "local"
 
-    def open(self, resolved: Resolved) -> Stack:
+    def open(self, resolved: Resolved, *, starting: bool = False) -> Stack:
         """Return a lease on the stack of a resolved plan, without starting the services of the plan.
 
-        If no supervisor runs for the plan's data directory, a supervisor is started.
+        If no supervisor runs for the plan's data directory, a supervisor is started. With `starting`, the
+        caller then calls `Stack.up` with the same plan, and a new supervisor of tests begins to start the
+        services immediately.
 
         Raises `ImageMissingError` if the image of a service is not on this machine.
         """
@@ -42,8 +44,7 @@ class LocalEngine:
             paths,
             resolved.environment,
             tmpfs=resolved.tmpfs,
-            services=resolved.plan.services,
-            binaries=resolved.binaries,
+            request=up_request(resolved) if starting else None,
             launch=self.launch,
         )
         return Stack(client, paths)
@@ -79,7 +80,7 @@ def start(
         data=Path(data) if data else None,
         overrides=overrides,
     )
-    stack = LocalEngine().open(resolved)
+    stack = LocalEngine().open(resolved, starting=True)
     try:
         raise_failures(stack.up(resolved).failures)
     except BaseException:

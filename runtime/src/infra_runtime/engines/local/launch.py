@@ -11,8 +11,9 @@ from infra_runtime.data_directory.paths import SOCKET_IN_RUN, SOCKET_PATH, Paths
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.host import ownership
 
-#: starts a supervisor; returns the child process, or None when another process is its parent
-Launch = Callable[[list[str]], "subprocess.Popen[bytes] | None"]
+#: starts a supervisor with a command line and with a socket as its standard input, whose other end is the
+#: client's connection; returns the child process, or None when another process is its parent
+Launch = Callable[[list[str], int], "subprocess.Popen[bytes] | None"]
 
 
 def make_home(paths: Paths) -> None:
@@ -40,11 +41,11 @@ def make_home(paths: Paths) -> None:
 def launcher(paths: Paths) -> Launch:
     """Return a function that starts the supervisor of a data directory as a child of this process."""
 
-    def launch(argv: list[str]) -> subprocess.Popen[bytes]:
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         log = ownership.open_file(paths.own_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             return subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+                argv, stdin=stdin, stdout=log, stderr=log, start_new_session=True, cwd="/"
             )
         finally:
             os.close(log)

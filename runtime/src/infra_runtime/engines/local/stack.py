@@ -136,6 +136,18 @@ class Endpoint(Mapping[str, str]):
         return f"<Endpoint {self.name} {self.ports}>"
 
 
+def up_request(resolved: Resolved, wanted: Sequence[str] = (), *, wait: bool = True) -> Up:
+    """Return the request that starts the services of a resolved plan, or only `wanted` and their needs."""
+    return Up(
+        services=resolved.plan.without_containers().services,
+        root=resolved.plan.root,
+        binaries=resolved.binaries,
+        variables=resolved.variables,
+        wanted=tuple(wanted),
+        wait=wait,
+    )
+
+
 class Stack:
     """A lease on a running stack. Closing the lease stops the stack, unless another client has a lease."""
 
@@ -205,14 +217,7 @@ class Stack:
         if on_event is not None:
             self._client.subscribe()
         self._endpoints = None
-        request = Up(
-            services=resolved.plan.without_containers().services,
-            root=resolved.plan.root,
-            binaries=resolved.binaries,
-            variables=resolved.variables,
-            wanted=tuple(wanted),
-            wait=wait,
-        )
+        request = up_request(resolved, wanted, wait=wait)
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:

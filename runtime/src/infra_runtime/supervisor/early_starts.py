@@ -1,0 +1,263 @@
+"""Services that start while the supervisor imports asyncio and most of its modules.
+
+In tests, the client passes its plan to a new supervisor, which starts each service that needs no other
+service. If the preparation of a service takes long, because it copies a seed or runs a command, the
+supervisor forks a process that prepares the service and then executes the command of the service. If an early
+start fails, the service is prepared and started as if there had been no early start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from functools import partial
+from subprocess import SubprocessError
+
+from infra_runtime.data_directory import seed_cache
+from infra_runtime.data_directory.journal import Journal
+from infra_runtime.data_directory.paths import Paths
+from infra_runtime.errors import SupervisorError
+from infra_runtime.host import disk, file_copy, file_lock, privileges, processes, requirements
+from infra_runtime.host.fork import fork
+from infra_runtime.host.ports import PortError, Ports
+from infra_runtime.message import decode
+from infra_runtime.messages import Hello, Up
+from infra_runtime.record import Record
+from infra_runtime.spec import Run, Seed, ServiceSpec, optional_exports, substitute
+from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, make_scope, resolver
+from infra_runtime.supervisor.guardian_process import Guardian
+from infra_runtime.supervisor.seed_folders import seed_folder
+from infra_runtime.supervisor.spawn import environment_of, spawn
+from infra_runtime.supervisor.steps import StepError, run_step
+
+#: the most services that start early: each is a fork of the supervisor, which needs its own copy of a part of
+#: the supervisor's memory until it executes the command of the service
+MOST = 8
+#: what the process writes before it executes the command, and after an error of this execution
+EXECUTES, FAILED = b"+", b"-"
+#: the target of a seed that is the whole data folder of the service
+DATA = "${data}"
+
+
+class EarlyStart(Record):
+    """A service whose process prepares the service and then executes the command of the service."""
+
+    #: the service with its ports; `bind` has not been called for it in this process
+    bound: Bound
+    scope: Scope
+    #: the path of the service's log, and its size before the start
+    log: str
+    log_size: int
+    pid: int
+    #: the start time of the process
+    started: str
+    #: the descriptor from which `EXECUTES` can be read; its end comes when the preparation has ended. None:
+    #: the preparation had ended before the process was started
+    progress: int | None
+
+    def remove_data(self) -> None:
+        """Remove what an incomplete preparation has left. The process of the service has exited."""
+        for folder in (self.bound.data, f"{self.bound.data}.new", self.bound.run):
+            with contextlib.suppress(OSError):
+                disk.remove(folder)
+
+
+class Stage(Record):
+    """What all early starts of a supervisor need."""
+
+    paths: Paths
+    environment: str
+    token: str
+    guardian: Guardian
+    journal: Journal
+    ports: Ports
+    #: the locks of the data directory and of the folder in RAM
+    locks: Sequence[int]
+
+
+def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
+    """Start the services of a client that can start early; return a mapping from service to `EarlyStart`.
+
+    `line` is the client's request `hello`. The processes also hold the locks of the stack until they
+    execute the commands, so that the next supervisor starts only after the preparations have ended. If an
+    early start is not possible, the mapping does not contain the service.
+    """
+    try:
+        hello = decode(Hello, json.loads(line)["params"])
+        if hello.starting is None:
+            return {}
+        request = decode(Up, hello.starting)
+        ports = sum(len(spec.ports) for spec in request.services)
+        requirements.check_files(len(request.services), ports)
+    except (SupervisorError, KeyError, TypeError, ValueError):
+        return {}  # the same request fails with an error for the client
+    scope = make_scope(request, stage.paths, stage.environment, stage.token)
+    cache = stage.paths.seeds()
+    wanted = [spec for spec in request.services if spec.name in (request.wanted or (spec.name,))]
+    starts: dict[str, EarlyStart] = {}
+    for spec in sorted(filter(_is_independent, wanted), key=_preparation):
+        with contextlib.suppress(OSError, ValueError, SubprocessError, PortError, StepError, BindingError):
+            seeds = [seed_folder(cache, spec, seed, scope.binaries) for seed in _seeds(spec)]
+            if len(starts) < MOST and all(map(os.path.isdir, seeds)):
+                starts[spec.name] = _start(spec, scope, seeds, stage)
+    return starts
+
+
+def _is_independent(spec: ServiceSpec) -> bool:
+    """Return whether a service can be prepared and started without the state of the other services."""
+    needs_others = spec.all_needs() or optional_exports(spec.references)
+    is_program = not (spec.image or spec.task or spec.starts_on_connection)
+    return is_program and not needs_others and all(seed.into == DATA for seed in _seeds(spec))
+
+
+def _seeds(spec: ServiceSpec) -> list[Seed]:
+    return [step for step in spec.prepare if isinstance(step, Seed)]
+
+
+def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
+    """Return the key by which services are sorted for their start: the longest preparation comes first."""
+    return not any(isinstance(step, Run) for step in spec.prepare), not _seeds(spec)
+
+
+def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) -> EarlyStart:
+    """Start a service. Raises `OSError`, and another error of the steps."""
+    name, paths = spec.name, stage.paths
+    ports = stage.ports.take_all(name, spec.ports, spec.ports_may_vary)
+    bound = Bound(spec, paths.service_data(name), paths.service_run(name), ports)
+    log = f"{paths.logs}/{name}.log"
+    size = os.stat(log).st_size if os.path.exists(log) else 0
+    variables = environment_of(stage.environment, name, stage.token)
+    preparation, progress = Preparation(bound, scope, seeds, variables, log), None
+    try:
+        if all(_preparation(spec)):
+            pid, started = _spawn(preparation, stage)
+        else:
+            pid, started, progress = _fork(preparation, stage)
+    except BaseException:
+        stage.ports.give_back(name)
+        raise
+    return EarlyStart(bound, scope, log, size, pid, started, progress)
+
+
+def _spawn(preparation: Preparation, stage: Stage) -> tuple[int, str]:
+    """Prepare a service, and execute its command in a new process; return the pid and start time."""
+    bound = preparation.bound
+    preparation.prepare()
+    bind(bound, preparation.scope, {})
+    child = spawn(
+        bound.command,
+        env={**preparation.variables, **bound.env},
+        cwd=bound.cwd,
+        log=preparation.log,
+        refuses_root=bound.spec.refuses_root,
+    )
+    child.returncode = 0  # Popen must not wait for the process: the supervisor reads its exit status
+    started = processes.started(child.pid)
+    _record(bound, child.pid, started, stage)
+    return child.pid, started
+
+
+def _fork(preparation: Preparation, stage: Stage) -> tuple[int, str, int]:
+    """Fork the process of a service; it begins when the guardian and the journal have its pid.
+
+    Return the pid, the start time, and the descriptor with the progress.
+    """
+    begin, recorded = os.pipe()
+    progress, report = os.pipe()
+    with contextlib.ExitStack() as opened:
+        for descriptor in (begin, recorded, report):
+            opened.callback(os.close, descriptor)
+        pid = fork(partial(preparation.run, begin, report), (begin, report, *stage.locks))
+        started = processes.started(pid)
+        _record(preparation.bound, pid, started, stage)
+        os.write(recorded, b"+")
+    return pid, started, progress
+
+
+def _record(bound: Bound, pid: int, started: str, stage: Stage) -> None:
+    stage.guardian.watch(pid, started)
+    stage.journal.write("early-start", bound.spec.name, pid=pid, started=started)
+
+
+class Preparation(Record):
+    """The preparation of a service, in the supervisor or in a process that then executes the command."""
+
+    bound: Bound
+    scope: Scope
+    #: the folders of the seeds, in the order of the steps
+    seeds: Sequence[str]
+    #: the environment variables of the service's processes, without those in its spec
+    variables: Mapping[str, str]
+    log: str
+
+    def run(self, begin: int, report: int) -> int:
+        """Prepare the service and execute its command; return only after an error, with an exit status.
+
+        The preparation begins when a byte can be read from `begin`; the progress is written to `report`.
+        """
+        os.setsid()
+        if not os.read(begin, 1):
+            return 1  # the supervisor was killed before the guardian got the pid of this process
+        output = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        try:
+            if self.bound.spec.refuses_root and os.geteuid() == 0:
+                privileges.enter_user_namespace()
+            self.prepare()
+            bind(self.bound, self.scope, {})
+        except (OSError, StepError, BindingError, ValueError):
+            return 1  # the supervisor prepares the service again, and reports the error
+        os.write(report, EXECUTES)
+        try:
+            self._execute(self.bound.command, self.bound.env, self.bound.cwd)
+        except (OSError, ValueError):
+            os.write(report, FAILED)
+        return 1
+
+    def prepare(self) -> None:
+        """Run the steps of the preparation. Raises `StepError`, `BindingError`, and `OSError`."""
+        bound = self.bound
+        for folder in (bound.data, bound.run):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        lookup, seeds = resolver(bound, self.scope, {}), iter(self.seeds)
+        for step in bound.spec.prepare:
+            if isinstance(step, Seed):
+                _copy(next(seeds), bound.data)
+            elif isinstance(step, Run):
+                command = tuple(substitute(text, lookup) for text in step.command)
+                env = {name: substitute(text, lookup) for name, text in step.env.items()}
+                pid = fork(partial(self._execute, command, env, bound.data), ())
+                if os.waitpid(pid, 0)[1] != 0:
+                    raise StepError(command[0])
+            else:
+                run_step(step, lookup)
+
+    def _execute(self, command: Sequence[str], env: Mapping[str, str], cwd: str) -> int:
+        """Replace this process by a program. Raises `OSError`."""
+        # Python ignores these signals, and a program would inherit that.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os.chdir(cwd)
+        os.execvpe(command[0], list(command), {**self.variables, **env})  # noqa: S606 - no shell is wanted
+
+
+def _copy(tree: str, into: str) -> None:
+    """Copy a seed to a data folder. Raises `StepError` if the seed is in use by its builder, or damaged."""
+    lock = file_lock.acquire(f"{tree}.lock", shared=True)
+    if lock is None:
+        raise StepError(f"{tree} is locked")
+    try:
+        copy = file_copy.stage(into)
+        mask = os.umask(0)  # the files get the permissions of the originals
+        file_copy.copy(tree, copy)
+        os.umask(mask)
+        if problem := seed_cache.damage(tree):
+            raise StepError(problem)
+        file_copy.publish(copy, into)
+        seed_cache.mark_used(tree)
+    finally:
+        os.close(lock)
