@@ -119,7 +119,7 @@ class Witnesses:
                     yield [*value[:index], smaller, *value[index + 1 :]]
 
     def _branch(self, fact: Fact, wide: Node) -> Node | None:
-        """Return the alternative of a union that the fact is about; None for other facts."""
+        """Return the added or removed alternative of a union; None for a fact about other parts."""
         if fact.kind not in _ABOUT_ALTERNATIVES:
             return None
         element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
@@ -171,7 +171,7 @@ _ABOUT_PATTERNS = frozenset(
         facts.PATTERN_CHANGED,
     }
 )
-#: The facts about a property that no value can have.
+#: The facts about a forbidden property: no valid object can have the property.
 _ABOUT_FORBIDDEN = frozenset({facts.PROPERTY_FORBIDDEN, facts.PROPERTY_NO_LONGER_FORBIDDEN})
 #: The facts about alternatives of unions.
 _ABOUT_ALTERNATIVES = frozenset(

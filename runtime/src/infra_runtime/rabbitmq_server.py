@@ -82,7 +82,7 @@ def command(erlexec: Path) -> list[str]:
         *("+W", "w", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
         # With one thread for Erlang's processes, a start needs about a tenth less processor time.
         *("+S", "1:1"),
-        # The node has a name, because the folder of the tables contains it, but listens for no other node.
+        # The name of the node is part of the path of the tables. The node does not listen for other nodes.
         *("-sname", NODE, "-dist_listen", "false", "-start_epmd", "false", "-erl_epmd_port", "25672"),
         *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
         *("-kernel", "prevent_overlapping_partitions", "false"),

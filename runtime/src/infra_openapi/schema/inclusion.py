@@ -31,8 +31,8 @@ class Results:
     """The results of comparisons of pairs of schemas; the result for a pair is computed only once."""
 
     changes: dict[Hashable, Change] = field(default_factory=dict)
-    #: Pair → whether it is proved that no difference between its schemas breaks clients. For a pair in
-    #: `assumed`, the answer True can still be refuted.
+    #: Pair → whether it is proved that no difference between its schemas breaks clients. If the pair is in
+    #: `assumed`, the answer True can still become wrong.
     answers: dict[Hashable, Answer] = field(default_factory=dict)
     #: The pairs with the answer True that can depend on an assumption, in the order of the answers.
     assumed: list[Hashable] = field(default_factory=list)

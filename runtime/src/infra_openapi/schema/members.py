@@ -110,7 +110,7 @@ class _Lazy:
         self._left, self._known = ways, list[_Way]()
 
     def several(self) -> bool:
-        """Return whether there is more than one way."""
+        """Return whether the iterable contains more than one way."""
         return len(list(islice(self, 2))) > 1
 
     def __iter__(self) -> Iterator[_Way]:
@@ -195,7 +195,7 @@ class Objects:
     def _value(self, name: str, further: Literals) -> Any:
         """Return a value for the property `name`, or `NOTHING`.
 
-        The value fits the schemas that the positive literals declare for `name`. It fits `further`.
+        The value fits `further` and the schemas that the positive literals declare for `name`.
         """
         literals = []
         for node, role in self._positive:

@@ -143,8 +143,8 @@ class Traces(Record):
     groups: tuple[tuple[str, str], ...] = ()
     #: the folder in RAM of the last run, if a reboot has ended this run
     lost: str = ""
-    #: the container engines of the runs, each with the run's token; also of runs before the last boot,
-    #: because an engine keeps its containers
+    #: The container engines of the runs, each with the run's token. Runs before the last boot are included,
+    #: because an engine keeps its containers.
     engines: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
@@ -169,7 +169,7 @@ def traces(events: Iterable[Event]) -> Traces:
                 token = event.token
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
-                ended = {}  # the new supervisor has removed the former group
+                ended = {}  # the new supervisor has removed the group of the previous run
                 lost = "" if same_boot else event.folder
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup

@@ -63,7 +63,7 @@ class LogFile:
 
     @property
     def start(self) -> int:
-        """The offset of the first byte after the hole at the beginning."""
+        """The offset of the first byte after the hole at the beginning of the file; 0 without a hole."""
         descriptor = self._file.fileno()
         # The search moves the position of the descriptor. The position is restored, because the buffer of the
         # file object belongs to it.

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-#: characters of an expression, states of its automaton, and transitions that are computed at most
+#: the maximum numbers of characters of an expression, of states of its automaton, and of computed transitions
 LONGEST, STATES, TRANSITIONS = 200, 400, 20_000
 
 # `re` has no public function that returns the structure of an expression.

@@ -56,7 +56,7 @@ class Selection:
 
     @property
     def _is_by_message(self) -> bool:
-        """Whether the first line of a message decides about its further lines."""
+        """Whether the fields in the first line of a message decide about all lines of the message."""
         return bool(self.level or self.correlation or self.conditions)
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:

@@ -30,7 +30,7 @@ def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec
         name="dashboard",
         command=(
             "${bin.jinja2}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.dashboard",

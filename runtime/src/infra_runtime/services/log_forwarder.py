@@ -36,7 +36,7 @@ def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> Serv
         name="log-forwarder",
         command=(
             "${bin.nats-py}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.logs",

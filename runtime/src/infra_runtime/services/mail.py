@@ -44,7 +44,7 @@ def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
         name="mail",
         command=(
             "${bin.aiosmtpd}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.inbox",

@@ -257,7 +257,7 @@ def _extensions(settings: PostgresSettings, folder: str) -> tuple[Run, ...]:
     return (step,)
 
 
-#: the server does not start if the user's locale is not installed on the machine
+#: The locale `C` exists on every machine. With a locale that is not installed, the server does not start.
 _ENV = {"LC_ALL": "C"}
 #: Only the first process gets the signal: it stops its child processes itself. In a child process, SIGINT
 #: would only cancel a query.

@@ -141,7 +141,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
         container=Container(
             image=settings.image or IMAGE,
             uid=999,
-            # The command of the image; an empty command would remove it.
+            # This is the command of the image. Without it here, the container would have no command.
             command=("rabbitmq-server",),
             # The tables belong to the name of a node; by default, the node of a container has another name.
             env={"RABBITMQ_NODENAME": NODE, **settings.env},

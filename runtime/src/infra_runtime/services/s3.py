@@ -66,7 +66,7 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
     tests = {"accounts": str(settings.accounts), "accounts_key": "${secret.accounts}"}
     return ServiceSpec(
         name="s3",
-        # The working directory is the data folder, whose files must not be imported.
+        # With -P, Python does not import files of the working directory, which is the data folder.
         command=("${bin.python}", "-P", "-m", "infra_runtime.program_group", "${data}/programs.json"),
         prepare=(
             Secret(path="${data}/access.secret"),

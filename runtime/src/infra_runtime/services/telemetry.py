@@ -80,7 +80,7 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
         name="telemetry",
         command=(
             "${bin.opentelemetry-proto}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.telemetry",
@@ -152,7 +152,7 @@ def _sdk_defaults(settings: TelemetrySettings) -> Iterator[Default]:
 
 
 def _facts(interpreter: Path) -> Mapping[str, Any]:
-    """Return whether this environment has the library for gRPC; unknown for another interpreter."""
+    """Return whether this environment has the library for gRPC; empty for another interpreter."""
     return {"grpc": is_importable(GRPC_LIBRARY)} if interpreter == Path(sys.executable) else {}
 
 

@@ -183,8 +183,8 @@ class Cluster:
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
         """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
 
-        The sessions of the database are ended, without a wait. The function is called after each test, with a
-        connection for which `prepare` was called.
+        The query also ends the sessions of the database, but does not wait for their ends. The method is
+        called after each test, with a connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:

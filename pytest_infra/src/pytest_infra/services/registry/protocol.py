@@ -37,7 +37,7 @@ def repositories(server: Endpoint, prefix: str) -> list[str]:
 
 
 def tags(server: Endpoint, repository: str) -> dict[str, str]:
-    """Return a mapping from tag to digest of the manifests of a repository; empty if they are deleted."""
+    """Return a mapping from tag to digest of a repository's manifests. Deleted manifests are omitted."""
     try:
         names = [tag for page in _pages(server, f"/v2/{repository}/tags/list") for tag in page["tags"] or ()]
         return {tag: digest for tag in names if (digest := _digest(server, repository, tag))}
