@@ -23,9 +23,11 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import itertools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +36,6 @@ import time
 from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import psutil
@@ -183,7 +184,7 @@ class Record:
         for test in sorted(self.seconds, key=lambda test: (_file(test) not in mirrors, self.seconds[test])):
             (tests if contexts & {test, _file(test)} else others).append(test)
         if NO_TEST in contexts:
-            total = list(accumulate(self.seconds[test] for test in others))
+            total = list(itertools.accumulate(self.seconds[test] for test in others))
             tests += others[: bisect(total, OTHERS_SECONDS)]
         return tests
 
@@ -212,19 +213,25 @@ def statement_lines(fault: Fault) -> range:
 
 
 def mirroring_files(fault: Fault) -> list[str]:
-    """Return the test file of the module, else that of its folder, else all files of the folder of tests."""
+    """Return the test file of the module; else those that import it; else those with a name like its own."""
     package, area = next(
         (package, area) for package, area in AREAS.items() if fault.path.startswith(f"{package}/")
     )
     module = Path(fault.path).relative_to(package)
-    names = [f"test_{module.stem.strip('_')}.py", f"test_{module.parent.name}_{module.stem}.py"]
-    names += [f"test_{part}.py" for part in reversed(module.parent.parts)]
-    folders = [ROOT / area / module.parent, *(ROOT / area / parent for parent in module.parent.parents)]
-    for name in names:
-        for folder in folders:
-            if (folder / name).exists():
-                return [(folder / name).relative_to(ROOT).as_posix()]
-    return sorted(path.relative_to(ROOT).as_posix() for path in folders[0].glob("test_*.py"))
+    folder = ROOT / area / module.parent
+    files = [folder / f"test_{module.stem.strip('_')}.py"]
+    if not files[0].exists():
+        dotted = ".".join((Path(package).name, *module.parent.parts))
+        imported = re.compile(rf"from {dotted}(\.{module.stem} import |.* import .*\b{module.stem}\b)")
+        texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / area).rglob("test_*.py")}
+        files = [path for path, text in texts.items() if imported.search(text)]
+    if not files:
+        parts, stem = module.parent.parts, module.stem.strip("_")
+        names = ["_".join(parts[start:]) for start in range(len(parts))] + [stem, stem.partition("_")[0]]
+        for name, areas in itertools.product(names, ([area], AREAS.values())):
+            patterns = [f"{other}/**/test_{name}{end}.py" for other in areas for end in ("", "_*")]
+            files = files or [path for pattern in patterns for path in ROOT.glob(pattern)]
+    return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
 def environment(checkout: Path, **variables: str) -> dict[str, str]:

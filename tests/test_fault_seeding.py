@@ -108,14 +108,18 @@ def test_the_tests_that_execute_the_statement_run_in_the_order_of_their_duration
     [
         ("runtime/src/infra_runtime/redaction.py", ["tests/runtime/test_redaction.py"]),
         ("cli/src/infra_cli/commands/bin/verify.py", ["tests/cli/test_bin.py"]),
-        ("runtime/src/infra_runtime/engines/kubernetes/pod.py", ["tests/runtime/engines/test_kubernetes.py"]),
+        ("cli/src/infra_cli/commands/dev/capsule.py", ["tests/cli/test_capsule.py"]),
+        (
+            "pytest_infra/src/pytest_infra/services/traefik/responder.py",
+            ["tests/runtime/services/test_traefik.py"],
+        ),
         (
             "pytest_infra/src/pytest_infra/services/etcd/dump.py",
             ["tests/pytest_infra/services/etcd/test_units.py"],
         ),
     ]
 )
-def test_a_module_without_a_test_file_has_that_of_its_folder(path: str, files: list[str]) -> None:
+def test_a_module_without_a_test_file_has_that_of_its_folder_or_name(path: str, files: list[str]) -> None:
     fault = Fault(path=path, line=1, number=0, operator="")
 
     assert fault_seeding.mirroring_files(fault) == files
