@@ -22,15 +22,11 @@ from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
 import itertools
 import json
-import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from bisect import bisect
@@ -38,14 +34,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
 from coverage import CoverageData
 
+from fakes.copied_checkout import PROFILE, Checkout, copied
 from fakes.executed_lines import SECONDS_FILE, SELECTION_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
-#: the environment variable with which the tests use all examples, and require their servers
-PROFILE = "INFRA_TEST_PROFILE"
 #: package → the folder of its tests
 AREAS: Mapping[str, str] = {
     "runtime/src/infra_runtime": "tests/runtime",
@@ -53,9 +47,6 @@ AREAS: Mapping[str, str] = {
     "cli/src/infra_cli": "tests/cli",
     "pytest_infra/src/pytest_infra": "tests/pytest_infra",
 }
-SOURCES = ("runtime/src", "cli/src", "pytest_infra/src")
-#: what the tests need of the checkout
-COPIED = ("runtime", "cli", "pytest_infra", "tests", "docs", "examples", "pyproject.toml", "README.md")
 #: pytest's exit status when no test fails, the second one if it runs none
 PASSED = (0, 5)
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-p", "fakes.executed_lines")
@@ -234,42 +225,12 @@ def mirroring_files(fault: Fault) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
-def environment(checkout: Path, **variables: str) -> dict[str, str]:
-    """Return the environment of the tests, which write bytecode: every run imports the same modules."""
-    paths = os.pathsep.join(str(checkout / folder) for folder in (*SOURCES, "tests"))
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {PROFILE: "full", **inherited, "PYTHONPATH": paths, **variables}
-
-
-def run(checkout: Path, arguments: list[str], seconds: float, **variables: str) -> int | None:
-    """Return the exit status of a Python process, or None after a timeout; kill the processes it leaves."""
-    environ = environment(checkout, **variables)
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=checkout,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            for left in psutil.process_iter():
-                with contextlib.suppress(psutil.Error, OSError):
-                    if left.environ().get("PYTHONPATH") == environ["PYTHONPATH"]:
-                        left.kill()
-
-
-def record(checkout: Path, folder: Path) -> Record:
+def record(checkout: Checkout, folder: Path) -> Record:
     """Run the group `unit` once, unless the folder has the record; raises SystemExit if pytest cannot run."""
     lines, seconds = folder / "lines.coverage", folder / "seconds.json"
     if not seconds.exists():
         command = ["-m", "coverage", "run", f"--data-file={lines}", *PYTEST, "-m", "unit", *AREAS.values()]
-        status = run(checkout, command, 3600.0, **{SECONDS_FILE: str(seconds), PROFILE: ""})
+        status = checkout.run(command, 3600.0, **{SECONDS_FILE: str(seconds), PROFILE: ""})
         if status not in (0, 1):
             raise SystemExit(f"the record of the group `unit` failed: pytest exits with {status}")
     data = CoverageData(basename=str(lines))
@@ -290,10 +251,10 @@ class Result:
         return f"{self.name:9} {self.tests:5} tests {self.seconds:6.1f} s"
 
 
-def judge(fault: Fault, checkout: Path, known: Record, passed: Passed) -> Result:
+def judge(fault: Fault, checkout: Checkout, known: Record, passed: Passed) -> Result:
     """Run the tests with a fault; `passed` contains what ran without it and if that passed."""
     begin, tests = time.monotonic(), known.tests(fault)
-    target = checkout / fault.path
+    target = checkout.root / fault.path
     target.write_text(faulty(fault), encoding="utf-8")
     try:
         name = run_unit_tests(checkout, tests, known)
@@ -305,47 +266,29 @@ def judge(fault: Fault, checkout: Path, known: Record, passed: Passed) -> Result
     return Result(name=name, tests=len(tests), seconds=round(time.monotonic() - begin, 1))
 
 
-def run_unit_tests(checkout: Path, tests: list[str], known: Record) -> str:
+def run_unit_tests(checkout: Checkout, tests: list[str], known: Record) -> str:
     """Run the selected tests, the first ones in a process that imports few files; return the result."""
-    selection = checkout.parent / "selection.json"
+    selection = checkout.root.parent / "selection.json"
     for part in filter(None, (tests[:FIRST], tests[FIRST:])):
         selection.write_text(json.dumps(part), encoding="utf-8")
         files = sorted({_file(test) for test in part})
         limit = 90.0 + 20 * sum(known.seconds[test] for test in part)
-        status = run(checkout, [*PYTEST, "-x", *files], limit, **{SELECTION_FILE: str(selection)})
+        status = checkout.run([*PYTEST, "-x", *files], limit, **{SELECTION_FILE: str(selection)})
         if status not in PASSED:
             return "timeout" if status is None else "detected"
     return "survived"
 
 
-def run_files(checkout: Path, arguments: tuple[str, ...], fault: Fault, passed: Passed) -> str:
+def run_files(checkout: Checkout, arguments: tuple[str, ...], fault: Fault, passed: Passed) -> str:
     """Run whole test files; a failure counts if the same tests pass without the fault."""
     command = [*PYTEST, "-x", *arguments]
-    status = run(checkout, command, FILES_SECONDS) if passed.get(arguments, True) else None
+    status = checkout.run(command, FILES_SECONDS) if passed.get(arguments, True) else None
     if status is None or status in PASSED:
         return "survived"
     if arguments not in passed:
-        shutil.copyfile(ROOT / fault.path, checkout / fault.path)
-        passed[arguments] = run(checkout, command, FILES_SECONDS) in PASSED
+        shutil.copyfile(ROOT / fault.path, checkout.root / fault.path)
+        passed[arguments] = checkout.run(command, FILES_SECONDS) in PASSED
     return "detected" if passed[arguments] else "survived"
-
-
-def copied(folder: Path) -> Path:
-    """Copy the checkout; raises SystemExit where a Python in the copy would import the original."""
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".data*"))
-        else:
-            shutil.copyfile(source, checkout / name)
-    code = "import sys, infra_cli, infra_openapi, infra_runtime, pytest_infra as last\n"
-    code += "sys.exit(any(not module.__file__.startswith(sys.argv[1]) for name, module in sys.modules.items()"
-    code += " if name in ('infra_cli', 'infra_openapi', 'infra_runtime', 'pytest_infra')))"
-    if run(checkout, ["-c", code, f"{checkout}{os.sep}"], 60.0):
-        raise SystemExit("the copy imports the original: PYTHONPATH must precede the installed packages")
-    return checkout
 
 
 def main() -> None:
@@ -376,7 +319,7 @@ def main() -> None:
     known = {Fault(**entry["fault"]): Result(**entry["result"]) for entry in map(json.loads, lines)}
     end, passed = time.monotonic() + options.minutes * 60, Passed()
     with tempfile.TemporaryDirectory(prefix="fault-seeding-") as folder:
-        checkout = copied(Path(folder))
+        checkout = copied(ROOT, Path(folder))
         tests = record(checkout, options.folder.resolve())
         for fault in chosen:
             if fault not in known and time.monotonic() < end:
