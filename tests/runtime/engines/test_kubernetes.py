@@ -567,6 +567,27 @@ def test_similar_paths_and_folders_of_the_image_are_exported(project: Project) -
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("namespace", "Bad_Name"), ("namespace", "n" * 64), ("namespace", "-n"), ("namespace", "a.b"),
+        ("tag", "a/b"), ("tag", "t" * 129), ("tag", ".1"), ("tag", "a b"),
+        ("registry", "reg.example/Shop"), ("registry", "reg.example//shop"), ("registry", "shop/"),
+        ("registry", "https://reg.example/shop"),
+        ("host", "a_b.example"), ("host", "-x.example"), ("host", "shop.example/a"), ("host", "a.*.b"),
+        ("email", "nobody"),
+    ],
+)  # fmt: skip
+def test_an_option_that_a_cluster_refuses_is_an_error(option: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--{option}: .* is not valid"):
+        engine(**{option: value})
+
+
+def test_valid_options_are_accepted() -> None:
+    engine(namespace="n" * 63, tag="V1.2_3-rc", registry="localhost:5000/a-b/c__d", host="*.Shop.example")
+    engine(registry="shop", host="10.0.0.1", email="ada@shop.example")
+
+
 def test_the_environment_test_is_refused(project: Project) -> None:
     assert "cannot be exported to a cluster" in error_of(project, "use = ['valkey']", "test").message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar
@@ -44,6 +45,24 @@ _STACK = "stack"
 #: kinds that belong to the cluster, and not to a namespace
 _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
 
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+#: option → the pattern of its values, and the rule for the user. Sources: Kubernetes documentation, "Object
+#: Names and IDs"; OCI, "Distribution Specification", "Pulling manifests"
+_OPTIONS = {
+    "namespace": (_LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"),
+    "registry": (
+        rf"([A-Za-z0-9.-]+(:\d{{1,5}})?/)?{_WORD}(/{_WORD})*",
+        "the host of the registry and a path of lower-case letters, digits and . _ - /",
+    ),
+    "tag": ("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "at most 128 letters, digits and . _ -"),
+    "host": (
+        rf"(?i)(\*\.)?{_LABEL}(\.{_LABEL})*",
+        "labels of letters, digits and hyphens, with dots between them",
+    ),
+    "email": (r"[^@\s]+@[^@\s]+", "a name, @ and a host name"),
+}
+
 
 @frozen
 class Kubernetes:
@@ -61,6 +80,17 @@ class Kubernetes:
     email: str = ""
     #: environment → name of a Secret → key → encrypted value
     sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the options of the command line. Raises `ConfigurationError` with the name of the option."""
+        for name, (pattern, rule) in _OPTIONS.items():
+            value = getattr(self, name)
+            if value and not re.fullmatch(pattern, value):
+                raise ConfigurationError(
+                    f"{value!r} is not valid",
+                    where=f"--{name}",
+                    hint=f"The value consists of {rule}.",
+                )
 
     def render(self, plan: Plan) -> Mapping[str, str]:
         """Return a mapping from path to text, with the files of the base and of the overlay of one plan."""
