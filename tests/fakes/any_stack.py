@@ -81,7 +81,7 @@ _further = st.fixed_dictionaries(
             min_size=1,
             max_size=3,
         ),
-        "restart": st.sampled_from(["no", "on-failure", "always"]),
+        "restart": st.sampled_from(["never", "on-failure", "always"]),
     },
 )
 _paths = st.from_regex(r"/[a-z0-9/_.-]{0,20}", fullmatch=True)
