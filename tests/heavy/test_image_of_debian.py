@@ -24,13 +24,10 @@ from infra_runtime.images.layout import Layout
 from infra_runtime.images.reference import parse_reference
 from infra_runtime.images.registry import Registry
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(
-        not (shutil.which("mmdebstrap") and shutil.which("skopeo") and os.geteuid() == 0),
-        reason="mmdebstrap or skopeo is missing, or the user is not root",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("mmdebstrap") and shutil.which("skopeo") and os.geteuid() == 0),
+    reason="mmdebstrap or skopeo is missing, or the user is not root",
+)
 
 EPOCH = "1750000000"
 STACK = """\
@@ -69,6 +66,7 @@ def skopeo(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.process
 def test_an_image_on_debian_is_reproducible_read_by_skopeo_and_run(
     web: CommandLine, base: Path, tmp_path: Path
 ) -> None:

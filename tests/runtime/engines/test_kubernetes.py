@@ -575,7 +575,7 @@ def test_similar_paths_and_folders_of_the_image_are_exported(project: Project) -
         ("registry", "reg.example/Shop"), ("registry", "reg.example//shop"), ("registry", "shop/"),
         ("registry", "https://reg.example/shop"),
         ("host", "a_b.example"), ("host", "-x.example"), ("host", "shop.example/a"), ("host", "a.*.b"),
-        ("email", "nobody"),
+        ("email", "ada"), ("email", "@x y"),
     ],
 )  # fmt: skip
 def test_an_option_that_a_cluster_refuses_is_an_error(option: str, value: str) -> None:
