@@ -14,15 +14,15 @@ from pathlib import Path
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "services.md"
 BEGIN, END = "<!-- figures: python -m benchmarks.kinds --page -->", "<!-- end of the figures -->"
 #: what the page states about a kind without a row; pytest-infra installs no server under the AGPL
-_ABSENT = "not in the table, because the machine had no server or the measurement failed"
+_ABSENT = "not in the table, because no server program was installed, or the measurement failed"
 _ROW = re.compile(r"^\| `([a-z0-9-]+)`.*\|$", re.MULTILINE)
 _EXPLANATION = (
     "A cold start begins with an empty data directory and filled caches, and ends when the service is ready; "
-    "the column *without supervisor* is a script that starts the same programs; it has a dash if the script "
-    "cannot determine when they are ready: with a probe by TLS or by a command, or if the service reports to "
-    "the supervisor. The processor time, RSS and PSS are those of the server when it is ready; `dashboard` "
-    "and `telemetry`, which start at the first connection, are measured after their first answer. "
-    "`attach()` connects to a running stack."
+    "the column *without supervisor* is the time of a script that starts the same programs. A dash in this "
+    "column means that the script cannot determine when the programs are ready: the probe uses TLS or a "
+    "command, or the service reports to the supervisor. The processor time, RSS and PSS are those of the "
+    "server when it is ready. `dashboard` and `telemetry` start at the first connection, so they are "
+    "measured after their first answer. `attach()` connects to a running stack."
 )
 
 

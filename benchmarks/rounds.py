@@ -112,7 +112,7 @@ def headline(title: str, distributions: Iterable[str] = SERVERS) -> None:
 
 def machine() -> str:
     """Return the number of cores, the processor, the memory, the kernel and the file system as text."""
-    system = f"{platform.system()} {platform.release()}"
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return f"{os.cpu_count()} cores ({_processor()}, {_memory()}, {system}, {_file_system()})"
 
 

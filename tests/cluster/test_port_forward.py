@@ -17,18 +17,21 @@ from fakes.command_line import CommandLine
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
 
-pytestmark = pytest.mark.real("kubectl", "kubernetes", "postgres", "valkey-server")
+pytestmark = pytest.mark.real("kubectl", "kubernetes", "nats", "postgres", "valkey-server")
 
 STACK = """\
-use = ["postgres", "valkey"]
+use = ["nats", "postgres", "valkey"]
 telemetry = false
 dashboard = false
+[services.nats]
+accounts = 4
 """
 #: the Service port of each server in the cluster
-PORTS = {"postgres": 5432, "valkey": 6379}
+PORTS = {"nats": 4222, "postgres": 5432, "valkey": 6379}
 TEST = """\
 import subprocess, time
 import psycopg, pytest
+from pytest_infra.services.nats.protocol import NatsConnection
 
 ports = []
 
@@ -56,6 +59,14 @@ def test_each_test_has_a_database_whose_sessions_are_ended(postgres, number):
         assert cursor.execute("select count(*) from orders").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_each_test_has_an_account_without_streams(nats, number):
+    with NatsConnection(nats.host, nats.port, nats.user, nats.password) as connection:
+        assert connection.request("$JS.API.STREAM.NAMES")["total"] == 0
+        connection.request("$JS.API.STREAM.CREATE.orders", b'{"name": "orders", "subjects": ["orders"]}')
+        assert connection.request("$JS.API.STREAM.NAMES")["streams"] == ["orders"]
+
+
 def test_the_pod_is_deleted():
     subprocess.run(
         ["kubectl", "--namespace", "{namespace}", "delete", "pod/valkey-0", "--wait"], check=True, timeout=120
@@ -79,9 +90,14 @@ def test_last(valkey, valkey_client):
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.Stack]:
-    """The servers to which kwok forwards. In a cluster, Valkey has no password."""
+    """The servers to which kwok forwards. In a cluster, NATS and Valkey have no shared password."""
     folder = tmp_path_factory.mktemp("servers")
-    (folder / "infra.toml").write_text(f"{STACK}[services.valkey]\nauth = false\n")
+    # kwok keeps its connection to a server when the client ends the connection. PostgreSQL would wait a
+    # minute for the password of such a client, and a `drop database` would wait with it.
+    (folder / "infra.toml").write_text(
+        f"{STACK}auth = false\n[services.valkey]\nauth = false\n"
+        "[services.postgres.options]\nauthentication_timeout = '1s'\n"
+    )
     with infra_runtime.start(directory=folder, environment="test") as stack:
         yield stack
 
@@ -122,7 +138,10 @@ def deployed(
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "shop-secrets", "namespace": namespace},
-            "stringData": {"postgres-password": servers["postgres"]["password"]},
+            "stringData": {
+                "nats-accounts": servers["nats"]["account_password"],
+                "postgres-password": servers["postgres"]["password"],
+            },
         },
     )
     shop = Shop(cluster, infra, namespace)
@@ -146,14 +165,13 @@ def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
         env={**os.environ, **deployed.cluster.environ},
     )  # fmt: skip
 
-    assert "8 passed" in done.stdout, done.stdout + done.stderr
-    assert "infra: 2 services" in done.stdout
+    assert "11 passed" in done.stdout, done.stdout + done.stderr
+    assert "infra: 3 services" in done.stdout
     assert "0 processes, 0 ports, 0 sockets left" in done.stdout
-    assert servers["postgres"]["password"] not in done.stdout + done.stderr
     data = root / ".data-test" / "plan-kubernetes"
-    assert servers["postgres"]["password"] not in "".join(
-        path.read_text() for path in (data / "logs").glob("*.log")
-    )
+    logs = "".join(path.read_text() for path in (data / "logs").glob("*.log"))
+    for secret in (servers["postgres"]["password"], servers["nats"]["account_password"]):
+        assert secret not in done.stdout + done.stderr + logs
     log = (data / "logs" / "valkey.log").read_text()
     assert f"in the namespace {deployed.namespace}; another pod is chosen" in log
     left = [

@@ -21,7 +21,13 @@ names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
 )
 labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
 characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
-texts = st.text(characters, max_size=20)
+#: texts that some readers of YAML take for another value, or for syntax
+YAML = (
+    *("y", "No", "on", "null", "~", "1e3", "0o17", "0x1f", "1_000", "12:30:45", "2001-12-14", ".inf"),
+    *("=", "-", "- a", "a: b", "a #b", "{x", "[", "*a", "&a", "!t", "%d", "@", "`", "|", "> a", " a "),
+    *("'", '"', "\\n"),
+)
+texts = st.text(characters, max_size=20) | st.sampled_from(YAML)
 variables = st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3)
 
 
@@ -45,16 +51,55 @@ def stacks(draw: st.DrawFn) -> dict[str, Any]:
             ports = {}
             for label in draw(st.lists(labels, max_size=3, unique=True)):
                 ports[label] = port = port + 1
-            table |= {"ports": ports, "start_timeout": draw(st.floats(0.1, 1000))}
-            table |= {"route": "/"} if ports and draw(st.booleans()) else {}
+            table |= {"ports": ports, "start_timeout": draw(st.floats(0.1, 1000)), **draw(_further)}
+            if ports and draw(st.booleans()):
+                table["ready"] = {**draw(_ready), "port": draw(st.sampled_from([*ports]))}
+            if ports and draw(st.booleans()):
+                table["route"] = draw(st.just("/") | _route)
             if form == "image":
                 table["env"] = draw(variables)  # a container with its own network cannot use the others
+            elif known:
+                table["env"]["O"] = f"<${{{draw(st.sampled_from(known))}.host?}}>"
+            table["env"] |= {"E": "${env.E}", "D": "-${env.D:-d}-"} if draw(st.booleans()) else {}
             table |= draw(_program if form == "command" else _image)
+            table["container"] = {**draw(_container), **table.get("container", {})}
             table |= {"task": True} if form == "command" and not ports and draw(st.booleans()) else {}
         services[name] = table
     return services
 
 
+#: settings that every service of a user can have
+_further = st.fixed_dictionaries(
+    {},
+    optional={
+        "stop": st.lists(
+            st.fixed_dictionaries({"signal": st.just("INT"), "seconds": st.floats(0.1, 100)}),
+            min_size=1,
+            max_size=3,
+        ),
+        "restart": st.sampled_from(["no", "on-failure", "always"]),
+    },
+)
+_paths = st.from_regex(r"/[a-z0-9/_.-]{0,20}", fullmatch=True)
+_ready = st.one_of(
+    st.just({"tcp": True}),
+    st.fixed_dictionaries(
+        {"http": _paths}, optional={"contains": texts.filter(bool), "status": st.just([200, 299])}
+    ),
+)
+_route = st.fixed_dictionaries(
+    {"path": st.sampled_from(["/", "/api/*"])},
+    optional={"host": st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]\.example", fullmatch=True)},
+)
+_container = st.fixed_dictionaries(
+    {},
+    optional={
+        "replicas": st.integers(1, 1000),
+        "storage": st.sampled_from(["1Gi", "500M", "1.5Ti", "10"]),
+        "uid": st.integers(1, 2**31 - 1),
+        "public": st.booleans(),
+    },
+)
 _program = st.builds(
     lambda text, data: {"command": ["run", text, *(["${data}"] if data else [])]}, texts, st.booleans()
 )

@@ -14,11 +14,13 @@ import fcntl
 import io
 import json
 import os
-import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,12 +38,16 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.kubernetes import Kubernetes
 from infra_runtime.engines.local.engine import start
 from infra_runtime.engines.local.stack import Stack
+from infra_runtime.host import disk
 from infra_runtime.images.base_image import select
 from infra_runtime.images.container import prepare, wait_until_ready
+from infra_runtime.images.container_folder import container_folder
 from infra_runtime.images.runners import choose
 
 #: the places outside of the temporary folder to which podman writes as root
-PLACES = (Path("/run/netns"), Path("/run/containers"), Path("/run/libpod"), Path("/var/lib/containers"))
+PLACES = tuple(
+    map(Path, ("/run/netns", "/run/containers", "/run/libpod", "/var/lib/containers", "/dev/shm/libpod_lock"))
+)
 CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000  # Source: <linux/sched.h>
 
@@ -54,15 +60,15 @@ graphroot = "{0}/graph"
 rootless_storage_path = "{0}/graph"
 runroot = "{0}/run"
 """
-#: podman as root requests more files than a container without CAP_SYS_RESOURCE allows
+#: podman as root requests more files than a container without CAP_SYS_RESOURCE allows. The database is in its
+#: default folder: the process that records the exit of a container does not get another `static_dir`, and
+#: `podman run` then waits 20 seconds for the record.
 ENGINE = """
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
-static_dir = "{0}/libpod"
 tmp_dir = "{0}/tmp"
-volume_path = "{0}/volumes"
 [network]
 network_backend = "netavark"
 network_config_dir = "{0}/networks"
@@ -129,7 +135,8 @@ def system() -> Iterator[None]:
         yield
         for place in new:
             subprocess.run(["umount", place], check=False, capture_output=True)
-            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                disk.remove(str(place))
         for parent in [*CGROUPS.glob("libpod_parent"), *CGROUPS.glob("*/libpod_parent")]:
             for folder, _, _ in os.walk(parent, topdown=False):
                 with contextlib.suppress(OSError):  # a group with processes is not removed
@@ -354,6 +361,12 @@ assert text == f"65532 30 {os.environ['TOKEN']}", text
 """
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with container_folder() as folder:
+        yield folder
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.real(name)) for name in ("runc", "podman")]
 )
@@ -366,7 +379,8 @@ def test_an_image_runs_until_it_is_stopped(name: str, tmp_path: Path, request: p
     layout = python_base(tmp_path / "base")
     image = select(layout, layout.find(), None, "web")
     python, port = f"python{VERSION}", str(free_port())
-    prepared = prepare(image, tmp_path / "files", {"TOKEN": "s3cret"})
+    folder = request.getfixturevalue("folder")
+    prepared = prepare(image, folder, {"TOKEN": "s3cret"})
     settings = {
         **prepared.settings, "User": "65532:65532", "Volumes": {"/data": {}},
         "Cmd": [python, "-c", SERVER, port], "Healthcheck": {"Test": ["CMD", python, "-c", CHECK, port]},
@@ -382,7 +396,80 @@ def test_an_image_runs_until_it_is_stopped(name: str, tmp_path: Path, request: p
     assert seconds > 0
     assert "s3cret" not in processes
     assert failed.returncode == 3
-    assert (tmp_path / "files" / "data" / "stopped").exists()
+    assert (folder / "data" / "stopped").exists()
     assert running.process.returncode is not None
     if name == "podman":
         assert subprocess.check_output([program, "ps", "--all", "--quiet"], text=True) == ""
+
+
+#: runs a program that ignores SIGTERM, and prints the folder when the program runs
+KILLED = """\
+import sys
+from dataclasses import replace
+from pathlib import Path
+from infra_runtime.host import disk
+from infra_runtime.images.base_image import select
+from infra_runtime.images.container import prepare
+from infra_runtime.images.container_folder import container_folder
+from infra_runtime.images.layout import Layout
+from infra_runtime.images.runners import choose
+
+layout = Layout(Path(sys.argv[1]))
+runner, program = choose("web", sys.argv[2])
+with container_folder() as folder:
+    container = prepare(select(layout, layout.find(), None, "web"), folder, {})
+    container = replace(container, settings={**container.settings, "User": "65532:65532"})
+    with runner.start(program, container, sys.argv[3:]) as running:
+        print(folder, flush=True)
+        running.process.wait()
+"""
+IGNORES = """\
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open("/tmp/running", "w").close()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("name", "binary"),
+    [
+        pytest.param("bubblewrap", "bwrap", marks=pytest.mark.real("bwrap")),
+        pytest.param("runc", "runc", marks=pytest.mark.real("runc")),
+        pytest.param("podman", "podman", marks=pytest.mark.real("podman")),
+    ],
+)
+@pytest.mark.parametrize("moment", ["starts", "runs"])
+def test_the_container_of_a_killed_process_is_removed(
+    name: str,
+    binary: str,
+    number: signal.Signals,
+    moment: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    if name == "runc" and os.geteuid() != 0:
+        pytest.skip("runc needs root")
+    if name == "podman":
+        request.getfixturevalue("empty_podman")
+    python_base(tmp_path / "base")
+    words = [f"python{VERSION}", "-c", IGNORES, (mark := f"marked-{uuid.uuid4().hex}")]
+    user = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path / "base"), name, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert user.stdout is not None
+    folder = Path(user.stdout.readline().strip())
+    if moment == "runs":
+        until((folder / "temporary" / "running").exists)
+
+    user.send_signal(number)
+    user.wait()
+    user.stdout.close()
+
+    until(lambda: not folder.exists())
+    assert mark not in subprocess.check_output(["ps", "axww"], text=True)
+    if name == "podman":
+        assert subprocess.check_output([binary, "ps", "--all", "--quiet"], text=True) == ""

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra_runtime.contributions import Alert, AlertSink, Contribution, Log, Metrics, Route
+from infra_runtime.contributions import Alert, AlertSink, Contribution, Log, Metrics, Route, Variables
+from infra_runtime.spec import Default
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from infra_runtime.contributions import Alert, AlertSink, Contribution, Log, Met
         ("alert", Alert(name="Down", expression="up == 0", after=60.0)),
         ("alert-sink", AlertSink(port="http")),
         ("log", Log(format="json")),
+        ("variables", Variables(defaults=(Default(name="A", value="b", unless=("C",)),), sensitive=("A",))),
         ("acme", {"any": ["data"]}),
     ],
 )

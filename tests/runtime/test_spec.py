@@ -110,7 +110,8 @@ FIELDS = {
     "summary": words,
     "env": maps,
     "env_defaults": st.lists(
-        st.builds(Default, name=words, separator=words, belongs_to=words), max_size=3
+        st.builds(Default, name=words, value=words, separator=words, only_with=commands, unless=commands),
+        max_size=3,
     ).map(tuple),
     "cwd": words,
     "prepare": st.lists(steps, max_size=3).map(tuple),
@@ -158,33 +159,50 @@ services = st.builds(ServiceSpec, **FIELDS)
 
 # --- variables -------------------------------------------------------------------------------------
 
-URL, KEY, TAGS = (
-    Default(name="URL"),
-    Default(name="KEY", belongs_to="URL"),
-    Default(name="TAGS", separator=","),
+DEFAULTS = (
+    Default(name="URL", value="http://ours", unless=("PROTOCOL=grpc",)),
+    Default(name="URL", value="grpc://ours", only_with=("PROTOCOL=grpc",)),
+    Default(name="KEY", value="ours", unless=("URL", "OTHER_URL")),
+    Default(name="OTHER_KEY", value="ours", only_with=("URL",)),
+    Default(name="TAGS", value="team=ours,run=7", separator=","),
 )
 OFFERED = {"URL": "http://ours", "KEY": "ours", "TAGS": "team=ours,run=7", "PORT": "1"}
 
 
+@pytest.mark.parametrize("is_own", [False, True], ids=["inherited", "own"])
 @pytest.mark.parametrize(
-    ("preferred", "changed"),
+    ("given_", "changed"),
     [
         ({}, {}),
-        ({"PORT": "2", "OTHER": "x"}, {}),
         ({"KEY": "theirs"}, {"KEY": "theirs"}),
-        ({"URL": "http://theirs"}, {"URL": "http://theirs", "KEY": None}),
-        ({"URL": "http://theirs", "KEY": ""}, {"URL": "http://theirs", "KEY": ""}),
+        ({"URL": "http://theirs"}, {"URL": "http://theirs", "KEY": None, "OTHER_KEY": "ours"}),
+        ({"URL": "", "KEY": ""}, {"URL": "", "KEY": "", "OTHER_KEY": "ours"}),
+        ({"PROTOCOL": "grpc"}, {"URL": "grpc://ours"}),
+        ({"PROTOCOL": "http"}, {}),
+        ({"OTHER_URL": "http://theirs"}, {"KEY": None}),
         ({"TAGS": "team=theirs, zone=a,"}, {"TAGS": "team=theirs, zone=a,run=7"}),
         ({"TAGS": ""}, {"TAGS": "team=ours,run=7"}),
     ],
-    ids=["none", "no default", "value", "belonging", "both", "pairs", "no pairs"],
+    ids=[
+        "none",
+        "value",
+        "unless",
+        "empty",
+        "only with a value",
+        "other value",
+        "other",
+        "pairs",
+        "no pairs",
+    ],
 )
-def test_another_environment_replaces_only_the_values_of_defaults(
-    preferred: dict[str, str], changed: dict[str, str | None]
+def test_a_default_applies_unless_the_user_sets_it_or_a_related_variable(
+    given_: dict[str, str], changed: dict[str, str | None], is_own: bool
 ) -> None:
-    result = merged(OFFERED, (URL, KEY, TAGS), preferred)
+    own, inherited = ({"PORT": "1", **given_}, {}) if is_own else ({"PORT": "1"}, {"PORT": "2", **given_})
 
-    expected = {**OFFERED, **changed}
+    result = merged(own, DEFAULTS, inherited)
+
+    expected = {**OFFERED, **(given_ if is_own else {}), **changed}
     assert result == {name: value for name, value in expected.items() if value is not None}
 
 

@@ -71,7 +71,9 @@ def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @click.option("--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine.")
-    @click.option("--context", default="", help="The context in the kubeconfig. [default: the current one]")
+    @click.option(
+        "--context", default="", help="The context in the kubeconfig. [default: the current context]"
+    )
     @click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
     @target
     @functools.wraps(command)

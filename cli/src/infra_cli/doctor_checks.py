@@ -152,7 +152,7 @@ def _running(paths: Paths) -> tuple[Finding, Sequence[ServiceStatus]]:
 
 
 def _listening(services: Sequence[ServiceStatus]) -> Iterator[Finding]:
-    """Yield a finding for each port on which a service listens although it is not one of its ports.
+    """Yield a finding for each port on which a service listens, but which is not in the service's `ports`.
 
     Such a port is not reserved for the stack, so that two stacks cannot run at the same time. An address
     outside loopback is reachable from other machines.

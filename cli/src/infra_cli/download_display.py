@@ -14,7 +14,10 @@ _REFRESH_SECONDS = 0.1
 
 @contextmanager
 def progress_line() -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a function that draws bytes so far and in total; None if standard error is not a terminal."""
+    """Yield a function that draws the line; None if standard error is not a terminal.
+
+    The arguments of the function are two numbers of bytes: downloaded so far, and in total (0 if unknown).
+    """
     if not sys.stderr.isatty():
         yield None
         return

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import signal
 
-#: the number of the last SIGINT before the command handles the signals itself, or 0
+#: the number of SIGINT if the process received SIGINT before the command handles signals itself, or else 0
 received = 0
 
 
 def install() -> None:
-    """Record SIGINT from now on, unless the process ignores or handles it."""
+    """Record SIGINT from now on, unless the process ignores SIGINT or already has a handler for it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _record)
 

@@ -40,7 +40,7 @@ class Export:
 
 
 def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument and the options of an export to a command, which receives an `Export`.
+    """Add the argument and the options of an export to a command. The command receives an `Export`.
 
     `default` is the folder in which the command writes files by default.
     """
@@ -49,7 +49,7 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
         @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
         @click.option(
             "--profile",
-            help=f"Export only the services of a profile: {PROFILES}, or one of the stack file.",
+            help=f"Export only the services of a profile: {PROFILES}, or a profile of the stack file.",
         )
         @click.option(
             "-o",

@@ -50,7 +50,8 @@ class Follower:
             return []
         try:
             with path.open("rb") as file:
-                read = first_data(file.fileno(), read)  # the lines in a hole were dropped
+                # A hole in the file is skipped: the lines that were there have been removed from the disk.
+                read = first_data(file.fileno(), read)
                 file.seek(read)
                 block = file.read(max(size - read, 0))
         except FileNotFoundError:  # another process has removed the file

@@ -24,7 +24,7 @@ def require_watchfiles() -> None:
 
 
 def globs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from service to its `watch` globs (patterns of file names), if it has any."""
+    """Return a mapping from service to its `watch` globs (patterns of file names), if it has globs."""
     return {spec.name: spec.watch for spec in plan.services if spec.watch}
 
 

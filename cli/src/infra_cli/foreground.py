@@ -143,8 +143,8 @@ class ReportedStack:
                 watcher.stop()
         self._has_ended = True
         self._check_leaks()
-        # If `infra runtime down --wipe` has removed the journal, it contains no event although the stack was
-        # stopped.
+        # After `infra runtime down --wipe`, the journal is missing; the received event then shows that the
+        # stack was stopped.
         if not received_down and not _ended(journal.recent(self._paths.journal)):
             problem = "the supervisor exited unexpectedly, and the guardian stopped the services"
             raise SupervisorError(problem, self._paths.own_log)
@@ -167,7 +167,7 @@ class ReportedStack:
             self._check_leaks()
         except SupervisorError:
             if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:
-                raise  # it does not answer
+                raise  # the supervisor is running, but does not answer
             self._check_leaks()
         else:
             if proof is None:

@@ -38,6 +38,7 @@ def build_images(
     from infra_runtime.binaries import lockfile
     from infra_runtime.config.declared_image import declared_image
     from infra_runtime.data_directory.paths import user_cache
+    from infra_runtime.engines.project import check_secrets
     from infra_runtime.images.base_image import open_base
     from infra_runtime.images.build import Request, build
     from infra_runtime.images.documents import Platform
@@ -55,6 +56,7 @@ def build_images(
             "the stack has no service for which an image can be built",
             "Add a service with a `command` to the stack file.",
         )
+    check_secrets([stack], "the image")
     settings = declared_image(target.stack_file())
     base = base or settings.base
     if not base:

@@ -23,7 +23,7 @@ _YES = frozenset({"1", "true", "yes", "on"})
 
 
 def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: bool, may_ask: bool) -> bool:
-    """Install the executables that a plan lacks; return false if they are not installed.
+    """Install the executables that a plan needs but that are missing; return whether they were installed.
 
     The installation is allowed by the option `--install` (`allowed`), by INFRA_INSTALL=1, or in a terminal by
     the answer to a question. In CI, the command does not ask. If the executables are not installed although
@@ -48,7 +48,7 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
 
 
 def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
-    """Download missing images under the same conditions as `install_missing`; return whether this is done.
+    """Download missing images if `install_missing` would be allowed to install; return whether it was done.
 
     Raises `InstallError` if a download fails.
     """
@@ -63,7 +63,11 @@ def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
 
 
 def _is_allowed(items: Sequence[object], noun: str, question: str, *, allowed: bool, may_ask: bool) -> bool:
-    """Print the missing items, and return whether they are to be installed; if not set, ask in a terminal."""
+    """Return whether the missing `items` may be installed, and print them if so.
+
+    `allowed` and INFRA_INSTALL allow the installation. Otherwise the user is asked if `may_ask` is true and
+    the program runs in a terminal outside CI; the items are then printed before the question.
+    """
     is_set = allowed or os.environ.get("INFRA_INSTALL", "").lower() in _YES
     is_terminal = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
     if not is_set and not (may_ask and is_terminal):

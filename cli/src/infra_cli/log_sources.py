@@ -32,7 +32,7 @@ class StreamError(InfraError):
 
 
 class Source(Protocol):
-    """A place of log lines."""
+    """The interface of a place from which log lines are read."""
 
     services: list[str]
 
@@ -49,7 +49,7 @@ class Files:
     """The log files of a stack, which does not have to be running."""
 
     def __init__(self, folder: Path, names: Sequence[str], *, follow: bool) -> None:
-        """Raise `NoStackError` or `UnknownServiceError` if a log is missing, unless it is followed."""
+        """Raise `NoStackError` or `UnknownServiceError` if a log is missing and `follow` is false."""
         known = services_with_logs(folder)
         if not known and not follow:
             raise NoStackError(str(folder.parent))

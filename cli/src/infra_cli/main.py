@@ -1,8 +1,8 @@
 """The program `infra`, which runs a command and reports errors with a message, a hint and an exit code.
 
 A command is a module with the attribute `command`, listed in `COMMANDS`. The module of a command is imported
-only when the command is used, and it imports slow modules only when it runs, so that commands such as `infra
-runtime status` are fast.
+only when the command is used, and the command imports slow modules only when it runs, so that commands such
+as `infra runtime status` are fast.
 """
 
 from __future__ import annotations

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from infra_runtime import manifest
 
-#: such as "`minimal`, `full`"
+#: the names in one string: "`minimal`, …, `full`, `everything`"
 PROFILES = ", ".join(f"`{name}`" for name in (*manifest.PROFILES, manifest.FULL, manifest.EVERYTHING))

@@ -56,7 +56,10 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
 
 
 def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return a mapping from service to phase, for those in `names` that are not ready, starting or failed."""
+    """Return the phases of those services in `names` that are neither ready nor failed, such as stopped ones.
+
+    `outcome` is the answer to the request `WAIT`, so no service is still starting.
+    """
     return {
         service.name: service.phase
         for service in outcome.services

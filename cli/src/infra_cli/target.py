@@ -53,7 +53,7 @@ class Target:
     def connect(self) -> Client:
         """Return a connection to the supervisor of the stack.
 
-        Raises `NoStackError` if it is not running; the hint then names the project's other running stacks.
+        Raises `NoStackError` if the stack is not running; the hint names other running stacks of the project.
         """
         from infra_runtime.engines.local.client import Client
 

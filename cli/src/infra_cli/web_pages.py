@@ -20,7 +20,7 @@ from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint
 
 #: seconds that the dashboard has for its answer; its process starts at this request
 _PATIENCE = 60.0
-#: exports with the address of a web page, in the order in which they are tried; `url` may be another protocol
+#: exports with the address of a web page, in the order in which they are tried; `url` may be no web page
 _PAGES = ("ui_url", "web_url", "inbox_url", "management_url", "admin_url", "url")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Chaos:
-    """The value of the fixture `infra_chaos`, with which a test causes faults in the services of the run.
+    """The value of the fixture `infra_chaos`: its methods cause faults in the services of the run.
 
     A fault ends with its `with` block, at the latest after the test. The name of a service stands for the
     service and for all copies of it that tests of this process use.
@@ -66,7 +66,7 @@ class Chaos:
         self._renew(service)
 
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
-        """Return a proxy between clients and a service or a unit, which can slow down or cut connections.
+        """Return a proxy between clients and a service or a unit; it can slow down or cut connections.
 
         Clients connect to the `endpoint` of the proxy. `port` selects one of the service's ports; the default
         is the main port. The proxy is closed after the test.

@@ -83,7 +83,7 @@ class Exclusive:
         return self._folder
 
     def _used(self, item: pytest.Item) -> frozenset[str]:
-        """Return the services with an exclusive test that `item` uses, directly or by another service."""
+        """Return the services that `item` uses, also indirectly, and that have an exclusive test."""
         names = set(getattr(item, "fixturenames", ()))
         services = {self._fixtures[name] for name in names & self._fixtures.keys()}
         uses_any = not names.isdisjoint(ANY_SERVICE)
@@ -110,8 +110,9 @@ class Exclusive:
 def _locked(path: Path, *, shared: bool) -> Iterator[None]:
     """Hold the lock of the file at `path` during the block.
 
-    While a test waits for the lock, it holds a second lock, the gate. Without the gate, new tests could
-    always share the lock, and a test that needs it alone would never get it.
+    A test must hold a second lock, the gate, while it waits for the lock. Therefore other tests cannot take
+    the lock while an exclusive test waits for it. Without the gate, one test after another could share the
+    lock, and the exclusive test would wait for ever.
     """
     gate = file_lock.acquire(f"{path}.gate", wait=True)
     try:

@@ -50,7 +50,7 @@ class Failures:
             return pytest.skip.Exception(f"{PREFIX}{error}. {error.hint}")
         cause = type(error).__name__, str(error.args[:1])
         first_line = PREFIX + str(error).partition("\n")[0]
-        # An error that another process of the run has reported contains the test of that process.
+        # If another process of the run has reported the error, the error contains the test of that process.
         if reported_by := self._reported.get(cause) or getattr(error, "reported_by", ""):
             return pytest.fail.Exception(_short(first_line, reported_by), pytrace=False)
         self._reported[cause] = test = running_test() or "an earlier test"

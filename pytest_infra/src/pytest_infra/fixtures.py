@@ -1,4 +1,4 @@
-"""The fixtures that exist in every run; the modules that they need are imported when a test uses them."""
+"""The fixtures that exist in every run; a fixture imports the modules that it needs when a test uses it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def infra_service(request: pytest.FixtureRequest) -> ServiceOf:
     """
     from pytest_infra import process
 
-    process.session_of(request.config)  # it measures the fixtures that use this one
+    process.session_of(request.config)  # the session measures the fixtures that use `infra_service`
 
     def service_of(name: str) -> Endpoint:
         return process.session_of(request.config).service(name)  # a forked child has its own session
@@ -71,7 +71,8 @@ def infra_unit(request: pytest.FixtureRequest) -> UnitOf:
     from pytest_infra import process
     from pytest_infra.label import running_test
 
-    process.unit_registry_of(request.config)  # it is closed after the fixtures that use it
+    # The registry is created before the fixtures that use `infra_unit`, so it is closed after them.
+    process.unit_registry_of(request.config)
     instances = Instances.of(request.config)
 
     def unit_of(service: str, label: str = "", **parameters: Any) -> AbstractContextManager[Endpoint]:

@@ -54,7 +54,7 @@ def ended_by_its_process(fixture: Iterator[T]) -> Iterator[T]:
 
 
 class Child:
-    """The plugin of a forked child, which ends the child when its test has ended."""
+    """The plugin of a forked child process; it ends the process when the test of the process has ended."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

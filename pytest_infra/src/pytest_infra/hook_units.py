@@ -38,7 +38,7 @@ class HookUnits:
         return Unit(self._server, name, label, **exports)
 
     def release(self, unit: Unit) -> None:
-        """Exit the context manager of the hook, which removes the unit."""
+        """Exit the context manager of the hook; the context manager removes the unit."""
         block = self._open.pop(unit.id, None)
         if block is not None:
             block.__exit__(None, None, None)

@@ -1,6 +1,6 @@
 """The services for which fixtures are created, with the kind of each service.
 
-This module does not import pydantic. If the project has no stack file, it does not read any file.
+This module does not import pydantic. If the project has no stack file, the module does not read any file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ANY_SERVICE = frozenset(
     }
 )
 
-#: the variable of the setting `proxy`, which has priority over the stack file
+#: the environment variable that sets `proxy`; it has priority over the stack file
 PROXY_VARIABLE = "INFRA_PROXY"
 
 #: Matches the table `[tool.infra]` in every notation, but not a dependency on pytest-infra.
@@ -170,7 +170,8 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
             for name, service in _services(table):
                 settings.setdefault(name, {}).update(service)
     kinds = {name: _kind(service) for name, service in settings.items()}
-    # The overlay file has priority over the table of the environment, which has priority over the stack file.
+    # The overlay file has priority over the table of the environment. This table has priority over the rest
+    # of the stack file.
     base, over, *inner = tables
     settings_of_stack = [table.get(PROXY) for table in (over, *inner, base) if isinstance(table, Mapping)]
     for proxy in (dotenv.get(PROXY_VARIABLE), *settings_of_stack):

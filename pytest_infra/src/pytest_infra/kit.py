@@ -78,11 +78,11 @@ class ServiceKit:
     #: export that isolation needs → the message if the export is missing, in which case all tests share the
     #: server
     isolation_exports: Mapping[str, str] = field(default_factory=dict)
-    #: variant → what it needs on the machine of the server, such as a socket; a stack in a cluster does not
-    #: have this variant
+    #: variant → what the variant needs on the machine of the server, such as a socket; the variant cannot be
+    #: used with a stack in a cluster
     local_needs: Mapping[str, str] = field(default_factory=dict)
-    #: the export with the name of the service that the units of this kind use, such as the database behind a
-    #: pool; the fixture of that service is requested first
+    #: If the units of this kind need a unit of another service (a pool needs a database): the name of the
+    #: export that contains the name of this other service. The fixture of the other service is set up first.
     upstream: str = ""
     #: the reason why the unit of a failed test cannot be kept after its process exits; empty if it can be
     #: kept

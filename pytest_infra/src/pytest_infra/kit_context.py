@@ -29,17 +29,19 @@ class KitContext:
     owner: Owner
     #: the running stack, on which this process has a lease; `stack.data` is the data directory
     stack: Stack
-    #: executable → path
+    #: name of an executable → its path
     executables: Mapping[str, str]
     config: pytest.Config
-    #: a function that returns the plan of the service and its dependencies, with which copies of the service
-    #: are started
+    #: a function that returns the plan of the service and its dependencies; copies of the service are started
+    #: from this plan
     resolve: Callable[[], Resolved]
-    #: returns the unit, or the server, that the fixture of another service has returned; None without it
+    #: returns the value of the fixture of another service: a unit, or the server; None if the test does not
+    #: use this fixture
     current: Callable[[str], Endpoint | None] = lambda _: None
     #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
     alone: Callable[[], bool] = lambda: False
-    #: returns whether the running test has the marker `infra_exclusive` for the service, under xdist
+    #: returns whether the running test uses the service alone, by the marker `infra_exclusive`; always False
+    #: without pytest-xdist
     exclusive: Callable[[], bool] = lambda: False
     #: returns whether the stack stops when this process releases its lease; then units need no removal
     stops: Callable[[], bool] = lambda: False

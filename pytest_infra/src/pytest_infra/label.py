@@ -31,7 +31,7 @@ class Label(NamedTuple):
 
     #: the test's id
     test: str
-    #: the end of the id, without spaces and in ASCII, which is the name of the test's clients
+    #: the name with which the clients of the test log in: the end of the id, without spaces and in ASCII
     name: str
     trace_id: str
     span_id: str
@@ -62,12 +62,12 @@ def login_name(test: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", test)[-LENGTH:]
 
 
-#: The id of a run without pytest-xdist, which has only one process.
+#: The id of a run without pytest-xdist; such a run has only one process.
 _RUN = os.urandom(16).hex()
 
 
 def run_id() -> str:
-    """Return the id of the test run, which is the same in all workers of pytest-xdist.
+    """Return the id of the test run; all workers of pytest-xdist return the same id.
 
     Source: pytest-xdist's manual, "Identifying workers".
     """

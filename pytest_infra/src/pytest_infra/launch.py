@@ -18,7 +18,7 @@ NAME = "supervisor"
 
 
 class _NoLog:
-    """A log that discards the messages of pytest-xprocess, which would appear in the test's output."""
+    """A log that discards the messages of pytest-xprocess, so that tests' output does not contain them."""
 
     def debug(self, message: str, *arguments: object) -> None:
         """Discard a message of pytest-xprocess."""

@@ -1,4 +1,4 @@
-"""Asynchronous fixtures, which run in the event loop of the test, with pytest-asyncio and with anyio.
+"""Asynchronous fixtures that run in the event loop of the test, both with pytest-asyncio and with anyio.
 
 Source: pytest-asyncio's documentation, "Concepts"; anyio's documentation, "Testing with AnyIO".
 """

@@ -24,7 +24,7 @@ _FAILING = {"breaking": {"breaking"}, "warning": {"breaking", "warning"}, "none"
 
 
 class OpenapiSnapshot:
-    """The value of the fixture `openapi_snapshot`, which compares the API of an app with a snapshot file."""
+    """The value of the fixture `openapi_snapshot`; it compares the API of an app with a snapshot file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._directory = options.read(config).directory
@@ -42,8 +42,9 @@ class OpenapiSnapshot:
 
         `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source as
         for `infra dev api-check`. `snapshot` is a path, relative to the stack file or to pytest's root
-        directory. By default it is the snapshot of the API `api` in the stack file, or of its only API, or
-        `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
+        directory. By default, the snapshot of the API `api` in the stack file is used; without `api`, the
+        snapshot of the only API in the stack file; and without an API in the stack file, `openapi.json`.
+        `fail_on` is `breaking`, `warning` or `none`.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError

@@ -82,7 +82,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-install": (
         "yes|no",
-        "install missing servers before the first test that needs them, as `infra bin install` (default: no)",
+        (
+            "install missing servers before the first test that needs them, as with `infra bin install` "
+            "(default: no)"
+        ),
     ),
     "infra-record": (
         "yes|no",
@@ -113,9 +116,9 @@ class Cluster(NamedTuple):
     """The place of a stack in a cluster: the deployed environment, and the user's settings."""
 
     environment: str
-    #: empty: the current context
+    #: the context in the kubeconfig; empty for the current context
     context: str
-    #: empty: the name of the project
+    #: the namespace; empty for the name of the project
     namespace: str
 
 
@@ -136,7 +139,7 @@ class Options(NamedTuple):
     #: whether the units of failed tests are kept
     keep: bool
     strict: bool
-    #: whether the data of the services are in RAM; None: the stack file decides
+    #: whether the data of the services are in RAM; None: the setting of the stack file is used
     tmpfs: bool | None
     #: whether missing servers are installed
     install: bool
@@ -206,7 +209,7 @@ def _cluster(config: pytest.Config) -> Cluster | None:
     if environment not in DEPLOYED:
         raise pytest.UsageError(
             f"infra_env: tests cannot use a stack of the environment {environment!r} in a cluster, because "
-            f"they change its data; deploy and choose one of {', '.join(DEPLOYED)}"
+            f"tests change the data of the stack; deploy and choose one of {', '.join(DEPLOYED)}"
         )
     return Cluster(environment, _chosen(config, "context"), _chosen(config, "namespace"))
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from pytest_infra.spans import Span
 
-#: the spans of one request, whose body then fits into the buffer of a socket
+#: the maximum number of spans in one request; the body of such a request fits into the buffer of a socket
 BATCH = 200
-#: spans that wait for a request; above it, the oldest are discarded
+#: the maximum number of spans that wait for a request; the oldest further spans are discarded
 QUEUE = 10_000
 #: seconds for the connection, and for a body that does not fit into the buffer of the socket
 PATIENCE = 1.0
@@ -28,7 +28,7 @@ PATIENCE = 1.0
 INTERVAL = 0.1
 #: the statuses after which a request is sent again. Source: "OTLP/HTTP", "Retryable Response Codes"
 RETRIED = frozenset({429, 502, 503, 504})
-#: OTLP's numbers. Source: opentelemetry/proto/trace/v1/trace.proto
+#: the numbers that OTLP uses for kinds and statuses. Source: opentelemetry/proto/trace/v1/trace.proto
 _KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _STATUSES = {"ok": 1, "error": 2}
 
@@ -43,7 +43,7 @@ class Exporter:
         #: the spans of the request whose response has not been read
         self._sent: list[Span] = []
         self._connection: http.client.HTTPConnection | None = None
-        #: the spans that were discarded, and the reason of the last failure
+        #: the number of spans that were discarded, and the reason of the last failure
         self.lost, self.problem = 0, ""
 
     def add(self, spans: Iterable[Span]) -> None:
@@ -91,7 +91,7 @@ class Exporter:
         return True
 
     def _answered(self, seconds: float) -> bool:
-        """Wait for a missing response, at most `seconds`; return whether no response is missing."""
+        """Wait at most `seconds` for the response to the last request; return whether none is missing."""
         if self._connection is None:
             return True
         if not _is_readable(self._connection.sock, seconds):
@@ -113,7 +113,7 @@ class Exporter:
         return True
 
     def _failed(self, problem: str) -> None:
-        """Send the spans of the last request again, with the next request."""
+        """Record a failed request: the next request contains its spans again."""
         self.problem = problem
         self._waiting[:0], self._sent = self._sent, []
         self.close()

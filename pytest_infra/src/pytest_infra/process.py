@@ -19,7 +19,7 @@ _RESETS: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return the session of this process, which starts services for tests.
+    """Return the session of this process; the session starts services for tests.
 
     The first call creates the session and registers the plugin for failure reports.
     """
@@ -35,7 +35,7 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def _leave_to_parent(config: pytest.Config) -> None:
-    """Remove the session of the parent from a forked child, which makes its own session when necessary."""
+    """Remove the session of the parent from a forked child; the child makes its own session if necessary."""
     forks.keep(Notes.of(config).closing)
     Notes.of(config).closing = contextlib.ExitStack()
     for plugin in ("infra-capsules", "infra-failures", fixture_spans.NAME):
@@ -46,7 +46,7 @@ def _leave_to_parent(config: pytest.Config) -> None:
     if (registry := config.stash.get(UnitRegistry.KEY, None)) is not None:
         registry.abandon()
         del config.stash[UnitRegistry.KEY]
-    if Session.KEY in config.stash:  # a child of a child has none
+    if Session.KEY in config.stash:  # a forked child that has not used services has no session
         forks.keep(config.stash[Session.KEY])
         del config.stash[Session.KEY]
     if Recorder.KEY in config.stash:

@@ -1,4 +1,4 @@
-"""A TCP proxy between clients and an endpoint, which can delay, limit, cut or stall connections."""
+"""A TCP proxy between clients and an endpoint; the proxy can delay, limit, cut or stall connections."""
 
 from __future__ import annotations
 

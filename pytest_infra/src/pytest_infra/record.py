@@ -1,4 +1,4 @@
-"""The record of the session: a line for each test, which other programs can read while the session runs.
+"""The record of the session: a file with a line for each test; other programs can read it during the session.
 
 With pytest-xdist, the controller writes the record. The record begins when a test has used a service, because
 the data directory of the stack is then known; the lines of earlier tests are kept in memory until then.
@@ -22,11 +22,11 @@ from pytest_infra.notes import ATTRIBUTE, DETAILS, Notes
 if TYPE_CHECKING:
     from infra_runtime.data_directory.session_record import Writer
 
-#: tests of a session that have lines; further tests are only counted
+#: the maximum number of tests of a session that have lines; further tests are only counted
 TESTS = 20_000
-#: characters of a test's id, of a path, and of an error; a longer text is cut
+#: the maximum number of characters of a test's id or a path, and of an error; a longer text is cut
 _LONGEST, _LONGEST_ERROR = 1000, 500
-#: values of a list, and their characters
+#: the maximum number of values in a list, and of characters in each value
 _VALUES, _CHARACTERS = 20, 200
 _PHASES = ("setup", "call", "teardown")
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -46,7 +46,7 @@ class _Test:
         self.trace = self.error = self.report = ""
 
     def add(self, report: pytest.TestReport) -> None:
-        """Add the report of a phase."""
+        """Add the outcome, the duration, the waits and the error in the report of a phase to this test."""
         when = str(report.when)
         if self.outcomes.get(when) != "failed":  # pytest has a report for each subtest
             self.outcomes[when] = _outcome_of(report)
@@ -61,7 +61,7 @@ class _Test:
 
     @property
     def outcome(self) -> str:
-        """Return the outcome of the test."""
+        """Return the outcome of the whole test: `failed`, `error`, `passed` or another outcome of a phase."""
         if self.outcomes.get("call") == "failed":
             return "failed"
         if "failed" in self.outcomes.values():
@@ -76,7 +76,7 @@ class Record:
         self._config = config
         self._began = time.time()
         self._selected = 0
-        #: outcome → tests
+        #: outcome → number of tests
         self._counts: dict[str, int] = {}
         self._running: dict[str, _Test] = {}
         #: None before the first line is written, and after the last one
@@ -86,16 +86,16 @@ class Record:
         self._is_closed = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note the number of tests."""
+        """Store the number of selected tests for the first line of the record."""
         self._selected = len(session.items) or self._selected
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        """Note the number of tests; each worker of pytest-xdist has collected all of them."""
+        """Store the number of selected tests; each worker of pytest-xdist has collected all tests."""
         self._selected = len([*ids])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Write that a test starts."""
+        """Write the line for the start of a test, if the record is open."""
         test = self._running[nodeid] = _Test()
         if self._writer is not None:  # `_open` writes the starts of the tests that run then
             self._start(nodeid, test)
@@ -201,7 +201,7 @@ class Record:
         self._waiting.clear()
 
     def _fail(self, error: OSError) -> None:
-        """Write no further line: the record is incomplete, and the tests continue."""
+        """Close the record and add a message. The record remains incomplete; the tests continue."""
         Notes.of(self._config).add_message(f"the record of this session cannot be written: {error}")
         self._close()
 

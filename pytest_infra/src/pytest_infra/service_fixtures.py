@@ -1,4 +1,4 @@
-"""The fixtures of each service, which are created from its kit: isolation unit, parameters, clients."""
+"""The fixtures of each service (isolation unit, parameters, clients), created from the service's kit."""
 
 from __future__ import annotations
 

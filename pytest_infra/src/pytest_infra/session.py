@@ -49,7 +49,8 @@ class Session:
         self.on_ready: list[Callable[[set[str]], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
-        #: services and profile → the last event of the stack before they were last found to be ready
+        #: services and profile of a request → the last event of the stack when these services were found
+        #: ready; a later event can mean that a service is no longer ready
         self._changes: dict[tuple[tuple[str, ...], str | None], tuple[int, int] | None] = {}
         self._notes, self._recorder = Notes.of(config), Recorder.of(config)
         #: name of an executable → path
@@ -58,7 +59,8 @@ class Session:
         self.settings: dict[str, str] = {}
         self._kept = False
         self._secrets: set[str] = set()
-        #: the services that the running test uses alone, and the number of workers that then have a lease
+        #: the services that the running test uses alone, and the number of workers with which it shares the
+        #: stack
         self._exclusive: frozenset[str] = frozenset()
         self._workers = 1
 
@@ -140,14 +142,18 @@ class Session:
         self._exclusive, self._workers = services, workers
 
     def exclusive(self, service: str) -> bool:
-        """Return whether the running test has the marker `infra_exclusive` for a service, under xdist."""
+        """Return whether the running test uses a service alone, by the marker `infra_exclusive`.
+
+        Without pytest-xdist, the result is always False.
+        """
         return service in self._exclusive
 
     def alone(self, service: str) -> bool:
         """Return whether only this process uses a service.
 
-        The result is False if another client has a lease. The result is also False for a detached stack,
-        because its user may change the stack at any time.
+        The result is False if another client has a lease; if the running test uses the service alone, leases
+        of other workers of pytest-xdist are ignored. The result is also False for a detached stack, because
+        its user may change the stack at any time.
         """
         clients = self._workers if self.exclusive(service) else 1
         return self._status_is(lambda status: status.leases <= clients and not status.detached)
@@ -230,7 +236,8 @@ class Session:
         resolved = self._with_executables(services, profile)
         if not self._options.install or not any(spec.image for spec in resolved.plan.services):
             return resolved
-        from infra_runtime.config import missing_images  # imported late, like `missing_executables`
+        # Imported late: only a run that may download images needs the module.
+        from infra_runtime.config import missing_images
 
         return missing_images.with_images(
             lambda: self._plan_of(services, profile, executables=True), report=self._notes.add_message
@@ -260,7 +267,8 @@ class Session:
             services,
             directory=self._options.directory,
             environment=self._options.stack_environment,
-            # Also in a request for single services: some specs depend on the services of the stack.
+            # The profile is also given in a request for single services: the specs of some services depend on
+            # the other services of the stack.
             profile=profile or self._options.profile,
             data=self._options.data,
             # In a cluster, the images contain the executables, and the Secrets the variables.

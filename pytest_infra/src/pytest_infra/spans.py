@@ -116,7 +116,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def measured(self, name: str, **attributes: Any) -> Iterator[None]:
-        """Record the period of the block, in which the test waits."""
+        """Record the period of the block as a wait of the test."""
         start, error = time.time_ns(), ""
         try:
             yield

@@ -30,5 +30,5 @@ class TraceUnits:
         """Do nothing: the records of earlier tests are deleted when the store has reached its limits."""
 
     def close(self) -> list[str]:
-        """Return an empty list, because no record is in the way of a later test."""
+        """Return an empty list, because the records of earlier tests do not affect later tests."""
         return []

@@ -1,4 +1,4 @@
-"""The registry of this process's isolation units, which creates and removes them."""
+"""The registry that creates and removes the isolation units of this process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UnitRegistry:
         self._variants = variants.variants(config)
         self._owner: Owner | None = None
         self._units: dict[Hashable, Units] = {}
-        #: service, parameter and its value → what the kit has made of it
+        #: service, parameter and the parameter's value → the converted value (see `_read`)
         self._parameters: dict[Hashable, Any] = {}
         #: the units that tests are using now
         self.live: list[Unit] = []
@@ -85,7 +85,7 @@ class UnitRegistry:
         try:
             yield unit
         finally:
-            if os.getpid() == process:  # the parent of a forked child releases it
+            if os.getpid() == process:  # a forked child does not release the unit of its parent
                 self.live.remove(unit)
                 units.release(unit)
 
@@ -115,7 +115,7 @@ class UnitRegistry:
             self._owner.abandon()
 
     def _check_reach(self, instance: Instance, variant: str) -> None:
-        """Raise the outcome for the running test if a port-forward is not enough for a variant."""
+        """Raise the exception that fails the running test if a variant needs more than a port-forward."""
         if self._session.in_cluster and (need := instance.kit.local_needs.get(variant)):
             service = instance.service
             error = ConfigurationError(

@@ -79,7 +79,7 @@ def marked(request: pytest.FixtureRequest, service: str) -> str:
 
 
 def parameters(request: pytest.FixtureRequest, service: str) -> dict[str, Any]:
-    """Return the parameters in a test's markers `infra_parameters` for a service; the nearest marker wins."""
+    """Return the parameters for a service in a test's markers; the nearest marker has priority."""
     chosen: dict[str, Any] = {}
     for mark in request.node.iter_markers("infra_parameters"):
         if service in mark.args:

@@ -1,4 +1,4 @@
-"""The change graph of one comparison, which contains each change once with the operations that it affects.
+"""The change graph of one comparison: it contains each change once, with the operations that are affected.
 
 The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
 this pair and links to the scopes of its parts. A pair of elements with equal content has no scope. If a pair

@@ -50,7 +50,10 @@ class Equality:
         return self.unordered(part)
 
     def _content(self, raw: Any) -> tuple[bytes, list[str], int]:
-        """Return the hash of a value, its references, and its size, which does not depend on the order."""
+        """Return the hash of a value, its references, and its size in bytes.
+
+        The order of keys has an effect on the hash, but not on the size.
+        """
         known = self._digests.get(id(raw))
         if known is None:
             content = packed(raw)

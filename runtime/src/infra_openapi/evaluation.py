@@ -29,8 +29,8 @@ _LONGEST = 80
 _MOST_VALUES = 10
 #: The words with which `Bound.to_json` writes an exclusive bound.
 _EXCLUSIVE = re.compile(r"exclusive [-+.\de]+")
-#: The first words of the phrase for a header or link that several responses share, so that it has no single
-#: container.
+#: The first words of `description.container` if the container of a part is a header or link in `components`.
+#: Several responses can share such a header or link, so the message contains no container.
 _SHARED_PARTS = ("the header ", "the link ")
 
 

@@ -147,7 +147,7 @@ class Finding:
         removed = self.after is None
         values = self.before if removed else self.after
         if isinstance(values, list) and "enum-value" in self.rule:
-            # Each value was a separate finding.
+            # In earlier versions, each enumerated value was a separate finding.
             return tuple(
                 self._hash(json.dumps(value, sort_keys=True), *((value, None) if removed else (None, value)))
                 for value in values
@@ -163,7 +163,7 @@ class Finding:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as a dictionary for JSON, which `report.schema.json` describes."""
+        """Return the finding as a dictionary for JSON; `report.schema.json` describes the dictionary."""
         exact = self.shown_at or self.location
         return {
             "rule": self.rule,

@@ -12,8 +12,9 @@ from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.schema.change import Fact
 
-#: The facts about new parts without a name, with the keywords that contain the part. Without
-#: keywords, the element of the fact is the part. The old location distinguishes removed parts.
+#: The facts about parts without a name → the keywords of a schema that together are the part. If the list of
+#: keywords is empty, the element of the fact is the part. Facts about removed parts are not listed here,
+#: because the location in the old document distinguishes these facts.
 _UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
     **dict.fromkeys((facts.UNION_BRANCH_ADDED, facts.UNION_BRANCH_REPLACED, facts.NEW_ALTERNATIVE), ()),
     **dict.fromkeys((facts.NOT_ADDED, facts.NOT_NARROWED, facts.NOT_WIDENED, facts.NOT_CHANGED), ()),
@@ -29,7 +30,8 @@ _UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
         ("if", "then", "else"),
     ),
 }
-#: The position of a member of a list changes when another member is inserted.
+#: Matches a position in a list. `identity` ignores positions, because they change when another member is
+#: inserted into the list.
 _POSITION = re.compile(r"(?<=/)(oneOf|anyOf|allOf|prefixItems|parameters|servers|security|tags)/\d+(?=/|\Z)")
 _ANNOTATIONS = frozenset(
     {"title", "description", "summary", "example", "examples", "$comment", "externalDocs"}
@@ -49,9 +51,9 @@ def unnamed(fact: Fact) -> bool:
 def identity(fact: Fact) -> str:
     """Return a string that distinguishes a fact from others with equal rule, subject, location and values.
 
-    The text contains the location in the new document if this location differs from the location in the old
-    document, and a hash of the content of the changed part if the part has no name. The text is empty if the
-    locations are equal and the part has a name.
+    The text contains the location in the new document, unless this location is in the main file and is equal
+    to the location in the old document or to that of its container. If the part has no name, the text also
+    contains a hash of the part's content. Without a location and a hash, the text is empty.
     """
     element = fact.revision or fact.base
     before, after = (_place(side) if side is not None else ("", "") for side in (fact.base, element))

@@ -57,7 +57,10 @@ _UNDERSTOOD: dict[str, tuple[type, ...]] = {
 def _follow(
     validator: Any, target: tuple[dict[str, Any], str], instance: Any, schema: Any
 ) -> Iterator[ValidationError]:
-    """Check a value with the converted schema to which a reference leads: all schemas, and its name."""
+    """Yield the errors of the value `instance` for a converted schema.
+
+    `target` contains all converted schemas by name, and the name of the schema to use.
+    """
     del schema
     schemas, name = target
     yield from validator.descend(instance, schemas[name])

@@ -10,8 +10,9 @@ from infra_openapi.errors import CompareError
 from infra_openapi.finding import Level
 from infra_openapi.rules import RULES, Effect, law
 
-#: Named sets of levels. `default`: the levels of the rules. `strict`: without exceptions, and undecided
-#: changes are breaking. `lenient-enums`: new enum values in responses are warnings.
+#: Named sets of levels. `default`: the levels of the rules. `strict`: no rule has a lower level than the
+#: general rule (`law`) requires, and undecided changes are breaking; the removal of an operation after its
+#: sunset date is the only exception. `lenient-enums`: new enum values in responses are warnings.
 #: `closed-unions`: new alternatives of unions in responses are breaking. `sdk`: changes of
 #: names that generated code uses are breaking or warnings.
 PRESETS: dict[str, dict[str, Level]] = {
@@ -38,7 +39,7 @@ _IGNORE = "ignore"
 
 
 class RuleLevels:
-    """The levels of the rules: from a preset, and from the user, whose levels have priority."""
+    """The levels of the rules: from a preset and from the user. The levels from the user have priority."""
 
     def __init__(self, preset: str, overrides: Mapping[str, Level | str]) -> None:
         if preset not in PRESETS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 _LEVELS = {"draft": 0, "alpha": 1, "beta": 2, "stable": 3}
-#: The level without `x-stability-level`.
+#: The level of an operation or schema that has no `x-stability-level`.
 STABLE = "stable"
 
 

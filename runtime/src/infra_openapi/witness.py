@@ -32,7 +32,8 @@ _NOTHING = object()
 _ABOUT_EVERYTHING = frozenset(
     {facts.SCHEMA_ADDED, facts.SCHEMA_REMOVED, facts.BECAME_IMPOSSIBLE, facts.BECAME_POSSIBLE}
 )
-#: The keywords for the parts of a value, and the parts of a schema path that do not lead to such a part.
+#: The keywords whose schemas apply to a property or an item of a value; and the keys in the path of a schema
+#: that lead to another schema for the same value.
 _HOLDERS = frozenset(
     {
         "properties",
@@ -57,8 +58,8 @@ class Witnesses:
     def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
         """Return a small value that shows this fact; None if no such value was found.
 
-        If the pair of schemas has further facts (`alone` is false), only the keyword or the alternative of
-        the fact may reject the value.
+        If the pair of schemas has further facts (`alone` is false), the value is one that only the keyword
+        of this fact rejects, or only its alternative in an `anyOf` or `oneOf`.
         """
         keywords = _KEYWORDS.get(fact.kind)
         direction = pair.mode.direction
@@ -118,7 +119,7 @@ class Witnesses:
                     yield [*value[:index], smaller, *value[index + 1 :]]
 
     def _branch(self, fact: Fact, wide: Node) -> Node | None:
-        """Return the alternative of a union that the fact is about; None for other facts."""
+        """Return the added or removed alternative of a union; None for a fact about other parts."""
         if fact.kind not in _ABOUT_ALTERNATIVES:
             return None
         element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
@@ -170,7 +171,7 @@ _ABOUT_PATTERNS = frozenset(
         facts.PATTERN_CHANGED,
     }
 )
-#: The facts about a property that no value can have.
+#: The facts about a forbidden property: no valid object can have the property.
 _ABOUT_FORBIDDEN = frozenset({facts.PROPERTY_FORBIDDEN, facts.PROPERTY_NO_LONGER_FORBIDDEN})
 #: The facts about alternatives of unions.
 _ABOUT_ALTERNATIVES = frozenset(
@@ -187,8 +188,8 @@ _ABOUT_VALUES = frozenset({facts.CONST_CHANGED})
 _ABOUT_LISTS = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED})
 #: The facts about one property; jsonschema's message contains the name of this property.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
-#: For some facts, the keywords that can reject the example; for all further facts, every keyword can reject
-#: it.
+#: Pairs: some keywords, and the facts whose example only these keywords may reject. If a fact is in no pair,
+#: every keyword may reject its example.
 _REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
     (frozenset({"required"}), _ABOUT_REQUIRED),
     (frozenset({"pattern"}), _ABOUT_PATTERNS),
@@ -256,7 +257,7 @@ _KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds
 
 
 def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
-    """Return whether jsonschema rejects the value, and every complaint is caused by the fact."""
+    """Return whether jsonschema has complaints about a value, and the fact causes every complaint."""
     is_caused = False
     for complaint in complaints:
         is_caused = True
@@ -281,7 +282,7 @@ def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: Validation
 
 
 def _about_a_part(complaint: ValidationError) -> bool:
-    """Return whether a complaint is about a property or an item, which has its own findings."""
+    """Return whether a complaint is about a property or an item; changes of these have their own findings."""
     keyword = next((key for key in complaint.schema_path if key not in _TRANSPARENT), "")
     return keyword in _HOLDERS
 

@@ -15,7 +15,7 @@ GRACE = 2
 class AsgiServer(uvicorn.Server):
     """A server of an application on listening sockets, until SIGTERM or SIGINT.
 
-    The responses have no header `Date`, because uvicorn computes it in its own loop, ten times per second.
+    The responses have no header `Date`, because uvicorn would compute this header ten times per second.
     """
 
     def __init__(self, application: Any, *, stopping: asyncio.Event | None = None) -> None:
@@ -37,13 +37,13 @@ class AsgiServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     async def main_loop(self) -> None:
-        """Wait for the signal."""
+        """Wait until a signal requests the stop of the server."""
         await self.on_tick(0)
         while not self.should_exit:
             await self._stopping.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start to stop."""
+        """Request the stop of the server; the method is the handler of the signals."""
         super().handle_exit(sig, frame)
         # The handler of a signal does not wake the event loop.
         self._loop.call_soon_threadsafe(self._stopping.set)

@@ -15,7 +15,7 @@ def cache_folder() -> Path | None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in the cache by a file with this text, which only its owner can read.
+    """Replace a file in the cache by a file with this text; only the owner can read the file.
 
     The file is never incomplete. An `OSError` is ignored, because the cache is not required.
     """

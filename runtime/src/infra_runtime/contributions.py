@@ -8,9 +8,9 @@ route of any service. The values under other keys can have any form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, field, is_dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from infra_runtime.spec import Default, decode, encode
 from infra_runtime.value import frozen
 
 #: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
@@ -138,14 +138,8 @@ class Variables:
     A variable that a service or the environment of the supervisor sets is not changed.
     """
 
-    #: variable → value; a reference `${EXPORT}` in a value is an export of the contributing service
-    values: Mapping[str, str]
-    #: variable → the separator between the pairs `KEY=VALUE` of its value: the pairs of this contribution are
-    #: added to the service's own pairs, except those whose keys the service sets itself
-    separators: Mapping[str, str] = field(default_factory=dict)
-    #: variable → another variable of this contribution to which it belongs: a variable is left out if the
-    #: environment sets only the other one, such as the headers for another address
-    belongs_to: Mapping[str, str] = field(default_factory=dict)
+    #: the variables; a reference `${EXPORT}` in a value is an export of the contributing service
+    defaults: tuple[Default, ...]
     #: names of variables that contain secrets
     sensitive: tuple[str, ...] = ()
 
@@ -164,9 +158,12 @@ SHAPES: Mapping[str, type[_Shape]] = {
     TRACE_SINK: TraceSink,
     "log": Log,
 }
-#: Keys whose contributing services are added to the plan of a consumer: a proxy needs the services behind it,
-#: a metrics store the services whose metrics it collects, a service the receiver of its telemetry, and this
-#: receiver the services to which it forwards spans.
+#: class name → class, for the values of contributions
+_TYPES: Mapping[str, type] = {shape.__name__: shape for shape in (*SHAPES.values(), Default)}
+#: If the plan contains a consumer of one of these keys, all services with a contribution under the key are
+#: added to the plan. For example, a proxy needs the services behind it, a metrics store needs the services
+#: whose metrics it collects, a service needs the receiver of its telemetry, and this receiver needs the
+#: services to which it forwards spans.
 #: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
 #: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
 #: plan.
@@ -202,7 +199,7 @@ class Contribution:
 
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""
-        value = asdict(self.value) if is_dataclass(type(self.value)) else self.value
+        value = encode(self.value) if self.key in SHAPES else self.value
         return {"key": self.key, "service": self.service, "value": value}
 
     @classmethod
@@ -211,13 +208,7 @@ class Contribution:
 
         Raises `KeyError` or `TypeError` for other data.
         """
-        shape, value = SHAPES.get(data["key"]), data["value"]
-        if shape:
-            # JSON has no tuples.
-            fields: dict[str, Any] = {
-                name: tuple(item) if isinstance(item, list) else item for name, item in value.items()
-            }
-            value = shape(**fields)
+        value = decode(data["value"], _TYPES) if data["key"] in SHAPES else data["value"]
         return cls(key=data["key"], service=data["service"], value=value)
 
 

@@ -313,14 +313,17 @@ class ClusterError(InfraError):
 
 
 class DeployLockedError(InfraError):
-    """The error that another deploy has the lock of the namespace; `seconds` is the time until it expires."""
+    """The error that another deploy has the lock of the namespace; the lock expires after `seconds`."""
 
     exit_code = 19
 
     def __init__(self, namespace: str, owner: str, seconds: float) -> None:
         super().__init__(namespace, owner, seconds)
         self.namespace, self.owner, self.seconds = namespace, owner, seconds
-        self.hint = f"Use --wait; without a renewal, the lock expires in {seconds:.0f} s."
+        self.hint = (
+            "Use `--wait SECONDS` to wait for the lock. "
+            f"If the other deploy does not renew the lock, it expires in {seconds:.0f} s."
+        )
 
     def __str__(self) -> str:
         return f"the deploy lock of the namespace {self.namespace} is held by {self.owner}"

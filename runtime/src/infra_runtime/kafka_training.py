@@ -1,7 +1,8 @@
 """Record the classes that a server of Kafka loads, so that later starts need half of the processor time.
 
 `python -m infra_runtime.kafka_training PROGRAM FOLDER` starts a server with the file `training.properties` in
-the folder, in which free ports and a folder replace the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER.
+FOLDER. In this file, the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER are replaced by free ports and by
+the path of a folder.
 When the server answers a request, it is stopped, and Java writes the file `classes.aot`.
 
 Source: JEP 514, "Ahead-of-Time Command-Line Ergonomics" (`-XX:AOTCacheOutput`).

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 class KeptConnection:
-    """A connection to one server, which the first request opens."""
+    """A connection to one server; the first request opens the connection."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection
@@ -19,7 +19,7 @@ class KeptConnection:
         """Send a request, and return the status and the body of the answer.
 
         If the server has closed the connection since the last request, an idempotent request is sent again.
-        Raises `OSError` or `http.client.HTTPException` without an answer.
+        Raises `OSError` or `http.client.HTTPException` if the server does not send a valid answer.
         """
         was_open = self._connection.sock is not None
         try:

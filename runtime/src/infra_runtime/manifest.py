@@ -328,10 +328,11 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "mail",
     ),
 }
-#: the profiles that depend on the stack file: the default stack and the services with a table; and a service
-#: of each kind, but only one proxy, and the services with a table
+#: The profiles that depend on the stack file. Both contain the services with a table. `full` also contains
+#: the default stack; `everything` also contains a service of each kind, but only one proxy.
 FULL, EVERYTHING = "full", "everything"
-#: the role of a proxy, the setting that selects a kind with this role, and the service of this kind
+#: the name of the role of proxies, of the setting that selects a kind with this role, and of the service of
+#: the selected kind
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]

@@ -211,7 +211,7 @@ class Restored(Message):
 
 
 class Event(Message):
-    """A change of a stack or of one of its services. The value of `event` determines which fields are set."""
+    """A change of a stack or a service. Comments name the values of `event` for which a field is set."""
 
     #: Unix seconds
     time: float = 0.0
@@ -223,7 +223,7 @@ class Event(Message):
     pid: int = 0
     #: `early-start`, `spawned`: the start time of the process; with the pid it identifies the process
     started: str = ""
-    #: `exited`: the exit status; negative: the signal
+    #: `exited`: the exit status, or the negative number of the signal that ended the process
     status: int | None = None
     #: `spawned`
     ports: Mapping[str, int] = field(default_factory=dict)

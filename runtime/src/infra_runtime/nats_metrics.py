@@ -62,7 +62,7 @@ def read(url: str) -> dict[str, Any]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The answers of the exporter."""
+    """The handler of HTTP requests to the exporter."""
 
     def do_GET(self) -> None:
         """Answer a request for the metrics."""

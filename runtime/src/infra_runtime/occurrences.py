@@ -1,4 +1,4 @@
-"""Occurrences: the numbers of equal events, of which each kind is reported at most once per interval."""
+"""Count equal events, so that each kind of event is reported at most once per interval, with its number."""
 
 from __future__ import annotations
 

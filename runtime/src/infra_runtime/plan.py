@@ -84,7 +84,7 @@ class Plan:
         )
 
     def without_containers(self) -> Plan:
-        """Return the plan without the data for containers, which the local engine does not use."""
+        """Return the plan without the data for containers; the local engine does not use these data."""
         return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
 
     def binaries(self) -> set[str]:
@@ -220,7 +220,7 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
     """Return a string that describes the mistake in a reference; empty if the reference is correct.
 
-    `scopes` is the part before the dot → the allowed names after the dot; None allows every name.
+    `scopes` maps the part before the dot to the allowed names after the dot; None allows every name.
     """
     scope, dot, name = reference.partition(".")
     if optional_export(reference):

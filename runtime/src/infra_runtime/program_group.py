@@ -30,7 +30,7 @@ class Program(NamedTuple):
 
     name: str
     command: tuple[str, ...]
-    #: the ports, on the host of the group, of the programs that must run before
+    #: ports of other programs of the group; this program starts when all of these ports accept connections
     after: tuple[int, ...] = ()
     stop: str = "SIGTERM"
 
@@ -51,7 +51,7 @@ def read(data: dict[str, Any]) -> tuple[str, list[Program]]:
 
 def run(host: str, programs: Iterable[Program]) -> int:
     """Run the programs until one exits or a stop signal arrives, and return the exit status of the group."""
-    # SIGCHLD is ignored by default, and sigwait does not return for an ignored signal on every system.
+    # SIGCHLD is ignored by default, and on some systems, sigwait never returns for an ignored signal.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     running: dict[int, Program] = {}

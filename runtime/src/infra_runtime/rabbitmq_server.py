@@ -5,10 +5,10 @@ configuration is `advanced.config` and, if it exists, `rabbitmq.conf` in the fol
 the other arguments, it starts a server without listeners, stops it, and leaves only the folder `mnesia`, with
 neither users nor virtual hosts.
 
-The server loads all modules of all applications that it finds, to search steps of the start in them, which
-takes most of the time of a start. Therefore the folder `plugins` has links to the applications of the enabled
-plugins only, and the lists of modules of all applications that declare no step are empty. The modules of such
-an application are loaded when they are called.
+At its start, the server loads all modules of all applications that it finds, and searches the modules for
+steps of the start. This takes most of the time of a start. Therefore the folder `plugins` has links to the
+applications of the enabled plugins only, and the lists of modules of all applications that declare no step
+are empty. The modules of such an application are loaded when they are called.
 
 Sources: erl(1), "Flags" and "Emulator Flags"; erts, `erlexec.c`; the kernel application's documentation,
 `kernel(6)`, `application(3)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`,
@@ -37,8 +37,8 @@ _SEED_END = (
     "|| User <- [proplists:get_value(user, U) || U <- rabbit_auth_backend_internal:list_users()]], "
     "[rabbit_vhost:delete(Name, <<>>) || Name <- rabbit_vhost:list_names()], init:stop()."
 )
-#: Loads the applications without their lists of modules, except those of RabbitMQ and of the library that
-#: searches collectors of metrics in these lists.
+#: Loads the applications without their lists of modules. The applications of RabbitMQ and of the library
+#: prometheus.erl keep their lists: this library searches the lists for collectors of metrics.
 _LOAD = (
     "[application:load({application, Name, lists:keystore(modules, 1, Keys, {modules, []})}) "
     '|| Folder <- code:get_path(), File <- filelib:wildcard("*.app", Folder), '
@@ -82,7 +82,7 @@ def command(erlexec: Path) -> list[str]:
         *("+W", "w", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"),
         # With one thread for Erlang's processes, a start needs about a tenth less processor time.
         *("+S", "1:1"),
-        # The node has a name, because the folder of the tables contains it, but listens for no other node.
+        # The name of the node is part of the path of the tables. The node does not listen for other nodes.
         *("-sname", NODE, "-dist_listen", "false", "-start_epmd", "false", "-erl_epmd_port", "25672"),
         *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
         *("-kernel", "prevent_overlapping_partitions", "false"),
@@ -93,7 +93,10 @@ def command(erlexec: Path) -> list[str]:
 
 
 def environment(erlexec: Path, root: Path, data: Path) -> dict[str, str]:
-    """Return the variables of the server; they replace those with the same names of this process."""
+    """Return the environment variables of the server.
+
+    They include the variables of this process, except RABBITMQ_… and ERL_….
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
     }
@@ -191,7 +194,8 @@ def make_seed(erlexec: Path, data: Path, plugins: Iterable[str]) -> None:
     Raises `SystemExit` with the end of its output if it fails.
     """
     _write(data / "advanced.config", _SEED_CONFIG)
-    # The plugin with the pages listens; the one with its data has feature flags, which are stored.
+    # The plugin `rabbitmq_management` would listen on a port. `rabbitmq_management_agent` is enabled instead:
+    # its feature flags must be stored in the tables.
     argv, env = prepared(
         erlexec, data, {name.replace("_management", "_management_agent") for name in plugins}
     )

@@ -1,4 +1,4 @@
-"""`Record`, a named tuple like `typing.NamedTuple`, which is faster at import.
+"""`Record`, a named tuple like `typing.NamedTuple`, but faster at import.
 
 `typing.NamedTuple` compiles code for each class and for each annotation, and the first compilation also
 creates the classes of Python's syntax tree. A supervisor defines about 13 such classes at its start, which

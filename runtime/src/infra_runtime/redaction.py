@@ -35,18 +35,22 @@ _CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _HARMLESS = frozenset(
     (
         *("file", "files", "path", "folder", "dir", "directory", "length", "size", "count", "type"),
-        *("algorithm", "method", "ttl", "name"),
+        *("algorithm", "encryption", "method", "ttl", "name"),
     )
 )
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 REFERENCE = re.compile(r"\$\{[^}]*\}")
-#: the user and the password in a URL; a number before a slash is a port
-_USERINFO = r"(?<=://)([^/?#@\s:\"']*):(?!\d+(?:[/?#]|$))([^\s\"']*)@(?=[^@\s]*)"
+#: a text between spaces and quotes, which can contain URLs
+_RUN = r"[^\s\"']+"
+#: the user in a URL; the password is between it and the last `@` of the run. A number before a slash is a
+#: port.
+_USER = r"(?<=://)[^/?#@\s:\"']*:(?!\d+(?:[/?#]|$))"
 #: a token in the place of a user in a URL; `postgresql://me@host` has a user without a password
 _USER_TOKEN = r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@"  # noqa: S105 - a pattern
 
-#: a parameter of a URL, of libpq or of a command line
-_PAIR = r"""(?P<name>[\w.-]+)=(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)"""
+#: the name of a parameter of a URL, of libpq or of a command line, and its value
+_NAME = r"(?<![\w.-])(?P<name>[\w.-]+)="
+_VALUE = r"""(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)"""
 
 
 def is_secret_name(name: str) -> bool:
@@ -69,30 +73,44 @@ def masked_text(text: str) -> str:
     """Return a text in which the passwords in URLs are replaced by the mask `***`."""
     if "://" not in text or "@" not in text:
         return text
-    text = re.sub(_USERINFO, lambda match: f"{match[1]}:{unless_symbolic(match[2])}@", text)
+    parts, end = [], 0
+    for first, last in _passwords(text):
+        parts += [text[end:first], unless_symbolic(text[first:last])]
+        end = last
+    text = "".join((*parts, text[end:]))
     return re.sub(_USER_TOKEN, lambda match: f"{unless_symbolic(match[1] or match[2])}@", text)
 
 
+def _passwords(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the offsets of the begin and the end of each password in a URL."""
+    user = re.compile(_USER)
+    for run in re.finditer(_RUN, text):
+        end = text.rfind("@", *run.span())
+        if end >= 0 and (match := user.search(text, *run.span())) and match.end() <= end:
+            yield match.end(), end
+
+
 def masked_assignments(
-    text: str, pattern: re.Pattern[str] | str = _PAIR, is_secret: Callable[[str], bool] = is_secret_name
+    text: str, name: str = _NAME, value: str = _VALUE, is_secret: Callable[[str], bool] = is_secret_name
 ) -> str:
     """Return a text in which values that are assigned to a secret's name are masked: `host=db password=…`.
 
-    `pattern` has the groups `name` and `value`. A value may contain further assignments.
+    The expression `name` has the group `name` and ends before the value; a value may contain further
+    assignments. The expression `value` has the group `value`.
     """
-    if "=" not in text and pattern == _PAIR:
+    if "=" not in text and name == _NAME:
         return text
-    parts, start, compiled = [], 0, re.compile(pattern)
-    while match := compiled.search(text, start):
-        value = match["value"]
-        quote = value[0] if value[0] in "\"'" else ""
-        if is_secret(match["name"]):
-            hidden = unless_symbolic(value.strip(quote) if quote else value)
-            parts += [text[start : match.start("value")], quote, hidden, quote]
-            start = match.end()
+    parts, start, names, values = [], 0, re.compile(name), re.compile(value)
+    while match := names.search(text, start):
+        end = match.end()
+        if is_secret(match["name"]) and (secret := values.match(text, end)):
+            written = secret["value"]
+            quote = written[0] if written[0] in "\"'" else ""
+            parts += [text[start:end], quote, unless_symbolic(written.strip(quote)), quote]
+            end = secret.end()
         else:
-            parts.append(text[start : match.start("value")])
-            start = match.start("value")
+            parts.append(text[start:end])
+        start = end
     return "".join((*parts, text[start:]))
 
 
@@ -108,12 +126,12 @@ def passwords_in(text: str) -> Iterator[str]:
     """Yield the passwords in the URLs of a text: each as it is written in the URL, and decoded."""
     if "://" not in text or "@" not in text:
         return
-    for match in re.finditer(_USERINFO, text):
-        yield match[2]
-        if "%" in match[2]:
+    for first, last in _passwords(text):
+        yield text[first:last]
+        if "%" in text[first:last]:
             from urllib.parse import unquote  # the supervisor rarely needs it, and it takes milliseconds
 
-            yield unquote(match[2])
+            yield unquote(text[first:last])
     for match in re.finditer(_USER_TOKEN, text):
         yield match[1] or match[2]
 

@@ -1,4 +1,4 @@
-"""`@frozen`, a decorator for frozen, keyword-only dataclasses, which is faster than `dataclass` at import.
+"""`@frozen`, a decorator for frozen, keyword-only dataclasses that is faster than `dataclass` at import.
 
 `dataclasses.dataclass` compiles the methods of each class at import, which takes about 0.6 ms per class; a
 start of a stack imports about 40 classes, in the client and in the supervisor. The classes made by `frozen`

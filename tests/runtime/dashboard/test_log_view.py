@@ -178,6 +178,13 @@ def test_a_text_is_not_a_pattern(tmp_path: Path) -> None:
     assert lines(log_view.page(tmp_path, Query(text="A.C"))) == ["a.c"]
 
 
+def test_a_long_text_is_searched_in_a_time_proportional_to_the_length_of_the_line(tmp_path: Path) -> None:
+    """With a comparison at each position, this test would take minutes."""
+    raw(tmp_path, b"x" * 2_000_000 + b"\n")
+
+    assert lines(log_view.page(tmp_path, Query(text="X" * 30_000 + "y"))) == []
+
+
 def test_a_view_is_filtered_by_a_regular_expression_and_a_text(tmp_path: Path) -> None:
     raw(tmp_path, b"user=1 slow\nuser=x slow\nuser=12 fast\n")
 

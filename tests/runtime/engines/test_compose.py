@@ -310,12 +310,18 @@ def test_a_folder_that_caddy_serves_is_mounted(project: Project) -> None:
     assert '"root": "/srv/public"' in document["configs"]["caddy-caddy.json"]["content"]
 
 
-def test_the_accounts_of_tests_are_not_exported(project: Project) -> None:
-    document = complete(project, "use = ['nats']", "test")
+def test_the_password_of_the_accounts_for_tests_is_in_a_secret(project: Project) -> None:
+    text = "use = ['nats', 'api']\n" + API + "env = { P = '${nats.account_password}' }\n"
+    document = complete(project, text, "test")
 
-    assert "accounts" not in document["configs"]["nats-nats-server.conf"]["content"]
-    text = "use = ['api']\n" + API + "env = { P = '${nats.account_password}' }\n"
-    assert "does not use this secret" in str(error_of(project, text, "test"))
+    content = document["configs"]["nats-nats-server.conf"]["content"]
+    assert '"password": $$INFRA_ACCOUNTS_PASSWORD' in content
+    assert document["secrets"] == {"nats-accounts": {"file": "./secrets/nats-accounts"}}
+    assert document["services"]["nats"]["secrets"] == document["services"]["api"]["secrets"]
+
+
+def test_a_server_without_accounts_for_tests_needs_no_secret(project: Project) -> None:
+    assert "secrets" not in complete(project, "use = ['nats']", "development")
 
 
 # --- order, ports, secrets -------------------------------------------------------------------------

@@ -551,12 +551,50 @@ def test_the_environment_test_is_refused(project: Project) -> None:
     assert "cannot be exported to a cluster" in error_of(project, "use = ['valkey']", "test").message
 
 
-def test_a_secret_in_plain_text_is_refused_outside_of_development(project: Project) -> None:
-    project.write(f"use = ['api']\n{API}env = {{ API_PASSWORD = 'hunter2' }}\n")
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("api.env.API_PASSWORD", f"{API}env = {{ API_PASSWORD = 'hunter2' }}\n"),
+        ("api.env.DB", f"{API}env = {{ DB = 'postgres://me:hunter2@db/shop' }}\n"),
+        ("api.env.DSN", f"{API}env = {{ DSN = 'host=db password=hunter2' }}\n"),
+        ("api.env.TOKEN", f"{API}env = {{ TOKEN = '${{env.TOKEN:-hunter2}}' }}\n"),
+        ("api.command", "[services.api]\ncommand = ['serve', '--password=hunter2']\n"),
+        ("api.command", "[services.api]\ncommand = ['serve', '--token', 'hunter2']\n"),
+        ("api.command", "[services.api]\nimage = 'acme/api:1'\ncommand = ['--api-key=hunter2']\n"),
+        (
+            "api.container.health",
+            f"{API}[services.api.container]\nhealth = ['curl', '-H', 'Authorization: Bearer hunter2']\n",
+        ),
+        (
+            "api.options.authorization.token",
+            "[services.api]\nkind = 'nats'\noptions.authorization.token = 'hunter2'\n",
+        ),
+        ("api.options.default_pass", "[services.api]\nkind = 'rabbitmq'\noptions.default_pass = 'hunter2'\n"),
+    ],
+)
+def test_a_secret_in_plain_text_is_refused_outside_of_development(
+    project: Project, key: str, text: str
+) -> None:
+    project.write(f"use = ['api']\n{text}")
 
-    check_secrets([project.resolve(environment="development")])
-    with pytest.raises(ConfigurationError, match="contains a secret in plain text"):
-        check_secrets([project.resolve(environment="production")])
+    check_secrets([project.resolve(environment="development", variables_required=False)])
+    for environment in ("staging", "production"):
+        with pytest.raises(
+            ConfigurationError, match=f"services.{key} contains a secret in plain text"
+        ) as caught:
+            check_secrets([project.resolve(environment=environment, variables_required=False)])
+        assert "hunter2" not in str(caught.value)
+
+
+def test_settings_that_only_have_the_name_of_a_secret_are_exported(project: Project) -> None:
+    project.write(
+        "use = ['postgres', 'mongodb', 'api']\n[services.postgres.options]\n"
+        "password_encryption = 'scram-sha-256'\n[services.mongodb]\n"
+        "indexes.orders = [{ keys = ['customer'] }]\n"
+        f"{API}env = {{ TOKEN = '${{env.TOKEN}}', TOKEN_FILE = '/run/x', P = '${{postgres.password}}' }}\n"
+    )
+
+    check_secrets([project.resolve(environment="production", variables_required=False)])
 
 
 def test_long_and_invalid_names_are_shortened_with_a_hash() -> None:

@@ -115,6 +115,20 @@ def test_passwords_are_read_from_the_secret_of_the_stack_at_each_start(project: 
     assert services["valkey"].prepare == ()
 
 
+def test_the_secrets_with_which_tests_are_isolated_are_read_from_the_cluster(project: Project) -> None:
+    """An account of NATS and a bucket of S3 need the passwords of the deployed servers."""
+    project.write(f"{STACK.replace('mail', 's3')}[services.nats]\naccounts = 4\n")
+    services = _services(project)
+
+    nats, s3 = services["nats"], services["s3"]
+    assert (nats.exports["accounts"], nats.exports["account_password"]) == ("4", "${secret.accounts}")
+    assert (s3.exports["access_key"], s3.exports["secret_key"]) == ("infra", "${secret.key}")
+    assert [getattr(spec.prepare[0], "command")[-1] for spec in (nats, s3)] == [  # noqa: B009
+        "nats-accounts=${data}/accounts.secret",
+        "s3-key=${data}/key.secret",
+    ]
+
+
 def test_files_with_data_of_the_plan_are_written_for_the_plugin(project: Project) -> None:
     (file,) = _services(project)["mongodb"].prepare
 

@@ -55,7 +55,7 @@ def test_an_image_is_found_by_tag_or_digest(layout: Layout) -> None:
     layout.save([replace(image, annotations={REF_NAME: "1.2"})])
 
     assert layout.find("1.2").digest == layout.find(image.digest).digest == image.digest
-    with pytest.raises(ImageError, match=r"no image 1\.3; it has: 1\.2"):
+    with pytest.raises(ImageError, match=r"no image 1\.3; its images: 1\.2"):
         layout.find("1.3")
 
 

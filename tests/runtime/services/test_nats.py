@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from fakes.engine import made, written
+from fakes.stacks import until
 from fakes.suite import free_port
+from infra_runtime.binaries import Binary, locate
+from infra_runtime.host.ports import taken
+from infra_runtime.spec import substitute
 
 
 def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
@@ -61,24 +67,63 @@ def test_a_container_has_no_password() -> None:
     assert "secret" not in "".join(spec.container.files.values())
 
 
+def test_a_container_with_accounts_for_tests_reads_their_password_from_a_variable() -> None:
+    container = made("nats", accounts=2).container
+
+    (text,) = container.files.values()
+    assert '"user": "test2", "password": $INFRA_ACCOUNTS_PASSWORD ' in " ".join(text.split())
+    assert container.env["INFRA_ACCOUNTS_PASSWORD"] == '"${secret.accounts}"'
+    assert "secret" not in text
+
+
+@pytest.mark.real("nats")
+@pytest.mark.parametrize("password", ["s3cret", "123456", "1e3"])
+def test_a_real_server_has_the_accounts_of_a_container(tmp_path: Path, password: str) -> None:
+    """The password can look like a number in the configuration language of NATS."""
+    container, port = made("nats", accounts=1).container, free_port()
+    values = {"host": "127.0.0.1", "port.client": str(port), "port.monitor": str(free_port())}
+    (text,) = container.files.values()
+    file = tmp_path / "nats.conf"
+    file.write_text(substitute(text, lambda name: values.get(name, str(tmp_path))))
+    (program,) = container.entrypoint
+    variable = substitute(container.env["INFRA_ACCOUNTS_PASSWORD"], lambda _: password)
+    command = [locate(Binary(name=program)), "--config", file]
+
+    with subprocess.Popen(command, env={"INFRA_ACCOUNTS_PASSWORD": variable}) as server:
+        try:
+            until(lambda: taken(port, name_it=False))
+            answers = [
+                answer_to(port, user)
+                for user in (
+                    {"user": "test1", "pass": password},
+                    {"user": "system", "pass": password},
+                    {"user": "test1", "pass": "wrong"},
+                    {},
+                )
+            ]
+        finally:
+            server.kill()
+
+    assert answers == ["PONG", "PONG", "-ERR", "PONG"]
+
+
+def answer_to(port: int, user: dict[str, str]) -> str:
+    """Return the first word of the answer of a server to the login of a user."""
+    with socket.create_connection(("127.0.0.1", port), 60) as line, line.makefile("rw") as file:
+        assert file.readline().startswith("INFO ")
+        file.write(f"CONNECT {json.dumps({'verbose': False, **user})}\r\nPING\r\n")
+        file.flush()
+        return file.readline().split()[0]
+
+
 @pytest.mark.real("nats")
 @pytest.mark.parametrize("environment", ["development", "test"])
 def test_a_real_server_refuses_clients_without_the_password(run, environment: str) -> None:
     ports = {"client": free_port(), "monitor": free_port()}
     endpoint = run("nats", environment=environment, ports=ports).nats
 
-    for user, answer in (
-        ({"user": "shared", "pass": endpoint.password}, "PONG"),
-        ({}, "-ERR 'Authorization"),
-    ):
-        with (
-            socket.create_connection((endpoint.host, endpoint.port), 60) as line,
-            line.makefile("rw") as file,
-        ):
-            assert file.readline().startswith("INFO ")
-            file.write(f"CONNECT {json.dumps({'verbose': False, **user})}\r\nPING\r\n")
-            file.flush()
-            assert file.readline().startswith(answer)
+    assert answer_to(endpoint.port, {"user": "shared", "pass": endpoint.password}) == "PONG"
+    assert answer_to(endpoint.port, {}) == "-ERR"
 
 
 @pytest.mark.real("nats")

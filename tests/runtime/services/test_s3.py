@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,9 @@ from botocore.exceptions import ClientError
 
 import infra_runtime as infra
 from fakes.engine import made, written
+from fakes.stacks import until
+from fakes.suite import free_port
+from infra_runtime.binaries import Binary, locate
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.spec import ServiceSpec, WriteFile
 
@@ -199,3 +205,52 @@ def test_a_real_server_requires_a_token_on_the_ports_with_objects(shared: Stack,
 
     assert error.value.code == 401
     error.value.close()
+
+
+@pytest.mark.real("s3")
+def test_a_real_server_with_the_command_of_a_container_accepts_only_its_keys(tmp_path: Path) -> None:
+    container = made("s3").container
+    options = {
+        **{f"-{name}.port": free_port() for name in ("master", "volume", "filer", "s3")},
+        **{f"-{name}.port.grpc": free_port() for name in ("master", "volume", "filer", "s3")},
+        **{f"-{name}.localSocket": tmp_path / name for name in ("filer", "s3")},
+        "-dir": tmp_path, "-ip": "127.0.0.1", "-ip.bind": "127.0.0.1",
+    }  # fmt: skip
+    words = [word for word in container.command if not word.startswith("-dir=")]
+    environ = {name: text.replace("${secret.key}", "s3cret") for name, text in container.env.items()}
+    url = f"http://127.0.0.1:{options['-s3.port']}"
+
+    def keys(secret: str) -> Any:
+        names = {"aws_access_key_id": container.exports["access_key"], "aws_secret_access_key": secret}
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return boto3.client("s3", endpoint_url=url, region_name="us-east-1", config=config, **names)
+
+    def is_ready() -> bool:
+        """Return whether the server answers as the health check of the container expects."""
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthz") as answer:
+            return answer.status == 200
+        return False
+
+    with subprocess.Popen(
+        [locate(Binary(name="weed")), *words, *(f"{name}={value}" for name, value in options.items())],
+        env={**environ, "HOME": str(tmp_path)}, cwd=tmp_path, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            until(is_ready)
+            until(lambda: created(keys("s3cret"), "orders"))
+            for secret in ("wrong", "infra"):
+                with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+                    keys(secret).list_buckets()
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(f"{url}/orders")
+        finally:
+            server.kill()
+
+
+def created(client: Any, bucket: str) -> bool:
+    """Create a bucket, and return whether this was possible; the filer may not be ready yet."""
+    try:
+        client.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        return bool(error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou")
+    return True

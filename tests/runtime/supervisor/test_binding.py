@@ -89,13 +89,17 @@ def test_command_environment_folder_probe_and_exports_are_all_bound(tmp_path) ->
 def test_a_variable_that_the_services_inherit_takes_precedence_over_a_default(tmp_path) -> None:
     app = bound(
         tmp_path,
-        env={"NAME": "${stack.service}", "PORT": "${port.main}", "ZONE": "${env.REGION}"},
-        env_defaults=(Default(name="NAME"), Default(name="ZONE")),
+        env={"PORT": "${port.main}", "ZONE": "${env.REGION}"},
+        env_defaults=(
+            Default(name="NAME", value="${stack.service}"),
+            Default(name="ZONE", value="${env.REGION}"),
+            Default(name="SIZE", value="${port.main}", only_with=("NAME=theirs",)),
+        ),
     )
 
     bind(app, SCOPE._replace(inherited={"NAME": "theirs", "PORT": "1"}), {})
 
-    assert app.env == {"NAME": "theirs", "PORT": "20123", "ZONE": "eu"}
+    assert app.env == {"NAME": "theirs", "PORT": "20123", "ZONE": "eu", "SIZE": "20123"}
 
 
 def test_a_secret_is_read_for_programs_and_masked_in_output(tmp_path) -> None:

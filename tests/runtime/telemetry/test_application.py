@@ -233,6 +233,9 @@ def test_a_step_leaves_the_last_total_of_each_period_and_every_change(tmp_path: 
     ("path", "text"),
     [
         ("/api/v1/spans?colour=red", "unknown parameters: colour"),
+        (f"/api/v1/logs?text={'a' * 1_001}", "which is not valid"),
+        (f"/api/v1/logs?limit={'9' * 5_000}", "must be a number from 1 to 10000"),
+        (f"/api/v1/logs?after={'9' * 5_000}", "which is not valid"),
         ("/api/v1/spans?limit=0", "limit must be a number from 1 to 10000"),
         ("/api/v1/spans?trace=xyz", "trace has the value 'xyz'"),
         ("/api/v1/spans?since=soon", "since has the value 'soon'"),

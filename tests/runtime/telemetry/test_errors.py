@@ -41,6 +41,13 @@ def span(number: int, *, status: int = 2, exception: str = "declined", trace: by
 # --- fingerprints ----------------------------------------------------------------------------------
 
 
+@every(["\n" * 1_000_000, "\n\t " * 300_000, '  File "a' * 100_000, "\n at" * 200_000])
+def test_a_long_stack_trace_is_read_in_a_time_proportional_to_its_length(text: str) -> None:
+    """With a search at each position, this test would take hours."""
+    assert len(errors.innermost_frame(f'{text}\n  File "/app/shop.py", line 3, in pay')) <= 500
+    assert errors.innermost_frame(f'{text}\n  File "/app/shop.py", line 3, in pay') == "/app/shop.py:pay"
+
+
 @every(
     [
         ("order 17 of 3,000.50 EUR failed", "order NUMBER of NUMBER EUR failed"),

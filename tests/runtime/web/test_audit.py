@@ -10,7 +10,7 @@ import pytest
 
 from fakes.clock import Clock
 from infra_runtime.web import context
-from infra_runtime.web.audit import MAX_ENTRY, AuditError, AuditLog, Head, digest, verify
+from infra_runtime.web.audit import MAX_ENTRY, ORIGIN, AuditError, AuditLog, Head, digest, verify
 
 KEY = "the key of the audit log"
 
@@ -146,11 +146,34 @@ def test_a_missing_head_is_found(path: Path, key: str) -> None:
     assert "audit.jsonl.head is missing" in text
 
 
-@pytest.mark.parametrize("text", ["", "x", "5", "5 abc", "-1 " + "a" * 64, "٣ " + "a" * 64])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "5", "5 abc", "-1 a b", "٣ a b", "² a b", "9" * 5_000 + " a b", "5 a ü", "5 a b\udcff\0"],
+)
 def test_a_damaged_head_is_found(path: Path, key: str, text: str) -> None:
-    path.with_name("audit.jsonl.head").write_text(text, encoding="utf-8")
+    path.with_name("audit.jsonl.head").write_bytes(text.encode(errors="surrogateescape"))
 
     assert "audit.jsonl.head" in wrong_line(path, key)[1]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4])
+@pytest.mark.parametrize("seal", ["", "without a key", "of the old head"])
+def test_with_a_key_a_program_without_it_cannot_shorten_the_log_and_its_head(
+    tmp_path: Path, kept: int, seal: str
+) -> None:
+    path, head_path = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.head"
+    log = AuditLog(path, key=KEY)
+    heads = [Head(entries=0, hash=ORIGIN), *(log.append("order.placed", order=order) for order in range(5))]
+    old = head_path.read_text(encoding="utf-8").split()[2]
+    forged = digest({"entries": kept, "hash": heads[kept].hash}, b"")
+    path.write_text("".join(lines_of(path)[:kept]), encoding="utf-8")
+
+    text = f"{kept} {heads[kept].hash} {({'': '', 'without a key': forged}).get(seal, old)}"
+    head_path.write_text(text, encoding="utf-8")
+
+    assert "audit.jsonl.head" in wrong_line(path, KEY)[1]
+    with pytest.raises(AuditError, match=r"audit\.jsonl\.head"):
+        AuditLog(path, key=KEY).append("order.placed")
 
 
 def test_a_hash_that_was_stored_elsewhere_detects_a_replaced_log(path: Path, key: str) -> None:
@@ -200,7 +223,7 @@ def test_a_truncated_log_is_not_continued(path: Path, key: str, kept: int) -> No
     ("damage", "number"),
     [
         (lambda path: path.with_name("audit.jsonl.head").unlink(), 6),
-        (lambda path: path.with_name("audit.jsonl.head").write_text(f"5 {'a' * 64}\n"), 5),
+        (lambda path: path.with_name("audit.jsonl.head").write_text(f"5 {'a' * 64}\n"), 1),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), 5),
         (lambda path: path.write_bytes(path.read_bytes() + b"x" * 4 * MAX_ENTRY), 5),
         (lambda path: path.write_bytes(path.read_bytes() + b"[1]\n"), 5),

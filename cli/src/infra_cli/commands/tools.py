@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra_cli.commands.bin._project import Project
     from infra_runtime.binaries.recipe import Recipe
 
-#: the name under which this command has the group `infra bin`
+#: the name of the subcommand that is the same as the group `infra bin`, and the name of this group
 _ALIAS, _GROUP = "dep", "bin"
 
 
@@ -70,7 +70,7 @@ def command(target: Target, *, as_json: bool) -> None:
     tool is missing, the error contains the command that installs it, and the exit code is 5.
 
     The tool gets the environment variables of `infra config env`, which many tools read (PGHOST, NATS_URL,
-    …). Without a running stack, it gets the variables of the user. All arguments after NAME are arguments of
+    …). Without a running stack, the tool gets the variables of the user. All arguments after NAME belong to
     the tool, also options such as --help. The tool replaces the process of `infra`, so the exit code is the
     exit code of the tool, and signals reach the tool.
 
@@ -163,6 +163,9 @@ def _project(directory: Path | None) -> Project:
 
 
 def _programs(project: Project) -> dict[str, Recipe]:
-    """Return a mapping from program to the recipe that installs it; a later recipe takes precedence."""
+    """Return a mapping from program to the recipe that installs the program.
+
+    If several recipes install a program, the last one of them in `Project.recipes` is used.
+    """
     recipes = project.recipes().values()
     return {program: recipe for recipe in recipes for program in recipe.programs}

@@ -41,7 +41,8 @@ class ClearedUnits:
     ) -> None:
         """`make` returns a unit for a new name and a label; `close` closes connections at the end.
 
-        `errors` are the exceptions that a stopped server causes; then the data cannot be removed.
+        `errors` are the exceptions of a request to a stopped server; after such an exception, the data of a
+        unit are not removed.
         """
         self._owner, self._make, self._errors, self._close = owner, make, errors, close
 

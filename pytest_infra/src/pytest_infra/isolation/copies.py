@@ -35,9 +35,11 @@ class Copier:
         fill: Callable[[Path], object] = lambda _: None,
     ) -> None:
         self._server, self._data, self._resolved = server, stack, resolved
-        #: the prefixes of flags with folders that a copy only reads, so that it shares them with the service
+        #: the prefixes of command-line flags whose values are folders that a copy only reads; a copy uses the
+        #: same folders as the service
         self._shared = shared
-        #: is called with the path of a copy's folder, which does not exist yet
+        #: the function that fills the folder of a copy; the argument is the path of this folder, which does
+        #: not exist yet
         self._fill = fill
         hint = f"Increase the scope of the fixture of {server.name}: `infra_scope = {server.name}: module`."
         self._slots = Slots(stack, server.name, range(1, MAX_COPIES + 1), hint)

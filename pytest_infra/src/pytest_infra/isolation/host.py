@@ -11,7 +11,8 @@ from pytest_infra.isolation.unit import Unit
 class Host(Unit):
     """A host name that belongs to one test.
 
-    `url` is the URL of the proxy; requests contain the host name in the header `Host`.
+    `url` is the URL of the proxy. The test sends its requests to this URL, with the
+    host name in the header `Host`.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Host names as isolation units of a proxy. The kit of each proxy implements how routes are added to it."""
+"""Host names as isolation units of a proxy. The kit of each proxy adds the routes in its own way."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RoutedHost(Host):
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label, host_name=f"{name}.localhost")
-        #: in the order in which they were added; the last one is matched first
+        #: the routes in the order in which they were added; the last route is matched first
         self.own: list[HostRoute] = []
 
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
@@ -58,7 +58,7 @@ class RoutedHost(Host):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[RoutedHost]:
-        """Yield this host for one Hypothesis example; after the example, remove the routes that it added."""
+        """Yield this host for one Hypothesis example; afterwards, remove the routes of the example."""
         before = len(self.own)
         yield self
         self.clear(before)

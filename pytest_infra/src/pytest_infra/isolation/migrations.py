@@ -1,7 +1,7 @@
 """Migrations: functions that fill an empty unit, such as a database.
 
-The filled unit is the template, from which other units are cloned. Each migration has a key. The key changes
-if the source code or a file changes that the template depends on.
+The filled unit is the template, from which other units are cloned. Each migration has a key. If the template
+depends on source code or on a file, a change of this code or file changes the key.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]
 
 
 def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
-    """Return the migrations of one source, which is not a list."""
+    """Return the migrations of a single source, not of a list."""
     if isinstance(source, Migrations):
         return source
     if callable(source):

@@ -11,11 +11,12 @@ from typing import Protocol, TypeVar
 
 from infra_runtime.errors import InfraError
 
-#: units that are ready ahead: the initial number, which doubles whenever a test waits, and its maximum
+#: the number of units that the pool keeps ready: at the beginning, and at most; the number doubles when a
+#: test has to wait for a unit
 AHEAD, MAX_AHEAD = 1, 8
-#: units that may wait for their removal; with more of them, removing comes before making
+#: if more units than this number wait for their removal, the thread removes units before it makes new units
 MAX_DISCARDED = 16
-#: seconds that a test waits
+#: the seconds for which a test waits for a unit
 PATIENCE = 60.0
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ class Pool:
             return self._ready.popleft()
 
     def _wait(self) -> None:
-        self._failure = None  # it is from an earlier attempt; the server may answer again
+        self._failure = None  # an error of an earlier attempt: a new attempt may succeed
         self._waiting += 1
         self._change.notify_all()
         deadline = time.monotonic() + PATIENCE
@@ -106,7 +107,7 @@ class Pool:
             self._waiting -= 1
 
     def give_back(self, name: str) -> None:
-        """Return a used unit to the pool, whose thread resets or removes the unit in the background."""
+        """Return a used unit to the pool. In the background, the pool's thread resets or removes it."""
         with self._change:
             self._used.append(name)
             self._change.notify_all()

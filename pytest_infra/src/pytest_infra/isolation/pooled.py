@@ -8,7 +8,7 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
 
-#: the file with the process id of the server, in its data folder; the server writes it at each start
+#: the file with the process id of the server in the server's data folder, written at each start
 PID_FILE = "server.pid"
 
 
@@ -37,7 +37,7 @@ class PooledUnits:
             pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a new unit."""
+        """Return a unit that the pool has prepared and that no test has used."""
         # After a restart of the server, its data may come from an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -52,7 +52,10 @@ class PooledUnits:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Remove all units of this process, unless the server stops now and its data are removed."""
+        """Remove all units of this process; return the names of units that could not be removed.
+
+        If the server stops now and its data are removed, no unit is removed.
+        """
         return self._pool.close(remove=not self._stops())
 
 

@@ -1,4 +1,4 @@
-"""Slots: numbered parts of a service, such as accounts, which different tests use one after another."""
+"""Slots are numbered parts of a service, such as accounts; different tests use a slot one after another."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Unit(Endpoint):
         )
 
     def renew(self) -> None:
-        """Create again what a restart of the server has removed from it, such as the user of this unit."""
+        """Create again what the server has lost in a restart, such as the user of this unit."""
 
     def describe(self) -> dict[str, str]:
         """Return the service, the id and the label of the unit as JSON data for reports, without secrets."""

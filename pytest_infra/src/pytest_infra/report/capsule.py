@@ -3,8 +3,8 @@
 The folder is `capsules/TEST` in the data directory. It contains `capsule.json` (states, restarts,
 executables, settings with secrets masked), `logs/SERVICE.log` (the log during the test), `events.jsonl`
 (the journal during the test), `trace.json` and `trace.txt` (the test's trace, if the stack stores traces),
-`units.json` and `dumps/` (the test's isolation units). Only their owner can read the files, and secrets are
-masked in all of them except `units.json` of units that are kept.
+`units.json` and `dumps/` (the test's isolation units). Only their owner can read the files. Secrets are
+masked in all files, with one exception: `units.json` contains the passwords of units that are kept.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from pytest_infra.kit import ServiceKit
     from pytest_infra.spans import Trace
 
-#: The numbers of lines and characters at the end of a service's log that pytest's output contains. The folder
-#: contains the complete log.
+#: pytest's output contains the end of each log: at most this number of lines and this number of characters.
+#: The folder contains the complete log.
 LINES, CHARACTERS = 40, 6_000
-#: The numbers of lines of the trace in pytest's output, and of columns in the folder, which has all lines.
+#: The maximum number of lines of the trace in pytest's output; and the width of the lines in `trace.txt`,
+#: the file with the complete trace.
 TRACE_LINES, TRACE_COLUMNS = 15, 160
 FOLDER = "capsules"
 #: The title of the section in pytest's output that contains the path of the folder.
@@ -148,12 +149,12 @@ class Capsules:
         return registry.live if registry else []
 
     def _kit(self, process: str, status: Status | str) -> ServiceKit:
-        """Return the service kit for a service, which can also be a copy of another service."""
+        """Return the service kit for a service, or for a copy of a service."""
         copies = {service.name: service.copy_of for service in _services(status)}
         return self._instances[copies.get(process) or process].kit
 
     def _copies_of_others(self, status: Status | str) -> set[str]:
-        """Return the names of the copies of services that other tests use."""
+        """Return the names of the service copies that belong to other tests."""
         self._processes |= {unit.process for unit in self._live}
         copies = {service.name for service in _services(status) if service.copy_of}
         return copies - self._processes

@@ -24,7 +24,7 @@ _OTHERS = frozenset({"_pytest", "pytest_infra"})
 
 
 class FixtureSpans:
-    """The plugin that measures fixtures."""
+    """The plugin that records the set-up and the tear-down of fixtures as spans."""
 
     def __init__(self, recorder: Recorder, instances: Instances) -> None:
         self._recorder, self._instances = recorder, instances
@@ -41,7 +41,8 @@ class FixtureSpans:
             if began:
                 recorder.add(name, began.pop(), shortest=SHORTEST, attributes=attributes)
 
-        # Finalizers run in the reverse order, between them the fixture's own code after `yield`.
+        # pytest runs finalizers in the reverse order: the function that is added last (below), then the
+        # fixture's own code after `yield`, then `end`.
         fixturedef.addfinalizer(end)
         start = time.time_ns()
         try:

@@ -62,6 +62,6 @@ def _in_servers(data: Path, owners: Collection[str], instances: Instances) -> li
 
 
 def owner_of(unit: str, kit: ServiceKit) -> str | None:
-    """Return the token in a unit's name, which identifies the process that created the unit."""
+    """Return the token in a unit's name; the token identifies the process that created the unit."""
     match = re.fullmatch(kit.unit_name, unit)
     return match["owner"] if match else None

@@ -30,7 +30,7 @@ class LogFiles:
     KEY: ClassVar[pytest.StashKey[LogFiles]] = pytest.StashKey()
 
     def __init__(self, data: Sequence[str]) -> None:
-        #: the data directories, to which the session adds further ones
+        #: the data directories; the session adds each further data directory that it uses
         self._data = data
         #: the sizes when the data directory was opened, for the test that opened it
         self._opened: Sizes = {}

@@ -27,7 +27,7 @@ from pytest_infra.spans import PLUGIN, Recorder, Span, Trace, TraceStore
 MESSAGE = 500
 #: seconds to wait for the spans of a failed test's services
 ARRIVAL = 2.0
-#: the failed tests of a process for whose spans the plugin waits
+#: the maximum number of failed tests in a process for whose spans the plugin waits
 MAX_TESTS = 50
 #: seconds to wait, at the end of the run, until the store has accepted the spans of the last tests
 FLUSH = 5.0
@@ -55,13 +55,13 @@ class Tracing:
         self._has_waited = False
         #: pass | fail | skip
         self._result = "pass"
-        #: the failed tests for whose spans the plugin has waited
+        #: the number of failed tests for whose spans the plugin has waited
         self._awaited = 0
-        #: whether the service has not answered a query
+        #: whether the service that stores traces has failed to answer a query
         self._is_silent = False
 
     def ready(self, services: Collection[str]) -> None:
-        """Use the service that stores traces, if it is one of these services, which are ready."""
+        """Use the service that stores traces, if it is among `services`; all of `services` are ready."""
         if not self._service:
             # `SERVICE.N` is a copy of a service, for tests of one process.
             names = (name for name in sorted(services) if "." not in name)
@@ -76,7 +76,7 @@ class Tracing:
     def record(
         self, item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport
     ) -> dict[str, Any]:
-        """Add the spans of a phase, and of the fixtures and waits in it; after the last phase, send all.
+        """Add the spans of a phase, its fixtures and its waits; after the last phase, send all spans.
 
         Return the data about the phase for the record of the session: `waits` (names and seconds),
         `services`, the id of the `trace`, and the `error` with masked secrets. Keys without a value are
@@ -143,7 +143,7 @@ class Tracing:
         return stored._replace(spans=sorted(spans, key=lambda span: (span.start, -span.end)))
 
     def close(self) -> None:
-        """Wait until the spans of the last tests are stored, at most `FLUSH` seconds."""
+        """Wait at most `FLUSH` seconds until the spans of the last tests are stored."""
         if problem := self._recorder.flush(FLUSH):
             self._notes.add_message(f"{self._service} did not store all spans of tests: {problem}")
         self._recorder.store = None

@@ -99,7 +99,7 @@ class UnitDumps:
         return [*kept, *passwords, *lost]
 
     def _urls(self, unit: Unit) -> str:
-        """Return the unit's URL with the port and, if it has no password, the URL of the socket."""
+        """Return the unit's URL with the port; if the URL of the socket needs no password, add this URL."""
         urls = [urlsplit(unit[key]) for key in ("url", "socket_url") if key in unit]
         shown = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
         texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in shown]

@@ -14,15 +14,16 @@ from typing import NamedTuple
 from infra_runtime.telemetry.span_tree import levels
 from pytest_infra.spans import PLUGIN, Span, Trace
 
-#: the largest number of characters of a service, and the smallest of a bar
+#: the maximum number of characters of a service's name, and the minimum number of characters of a bar
 SERVICE, BAR = 16, 10
 #: the space between two columns
 GAP = "  "
-#: the levels of the tree that are indented
+#: the maximum number of levels of the tree that are indented
 LEVELS = 8
-#: the part of a row's width that the names have at most
+#: the maximum share of a row's width that is used for the names
 NAMES = 0.45
-#: nanoseconds after the end of the root span; spans of a service with another clock do not stretch the axis
+#: The time axis ends at most this number of nanoseconds after the root span. Otherwise, a service whose clock
+#: is wrong could make the axis very long.
 LATE = 60 * 10**9
 #: the mark of a span with an error
 ERROR = "✗"
@@ -103,7 +104,7 @@ def tree(spans: Sequence[Span]) -> list[Row]:
 
 
 def _kept(rows: Sequence[Row], limit: int) -> list[Row]:
-    """Return the rows with errors and the longest rows, with all rows above them."""
+    """Return at most `limit` rows: first those with errors, then the longest, each with all rows above it."""
     above: dict[str, list[str]] = {}
     path: list[Row] = []
     for row in rows:
@@ -124,7 +125,7 @@ def _weight(row: Row) -> tuple[bool, bool, int]:
 
 
 def _bar(span: Span, start: int, end: int, width: int) -> str:
-    """Return the bar of a span, whose axis begins at `start` and ends at `end`."""
+    """Return the bar of a span on a time axis from `start` to `end`."""
     scale = width / max(end - start, 1)
     first = min(max(int((span.start - start) * scale), 0), width - 1)
     last = min(max(round((span.end - start) * scale), first + 1), width)
@@ -132,7 +133,10 @@ def _bar(span: Span, start: int, end: int, width: int) -> str:
 
 
 def _mark(span: Span) -> str:
-    """Return the mark of an error; with its message, except for the plugin, whose message is the failure."""
+    """Return the mark of a span with an error, and the error's message; empty for a span without an error.
+
+    The message of a span of the plugin is omitted, because pytest prints the failure of the test.
+    """
     if span.status != "error":
         return ""
     message = "" if span.service == PLUGIN else printable(span.message.partition("\n")[0])

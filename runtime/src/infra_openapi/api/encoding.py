@@ -17,7 +17,7 @@ _URLENCODED, _FORM_DATA = "application/x-www-form-urlencoded", "multipart/form-d
 FORMS = frozenset({_URLENCODED, _FORM_DATA})
 _TEXT, _OBJECT, _BYTES = "text/plain", "application/json", "application/octet-stream"
 _BINARY = frozenset({"binary", "base64", "byte"})
-#: The keywords of an encoding that determine the serialization, so that `contentType` is ignored.
+#: If an encoding has one of these keywords, its `contentType` is ignored.
 _STYLING = frozenset({"style", "explode", "allowReserved"})
 
 
@@ -144,7 +144,8 @@ def _terms(scope: Scope, media: Element) -> dict[str, Term]:
 def _media_types(scope: Scope, part: Part) -> set[str]:
     """Return the media types of a part of a form.
 
-    They are listed in the `encoding` of the part, or the schema of the part implies them.
+    If the `encoding` of the part lists no media types, the default media types for the schema of the part are
+    returned.
     """
     encoding = part.encoding.text("contentType") if part.encoding else ""
     if encoding:
@@ -153,7 +154,7 @@ def _media_types(scope: Scope, part: Part) -> set[str]:
 
 
 def _defaults(scope: Scope, node: Node) -> set[str]:
-    """Return the media types that a schema without alternatives implies."""
+    """Return the default media types of a form part whose schema is `node`; `node` has no alternatives."""
     if node.types - {"null"} == {"array"}:  # each item of an array is a part
         return {
             default for item in alternatives(scope, node.items or ()) for default in _defaults_of_types(item)
@@ -162,7 +163,7 @@ def _defaults(scope: Scope, node: Node) -> set[str]:
 
 
 def _defaults_of_types(node: Node) -> set[str]:
-    if node.types >= {"object", "string", "number"}:  # a part without a type
+    if node.types >= {"object", "string", "number"}:  # the schema has no `type`
         return {_BYTES}
     defaults = set()
     for kind in node.types - {"null"}:

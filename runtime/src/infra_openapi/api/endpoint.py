@@ -21,8 +21,8 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 class Endpoint:
     """One operation of a document, with the path items that contain the operation.
 
-    `items` contains the path item. If the path item is a reference, `items` also contains the keys beside the
-    reference, which have priority.
+    `items` contains the path item. If the path item is a reference, `items` also contains an element with the
+    keys beside the reference. These keys have priority over the target of the reference.
     """
 
     name: Operation

@@ -40,7 +40,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
 
 
 def _by_fields(body: Element) -> bool:
-    """Return whether a request body comes from a form of Swagger 2.0, which declares single fields."""
+    """Return whether a request body was created from the form fields that a Swagger 2.0 document declares."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
 

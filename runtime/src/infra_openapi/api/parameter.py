@@ -13,7 +13,8 @@ from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
 from infra_openapi.finding import Direction
 
-#: Keyword → the kinds of fact for a flag that the new document sets, and for a flag that it removes.
+#: A flag of a parameter, the kind of fact if the new document sets the flag, and the kind of fact if the new
+#: document removes the flag.
 _FLAGS = (
     ("allowReserved", facts.PARAMETER_RESERVED_ALLOWED, facts.PARAMETER_RESERVED_FORBIDDEN),
     ("allowEmptyValue", facts.PARAMETER_EMPTY_ALLOWED, facts.PARAMETER_EMPTY_FORBIDDEN),

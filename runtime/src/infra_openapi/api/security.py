@@ -57,7 +57,7 @@ class Likeness:
     The name of a scheme is not sent, so a new scheme can correspond to an old scheme with another name and
     the same content. If both documents define two schemes with equal content, the two schemes do not
     correspond to each other, because their credentials differ. If `by_name` is true, schemes with the same
-    name correspond, even if their content differs; a changed scheme has its own facts.
+    name correspond, even if their content differs; separate facts report the changed content.
     """
 
     old: Document
@@ -216,7 +216,7 @@ def _scheme(document: Document, name: str) -> Element | None:
 def _presented(scheme: Element) -> str:
     """Return a string that describes the credentials that a client sends for a security scheme.
 
-    The text does not contain the name of the scheme, which is not sent.
+    The text does not contain the name of the scheme, because this name is not sent.
     """
     kind = scheme.text("type")
     if kind == "apiKey":

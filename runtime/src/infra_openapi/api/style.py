@@ -15,9 +15,9 @@ from infra_openapi.schema.node import Node, Term
 _DEFAULTS = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 _EXPLODED = frozenset({"form", "cookie"})
 _COMPOUND = frozenset({"array", "object"})
-#: Style → the types that `explode` affects, for the styles in which these are not arrays and objects. With
-#: the style `simple`, `explode` does not affect arrays; with `deepObject`, it has no effect (OpenAPI 3.1.1,
-#: "Style Examples").
+#: Style → the types of values whose text `explode` changes. With the style `simple`, `explode` changes only
+#: objects; with `deepObject`, it changes nothing. With every other style, it changes arrays and objects
+#: (OpenAPI 3.1.1, "Style Examples").
 _COUNTS = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
 #: The styles that write a single value, such as a number, with additional characters.
 _WITH_PREFIX = frozenset({"label", "matrix"})

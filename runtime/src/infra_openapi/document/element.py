@@ -115,7 +115,7 @@ class Element:
 
 @dataclass(slots=True)
 class References:
-    """The resolved references (`$ref`) of one document, which the module `reference` fills and reads.
+    """The resolved references (`$ref`) of one document. Only the module `reference` reads and changes them.
 
     A key of `targets` consists of a file, the pointer of the resource around the reference, and the
     reference. A resource is a schema with an `$id`.
@@ -178,7 +178,8 @@ class Document:
             self._refuse(
                 file,
                 "/openapi",
-                f"the OpenAPI version {version!r} is not supported; 3.0, 3.1, 3.2 and Swagger 2.0 are",
+                f"the OpenAPI version {version!r} is not supported; "
+                "the supported versions are 3.0, 3.1, 3.2 and Swagger 2.0",
             )
         self._shaped(file, _PARTS)
         return data
@@ -223,7 +224,7 @@ class Document:
 
     @property
     def modern(self) -> bool:
-        """Return whether the schemas of the document are JSON Schema, which is so since OpenAPI 3.1.
+        """Return whether the schemas of the document are JSON Schema, as in OpenAPI 3.1 and later versions.
 
         In JSON Schema, keywords in the same object as a `$ref` have an effect.
         """

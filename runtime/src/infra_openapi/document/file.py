@@ -17,7 +17,7 @@ class File:
         self.digest = hashlib.blake2b(raw, digest_size=16).digest()
         twin = _read_before.get(self.digest)
         if twin is None:
-            # Bytes use less memory than a string, in which one emoji makes each character four bytes long.
+            # Bytes use less memory than a string: in a string with one emoji, each character has four bytes.
             self.content = source.encoded(raw, name)
             self.data, marks = source.data(source.decoded(self.content, name), name)
             self.line_index = LineIndex(self.content, self.data, marks)

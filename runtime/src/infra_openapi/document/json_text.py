@@ -1,4 +1,4 @@
-"""Decode JSON with the decoder of Python's standard library, which is fast.
+"""Decode JSON with the fast decoder of Python's standard library.
 
 The decoder does not return the line of every error. If an error occurs, the functions of this module search
 the text for its line.

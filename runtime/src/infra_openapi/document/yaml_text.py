@@ -33,7 +33,7 @@ MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_DEPTH = 200
 #: The maximum number of characters that aliases may add to a file if all of them are expanded.
 MAX_ALIASED = 16_000_000
-#: The number of characters around a value, such as indentation, a dash and a colon.
+#: The assumed number of characters around each value in the text, such as indentation, a dash and a colon.
 _AROUND = 16
 
 #: The start (line, column) of each member of a container, by the id of the container and the key or index.
@@ -49,7 +49,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
-# Matches a bracket, or a quoted text or comment, whose brackets are not counted.
+# Matches a bracket, a quoted text or a comment. Brackets inside a quoted text or a comment are not counted.
 _BRACKETS = re.compile(r"""[\[{\]}]|"(?:[^"\\]|\\.)*"?|'[^']*'?|\#[^\n]*""", re.DOTALL)
 # The line ends of YAML 1.1 that editors do not treat as line ends.
 _FOREIGN_ENDS = re.compile("[\x85\u2028\u2029]")
@@ -279,7 +279,7 @@ class _Builder:
         elif top.key is _NO_KEY:
             key = self._key(value, event)
             self._mark(container, key, event)
-            # In quotes, this key has no special meaning.
+            # The key `<<` merges mappings, but `"<<"` in quotes is an ordinary key.
             merges = key == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]
             top.key = _MERGE if merges else key
         else:

@@ -1,4 +1,4 @@
-"""Render reports in a format; each format is a function in its own module, which is imported on demand.
+"""Render reports in a format; the module of a format is imported when the format is used.
 
     render({"": report}, "markdown")
 

@@ -94,7 +94,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _folded(summary: str, members: list[str], most: int = _MOST_LISTED) -> Iterator[str]:
-    """Return a sentence, and below it a folded list of all members if there are more than `most`."""
+    """Yield the HTML of a sentence; a folded list of `members` follows if it has more than `most` items."""
     if len(members) <= most:
         yield f"<p>{escape(summary)}</p>"
         return

@@ -72,7 +72,7 @@ def example(finding: Finding) -> str:
         return ""
     condition = {
         Direction.REQUEST: "was accepted before and is rejected now",
-        Direction.RESPONSE: "is possible now and was not before",
+        Direction.RESPONSE: "is possible now and was not possible before",
         Direction.NONE: "shows the difference",
     }[finding.witness.kind]
     return f"{value(finding.witness.value)} {condition}"

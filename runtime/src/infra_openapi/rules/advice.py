@@ -98,7 +98,10 @@ _NOTHING = "Nothing: existing clients are not affected."
 
 
 def advice(rule: Rule, level: Level) -> str:
-    """Return a sentence about what to do after a finding; it can contain the placeholders of messages."""
+    """Return a sentence that states what to do about a finding of a rule and level.
+
+    The sentence can contain the placeholders of messages.
+    """
     if level is Level.INFO:
         return _NOTHING
     if rule.id in _OF_RULE:

@@ -12,7 +12,7 @@ _IGNORED = "OpenAPI does not define whether a server rejects or ignores an undec
 _DEFAULTED = (
     "the server uses the default value for a missing property, so the server probably accepts the request"
 )
-_READ = "clients can read an optional property whenever it is present, and lose its value now"
+_READ = "clients that read the optional property when it is present no longer receive its value"
 
 RULES = [
     *directed(

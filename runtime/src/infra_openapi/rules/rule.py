@@ -123,7 +123,7 @@ class Row:
 #: The placeholders of a message, which `evaluation.py` fills in.
 #: place: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part its
 #:     container
-#: base_place: the same in the base; for an added part its container
+#: base_place: the changed part in the old document; for an added part its container
 #: container: what contains the subject, `the schema 'Pet' in responses`
 #: in_container: ` in ` and the container; empty for a header or link that several responses share
 #: name, subject: the name of the changed part; `subject` has quotes
@@ -194,7 +194,8 @@ def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def _explanation(row: Row, direction: Direction, deviation: str) -> str:
-    decided = row.effect is Effect.UNDECIDED and deviation  # the deviation replaces the consequence
+    # The consequence of an undecided effect would contradict a deviation, so only the deviation is printed.
+    decided = row.effect is Effect.UNDECIDED and deviation
     consequence = row.consequence or ("" if decided else _CONSEQUENCES[row.effect, direction])
     return f"{row.explain} {consequence}".rstrip()
 

@@ -111,7 +111,7 @@ class TagIndex:
 
 
 def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, bool]:
-    """Return the alternatives of a schema, and whether it allows null.
+    """Return the alternatives of a schema, and whether the schema allows null.
 
     The order of the alternatives depends on their content only. The alternatives are None if several unions
     have too many combinations.
@@ -125,7 +125,8 @@ def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, boo
 
 def _key(branch: Branch, equality: Equality) -> tuple[str, list[str], bytes, str]:
     parts = branch.node.parts or branch.node.elements
-    # The same schema can be part of several unions. The index of an alternative depends on the order.
+    # The location distinguishes equal alternatives of different unions. The indexes in the location depend on
+    # the order in the document, so they are removed.
     place = re.sub(r"/\d+", "", branch.element.pointer) if branch.element else ""
     return branch.shown, branch.node.type_names, content_key(equality, parts), place
 

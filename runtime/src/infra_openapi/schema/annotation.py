@@ -106,7 +106,8 @@ def _discriminator(old: Node, new: Node, change: Change, context: Context) -> No
     holders = before.element, after.element
     first, second = mapping(before.element), mapping(after.element)
     if not (_own(old, before) or _own(new, after)):
-        return  # a subtype does not include the other subtypes, which are compared with the base schema
+        # The discriminator was inherited from a base schema: the comparison of the base schema includes it.
+        return
     alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
         one, other = first.get(value), second.get(value)

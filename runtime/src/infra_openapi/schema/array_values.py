@@ -74,7 +74,7 @@ def _array(
         index, made = way.position, items
         if way.item is not None:
             while index >= fixed and index in items and index + 1 < most:
-                index += 1  # each refusal has a separate item, if the array can have so many
+                index += 1  # a separate item violates each schema, as long as the array allows more items
             made = {**items, index: (*items.get(index, ()), way.item)}
         narrowed = max(least, way.least, index + 1), min(most, way.most)
         value = _array(search, positive, ways[1:], narrowed, made)

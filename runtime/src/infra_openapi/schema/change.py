@@ -92,7 +92,7 @@ class Change:
         self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Add a pair of inner schemas (such as the schemas of a property), which is compared later."""
+        """Add a pair of inner schemas, such as the schemas of a property; the pair is compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))
 
     def proved(self, answer: Answer) -> bool:

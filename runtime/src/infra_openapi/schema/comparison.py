@@ -136,7 +136,7 @@ def _members(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node, Node]:
-    """Return both schemas without the unions (`oneOf`, `anyOf`) that the old and the new schema have.
+    """Return both schemas without the unions (`oneOf`, `anyOf`) that the two schemas have in common.
 
     Duplicate unions inside one schema are removed too.
     """

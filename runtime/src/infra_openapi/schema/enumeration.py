@@ -1,4 +1,8 @@
-"""Compare enumerated values of schemas (`enum`, `const`), also with the other keywords of the schemas."""
+"""Compare the enumerated values of two schemas (`enum`, `const`).
+
+Only those values count that the other keywords of the same schema allow. An enumerated value of one schema is
+compared with all keywords of the other schema.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +67,9 @@ def _as_text(node: Node) -> dict[str, Any]:
 def values(
     old: Node, new: Node, shared: frozenset[str], change: Change, member: Membership
 ) -> frozenset[str]:
-    """Add facts about changed enumerated values, and return the types without an enumerated value.
+    """Add facts about changed enumerated values of the types in `shared`.
 
+    The result contains those types in `shared` for which neither schema enumerates values.
     The caller compares the other keywords of the returned types.
     """
     left = set(shared)
@@ -139,7 +144,7 @@ def _outside(
 
     `listed` contains the enumerated values of the schema `own`.
     """
-    # A format that both schemas have does not reject values of the other schema.
+    # A format that both schemas have cannot reject a value of `own`.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
     lost: list[Any] = []

@@ -1,4 +1,4 @@
-"""The formats of strings and numbers, and which of them include others."""
+"""The formats of strings and numbers, and which formats include other formats."""
 
 from __future__ import annotations
 

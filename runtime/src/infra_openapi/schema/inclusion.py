@@ -4,8 +4,7 @@ The proof covers the schemas of properties and items at any depth.
 
 A comparison is the function `compare` (in the module `comparison`) of two schemas, a mode and a `Context`. It
 returns the facts about one pair, and some facts depend on the inclusion of other pairs. Schemas can refer to
-themselves, so a proof is coinductive: while a pair is being compared, its schemas are assumed to include each
-other.
+themselves, so a proof is coinductive: while a pair is being compared, the inclusion of this pair is assumed.
 """
 
 from __future__ import annotations
@@ -32,7 +31,8 @@ class Results:
     """The results of comparisons of pairs of schemas; the result for a pair is computed only once."""
 
     changes: dict[Hashable, Change] = field(default_factory=dict)
-    #: Whether the schemas of a pair include each other. A pair in `assumed` can still be refuted.
+    #: Pair → whether it is proved that no difference between its schemas breaks clients. If the pair is in
+    #: `assumed`, the answer True can still become wrong.
     answers: dict[Hashable, Answer] = field(default_factory=dict)
     #: The pairs with the answer True that can depend on an assumption, in the order of the answers.
     assumed: list[Hashable] = field(default_factory=list)
@@ -94,7 +94,8 @@ def covers(pair: Pair, context: Context) -> Answer:
     results.assumed.append(key)
     answer = _proof(pair, replace(context, depth=context.depth + 1))
     if answer is not True:
-        # The answers that were found while this pair was assumed to be included can depend on the assumption.
+        # The answers that were found while the answer for this pair was assumed to be True can depend on this
+        # assumption.
         for assumed in results.assumed[mark:]:
             del results.answers[assumed]
         del results.assumed[mark:]

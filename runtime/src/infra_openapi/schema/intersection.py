@@ -1,4 +1,4 @@
-"""Compute the intersection of two schemas, which allows exactly the values that both schemas allow."""
+"""Compute the intersection of two schemas: a schema that allows exactly the values that both allow."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _number(value: Any) -> bool:
 
 
 def facets(element: Element, integral: bool) -> dict[str, Facet]:
-    """Return the keywords of a schema whose value is a number or boolean, such as `maximum`, `multipleOf`."""
+    """Return those keywords of a schema that have a number or a boolean as value, such as `maximum`."""
     raw = element.raw
     limits: dict[str, Facet] = {}
     for name, (_, nothing) in COUNTS.items():

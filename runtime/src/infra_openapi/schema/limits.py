@@ -25,13 +25,14 @@ Answer: TypeAlias = bool | Limit
 #: The limits of one search for a value.
 STEPS: Final = Limit(3000, "steps in the search for a value")
 VALUE_DEPTH: Final = Limit(24, "levels of properties and items in the search for a value")
-#: The stack of Python has a similar limit, which is reached if a value of few levels has many conditions.
+#: The limit that is reported if the search exceeds Python's recursion limit. The search for a value with few
+#: levels can exceed that limit too, if the value must satisfy many conditions.
 STACK: Final = Limit(1000, "nested calls in the search for a value")
 #: The depth of nested pairs in a proof that one schema includes another schema.
 PROOF_DEPTH: Final = Limit(60, "levels of schemas in the proof that one schema includes another schema")
 #: The number of searches for one pair of unions: for values that two alternatives of a `oneOf` allow.
 OVERLAPS: Final = Limit(2000, "questions whether two alternatives of `oneOf` allow the same value")
-#: The alternatives of a schema with several unions are the combinations of their alternatives.
+#: A schema with several unions has one alternative for each combination of the unions' alternatives.
 COMBINATIONS: Final = Limit(256, "combinations of the alternatives of several unions")
 #: Limits of regular expressions: the states of one automaton, and of a search in several automata.
 PATTERN: Final = Limit(3000, "states of the automaton of a regular expression")

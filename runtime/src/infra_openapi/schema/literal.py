@@ -15,11 +15,13 @@ NOTHING: Final = object()
 class Role(enum.IntEnum):
     """Whether a schema must allow or must refuse the value that the search looks for."""
 
-    #: The schema allows the value, and describes all of its properties that another schema describes.
+    #: The schema allows the value. The schema also describes each property of the value that another schema
+    #: describes.
     SENT = 0
     #: The schema allows the value.
     HELD = 1
-    #: The schema does not allow the value, or drops one of its properties.
+    #: The schema does not allow the value, or does not describe a property of the value that another schema
+    #: describes.
     REFUSED = 2
     #: The schema does not allow the value.
     DENIED = 3

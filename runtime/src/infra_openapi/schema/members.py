@@ -59,7 +59,7 @@ class _Way(NamedTuple):
     """Conditions for an object, under which the object violates a schema.
 
     The object contains the property `name`, or does not contain it if `absent` is true. If `literal` is
-    given, the value of the property must fit it. `beside` is another property that the object contains. The
+    given, the value of the property must fit `literal`. `beside` is another property of the object. The
     object contains at least `least` and at most `most` properties. `other` is the value of an additional
     property that no schema declares.
     """
@@ -110,7 +110,7 @@ class _Lazy:
         self._left, self._known = ways, list[_Way]()
 
     def several(self) -> bool:
-        """Return whether there is more than one way."""
+        """Return whether the iterable contains more than one way."""
         return len(list(islice(self, 2))) > 1
 
     def __iter__(self) -> Iterator[_Way]:
@@ -195,7 +195,7 @@ class Objects:
     def _value(self, name: str, further: Literals) -> Any:
         """Return a value for the property `name`, or `NOTHING`.
 
-        The value fits the schemas that the positive literals declare for the property, and `further`.
+        The value fits `further` and the schemas that the positive literals declare for `name`.
         """
         literals = []
         for node, role in self._positive:
@@ -295,12 +295,12 @@ class Objects:
 
 
 def closing(node: Node) -> Term | None:
-    """Return the schema of undeclared properties; None if they are allowed."""
+    """Return the schema for undeclared properties; None if every undeclared property is allowed."""
     return node.additional if node.additional is not None else node.unevaluated
 
 
 def _described(node: Node, name: str) -> bool:
-    """Return whether a schema describes a property."""
+    """Return whether a schema describes a property: by name, by a pattern, or by not allowing all others."""
     return (
         name in node.properties
         or name in node.required

@@ -114,7 +114,8 @@ class Normalizer:
             made = _or_null(made, element)
         saying = [schema for schema in inner if not schema.unrestrained]
         if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
-            # A schema that only wraps another schema has the same key, so that changes are reported once.
+            # A schema that only wraps another schema gets the key of this other schema, so that changes are
+            # reported once.
             wrapped = saying[0]
             return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
         kept = tuple(term for term in made.negations if self.node(term).types & made.types)

@@ -8,7 +8,7 @@ from infra_openapi.schema import regex_automaton
 
 #: Nested repetitions and repetitions of ambiguous alternatives can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
-#: The length of the longest text that is matched with `re`, which can take polynomial time.
+#: The length of the longest text that is matched with `re`, because `re` can take polynomial time.
 _LONGEST = 256
 
 

@@ -255,7 +255,7 @@ class Questions:
 
     def _refusing(self, node: Node, role: Role) -> Iterator[Literals]:
         if node.negations or node.conditions or node.dependent_schemas:
-            # The other keywords can describe properties too, so the rest need not describe them.
+            # The role is `DENIED`: another keyword may describe a property that the rest does not describe.
             rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
             if not rest.unrestrained:
                 yield (Literal(rest, Role.DENIED),)
@@ -304,7 +304,7 @@ class Questions:
         return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
 
     def _both_open(self, one: Node, other: Node) -> bool:
-        """Return whether two alternatives are open objects, which nearly always match each other."""
+        """Return whether two alternatives are open objects; open objects nearly always match each other."""
         return self.direction is not Direction.NONE and members.opened(one) and members.opened(other)
 
     def _requires(self, node: Node, name: str) -> Node:
@@ -385,7 +385,7 @@ def _count(node: Node, *, positive: bool) -> int:
 
 
 def _rest(node: Node, **changes: Any) -> Node:
-    """Return the schema with `changes` (field and new value), which remove keywords such as `oneOf`."""
+    """Return a copy of the schema with `changes`: new values of fields, without keywords such as `oneOf`."""
     left = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),

@@ -24,7 +24,7 @@ _LENGTHS, _LONGEST = ("minLength", "maxLength"), 10_000
 class _Refusal(NamedTuple):
     """One way in which a number violates a schema: conditions for the number.
 
-    A way without conditions stands for keywords that are not evaluated, which can refuse any number.
+    A way without conditions stands for keywords that are not evaluated: such keywords can refuse any number.
     """
 
     low: Facet | None = None
@@ -56,7 +56,7 @@ def _number_ways(node: Node, refusal: Node) -> Iterator[_Refusal]:
 
 
 def _number(node: Node, ways: list[list[_Refusal]], steps: tuple[float, ...], listed: frozenset[str]) -> Any:
-    """Return a number for one way of each refusal."""
+    """Return a number that violates each refusing schema in one of the `ways` for this schema, or None."""
     if not ways:
         return _in_range(node, steps, listed)
     for way in ways[0]:

@@ -37,7 +37,7 @@ class Schemas:
         return self.normalizer.node(term)
 
     def normal(self, side: Side) -> Node:
-        """Return the normal form of a schema, which is the old or the new schema of a pair."""
+        """Return the normal form of the old or of the new schema of a pair."""
         return side if isinstance(side, Node) else self.node(side)
 
     def same_term(self, old: Term | None, new: Term | None) -> bool:
@@ -116,7 +116,7 @@ def same_nodes(equality: Equality, old: Node, new: Node) -> bool:
 
 
 def requires_composed(node: Node) -> bool:
-    """Return whether a required property has several schemas, which can contradict one another."""
+    """Return whether a required property has several schemas; such schemas can contradict one another."""
     terms = (node.properties.get(name, ()) for name in node.required)
     return any(
         len(term) > 1 or any(isinstance(part.raw, dict) and _COMPOSED & part.raw.keys() for part in term)

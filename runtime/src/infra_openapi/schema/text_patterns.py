@@ -57,8 +57,8 @@ def _one_sided(old: Node, new: Node, change: Change, patterns: Iterable[str]) ->
 def _example(node: Node, expression: str, change: Change | None = None) -> str | bool | None:
     """Return a string that the schema allows, but that the regular expression does not match.
 
-    The result is False if no such string exists, and None if this is undecided. If the search reaches a
-    limit, the limit is added to the change.
+    The result is False if no such string exists, and None if this is undecided. If the search stops at a
+    limit, the change records this limit.
     """
     text = regex_automaton.counterexample(restraints(node), expression)
     if not isinstance(text, Limit):

@@ -27,7 +27,7 @@ _ALIKE = 0.5
 #: An alternative without a partner is compared with at most this number of single alternatives, and then with
 #: all alternatives together.
 _TRIED = 64
-#: So many possible pairs of similar alternatives are sorted; more pairs would take too long.
+#: The maximum number of possible pairs of similar alternatives that are sorted; more pairs take too long.
 _SORTED = 20_000
 _ONLY_NULL, _ONLY_OBJECT = frozenset({"null"}), frozenset({"object"})
 
@@ -171,7 +171,8 @@ class _Matching:
         """
         others = self._receivers.rivals(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
-            return False  # a client that sends this alternative does not mean another one
+            # The name states which alternative the client sends, so other alternatives are not tried.
+            return False
         if others == [partner]:
             return False
         return self._within_all(branch, others)
@@ -189,7 +190,7 @@ class _Matching:
         return answer
 
     def _covered(self, branch: Branch) -> bool:
-        """Return whether alternatives of the receiver's schema include `branch`, which has no partner."""
+        """Return whether alternatives of the receiver's schema include `branch`; `branch` has no partner."""
         rivals = self._receivers.rivals(branch)
         for other in sorted(rivals, key=lambda rival: rival not in self._free)[:_TRIED]:
             if self._covers(branch, other) is True:
@@ -227,7 +228,7 @@ class _Matching:
         )
         gone, come = (lost, gained) if self._request else (gained, lost)
         if not self._request and self._expects_more():
-            # What was sent as the removed alternative may now be sent as the new one.
+            # A value that was sent as the removed alternative may now be sent as the new alternative.
             for old, new in zip(gone, come, strict=False):
                 self._change.fact(
                     facts.UNION_BRANCH_REPLACED,

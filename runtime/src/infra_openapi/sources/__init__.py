@@ -29,7 +29,7 @@ PATIENCE = 60.0
 
 
 class Kind(enum.StrEnum):
-    """The kind of a source, which is the place from which a document is read."""
+    """The kind of a source. A source is the place from which a document is read."""
 
     FILE = "file"
     STDIN = "stdin"

@@ -104,6 +104,6 @@ def _server(url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    """Return the URL without user, password and query, which may contain secrets."""
+    """Return the URL without user, password and query, because these parts may contain secrets."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))

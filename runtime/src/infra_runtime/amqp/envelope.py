@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Metadata(BaseModel):
-    """Where a message came from."""
+    """The origin of a message: the program that sent it, and the request that caused it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -28,14 +28,14 @@ class Envelope(BaseModel):
 
     message_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=255)
     timestamp: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    #: such as `email.welcome`; the default of the routing key
+    #: the type of the message, such as `email.welcome`; the default of the routing key
     type: str = Field(min_length=1, max_length=255)
     tenant_id: str = ""
     payload: Mapping[str, Any] = {}
     metadata: Metadata = Metadata()
 
     def encoded(self) -> bytes:
-        """Return the body of the message, which `decoded` reads."""
+        """Return the envelope as the body of a message; `decoded` returns the envelope again."""
         return self.model_dump_json().encode()
 
     @classmethod

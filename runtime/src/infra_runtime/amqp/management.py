@@ -14,7 +14,7 @@ from urllib.parse import quote
 from infra_runtime.errors import InfraError
 from infra_runtime.kept_connection import KeptConnection
 
-#: seconds for one request
+#: the time limit for one request, in seconds
 PATIENCE = 30.0
 
 
@@ -23,7 +23,7 @@ class ManagementError(InfraError):
 
 
 class Management:
-    """A connection to the HTTP API, which stays open between requests."""
+    """A connection to the HTTP API; the connection stays open between requests."""
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         self._connection = KeptConnection(http.client.HTTPConnection(host, port, timeout=PATIENCE))
@@ -72,7 +72,7 @@ class Management:
         return queues
 
     def messages(self, vhost: str, queue: str, count: int, *, longest: int) -> list[dict[str, Any]]:
-        """Return the first messages of a queue, which stay in the queue.
+        """Return the first messages of a queue; the messages stay in the queue.
 
         Payloads are cut to `longest` bytes.
         """
@@ -87,7 +87,7 @@ class Management:
         return messages
 
     def _request(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
-        """Send a request, all of which are idempotent, and return the decoded answer."""
+        """Send a request, and return the decoded answer. All requests of this class are idempotent."""
         data = None if body is None else json.dumps(body)
         status, answer = self._connection.send(method, path, data, self._headers)
         if status == 404 and missing:

@@ -1,8 +1,8 @@
 """Publish envelopes with confirms, and consume them with acknowledgements and retries, with aio-pika.
 
 A consumer that fails publishes a copy of the message to the retry exchange of the next delay, and then
-acknowledges the message. After the last delay, it rejects the message, which the server then routes to the
-queue of the dead letters.
+acknowledges the message. After the last delay, the consumer rejects the message, and the server routes the
+message to the queue of the dead letters.
 
 Sources: RabbitMQ documentation, "Consumer Acknowledgements and Publisher Confirms"; aio-pika's documentation.
 """
@@ -118,7 +118,7 @@ def _failed_attempts(message: AbstractIncomingMessage) -> int:
 async def _publish_again(
     message: AbstractIncomingMessage, exchange: AbstractExchange, queue: str, failed: int
 ) -> None:
-    """Publish a copy of a message to a retry exchange; its routing key is the queue to which it returns."""
+    """Publish a copy of a message to a retry exchange; the routing key is the queue for the next attempt."""
     from aio_pika import Message
 
     copy = Message(

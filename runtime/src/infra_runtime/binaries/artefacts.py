@@ -1,4 +1,7 @@
-"""Download the artefacts of lock entries: several at the same time, each verified, with one progress."""
+"""Download the artefacts of lock entries, several at the same time, and verify each of them.
+
+All downloads of a call share one progress display.
+"""
 
 from __future__ import annotations
 

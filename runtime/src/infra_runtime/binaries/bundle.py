@@ -179,4 +179,6 @@ def _check(
     for entry in entries:
         if entry.recipe not in known:
             problem = "the stack file of this directory has no such recipe"
-            raise InstallError(entry.recipe, problem, f"Add the table [binaries.{entry.recipe}] to it.")
+            raise InstallError(
+                entry.recipe, problem, f"Add the table [binaries.{entry.recipe}] to the stack file."
+            )

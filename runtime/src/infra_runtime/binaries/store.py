@@ -63,7 +63,10 @@ class Installed:
     size: int = 0
 
     def method(self) -> str:
-        """Return the method by which this machine starts the programs; empty: directly."""
+        """Return the name of the method by which this machine starts the programs, such as `bubblewrap`.
+
+        The name is empty if the programs are started directly, or if no method works on this machine.
+        """
         if not self.methods:
             return ""
         usable = launch.available(

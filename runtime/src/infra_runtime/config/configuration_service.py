@@ -36,7 +36,7 @@ def read_bucket(url: str) -> dict[str, Any]:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:
         raise ConfigurationError(
-            "nats-py is not installed, which is required to read the configuration service",
+            "nats-py is not installed, but the configuration service can only be read with nats-py",
             where=shown,
             hint=f"Install nats-py with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
@@ -76,7 +76,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error, which the call raises too; the default callback of nats-py also logs the error."""
+        """Ignore an error: the call raises it too, and the default callback of nats-py would also log it."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:

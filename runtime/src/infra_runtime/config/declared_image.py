@@ -24,7 +24,7 @@ class ImageSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: a reference to an image in a registry, whose digest can be in `infra.lock`, or a path
+    #: a path, or a reference to an image in a registry; the digest of such an image can be in `infra.lock`
     base: str = ""
     #: by default, the only platform of the base image
     platforms: tuple[Literal["linux/amd64", "linux/arm64"], ...] = ()

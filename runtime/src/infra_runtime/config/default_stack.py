@@ -30,12 +30,15 @@ def remarks(declaration: Declaration) -> tuple[str, ...]:
 
 
 def is_offered(offer: Contribution, declaration: Declaration) -> bool:
-    """Return whether services may use a contribution; no variables of a kind that is switched off."""
+    """Return whether services may use a contribution.
+
+    The result is False for the variables of a service whose kind is switched off.
+    """
     return offer.key != "variables" or is_on(offer.service, declaration)
 
 
 def is_on(service: str, declaration: Declaration) -> bool:
-    """Return whether a profile with all services contains a service: its kind is not switched off."""
+    """Return whether profiles such as `full` contain a service, because its kind is not switched off."""
     kind = declaration.kind(service)
     return all(_setting(default, declaration) for default in DEVELOPMENT_KINDS if default.name == kind)
 

@@ -43,7 +43,7 @@ class StackSettings(BaseSettings):
     #: `minimal`, `full`, or one of `profiles`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
-    #: the kind of the service `proxy`, which takes the place of every kind of proxy in `use` and in profiles
+    #: the kind of the service `proxy`; in `use` and in profiles, this service replaces every kind of proxy
     proxy: str | None = None
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
@@ -115,7 +115,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
 
     values: dict[str, Any] = {}
     given = leaves({name: settings[name] for name in StackSettings.model_fields if name in settings})
-    # Sorted, because the order of variables has no meaning, but the first port of a service has one.
+    # The settings are sorted, because the first port of a service is special, but variables have no order.
     for key, value in sorted(given, key=lambda leaf: leaf[0]):
         table = values
         original_key = _original_key(key, variable(key), services)

@@ -83,7 +83,7 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
 
 
 def chosen_engine() -> tuple[Binary, str | None]:
-    """Return the container engine to search for: podman or docker, or the one in INFRA_CONTAINER_ENGINE.
+    """Return the container engine to search for: podman or docker, or the engine in INFRA_CONTAINER_ENGINE.
 
     The second value is the path in this variable, if it contains a path instead of a name.
     """

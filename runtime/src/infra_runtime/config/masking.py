@@ -16,14 +16,12 @@ from infra_runtime.redaction import (
     unless_symbolic,
 )
 
-#: a reference to a variable, with its default
+#: matches a reference to an environment variable with a default
 _DEFAULT = re.compile(r"(\$\{\s*env\.([^}:]+?):-)([^}]+)(?=\})")
-#: NAME=VALUE, "NAME": "VALUE", NAME VALUE at the start of a line
-_ASSIGNMENT = re.compile(
-    r"""(["']?)(?P<name>[A-Za-z_][\w.-]*)\1(?P<sign>\s*[:=]\s*|\s+(?=["'][^"']))"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""
-)
-_DIRECTIVE = re.compile(r"(?m)^(\s*(?:requirepass|masterauth|AUTH|PASS)\s+)(\S.*)$")
+#: matches NAME=VALUE, "NAME": "VALUE", and NAME before a quoted VALUE
+_NAME = r"""(["']?)(?<![\w.-])[\d.-]*(?P<name>[A-Za-z_][\w.-]*)\1(?:\s*[:=]\s*|\s+(?=["'][^"']))"""
+_VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""
+_DIRECTIVE = re.compile(r"(?m)^([ \t]*(?:requirepass|masterauth|AUTH|PASS)\s+)(\S.*)$")
 _COMMAND = re.compile(r"\b((?:AUTH|PASS|IDENTIFIED BY)\s+)([^\s\\]+)")
 _SCHEME = re.compile(r"\b((?:Bearer|Basic|Token)\s+)([\w.~+/=-]{6,})")
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)", re.DOTALL)
@@ -52,7 +50,7 @@ def masked_code(text: str, declared: Collection[str] = ()) -> str:
     for pattern in (_DIRECTIVE, _COMMAND, _SCHEME):
         text = pattern.sub(lambda match: f"{match[1]}{unless_symbolic(match[2])}", text)
     text = _PRIVATE_KEY.sub(rf"\1{MASK}\2", text)
-    return masked_assignments(text, _ASSIGNMENT, lambda name: name in declared or is_secret_name(name))
+    return masked_assignments(text, _NAME, _VALUE, lambda name: name in declared or is_secret_name(name))
 
 
 def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
@@ -77,7 +75,8 @@ def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
 def _masked_entry(name: str, value: Any, declared: Collection[str]) -> Any:
     if isinstance(value, str):
         return masked_value(name, value, declared)
-    if isinstance(value, list | tuple) and is_secret_name(name):
+    # The list `keys` contains names of fields, such as those of an index.
+    if isinstance(value, list | tuple) and name != "keys" and is_secret_name(name):
         return type(value)(MASK if isinstance(inner, str) else inner for inner in value)
     if isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower():
         return MASK

@@ -27,11 +27,11 @@ class MissingImage:
     """An image of a service that is not on this machine."""
 
     service: str
-    #: with registry and tag, as in the lock
+    #: the name of the image with registry and tag, as in the lock
     name: str
     #: with the digest in the lock, if there is one
     reference: str
-    #: the digests of the image on this machine that has the name
+    #: the digests of the image that has this name on this machine
     local_digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class MissingImage:
 def check(resolved: Resolved) -> None:
     """Raise `ImageMissingError` if an image of a plan is not on this machine.
 
-    The function asks the engine for each image, which takes about 0.1 s.
+    The function runs the engine once for each image; this takes about 0.1 s.
     """
     if images := missing(resolved):
         raise ImageMissingError([str(image) for image in images])
@@ -73,8 +73,9 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
     """Download the images that are not on this machine; return the plan that `resolve` then returns.
 
-    A download changes the lock of the project and so the plan. Other processes of this user wait, so that the
-    workers of a test run have the same plan. Raises `InstallError` if a download fails.
+    A download changes the lock of the project, and therefore the plan. Other processes of this user wait
+    until the end of the downloads, so that the workers of a test run have the same plan. Raises
+    `InstallError` if a download fails.
     """
     folder = store.default()
     folder.prepare()

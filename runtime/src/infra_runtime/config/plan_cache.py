@@ -1,7 +1,8 @@
 """The plan cache: resolved plans in the user's cache, reused while files and variables are the same.
 
-The cache contains values of the stack file and of the catalogue only, never a value of a variable, an
-argument or the configuration service, which can be a secret. A stack with such values is resolved each time.
+The cache contains values of the stack file and of the catalogue only. It never contains a value of a
+variable, an argument or the configuration service, because such a value can be a secret. A stack with such
+values is resolved each time.
 """
 
 from __future__ import annotations

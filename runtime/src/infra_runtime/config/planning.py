@@ -1,8 +1,8 @@
 """Resolve a request to a plan, without the plan cache, in two passes.
 
 The first pass validates the settings of the services and collects their contributions. The second pass makes
-the specs; some kinds consume contributions for this. The second pass is repeated until the plan contains
-every needed service.
+the specs; for this, some kinds use the contributions of other services. The second pass is repeated until the
+plan contains every needed service.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
     """Validate the settings of every service that has a table, also if the request does not include it.
 
-    Return service name → settings. Raises one `ConfigurationError` with the mistakes of all services.
+    Return a mapping from service to settings. Raises one `ConfigurationError` for all mistakes.
     """
     services, errors = {}, []
     for name in declaration.stack.services:
@@ -83,7 +83,7 @@ def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfigurati
 
 
 def _number_ports(declaration: Declaration, services: dict[str, ServiceConfiguration]) -> None:
-    """Configure the second and every further instance of a kind again, with ports that are not in use."""
+    """Configure the second and further instances of each kind again, with ports that no other service has."""
     further = further_instances(declaration)
     if not further:
         return
@@ -102,8 +102,9 @@ def _offering(
 ) -> dict[str, ServiceConfiguration]:
     """Return the services whose contributions under the keys `BRING_IN` can be consumed.
 
-    These are the services with a table. If one of them consumes such a key, they are all services of the
-    stack. Therefore the contributions do not depend on which services the request contains.
+    The result contains the services with a table. If one of them consumes such a key, the result also
+    contains all other services of the stack. Therefore the contributions do not depend on the services in the
+    request.
     """
     offering = dict(services)
     if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):

@@ -1,4 +1,4 @@
-"""The setting `proxy` selects the kind of the service `proxy`, which replaces every other proxy.
+"""The setting `proxy` selects the kind of the service `proxy`; this service replaces every other proxy.
 
 If the setting is set and a list of services contains a kind of proxy, such as `caddy`, the service `proxy` is
 used instead. In all other places, the name of a kind of proxy is an error.

@@ -1,4 +1,4 @@
-"""Select the services of a request: the services in the request; if it contains none, those of the stack."""
+"""Select the services of a request: the services that it names, or else the services of the stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra_runtime.config.stack_file import Key
 from infra_runtime.errors import ConfigurationError, UnknownServiceError, nearest
 from infra_runtime.manifest import EVERYTHING, FULL, KINDS, PROFILES, PROXY
 
-#: roles that one service of the profile `everything` provides
+#: the roles for which the profile `everything` contains only one service
 _ONCE = frozenset({PROXY})
 
 

@@ -38,7 +38,8 @@ def layers(request: Request) -> list[Layer]:
         *from_dotenv(request.root / ".env", services),
         *files,
     ]
-    # Each of these sources may set the URL of the configuration service, which has the lowest precedence.
+    # Each of these sources may set the URL of the configuration service. The settings in this service have
+    # the lowest precedence.
     address = merge(sources).values.get("config_service")
     if isinstance(address, str) and address:
         bucket = {name: value for name, value in read_bucket(address).items() if name in _TOP}

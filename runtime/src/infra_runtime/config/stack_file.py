@@ -93,7 +93,8 @@ def _has_stack_table(path: Path) -> bool:
         return False
     if _STACK_TABLE.search(content):
         return True
-    # Most `pyproject.toml` files above the directory describe no stack: they may be invalid; parsing is slow.
+    # Most `pyproject.toml` files above the directory describe no stack. They are not parsed, because parsing
+    # is slow, and because an invalid file that describes no stack must not be an error.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:
@@ -137,7 +138,8 @@ _TOKEN = re.compile(
 def line_numbers(text: str) -> Mapping[Key, int]:
     """Return a mapping from key to line number, for each table header and key at a line start in TOML.
 
-    The result is cached because every value needs it: without the cache, a file of 500 services takes 30 s.
+    The result is cached, because each value of the file requests it: without the cache, a file with 500
+    services takes 30 s.
     """
     lines: dict[Key, int] = {}
     table: Key = ()

@@ -28,13 +28,14 @@ NAMES = frozenset(
 )
 #: variables that the supervisor sets for its services
 SET_BY_SUPERVISOR = frozenset({"SERVICE", "STACK_TOKEN"})
-#: greater than the similarity of `INFRA_TEST_PROFILE` and `INFRA_PROFILE`
+#: the least similarity of a misspelled name; it is greater than the similarity of two correct names,
+#: `INFRA_TEST_PROFILE` and `INFRA_PROFILE`
 SIMILARITY = 0.75
 
 
 @frozen
 class MisspelledVariable:
-    """A misspelled variable, the file that sets it (empty: no file), and the most similar name."""
+    """A misspelled variable, the file that sets it (empty for the environment), and the most similar name."""
 
     name: str
     file: str

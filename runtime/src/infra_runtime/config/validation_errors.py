@@ -72,7 +72,10 @@ def _short(value: object) -> str:
 
 
 def _fields(model: type, key: Key) -> Iterable[str]:
-    """Return the names of the fields that are allowed in the table at `key` of the class `model`."""
+    """Return the names of the fields that the table at `key` can have.
+
+    `model` is the class of the table to which `key` is relative.
+    """
     for part in key:
         annotation = _annotations(model).get(part)
         model = _model_in(annotation) or model

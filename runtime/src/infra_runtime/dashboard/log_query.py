@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from typing import cast
 
@@ -73,7 +72,7 @@ class Query:
 
     def _patterns(self) -> Iterator[Pattern]:
         if self.text:
-            yield re.compile(re.escape(self.text), re.IGNORECASE)
+            yield _Text(self.text)
         if self.grep:
             try:
                 yield LinearPattern(self.grep)
@@ -83,6 +82,20 @@ class Query:
                 ) from None
 
 
+class _Text:
+    """A text that a line contains, in upper or lower case.
+
+    `re` would compare the text at each position of a line, which takes seconds for a long text and line.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text.lower()
+
+    def search(self, string: str, /) -> object | None:
+        """Return None if the line does not contain the text."""
+        return True if self._text in string.lower() else None
+
+
 def _conditions(name: str, texts: Iterable[str]) -> list[Condition]:
     """Return the conditions in a parameter. Raises `ParameterError`."""
     try:
@@ -90,7 +103,7 @@ def _conditions(name: str, texts: Iterable[str]) -> list[Condition]:
     except ValueError as error:
         raise ParameterError(f"`{name}`: {error}") from None
     if any(len(condition.name) + len(condition.value) > LONGEST_CONDITION for condition in conditions):
-        raise ParameterError(f"`{name}` has at most {LONGEST_CONDITION} characters")
+        raise ParameterError(f"`{name}` can have at most {LONGEST_CONDITION} characters")
     return conditions
 
 
@@ -98,7 +111,7 @@ def _texts(conditions: Iterable[Condition]) -> Iterator[Pattern]:
     """Yield the patterns of the conditions for the text of a line."""
     for condition in conditions:
         if condition.name == "text":
-            yield re.compile(re.escape(condition.value), re.IGNORECASE)
+            yield _Text(condition.value)
 
 
 def _named(name: str, texts: Iterable[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from infra_runtime.host import disk
 
 #: the file in a snapshot's folder that describes the snapshot
 DESCRIPTION = "snapshot.json"
-#: the field of the description with path → checksum
+#: the field of the description that maps each path to its checksum
 FILES = "files"
 #: the length of a hash in bytes; enough to detect every accidental change
 HASH_BYTES = 16

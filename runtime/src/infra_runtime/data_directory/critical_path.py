@@ -43,7 +43,7 @@ class Start:
     seconds: float
     #: the services, in the order in which they became ready
     shares: tuple[Share, ...]
-    #: the critical path: each service waited for the one before it; the last one was ready last
+    #: the critical path: each service waited for the service before it; the last service was ready last
     chain: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from infra_runtime.record import Record
 ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 #: the number of bytes at the end of a journal that `recent` reads first; a run has 2,000 to 10,000 bytes
 TAIL = 1 << 16
-#: what a line with these events contains; in another text of the line, the quotes would have backslashes
+#: A line with one of these events contains this text. No other part of a line can contain the text, because
+#: quotes inside a JSON string have backslashes.
 _UP, _SPAWNED, _DOWN = (f'"event":"{name}"'.encode() for name in ("up", "spawned", "down"))
 
 
@@ -96,7 +97,7 @@ def recent(path: str) -> list[Event]:
 
 
 def _start_of_recent(lines: list[bytes]) -> int:
-    """Return the number of the line after the last complete `down` before an `up`; 0 if there is none."""
+    """Return the number of the line after the last complete `down` that an `up` follows; otherwise 0."""
     is_followed = False
     for number in range(len(lines) - 1, -1, -1):
         line = lines[number]
@@ -142,8 +143,8 @@ class Traces(Record):
     groups: tuple[tuple[str, str], ...] = ()
     #: the folder in RAM of the last run, if a reboot has ended this run
     lost: str = ""
-    #: the container engines of the runs, each with the run's token; also of runs before the last boot,
-    #: because an engine keeps its containers
+    #: The container engines of the runs, each with the run's token. Runs before the last boot are included,
+    #: because an engine keeps its containers.
     engines: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
@@ -168,7 +169,7 @@ def traces(events: Iterable[Event]) -> Traces:
                 token = event.token
                 # A pid from before the machine's last boot does not identify a process now.
                 same_boot = event.boot == this_boot
-                ended = {}  # the new supervisor has removed the former group
+                ended = {}  # the new supervisor has removed the group of the previous run
                 lost = "" if same_boot else event.folder
                 if same_boot and event.token:
                     groups[event.token] = event.cgroup

@@ -39,7 +39,7 @@ def name_holder(descriptor: int, pid: int) -> None:
 
 
 def wake_holder(paths: Paths) -> None:
-    """Send SIGCONT to the guardian, whose pid is in the lock file, if a signal has paused the guardian."""
+    """Send SIGCONT to the guardian if a signal has paused it. The lock file contains the guardian's pid."""
     try:
         with open(ownership.open_file(paths.lock, os.O_RDONLY), encoding="ascii") as file:
             pid, _, start = file.read().strip().partition(" ")

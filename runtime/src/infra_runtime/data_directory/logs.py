@@ -133,7 +133,8 @@ class Logs:
             block = os.pread(descriptor, LINE_BYTES, cut)
             line_end = block.find(b"\n", len(_mark(size)))
             end = cut + (line_end if line_end >= 0 else len(_mark(size)))
-            # The new line is as long as the line that it replaces, whose number may have one digit more.
+            # The new line ends where the replaced line ends. Its length is computed for the number `end`; the
+            # number of dropped bytes, which it contains, can have one digit less.
             start = end - len(_mark(end))
             if size > LARGEST:
                 self._truncate(service, descriptor, size, keep)

@@ -18,15 +18,15 @@ from infra_runtime.host import disk, file_lock, memory, ownership
 
 #: the key of the folder's name in the marker
 KEY = "memory_folder"
-#: the lock file in the folder, which contains the path of the data directory
+#: the name of the lock file in the folder; the file contains the path of the data directory
 OWNER = "data-directory"
-#: the folder in it with a folder for each service
+#: the folder in the folder in RAM that contains a folder for each service
 SERVICES = "services"
 _NAME = r"infra-[0-9a-f]{12}-[0-9a-f]{16}"
 
 
 def create(paths: Paths) -> tuple[str, int]:
-    """Create the folder of a stack; return its path and a descriptor, which holds the folder's lock.
+    """Create the folder of a stack; return its path and the descriptor that holds the folder's lock.
 
     The caller holds the lock of the data directory, and has removed the folder of an earlier run. Raises
     `OSError`.

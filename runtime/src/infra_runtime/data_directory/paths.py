@@ -64,11 +64,11 @@ class Paths:
         return f"{self.cache}/seeds"
 
     def service_data(self, service: str) -> str:
-        """Return the data folder of a service, which is the value of `${data}` in the service's spec."""
+        """Return the data folder of a service: the value of `${data}` in the service's spec."""
         return f"{self.services}/{service}"
 
     def service_run(self, service: str) -> str:
-        """Return the folder for the sockets of a service, which is the value of `${run}` in its spec.
+        """Return the folder for the sockets of a service: the value of `${run}` in the service's spec.
 
         A hash replaces a long service name, because the path of a socket is limited.
         """
@@ -77,9 +77,9 @@ class Paths:
 
 
 def plan_folders(data: Path) -> list[Path]:
-    """Return the data directories of the plans of test runs, which are in another data directory.
+    """Return the folders in the data directory `data` that are data directories of separate stacks of tests.
 
-    Symbolic links are not returned.
+    Each of these stacks has another plan. Symbolic links are not returned.
     """
     return [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
 

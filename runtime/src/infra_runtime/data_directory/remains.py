@@ -18,7 +18,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import cgroup, containers, disk, file_lock, processes
 from infra_runtime.value import frozen
 
-#: seconds to wait for the guardian of a killed supervisor, which holds the lock until it has cleaned up
+#: seconds to wait for the guardian of a killed supervisor; the guardian holds the lock during its clean-up
 PATIENCE = 10.0
 
 
@@ -96,7 +96,7 @@ def end_locked(paths: Paths) -> Cleaned:
     """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
     traces, run = find(paths), journal.last_run(journal.recent(paths.journal))
     cleaned = end(paths)
-    # After a `down`, files among the data of a test can be the user's.
+    # If the last run ended with `down`, files in the folders of a test's services may belong to the user.
     removes_data = bool(traces) and bool(run) and run[0].environment == "test"
     if removes_data:
         with contextlib.suppress(OSError):

@@ -41,7 +41,7 @@ class CachedSeed(Record):
     path: str
     files: int
     bytes: int
-    #: Unix seconds
+    #: the time of the last use, in Unix seconds
     used: float
     #: `ok`, `damaged`, or `incomplete` for a build that is running or was interrupted
     state: str

@@ -26,7 +26,7 @@ from infra_runtime.value import frozen
 FOLDER, SUFFIX = "sessions", ".jsonl"
 #: the version of the format; increased when older readers would misread a record
 FORMAT = 1
-#: the records of a data directory, and their bytes, that are kept; older ones are removed
+#: the maximum number of records in a data directory, and of their bytes; the oldest records are removed
 SESSIONS, BYTES = 1000, 256 << 20
 #: bytes at the beginning and at the end of a record that contain its first and its last complete line
 _EDGE = 1 << 16
@@ -50,9 +50,9 @@ class SessionStart(Message):
     paths: tuple[str, ...] = ()
     keyword: str = ""
     markers: str = ""
-    #: the processes of pytest-xdist; 0 without pytest-xdist
+    #: the number of worker processes of pytest-xdist; 0 without pytest-xdist
     workers: int = 0
-    #: the selected tests; 0 if the number is not known
+    #: the number of selected tests; 0 if the number is not known
     selected: int = 0
     #: the versions of Python and pytest
     python: str = ""
@@ -103,7 +103,7 @@ class SessionEnd(Message):
     #: pytest's exit status
     status: int
     counts: Mapping[str, int]
-    #: the tests that have no line
+    #: the number of tests that have no line
     left_out: int = 0
 
 
@@ -122,7 +122,7 @@ class Writer:
     """A new record, which this process has locked."""
 
     def __init__(self, data: Path, began: float) -> None:
-        """Create the file, and remove the oldest records. Raises `OSError`."""
+        """Create the file, and remove the oldest of the other records. Raises `OSError`."""
         folder = data / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         if not disk.is_folder(str(folder)):
@@ -135,7 +135,7 @@ class Writer:
         self._descriptor = descriptor
 
     def write(self, lines: Iterable[str]) -> None:
-        """Append lines, which have no line break at the end. Raises `OSError`."""
+        """Append lines to the record; the given lines do not end with a line break. Raises `OSError`."""
         text = "".join(f"{line}\n" for line in lines)
         data = memoryview(text.encode("utf-8", "replace"))
         while data:
@@ -248,7 +248,7 @@ class Reading:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Return all tests of a record."""
+        """Read a record from its beginning, and return its tests."""
         return cls().continued(path)
 
     def continued(self, path: Path) -> Self:

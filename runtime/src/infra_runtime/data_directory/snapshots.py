@@ -172,7 +172,7 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
 
 
 def leftovers(paths: Paths) -> list[str]:
-    """Return the paths of incomplete snapshots, which interrupted operations left and the caller may remove.
+    """Return the paths of incomplete snapshots of interrupted operations; the caller may remove them.
 
     An older snapshot `.NAME.old` is renamed to `NAME` if `NAME` is missing.
     """

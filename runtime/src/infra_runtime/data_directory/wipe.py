@@ -15,7 +15,7 @@ from infra_runtime.host.ownership import OwnershipError
 
 #: seconds to wait for the lock
 PATIENCE = 5.0
-#: the plugin's files in a data directory; the plugin's tests compare its names with these
+#: the files of the pytest plugin in a data directory; a test compares this list with the names in the plugin
 PLUGIN_FILES = ("capsules", "sessions", "xprocess", "pytest.json", "pytest.lock", "exclusive")
 
 
@@ -32,7 +32,8 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
-    # A wipe that was killed may leave the lock alone, and a start the file that becomes the marker.
+    # Without a marker, the directory may contain only files that a killed process leaves: the lock (a wipe),
+    # or the temporary file that becomes the marker (a start).
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
@@ -73,7 +74,7 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the folder of a test run's separate stack, which is in the data directory of the main stack.
+    """Remove the data directory of a test run's separate stack: a folder in the main stack's data directory.
 
     Return whether files were removed. If the start of the stack was killed, the folder may be empty or
     contain an incomplete marker.
@@ -88,7 +89,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the temporary files under which files of the stack are written; they remain after a kill."""
+    """Return the temporary files that become files of the stack; they remain if their writer is killed."""
     data = Path(paths.data)
     new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra_runtime.config.masking import masked_copy
 from infra_runtime.config.resolve import Resolved
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import DEPLOYED
 from infra_runtime.redaction import MASK
+from infra_runtime.spec import ServiceSpec
 
 
 def project_name(root: Path) -> str:
@@ -47,24 +49,33 @@ def pyproject(root: Path) -> Mapping[str, Any]:
         return {}
 
 
-def check_secrets(stacks: Sequence[Resolved]) -> None:
-    """Raise `ConfigurationError` if an exported file would contain a secret in plain text.
+def check_secrets(stacks: Sequence[Resolved], result: str = "an exported file") -> None:
+    """Raise `ConfigurationError` if the result of an engine would contain a secret in plain text.
 
     The error contains the location of the setting. The values that `infra config show` masks count as
-    secrets. Secrets in the stack file are accepted in development and test.
+    secrets if the container of the service contains such a value, too. Secrets in the stack file are accepted
+    in development and test.
     """
     for resolved in stacks:
+        exposed = {spec.name for spec in resolved.plan.services if _contains_secret(spec)}
         for key, origin in resolved.provenance.items():
             scope, _, rest = key.partition(".")
-            name = rest.partition(".env.")[2]
-            if scope != "services" or not name or origin.value != MASK:
+            service, _, setting = rest.partition(".")
+            if scope != "services" or MASK not in origin.value or service not in exposed:
                 continue
             if resolved.environment in DEPLOYED or not _is_file(origin.source):
+                name = setting.removeprefix("env.") if setting.startswith("env.") else "NAME"
                 raise ConfigurationError(
-                    f"{key} contains a secret in plain text, which would be written to an exported file",
+                    f"{key} contains a secret in plain text, which would be written to {result}",
                     where=origin.source,
                     hint=f"Refer to a variable, which is read when the stack starts: ${{env.{name}}}.",
                 )
+
+
+def _contains_secret(spec: ServiceSpec) -> bool:
+    """Return whether the part of a spec that an engine exports contains a secret in plain text."""
+    part = spec.container or (spec.command, spec.env, spec.prepare)
+    return bool(masked_copy(part) != part)
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:

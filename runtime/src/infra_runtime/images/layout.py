@@ -186,7 +186,7 @@ class Layout:
         wanted = f"no image {reference}" if reference else f"{len(images)} images instead of one"
         hint = "Add the tag or the digest of the image." if names else ""
         raise ImageError(
-            str(self.folder), f"the layout has {wanted}; it has: {', '.join(names) or 'none'}", hint
+            str(self.folder), f"the layout has {wanted}; its images: {', '.join(names) or 'none'}", hint
         )
 
     def save(self, images: Iterable[Descriptor]) -> None:

@@ -10,23 +10,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.binaries.launch import bubblewrap_program
 from infra_runtime.errors import BinaryMissingError, ImageError
+from infra_runtime.images import container_folder
 from infra_runtime.images.container import Container, Running
 from infra_runtime.value import frozen
 
-#: seconds until a signal has stopped the program, and until a container is removed
-_PATIENCE, _REMOVAL = 10.0, 60.0
+#: seconds until a signal has stopped the program
+_PATIENCE = 10.0
 _RUNTIME_SPEC = "1.0.2"
 
 
@@ -121,6 +122,7 @@ def _sandbox(
         command = [str(program), "--args", str(arguments), "--", *words]
         return subprocess.Popen(
             command,
+            env={**os.environ, **container_folder.environment(container.folder)},
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -164,12 +166,12 @@ def _runc(program: Path, container: Container, words: Sequence[str]) -> Iterator
     bundle = container.folder / "bundle"
     bundle.mkdir(mode=0o700)
     (bundle / "config.json").write_text(json.dumps(runtime_config(container, words)), encoding="utf-8")
-    process = _client([*common, "run", "--bundle", str(bundle), name])
 
     def execute(check: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         return _output([*common, "exec", name, *check], timeout)
 
-    with _removing([*common, "delete", "--force", name]), _stopping(container, process, process.send_signal):
+    removal = [*common, "delete", "--force", name]
+    with _client(container, [*common, "run", "--bundle", str(bundle), name], removal) as process:
         yield Running(container=container, process=process, execute=execute)
 
 
@@ -225,13 +227,12 @@ def _podman(program: Path, container: Container, words: Sequence[str]) -> Iterat
     if os.geteuid() == 0:
         _open_folders(container)
     command = [str(program), *podman_options(container, name), *words]
-    process = _client(command, {**os.environ, **container.variables})
 
     def execute(check: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
         return _output([str(program), "exec", name, *check], timeout)
 
     removal = [str(program), "rm", "--force", "--ignore", "--time=0", name]
-    with _removing(removal), _stopping(container, process, process.send_signal):
+    with _client(container, command, removal, container.variables) as process:
         yield Running(container=container, process=process, execute=execute)
 
 
@@ -269,30 +270,29 @@ def _open_folders(container: Container) -> None:
         folder.chmod(0o1777)
 
 
-def _client(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Run a client that forwards signals to its container, and ends when this process is killed."""
-    # The kernel does not forward the death of this process to a client without this program of util-linux.
-    program = shutil.which("setpriv")
-    prefix = [program, "--pdeathsig", "TERM", "--"] if program else []
-    return subprocess.Popen(
-        [*prefix, *command], env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-    )
+@contextmanager
+def _client(
+    container: Container,
+    command: Sequence[str],
+    removal: Sequence[str],
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a client that forwards signals to its container; at the end, stop it and remove the container."""
+    with container_folder.removed(container.folder, removal):
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **variables, **container_folder.environment(container.folder)},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with _stopping(container, process, process.send_signal):
+            yield process
 
 
 def _output(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
     )
-
-
-@contextmanager
-def _removing(command: Sequence[str]) -> Iterator[None]:
-    """Remove a container at the end of the `with` statement; it does not exist if the program has exited."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            _output(command, _REMOVAL)
 
 
 @contextmanager

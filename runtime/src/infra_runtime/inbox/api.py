@@ -17,12 +17,12 @@ from infra_runtime.inbox.message import Attachment, Message, parse
 from infra_runtime.inbox.requests import Request, RequestError, Response, json_response
 from infra_runtime.inbox.store import Query, Store, Summary
 
-#: seconds for which a request waits for a message at most
+#: the maximum number of seconds for which a request waits for a message
 LONGEST_WAIT = 60.0
 #: the path whose response shows that both servers listen
 HEALTH = "/health"
 _PAGE = Path(__file__).parent / "page"
-#: path → file and type
+#: path of a URL → file and media type
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),

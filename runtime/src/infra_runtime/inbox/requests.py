@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from infra_runtime.value import frozen
 
-#: bytes of a request
+#: the maximum number of bytes of a request
 LIMIT = 16384
 #: seconds in which a client must send its request
 PATIENCE = 10.0

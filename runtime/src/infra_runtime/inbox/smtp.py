@@ -14,13 +14,13 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from infra_runtime.inbox.store import Store
 
-#: Bytes of a command. RFC 5321 requires 512, but a token in AUTH can be longer.
+#: The maximum number of bytes of a command. RFC 5321 requires 512, but a token in AUTH can be longer.
 _COMMAND = 8192
-#: Bytes of a line of a message. RFC 5321 allows 1000, but widespread servers accept longer lines.
+#: The maximum number of bytes of a line. RFC 5321 allows 1000, but widespread servers accept longer lines.
 _LINE = 65536
-#: Recipients of a message; RFC 5321 requires at least 100.
+#: The maximum number of recipients of a message; RFC 5321 requires at least 100.
 _RECIPIENTS = 1000
-#: Bytes in addition to the size of a message that a connection may send for it, such as commands.
+#: The number of bytes that a connection may send in addition to the maximum size of a message.
 _ALLOWANCE = 1_000_000
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra_runtime.host.packages import is_importable
 
-#: the variable with the address of the server, which contains its password
+#: the environment variable with the address of the server; the address contains the password
 URL = "INFRA_LOG_STREAM"
 
 
@@ -23,7 +23,9 @@ def _arguments() -> argparse.ArgumentParser:
         description=f"The address of the NATS server is in the variable {URL}.",
     )
     parser.add_argument("--folder", type=Path, required=True, help="the folder with the logs")
-    parser.add_argument("--exclude", action="append", default=[], help="a service; repeat it for several")
+    parser.add_argument(
+        "--exclude", action="append", default=[], help="a service whose lines are not forwarded"
+    )
     parser.add_argument("--max-age", type=float, required=True, help="seconds that the stream keeps a line")
     parser.add_argument("--max-bytes", type=int, required=True, help="bytes that the stream has at most")
     return parser

@@ -14,12 +14,13 @@ from infra_runtime.value import frozen
 class Condition:
     """A field of JSON or logfmt with its value as a text, such as `order.id` and `17`.
 
-    The name `level` is the level of the message in any format. A list has each value that it contains.
+    The name `level` is the level of the message in any format. If the value of a field is a list, the field
+    has each item of the list as a value.
     """
 
     name: str
     value: str
-    #: whether lines with this value are left out, instead of all other lines
+    #: if true, lines with this value are left out; if false, lines without this value are left out
     is_excluded: bool = False
 
     @classmethod
@@ -31,7 +32,7 @@ class Condition:
         return cls(name=name, value=value, is_excluded=is_excluded)
 
     def selects(self, text: str, record: Record) -> bool:
-        """Return whether a message, of which this is the first line, is selected."""
+        """Return whether a message is selected; `text` and `record` are the first line of the message."""
         return self._has(text, record) is not self.is_excluded
 
     def _has(self, text: str, record: Record) -> bool:
@@ -43,7 +44,7 @@ class Condition:
 
 
 def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
-    """Yield the values at a path, whose parts are separated by dots; a key can contain dots, too."""
+    """Yield the values at a path. Dots separate the parts of the path, but a key can contain dots, too."""
     if path in fields:
         yield from _items(fields[path])
     for key, inner in fields.items():

@@ -20,13 +20,13 @@ from infra_runtime.host.sparse_file import first_data
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, gap
 
-#: bytes of a line; the rest of a longer line is a further line
+#: the maximum number of bytes of a line; the rest of a longer line is a further line
 LONGEST_LINE = 65_536
-#: bytes that are read at once in the direction of the beginning
+#: the number of bytes that are read at once when lines are read backwards
 BLOCK = 65_536
 #: the suffixes of a service's log files, in the order of their lines
 SUFFIXES = (".1", "")
-#: decimal places of the seconds of a line, and the largest difference to the time in the index
+#: the decimal places to which the time of a line is rounded, and the largest difference that rounding causes
 _DIGITS, _ROUNDING = 3, 0.0005
 #: the log of the supervisor, which is not a service
 _SUPERVISOR = "supervisor"
@@ -63,9 +63,10 @@ class LogFile:
 
     @property
     def start(self) -> int:
-        """The offset of the first byte after the hole at the beginning."""
+        """The offset of the first byte after the hole at the beginning of the file; 0 without a hole."""
         descriptor = self._file.fileno()
-        # The search moves the position of the descriptor, which the buffer of the file does not notice.
+        # The search moves the position of the descriptor. The position is restored, because the buffer of the
+        # file object belongs to it.
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
         try:
             return first_data(descriptor)

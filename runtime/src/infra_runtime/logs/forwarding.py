@@ -22,7 +22,7 @@ from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.tail import Tail
 from infra_runtime.value import frozen
 
-#: the largest number of lines of one service, and of their bytes, that are sent before the next service
+#: the maximum number of lines, and of their bytes, that are sent for one service before the next service
 BATCH, BATCH_BYTES = 1000, 2**20
 #: seconds between two reads of the logs, and between two attempts to connect: at first, and at most
 POLL, RETRY, LONGEST_RETRY = 0.25, 0.1, 5.0

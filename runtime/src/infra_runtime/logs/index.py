@@ -60,7 +60,7 @@ class Index:
     def _add(self, time: float, size: int) -> None:
         if self._sizes and size < self._sizes[-1]:  # the log was truncated
             del self._times[:], self._sizes[:]
-        # After a step of the clock, the times stay sorted.
+        # The times stay sorted, even if the clock was set back.
         self._times.append(max(time, self._times[-1]) if self._times else time)
         self._sizes.append(size)
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-#: characters of an expression, states of its automaton, and transitions that are computed at most
+#: the maximum numbers of characters of an expression, of states of its automaton, and of computed transitions
 LONGEST, STATES, TRANSITIONS = 200, 400, 20_000
 
 # `re` has no public function that returns the structure of an expression.
@@ -184,7 +184,7 @@ class _Node(dict[str, "_Node"]):
         self.pattern, self.states, self.before = pattern, states, before
 
     def __missing__(self, character: str) -> _Node:
-        """Compute the next node."""
+        """Compute the node after a character that occurs for the first time, and store the node."""
         node = self[character] = self.pattern.after(self, character)
         return node
 

@@ -49,7 +49,8 @@ _ID_KEYS = (
     *("correlation_id", "correlationId", "correlation-id", "x-correlation-id"),
     *("request_id", "requestId", "request-id", "x-request-id", "trace_id", "traceId", "trace.id"),
 )
-#: characters at the beginning of a text in which its level is searched, and of the longest line of logfmt
+#: the number of characters at the beginning of a text in which the level is searched, and the maximum number
+#: of characters of a line that is parsed as logfmt
 _HEAD, _LONGEST_LOGFMT = 160, 16_384
 #: an escape sequence of a terminal. Source: ECMA-48, control sequences
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -67,7 +68,7 @@ _LETTER_LEVEL = re.compile(
     r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<sign>[.*#-]) "
 )
 _PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
-#: lines of PostgreSQL that follow a message, after the time and the process
+#: matches the beginning of lines that follow a message of PostgreSQL, after the time and the process
 _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
 #: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
 _CONSOLE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \[([a-z]+) *\] ")
@@ -84,9 +85,10 @@ class Record(NamedTuple):
 
     #: one of `LEVELS`, or empty if it is unknown
     level: str = ""
-    #: the Unix time in the line itself; not of a text
+    #: the Unix time that the line contains; None for a line of the format `text`
     time: float | None = None
-    #: a text without the escape sequences of terminals
+    #: the message in a structured line; the whole line of the format `text`, without escape sequences of
+    #: terminals
     message: str = ""
     #: the ids by which lines of several services belong together, the correlation id first
     ids: tuple[str, ...] = ()
@@ -182,7 +184,7 @@ def _console_fields(text: str) -> dict[str, Any] | None:
 
 
 def _evaluated(value: str) -> str:
-    """Return a text that is written as in Python if it contains spaces."""
+    """Return the value of a pair in structlog's format, without the quotes and escapes of a Python string."""
     if not value.startswith(("'", '"')):
         return value
     try:

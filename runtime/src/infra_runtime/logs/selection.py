@@ -43,19 +43,20 @@ class Selection:
     until: float = float("inf")
     #: the least important level that is selected; lines without a level are then not selected
     level: Level | None = None
-    #: one of the ids of the line; a string that contains it as a word
+    #: an id that the line must have; a line of the format `text` is also selected if it contains the id as a
+    #: word
     correlation: str = ""
     #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
-    #: what the text of the line does not contain: none of these patterns
+    #: the patterns that must not match any part of the text of the line
     excluded: tuple[Pattern, ...] = ()
-    #: what the fields of the message fulfil: for each name, one of the conditions with a value, and all those
-    #: that exclude one
+    #: The conditions for the fields of the message. For each name, the message must fulfil at least one of
+    #: the conditions that require a value, and all conditions that exclude a value.
     conditions: tuple[Condition, ...] = ()
 
     @property
     def _is_by_message(self) -> bool:
-        """Whether the first line of a message decides about its further lines."""
+        """Whether the fields in the first line of a message decide about all lines of the message."""
         return bool(self.level or self.correlation or self.conditions)
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @frozen
 class Limits:
-    """The limits of the stream; the oldest lines are removed when one of them is reached."""
+    """The limits of the stream; when a limit is reached, the oldest lines are removed."""
 
     age: float = MAX_AGE
     bytes: int = MAX_BYTES
@@ -52,7 +52,7 @@ async def connect(url: str) -> Client:
     """
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error, which the call raises too; the default callback of nats-py also logs the error."""
+        """Ignore an error: the call raises it too, and the default callback of nats-py would also log it."""
 
     return await nats.connect(url, allow_reconnect=False, connect_timeout=5, error_cb=quiet)
 
@@ -129,7 +129,7 @@ class Reader:
         except BaseException:
             self.close()
             raise
-        #: the services with lines in the stream, and the number of its newest message
+        #: the services with lines in the stream, and the number of the newest message in the stream
         self.services = sorted(
             subject.removeprefix(f"{PREFIX}.") for subject in information.state.subjects or {}
         )
@@ -151,7 +151,7 @@ class Reader:
         return heapq.merge(*streams, key=lambda line: line.time)
 
     def following(self, services: Iterable[str]) -> Iterator[Line]:
-        """Yield later lines of these services, or of all services if `services` is empty. It never ends."""
+        """Yield later lines of these services, of all services if `services` is empty; without an end."""
         chosen = set(services)
         consumer = self._subscribe(
             f"{PREFIX}.*",

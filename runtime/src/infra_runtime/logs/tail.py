@@ -23,7 +23,7 @@ class Tail:
         """`last` is the line that was forwarded last; None for a log of which no line was forwarded."""
         self._folder, self._service, self._now = folder, service, now
         self._index = Index(folder / f"{service}.index")
-        #: the content of the file, and the offset up to which it was forwarded
+        #: the identity of the file's content, and the offset up to which the file was forwarded
         self._file, self._offset = (last.file, last.end) if last else ("", 0)
         self._is_shorter = False
 
@@ -49,7 +49,7 @@ class Tail:
                 yield line._replace(file=self._file)
 
     def forwarded(self, line: Line) -> None:
-        """Continue after a line, which the server has stored."""
+        """Record that the server has stored a line: `lines` then continues after this line."""
         self._file, self._offset = line.file, line.end
 
     def _changed(self, log: LogFile) -> Iterator[Line]:
@@ -61,7 +61,7 @@ class Tail:
             self._file, self._offset, self._is_shorter = log.identity, 0, False
             yield replaced(self._now(), self._service, self._file)
         elif is_shorter and self._is_shorter:
-            # Another program has truncated the log. If the supervisor does it, the identity changes.
+            # Another program has truncated the log. If the supervisor truncates a log, the identity changes.
             self._file, self._offset, self._is_shorter = f"{log.identity}~{self._now():.0f}", 0, False
             yield replaced(self._now(), self._service, self._file)
         else:

@@ -51,7 +51,10 @@ class Percentages(Levels):
 
 
 class Thresholds(BaseModel):
-    """The setting `thresholds`: the levels of the alerts. A table of levels replaces both levels."""
+    """The setting `thresholds`: the levels of the alerts.
+
+    A table in the stack file replaces both default levels, even if the table contains only one level.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

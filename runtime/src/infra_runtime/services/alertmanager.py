@@ -45,7 +45,7 @@ class AlertmanagerSettings(ServiceSettings):
     group_wait: float = Field(5.0, ge=0, le=86400)
     #: seconds between two messages about a group whose alerts have changed
     group_interval: Seconds = 60.0
-    #: the addresses of the mails to the inbox of the stack
+    #: the recipient and the sender of the mails to the inbox of the stack
     mail_to: str = Field("alerts@example.test", pattern=_ADDRESS)
     mail_from: str = Field("alertmanager@example.test", pattern=_ADDRESS)
     #: further keys of Alertmanager's configuration, such as `route` and `receivers`; tables are merged
@@ -55,8 +55,8 @@ class AlertmanagerSettings(ServiceSettings):
 def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of an Alertmanager that is not part of a cluster.
 
-    It sends alerts to the services of the stack that receive them, and does not wait for these services: it
-    sends a notification again until it is accepted.
+    The Alertmanager sends alerts to those services of the stack that receive alerts. It does not wait for the
+    start of these services: it sends a notification again until a service accepts the notification.
     """
     receiver = _receiver(settings, contributions)
     configuration: dict[str, Any] = {

@@ -20,8 +20,9 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "caddy:2.11.4-alpine"
 _CONTAINER_FILE = "/etc/caddy/caddy.json"
-#: The time of the last removal of unused certificates. Without this file, Caddy removes them when it starts.
-#: It can then remove the folder of a certificate that it creates, and it retries only after a minute.
+#: A file with the time of the last removal of unused certificates. Without the file, Caddy removes unused
+#: certificates when it starts. It can then remove the folder of a new certificate, too, and creates this
+#: certificate again only after a minute.
 _LAST_CLEAN = {"tls": {"timestamp": "2100-01-01T00:00:00Z", "instance_id": "infra"}}
 
 

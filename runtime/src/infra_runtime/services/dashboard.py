@@ -22,15 +22,15 @@ class DashboardSettings(ServiceSettings):
 def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of the dashboard.
 
-    It has no probe, because a probe is a connection, which starts the process. It has no container, because a
-    container has no supervisor. Its URL has its own host name, because browsers send the cookies of a host to
-    all ports of this host.
+    The spec has no probe, because the connection of a probe would start the process. It has no container,
+    because a container has no supervisor. The URL of the dashboard has its own host name, because browsers
+    send the cookies of a host to all ports of this host.
     """
     return ServiceSpec(
         name="dashboard",
         command=(
             "${bin.jinja2}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.dashboard",

@@ -58,7 +58,7 @@ def exporter(
 def container(
     settings: ExporterSettings, *, image: str, arguments: tuple[str, ...], env: Mapping[str, str]
 ) -> Container:
-    """Return the container of an exporter, whose image contains wget."""
+    """Return the container of an exporter; the image must contain wget for the health check."""
     return Container(
         image=settings.image or image,
         uid=65534,

@@ -7,7 +7,7 @@ probes and restarts are therefore the same as for a program of this machine.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -58,11 +58,11 @@ class Volume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: relative to the stack file, or in the service's folder `${data}`
+    #: the path on this machine: relative to the stack file, or in the service's folder `${data}`
     path: str = Field(min_length=1)
     #: whether the container may write; by default, only to `${data}`
     writable: bool | None = None
-    #: allows a path outside of the project
+    #: whether the path may be outside of the project
     outside: bool = False
 
     @model_validator(mode="after")
@@ -109,7 +109,7 @@ class ImageServiceSettings(OwnServiceSettings):
     """The keys of a service that the stack file describes with an `image`."""
 
     image: str = Field(pattern=_IMAGE)
-    #: the digest of the image, which the planner reads from `infra.lock`
+    #: the digest of the image; the planner reads it from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
     #: the command-line arguments after the image's entry point; None keeps the command of the image
     command: Argv | None = None
@@ -127,7 +127,7 @@ class ImageServiceSettings(OwnServiceSettings):
     volumes: Mapping[str, Annotated[Volume, BeforeValidator(_volume)]] = {}
     #: further options of the engine's command `run`, such as `--memory=512m`
     options: tuple[str, ...] = ()
-    #: for the export to Compose
+    #: settings of the container that only exports use
     container: ContainerHealth = ContainerHealth()
 
     @field_validator("volumes")
@@ -216,14 +216,18 @@ class ImageServiceSettings(OwnServiceSettings):
         return substitute_some(text, {"host": "0.0.0.0", **numbers})  # noqa: S104 - in the container
 
 
-def _run(settings: ImageServiceSettings, image: str, env: Mapping[str, str]) -> tuple[str, ...]:
+def _run(
+    settings: ImageServiceSettings, image: str, env: Mapping[str, str], defaults: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the command line; `defaults` are names of variables whose values are known at the start."""
     own = [f"--workdir={settings.cwd}"] if settings.cwd else []
     own += [f"--user={settings.user}"] if settings.user else []
+    passed = dict.fromkeys((*(name for name in env if not _is_clients(name)), *defaults))
     return containers.run(
         _ENGINE,
         image,
         # The token identifies the processes in the container as processes of the stack.
-        variables=("INFRA_ENV", processes.TOKEN, *(name for name in env if not _is_clients(name))),
+        variables=("INFRA_ENV", processes.TOKEN, *passed),
         values={name: value for name, value in env.items() if _is_clients(name)},
         published=None if settings.network == "host" else settings.inner_ports(),
         mounts=[volume.mount(target) for target, volume in settings.volumes.items()],
@@ -281,7 +285,8 @@ def image_service(settings: ImageServiceSettings, contributions: Contributions =
     reachable = contributions if settings.telemetry and settings.network == "host" else ()
     variables = with_variables(settings.env, reachable)
     env = {name: settings.translated(text) for name, text in variables.env.items()}
-    spec = settings.spec(_run(settings, image, env))
+    names = [default.name for default in variables.env_defaults]
+    spec = settings.spec(_run(settings, image, env, names))
     ready = spec.ready
     if isinstance(ready, ExecProbe):
         command = tuple(map(settings.translated, ready.command))

@@ -33,9 +33,10 @@ from infra_runtime.spec.probes import escape
 IMAGE = "apache/kafka:4.1.1"
 _LOGS = "${data}/log"
 _FILE = "${data}/server.properties"
-#: the folder with the cache of loaded classes, which halves the processor time of a start
+#: the folder with the cache of loaded classes; this cache halves the processor time of a start
 _CLASSES = "${data}/classes"
-#: Java does not use a class cache that does not fit, and continues.
+#: Java writes only errors to the log. A class cache that does not match this Java is not an error: Java then
+#: starts without the cache.
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true "
     "-Xlog:disable -Xlog:all=error:stderr"
@@ -48,7 +49,7 @@ _PORTS = KINDS["kafka"].ports
 
 class KafkaPorts(Ports):
     client: Port = _PORTS["client"]
-    #: for the server itself
+    #: the port that only the server itself uses
     controller: Port = _PORTS["controller"]
 
 
@@ -126,7 +127,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-#: written instead of the result of `kafka-storage.sh format`, which takes a start of Java
+#: the file that `kafka-storage.sh format` would write; this command would need a start of Java
 META = f"node.id=1\nversion=1\ncluster.id={_CLUSTER}\ndirectory.id={_FOLDER}\n"
 
 
@@ -159,7 +160,9 @@ def _properties(settings: KafkaSettings) -> dict[str, str]:
 
 
 def _trained() -> dict[str, str]:
-    """Return the properties of the server whose classes are recorded; the program replaces CAPITALS.
+    """Return the properties of the server whose classes are recorded.
+
+    `infra_runtime.kafka_training` replaces the words in capital letters.
 
     The properties do not depend on the settings of the service, so that all servers share one class cache. If
     a server loads further classes because of its settings, it reads them from the installation.

@@ -1,7 +1,7 @@
 """A Kubernetes cluster: a real control plane, and nodes and pods that kwok simulates.
 
 The programs run as one service (`infra_runtime.program_group`): etcd, the API server, the controller manager,
-the scheduler, and kwok, before which `infra_runtime.control_plane.bootstrap` creates the nodes.
+the scheduler, and kwok. `infra_runtime.control_plane.bootstrap` creates the nodes before kwok starts.
 
 Sources: the output of `kube-apiserver --help`, `kube-controller-manager --help`, `kube-scheduler --help`,
 `kwok --help` and `etcd --help`; Kubernetes documentation, "Authenticating", "Organizing Cluster Access Using
@@ -30,7 +30,7 @@ _STORE, _PEER = "unix://client:0", "unix://peer:0"
 #: the name of cluster, user and context in the kubeconfig file
 _CONTEXT = "infra"
 _CERTIFICATES = "${data}/certificates"
-#: The certificate and the key of the server, which it creates at its first start. Its key also signs the
+#: The certificate and the key that the server creates at its first start. The key also signs the
 #: tokens of service accounts. The file with the certificate also contains the certificate of its authority.
 _CA, _KEY = f"{_CERTIFICATES}/apiserver.crt", f"{_CERTIFICATES}/apiserver.key"
 _KUBECONFIG, _POD_LOG = "${data}/kubeconfig", "${data}/pod.log"
@@ -181,7 +181,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
                 "tls-private-key-file": _KEY,
                 "cidr": "10.1.0.0/16",
                 "node-lease-duration-seconds": "40",
-                # Otherwise, it logs each change of each pod.
+                # With the default level, kwok logs each change of each pod.
                 "v": "WARN",
             },
             before=(*bootstrap, "${data}/cluster.json"),
@@ -207,7 +207,8 @@ def _api_server() -> dict[str, str]:
         "endpoint-reconciler-type": "none",
         "allow-privileged": "true",
         "profiling": "false",
-        # Both need an etcd that reports the progress of a watch on request; etcd 3.5.1 does not.
+        # Both features need an etcd that reports the progress of a watch on request, which etcd 3.5.1 cannot
+        # do.
         "feature-gates": "WatchList=false,SizeBasedListCostEstimate=false",
     }
 

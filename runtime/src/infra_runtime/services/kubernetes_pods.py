@@ -136,7 +136,7 @@ def _pod(
     match: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return the stage of a new pod that gets a phase, and containers with a state."""
+    """Return the stage that gives a new pod a phase, and its containers a state."""
     template = f"phase: {phase}\n{_CONDITIONS % is_ready}{containers}"
     return _stage(name, {"statusTemplate": template}, match=match, without=(*_NEW, *without))
 

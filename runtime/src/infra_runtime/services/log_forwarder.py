@@ -23,7 +23,8 @@ class LogForwarderSettings(ServiceSettings):
     target: str = Field(KINDS["log-forwarder"].target, pattern=r"^[a-z][a-z0-9_-]*$")
     #: services whose lines are not forwarded, besides NATS, the telemetry service and the forwarder
     exclude: Words = ()
-    #: days after which the stream removes a line, and the bytes of the stream; read when it is created
+    #: the days after which the stream removes a line, and the maximum size of the stream in bytes; both
+    #: values are only used when the stream is created
     days: float = Field(30.0, gt=0, le=3650)
     max_bytes: int = Field(2**30, ge=2**20, le=2**40)
 
@@ -35,7 +36,7 @@ def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> Serv
         name="log-forwarder",
         command=(
             "${bin.nats-py}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.logs",
@@ -47,7 +48,7 @@ def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> Serv
         # The address contains the password, so it is not an argument.
         env={"INFRA_LOG_STREAM": f"${{{settings.target}.url}}", **settings.env},
         ports=settings.port_map(),
-        # The address is the address of NATS, which stores the stream.
+        # The exports contain the address of NATS, because NATS stores the stream.
         exports={
             **{name: f"${{{settings.target}.{name}}}" for name in ("url", "host", "port")},
             "stream": STREAM,

@@ -1,4 +1,4 @@
-"""A mail server that delivers nothing: every message is in its inbox, which has a JSON API and a web page.
+"""A mail server that delivers nothing: it keeps all messages in an inbox with a JSON API and a web page.
 
 Sources: aiosmtpd's documentation; for the container axllent/mailpit, `Dockerfile` (ports, health check), and
 Mailpit's documentation, "Runtime options".
@@ -44,7 +44,7 @@ def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
         name="mail",
         command=(
             "${bin.aiosmtpd}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.inbox",

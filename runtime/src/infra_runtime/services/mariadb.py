@@ -32,7 +32,7 @@ from infra_runtime.spec import (
 
 IMAGE = "mariadb:10.11.14"
 DATA = "${data}/server"
-#: the server's process id; the plugin detects by the file that the server was restarted
+#: the file with the server's process id, with which the pytest plugin detects a restart of the server
 PID_FILE = "server.pid"
 
 _PORTS = KINDS["mariadb"].ports
@@ -46,7 +46,7 @@ class MariadbSettings(ServiceSettings):
     ports: MariadbPorts = MariadbPorts()
     #: whether data survives a crash of the machine; if false, no write waits for the disk
     durable: bool = True
-    #: the database in `url`, which is created at the start if it is missing
+    #: the database in `url`; the database is created at the start if it is missing
     database: str = Field("app", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     #: further system variables of the server, such as `sql_mode`
     options: Mapping[str, str] = {}
@@ -95,7 +95,7 @@ _CREATION = {
 
 
 def mariadb(settings: MariadbSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a MariaDB server, whose data folder is a copy of a seed.
+    """Return the spec of a MariaDB server; its data folder is a copy of a seed.
 
     The init file sets the password of the account `root`, before the server accepts connections.
     """

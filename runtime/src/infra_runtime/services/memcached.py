@@ -51,7 +51,7 @@ READY = Exchange(port="client", steps=(Send(text="version\r\n"), Expect(prefixes
 
 
 def memcached(settings: MemcachedSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a memcached server, which keeps its items in memory only and has no password."""
+    """Return the spec of a memcached server. It keeps its items only in memory and has no password."""
     options = ",".join(f"{name}={value}" if value else name for name, value in settings.options.items())
     limits = (
         f"--memory-limit={settings.memory}",

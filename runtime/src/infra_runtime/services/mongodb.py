@@ -27,7 +27,7 @@ from infra_runtime.services.mongodb_indexes import Indexes
 from infra_runtime.spec import Container, Exchange, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "mongo:7.0"
-#: the container's script runs it when the data folder is new
+#: the file that the start script of the container runs when the data folder is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
 #: the features that the emulation does not have, for messages
@@ -129,7 +129,7 @@ def _mongod(settings: MongoSettings) -> tuple[str, ...]:
     return (
         *("${bin.mongod}", "--bind_ip=${host}", "--port=${port.client}", "--dbpath=${data}"),
         *("--nounixsocket", f"--wiredTigerCacheSizeGB={settings.cache / 1024:g}"),
-        # Otherwise it writes measurements of the machine to the data folder.
+        # By default, MongoDB writes measurements of the machine to the data folder.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     )
 

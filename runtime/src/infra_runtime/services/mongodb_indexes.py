@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from infra_runtime.catalogue import Words
 
-#: the file in the data folder with the indexes, which the plugin reads
+#: the file with the indexes in the data folder; the pytest plugin reads this file
 FILE = "indexes.json"
-#: seconds in about 68 years. Source: MongoDB documentation, "TTL Indexes"
+#: the maximum of `expire_after`, about 68 years in seconds. Source: MongoDB documentation, "TTL Indexes"
 _LONGEST = 2**31 - 1
 
 
@@ -43,7 +43,7 @@ class IndexSettings(BaseModel):
     sparse: bool = False
     #: seconds after the time in the field until the server removes the document
     expire_after: int | None = Field(None, ge=0, le=_LONGEST)
-    #: by default, the fields and their directions, such as `name_1_tenant_-1`
+    #: the name of the index; by default, the fields and their directions, such as `name_1_tenant_-1`
     name: str = Field("", max_length=127, pattern=r"^[^$\x00]*$")
 
     @model_validator(mode="after")

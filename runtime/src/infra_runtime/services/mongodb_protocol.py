@@ -13,7 +13,8 @@ from infra_runtime.spec import Expect, LengthPrefix, Send
 from infra_runtime.spec.probes import escape
 
 _OP_MSG = 2013
-#: the offset of the first element of the document in an answer: headers, flags, kind, length of the document
+#: the offset of the document's first element in an answer, after the header (16 bytes), the flags (4), the
+#: kind (1) and the length of the document (4)
 _FIRST_ELEMENT = 25
 _ACCEPTED, _REFUSED = (b"\x01ok\0" + struct.pack("<d", number) for number in (1, 0))
 #: the first element of an error: of MongoDB, and of the emulation
@@ -38,7 +39,7 @@ def request(command: Mapping[str, Any], purpose: str) -> tuple[Send, Expect]:
 
 
 def document(values: Mapping[str, Any]) -> bytes:
-    """Return a document in BSON, whose values are texts, 32-bit integers, booleans, documents and lists."""
+    """Return a document in BSON; it can contain texts, 32-bit integers, booleans, documents and lists."""
     content = b"".join(_element(name, value) for name, value in values.items()) + b"\0"
     return struct.pack("<i", len(content) + 4) + content
 

@@ -42,9 +42,10 @@ class MosquittoSettings(ServiceSettings):
     ports: MosquittoPorts = MosquittoPorts()
     #: whether retained messages and sessions are kept across restarts; each change is written to the disk
     durable: bool = True
-    #: whether clients need a password, which `url` contains; ignored if `options` sets another way to log in
+    #: whether clients need the password in `url`; the setting has no effect if `options` sets another way to
+    #: log in
     auth: bool = True
-    #: further directives, such as `max_packet_size = "1000000"`; a list is a directive for each value
+    #: further directives, such as `max_packet_size = "1000000"`; a list becomes one directive for each value
     options: Mapping[str, str | tuple[str, ...]] = {}
 
 

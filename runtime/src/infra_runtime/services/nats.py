@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -32,6 +33,8 @@ from infra_runtime.spec import (
 
 IMAGE = "nats:2.12.15-alpine3.22"
 _CONTAINER_FILE = "/etc/nats/nats-server.conf"
+#: the variable of the container with the password of the accounts for tests
+_PASSWORD = "INFRA_ACCOUNTS_PASSWORD"  # noqa: S105 - the name of a variable
 
 _PORTS = KINDS["nats"].ports
 
@@ -46,7 +49,8 @@ class NatsSettings(ServiceSettings):
     #: whether the log lines of the other services are copied to a stream; in development, this is the default
     forward_logs: bool = False
     #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    #: whether clients need a password, which `url` contains; ignored if `options` sets users or accounts
+    #: whether clients need the password in `url`; the setting has no effect if `options` sets users or
+    #: accounts
     auth: bool = True
     accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
@@ -67,9 +71,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         "host": "${host}",
         "port": "${port.client}",
     }
-    # The accounts are for tests with the plugin, which never use containers. Only containers of the same
-    # stack can connect to a server in a container, so it needs no password.
-    in_container, exports_in_container = _text(overlaid(configuration, settings.options)), dict(exports)
+    container = _container(settings, configuration, exports)
     auth = settings.auth and not _AUTH & settings.options.keys()
     health = "/healthz?js-enabled-only=true"
     prepare: tuple[Step, ...] = ()
@@ -86,10 +88,9 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
             "user": "shared",
             "password": "${secret.password}",
         }
-        exports_in_container |= {"user": "", "password": ""}
     if settings.accounts:
         configuration.pop("authorization", None)
-        configuration |= _accounts(settings.accounts, auth=auth)
+        configuration |= _accounts(settings.accounts, "${secret.accounts}", auth=auth)
         exports |= {"accounts": str(settings.accounts), "account_password": "${secret.accounts}"}
         prepare += (Secret(path="${data}/accounts.secret"),)
     return ServiceSpec(
@@ -109,21 +110,46 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
         needs=settings.needs,
         start_timeout=settings.start_timeout,
         restart=settings.restart,
-        container=Container(
-            image=settings.image or IMAGE,
-            uid=65532,
-            command=("--config", _CONTAINER_FILE),
-            env=settings.env,
-            files={_CONTAINER_FILE: in_container},
-            exports=exports_in_container if auth else {},
-            data="/data",
-            ports={"client": 4222, "monitor": 8222},
-            # The check uses the wget of Busybox: the image is Alpine with only certificates and time zones.
-            health=(
-                *("wget", "-q", "-O", "/dev/null"),
-                "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",
-            ),
+        container=container,
+    )
+
+
+def _container(
+    settings: NatsSettings, configuration: Mapping[str, Any], exports: Mapping[str, str]
+) -> Container:
+    """Return the container, in which a client needs no password: only those of the same stack can connect.
+
+    The accounts for tests have a password, which the server reads from a variable.
+    """
+    common = Container(
+        image=settings.image or IMAGE,
+        uid=65532,
+        command=("--config", _CONTAINER_FILE),
+        env=settings.env,
+        files={_CONTAINER_FILE: _text(overlaid(configuration, settings.options))},
+        exports={**exports, "user": "", "password": ""},
+        data="/data",
+        ports={"client": 4222, "monitor": 8222},
+        # The check uses the wget of Busybox: the image is Alpine with only certificates and time zones.
+        health=(
+            *("wget", "-q", "-O", "/dev/null"),
+            "http://127.0.0.1:${port.monitor}/healthz?js-enabled-only=true",
         ),
+    )
+    if not settings.accounts:
+        return common
+    password = f"${_PASSWORD}"
+    accounts = _accounts(settings.accounts, password, auth=False)
+    text = _text(overlaid({**configuration, **accounts}, settings.options))
+    return replace(
+        common,
+        # With an entry point, Compose can read the secret from its file before the server starts.
+        entrypoint=("nats-server",),
+        # The quotation marks make the value a text: a secret can consist of digits.
+        env={**settings.env, _PASSWORD: '"${secret.accounts}"'},
+        secret_files={f"{_PASSWORD}_FILE": "accounts"},
+        # In a string, the server does not replace variables.
+        files={_CONTAINER_FILE: text.replace(json.dumps(password), password)},
     )
 
 
@@ -139,25 +165,25 @@ _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 
 
-def _accounts(count: int, *, auth: bool) -> dict[str, Any]:
+def _accounts(count: int, password: str, *, auth: bool) -> dict[str, Any]:
     """Return the accounts of the server's configuration: `shared` (used by `url`), `system`, and for tests.
 
-    `count` is the number of accounts for tests.
+    `count` is the number of accounts for tests, and `password` is their password.
     """
+
+    def user(name: str) -> dict[str, str]:
+        return {"user": name, "password": password}
+
     names = [f"test{number}" for number in range(1, count + 1)]
     return {
         "accounts": {
-            "system": {"users": [_user("system")]},
-            "shared": {"jetstream": "enabled", "users": [_SHARED if auth else _user("shared")]},
-            **{name: {"users": [_user(name)], **_LIMITS, **_JETSTREAM} for name in names},
+            "system": {"users": [user("system")]},
+            "shared": {"jetstream": "enabled", "users": [_SHARED if auth else user("shared")]},
+            **{name: {"users": [user(name)], **_LIMITS, **_JETSTREAM} for name in names},
         },
         "system_account": "system",
         **({} if auth else {"no_auth_user": "shared"}),
     }
-
-
-def _user(name: str) -> dict[str, str]:
-    return {"user": name, "password": "${secret.accounts}"}
 
 
 #: Source: NATS documentation, "Client Protocol". A server that requires credentials is ready, too.

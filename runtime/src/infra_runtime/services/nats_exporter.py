@@ -1,4 +1,4 @@
-"""The exporter of the metrics of NATS, which is part of pytest-infra."""
+"""The exporter of the metrics of NATS; the program of this exporter is part of pytest-infra."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nats_exporter(settings: NatsExporterSettings, _: Contributions = ()) -> Serv
     return exporter.exporter(
         settings,
         program="nats-exporter",
-        # The working directory is the data folder, whose files must not be imported.
+        # With -P, Python does not import files of the working directory, which is the data folder.
         arguments=("-P", "-m", "infra_runtime.nats_metrics", "${host}", "${port.http}"),
         # The path of the address is a secret, so it is not an argument.
         env={VARIABLE: f"${{{settings.target}.monitor_url}}"},

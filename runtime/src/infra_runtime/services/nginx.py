@@ -1,4 +1,4 @@
-"""nginx, a proxy in front of the stack's HTTP services, which also serves static files.
+"""nginx, a proxy in front of the stack's HTTP services and a server of static files.
 
 Sources: nginx documentation, "Core functionality", ngx_http_core_module, ngx_http_proxy_module,
 ngx_http_map_module and "WebSocket proxying"; for the container nginxinc/docker-nginx, `mainline/alpine`: its
@@ -33,12 +33,13 @@ IMAGE = "nginx:1.31.3-alpine"
 #: for further hosts, whose files nginx reads when it starts and after SIGHUP
 MAIN, ROUTES, HOSTS = "nginx.conf", "routes.conf", "hosts"
 LISTEN = "${host}:${port.http}"
-#: the variable with a dollar sign
+#: the nginx variable whose value is a dollar sign
 DOLLAR = "$infra_dollar"
 #: the folders of the image: configuration, data
 _CONTAINER = ("/etc/nginx", "/var/cache/nginx")
 _PORTS = KINDS["nginx"].ports
-#: nginx knows only HTML, GIF and JPEG. Source: nginx, `conf/mime.types`
+#: Media type → extensions of files. Without this list, nginx recognises only HTML, GIF and JPEG. Source:
+#: nginx, `conf/mime.types`
 _TYPES = {
     "application/javascript": "js mjs", "application/json": "json map", "application/pdf": "pdf",
     "application/wasm": "wasm", "application/xml": "xml", "application/zip": "zip", "audio/mpeg": "mp3",

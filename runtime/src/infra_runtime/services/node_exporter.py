@@ -18,8 +18,8 @@ from infra_runtime.spec import ServiceSpec
 IMAGE = "quay.io/prometheus/node-exporter:v1.9.1"
 _KIND = KINDS["node-exporter"]
 _PROGRAM = "prometheus-node-exporter"
-#: The package of Debian turns the first collector on, whose error is in the log after each request if the
-#: machine does not run systemd. The second reads a folder of the machine that other programs fill.
+#: Turn off two collectors. Debian's package turns on `systemd`, which logs an error after each request if the
+#: machine does not run systemd. `textfile` reads a folder of the machine to which other programs write.
 _OFF = {"no-collector.systemd": "", "no-collector.textfile": ""}
 
 
@@ -32,7 +32,10 @@ class NodeExporterSettings(exporter.ExporterSettings):
 
 
 def node_exporter(settings: NodeExporterSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an exporter with metrics of the machine, or partly of its container."""
+    """Return the spec of an exporter with metrics of the machine.
+
+    In a container, a part of these metrics are the metrics of the container.
+    """
     spec = exporter.exporter(
         settings,
         program=_PROGRAM,

@@ -21,5 +21,5 @@ class OperatorSettings(BaseModel):
 
 
 def named(value: Any) -> Any:
-    """Return the table of a setting that is only the name of the operator."""
+    """Return the setting as a table; a string is the name of the operator."""
     return {"name": value} if isinstance(value, str) else value

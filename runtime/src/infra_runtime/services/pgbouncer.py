@@ -33,14 +33,15 @@ class PgbouncerSettings(ServiceSettings):
     ports: PgbouncerPorts = PgbouncerPorts()
     #: the PostgreSQL service to whose databases clients are connected
     server: str = Field(POOLED_KIND.name, min_length=1)
-    #: the end after which a connection to the server is free for another client
+    #: when a connection to the server is free for another client: after the session, after each transaction,
+    #: or after each statement
     pool_mode: Literal["session", "transaction", "statement"] = "session"
     #: further settings of the section `[pgbouncer]`, such as `default_pool_size`
     options: Mapping[str, str] = {}
 
 
 def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a pool, which accepts the users and passwords of the server with SCRAM.
+    """Return the spec of a pool; the pool accepts the users and passwords of the server with SCRAM.
 
     The password of the server's superuser is in a private file. With this user, the pool reads the password
     hashes of other users in the server.
@@ -57,9 +58,10 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
         "auth_user": server["user"],
         "admin_users": server["user"],
         "pool_mode": settings.pool_mode,
-        # JDBC sends it, and it has no effect since PostgreSQL 12.
+        # The JDBC driver sends this parameter, which has no effect since PostgreSQL 12.
         "ignore_startup_parameters": "extra_float_digits",
-        # A server that was restarted, and the pool of a database that exists no longer.
+        # Seconds until the next attempt to connect to a server that was restarted, and until the pool of a
+        # database that no longer exists is removed.
         "server_login_retry": "1",
         "autodb_idle_timeout": "60",
         "log_stats": "0",
@@ -96,7 +98,8 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
             image=settings.image or IMAGE,
             uid=70,
             writable=("/etc/pgbouncer",),
-            # They are the image's own; the variable with the password requires that the file contains them.
+            # These are the image's own values. They are repeated here, because the exported file must contain
+            # them if a variable contains the path of a password file.
             entrypoint=("/entrypoint.sh",),
             command=("/usr/bin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"),
             env={

@@ -66,7 +66,7 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
     """
     superuser = Run(
         command=_migrate("${data}", hooks="${data}/superuser"),
-        # The process ends after 30 ms, so the garbage collection, a quarter of its work, is not needed.
+        # The process ends after 30 ms, so it needs no garbage collection, which takes a quarter of its time.
         env={EMAIL: settings.superuser, PASSWORD: "${secret.password}", "GOGC": "off"},
     )
     watch = "true" if settings.watch else "false"

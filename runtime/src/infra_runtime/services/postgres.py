@@ -47,9 +47,9 @@ _PORTS = KINDS["postgres"].ports
 IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
 #: the locales of the Debian variants of the image, besides those that are part of PostgreSQL
 _IMAGE_LOCALES = frozenset({"en_US.utf8", "en_US.UTF-8", "C", "C.UTF-8"})
-#: the databases of a new cluster of which users' databases are copies, or that users use directly
+#: the databases in which extensions are created: the template of later databases, and the default database
 _DATABASES = ("template1", "postgres")
-#: the container's script runs it when the cluster is new
+#: the file that the start script of the container runs when the cluster is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/extensions.sql"
 #: parameters that the local engine alone uses
 _LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
@@ -102,10 +102,9 @@ PROTOCOL = PostgresProbe(port="client", user="postgres", database="postgres")
 
 
 def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a PostgreSQL server, whose cluster (data folder) is a copy of a seed.
+    """Return the spec of a PostgreSQL server; its cluster (data folder) is a copy of a seed.
 
     The cluster in the seed has no password: the probe sets the password of the superuser.
-
 
     TCP connections need the password. Connections to the Unix socket do not need it, because only the owner
     can open the folder of the socket.
@@ -258,9 +257,10 @@ def _extensions(settings: PostgresSettings, folder: str) -> tuple[Run, ...]:
     return (step,)
 
 
-#: the server does not start if the user's locale is not installed on the machine
+#: The locale `C` exists on every machine. With a locale that is not installed, the server does not start.
 _ENV = {"LC_ALL": "C"}
-#: the first process signals its children itself; a SIGINT cancels a query in one of them
+#: Only the first process gets the signal: it stops its child processes itself. In a child process, SIGINT
+#: would only cancel a query.
 _GENTLY = StopStep(signal=signal.SIGINT, seconds=30.0, group=False)
 _AT_ONCE = StopStep(signal=signal.SIGQUIT, seconds=5.0, group=False)
 
@@ -307,7 +307,7 @@ def _throw_away(version: int) -> dict[str, str]:
         # Creating and dropping a test's database causes a checkpoint, which is not relevant in a test's log.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
-        # The plugin reads in the WAL what a test has changed; a checkpoint must not remove it before that.
+        # The plugin reads the changes of a test from the WAL; before that, a checkpoint must not remove them.
         "wal_keep_size": "64MB",
     }
     # Without the three workers for input and output the server starts in four fifths of the time.

@@ -30,7 +30,7 @@ class PostgresExporterPorts(Ports):
 
 class PostgresExporterSettings(exporter.ExporterSettings):
     ports: PostgresExporterPorts = PostgresExporterPorts()
-    #: the service whose metrics are exported; it exports `socket_url`
+    #: the service whose metrics are exported; this service must have the export `socket_url`
     target: str = Field(_KIND.target, pattern=exporter.SERVICE)
 
 

@@ -1,4 +1,4 @@
-"""The extensions of the setting `extensions` of PostgreSQL, which all databases have.
+"""Create the extensions in the setting `extensions` of PostgreSQL, so that all databases have them.
 
 PostgreSQL creates each database as a copy of the database `template1`. A server in single-user mode creates
 the extensions in this database, and in others that exist, before the server starts.

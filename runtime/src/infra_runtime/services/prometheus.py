@@ -22,9 +22,10 @@ from infra_runtime.services.scrape_jobs import jobs_of
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/prometheus:v3.5.0"
-#: a page of another server cannot read the metrics; the default of Prometheus is `.*`
+#: the origins of web pages that may read the metrics; by default, Prometheus allows all origins
 ORIGINS = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
-#: scrape intervals after which an alert that still fires is sent again, also if nothing received it before
+#: the number of scrape intervals after which an alert that still fires is sent again, even if no service has
+#: received it before
 RESEND_INTERVALS = 5
 #: keys of the configuration whose lists in `options` are added to the lists of this module
 _LISTS = ("scrape_configs", "rule_files")
@@ -50,7 +51,8 @@ class PrometheusSettings(ServiceSettings):
     thresholds: Thresholds = Thresholds()
     #: whether programs can send metrics to `remote_write_url`
     remote_write: bool = True
-    #: further keys of Prometheus's configuration; tables are merged, `scrape_configs` and `rule_files` added
+    #: further keys of Prometheus's configuration; tables are merged, and the lists `scrape_configs` and
+    #: `rule_files` are added to the lists of pytest-infra
     options: Mapping[str, Any] = {}
 
 

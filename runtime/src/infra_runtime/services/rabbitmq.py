@@ -64,7 +64,7 @@ class RabbitmqSettings(ServiceSettings):
     start_timeout: Seconds = 60.0
     #: whether the server is stopped in order; if false, it is killed
     durable: bool = True
-    #: whether the server offers its metrics in the format of Prometheus, which makes the start longer
+    #: whether the server offers its metrics in the format of Prometheus; this makes the start longer
     metrics: bool = True
     #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
     topology: Topology = Topology()
@@ -141,9 +141,9 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
         container=Container(
             image=settings.image or IMAGE,
             uid=999,
-            # The command of the image; an empty command would remove it.
+            # This is the command of the image. Without it here, the container would have no command.
             command=("rabbitmq-server",),
-            # The tables belong to a node, and by default each container has another name of its node.
+            # The tables belong to the name of a node; by default, the node of a container has another name.
             env={"RABBITMQ_NODENAME": NODE, **settings.env},
             files={
                 f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,
@@ -166,7 +166,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
 
 
 def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
-    """Return the settings of the operator, which generates the name and the password of the user.
+    """Return the settings for the operator; the operator generates the name and the password of the user.
 
     Source: RabbitMQ documentation, "Using RabbitMQ Cluster Kubernetes Operator".
     """

@@ -1,4 +1,4 @@
-"""The key `ready` in the stack file, which defines the probe of a user's own service."""
+"""The key `ready` of a user's own service in the stack file; the key defines the probe of the service."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ExchangeStep(BaseModel):
 
 
 class Ready(BaseModel):
-    """The table `ready` of a service in the stack file, which defines the probe of the service.
+    """The table `ready` of a service in the stack file; the table defines the probe of the service.
 
     Exactly one of the keys `http`, `https`, `tcp`, `exec`, `exchange` or the name of a protocol is set.
 

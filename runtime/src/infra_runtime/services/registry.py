@@ -81,7 +81,7 @@ def _document(settings: RegistrySettings, folder: str, http: Mapping[str, str]) 
             "delete": {"enabled": settings.delete},
             "maintenance": {
                 "readonly": {"enabled": settings.read_only},
-                # It would remove uploads that are older than a week, at the first start in the data folder.
+                # At the first start in the data folder, purging would remove uploads older than a week.
                 "uploadpurging": {"enabled": False},
             },
         },

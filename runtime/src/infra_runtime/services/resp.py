@@ -1,4 +1,4 @@
-"""The servers that speak RESP, the protocol of Redis: settings and spec, which their kinds share.
+"""The servers that speak RESP, the protocol of Redis: the settings and the spec that their kinds share.
 
 Sources: Valkey documentation, "Configuration" and "Persistence"; Redis documentation, the same pages. For the
 containers valkey-io/valkey-container and redis/docker-library-redis: `docker-entrypoint.sh`, which passes
@@ -39,7 +39,7 @@ VALKEY = Binary(
 REDIS = Binary(name="redis-server", folders=_FOLDERS, instead=VALKEY)
 #: environment → settings whose default differs in this environment
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"test": {"durable": False, "databases": 64}}
-#: the directives of the socket, which other containers cannot open
+#: the directives of the socket; a container omits them, because other containers cannot open its socket
 _SOCKET = frozenset({"unixsocket", "unixsocketperm"})
 _GENERATED = "${secret.password}"
 
@@ -49,7 +49,7 @@ class RespSettings(ServiceSettings):
 
     #: whether the data is kept across restarts, in an append-only file
     durable: bool = True
-    #: whether clients need a password, which `url` contains; it is random, or `requirepass` in `options`
+    #: whether clients need the password in `url`; it is random, or the value of `requirepass` in `options`
     auth: bool = True
     databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`

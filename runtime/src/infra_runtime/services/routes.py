@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from infra_runtime.catalogue import ServiceSettings
 from infra_runtime.contributions import Contributions
 
-#: the path of the proxy's own health check, which has priority over all routes
+#: the path of the proxy's own health check; this path has priority over all routes
 HEALTH = "/__infra/health"
 _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
@@ -70,7 +70,7 @@ class Route(BaseModel):
 
     @property
     def folder(self) -> str:
-        """The path of the folder `files`."""
+        """The path of the folder in `files`, with the reference `${root}` to the stack file's folder."""
         return f"${{root}}/{self.files}"
 
 

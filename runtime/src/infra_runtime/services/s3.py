@@ -24,9 +24,8 @@ from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "chrislusf/seaweedfs:4.48"
-_CONTAINER_FILE = "/etc/seaweedfs/s3.json"
-#: the key that both engines accept in a container, which only other containers can reach
-_CONTAINER_KEY = "infra"
+#: the access key of a server in a container
+_CONTAINER_USER = "infra"
 
 _PORTS = KINDS["s3"].ports
 
@@ -56,7 +55,7 @@ class S3Settings(ServiceSettings):
 
 
 def s3(settings: S3Settings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the object storage; ready when it refuses a request without a signature."""
+    """Return the spec of the object storage; it is ready when it refuses a request without a signature."""
     return _moto(settings) if settings.engine == "moto" else _seaweedfs(settings)
 
 
@@ -67,7 +66,7 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
     tests = {"accounts": str(settings.accounts), "accounts_key": "${secret.accounts}"}
     return ServiceSpec(
         name="s3",
-        # The working directory is the data folder, whose files must not be imported.
+        # With -P, Python does not import files of the working directory, which is the data folder.
         command=("${bin.python}", "-P", "-m", "infra_runtime.program_group", "${data}/programs.json"),
         prepare=(
             Secret(path="${data}/access.secret"),
@@ -93,20 +92,36 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
         if settings.durable
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
-        container=Container(
-            image=settings.image or IMAGE,
-            uid=65532,
-            command=(
-                *("server", "-s3", "-s3.config", _CONTAINER_FILE),
-                *("-master.telemetry=false", "-disableHttp"),
-            ),
-            env=settings.env,
-            files={_CONTAINER_FILE: json.dumps({"identities": [_identity(_CONTAINER_KEY, _CONTAINER_KEY)]})},
-            exports={"access_key": _CONTAINER_KEY, "secret_key": _CONTAINER_KEY},
-            data="/data",
-            ports=_IMAGE_PORTS,
-            health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.client}/healthz"),
+        container=_container(settings),
+    )
+
+
+def _container(settings: S3Settings) -> Container:
+    """Return the container, whose program reads the keys from the variables of AWS.
+
+    The entry point of the image is left out, because Compose has to read the secret key from a file before
+    the program starts. The options of the entry point are in the command.
+    """
+    return Container(
+        image=settings.image or IMAGE,
+        uid=65532,
+        entrypoint=("/usr/bin/weed",),
+        command=(
+            *("server", "-dir=/data", "-volume.max=0", "-master.volumeSizeLimitMB=1024"),
+            *("-master.telemetry=false", "-disableHttp"),
+            *("-s3", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
         ),
+        env={
+            **settings.env,
+            "AWS_ACCESS_KEY_ID": _CONTAINER_USER,
+            "AWS_SECRET_ACCESS_KEY": "${secret.key}",
+        },
+        secret_files={"S3_SECRET_KEY_FILE": "key"},
+        exports={"access_key": _CONTAINER_USER},
+        data="/data",
+        ports=_IMAGE_PORTS,
+        health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.client}/healthz"),
     )
 
 

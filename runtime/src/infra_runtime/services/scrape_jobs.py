@@ -1,4 +1,4 @@
-"""The scrape jobs of a metrics store; the store uses them, and kinds that read the store."""
+"""The scrape jobs of a metrics store, for the store itself and for kinds that read from the store."""
 
 from __future__ import annotations
 

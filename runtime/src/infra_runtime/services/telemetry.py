@@ -1,4 +1,4 @@
-"""The receiver of traces, logs and metrics, which starts when a program sends the first of them.
+"""The receiver of traces, logs and metrics; its process starts when a program sends the first of these data.
 
 Sources: OpenTelemetry specification, "OTLP Exporter Configuration", "Environment Variable Specification",
 "Resource SDK"; OpenTelemetry semantic conventions, "Service", "Deployment".
@@ -26,8 +26,9 @@ from infra_runtime.contributions import (
 )
 from infra_runtime.host.packages import is_importable
 from infra_runtime.manifest import KINDS
-from infra_runtime.spec import Secret, ServiceSpec
-from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT, KEY_HEADER
+from infra_runtime.services import otlp_variables
+from infra_runtime.spec import Default, Secret, ServiceSpec
+from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT
 
 _PORTS = KINDS["telemetry"].ports
 #: attributes of the resource of each of your own services. Source: semantic conventions, "Service": the three
@@ -60,10 +61,12 @@ class TelemetrySettings(ServiceSettings):
 
 
 def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the receiver. It has no probe, because a probe is a connection, which starts it.
+    """Return the spec of the receiver.
 
-    It has no container, because it has no image: send telemetry to an OpenTelemetry Collector there. If an
-    alert sink is part of the stack, the receiver sends it the errors in spans and logs.
+    The spec has no probe, because the connection of a probe would start the process of the receiver. The spec
+    has no container, because the receiver has no image: where services run in containers, send telemetry to
+    an OpenTelemetry Collector. If an alert sink is part of the stack, the receiver sends the errors in spans
+    and logs to this sink.
     """
     sinks = [
         f"--alert-sink=http://{offer.address}"
@@ -77,7 +80,7 @@ def telemetry(settings: TelemetrySettings, contributions: Contributions = ()) ->
         name="telemetry",
         command=(
             "${bin.opentelemetry-proto}",
-            # The working directory is the data folder, whose files must not be imported.
+            # With -P, Python does not import files of the working directory, which is the data folder.
             "-P",
             "-m",
             "infra_runtime.telemetry",
@@ -119,41 +122,37 @@ def _contributions(settings: TelemetrySettings) -> Iterator[Contribution]:
         key="alert-receiver",
         value=AlertReceiver(protocol="webhook", port="query", path=ALERTS, key="key"),
     )
-    milliseconds = str(max(round(settings.export_interval * 1000), 1))
     yield Contribution(
         key="variables",
         value=Variables(
-            values={
-                "OTEL_EXPORTER_OTLP_ENDPOINT": "${url}",
-                # Without it, Python's SDK uses gRPC.
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_EXPORTER_OTLP_HEADERS": f"{KEY_HEADER}=${{key}}",
-                "OTEL_SERVICE_NAME": "${stack.service}",
-                "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={value}" for key, value in _ATTRIBUTES.items()),
-                "OTEL_TRACES_EXPORTER": "otlp",
-                "OTEL_LOGS_EXPORTER": "otlp",
-                "OTEL_METRICS_EXPORTER": "otlp",
-                "OTEL_TRACES_SAMPLER": "parentbased_always_on",
-                "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
-                # Only programs that run under `opentelemetry-instrument` read it.
-                "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
-                "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
-                "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,
-                "OTEL_METRIC_EXPORT_INTERVAL": milliseconds,
-                "OTEL_METRIC_EXPORT_TIMEOUT": milliseconds,
-            },
-            separators={"OTEL_RESOURCE_ATTRIBUTES": ","},
-            # Another receiver has another key, and may use gRPC.
-            belongs_to=dict.fromkeys(
-                ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_PROTOCOL"), "OTEL_EXPORTER_OTLP_ENDPOINT"
-            ),
-            sensitive=("OTEL_EXPORTER_OTLP_HEADERS",),
+            defaults=(*otlp_variables.defaults(grpc=settings.grpc), *_sdk_defaults(settings)),
+            sensitive=otlp_variables.SENSITIVE,
         ),
     )
 
 
+def _sdk_defaults(settings: TelemetrySettings) -> Iterator[Default]:
+    milliseconds = str(max(round(settings.export_interval * 1000), 1))
+    attributes = ",".join(f"{key}={value}" for key, value in _ATTRIBUTES.items())
+    yield Default(name="OTEL_SERVICE_NAME", value="${stack.service}")
+    yield Default(name="OTEL_RESOURCE_ATTRIBUTES", value=attributes, separator=",")
+    values = {
+        **{f"OTEL_{signal}_EXPORTER": "otlp" for signal in otlp_variables.SIGNALS},
+        "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+        "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
+        # Only programs that run under `opentelemetry-instrument` read it.
+        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
+        "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
+        "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,
+        "OTEL_METRIC_EXPORT_INTERVAL": milliseconds,
+        "OTEL_METRIC_EXPORT_TIMEOUT": milliseconds,
+    }
+    for name, value in values.items():
+        yield Default(name=name, value=value)
+
+
 def _facts(interpreter: Path) -> Mapping[str, Any]:
-    """Return whether this environment has the library for gRPC; unknown for another interpreter."""
+    """Return whether this environment has the library for gRPC; empty for another interpreter."""
     return {"grpc": is_importable(GRPC_LIBRARY)} if interpreter == Path(sys.executable) else {}
 
 

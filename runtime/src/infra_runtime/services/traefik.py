@@ -70,7 +70,7 @@ class TraefikSettings(ProxySettings):
 
 
 def traefik(settings: TraefikSettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Traefik proxy without dashboard and API, which sends no data to its vendor."""
+    """Return the spec of a Traefik proxy without dashboard and API; the proxy sends no data to its vendor."""
     routes = all_routes(settings, contributions)
     dynamic = json.dumps(_dynamic(settings, routes), indent=2)
     # JSON is also YAML, and Traefik reads only files that are called YAML or TOML.

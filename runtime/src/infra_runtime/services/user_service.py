@@ -22,6 +22,7 @@ from infra_runtime.spec import (
     StopStep,
     TcpProbe,
     merged,
+    references,
     rename,
     texts,
 )
@@ -164,7 +165,7 @@ def _several(value: Any) -> Any:
 
 
 class OwnServiceSettings(BaseModel):
-    """The keys of every service of a user, whose `command` or `image` is in the stack file."""
+    """The keys of every service of a user (a service with a `command` or an `image` in the stack file)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -286,21 +287,31 @@ class OfferedVariables:
 
 def with_variables(env: Mapping[str, str], contributions: Contributions) -> OfferedVariables:
     """Return the variables of a service, including variables that other services offer."""
-    variables, defaults, sensitive = dict(env), list[Default](), list[str]()
-    for offer in contributions:
-        if not isinstance(offer.value, Variables):
-            continue
-        values, separators = offer.value.values, offer.value.separators
-        offered = {name: rename(text, partial(_export_of, offer.service)) for name, text in values.items()}
-        own = [Default(name=name, separator=separators.get(name, "")) for name in offered]
-        defaults += [
-            replace(default, belongs_to=offer.value.belongs_to.get(default.name, ""))
-            for default in own
-            if default.name not in variables
-        ]
-        variables |= merged(offered, own, variables)
-        sensitive += offer.value.sensitive
-    return OfferedVariables(env=variables, env_defaults=tuple(defaults), sensitive=tuple(sensitive))
+    offers = [offer for offer in contributions if isinstance(offer.value, Variables)]
+    offered = [default for offer in offers for default in _offered(offer, env)]
+    return OfferedVariables(
+        env=merged(env, offered, {}),
+        env_defaults=tuple(default for default in offered if default.name not in env),
+        sensitive=tuple(name for offer in offers for name in offer.value.sensitive),
+    )
+
+
+def _offered(offer: Contribution, env: Mapping[str, str]) -> Iterator[Default]:
+    """Yield the variables of a contribution, with references to the exports of its service.
+
+    No variable is left out because of a variable that refers to this service, such as another of its ports.
+    """
+    related = {
+        name
+        for name, text in env.items()
+        if any(reference.startswith(f"{offer.service}.") for reference in references(text))
+    }
+    for default in offer.value.defaults:
+        yield replace(
+            default,
+            value=rename(default.value, partial(_export_of, offer.service)),
+            unless=tuple(item for item in default.unless if item.partition("=")[0] not in related),
+        )
 
 
 def _export_of(service: str, reference: str) -> str:

@@ -21,7 +21,8 @@ class VictoriaSettings(ServiceSettings):
 
     #: data older than this is deleted; the shortest time is a day
     retention: str = Field("7d", pattern=r"^[1-9][0-9]*[dwy]$")
-    #: further flags of the program, such as `"search.maxSeries" = "1000"`; an empty value is a flag alone
+    #: further flags of the program, such as `"search.maxSeries" = "1000"`; an empty text stands for a flag
+    #: without a value
     options: Mapping[str, str] = {}
 
 

@@ -28,18 +28,19 @@ class Operator:
     spread: bool = False
     #: the type of the condition in the field `status` which is true when all members are ready
     ready: str = "Ready"
-    #: what is added to the name for the Service of clients, and for the Secret
+    #: the suffixes that the operator adds to the name of the custom resource, to name the Service for clients
+    #: and the Secret
     service: str = ""
     secret: str = ""
-    #: the label of the pods that contains the name, and their other labels
+    #: the label of the pods whose value is the name of the custom resource, and the other labels of the pods
     label: str
     labels: Mapping[str, str] = field(default_factory=dict)
     #: the labels of the pod of the operator, and the ports of the members that the operator uses
     manager: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
-    #: the name of the Service's port with metrics; empty if it has none
+    #: the name of the Service's port with metrics; empty if the Service has no such port
     metrics: str = ""
-    #: the exports whose text differs
+    #: the exports whose text differs from the exports of the spec
     exports: Mapping[str, str] = field(default_factory=dict)
     #: the keys of the Secret, for references such as `${secret.password}`
     secrets: tuple[str, ...] = ("password",)
@@ -56,13 +57,14 @@ class Container:
     `${root}` by `root`, and `${bin.NAME}` by the name of a program on the image's PATH.
     """
 
-    #: with its tag, such as `postgres:18.6-bookworm`; empty when the image is built
+    #: the name of the image with its tag, such as `postgres:18.6-bookworm`; empty when the image is built
     image: str = ""
     #: the folder from which the image is built, relative to the stack file's folder; empty if `image` is set
     build: str = ""
-    #: relative to `build`; empty for the Dockerfile that the engine generates
+    #: the path of the Dockerfile, relative to `build`; empty for the Dockerfile that the engine generates
     dockerfile: str = ""
-    #: None keeps the image's entry point; an empty tuple removes it: `command` is the whole command line then
+    #: None: the entry point of the image is used; an empty tuple: no entry point, so that `command` is the
+    #: whole command line
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Container:
     mounts: tuple[str, ...] = ()
     #: absolute path → folder or file, relative to the stack file's folder, that is mounted there read-only
     binds: Mapping[str, str] = field(default_factory=dict)
-    #: the working directory, and the user; empty: the values in the image
+    #: the working directory, and the user; an empty text stands for the value in the image
     working_folder: str = ""
     user: str = ""
     #: the folder in the image that replaces the stack file's folder; empty if the image has none
@@ -97,8 +99,8 @@ class Container:
     writable: tuple[str, ...] = ()
     #: the size of the volume for `data`, as a quantity of Kubernetes
     storage: str = "10Gi"
-    #: the number of containers where an engine runs several; 0: the engine chooses the number. A service with
-    #: `data` always has one container
+    #: the number of containers for engines that can run several containers of a service; 0: the engine
+    #: chooses the number. A service with `data` always has one container
     replicas: int = 1
     #: in a cluster of Kubernetes, the operator that runs the service; None: a stateful set
     operator: Operator | None = None

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from infra_runtime.spec.references import ESCAPED
 from infra_runtime.value import frozen
 
-#: seconds for one attempt of a probe; the supervisor repeats it until the service's start times out
+#: seconds for one attempt of a probe; the supervisor repeats attempts until the service's start times out
 PATIENCE = 2.0
 #: bytes that one `Expect` reads at most; a NATS cluster's INFO line has some kilobytes
 LONGEST_ANSWER = 65536
@@ -146,7 +146,7 @@ class Expect:
     key is the reason; the longest readable part of the message replaces `{answer}` in the reason.
     """
 
-    #: escaped texts; empty: any beginning
+    #: the allowed beginnings of the message, as escaped texts; if empty, every beginning is allowed
     prefixes: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     #: the offset in the message at which prefixes, `not_yet` and `skip` are compared
     at: int = 0

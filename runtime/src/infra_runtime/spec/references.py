@@ -118,7 +118,7 @@ def texts(value: object) -> list[str]:
 
 
 def _add_texts(value: object, texts: list[str]) -> None:
-    # In the order of their frequency, because planning calls this for each part of each spec several times.
+    # The most frequent types are first: planning calls this function several times for each part of a spec.
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, tuple | list):

@@ -42,7 +42,7 @@ class StopStep:
     signal: int = signal.SIGTERM
     seconds: float = 10.0
     #: whether all processes of the session get the signal, so that it reaches a server behind a shell or
-    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which signals its children
+    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which stops its children
     group: bool = True
 
 
@@ -59,7 +59,8 @@ class ServiceSpec:
     kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: variables of `env` whose values in the environment of the supervisor take precedence
+    #: variables that the service gets unless it, or the environment of the supervisor, sets them; `env`
+    #: contains those that apply without this environment
     env_defaults: tuple[Default, ...] = ()
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
@@ -67,7 +68,7 @@ class ServiceSpec:
     ports: Mapping[str, int] = field(default_factory=dict)
     #: whether the service gets other ports if another process or stack uses its fixed ports
     ports_may_vary: bool = False
-    #: None: the service is ready as soon as its process runs (a task: when it has exited with 0)
+    #: the probe; None: a service is ready as soon as its process runs, a task when it has exited with 0
     ready: Probe | None = None
     #: export → text, for other services and for users; `url` is the address for clients
     exports: Mapping[str, str] = field(default_factory=dict)
@@ -85,14 +86,15 @@ class ServiceSpec:
     #: whether the supervisor listens on the ports of the service, and starts the process only at the first
     #: connection, with the listening sockets; until then, the service is ready without a process
     starts_on_connection: bool = False
-    #: whether snapshots contain the data of the service, which a restore then replaces
+    #: whether snapshots contain the data of the service, and a restore replaces the data
     in_snapshots: bool = True
     #: glob patterns below the project's root; `up --watch` restarts the service when a matching file changes
     watch: tuple[str, ...] = ()
     #: true for a program that refuses to run as root: the supervisor runs it in a user namespace or as
     #: another user
     refuses_root: bool = False
-    #: the service of which this service is a copy, for example for a single test; copies are not counted
+    #: the service of which this service is a copy, for example for a single test; the number of services in
+    #: summaries does not include copies
     copy_of: str = ""
     #: the image in which the local engine runs the service; empty for a program of this machine. `command` is
     #: the command line of the container engine. When the service has stopped, the supervisor removes the

@@ -9,33 +9,50 @@ from infra_runtime.value import frozen
 
 @frozen
 class Default:
-    """The name of a variable whose value in a preferred source replaces the value in the spec.
+    """A variable with its default value, and the conditions under which a service gets it.
 
-    The preferred source is, for example, the environment of the supervisor.
+    A condition is `NAME` (the user sets this variable) or `NAME=VALUE` (the user sets it to this value).
     """
 
     name: str
-    #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value that takes
-    #: precedence, except those whose keys this value contains
+    value: str
+    #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value of the user,
+    #: except those whose keys this value contains
     separator: str = ""
-    #: another variable: if only that variable is set by a preferred source, this variable is not set
-    belongs_to: str = ""
+    #: unless it is empty, one of these conditions must be fulfilled
+    only_with: tuple[str, ...] = ()
+    #: none of these conditions must be fulfilled
+    unless: tuple[str, ...] = ()
+
+    def applies(self, given: Mapping[str, str]) -> bool:
+        """Return whether the conditions are fulfilled; `given` are the variables that the user sets."""
+        if any(_is_fulfilled(condition, given) for condition in self.unless):
+            return False
+        return not self.only_with or any(_is_fulfilled(condition, given) for condition in self.only_with)
+
+
+def _is_fulfilled(condition: str, given: Mapping[str, str]) -> bool:
+    name, equals, value = condition.partition("=")
+    return name in given and (not equals or given[name] == value)
 
 
 def merged(
-    env: Mapping[str, str], defaults: Iterable[Default], preferred: Mapping[str, str]
+    own: Mapping[str, str], defaults: Iterable[Default], inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return `env`; for each variable in `defaults`, a value in `preferred` replaces the value in `env`."""
-    result = dict(env)
+    """Return the variables of a service: those that it sets itself (`own`), and the defaults that apply.
+
+    The variables in `inherited`, such as the environment of the supervisor, replace defaults, too. The result
+    contains only those of them that have a default.
+    """
+    given = {**inherited, **own}
+    result = dict(own)
     for default in defaults:
         name = default.name
-        if name not in env:
-            continue
-        if name in preferred:
-            own = preferred[name]
-            result[name] = _extended(own, env[name], default.separator) if default.separator else own
-        elif default.belongs_to in preferred:
-            del result[name]
+        if name in given:
+            value = given[name]
+            result[name] = _extended(value, default.value, default.separator) if default.separator else value
+        elif default.applies(given):
+            result.setdefault(name, default.value)
     return result
 
 

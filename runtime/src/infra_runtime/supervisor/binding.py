@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from infra_runtime.data_directory.paths import Paths
@@ -110,8 +111,10 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     lookup = resolver(bound, scope, others)
     spec = bound.spec
     bound.command = tuple(substitute(text, lookup) for text in spec.command)
-    env = {name: substitute(text, lookup) for name, text in spec.env.items()}
-    bound.env = merged(env, spec.env_defaults, scope.inherited)
+    defaults = [replace(default, value=substitute(default.value, lookup)) for default in spec.env_defaults]
+    own = spec.env.keys() - {default.name for default in defaults}
+    env = {name: substitute(text, lookup) for name, text in spec.env.items() if name in own}
+    bound.env = merged(env, defaults, scope.inherited)
     bound.cwd = substitute(spec.cwd, lookup)
     bound.ready = bound_copy(spec.ready, lookup)
     bound.quiesce = bound_copy(spec.quiesce, lookup)

@@ -41,7 +41,7 @@ class Connection:
             self._closing.append(act)
 
     def end(self) -> None:
-        """Call the functions that were registered with `at_end`; called after the connection was closed."""
+        """Call the functions that were registered with `at_end`, after the connection was closed."""
         self._gone = True
         for act in self._closing:
             act()

@@ -77,7 +77,7 @@ async def _seed(
                 await _build_seed(seed, bound, scope, others, tree, run)
         await _evict(cache, run)
     raise StepError(
-        f"the seed {tree} in the user's cache is damaged, also after it was built again: {problem};"
+        f"the seed {tree} in the user's cache is still damaged after it was built again: {problem};"
         " check the disk, and remove the seed with `infra cache clean`"
     )
 

@@ -58,7 +58,10 @@ class Admission:
         return records._replace(spans=spans, points=points, rejected=rejected, reason=reason)
 
     def restart(self) -> None:
-        """Forget the counted spans, because they were not stored; the store is asked again."""
+        """Forget the numbers of counted spans, because these spans were not stored.
+
+        For the next span of a trace, the number of its spans is read from the store again.
+        """
         self._traces.clear()
 
     def _count_span(self, trace: bytes) -> bool:

@@ -67,13 +67,14 @@ class ErrorGroup(NamedTuple):
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VARIABLE = re.compile(
-    rf"(?P<ID>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{8,}}|(?=[a-z_]*\d)\w{{16,}})\b)"
-    r"|(?P<ADDRESS>[\w.+-]+@[\w-]+\.[\w.-]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\[?(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\]?)"
+    r"(?P<ADDRESS>(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
+    r"|\[?(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\]?)"
+    rf"|(?P<ID>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{8,}}|(?=[a-z_]*\d)\w{{16,}})\b)"
     r"|(?P<NUMBER>\d+(?:[.,]\d+)*)",
     re.IGNORECASE,
 )
-_PYTHON_FRAME = re.compile(r'^\s*File "([^"\n]+)", line \d+, in (.+)$', re.MULTILINE)
-_OTHER_FRAME = re.compile(r"^\s*at (.+)$", re.MULTILINE)
+_PYTHON_FRAME = re.compile(r'^[ \t]*File "([^"\n]+)", line \d+, in (.+)$', re.MULTILINE)
+_OTHER_FRAME = re.compile(r"^[ \t]*at (.+)$", re.MULTILINE)
 
 
 def normalised(text: str) -> str:

@@ -14,6 +14,9 @@ from infra_runtime.telemetry.store import INTERRUPTION, Store, run_name
 #: rows of an answer, if the request has no `limit`, and at most
 LIMIT, LARGEST_LIMIT = 200, 10_000
 
+#: characters of a text that is searched; the search for a longer text can take minutes
+LONGEST_TEXT = 1_000
+
 #: the smallest number of each level. Source: opentelemetry/proto/logs/v1/logs.proto
 LEVELS: Mapping[str, int] = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 
@@ -58,6 +61,8 @@ def _level(text: str) -> int:
 
 
 def _contains(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"the text has more than {LONGEST_TEXT} characters")
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
@@ -338,10 +343,10 @@ def _converted(name: str, chosen: Filter, text: str) -> Any:
     try:
         return chosen.convert(text)
     except (ValueError, KeyError, OverflowError):
-        raise QueryError(f"the parameter {name} has the value {text!r}, which is not valid") from None
+        raise QueryError(f"the parameter {name} has the value {text[:80]!r}, which is not valid") from None
 
 
 def _number(name: str, text: str, largest: int) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= largest:
-        raise QueryError(f"the parameter {name} must be a number from 1 to {largest}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and 1 <= int(text) <= largest):
+        raise QueryError(f"the parameter {name} must be a number from 1 to {largest}, not {text[:80]!r}")
     return int(text)

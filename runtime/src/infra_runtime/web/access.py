@@ -74,7 +74,7 @@ class Authentication:
 
     A request without this header has no actor. An invalid token is answered with 401, even for a path that
     needs no actor. `verify` returns the actor of a valid token with its permissions, and raises
-    `ProblemError` for another token.
+    `ProblemError` for any other token.
     """
 
     def __init__(self, app: Application, *, verify: Callable[[str], Awaitable[Actor]]) -> None:

@@ -1,8 +1,9 @@
 """An audit log whose entries are chained by hashes, so that later changes are found.
 
 The log has one JSON object per line. Each entry contains its number, the hash of the previous entry and its
-own hash. The file `NAME.head` beside the log contains the number and the hash of the last entry, so that a
-truncated log is found, too. With a key, the hashes are HMACs, which a program without the key cannot create.
+own hash. The file `NAME.head` beside the log contains the number and the hash of the last entry, and a hash
+of both, so that a truncated log is found, too. With a key, the hashes are HMACs, which a program without the
+key cannot create.
 
 This module uses the standard library only, so that `infra dev audit verify` needs no extra.
 """
@@ -94,7 +95,7 @@ class AuditLog:
                 raise ValueError(f"the entry has {len(line)} bytes, but at most {MAX_ENTRY} are possible")
             _write_all(descriptor, line)
             os.fsync(descriptor)
-            _write_head(self.path, head)
+            _write_head(self.path, head, self._key)
             self._last, self._size = head, os.fstat(descriptor).st_size
             return head
 
@@ -119,7 +120,7 @@ class AuditLog:
         start = max(0, size - 2 * MAX_ENTRY)
         tail = os.pread(descriptor, size - start, start)
         complete = tail[: tail.rfind(b"\n") + 1]
-        recorded = read_head(self.path)
+        recorded = read_head(self.path, self._key)
         last = Head(entries=0, hash=ORIGIN)
         if complete or start:
             line = complete.rstrip(b"\n").rpartition(b"\n")[2]
@@ -138,13 +139,14 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     """Return the head of an unchanged audit log; raise `AuditError` with the first wrong line otherwise.
 
     `head` is the hash of an entry that was stored elsewhere: the log must contain this entry. It is the only
-    protection against a program that has the key and replaces both the log and the file `NAME.head`.
+    protection against a program that has the key, or that replaces both the log and the file `NAME.head` by
+    earlier copies.
     """
     last, is_found = Head(entries=0, hash=ORIGIN), not head
     with path.open("rb") as file:
         # Entries that are written after this moment are not read, so that the check does not block a writer.
         fcntl.flock(file, fcntl.LOCK_SH)
-        size, recorded = os.fstat(file.fileno()).st_size, read_head(path)
+        size, recorded = os.fstat(file.fileno()).st_size, read_head(path, key.encode())
         fcntl.flock(file, fcntl.LOCK_UN)
         while file.tell() < size and (line := file.readline(MAX_ENTRY + 1)):
             number = last.entries + 1
@@ -176,16 +178,26 @@ def digest(fields: Mapping[str, Any], key: bytes) -> str:
     return hmac.new(key, content, hashlib.sha256).hexdigest() if key else hashlib.sha256(content).hexdigest()
 
 
-def read_head(path: Path) -> Head | None:
+def read_head(path: Path, key: bytes) -> Head | None:
     """Return the content of the file `NAME.head` of an audit log; None if the file is missing."""
     try:
-        text = _head_path(path).read_text(encoding="utf-8")
+        line = _head_path(path).read_bytes()
     except FileNotFoundError:
         return None
-    entries, _, last = text.strip().partition(" ")
-    if not entries.isdigit() or len(last) != 64:
-        raise AuditError(str(_head_path(path)), 1, "the line is not a number and a hash")
-    return Head(entries=int(entries), hash=last)
+    words = line.decode("ascii", "replace").split()
+    if len(words) != 3 or not (words[0].isascii() and words[0].isdigit() and len(words[0]) < 19):
+        raise AuditError(str(_head_path(path)), 1, "the line is not a number and two hashes")
+    head = Head(entries=int(words[0]), hash=words[1])
+    if not hmac.compare_digest(words[2].encode(), _seal(head, key).encode()):
+        raise AuditError(
+            str(_head_path(path)), 1, "the line was changed, or it was written with a different key"
+        )
+    return head
+
+
+def _seal(head: Head, key: bytes) -> str:
+    """Return the hash that prevents that a program without the key shortens the log."""
+    return digest({"entries": head.entries, "hash": head.hash}, key)
 
 
 def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
@@ -218,9 +230,9 @@ def _head_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.head")
 
 
-def _write_head(path: Path, head: Head) -> None:
+def _write_head(path: Path, head: Head, key: bytes) -> None:
     temporary = path.with_name(f"{path.name}.head.new")
-    temporary.write_text(f"{head.entries} {head.hash}\n", encoding="utf-8")
+    temporary.write_text(f"{head.entries} {head.hash} {_seal(head, key)}\n", encoding="ascii")
     temporary.replace(_head_path(path))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,6 +178,28 @@ def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str
         obstacles.drop(connection, stack.postgres, "blocked")
 
         count = connection.execute("select count(*) from pg_database where datname = 'blocked'")
+        assert count.fetchone() == (0,)
+
+
+def test_a_database_whose_removal_was_interrupted_is_dropped(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server waits for a session that is logging in, until the time limit of the statement."""
+    with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
+        connection.execute("create database interrupted")
+        host, port = stack.postgres.host, stack.postgres.port
+        with socket.create_connection((host, port)) as login:
+            parameters = b"user\0postgres\0database\0postgres\0\0"
+            login.sendall(struct.pack("!II", len(parameters) + 8, 0x30000) + parameters)
+            login.recv(1)  # the server has asked for the password
+            monkeypatch.setattr(obstacles, "_LIMIT", "200ms")
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                obstacles.drop(connection, stack.postgres, "interrupted")
+
+        monkeypatch.undo()
+        obstacles.drop(connection, stack.postgres, "interrupted")
+
+        count = connection.execute("select count(*) from pg_database where datname = 'interrupted'")
         assert count.fetchone() == (0,)
 
 

@@ -80,6 +80,37 @@ def test_a_bucket_is_removed_with_versions_uploads_and_further_buckets(suite: Su
     result.stdout.fnmatch_lines(["infra: 1 service, ready in *; 0 processes, 0 ports, 0 sockets left"])
 
 
+WITHOUT_USERS = """
+import pytest
+from pytest_infra.services.s3.dump import dump
+
+USED = []
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_bucket_of_the_test(s3, s3_client, s3_bucket, tmp_path, infra_service, number):
+    server = infra_service("s3")
+    assert (s3.access_key, s3.secret_key) == (server.access_key, server.secret_key)
+    assert list(s3_bucket.objects.all()) == []
+    s3_client.put_object(Bucket=s3.bucket, Key="k", Body=b"own")
+    with s3.example():
+        assert list(s3_bucket.objects.all()) == []
+    (file,) = dump(s3, tmp_path)
+    assert s3.bucket in file.read_text()
+    # The test before has deleted its bucket.
+    assert [bucket["Name"] for bucket in s3_client.list_buckets()["Buckets"]] == [s3.bucket]
+    USED.append(s3.bucket)
+    assert len({*USED}) == len(USED)
+"""
+
+
+def test_a_server_without_users_for_tests_has_a_bucket_for_each_test(suite: Suite) -> None:
+    """A server in a cluster is such a server."""
+    suite.stack("[services.s3]\naccounts = 0\n")
+    suite.test(WITHOUT_USERS)
+
+    suite.run("-q").assert_outcomes(passed=2)
+
+
 OTHER_SERVICES = """
 import boto3
 import pytest

@@ -27,7 +27,7 @@ class Project:
     own_recipes: Sequence[Recipe]
 
     def recipes(self) -> dict[str, Recipe]:
-        """Return a mapping from name to recipe, of the stack file, of other distributions and of the kit."""
+        """Return the recipes of the stack file, of other distributions and of pytest-infra, by name."""
         from infra_runtime.binaries import recipes
 
         return recipes.all_recipes(self.own_recipes)
@@ -49,20 +49,20 @@ class Project:
         return recipes.with_needed(self.chosen(names), self.own_recipes)
 
     def locks(self) -> Locks:
-        """Return the lock of the project and the lock of the kit."""
+        """Return the lock of the project and the lock of pytest-infra."""
         from infra_runtime.binaries import installation
 
         return installation.read_locks(self.root)
 
     def store(self) -> Store:
-        """Return the store of this user."""
+        """Return the store: the folder INFRA_BINARIES with the installed executables of this user."""
         from infra_runtime.binaries import store
 
         return store.default()
 
 
 def project(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option `--directory` to a command, which receives a `Project` as its first argument."""
+    """Add the option `--directory` to a command. The command receives a `Project` as its first argument."""
 
     @click.option(
         "-C",
@@ -92,7 +92,7 @@ def project_of(directory: Path | None) -> Project:
 
 
 def entry_document(locked: Locked) -> dict[str, Any]:
-    """Return the JSON data of a lock entry that several commands print."""
+    """Return a lock entry as JSON data, in the form that several commands print."""
     return {
         "name": locked.recipe,
         "platform": locked.platform,

@@ -25,8 +25,8 @@ def command(
 
     On another machine, `infra bin install --from FILE` installs the executables without network. NAME is a
     recipe or a program; without NAME, the archive contains the executables of the stack of this directory.
-    The archive does not contain executables without a recipe. It contains programs that are built from Go
-    modules, so that the other machine does not need Go.
+    The archive does not contain executables without a recipe. If a program is built from Go modules,
+    the archive contains the built program, so that the other machine does not need Go.
 
     \b
     Examples:

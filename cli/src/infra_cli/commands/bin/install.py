@@ -34,10 +34,10 @@ def command(
     """Download executables, verify them, and install them in the folder INFRA_BINARIES of this user.
 
     NAME is a recipe or a program; `infra bin list` prints all recipes. Without NAME, the command installs the
-    missing programs of the stack of this directory, or everything in the bundle. The Python environment and
-    the system are not changed, and root is not required. All projects of the user share the folder, whose
-    default is `binaries` in the user's cache. The size and the SHA-256 of each file must match the lock:
-    `infra.lock` beside the stack file, or the lock of pytest-infra.
+    missing programs of the stack of this directory; with --from and without NAME, it installs all programs of
+    the file. The Python environment and the system are not changed, and root is not required. All projects of
+    the user share the folder INFRA_BINARIES; its default is `binaries` in the user's cache. The size and the
+    SHA-256 of each file must match the lock: `infra.lock` beside the stack file, or the lock of pytest-infra.
 
     \b
     Examples:

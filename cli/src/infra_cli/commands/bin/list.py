@@ -10,7 +10,7 @@ from infra_cli.commands.bin.install import document
 from infra_cli.commands.cache.list import size
 
 
-@click.command(short_help="List the executables that can be installed, and those that are.")
+@click.command(short_help="List the executables that can be installed, and the installed ones.")
 @click.option("--installed", "only_installed", is_flag=True, help="List only the installed executables.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @project

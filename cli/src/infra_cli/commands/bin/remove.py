@@ -14,7 +14,7 @@ from infra_cli.commands.cache.list import size
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--old", is_flag=True, help="Remove only versions that are not in the lock.")
 @click.option("--downloads", is_flag=True, help="Remove the remains of interrupted downloads.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document: what was removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document that lists the removed files.")
 @project
 def command(project: Project, *, names: tuple[str, ...], old: bool, downloads: bool, as_json: bool) -> None:
     """Remove executables from the folder INFRA_BINARIES. All projects of the user share this folder.

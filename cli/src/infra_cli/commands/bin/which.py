@@ -15,11 +15,12 @@ from infra_cli.commands.bin._project import Project, project
 )
 @project
 def command(project: Project, *, program: str, as_json: bool) -> None:
-    """Print the path of an executable, as the services of a stack find it.
+    """Print the path of the executable that the services of a stack use.
 
-    The places are, in this order: the Python environment, PATH, known folders of the system, and the folder
-    INFRA_BINARIES. The program of a Debian package is started by a script, which sets the folders of its
-    libraries; the script has the pid of the program. The exit code is 5 if the program is missing.
+    The command searches these places, in this order: the Python environment, PATH, known folders of the
+    system, and the folder INFRA_BINARIES. The path of a program from a Debian package is the path of a
+    script. The script sets the folders of the program's libraries, and then replaces itself by the program.
+    The exit code is 5 if the program is missing.
 
     \b
     Example:

@@ -16,7 +16,9 @@ from infra_runtime.errors import ConfigurationError
 
 @click.command(short_help="Show every setting and the source of its value.")
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
-@click.option("--profile", help=f"Show only the services of a profile: {PROFILES}, or one of the stack file.")
+@click.option(
+    "--profile", help=f"Show only the services of a profile: {PROFILES}, or a profile of the stack file."
+)
 @click.option(
     "--json",
     "as_json",

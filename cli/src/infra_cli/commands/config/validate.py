@@ -13,7 +13,7 @@ from infra_runtime.manifest import ENVIRONMENTS
 @click.command(short_help="Check the stack file in every environment.")
 @click.option(
     "--profile",
-    help=f"Check only the services of a profile: {PROFILES}, or one of the stack file.",
+    help=f"Check only the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @target

@@ -97,8 +97,8 @@ def given(
     if base == revision == "-":
         raise click.UsageError("Standard input (-) can be one of the two documents, but not both.")
     home = target.directory or Path()
-    # The file of accepted findings is beside a document: in the working tree, or in the working tree beside
-    # the path of a document in git.
+    # The default file of accepted findings is beside one of the documents. For a document in a git revision,
+    # it is beside the path that the document has in the working tree.
     files_first = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
     accepted = accepted or next(filter(None, (baseline.beside(source, home) for source in files_first)), None)
     return Comparison(

@@ -12,7 +12,7 @@ from infra_cli import output, usage_errors
 
 @click.group(cls=usage_errors.Group, short_help="Check audit logs.")
 def command() -> None:
-    """Check the audit logs of applications with `infra_runtime.web`.
+    """Check the audit logs of applications that use `infra_runtime.web`.
 
     \b
     infra dev audit verify audit.jsonl
@@ -25,15 +25,15 @@ def command() -> None:
     "--head",
     metavar="HASH",
     default="",
-    help="The hash of an entry, stored elsewhere earlier, that the log must contain.",
+    help="A hash that an earlier check printed; the log must contain an entry with this hash.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 def verify(*, file: Path, head: str, as_json: bool) -> None:
     """Check that no entry of an audit log was changed, removed, added or moved.
 
     The error names the first wrong line, and the exit code is then 15. The key of the hashes is read from the
-    variable WEB_AUDIT_KEY. Store the printed hash on another machine: with --head, a later check also detects
-    that a program with the key has replaced the log.
+    variable WEB_AUDIT_KEY. A program that knows this key can replace the whole log without a wrong line. To
+    detect this, store the printed hash on another machine, and give it to the next check with --head.
 
     \b
     Examples:

@@ -107,8 +107,8 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
 def export(target: Target, *, test: str, file: Path | None) -> None:
     """Write one failure report to a ZIP file, for example to open the report on another machine.
 
-    TEST is the id of the test or a part of the id. The file does not contain `units.json`, in which there can
-    be passwords.
+    TEST is the id of the test or a part of the id. The ZIP file does not contain `units.json`, because
+    `units.json` can contain passwords.
 
     \b
     Example:
@@ -132,7 +132,7 @@ def export(target: Target, *, test: str, file: Path | None) -> None:
 def import_all(target: Target, *, file: Path) -> None:
     """Copy the failure reports in a ZIP file, such as an artefact of CI, into the data directory of tests.
 
-    `infra dev capsule show` and the page Tests of the dashboard then show them.
+    `infra dev capsule show` and the page Tests of the dashboard then show these failure reports.
 
     \b
     Example:
@@ -148,7 +148,10 @@ def import_all(target: Target, *, file: Path) -> None:
 
 
 def newest(target: Target, test: str) -> tuple[Path, dict[str, Any]]:
-    """Return the newest failure report of a test whose id contains a text. Raises `NoFailureReportError`."""
+    """Return the newest failure report whose test id contains the text `test`, with the report's folder.
+
+    Raises `NoFailureReportError` if no report matches.
+    """
     reports = failure_reports(target)
     matching = [(folder, report) for folder, report in reports if test in report["test"]]
     if not matching:
@@ -157,7 +160,7 @@ def newest(target: Target, test: str) -> tuple[Path, dict[str, Any]]:
 
 
 def data_of(target: Target) -> Path:
-    """Return the data directory; if no option selects an environment, that of tests."""
+    """Return the data directory that the options select; by default, the data directory of tests."""
     return Path((target if target.environment or target.data else target.within(TEST)).paths().data)
 
 

@@ -26,7 +26,8 @@ WIDTH = len("valkey: valkey-server")
 def command(target: Target, *, as_json: bool) -> int:
     """Check this machine: Python, executables and their versions, ports, user namespaces, disk, folders.
 
-    If the stack is running, each port on which a service listens although it is not declared is printed, too.
+    If the stack is running, the command also prints each port on which a service listens, but which is not
+    among the declared ports of the service.
 
     The exit code is 1 if the stack of this directory cannot run. A missing executable is only an error if a
     service of the stack needs it; otherwise it is a note.

@@ -28,7 +28,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON docume
 
 @click.group(cls=usage_errors.Group, short_help="Issue and inspect JSON web tokens for development.")
 def command() -> None:
-    """Issue and inspect JSON web tokens of an application with `infra_runtime.web`.
+    """Issue and inspect JSON web tokens of an application that uses `infra_runtime.web`.
 
     The key, the issuer and the audience are read from the variables WEB_JWT_… of the shell or, with
     --service, of a service of the running stack. Secrets and tokens are never arguments, because other users
@@ -78,7 +78,10 @@ def issue(
         os.environ["WEB_JWT_SECRET"] = sys.stdin.readline().rstrip("\r\n")
     tokens = configured_tokens(target, service)
     if tokens is None:
-        hint = "Set the variable, name a service that has it with --service, or use --secret-stdin."
+        hint = (
+            "Set WEB_JWT_SECRET, select a service that has this variable with --service NAME, "
+            "or use --secret-stdin."
+        )
         raise ConfigurationError("no key for tokens is set", "WEB_JWT_SECRET", hint)
     from infra_runtime.web.access import Actor, ActorKind
 
@@ -96,8 +99,8 @@ def issue(
 def inspect(target: Target, *, service: str | None, as_json: bool) -> int:
     """Print the header and the claims of the token on standard input, and check the token.
 
-    The check does not include the revocation, which is stored by the application. The exit code is 1 if the
-    token is not valid. Without a key, the token is printed and not checked.
+    The check does not detect that the application has revoked the token. The exit code is 1 if the token is
+    not valid. Without a key, the token is printed and not checked.
 
     \b
     Example:
@@ -119,7 +122,10 @@ def inspect(target: Target, *, service: str | None, as_json: bool) -> int:
 
 
 def configured_tokens(target: Target, service: str | None) -> Tokens | None:
-    """Return the tokens of the settings of this process or of a running service; None without a key."""
+    """Return the `Tokens` with the key from the environment variables; None if no key is set.
+
+    If `service` is given, the variables WEB_… of this running service are set first.
+    """
     try:
         from infra_runtime.web.settings import WebSettings
         from infra_runtime.web.tokens import Tokens

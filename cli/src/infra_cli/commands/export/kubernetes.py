@@ -36,7 +36,8 @@ FOLDER = "kubernetes"
     type=click.Choice(["manual", "sealed"]),
     default="manual",
     show_default=True,
-    help="You create the Secrets of staging and production, or the command writes them as sealed secrets.",
+    help="With `manual`, you create the Secrets of staging and production. With `sealed`, the command writes "
+    "sealed secrets.",
 )
 @click.option(
     "--certificate",
@@ -95,7 +96,10 @@ def command(
 def _sealed(
     engine: Kubernetes, stacks: Sequence[Resolved], folder: Path, certificate: Path | None
 ) -> Kubernetes:
-    """Return the engine with the sealed secrets of staging and production; values in the files are kept."""
+    """Return a copy of the engine with the sealed secrets of staging and production.
+
+    Sealed values that the files of an earlier export contain are kept.
+    """
     from infra_runtime.engines.kubernetes import sealing
     from infra_runtime.engines.kubernetes.engine import SEALED
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
-from pathlib import Path
 
 import click
 
@@ -58,6 +56,7 @@ def command(
     from infra_cli.image_request import build_images
     from infra_runtime.images.base_image import select
     from infra_runtime.images.container import prepare, wait_until_ready
+    from infra_runtime.images.container_folder import container_folder
     from infra_runtime.images.runners import choose
 
     chosen, program = choose(service, runner or "")
@@ -75,9 +74,9 @@ def command(
     variables = {name: os.environ[name] for name in image.variables}
     # SIGTERM ends the command like Ctrl-C, so that the service is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="infra-container-") as temporary:
+    with container_folder() as folder:
         selected = select(image.layout, image.image, None, service)
-        container = prepare(selected, Path(temporary) / "files", variables)
+        container = prepare(selected, folder, variables)
         with chosen.start(program, container, container.words(arguments)) as running:
             seconds = wait_until_ready(running) if not arguments else 0.0
             if seconds:

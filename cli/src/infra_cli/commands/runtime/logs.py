@@ -72,7 +72,7 @@ def _pattern(
     type=click.Choice(["files", "stream"]),
     default="files",
     show_default=True,
-    help="Read the log files, or the stream to which the service `log-forwarder` copies them.",
+    help="Read the lines from the log files, or from the stream to which `log-forwarder` copies the lines.",
 )
 @click.option(
     "--json",

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show the services that `infra runtime up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
-@click.option("--profile", help=f"Plan only the services of a profile: {PROFILES}, or one of the stack file.")
+@click.option(
+    "--profile", help=f"Plan only the services of a profile: {PROFILES}, or a profile of the stack file."
+)
 @click.option(
     "--bound",
     is_flag=True,
@@ -38,8 +40,9 @@ def command(
     """Show the services that `infra runtime up` would start, in dependency order; secrets are masked.
 
     No service is started. If the stack is running and the plan declares content of a service, such as
-    queues, a line for each difference follows: `+` is missing in the service, `~` has other attributes there,
-    and `-` is only there.
+    queues, the plan is compared with the running service. A line with `+` shows content that only the plan
+    has, a line with `-` shows content that only the running service has, and a line with `~` shows content
+    whose attributes differ.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
     local processes and for containers. The executables of the services do not have to be installed.

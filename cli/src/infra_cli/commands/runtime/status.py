@@ -73,7 +73,7 @@ def follow(target: Target, *, as_json: bool) -> None:
 
 
 def print_status(status: Status, *, as_json: bool, line: bool = False) -> None:
-    """Print the status of a stack."""
+    """Print the status of a stack as a table, or as JSON, on a single line if `line` is true."""
     if as_json:
         output.say_json(status.to_json(), line=line)
     else:

@@ -22,7 +22,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help=f"Start only the services of a profile: {PROFILES}, or one of the stack file.",
+    help=f"Start only the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
@@ -76,8 +76,9 @@ def command(
     or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
     whole stack is stopped, except with --watch.
 
-    If programs are missing that `infra bin` can install, or images of services, the command asks once in a
-    terminal. Without a terminal and in CI, --install or INFRA_INSTALL=1 allows the installation.
+    If programs that `infra bin` can install are missing, or if images of services are missing, the command
+    asks in a terminal whether to install them. Without a terminal and in CI, the command does not ask, and
+    installs them only with --install or INFRA_INSTALL=1.
 
     \b
     Examples:
@@ -109,7 +110,7 @@ def command(
 
 
 def _run(target: Target, options: UpOptions, *, install: bool, as_json: bool) -> int:
-    """Start the stack, after the download of its missing images if that is allowed."""
+    """Run the stack, and return the exit code. If images are missing, download them first if allowed."""
     from infra_cli.foreground import run
     from infra_runtime.errors import ImageMissingError
 

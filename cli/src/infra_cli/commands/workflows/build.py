@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--base",
     metavar="IMAGE",
-    help="The base image, which contains Python: a reference to a registry, or an OCI layout or archive.",
+    help="The base image, with Python: an image in a registry, an OCI layout or an OCI archive.",
 )
 @click.option(
     "--platform",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--combined",
     metavar="NAME",
-    help="Build one image of all services with this name; its first argument is the service to start.",
+    help="Build one image with this name for all services; the image's first argument selects the service.",
 )
 @click.option(
     "--lock",

@@ -16,8 +16,9 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target
 def command(cluster: ClusterTarget, *, with_data: bool, yes: bool, as_json: bool) -> None:
     """Remove the resources of the stack from the cluster.
 
-    Only resources are deleted that infra has created for this stack. The volume claims with the data of the
-    services, and the Secrets, are deleted only with --with-data. The namespace and a ClusterIssuer are kept.
+    The command deletes only resources that infra created for this stack. The volume claims with the data of
+    the services, and the Secrets, are deleted only with --with-data. The namespace and a ClusterIssuer are
+    kept.
 
     \b
     Examples:

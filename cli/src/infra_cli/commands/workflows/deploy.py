@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "--without",
     multiple=True,
     metavar="KIND",
-    help="Leave out a kind, such as ServiceMonitor; can be repeated.",
+    help="Do not deploy resources of this kind, such as ServiceMonitor; can be repeated.",
 )
 @click.option(
     "--recreate",
@@ -55,16 +55,18 @@ def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     uses the settings of the environment production, unless --env selects another environment. Build and push
     your images first with `infra workflows build`.
 
-    Before the first write, the command checks the version and the kinds of the cluster, the namespace, the
-    Secrets, all resources, and one pod of each changed workload. Warnings of the API server are errors. Then
+    Before the first write, the command checks that the API server is new enough and has all necessary kinds
+    of resources, and that the namespace and the Secrets exist. It also sends all resources, and one pod of
+    each changed workload, to the API server in a dry run. Warnings of the API server are errors. Then
     the resources are written by server-side apply. A task, such as a migration, runs before the services
-    that need it. Resources of the stack that the stack file no longer contains are deleted; volume claims and
-    Secrets never are. A second deploy of the same stack changes nothing, and a deploy that was killed is
+    that need it. Resources of the stack that the stack file no longer contains are deleted, except volume
+    claims and Secrets. A second deploy of the same stack changes nothing, and a deploy that was killed is
     completed by the next one.
 
     The exit code is 18 if the cluster refuses something (then nothing was written, unless the message says
-    otherwise), 19 if another deploy is running, and 20 if a workload does not become ready; this is
-    detected at once, and the message contains the reason and the last lines of the log.
+    otherwise), 19 if another deploy is running, and 20 if a workload does not become ready. If a workload
+    cannot become ready, the command does not wait until the timeout; the message contains the reason and the
+    last lines of the workload's log.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from infra_runtime.errors import ClusterError
 
 @click.command(short_help="Print the logs of a deployed service.")
 @click.argument("service")
-@click.option("-f", "--follow", is_flag=True, help="Continue with new lines until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Continue to print new lines until Ctrl-C.")
 @click.option(
     "-n",
     "--tail",

@@ -40,7 +40,7 @@ class CaddyHost(RoutedHost):
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._names]
 
     def update(self) -> None:
-        """Add the last routes in `own` to Caddy, or remove the routes that are no longer in `own`."""
+        """Add the new routes at the end of `own` to Caddy, and remove routes that are no longer in `own`."""
         while len(self._names) > len(self.own):
             _remove(self._socket, self._names[-1])
             self._names.pop()
@@ -70,8 +70,8 @@ def _json(name: str, host: str, route: HostRoute) -> Mapping[str, Any]:
 
 
 # --- the admin API ---------------------------------------------------------------------------------
-# Each change of the configuration also replaces the server of the admin API, which can then close
-# connections.
+# Each change of the configuration also replaces the server of the admin API. The replaced server can close
+# connections before it has answered.
 
 
 def _insert(socket: str, name: str, route: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ class _SocketFileConnection(http.client.HTTPConnection):
 
 
 def admin_request(socket_path: str, method: str, target: str, body: object = None) -> Any:
-    """Send a request to Caddy's admin API, and return the JSON of the answer; None if it is empty.
+    """Send a request to Caddy's admin API, and return the JSON of the answer; None if the answer is empty.
 
     Raises `CommandError` if Caddy returns an error.
     """

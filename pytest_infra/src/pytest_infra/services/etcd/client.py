@@ -1,4 +1,4 @@
-"""The client fixture of etcd, which adds the prefix of the test to each key."""
+"""The client fixture of etcd; the client adds the prefix of the test to each key."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class EtcdClient:
 
 
 def client(_context: FixtureContext, unit: Endpoint) -> Iterator[EtcdClient]:
-    """Yield a client for the test's unit."""
+    """Yield a client that adds the prefix of the test's unit to each key."""
     yield EtcdClient(unit)
 
 

@@ -74,7 +74,8 @@ def encoded(data: bytes) -> str:
 
 
 def _range(prefix: bytes) -> dict[str, Any]:
-    # The end is the prefix with a greater last byte; the byte 0 stands for all keys.
+    # `range_end` is the first key after all keys with the prefix: the last byte of the prefix is increased by
+    # 1. If `range_end` is the byte 0, the range has no end.
     stem = prefix.rstrip(b"\xff")
     end = stem[:-1] + bytes((stem[-1] + 1,)) if stem else b"\0"
     return {"key": encoded(prefix or b"\0"), "range_end": encoded(end)}

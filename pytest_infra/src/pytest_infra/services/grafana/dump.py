@@ -14,7 +14,7 @@ from pytest_infra.isolation.unit import Unit
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write a file with the dashboards."""
+    """Write the list of the dashboards to a file; return a list with the file."""
     path = folder / f"{unit.id}.json"
     write_json(path, json.loads(request(unit, f"{unit.url}/api/search")))
     return [path]

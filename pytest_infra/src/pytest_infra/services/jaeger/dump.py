@@ -12,7 +12,7 @@ from pytest_infra.isolation.http_request import send
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
-#: seconds of one request
+#: the time limit for one request, in seconds
 _STEP = 30.0
 
 

@@ -14,7 +14,7 @@ from pytest_infra.isolation.client_library import required
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-#: seconds for one request
+#: the time limit for one request, in seconds
 PATIENCE = 30.0
 
 
@@ -27,7 +27,7 @@ def connect(server: Endpoint) -> AdminClient:
         extra="kafka",
         purpose="separate topics for each test need",
     )
-    # The log of the client contains only lost connections, for example after the server was stopped.
+    # The client logs only that connections were lost, for example after the server was stopped.
     client: AdminClient = library.AdminClient(
         {"bootstrap.servers": server["bootstrap_servers"], "log_level": 0}
     )

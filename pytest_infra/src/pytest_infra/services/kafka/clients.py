@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def admin(context: FixtureContext, unit: Endpoint) -> Iterator[AdminClient]:
-    """Yield an administration client."""
+    """Yield a client of confluent-kafka that manages topics, groups and settings."""
     yield context.library("confluent_kafka.admin").AdminClient(_settings(context, unit))
 
 
 def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Producer]:
-    """Yield a producer that sends each event at once; after the test it waits for unsent events."""
+    """Yield a producer that sends each event at once; after the test, the fixture waits for unsent events."""
     settings = {**_settings(context, unit), "linger.ms": 0}
     opened = context.library("confluent_kafka").Producer(settings)
     try:
@@ -47,7 +47,7 @@ def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafk
 
 
 async def async_producer(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AIOKafkaProducer]:
-    """Yield a started asynchronous producer."""
+    """Yield an AIOKafkaProducer that is already started; the fixture stops it after the test."""
     library = context.library("aiokafka")
     opened = library.AIOKafkaProducer(
         bootstrap_servers=unit["bootstrap_servers"], client_id=context.label.name

@@ -12,7 +12,7 @@ from pytest_infra.services.kafka import admin
 
 #: The maximum number of topics that are dumped, and of events of each partition.
 TOPICS, EVENTS = 100, 50
-#: seconds for all events
+#: the time limit for reading all events, in seconds
 PATIENCE = 10.0
 
 

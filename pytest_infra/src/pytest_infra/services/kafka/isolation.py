@@ -16,7 +16,8 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.kafka import admin
 
-#: topics are deleted when this many units are released, because a request takes as long for one as for many
+#: The topics of this number of released units are deleted together, because a request that deletes many
+#: topics takes as long as a request that deletes one topic.
 BATCH = 20
 
 

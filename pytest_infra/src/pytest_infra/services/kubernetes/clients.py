@@ -20,20 +20,20 @@ from pytest_infra.kit_context import FixtureContext
 if TYPE_CHECKING:
     import httpx
 
-#: seconds for one call of kubectl
+#: the time limit for one call of kubectl, in seconds
 PATIENCE = 300.0
 #: The type of the fixture `kubernetes_kubectl`.
 Kubectl: TypeAlias = Callable[..., str]
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[httpx.Client]:
-    """Yield a client of httpx, which verifies the certificate of the server."""
+    """Yield a client of httpx; the client verifies the certificate of the server."""
     with context.library("httpx").Client(**_options(unit)) as opened:
         yield opened
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield an asynchronous client of httpx, which verifies the certificate of the server."""
+    """Yield an asynchronous client of httpx; the client verifies the certificate of the server."""
     async with context.library("httpx").AsyncClient(**_options(unit)) as opened:
         yield opened
 

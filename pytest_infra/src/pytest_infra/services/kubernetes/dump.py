@@ -12,7 +12,8 @@ from pytest_infra.services.kubernetes.isolation import connect
 
 #: The maximum number of resources of one kind that are written.
 RESOURCES = 200
-#: resources that a controller creates in each namespace, and kinds that contain others' data again
+#: Resources that are not written: those that a controller creates in each namespace, and kinds whose data are
+#: also in resources of other kinds.
 _EVERYWHERE = {("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}
 _REPEATED = frozenset({("/api/v1", "endpoints"), ("/apis/events.k8s.io/v1", "events")})
 
@@ -40,7 +41,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
 
 
 def _shown(kind: str, resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource without the history of its fields; of a secret, only the names of its values."""
+    """Return a resource without the history of its fields; the values in a Secret are masked."""
     metadata = {name: value for name, value in resource["metadata"].items() if name != "managedFields"}
     shown = {**resource, "metadata": metadata}
     if kind == "secrets":

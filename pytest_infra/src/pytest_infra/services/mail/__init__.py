@@ -19,7 +19,7 @@ KIT = ServiceKit(
         KitFixture(
             name="async_{service}box",
             function="pytest_infra.services.mail.mailbox:async_mailbox",
-            summary='The same, asynchronous: `await async_{service}box.wait_for(subject="Welcome")`.',
+            summary='The messages, asynchronous: `await async_{service}box.wait_for(subject="Welcome")`.',
             asynchronous=True,
         ),
     ),

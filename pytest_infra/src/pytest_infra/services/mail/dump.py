@@ -11,12 +11,12 @@ from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.mail.protocol import messages, run
 
-#: The maximum number of messages that are dumped, the newest.
+#: The maximum number of messages that are dumped; older messages are omitted.
 MESSAGES = 100
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the messages of a unit to a file, without the content of attachments; return a list with it."""
+    """Write the messages of a unit to a file, without attachments' content; return a list with the file."""
     path = folder / f"{unit.id}.json"
     received = run(unit, messages(unit.id))
     write_json(path, {"messages": len(received), "shown": [_shown(one) for one in received[-MESSAGES:]]})

@@ -73,12 +73,12 @@ class _Inbox:
 
     @property
     def domain(self) -> str:
-        """The domain that belongs to the test; every address in it is an address of the test."""
+        """The domain that belongs to the test; every address in this domain is an address of the test."""
         return self._unit.get("domain", "example.test")
 
     @property
     def address(self) -> str:
-        """An address of the test."""
+        """The address `test@DOMAIN` in the domain of the test."""
         return f"test@{self.domain}"
 
     def _waiting(
@@ -180,7 +180,7 @@ class Mailbox(_Inbox):
 
 
 class AsyncMailbox(_Inbox):
-    """The same as `Mailbox` with asynchronous methods."""
+    """The messages of a test, as in `Mailbox`, with asynchronous methods."""
 
     async def wait_for(
         self,

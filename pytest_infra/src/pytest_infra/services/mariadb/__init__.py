@@ -1,4 +1,4 @@
-"""The service kit of the kind `mariadb`: each test gets a database, with a user who can use only this one."""
+"""The service kit of the kind `mariadb`: each test gets a database, with a user for only this database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client fixtures of MariaDB, which are connected to the database of the test as its user."""
+"""The client fixtures of MariaDB; the clients are connected to the database of the test, as its user."""
 
 from __future__ import annotations
 

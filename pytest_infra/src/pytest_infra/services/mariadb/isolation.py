@@ -23,7 +23,7 @@ from pytest_infra.services.mariadb.driver import connect, driver, execute
 if TYPE_CHECKING:
     import pymysql
 
-#: the beginning of the name of a test's database, which is also the name of its user
+#: the beginning of the name of a test's database; the user of the database has the same name
 PREFIX = "infra_test_"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"

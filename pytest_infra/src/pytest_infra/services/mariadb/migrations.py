@@ -15,7 +15,8 @@ from pytest_infra.isolation import migrations
 from pytest_infra.isolation.migrations import Migrations, Source, contents, imported, key_of
 from pytest_infra.services.mariadb.driver import connect, driver
 
-#: the command of the client `mariadb` that changes the end of a statement, which mysqldump writes
+#: matches the command `DELIMITER` of the client `mariadb`, which changes the end of statements; the files of
+#: mysqldump contain this command
 _DELIMITER = re.compile(r"^[ \t]*delimiter[ \t]+(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The client fixture of memcached, which adds the prefix of the test to each key."""
+"""The client fixture of memcached; the client adds the prefix of the test to each key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BYTES, INTEGER, TEXT = 0, 2, 16
 
 
 class Values:
-    """Converts values of the types `str`, `int` and `bytes`; a value that is read has the type as written.
+    """Converts values of the types `str`, `int` and `bytes`; reading a value returns its original type.
 
     The format is the same as in pymemcache's `PickleSerde`, but values of other types are not pickled: they
     raise `TypeError`, because reading a pickled object can run code.

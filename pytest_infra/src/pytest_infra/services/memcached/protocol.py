@@ -48,7 +48,9 @@ class MemcachedConnection(LineConnection):
             if not first.startswith(b"BUSY"):
                 break
             if time.monotonic() > deadline:
-                raise CommandError(f"{self._name}: the server lists the keys for other clients")
+                raise CommandError(
+                    f"{self._name} cannot list its keys: the server is still listing them for another client"
+                )
             time.sleep(INTERVAL)
         keys = []
         for line in itertools.chain([first], iter(self.line, b"END")):

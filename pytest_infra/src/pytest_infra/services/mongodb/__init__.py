@@ -22,7 +22,7 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_async_database",
             function="pytest_infra.services.mongodb.clients:async_database",
-            summary="The same for asynchronous code: `await {service}_async_database.orders.find_one()`.",
+            summary="The test's database, asynchronous: `await {service}_async_database.orders.find_one()`.",
             asynchronous=True,
         ),
     ),

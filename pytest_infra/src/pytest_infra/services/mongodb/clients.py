@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
     from pymongo.database import Database
 
-#: the database of a server whose tests share it
+#: the name of the database that all tests use if they share the server
 SHARED = "test"
 
 
 def database(context: FixtureContext, unit: Endpoint) -> Iterator[Database[dict[str, Any]]]:
-    """Yield the test's database."""
+    """Yield the test's database as a `Database` of PyMongo."""
     with context.library("pymongo").MongoClient(unit["url"], appname=context.label.name) as client:
         yield client.get_default_database(SHARED)
 
@@ -25,6 +25,6 @@ def database(context: FixtureContext, unit: Endpoint) -> Iterator[Database[dict[
 async def async_database(
     context: FixtureContext, unit: Endpoint
 ) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
-    """Yield the test's database for asynchronous code."""
+    """Yield the test's database as an `AsyncDatabase` of PyMongo."""
     async with context.library("pymongo").AsyncMongoClient(unit["url"], appname=context.label.name) as client:
         yield client.get_default_database(SHARED)

@@ -10,7 +10,7 @@ from pytest_infra.isolation.client_library import required
 if TYPE_CHECKING:
     from pymongo import MongoClient
 
-#: milliseconds for the selection of a server
+#: the time limit for finding the server, in milliseconds
 PATIENCE = 30_000
 
 

@@ -1,4 +1,4 @@
-"""The client fixtures of Mosquitto, which log in as the user of the test."""
+"""The client fixtures of Mosquitto; the clients log in as the user of the test."""
 
 from __future__ import annotations
 

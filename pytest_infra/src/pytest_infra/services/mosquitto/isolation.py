@@ -126,6 +126,6 @@ class Prefixes:
                 unit.remove()
 
     def close(self) -> list[str]:
-        """Close this process's connection to the broker, with which units are created and removed."""
+        """Close the connection to the broker that this process uses to create and remove units."""
         self._connection.close()
         return []

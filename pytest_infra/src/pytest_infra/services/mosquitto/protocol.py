@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
 
 class MqttConnection(LineConnection):
-    """A connection to a broker, which stores the last messages of its subscriptions."""
+    """A connection to a broker; the object stores the last messages of its subscriptions."""
 
     def __init__(self, server: Endpoint) -> None:
         super().__init__(server.host, server.port)
@@ -51,7 +51,7 @@ class MqttConnection(LineConnection):
 
     def _log_in(self, user: str, password: str) -> None:
         login = _text(user) + _text(password) if user else b""
-        # A clean session without a time limit for the next packet. The log contains the id.
+        # The packet requests a clean session without a keep-alive. The broker's log contains the client id.
         client = _text(f"pytest-infra-{secrets.token_hex(4)}")
         flags = 0xC2 if user else 0x02
         self._send(CONNECT, _text("MQTT") + bytes((4, flags)) + _number(0) + client + login)

@@ -12,10 +12,12 @@ KIT = ServiceKit(
     install={"nats": "pytest-infra[nats]"},
     urls={"nats": "nats://{user}:{password}@{host}:{port}"},
     secrets=("password", "account_password"),
-    # A stack in the environment `development` has no accounts for tests. Tests must not fail because of this.
+    # By default, a stack in the environment `development` has no accounts for tests. Tests must not fail
+    # because of this.
     isolation_exports={
-        "account_password": "{service} has no accounts for tests (`services.{service}.accounts`), "
-        "so all tests share it"
+        "account_password": "{service} has no accounts for tests, so all tests share the server; a client "
+        "cannot add accounts. Set `accounts = 16` in `[services.{service}]` of the stack file, and start or "
+        "deploy the stack again"
     },
     fixtures=(
         KitFixture(

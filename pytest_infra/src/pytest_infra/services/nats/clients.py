@@ -1,4 +1,4 @@
-"""The client fixture of NATS, which is connected to the account of the test."""
+"""The client fixture of NATS; the client is connected to the account of the test."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Accounts:
         return []
 
     def _clean(self, number: int) -> bool:
-        """Disconnect the clients of an account and delete its streams; return False if it had clients.
+        """Disconnect the clients of an account and delete its streams; return False if there were clients.
 
         If the result is False, the account is not used for the next test, because such a client could connect
         again and disturb the test.

@@ -24,7 +24,7 @@ def units(context: KitContext) -> NginxHosts:
 
 
 class NginxHosts(Hosts):
-    """Host names in a copy of nginx, which is restarted when the routes of a host name change."""
+    """Host names in a copy of nginx; the copy is restarted when the routes of a host name change."""
 
     def __init__(self, context: KitContext) -> None:
         super().__init__(context.endpoint, context.owner, context.stack.data, context.resolve(), self._new)

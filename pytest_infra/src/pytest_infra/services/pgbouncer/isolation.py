@@ -47,7 +47,7 @@ class Pools:
         return Unit(self._pooler, f"pool-{own['database']}", label, url=url, **own)
 
     def release(self, unit: Unit) -> None:
-        """Do nothing: the pool has no connections when the database was reset or dropped."""
+        """Do nothing: the connections of the pool end when the database is reset or dropped."""
 
     def close(self) -> list[str]:
         """Return an empty list, because the removal of the databases also ends the pools."""

@@ -1,4 +1,4 @@
-"""PocketBase: a separate process with a copied folder for each test, which starts in milliseconds.
+"""PocketBase: a separate process with a copied folder for each test; the process starts in milliseconds.
 
 If each test only deleted its records through the API, the settings, schemas, files, logs and rate limits
 would not be reset.
@@ -24,7 +24,7 @@ def units(context: KitContext) -> Copies:
 
 
 class Copies:
-    """The isolation units of PocketBase: copies of the service, of which one is started in advance."""
+    """The isolation units of PocketBase: copies of the service; one copy is started in advance."""
 
     def __init__(self, server: Endpoint, stack: Path, resolved: Resolved) -> None:
         self._server = server

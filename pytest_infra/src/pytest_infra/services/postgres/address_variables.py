@@ -24,7 +24,8 @@ _PARTS = {
     "PASS": "password",
     "PWD": "password",
 }
-#: what is before this end: optionally the name of an application, and a word for the server
+#: matches the name of a variable: optionally the name of an application, a word for the server, and a key of
+#: `_PARTS`
 _NAME = re.compile(
     rf"(?:\w+_)?(?:DB|DATABASE|POSTGRES|POSTGRESQL|PSQL|PG)_*({'|'.join(_PARTS)})", re.IGNORECASE
 )

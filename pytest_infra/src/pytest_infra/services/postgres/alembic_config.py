@@ -32,7 +32,7 @@ _ANY_SEPARATOR = re.compile(r"[\s,]+")
 
 @frozen
 class AlembicConfig:
-    """A configuration of Alembic, which the command `alembic` reads from an ini file and a TOML file."""
+    """A configuration of Alembic; the command `alembic` reads it from an ini file and a TOML file."""
 
     ini: Path | None
     toml: Path | None
@@ -148,7 +148,7 @@ def _read(ini: Path | None, toml: Path, root: Path) -> AlembicConfig:
     raise ConfigurationError(
         f"the folder {location!r} of `script_location` is missing",
         where=str(ini or toml),
-        hint=f"A relative path is a path in {folder}, or else in {root}. {_HINT}",
+        hint=f"A relative path is looked up in {folder} first, and then in {root}. {_HINT}",
     )
 
 

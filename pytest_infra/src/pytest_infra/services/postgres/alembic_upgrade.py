@@ -1,4 +1,4 @@
-"""Migrations with Alembic, which upgrade the database to all heads in a separate process."""
+"""Migrations with Alembic: a separate process upgrades the database to all heads."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ _ADDRESS_ERROR = re.compile(
     r'|[Cc]onnect(?:ion)?\b.*(?:failed|refused)|database "[^"]+" does not exist'
 )
 _PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
-#: a URL of PostgreSQL, with the driver of SQLAlchemy
+#: matches the beginning of a URL of PostgreSQL; the group is SQLAlchemy's driver, if the URL contains one
 _URL = re.compile(r"postgres(?:ql)?(?:\+(\w+))?://")
-#: a variable and the beginning of its value in a file `.env`
+#: matches a line of a file `.env`: the name of a variable, and its value up to the first space or quote
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*[\"']?([^\"'\s]*)", re.MULTILINE)
-#: whether anything was created. Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
+#: the query whether the migrations created anything: the object ids of new objects are at least 16384.
+#: Source: PostgreSQL, `src/include/access/transam.h`, FirstNormalObjectId
 _IS_CHANGED = "select exists (select from pg_class where oid >= 16384)"
 
 

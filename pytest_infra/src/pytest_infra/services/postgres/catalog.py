@@ -1,4 +1,4 @@
-"""The contents of a template database, which the reset of a used database must restore.
+"""The contents of a template database; the reset of a used database must restore these contents.
 
 A template contains the results of the migrations; the database of a test is a clone (copy) of it. The
 contents are read from a new clone.
@@ -18,12 +18,13 @@ from infra_runtime.value import frozen
 if TYPE_CHECKING:
     import psycopg
 
-#: the bytes of a table, and of all tables, that a process keeps in memory
+#: the maximum size in bytes of one table, and of all tables, whose rows a process keeps in memory
 MAX_TABLE, MAX_TABLES = 1 << 20, 16 << 20
 #: the size of a COPY in binary format without rows: its header and its trailer
 EMPTY_COPY = 21
 
-#: file number → the table or sequence that it is a part of: its rows, long values or an index
+#: Returns the number of each file, and the object id of its table or sequence. The file of a table contains
+#: rows, long values or an index.
 _FILES = """
 select pg_relation_filenode(c.oid)::bigint, coalesce(long.oid, i.indrelid, c.oid)::bigint
 from pg_class c
@@ -109,7 +110,7 @@ class Sequence:
 
 @frozen
 class Contents:
-    """The tables and sequences of the template, which a reset can restore."""
+    """The tables and sequences of the template; a reset can restore their content."""
 
     #: file number → the object id of its table or sequence
     files: Mapping[int, int]
@@ -136,7 +137,7 @@ def read(connection: psycopg.Connection[Any]) -> Contents | None:
 
 
 def settle_sequences(connection: psycopg.Connection[Any]) -> None:
-    """Set each sequence to its own value, which sets `log_cnt` to 0, like the reset of a used database.
+    """Set each sequence to its own value; as in the reset of a used database, this sets `log_cnt` to 0.
 
     `nextval` writes one WAL record for 32 values; `log_cnt` is the number of values until the next record.
     """

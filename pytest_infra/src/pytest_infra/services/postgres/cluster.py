@@ -29,7 +29,8 @@ SYSTEM_FILE = "postgresql.auto.conf"
 #: seconds to wait until the server has reloaded its settings
 PATIENCE = 2.0
 
-#: the databases of the kit, and the names of the roles, databases and tablespaces of a row
+#: SQL expressions: the object ids of the databases that the kit creates; and the name of the role, database
+#: or tablespace whose object id is in a column of the row `t`
 _OURS = (
     "(select oid from pg_database"
     " where starts_with(datname, 'infra_test_') or starts_with(datname, 'infra_template_'))"
@@ -48,7 +49,7 @@ class _Catalog(NamedTuple):
 
     #: identifies a row
     key: str
-    #: describes a row in messages; empty for rows that follow from others
+    #: describes a row in messages; an empty string for a row that changes only together with another row
     text: str
     where: str = "true"
 
@@ -182,8 +183,8 @@ class Cluster:
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
         """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
 
-        The sessions of the database are ended, without a wait. The function is called after each test, with a
-        connection for which `prepare` was called.
+        The query also ends the sessions of the database, but does not wait for their ends. The method is
+        called after each test, with a connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:

@@ -46,7 +46,7 @@ class Database(Unit):
             yield connection
 
     def close(self) -> None:
-        """Close the connection for examples, if it is open."""
+        """Close the connection that `example` has opened, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

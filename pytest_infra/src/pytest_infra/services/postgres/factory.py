@@ -15,7 +15,7 @@ from pytest_infra.services.postgres.template import clone
 if TYPE_CHECKING:
     import psycopg
 
-#: The first five calls would otherwise plan their queries.
+#: Without this setting, the server would plan a prepared query in each of its first five executions.
 _OPTIONS = "-c plan_cache_mode=force_generic_plan"
 #: the beginning of the name of a test's database
 CLONE = "infra_test_"

@@ -38,7 +38,7 @@ USER = "postgres"
 LONGEST = 10_000
 #: stands for the end of a request in the list of expected answers
 READY = (b"\0", False)
-#: the key of a client's first session → the key of its present session, with which a query can be cancelled
+#: for requests to cancel a query: the key of a client's first session → the key of its present session
 _KEYS: dict[bytes, bytes] = {}
 Current = Callable[[], Endpoint | None]
 
@@ -95,14 +95,14 @@ class _Connection:
         self._unit: Endpoint | None = None
         #: whether the session is outside a transaction, and all requests of the client are answered
         self._idle = False
-        #: the answers that the server has not sent yet: the name of a statement that it prepares, and whether
-        #: the request came from the proxy; or READY at the end of a request
+        #: The answers that the server has not sent yet. Each answer is a pair: the name of the statement that
+        #: the server prepares (READY for the end of a request), and whether the request came from the proxy.
         self._expected: deque[tuple[bytes, bool]] = deque()
         #: the type of the client's last request
         self._last = b""
         #: whether the server has ended the session after the test
         self._detached = False
-        #: the key with which the client can cancel a query: the one of its first session
+        #: the key that the client sends to cancel a query: the key of the client's first session
         self._key = b""
         #: the parameters of the client's first message
         self._parameters: dict[str, str] = {}
@@ -146,14 +146,14 @@ class _Connection:
             return True
 
     def _check_password(self) -> None:
-        """Request the password as plain text, which stays on this machine; refuse a client without it."""
+        """Request the password as plain text (it stays on this machine); refuse the client if it is wrong."""
         self._client.socket.sendall(b"R" + struct.pack("!II", 8, 3))
         kind, password = self._exactly(1), self._read_body().rstrip(b"\0")
         if kind != b"p" or not hmac.compare_digest(password, self._password):
             self._refuse("the password is wrong: use the URL in the variable", "28P01")
 
     def _read_body(self) -> bytes:
-        """Return the content of a message, which follows its length. Raises `EOFError` if it is too long."""
+        """Read the length of a message, and return its content. Raises `EOFError` for a too long message."""
         (length,) = struct.unpack("!I", self._exactly(4))
         if not 4 <= length <= LONGEST:
             raise EOFError
@@ -295,7 +295,7 @@ class _Connection:
         yield message
 
     def _prepare(self, name: bytes) -> Iterator[bytes]:
-        """Yield the message that prepares a named statement, unless it is prepared in this session."""
+        """Yield the message that prepares a named statement, unless this session has already prepared it."""
         expected = {statement for statement, _ in self._expected}
         if name and name in self._prepared and name not in self._present | expected:
             self._expected.append((name, True))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: service → the state of its server outside the tests' databases
 CLUSTERS: pytest.StashKey[dict[str, Cluster]] = pytest.StashKey()
-#: the first five executions of a prepared query would otherwise be planned, too
+#: Without this setting, the server would plan a prepared query in each of its first five executions.
 _OPTIONS = "-c plan_cache_mode=force_generic_plan"
 #: the comment of a database that must not be dropped
 KEPT = "infra: kept"
@@ -87,8 +87,8 @@ class Databases:
     def _name_sessions(self, database: str, label: str) -> None:
         """Set the application name of a database's sessions, so that the server's log contains the test's id.
 
-        The name is a setting of the database, which works with every driver. A parameter in the URL does not
-        work with every driver: asyncpg under SQLAlchemy rejects such a parameter.
+        The name is set as a setting of the database, because this works with every driver. A parameter in the
+        URL does not work with every driver: asyncpg under SQLAlchemy rejects such a parameter.
         """
         try:
             name_sessions(self._open(), database, shorten(label))
@@ -161,12 +161,15 @@ class Databases:
         return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process, unless the server stops now and its data are removed."""
+        """Drop all databases of this process; return the names of databases that could not be dropped.
+
+        If the server stops now and its data are removed, no database is dropped.
+        """
         self._close_connection()
         return self._pool.close(remove=not self._stops())
 
     def _cluster_of(self, config: pytest.Config) -> Cluster:
-        """Return the state of the server, which the databases of all migrations share."""
+        """Return the state of the server; the databases of all migrations share this object."""
         clusters = config.stash.setdefault(CLUSTERS, {})
         cluster = clusters.get(self._server.name)
         if cluster is None:

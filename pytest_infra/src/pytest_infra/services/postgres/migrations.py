@@ -32,7 +32,7 @@ def _read(text: str, root: Path, where: str) -> Migrations:
     raise ConfigurationError(
         f"{text!r} is neither a folder of SQL files nor an alembic.ini nor MODULE:FUNCTION: {path} {problem}",
         where=where,
-        hint="A relative path refers to the root directory of pytest.",
+        hint="A relative path starts at the root directory of pytest.",
     )
 
 

@@ -39,7 +39,8 @@ END_SESSIONS = """
  where datid = (select oid from pg_database where datname = $1))
 """
 _END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
-#: seconds to wait for a session in the database of a test, which a lock of a prepared transaction can prevent
+#: seconds to wait for the start of a session in the database of a test; a prepared transaction can hold a
+#: lock that prevents the start
 _PATIENCE = 5
 #: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
 _LIMIT = "30s"
@@ -47,6 +48,9 @@ _LIMIT = "30s"
 #: exists since this version, also applies to event triggers with `ENABLE ALWAYS`.
 _NO_TRIGGERS = "-c session_replication_role=replica"
 _NO_EVENT_TRIGGERS, _SINCE = "-c event_triggers=off", 170_000
+#: An interrupted `DROP DATABASE` has already removed all obstacles, and `ALTER DATABASE` of such a database
+#: ends the session. Source: `src/include/catalog/pg_database.h`, `DATCONNLIMIT_INVALID_DB`.
+_INVALID = "select true from pg_database where datname = %s and datconnlimit = -2"
 _PREPARED = "select gid from pg_prepared_xacts where database = %s"
 _SLOTS = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s"
 _SUBSCRIPTIONS = """
@@ -102,7 +106,9 @@ def _session(connection: psycopg.Connection[Any], server: Endpoint, database: st
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    end_sessions(connection, database)  # they may have locks for which the next statement waits
+    end_sessions(connection, database)  # a session may hold a lock for which the next statement would wait
+    if connection.execute(_INVALID, [database]).fetchone():
+        return
     execute(connection, "alter database {} with is_template false allow_connections true", database)
     end_sessions(connection, database)
     if prepared := connection.execute(_PREPARED, [database]).fetchall():

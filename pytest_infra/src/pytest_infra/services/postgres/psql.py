@@ -32,13 +32,15 @@ _VARIABLES = {
     "password": "PGPASSWORD",
     "dbname": "PGDATABASE",
 }
-#: the first line of an error, the statement after its details, and the line of the statement in which it is
+#: in the output of psql: the first line of an error, the beginning of the failed statement, and the line
+#: inside the statement that contains the error
 _ERROR = re.compile(
     r"^psql:(?P<file>.+?):(?P<line>\d+): (?:ERROR|FATAL|error|fatal): +(?P<text>.*)$", re.MULTILINE
 )
 _STATEMENT = re.compile(r"^psql:.+?:\d+: STATEMENT: +", re.MULTILINE)
 _LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
-#: the commands that read another file, relative to the current directory or, with `r`, to this file
+#: the commands that read another file; the path is relative to the current directory, or, for commands with
+#: `r` (`\ir`), relative to the file that contains the command
 _INCLUDE = re.compile(
     r"^[ \t]*\\(?P<command>ir?|include(?:_relative)?)[ \t]+(?P<path>'[^'\n]+'|\S+)", re.MULTILINE
 )
@@ -112,7 +114,11 @@ def _folder(file: Path, root: Path, paths: Iterable[Path]) -> Path:
 
 
 def _paths(file: Path) -> tuple[list[Path], list[Path]]:
-    """Return the paths in the psql commands of a file: those that are not relative to it, and the others."""
+    """Return the paths in the psql commands of a file.
+
+    The first list contains the paths that psql reads relative to the current directory, the second list the
+    paths that it reads relative to the file.
+    """
     paths: list[Path] = []
     relative: list[Path] = []
     text = file.read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Sessions for single statements, which open in a third of the processor time of `psycopg.connect`."""
+"""Sessions for single statements; to open one takes a third of the processor time of `psycopg.connect`."""
 
 from __future__ import annotations
 

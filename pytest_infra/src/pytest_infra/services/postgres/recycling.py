@@ -26,17 +26,17 @@ from pytest_infra.services.postgres.statements import locked, url_of
 if TYPE_CHECKING:
     import psycopg
 
-#: how often a database is used again; deleted rows and index entries make the database slower
+#: the maximum number of resets of a database; deleted rows and index entries make the database slower
 MAX_RESETS = 100
-#: the number of failed resets in succession after which databases are not reset, because the tests probably
-#: run DDL; and the number of these databases
+#: After `FAILURES` failed resets in succession, the tests probably run DDL. Then the next `PAUSE` databases
+#: are dropped without an attempt to reset them.
 FAILURES, PAUSE = 4, 40
 
-# The server keeps the plans of these routines, which belong to one session; planning the queries again for
-# each reset would take longer than executing them. The state of a database is its properties in the catalogs
-# that all databases share, except the label of its test. `infra_take_away` first commits that new sessions
-# are not allowed, and ends all sessions. If the state is as expected, it renames the database, which fails if
-# a session is left, and reads the changes of the sessions.
+# These routines belong to one session, and the server keeps their plans: planning the queries again for each
+# reset would take longer than executing them. The state of a database is its properties in the catalogs that
+# all databases share, except the label of its test. `infra_take_away` first commits that new sessions are not
+# allowed, and ends all sessions. If the state is as expected, the procedure renames the database (this fails
+# if a session is left), and reads the changes of the sessions.
 _DEFINITIONS = f"""
 create function pg_temp.infra_state(wanted text) returns text language plpgsql as $$ begin
   return (select jsonb_build_array(
@@ -148,7 +148,8 @@ class Recycler:
         watched = self._watched.get(name)
         if watched is None or self._contents is None or watched.resets >= MAX_RESETS:
             return False
-        if not self._failures:  # most tests change rows only
+        # Most tests change only rows, so the changes are examined here only if a reset has failed before.
+        if not self._failures:
             return True
         try:
             self._read(connection)

@@ -1,8 +1,8 @@
 """PostgreSQL: a separate server for each test, for tests that change the whole server.
 
-Each server is a copy of the service with its own folder. The migrations run in one server, which is
-then stopped; a copy of its folder is the seed, of which the folders of the other servers are copies. All
-processes of a test run share the seed of a set of migrations.
+Each server is a copy of the service with its own folder. The migrations run in one server. This server is
+then stopped, and a copy of its folder becomes the seed. The folders of all other servers are copies of the
+seed. All processes of a test run share the seed of a set of migrations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DATABASE = "test"
 
 
 class Servers:
-    """The servers of one set of migrations, of which one server is started in advance."""
+    """The servers of one set of migrations; one server is started in advance."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables
@@ -66,7 +66,7 @@ class Servers:
 
 
 class ServerFactory:
-    """The factory of the pool, which starts and stops the servers in the thread of the pool."""
+    """The factory of the pool; it starts and stops the servers in the thread of the pool."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._executables = context.endpoint, context.executables

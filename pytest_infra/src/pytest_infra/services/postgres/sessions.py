@@ -1,4 +1,4 @@
-"""Sessions of the plugin in a server, on which the settings that a test has changed have no effect.
+"""Sessions of the plugin in a server; settings that a test has changed have no effect on these sessions.
 
 A test can change settings with `ALTER SYSTEM`, `ALTER DATABASE` and `ALTER ROLE`, also for sessions that
 exist. The options of a session take precedence. Source: PostgreSQL documentation, "Setting Parameters".

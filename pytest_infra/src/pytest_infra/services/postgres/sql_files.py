@@ -74,7 +74,7 @@ def _decoded(data: bytes, file: Path) -> str:
 
 
 def _send(connection: psycopg.Connection[Any], file: Path, text: str, database: Endpoint) -> None:
-    """Send a file to the server in one message; without BEGIN and COMMIT, it is one transaction.
+    """Send a file to the server in one message; a file without BEGIN and COMMIT is one transaction.
 
     A file with a statement that needs its own transaction is sent again, one statement after the other.
     """
@@ -114,9 +114,10 @@ def _begins_or_ends_transaction(statement: Statement) -> bool:
 def _error(
     error: psycopg.Error, file: Path, sent: Statement, rest: Sequence[Statement], database: Endpoint
 ) -> MigrationError:
-    """Return the error for a text that was sent, and the statements that were not completed.
+    """Return the error of a text that the server has rejected.
 
-    An error of the syntax or of a name has a position in the text.
+    `sent` is the text that was sent, and `rest` are the statements of the text that were not completed. The
+    first of them has failed, unless the error has a position in the text, such as an error of the syntax.
     """
     failed, line = (rest[0], rest[0].line) if rest else (sent, sent.line)
     if error.diag.statement_position:

@@ -1,4 +1,4 @@
-"""The template database of a set of migrations, which all test runs share, and the fastest way to clone it.
+"""The template database of a set of migrations, and the fastest way to clone it; all test runs share both.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
@@ -28,7 +28,8 @@ TEMPLATE = "infra_template_"
 TEMPLATES_KEPT = 4
 #: how often each strategy (way to clone a database) is measured
 TRIALS = 2
-#: name → a statement before `CREATE DATABASE`, its option, and the oldest version of PostgreSQL that has both
+#: strategy → the statement before `CREATE DATABASE`, the option of `CREATE DATABASE`, and the oldest version
+#: of PostgreSQL that supports the statement and the option
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
     "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
     "file_copy": ("select 1", "strategy file_copy", 15),
@@ -51,7 +52,7 @@ def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) ->
         strategy = _strategy_of(connection, template)
         if strategy is None:
             with locked(connection, template):
-                # Another worker may have made it before this process had the lock.
+                # Another worker may have made the template before this process had the lock.
                 strategy = _strategy_of(connection, template) or _make(connection, server, template, migrate)
     return strategy
 

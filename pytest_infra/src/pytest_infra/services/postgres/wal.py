@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OLDEST = 16
 #: the schema of the extension in the server's own database
 SCHEMA = "infra"
-#: bytes of WAL that are read at once; more of it takes longer to read than a clone takes to make
+#: the maximum number of bytes of WAL that are read; reading more would take longer than making a new clone
 MAX_BYTES = 64 << 20
 
 # Records that change nothing that a query can see are left out: dead rows are removed, hint bits are set.
@@ -41,7 +41,7 @@ create procedure pg_temp.infra_changes(
   end if;
 end $$
 """  # noqa: S608 - the schema is a constant
-#: the types of the first arguments of this procedure, which `Wal.arguments` returns
+#: the types of the first arguments of this procedure; `Wal.arguments` returns the arguments
 ARGUMENTS = "%s::pg_lsn, %s::bigint, %s::bigint[], %s::xid[]"
 _READ = f"call pg_temp.infra_changes({ARGUMENTS}, null, null)"
 _LOGGED = "select current_setting('wal_level') <> 'minimal'"
@@ -73,7 +73,7 @@ class Wal:
     """The changes that were made in several databases; each part of the WAL is read once for all of them."""
 
     def __init__(self) -> None:
-        #: the end of a record, before which all records were read
+        #: the position in the WAL up to which all records were read; it is the end of a record
         self._position = ""
         #: object id of a database → the file numbers of the relations that were changed
         self._changes: dict[int, set[int]] = {}

@@ -19,7 +19,7 @@ from pytest_infra.kit_context import FixtureContext
 
 #: seconds for which `query` waits for a scrape; Prometheus finds its targets 5 s after its start
 TIMEOUT = 30.0
-#: seconds of one request
+#: the time limit for one request, in seconds
 _STEP = 30.0
 #: seconds between two requests while `query` waits
 _PAUSE = 0.05
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 
 class Queries:
-    """Queries to one Prometheus server."""
+    """Sends queries to one Prometheus server."""
 
     def __init__(self, server: Endpoint) -> None:
         self._server = server

@@ -29,7 +29,7 @@ def channel(context: FixtureContext, unit: Endpoint) -> Iterator[BlockingChannel
 
 
 async def async_channel(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AbstractChannel]:
-    """Yield a channel of aio-pika with confirms, on which a message without a queue is an error."""
+    """Yield a channel of aio-pika with confirms; publishing a message that no queue receives is an error."""
     library = context.library("aio_pika")
     connection = await library.connect(unit.url, client_properties={"connection_name": context.label.name})
     async with connection:

@@ -30,7 +30,7 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 from pytest_infra.notes import Notes
 
-#: the beginning of the name of a test's virtual host, which is also the name of its user
+#: the beginning of the name of a test's virtual host; the user of the virtual host has the same name
 PREFIX = "test-"
 #: the tag of a virtual host that must not be deleted
 KEPT = "infra-kept"
@@ -43,7 +43,7 @@ class Vhost(Unit):
         own = {"user": name, "password": password, "vhost": name, "topology": topology}
         url = f"amqp://{name}:{password}@{server.host}:{server.port}/{name}"
         super().__init__(server, name, label, url=url, **own)
-        #: the endpoint of the server, whose user is its administrator
+        #: the endpoint of the server; the user in it is the administrator of the server
         self.server = server
 
     @contextlib.contextmanager
@@ -144,7 +144,7 @@ class VhostFactory:
         return None
 
     def remove(self, name: str) -> None:
-        """Delete a virtual host, which closes its connections, and its user."""
+        """Delete a virtual host and its user; the server closes all connections to the virtual host."""
         self._management.delete_vhost(name)
         self._management.delete_user(name)
         self.passwords.pop(name, None)

@@ -16,7 +16,8 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.isolation.http_request import Response, send
 
-#: the media types of manifests; a registry answers with the digest of another form if a type is missing
+#: The media types of manifests. If the type of a manifest is missing here, a registry converts the manifest
+#: to another type, and returns the digest of the converted manifest.
 _ACCEPT = ", ".join(
     f"application/vnd.{name}+json"
     for name in (
@@ -36,7 +37,7 @@ def repositories(server: Endpoint, prefix: str) -> list[str]:
 
 
 def tags(server: Endpoint, repository: str) -> dict[str, str]:
-    """Return a mapping from tag to digest of the manifests of a repository; empty if they are deleted."""
+    """Return a mapping from tag to digest of a repository's manifests. Deleted manifests are omitted."""
     try:
         names = [tag for page in _pages(server, f"/v2/{repository}/tags/list") for tag in page["tags"] or ()]
         return {tag: digest for tag in names if (digest := _digest(server, repository, tag))}
@@ -45,7 +46,7 @@ def tags(server: Endpoint, repository: str) -> dict[str, str]:
 
 
 def manifest(server: Endpoint, repository: str, digest: str) -> dict[str, Any]:
-    """Return the manifest with a digest."""
+    """Return the manifest with this digest, as JSON data."""
     document = json.loads(_request(server, "GET", f"/v2/{repository}/manifests/{digest}").body)
     return cast("dict[str, Any]", document)
 

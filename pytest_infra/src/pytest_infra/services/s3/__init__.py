@@ -1,4 +1,4 @@
-"""The service kit of the kind `s3`: each test gets a bucket, and keys that are valid for its buckets only."""
+"""The service kit of the kind `s3`: each test gets a bucket, and usually keys that are valid for it only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ KIT = ServiceKit(
     dump="pytest_infra.services.s3.dump:dump",
     install={"boto3": "pytest-infra[s3]"},
     secrets=("secret_key", "accounts_key", "session_token"),
-    # A stack in the environment `development` has no keys for tests. Tests must not fail because of this.
-    isolation_exports={
-        "accounts": "{service} has no keys for tests (`services.{service}.accounts`), so all tests share it"
-    },
     fixtures=(
         KitFixture(
             name="{service}_client",

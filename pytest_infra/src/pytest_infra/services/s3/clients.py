@@ -1,4 +1,4 @@
-"""The client fixtures of the object storage, which use the keys of the test."""
+"""The client fixtures of the object storage; the clients use the keys of the test."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """The object storage: a bucket for each test, and keys that are valid for the buckets of the test only.
 
 The engine `seaweedfs` has a fixed number of users for tests in its configuration; the buckets of the user
-`test3` begin with `test3-`. The engine `moto` has any number of accounts, whose keys are from its STS.
+`test3` begin with `test3-`. The engine `moto` has any number of accounts, whose keys are from its STS. A
+server without users for tests, such as one in a cluster, has only its own keys, which are valid for all
+buckets.
 
 Sources: SeaweedFS documentation, "Amazon S3 API" (actions with a pattern of bucket names) and "Master Server
 API" (`/vol/grow`); moto's documentation, "Multi-Account support".
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.connection import CommandError
@@ -41,18 +43,25 @@ class Bucket(Unit):
 
 def units(context: KitContext) -> Units:
     """Return the object that provides isolation units (buckets) of the object storage."""
-    if "accounts_key" in context.endpoint:
+    server = context.endpoint
+    if "accounts_key" in server:
         return Buckets(context)
-    return Accounts(context.endpoint, context.owner)
+    if "accounts" in server:
+        return NewBuckets(server, context.owner, lambda: _new_account(server))
+    return NewBuckets(
+        server,
+        context.owner,
+        lambda: {"access_key": server["access_key"], "secret_key": server["secret_key"]},
+    )
 
 
 class Buckets:
-    """Buckets of the users for tests of SeaweedFS, of which some are created in advance."""
+    """The buckets for tests in SeaweedFS; a pool creates the next buckets in advance."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._context = context.endpoint, context
         self._factory = _BucketFactory(context)
-        # A bucket takes some milliseconds; a test with a client takes longer.
+        # Two buckets in advance are enough, because a test takes longer than the creation of a bucket.
         self._pool = Pool(self._factory, context.endpoint.name, max_ahead=2)
 
     def acquire(self, label: str) -> Unit:
@@ -73,7 +82,7 @@ class Buckets:
 
 
 class _BucketFactory:
-    """Creates and deletes buckets; the users for tests are slots, which the processes of the run share."""
+    """Creates and deletes buckets; the users for tests are slots that all processes of the run share."""
 
     def __init__(self, context: KitContext) -> None:
         self._server, self._owner = context.endpoint, context.owner
@@ -147,23 +156,21 @@ def _number(bucket: str) -> int:
     return int(bucket.partition("-")[0].removeprefix("test"))
 
 
-class Accounts:
-    """Accounts of AWS in moto, each with a bucket and its own resources of all other services."""
+class NewBuckets:
+    """Buckets that are created for a test, with the keys that a function returns."""
 
-    def __init__(self, server: Endpoint, owner: Owner) -> None:
-        self._server, self._owner = server, owner
+    def __init__(self, server: Endpoint, owner: Owner, keys: Callable[[], Mapping[str, str]]) -> None:
+        self._server, self._owner, self._keys = server, owner, keys
 
     def acquire(self, label: str) -> Unit:
-        """Return an isolation unit: a new account with an empty bucket."""
-        account = str(100_000_000_000 + secrets.randbelow(900_000_000_000))
-        keys = Storage(self._server, "any", "any").assume_role(account)
+        """Return an isolation unit: a new, empty bucket."""
         name = f"test-{self._owner.name().replace('_', '-')}"
-        unit = Bucket(self._server, name, label, {**keys, "account": account})
+        unit = Bucket(self._server, name, label, self._keys())
         unit.storage.create(name)
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Delete the bucket of a test; the memory of other resources is freed when the server stops."""
+        """Delete the bucket of a test."""
         if isinstance(unit, Bucket) and not unit.keep:
             # The server can be stopped, and the test can have deleted its bucket.
             with contextlib.suppress(OSError, CommandError):
@@ -172,3 +179,12 @@ class Accounts:
     def close(self) -> list[str]:
         """Return an empty list, because no unit exists between two tests."""
         return []
+
+
+def _new_account(server: Endpoint) -> dict[str, str]:
+    """Return the keys of a new account of AWS in moto, which has its own resources of all services.
+
+    The memory of these resources is freed when the server stops.
+    """
+    account = str(100_000_000_000 + secrets.randbelow(900_000_000_000))
+    return {**Storage(server, "any", "any").assume_role(account), "account": account}

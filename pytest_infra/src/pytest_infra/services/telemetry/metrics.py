@@ -16,7 +16,7 @@ __all__ = ["Change", "MetricMissingError", "Metrics", "Point"]
 
 #: seconds for which a method waits for the next export of a service
 TIMEOUT = 10.0
-#: seconds for which `change` waits for an export before its block; a service without metrics sends none
+#: seconds for which `change` waits for an export before its block; a service without metrics sends no exports
 FIRST_EXPORT = 1.0
 
 
@@ -27,7 +27,7 @@ class MetricMissingError(InfraError, AssertionError):
 
 
 class Point(NamedTuple):
-    """A value of a metric; `time` is nanoseconds since the epoch. For a distribution, it is the sum."""
+    """A value of a metric; `time` is nanoseconds since the epoch. The value of a distribution is its sum."""
 
     service: str
     name: str
@@ -49,7 +49,7 @@ class Metrics:
         self._server = server
 
     def points(self, name: str, *, service: str | None = None, **attributes: Any) -> list[Point]:
-        """Return the newest value of each series of a metric whose attributes have these values."""
+        """Return the newest values of a metric: one for each series that has these attributes."""
         return [*self._series(name, service, attributes).values()]
 
     def _series(

@@ -29,8 +29,8 @@ class SpanMissingError(InfraError, AssertionError):
     """The error that no span of the test met the conditions of `wait_for` within the time limit."""
 
     hint = (
-        "Send the headers of `infra_label.headers` with the request, which `http_client` does, or increase "
-        "`timeout`."
+        "Send the headers of `infra_label.headers` with the request (the clients of `http_client` do so), "
+        "or increase `timeout`."
     )
 
     def __init__(self, expected: str, timeout: float, arrived: tuple[Span, ...]) -> None:

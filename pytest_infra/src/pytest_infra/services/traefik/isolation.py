@@ -66,7 +66,7 @@ class TraefikHost(RoutedHost):
         self._change = 0
 
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Add a route that answers requests with a fixed text, which the process of the tests sends."""
+        """Add a route that answers requests with a fixed text; the process of the tests sends this text."""
         self.unkeepable = "the process of the tests sends the responses of `respond()`"
         super().respond(path, body=body, status=status)
 

@@ -1,4 +1,4 @@
-"""A server in the process of the tests that sends fixed responses, which Traefik itself cannot send."""
+"""A server in the process of the tests. It sends fixed responses, because Traefik itself cannot do this."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Write no log."""
+        """Ignore a message; the base class would write it to standard error."""
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815

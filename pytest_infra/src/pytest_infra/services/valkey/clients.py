@@ -1,4 +1,4 @@
-"""The client fixtures of Valkey and Redis, which log in as the user of the test.
+"""The client fixtures of Valkey and Redis; the clients log in as the user of the test.
 
 valkey-py is a fork of redis-py: both libraries connect to both servers. The order in `install` of the kit
 determines which of them is used.
@@ -40,5 +40,5 @@ async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator
 
 
 def _libraries(context: FixtureContext) -> list[str]:
-    """Return the libraries in the order of the kit's `install`, in which they are tried."""
+    """Return the libraries, in the order in which they are tried: the order of `install` in the kit."""
     return [name for name in context.install if name in LIBRARIES]

@@ -60,7 +60,7 @@ class Keys(Unit):
             urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
         self._connection, self._number = connection, database
-        #: the password of the default user, which can read all keys
+        #: the password of the default user; this user can read all keys
         self.server_password = server.get("password", "")
         self._examples = itertools.count(1)
         #: the prefix that the name of every key and channel must have
@@ -145,7 +145,7 @@ class Users:
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close this process's connection to the server, with which units are created and removed."""
+        """Close the connection to the server that this process uses to create and remove units."""
         self._connection.close()
         return []
 

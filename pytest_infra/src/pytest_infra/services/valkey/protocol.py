@@ -13,7 +13,7 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class RespConnection(LineConnection):
-    """A connection to a server as the default user, which logs in if the server has a password."""
+    """A connection to a server as the default user, with a login if the server requires a password."""
 
     def __init__(self, server: Endpoint, password: str) -> None:
         super().__init__(server.host, server.port)

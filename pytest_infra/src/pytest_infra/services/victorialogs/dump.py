@@ -15,7 +15,7 @@ RECORDS = 1000
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the log records whose field `test` has the value of the unit; return a list with the file."""
-    # Records are otherwise visible about a second after they were received.
+    # Without this request, a query finds a record only about a second after the server has received it.
     request(unit, f"{unit.url}/internal/force_flush")
     query = urlencode({"query": f'test:="{unit["test"]}"', "limit": RECORDS})
     path = folder / f"{unit.id}.jsonl"

@@ -12,7 +12,7 @@ from pytest_infra.private_files import write
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the samples with the label `test` of the unit to a file; return a list with the file."""
-    # Samples are otherwise visible some seconds after they were received.
+    # Without this request, a query finds a sample only some seconds after the server has received it.
     request(unit, f"{unit.url}/internal/force_flush")
     query = urlencode({"match[]": unit["selector"]})
     path = folder / f"{unit.id}.jsonl"

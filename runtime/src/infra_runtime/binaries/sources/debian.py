@@ -149,7 +149,7 @@ class _Apt:
         self._options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
     def write_sources(self, known: Sequence[Repository]) -> None:
-        """Write the list of sources: the parts of Debian's archive, signed with Debian's keys."""
+        """Write apt's list of sources: parts of Debian's archive, and the keys for their signatures."""
         lines = [
             f"deb [signed-by={KEYRING}] {repository.address} {repository.suite} main\n"
             for repository in known

@@ -78,8 +78,8 @@ class Compose:
             stack = stack_of(plan)
             for spec in stack.services.values():
                 container = container_of(spec)
-                own = container.entrypoint is not None
-                if own and (match := next(filter(None, map(LOOPBACK.search, container.command)), None)):
+                match = next(filter(None, map(LOOPBACK.search, container.command)), None)
+                if match and not spec.kind:
                     notes.append(
                         f"{spec.name}: its command contains {match[0]}, which is the container itself."
                         " Use ${host} for the address at which other containers can reach the service."

@@ -114,11 +114,11 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         # The first process of a container ignores signals by default: without an init, a program that does
         # not handle SIGTERM would run until SIGKILL. Source: Compose Specification, "init".
         service["init"] = True
-    if (whole_command or spec.image) and (folder := _working_folder(spec, stack)) is not None:
+    if not spec.kind and (folder := _working_folder(spec, stack)) is not None:
         service["working_dir"] = folder
     if container.user:
         service["user"] = container.user
-    if whole_command or spec.image:
+    if not spec.kind:
         variables = {"INFRA_ENV": stack.environment, **variables}
     optional: dict[str, Value] = {
         "environment": variables,

@@ -181,7 +181,7 @@ def _variables() -> dict[str, str]:
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write files with data of the plan, which the plugin reads."""
+    """Return the steps that write data of the plan to files. The plugin reads these files."""
     return tuple(
         step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )

@@ -111,10 +111,10 @@ def _check(spec: ServiceSpec) -> None:
 
 def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     container = container_of(spec)
-    whole = container.entrypoint is not None
+    own = not spec.kind
     variables = Variables(cluster, spec)
     command = [variables.word(word, "command") for word in container.command]
-    if whole or spec.image:
+    if own:
         variables.set("INFRA_ENV", cluster.plan.environment)
         variables.set("LOG_LEVEL", cluster.size.log_level)
     for name, text in container.env.items():
@@ -124,12 +124,12 @@ def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     result: dict[str, Value] = {"name": cluster.host_of(spec), "image": image(spec, cluster)}
     if container.entrypoint:
         result |= {"command": list(container.entrypoint), "args": command}
-    elif whole:
+    elif container.entrypoint is not None:
         # Both fields are written, so that neither comes from the image.
         result |= {"command": command[:1], "args": command[1:]}
     elif command:
         result["args"] = command
-    if (whole or spec.image) and (folder := _working_folder(spec, cluster)):
+    if own and (folder := _working_folder(spec, cluster)):
         result["workingDir"] = folder
     result["env"] = variables.entries()
     result["ports"] = [

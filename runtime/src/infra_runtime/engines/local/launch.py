@@ -81,9 +81,9 @@ def connect_or_launch(
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    `request` is the request that the caller will send: while a new supervisor of tests starts, it begins to
-    start the services of this request. With `tmpfs`, it keeps the data of a test's services in RAM if
-    possible.
+    `request` is the request that the caller will send. A new supervisor of tests already starts the services
+    of this request while the supervisor itself starts. With `tmpfs`, a new supervisor keeps the data of a
+    test's services in RAM if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.

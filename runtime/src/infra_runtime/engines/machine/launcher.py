@@ -27,8 +27,9 @@ from infra_runtime.host import disk, file_lock, ownership, privileges, processes
 from infra_runtime.host.ports import LOOPBACK
 from infra_runtime.spec import bound_copy
 from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, resolver
-from infra_runtime.supervisor.prepare import StepError, prepare
+from infra_runtime.supervisor.prepare import prepare
 from infra_runtime.supervisor.probes import ask, interval
+from infra_runtime.supervisor.steps import StepError
 
 #: the exit status when the service cannot be prepared or does not become ready
 FAILED = 1
