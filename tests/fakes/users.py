@@ -25,7 +25,8 @@ from pathlib import Path
 from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, connect_or_launch
+from infra_runtime.engines.local.client import Client
+from infra_runtime.engines.local.launch import connect_or_launch
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import STATUS, STAY, Nothing, Stay
 uid, arguments = int(sys.argv[1]), sys.argv[2:]

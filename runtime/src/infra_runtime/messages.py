@@ -240,13 +240,11 @@ class Event(Message):
     pids: tuple[int, ...] = ()
     #: `down`, `reconciled`: the remaining processes, ports and sockets
     left: tuple[str, ...] = ()
-    #: `up`
+    #: `up`: the environment, the token in the variables of all processes, and the machine's boot
     environment: str = ""
-    #: `up`: the token in the environment of all processes of the stack
     token: str = ""
-    #: `up`: the identifier of the machine's boot
     boot: str = ""
-    #: `up`: the folder of the supervisor's control group, and the folder in RAM; empty if there is none
+    #: `up`: the folder of the control group, and the folder in RAM; empty if there is none
     cgroup: str = ""
     folder: str = ""
     #: the line of the journal as JSON data, including fields that this version does not know
@@ -276,7 +274,7 @@ class Hello(Message):
     """The parameters of a client's first request. If `lease` is true, the connection is a lease."""
 
     lease: bool = False
-    #: for a new supervisor: the parameters of the request `up` that follows (JSON data of `Up`), or None
+    #: for a new supervisor: the parameters of the request `up` that follows, or None
     starting: object = None
 
 

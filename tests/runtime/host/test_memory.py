@@ -108,6 +108,18 @@ def test_a_folder_on_a_disk_is_not_used(machine: Machine, kind: str) -> None:
     assert machine.obstacle == f"{machine.tmpfs} is not a tmpfs"
 
 
+@pytest.mark.parametrize(("kinds", "is_tmpfs"), [(("tmpfs", "ext4"), False), (("ext4", "tmpfs"), True)])
+def test_the_last_of_several_mounts_on_a_folder_counts(
+    machine: Machine, kinds: tuple[str, str], is_tmpfs: bool
+) -> None:
+    """The folder shows the files of the last mount, for example of a disk that a container binds."""
+    lines = [f"{25 + at} {24 + at} 0:23 / {machine.tmpfs} rw - {kind} x rw" for at, kind in enumerate(kinds)]
+
+    machine.describe(group="0::/\n", mounts=lines)
+
+    assert (machine.obstacle == "") == is_tmpfs
+
+
 def test_another_operating_system_has_no_tmpfs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.sys, "platform", "darwin")
 

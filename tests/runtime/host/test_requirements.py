@@ -22,7 +22,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc
 OPEN = """
 import sys
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import connect_or_launch
+from infra_runtime.engines.local.launch import connect_or_launch
 from infra_runtime.errors import InfraError
 try:
     connect_or_launch(Paths(sys.argv[1]), "test")

@@ -219,7 +219,7 @@ def test_a_stack_that_is_only_opened_starts_no_service_early(data: Path) -> None
 
 # --- what an early start does ------------------------------------------------------------------------
 
-#: a step that writes a line at each run; with it, the service is prepared in a process of its own
+#: a step that writes a line at each run; with it, the service is prepared in a separate process
 RUN = Run(command=("sh", "-c", "echo run >> ${data}/runs"))
 
 
@@ -243,6 +243,17 @@ def test_an_early_start_writes_the_files_of_the_preparation(data: Path) -> None:
             secret, run = (endpoint.data / "conf").read_text().split()
             assert secret == endpoint["key"]
             assert Path(run).is_dir()
+
+
+def test_an_optional_reference_to_a_service_that_started_early_has_its_port(tree: Path, data: Path) -> None:
+    """The service may already listen on its port when the other service is prepared."""
+    specs = [seeded(), server("api", env={"URL": "${web.url?}"}, exports={"web": "${web.url?}"})]
+    with opened(data, MARKED, *specs) as stack:
+        up(stack, data, *specs)
+
+        assert stack.api["web"] == stack.web.url
+        pid = next(service.pid for service in stack.status().services if service.name == "api")
+        assert f"URL={stack.web.url}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_programs_that_start_early_ignore_no_signals(data: Path) -> None:

@@ -61,36 +61,44 @@ def copy(tree: str, to: str) -> None:
         os.mkdir(target, stat.S_IMODE(os.stat(source).st_mode))
         with os.scandir(source) as entries:
             for entry in entries:
-                path, mode = f"{target}/{entry.name}", entry.stat(follow_symlinks=False).st_mode
+                path, status = f"{target}/{entry.name}", entry.stat(follow_symlinks=False)
+                mode = status.st_mode
                 if stat.S_ISDIR(mode):
                     folders.append((entry.path, path))
                 elif stat.S_ISLNK(mode):
                     os.symlink(os.readlink(entry.path), path)
                 elif stat.S_ISREG(mode):
-                    transfer = _copy_file(entry.path, path, stat.S_IMODE(mode), transfer)
+                    transfer = _copy_file(entry.path, path, status, transfer)
                 else:
                     raise OSError(errno.EINVAL, "not a regular file", entry.path)
 
 
-def _copy_file(source: str, target: str, mode: int, transfer: Transfer) -> Transfer:
-    """Copy a file with the function `transfer`; return the function for the next file."""
+def _copy_file(source: str, target: str, status: os.stat_result, transfer: Transfer) -> Transfer:
+    """Copy a file with the function `transfer`; return the function for the next file.
+
+    `status` is that of the source, whose size saves the system call that would find the end of the file.
+    """
     reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        writer = os.open(target, flags, stat.S_IMODE(status.st_mode))
         try:
-            while transfer(reader, writer):
-                pass
+            _transfer_all(transfer, reader, writer, status.st_size)
         except OSError:
             if transfer is not _share:
                 raise
             transfer = _send
-            while transfer(reader, writer):
-                pass
+            _transfer_all(transfer, reader, writer, status.st_size)
         finally:
             os.close(writer)
     finally:
         os.close(reader)
     return transfer
+
+
+def _transfer_all(transfer: Transfer, reader: int, writer: int, size: int) -> None:
+    while size > 0 and (copied := transfer(reader, writer)):
+        size -= copied
 
 
 def _share(reader: int, writer: int) -> int:

@@ -34,7 +34,8 @@ def obstacle(tmpfs: str = TMPFS) -> str:
     if sys.platform != "linux":
         return "this operating system has no tmpfs"
     folder = os.path.realpath(tmpfs)
-    if not any(mount[4] == folder and _type(mount) == "tmpfs" for mount in _mounts()):
+    kinds = [_type(mount) for mount in _mounts() if mount[4] == folder]
+    if kinds[-1:] != ["tmpfs"]:  # the folder shows the files of the last mount
         return f"{tmpfs} is not a tmpfs"
     try:
         status = os.statvfs(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 
@@ -27,8 +28,16 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True) -> list[str]:
     # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
     code = f"import gc, sys; gc.disable(); sys.path.append({root!r}); "
     code += f"sys.modules.update(dict.fromkeys({LEFT_OUT!r})); "
+    code += f"from infra_runtime.supervisor.code_archive import use; use({_archive(paths, root)!r}); "
     code += "from infra_runtime.supervisor.deferred_modules import defer; defer(); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
     place = TMPFS if tmpfs else DISK
     arguments = (paths.data, environment, place, str(os.getpid()))
     return [sys.executable, "-I", "-S", "-c", code, *arguments]
+
+
+def _archive(paths: Paths, root: str) -> str:
+    """Return the path of the archive with the code of a supervisor that is in the folder `root`."""
+    interpreter = f"{sys.implementation.cache_tag}-{sys.base_exec_prefix}"
+    key = hashlib.sha256(f"{root} {interpreter}".encode()).hexdigest()[:16]
+    return f"{paths.cache}/supervisor/{key}"

@@ -318,22 +318,6 @@ class Children:
         return orphaned
 
 
-async def received(descriptor: int) -> bytes:
-    """Return all bytes that processes write to a pipe, when the last of them has closed it."""
-    loop, content = asyncio.get_running_loop(), b""
-    os.set_blocking(descriptor, False)
-    while True:
-        readable = asyncio.Event()
-        loop.add_reader(descriptor, readable.set)
-        try:
-            await readable.wait()
-        finally:
-            loop.remove_reader(descriptor)
-        if not (block := os.read(descriptor, 4096)):
-            return content
-        content += block
-
-
 def _stop(targets: Iterable[processes.Process], number: int) -> None:
     """Send a stop signal to processes, and then SIGCONT, because a paused process does not handle signals."""
     for process in targets:

@@ -20,7 +20,7 @@ from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
-from infra_runtime.host import disk, file_copy, file_lock, privileges, processes, requirements
+from infra_runtime.host import file_copy, file_lock, privileges, processes, requirements
 from infra_runtime.host.fork import fork
 from infra_runtime.host.ports import PortError, Ports
 from infra_runtime.message import decode
@@ -57,12 +57,6 @@ class EarlyStart(Record):
     #: the descriptor from which `EXECUTES` can be read; its end comes when the preparation has ended. None:
     #: the preparation had ended before the process was started
     progress: int | None
-
-    def remove_data(self) -> None:
-        """Remove what an incomplete preparation has left. The process of the service has exited."""
-        for folder in (self.bound.data, f"{self.bound.data}.new", self.bound.run):
-            with contextlib.suppress(OSError):
-                disk.remove(folder)
 
 
 class Stage(Record):

@@ -16,7 +16,7 @@ import time
 from infra_runtime.data_directory import control_file, lock
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
-from infra_runtime.supervisor import boot
+from infra_runtime.supervisor import boot, code_archive
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, TMPFS
 from infra_runtime.supervisor.boot import FirstRequest
 
@@ -49,9 +49,11 @@ def main() -> int:
 
         from infra_runtime.supervisor.lifetime import supervise
 
+        code_archive.finish()
         gc.freeze()  # the modules are never garbage
         gc.enable()
         asyncio.run(supervise(begun))
+        code_archive.renew()
     except DataDirectoryError as error:
         print(f"{error}. {error.hint}", file=sys.stderr)
         return 1

@@ -27,9 +27,8 @@ from infra_runtime.supervisor import probes
 from infra_runtime.supervisor.activation import Activation
 from infra_runtime.supervisor.binding import BindingError, Bound, MissingSecretError, Scope, bind, resolver
 from infra_runtime.supervisor.boot import Boot
-from infra_runtime.supervisor.children import Children, received
+from infra_runtime.supervisor.children import Children
 from infra_runtime.supervisor.container_removal import ContainerRemoval
-from infra_runtime.supervisor.early_starts import EXECUTES
 from infra_runtime.supervisor.limits import limits, stop_seconds
 from infra_runtime.supervisor.machine import Machine
 from infra_runtime.supervisor.prepare import prepare
@@ -37,6 +36,7 @@ from infra_runtime.supervisor.reservation import reserve
 from infra_runtime.supervisor.spawn import spawn_cause
 from infra_runtime.supervisor.state import Effect, Event, EventKind
 from infra_runtime.supervisor.steps import StepError
+from infra_runtime.supervisor.take_over import EarlyStarts
 
 #: seconds between two records of the descendants
 TICK = 1.0
@@ -61,7 +61,7 @@ class Supervisor:
         self._all_bound = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
         #: all ports that this supervisor has used; `down` checks that each of them is free
-        self.used_ports: set[int] = set()
+        self.used_ports = {port for start in boot.early.values() for port in start.bound.ports.values()}
         #: service → the port that it could not use, and the process that uses the port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
@@ -69,11 +69,7 @@ class Supervisor:
             boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
         self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
-        self.children.adopt(boot.early)
-        #: service → its early start, until the service is prepared
-        self._early = {**boot.early}
-        #: the services that use the process of their early start
-        self._taken_over: set[str] = set()
+        self._early = EarlyStarts(boot.early, self.children)
         self._activation = Activation()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -87,11 +83,13 @@ class Supervisor:
     def add(self, spec: ServiceSpec, scope: Scope) -> None:
         """Add a service that is not running, or replace its spec."""
         self.machine.add(spec)
-        if spec.name not in self._early:
-            self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
+        if early := self._early.bound(spec):
+            self.bound_ahead[spec.name] = early
+        else:
+            self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
         """Raise `SupervisorError` if this process may not open enough files for these additional services."""
@@ -210,32 +208,24 @@ class Supervisor:
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
         await self._containers.finish(name)
-        if name in self._early and await self._started_early(name):
+        if early := await self._early.prepared(spec, self.scopes[name], self._all_bound):
+            self.bound[name], self._log_marks[name] = early.bound, early.log_size
             self.dispatch(Event("prepared", name))
             return
         self._log_marks[name] = self.logs.size(name)
         try:
             ports = self._activation.ports(name) or self.ports.take_all(name, spec.ports, spec.ports_may_vary)
-        except PortError as error:
-            self._port_taken(name, error.port, error.holder, may_rebind=False)
-            return
-        except OSError as error:
-            self.dispatch(Event("prepare-failed", name, f"{error.filename}: {error.strerror}"))
-            return
-        self.used_ports |= set(ports.values())
-        bound = Bound(spec, self.paths.service_data(name), self.paths.service_run(name), ports)
-        self.bound[name] = bound
-
-        async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
-            return await self._run(bound, command, env)
-
-        try:
+            self.used_ports |= set(ports.values())
+            bound = Bound(spec, self.paths.service_data(name), self.paths.service_run(name), ports)
+            self.bound[name] = bound
             if renewed := self._places.renew():
                 self.journal.write("memory-lost", reason=renewed)
             await self._bind_ahead(bound)
-            cache = self.paths.seeds()
-            await prepare(bound, self.scopes[name], self._all_bound, cache, run)
+            run = partial(self._run, bound)
+            await prepare(bound, self.scopes[name], self._all_bound, self.paths.seeds(), run)
             bind(bound, self.scopes[name], self._all_bound)
+        except PortError as error:
+            self._port_taken(name, error.port, error.holder, may_rebind=False)
         except OSError as error:
             reason = f"{error.filename or 'preparing'}: {error.strerror or error}"
             self.dispatch(Event("prepare-failed", name, reason))
@@ -243,33 +233,6 @@ class Supervisor:
             self.dispatch(Event("prepare-failed", name, str(error)))
         else:
             self.dispatch(Event("prepared", name))
-
-    async def _started_early(self, name: str) -> bool:
-        """Wait for the preparation of an early start, and return whether the service can use its process.
-
-        Otherwise, the process has ended, and its files are removed.
-        """
-        early = self._early[name]
-        self.used_ports |= set(early.bound.ports.values())
-        is_same = early.bound.spec == self.machine.services[name].spec and early.scope == self.scopes[name]
-        is_started = False
-        try:
-            if is_same and (early.progress is None or await received(early.progress) == EXECUTES):
-                bind(early.bound, early.scope, self._all_bound)
-                self._log_marks[name], self.bound[name] = early.log_size, early.bound
-                self._taken_over.add(name)
-                is_started = True
-        except BindingError:
-            pass  # a file of the service has gone; the service is prepared again
-        finally:
-            if early.progress is not None:
-                os.close(early.progress)
-            if not is_started:
-                self.children.sweep(name)
-                early.remove_data()
-                self.ports.give_back(name)
-            del self._early[name]
-        return is_started
 
     async def _bind_ahead(self, bound: Bound) -> None:
         """Reserve the ports and wait for the secrets to which the optional references of a service refer.
@@ -307,11 +270,8 @@ class Supervisor:
     def _spawn(self, effect: Effect, bound: Bound) -> None:
         sockets = self._activation.descriptors(effect.service)
         try:
-            if effect.service in self._taken_over:
-                self._taken_over.remove(effect.service)
-                pid, start = self.children.take_over(effect.service)
-            else:
-                pid, start = self.children.start(bound, self.logs.path(effect.service), sockets)
+            log = self.logs.path(effect.service)
+            pid, start = self._early.process(effect.service) or self.children.start(bound, log, sockets)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             self.dispatch(Event("spawn-failed", effect.service, spawn_cause(error, bound.command, bound.cwd)))
             return

@@ -19,8 +19,10 @@ from infra_runtime.data_directory import control_file
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import client as client_module
-from infra_runtime.engines.local.client import Client, connect_or_launch, failure, raise_failures
+from infra_runtime.engines.local import launch as launch_module
+from infra_runtime.engines.local.client import Client, failure, raise_failures
 from infra_runtime.engines.local.connection import Connection, Deadlines
+from infra_runtime.engines.local.launch import connect_or_launch
 from infra_runtime.errors import (
     NoStackError,
     PortTakenError,
@@ -534,7 +536,7 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
     paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every attempt to connect needs processor time that the supervisor could use for its start."""
-    monkeypatch.setattr(client_module, "RECONNECT_INTERVAL", 600.0)
+    monkeypatch.setattr(launch_module, "RECONNECT_INTERVAL", 600.0)
     Path(paths.data).parent.mkdir(exist_ok=True)
     done = threading.Event()
 

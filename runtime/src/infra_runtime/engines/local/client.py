@@ -9,25 +9,17 @@ import atexit
 import contextlib
 import itertools
 import math
-import os
-import socket
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
-from infra_runtime.data_directory import control_file
-from infra_runtime.data_directory.logs import limits, tail
-from infra_runtime.data_directory.marker import make_data_directory
-from infra_runtime.data_directory.paths import PROTOCOL, Paths, refusal
+from infra_runtime.data_directory.paths import PROTOCOL, Paths
 from infra_runtime.engines.local import connection
 from infra_runtime.engines.local.connection import Connection, Deadlines, unresponsive
-from infra_runtime.engines.local.launch import Launch, launcher, make_home
 from infra_runtime.errors import (
-    DataDirectoryError,
     InfraError,
     NoStackError,
     PortTakenError,
@@ -35,7 +27,6 @@ from infra_runtime.errors import (
     SupervisorError,
     from_json,
 )
-from infra_runtime.host import requirements
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import (
     HELLO,
@@ -49,18 +40,11 @@ from infra_runtime.messages import (
     Method,
     Nothing,
     Params,
-    Up,
     Wait,
 )
-from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
 #: the default deadlines of a client
 DEADLINES = Deadlines()
-#: seconds between two checks whether a supervisor that is starting has written its control file
-CONNECT_INTERVAL = 0.001
-#: seconds after which a client tries to connect although no supervisor has written the control file; each
-#: attempt needs 0.15 ms of processor time, which the supervisor can use for its start
-RECONNECT_INTERVAL = 0.05
 #: the number of events that a client stores until `events` is read; older events are dropped
 KEPT_EVENTS = 1000
 
@@ -303,7 +287,8 @@ def _versions(protocol: object) -> str:
 _outliving: list[subprocess.Popen[bytes]] = []
 
 
-def _reap() -> None:
+def reap() -> None:
+    """Read the exit statuses of supervisors that have outlived the clients of this process."""
     # The list is not iterated, because another thread may add a process at the same time.
     for child in tuple(_outliving):
         if child.poll() is not None:
@@ -316,89 +301,6 @@ def _let_go() -> None:
     for child in _outliving:
         if child.poll() is None:
             child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
-
-
-def connect_or_launch(
-    paths: Paths,
-    environment: str,
-    *,
-    tmpfs: bool = True,
-    request: Up | None = None,
-    launch: Launch | None = None,
-    deadlines: Deadlines | None = None,
-) -> Client:
-    """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
-
-    `request` is the request that the caller will send. A new supervisor of tests already starts the services
-    of this request while the supervisor itself starts. With `tmpfs`, a new supervisor keeps the data of a
-    test's services in RAM if possible.
-
-    Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
-    the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
-    """
-    _reap()
-    with contextlib.suppress(NoStackError):
-        return Client.connect(paths, lease=True, deadlines=deadlines)
-    requirements.check()
-    limits(os.environ)
-    make_home(paths)
-    make_data_directory(paths, environment)
-    argv = command(paths, environment, tmpfs=tmpfs)
-    # The services of other environments have data and fixed ports, which are checked when they start.
-    early = request.to_json() if request is not None and environment == "test" else None
-    hello = Hello(lease=True, starting=early)
-    launch = launch or launcher(paths)
-    known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
-    child, client = _launch(argv, launch, paths, hello, deadlines or DEADLINES)
-    #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
-    second = False
-    boot_seconds = (deadlines or DEADLINES).boot
-    deadline = time.monotonic() + boot_seconds
-    while client is None:
-        version, now = control_file.version(paths), time.monotonic()
-        if version != known or second or now >= due:
-            known, due = version, now + RECONNECT_INTERVAL
-            with contextlib.suppress(NoStackError):
-                client = Client.connect(paths, lease=True, deadlines=deadlines)
-                break
-        status = child.poll() if child is not None else None
-        if second:
-            child, client = _launch(argv, launch, paths, hello, deadlines or DEADLINES)
-        second = status == ALREADY_SUPERVISED and not second
-        if status is not None and status != ALREADY_SUPERVISED:
-            if refused := refusal(paths.data):
-                raise DataDirectoryError(paths.data, refused)
-            reason = f"the supervisor ended with status {status} before it answered"
-            last = [line for line in tail(paths.own_log, 1) if line]
-            raise SupervisorError(": ".join([reason, *last]), paths.own_log)
-        if time.monotonic() > deadline:
-            raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
-        time.sleep(CONNECT_INTERVAL)
-    client.adopt(child)
-    return client
-
-
-def _launch(
-    argv: list[str], launch: Launch, paths: Paths, hello: Hello, deadlines: Deadlines
-) -> tuple[subprocess.Popen[bytes] | None, Client | None]:
-    """Start a supervisor whose standard input is a connection of this process; return it with the client.
-
-    The client is None if the supervisor exits without an answer, or has not answered after the time for its
-    start. Over this connection, the supervisor gets the first request before it listens on its socket.
-    """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            child = launch(argv, theirs.fileno())
-        except BaseException:
-            ours.close()
-            raise
-    patient = replace(deadlines, answer=deadlines.boot)
-    client = None
-    with contextlib.suppress(NoStackError):
-        client = Client.greet(Connection(ours), paths, hello, deadlines=patient)
-        client.deadlines = deadlines
-    return child, client
 
 
 def failure(failed: Failure) -> InfraError:

@@ -8,8 +8,8 @@ from typing import Any
 
 from infra_runtime.config.resolve import Resolved, data_directory, resolve
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.engines.local.client import Client, connect_or_launch, raise_failures
-from infra_runtime.engines.local.launch import Launch
+from infra_runtime.engines.local.client import Client, raise_failures
+from infra_runtime.engines.local.launch import Launch, connect_or_launch
 from infra_runtime.engines.local.stack import Stack, up_request
 from infra_runtime.value import frozen
 
