@@ -385,6 +385,37 @@ def test_a_disk_that_is_full_after_a_part_of_the_download_is_an_error(tmp_path: 
     assert printed[0].endswith("cannot be written: No space left on device")
 
 
+def test_a_disk_that_is_too_small_for_a_bundle_is_an_error(tmp_path: Path) -> None:
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "import os\n"
+        "from infra_runtime.binaries import bundle\n"
+        "from infra_runtime.binaries.store import Store\n"
+        "from fakes.artefacts import locked, serving\n"
+        "from infra_runtime.binaries.recipe import Recipe\n"
+        "content, small = os.urandom(600_000), Store(disk / 'binaries')\n"
+        "large = Store(disk.parent / 'large')\n"
+        "known = {'tool': Recipe(name='tool', programs={'tool': ''}, sources=(), licence='MIT')}\n"
+        "with serving() as files:\n"
+        "    entry = locked('tool', files.add('tool', content), content)\n"
+        "    bundle.write(disk.parent / 'x', [entry], large, known=known)\n"
+        "    (disk / 'half').write_bytes(bytes(600_000))\n"
+        "    for store, path in ((small, disk.parent / 'y'), (large, disk / 'y')):\n"
+        "        try: bundle.write(path, [entry], store, known=known)\n"
+        "        except InfraError as error: print(error.exit_code, error)\n"
+        "try: bundle.read(disk.parent / 'x', [], known, small)\n"
+        "except InfraError as error: print(error.exit_code, error)\n"
+        "print([path.name for path in disk.iterdir()], (disk.parent / 'y').exists())\n",
+    )
+
+    for line in printed[:3]:
+        assert line.startswith("14 ")
+        assert "No space left on device" in line
+    assert sorted(printed[3].split("'")[1::2]) == ["binaries", "half"]
+    assert printed[3].endswith("False")
+
+
 def test_a_folder_with_noexec_is_refused(tmp_path: Path) -> None:
     printed = on_a_small_disk(
         tmp_path / "disk",
@@ -502,7 +533,11 @@ def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: P
     (installed,) = install(wanted, other, offline=True)
 
     assert subprocess.check_output([installed.program("tool"), "x"], text=True) == "tool x\n"
-    assert [path for path in everything(own) if not path.endswith(".json")] == []
+    assert install(bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other), other) == [
+        installed
+    ]
+    assert everything(own) == []
+    assert everything(other) == [f"tool/{entry.key}/manifest.json"]
 
 
 def test_java_and_bubblewrap_are_installed_before_the_programs_that_need_them(

@@ -37,7 +37,8 @@ def command(
     missing programs of the stack of this directory, or everything in the bundle. The Python environment and
     the system are not changed, and root is not required. All projects of the user share the folder, whose
     default is `binaries` in the user's cache. The size and the SHA-256 of each file must match the lock:
-    `infra.lock` beside the stack file, or the lock of pytest-infra.
+    `infra.lock` beside the stack file, or the lock of pytest-infra. The exit code is 14 if an installation
+    fails, and 15 if a file differs from the lock or is unsafe to unpack.
 
     \b
     Examples:
