@@ -163,7 +163,7 @@ def _project(directory: Path | None) -> Project:
 
 
 def _programs(project: Project) -> dict[str, Recipe]:
-    """Return a mapping from program to the recipe that installs the program for a service without a version."""
+    """Return a mapping from program to the recipe that installs it for a service without a version."""
     from infra_runtime.binaries.recipes import providing
 
     known = project.recipes().values()
