@@ -122,7 +122,9 @@ def test_an_image_on_debian_in_a_registry_is_pushed_pulled_refused_when_damaged_
     }
     layer = Layout.open(tmp_path / "pulled").document(Layout.open(tmp_path / "pulled").find())["layers"][-1]
     (blob,) = server.data.rglob(f"{layer['digest'].removeprefix('sha256:')}/data")
-    blob.write_bytes(blob.read_bytes()[:-1] + b"\0")
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 2] ^= 1
+    blob.write_bytes(content)
     damaged = skopeo("copy", "--src-tls-verify=false", remote, f"oci:{tmp_path}/damaged:1")
 
     assert json.loads(inspected.stdout)["Digest"] == image["digest"], inspected.stderr

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from types import SimpleNamespace
 
 import pytest
 
 from fakes.suite import Suite
+from pytest_infra.services.s3.isolation import NewBuckets, units
 
 pytestmark = pytest.mark.real("s3")
 
@@ -109,6 +111,16 @@ def test_a_server_without_users_for_tests_has_a_bucket_for_each_test(suite: Suit
     suite.test(WITHOUT_USERS)
 
     suite.run("-q").assert_outcomes(passed=2)
+
+
+def test_a_deployed_server_has_only_its_own_keys_whatever_the_stack_file_says() -> None:
+    """The users for tests are in the configuration of a local server only."""
+    server = {"accounts": "64", "access_key": "infra", "secret_key": "s3cret"}
+
+    made = units(SimpleNamespace(endpoint=server, owner=None))
+
+    assert isinstance(made, NewBuckets)
+    assert made._keys() == {"access_key": "infra", "secret_key": "s3cret"}
 
 
 OTHER_SERVICES = """

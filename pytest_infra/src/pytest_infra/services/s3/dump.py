@@ -18,8 +18,9 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write key, size and first bytes of the objects in a unit to a file; return a list with the file."""
     path = folder / f"{unit.id}.json"
     storage = Storage(unit, unit["access_key"], unit["secret_key"])
-    # Without accounts, the keys of the unit are valid for the buckets of all tests.
-    names = storage.buckets() if "accounts" in unit else [unit["bucket"]]
+    # The keys of a server without users for tests are valid for the buckets of all tests.
+    has_own_keys = "accounts_key" in unit or unit.get("accounts") == "unlimited"
+    names = storage.buckets() if has_own_keys else [unit["bucket"]]
     buckets = {name: _objects(storage, name) for name in names}
     write_json(path, {"buckets": buckets})
     return [path]

@@ -46,7 +46,7 @@ def units(context: KitContext) -> Units:
     server = context.endpoint
     if "accounts_key" in server:
         return Buckets(context)
-    if "accounts" in server:
+    if server.get("accounts") == "unlimited":  # moto
         return NewBuckets(server, context.owner, lambda: _new_account(server))
     return NewBuckets(
         server,
