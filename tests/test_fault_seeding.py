@@ -104,6 +104,27 @@ def test_the_tests_that_execute_the_statement_run_in_the_order_of_their_duration
     ]
 
 
+def test_a_statement_that_an_import_executes_is_tested_by_the_quickest_other_tests_too(module: str) -> None:
+    lines = CoverageData(no_disk=True)
+    for context in (fault_seeding.NO_TEST, "tests/test_a.py::test_slow"):
+        lines.set_context(context)
+        lines.add_lines({module: [13]})
+    limit = fault_seeding.OTHERS_SECONDS
+    seconds = {
+        "tests/test_a.py::test_slow": 2 * limit,
+        "tests/test_a.py::test_that_takes_the_rest": 0.9 * limit,
+        "tests/test_b.py::test_quick": 0.1,
+        "tests/test_b.py::test_too_slow": limit,
+    }
+    fault = next(fault for fault in fault_seeding.faults() if fault.line == 13)
+
+    assert Record(lines=lines, seconds=seconds).tests(fault) == [
+        "tests/test_a.py::test_slow",
+        "tests/test_b.py::test_quick",
+        "tests/test_a.py::test_that_takes_the_rest",
+    ]
+
+
 @every(
     [
         ("runtime/src/infra_runtime/redaction.py", ["tests/runtime/test_redaction.py"]),

@@ -340,7 +340,12 @@ def test_a_factory_is_called_and_a_dotted_attribute_is_resolved(folder: Checks) 
     assert open_source("shop:api.v1").document.data["openapi"] == "3.1.0"
 
 
-def test_an_app_is_imported_from_the_directory(folder: Checks) -> None:
+@pytest.mark.parametrize("safe_path", ["", "1"])
+def test_an_app_is_imported_from_the_directory(
+    folder: Checks, monkeypatch: pytest.MonkeyPatch, safe_path: str
+) -> None:
+    """With PYTHONSAFEPATH, Python itself does not import modules of the working directory."""
+    monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
     folder.write("backend/shop.py", f"app = {DOCUMENT}")
 
     assert open_source("shop:app", directory=folder.root / "backend").document.data["openapi"] == "3.1.0"

@@ -91,7 +91,7 @@ def test_the_error_about_a_missing_line_has_the_number_of_lines_and_the_last_one
     assert error.lines == lines
 
 
-def test_the_error_about_a_missing_line_says_that_there_was_no_other_line() -> None:
+def test_the_error_about_a_missing_line_of_a_silent_service_shows_no_lines() -> None:
     assert str(LogLineMissingError("shop", "sold out", 1.5, ())) == (
         "shop logged no line that matches 'sold out' within 1.5 s, "
         "and no other line since the start of the test"

@@ -42,5 +42,5 @@ def test_a_short_fixture_has_a_period_only_if_another_period_began_in_it() -> No
     assert periods == [("long", "failed", False), ("start db", "", True), ("around a wait", "", False)]
 
 
-def test_without_a_store_there_are_no_spans_to_wait_for() -> None:
+def test_without_a_store_the_wait_for_spans_ends_at_once() -> None:
     assert Recorder().flush(60.0) == ""
