@@ -8,9 +8,10 @@ route of any service. The values under other keys can have any form.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from infra_runtime.spec import Default, decode, encode
+from infra_runtime.spec import Default
 from infra_runtime.value import frozen
 
 #: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
@@ -158,8 +159,6 @@ SHAPES: Mapping[str, type[_Shape]] = {
     TRACE_SINK: TraceSink,
     "log": Log,
 }
-#: class name → class, for the values of contributions
-_TYPES: Mapping[str, type] = {shape.__name__: shape for shape in (*SHAPES.values(), Default)}
 #: If the plan contains a consumer of one of these keys, all services with a contribution under the key are
 #: added to the plan. For example, a proxy needs the services behind it, a metrics store needs the services
 #: whose metrics it collects, a service needs the receiver of its telemetry, and this receiver needs the
@@ -199,7 +198,7 @@ class Contribution:
 
     def to_json(self) -> dict[str, Any]:
         """Return this contribution as JSON data, from which `from_json` creates it again."""
-        value = encode(self.value) if self.key in SHAPES else self.value
+        value = asdict(self.value) if is_dataclass(type(self.value)) else self.value
         return {"key": self.key, "service": self.service, "value": value}
 
     @classmethod
@@ -208,8 +207,17 @@ class Contribution:
 
         Raises `KeyError` or `TypeError` for other data.
         """
-        value = decode(data["value"], _TYPES) if data["key"] in SHAPES else data["value"]
+        shape, value = SHAPES.get(data["key"]), data["value"]
+        if shape is Variables:
+            value = {**value, "defaults": [Default(**_with_tuples(item)) for item in value["defaults"]]}
+        if shape:
+            value = shape(**_with_tuples(value))
         return cls(key=data["key"], service=data["service"], value=value)
+
+
+def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with tuples, which JSON does not have."""
+    return {name: tuple(item) if isinstance(item, list) else item for name, item in fields.items()}
 
 
 Contributions: TypeAlias = Sequence[Contribution]

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from fakes.samples import every
+from infra_runtime.logs import linear_pattern
 from infra_runtime.logs.linear_pattern import LinearPattern, PatternError
 
 EXPRESSIONS = [
@@ -34,6 +35,21 @@ def test_an_expression_that_is_slow_in_re_needs_few_steps(expression: str) -> No
 
     assert pattern.search("a" * 10_000 + "!") is None
     assert pattern._computed < 200
+
+
+@pytest.mark.parametrize("kept", [1_000, linear_pattern.CHARACTERS])
+@pytest.mark.parametrize("expression", ["(a|b)*c$", r"\bERROR\b.*[0-9]{3}$", "(?i)é+x$", "[^a-z]{5}a$"])
+def test_a_text_with_very_many_different_characters_needs_few_steps(
+    expression: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log can be binary, or in Chinese."""
+    monkeypatch.setattr(linear_pattern, "CHARACTERS", kept)
+    pattern = LinearPattern(expression)
+    text = "".join(map(chr, range(0x20, 0x8000)))
+
+    assert pattern.search(text) is None
+    assert pattern.search(f"{text} ERROR a 123") == (True if "ERROR" in expression else None)
+    assert pattern._computed < 500
 
 
 def test_an_expression_with_too_many_different_states_is_refused_during_the_search() -> None:

@@ -103,6 +103,12 @@ def test_brackets_of_any_depth_are_refused() -> None:
         gc.enable()
 
 
+@every([b'{"resourceSpans":[' + b"{}," * 4_000_000 + b"{}]}", b'{"other":[' + b"[]," * 4_000_000 + b"[]]}"])
+def test_a_body_of_very_many_objects_is_refused_before_it_is_read(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="more than 4000000 objects and arrays"):
+        decode("traces", body, is_json=True)
+
+
 def test_deeply_nested_values_are_refused() -> None:
     value: dict[str, Any] = {"stringValue": "x"}
     for _ in range(200):

@@ -52,10 +52,10 @@ def test_a_long_stack_trace_is_read_in_a_time_proportional_to_its_length(text: s
     [
         ("order 17 of 3,000.50 EUR failed", "order NUMBER of NUMBER EUR failed"),
         ("order-17 failed", "order-NUMBER failed"),
-        ("user 8a1f0c9e-3b52-4a57-9d0f-6c3a1f2b4d5e is unknown", "user ID is unknown"),
-        ("<Order object at 0x7f3a2c1b>", "<Order object at ID>"),
-        ("commit 9923432a is missing", "commit ID is missing"),
-        ("key 01ARZ3NDEKTSV4RRFFQ69G5FAV", "key ID"),
+        ("user 8a1f0c9e-3b52-4a57-9d0f-6c3a1f2b4d5e is unknown", "user NUMBER is unknown"),
+        ("<Order object at 0x7f3a2c1b>", "<Order object at NUMBER>"),
+        ("commit 9923432a is missing", "commit NUMBER is missing"),
+        ("key 01ARZ3NDEKTSV4RRFFQ69G5FAV", "key NUMBER"),
         ("10.0.0.7:5432 refuses the connection", "ADDRESS refuses the connection"),
         ("[fe80::1:2:3] refuses the connection", "ADDRESS refuses the connection"),
         ("no mailbox anna.b@example.test", "no mailbox ADDRESS"),
@@ -64,6 +64,33 @@ def test_a_long_stack_trace_is_read_in_a_time_proportional_to_its_length(text: s
 )
 def test_the_variable_parts_of_a_message_are_replaced(text: str, expected: str) -> None:
     assert errors.normalised(text) == expected
+
+
+@every(
+    [
+        *("order {0}", "took {0}ms", "delta -{0} or +{0}", "total={0}", "port:{0}"),
+        *("Key (id)=({0}) already exists.", "KeyError: 'k{0}'", "no file /tmp/pytest-{0}/x"),
+        *("10.0.0.{0}:80 refused", "mail to a{0}.b@example.test", "at 2026-05-01T12:00:{0}.{0}Z"),
+    ]
+)
+def test_numbers_of_any_length_in_a_message_are_one_kind_of_error(message: str) -> None:
+    is_short = message.startswith(("10.", "at "))
+    values = ["1", "7", "77"] if is_short else ["1", "99", "1234567", "12345678", "1" * 12]
+
+    assert len({errors.fingerprint("api", "E", message.format(value)) for value in values}) == 1
+
+
+@every(["commit {0} is missing", "/orders/{0}/pay", "[{0}] refused"])
+def test_ids_of_letters_and_digits_in_a_message_are_one_kind_of_error(message: str) -> None:
+    ids = ["9923432", "992343a", "a9b9c9d9", "65f0c9e3b524a579d0f6c3a1", "0x1f", "DEADBEEF9"]
+
+    assert len({errors.fingerprint("api", "E", message.format(one)) for one in ids}) == 1
+
+
+def test_the_sign_of_a_number_does_not_make_another_kind_of_error() -> None:
+    assert errors.normalised("delta -5, (+5), =-5, 5") == "delta NUMBER, (NUMBER), =NUMBER, NUMBER"
+    assert errors.normalised("3e-7, -4.5E+9") == "NUMBER, NUMBER"
+    assert errors.normalised("2026-05-01 or a-5") == "NUMBER-NUMBER-NUMBER or a-NUMBER"
 
 
 @pytest.mark.parametrize(

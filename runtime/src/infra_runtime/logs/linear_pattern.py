@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 #: the maximum numbers of characters of an expression, of states of its automaton, and of computed transitions
 LONGEST, STATES, TRANSITIONS = 200, 400, 20_000
+#: characters whose transitions are kept in memory, in all nodes together
+CHARACTERS = 200_000
 
 # `re` has no public function that returns the structure of an expression.
 _parser: Any = importlib.import_module("re._parser")
@@ -64,6 +66,8 @@ class LinearPattern:
         #: the transitions of each state: those with a character (a compiled expression for one character),
         #: and those without one (an anchor, or an empty text)
         self._steps: list[list[tuple[re.Pattern[str], int]]] = []
+        #: the different expressions for one character
+        self._atoms: dict[tuple[str, int], re.Pattern[str]] = {}
         self._jumps: list[list[tuple[str, int]]] = []
         try:
             tree = _parser.parse(expression)
@@ -71,7 +75,7 @@ class LinearPattern:
             self._last = self._add(tree, self._first, tree.state.flags)
         except (re.error, OverflowError, RecursionError) as error:
             raise PatternError(str(error)) from None
-        self._computed = 0
+        self._computed = self._kept = 0
         self._known: dict[tuple[frozenset[int], str], _Node] = {}
         self._match = _Node(self, frozenset(), "")
         self._start = self._node(frozenset({self._first}), "")
@@ -123,7 +127,9 @@ class LinearPattern:
         elif kind == "AT":
             self._jump(start, end, str(value))
         elif kind in _ATOMS:
-            self._steps[start].append((_one(item, flags), end))
+            key = repr(item), flags
+            atom = self._atoms[key] = self._atoms.get(key) or _one(item, flags)
+            self._steps[start].append((atom, end))
         else:
             raise PatternError(f"{kind.lower()} is not supported")
         return end
@@ -152,7 +158,21 @@ class LinearPattern:
         return self._known.setdefault((states, kind), _Node(self, states, kind))
 
     def after(self, node: _Node, character: str) -> _Node:
-        """Return the node after a character. Raises `PatternError` after too many calls."""
+        """Return the node after a character. Raises `PatternError` after too many different transitions.
+
+        All characters that the expression does not distinguish have the same transition.
+        """
+        self._kept += 1
+        if self._kept > CHARACTERS:
+            self._kept = 0
+            for known in self._known.values():
+                known.clear()
+        matching = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
+        if matching not in node.transitions:
+            node.transitions[matching] = self._computed_node(node, character)
+        return node.transitions[matching]
+
+    def _computed_node(self, node: _Node, character: str) -> _Node:
         self._computed += 1
         if self._computed > TRANSITIONS:
             raise PatternError("it is too complex for these lines")
@@ -177,11 +197,13 @@ class LinearPattern:
 class _Node(dict[str, "_Node"]):
     """The states of the automaton at one place in a text; a mapping from next character to next node."""
 
-    __slots__ = ("before", "pattern", "states")
+    __slots__ = ("before", "pattern", "states", "transitions")
 
     def __init__(self, pattern: LinearPattern, states: frozenset[int], before: str) -> None:
         super().__init__()
         self.pattern, self.states, self.before = pattern, states, before
+        #: which expressions for one character match the next character → next node
+        self.transitions: dict[tuple[bool, ...], _Node] = {}
 
     def __missing__(self, character: str) -> _Node:
         """Compute the node after a character that occurs for the first time, and store the node."""

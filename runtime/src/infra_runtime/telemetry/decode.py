@@ -53,6 +53,8 @@ _REJECTED: Mapping[Signal, tuple[str, str]] = {
 LONGEST_REASON = 500
 #: levels of nested messages in JSON; protobuf has the same limit
 _DEPTH = 100
+#: objects and arrays in JSON; empty ones need fifty times the memory of their text
+_CONTAINERS = 4_000_000
 #: both alphabets of base64 are valid, with or without padding. Source: protobuf documentation, "ProtoJSON"
 _FROM_URL_SAFE = str.maketrans("-_", "+/")
 #: the names of the fields whose bytes are hexadecimal in JSON
@@ -72,6 +74,8 @@ def decode(signal: Signal, body: bytes, *, is_json: bool) -> Message:
         except ProtobufError as error:
             raise DecodeError(f"the body is not a protobuf message: {error}") from error
         return message
+    if body.count(b"{") + body.count(b"[") > _CONTAINERS:
+        raise DecodeError(f"the body has more than {_CONTAINERS} objects and arrays")
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:

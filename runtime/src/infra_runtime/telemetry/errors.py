@@ -69,8 +69,9 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VARIABLE = re.compile(
     r"(?P<ADDRESS>(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
     r"|\[?(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\]?)"
-    rf"|(?P<ID>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{8,}}|(?=[a-z_]*\d)\w{{16,}})\b)"
-    r"|(?P<NUMBER>\d+(?:[.,]\d+)*)",
+    # Ids and numbers have one name, because some ids consist of digits only.
+    rf"|(?P<NUMBER>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{7,}}|(?=[a-z_]*\d)\w{{16,}})\b"
+    r"|(?:(?<![\w.)\]-])[+-])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?)",
     re.IGNORECASE,
 )
 _PYTHON_FRAME = re.compile(r'^[ \t]*File "([^"\n]+)", line \d+, in (.+)$', re.MULTILINE)
@@ -78,7 +79,7 @@ _OTHER_FRAME = re.compile(r"^[ \t]*at (.+)$", re.MULTILINE)
 
 
 def normalised(text: str) -> str:
-    """Return a text in which numbers, ids and addresses are replaced by `NUMBER`, `ID` and `ADDRESS`."""
+    """Return a text in which numbers and ids are replaced by `NUMBER`, and addresses by `ADDRESS`."""
     return _VARIABLE.sub(lambda match: str(match.lastgroup), text[:_LENGTH])
 
 

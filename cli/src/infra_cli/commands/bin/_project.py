@@ -67,7 +67,7 @@ class Project:
         """
         entries = self.store().installed()
         chosen = {name: [entry for entry in entries if _is_of(entry, name)] for name in names}
-        if unknown := [name for name, found in chosen.items() if not found]:
+        if unknown := [name for name, matching in chosen.items() if not matching]:
             raise click.UsageError(f"not installed: {', '.join(sorted(unknown))}")
         return [entry for entry in entries if not names or any(_is_of(entry, name) for name in names)]
 

@@ -33,7 +33,7 @@ ADDRESS_HINT = (
 )
 _ADDRESS_ERROR = re.compile(
     r"OtherDatabaseError|could not translate host name|failed to resolve host|password authentication failed"
-    r'|[Cc]onnect(?:ion)?\b.*(?:failed|refused)|database "[^"]+" does not exist'
+    r'|[Cc]onnect(?:ion)?\b.{0,300}?(?:failed|refused)|database "[^"]+" does not exist'
 )
 _PROGRAM = "from pytest_infra.services.postgres.alembic_process import main; main()"
 #: matches the beginning of a URL of PostgreSQL; the group is SQLAlchemy's driver, if the URL contains one
