@@ -188,7 +188,7 @@ def install_or_renew(
         renewed.append((recipe, new))
     changed = [new for _, new in renewed if own.get(new.recipe, new.platform) not in {None, new}]
     if changed:
-        lockfile.write(path, own.updated(changed))
+        lockfile.update(path, changed)
         report(f"{path} is updated")
     return install(renewed, store, progress=progress)
 
