@@ -122,6 +122,8 @@ def install(
     wanted = list(wanted)
     missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
     missing.sort(key=lambda item: not item[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
+    for recipe, locked in missing:
+        wheel.check_library(recipe, locked)
     if missing:
         store.prepare()
     counter = Counter(progress, [locked for _, locked in missing])
