@@ -478,6 +478,9 @@ def test_a_program_that_others_can_change_is_not_used(files: Files, own: Store) 
             locate(Binary(name="tool"))
         path.chmod(mode)
     assert locate(Binary(name="tool")) == program
+    program.unlink()
+    with pytest.raises(BinaryMissingError, match="not found"):
+        locate(Binary(name="tool"))
 
 
 def test_changed_files_are_found(files: Files, own: Store) -> None:

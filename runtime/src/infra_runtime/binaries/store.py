@@ -281,8 +281,11 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
     candidates = [entry for entry in installed if program in entry.programs and entry.is_complete()]
     for entry in _chosen(candidates, project):
         if path := entry.program(program):
-            for file in dict.fromkeys((path, entry.folder / entry.programs[program])):
-                ownership.check_program(str(file))
+            try:
+                for file in dict.fromkeys((path, entry.folder / entry.programs[program])):
+                    ownership.check_program(str(file))
+            except FileNotFoundError:  # `infra bin verify` reports it
+                continue
             yield path
 
 
