@@ -440,6 +440,19 @@ def test_the_default_folder_does_not_depend_on_the_cache_of_a_project(
     assert store.default_folder() == tmp_path / "pytest-infra" / "binaries"
 
 
+def test_the_folder_can_be_a_link(
+    files: Files, own: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(own.folder)
+    monkeypatch.setenv("INFRA_BINARIES", str(tmp_path / "link"))
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+
+    (installed,) = install([(RECIPE, entry)], store.default())
+
+    assert store.default_folder() == own.folder
+    assert locate(Binary(name="tool")) == installed.program("tool")
+
+
 def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
     (installed,) = install([(RECIPE, entry)], own)
@@ -465,6 +478,9 @@ def test_a_program_that_others_can_change_is_not_used(files: Files, own: Store) 
             locate(Binary(name="tool"))
         path.chmod(mode)
     assert locate(Binary(name="tool")) == program
+    program.unlink()
+    with pytest.raises(BinaryMissingError, match="not found"):
+        locate(Binary(name="tool"))
 
 
 def test_changed_files_are_found(files: Files, own: Store) -> None:

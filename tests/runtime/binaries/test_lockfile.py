@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +111,27 @@ def test_a_lock_that_cannot_be_written_is_an_error_and_leaves_no_file(tmp_path: 
         write(tmp_path / "missing" / "infra.lock", EMPTY)
 
     assert [path.name for path in tmp_path.iterdir()] == ["infra.lock"]
+
+
+@pytest.mark.process
+def test_processes_that_change_a_lock_at_the_same_time_keep_the_entries_of_each_other(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "infra.lock"
+    code = (
+        "import pickle, sys; from infra_runtime.binaries.lockfile import update\n"
+        "update(*pickle.load(sys.stdin.buffer))"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for _ in range(4)]
+    for number, process in enumerate(processes):
+        image = {f"image:{number}": f"sha256:{'0' * 64}"}
+        assert process.stdin
+        pickle.dump((path, [replace(TOOL, recipe=f"tool-{number}")], image), process.stdin)
+        process.stdin.close()
+
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert len(read(path).entries) == len(read(path).images) == 4
+    assert [file.name for file in tmp_path.iterdir()] == ["infra.lock"]
 
 
 def test_a_recipe_with_the_name_of_a_path_is_refused(tmp_path: Path) -> None:

@@ -63,6 +63,22 @@ def test_a_client_that_writes_too_much_is_killed(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        "Err:1 http://files.test/x\n  write (28: No space left on device)\nErr:2 x\nErr:3 x",
+        "ERROR: Exception:\nTraceback\nOSError: [Errno 28] No space left on device\n",
+        "npm ERR! code ENOSPC\nnpm ERR! syscall write",
+        "go: writing stat cache: mkdir /cache: Read-only file system",
+    ],
+)
+def test_a_full_or_read_only_disk_is_named_with_a_hint(lines: str, tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="cannot write its files: ") as caught:
+        run("tool", ["/bin/sh", "-c", f"echo '{lines}'; exit 1"], folder=tmp_path)
+
+    assert "INFRA_BINARIES" in caught.value.hint
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "E: Failed to fetch http://files.test/x.deb  Hash Sum mismatch",

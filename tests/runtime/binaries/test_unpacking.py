@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
@@ -43,6 +44,11 @@ def everything(folder: Path) -> set[str]:
         ),
         pytest.param(package(tar(FILES, mode="w:gz"), "data.tar.gz"), id="deb with gzip"),
         pytest.param(package(tar(FILES, mode="w"), "data.tar"), id="deb without compression"),
+        pytest.param(package(tar(FILES, mode="w:bz2"), "data.tar.bz2"), id="deb with bzip2"),
+        pytest.param(
+            package(lzma.compress(tar(FILES, mode="w"), lzma.FORMAT_ALONE), "data.tar.lzma"),
+            id="deb with lzma",
+        ),
     ],
 )
 def test_files_and_their_modes_are_unpacked(content: bytes, tmp_path: Path) -> None:

@@ -97,6 +97,28 @@ def test_a_port_with_metrics_is_exported(project: Project) -> None:
     assert project.spec("api").exports["admin_port"] == "${port.admin}"
 
 
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("prometheus", "${port.http}/metrics"),
+        ("alertmanager", "${port.http}/metrics"),
+        ("etcd", "${port.client}/metrics"),
+        ("traefik", "${port.http}/__infra/metrics"),
+        ("node-exporter", "${port.http}/metrics"),
+    ],
+)
+def test_a_kind_with_metrics_exports_their_address(project: Project, kind: str, address: str) -> None:
+    project.write(f"use = ['{kind}']\n")
+
+    assert project.spec(kind).exports["metrics_url"] == f"http://${{host}}:{address}"
+
+
+def test_a_kind_exports_no_address_of_metrics_that_are_off(project: Project) -> None:
+    project.write("use = ['traefik']\n[services.traefik]\nmetrics = false\n")
+
+    assert "metrics_url" not in project.spec("traefik").exports
+
+
 @pytest.mark.usefixtures("acme")
 def test_a_kind_of_another_distribution_consumes_and_contributes(project: Project) -> None:
     project.write("use = ['store', 'api', 'words']\n" + API)

@@ -7,6 +7,7 @@ not need Go: they are below `built/`, and `built.json` contains their sizes and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tarfile
@@ -71,7 +72,8 @@ def write(
                     tar.add(program, f"{_BUILT}{recipe}/{program.name}", filter=_plain)
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             problem = f"cannot be written: {error.strerror or error}"
             raise InstallError(str(path), problem, "Select another file.") from error
 

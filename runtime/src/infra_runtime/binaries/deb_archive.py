@@ -26,7 +26,7 @@ def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
     """
     package = str(file.name).rpartition("/")[2]
     for name, size in _members(file, package):
-        if name in {"data.tar", "data.tar.gz", "data.tar.xz", "data.tar.bz2"}:
+        if name in {"data.tar", "data.tar.gz", "data.tar.xz", "data.tar.bz2", "data.tar.lzma"}:
             yield _Part(file, size, package)  # type: ignore[misc] # only `read` is called
             return
         if name == "data.tar.zst":

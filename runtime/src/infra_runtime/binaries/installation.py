@@ -122,6 +122,8 @@ def install(
     wanted = list(wanted)
     missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
     missing.sort(key=lambda item: not item[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
+    for recipe, locked in missing:
+        wheel.check_library(recipe, locked)
     if missing:
         store.prepare()
     counter = Counter(progress, [locked for _, locked in missing])
@@ -188,7 +190,7 @@ def install_or_renew(
         renewed.append((recipe, new))
     changed = [new for _, new in renewed if own.get(new.recipe, new.platform) not in {None, new}]
     if changed:
-        lockfile.write(path, own.updated(changed))
+        lockfile.update(path, changed)
         report(f"{path} is updated")
     return install(renewed, store, progress=progress)
 

@@ -9,6 +9,7 @@ the machine that installs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -208,10 +209,30 @@ def write(path: Path, lock: Lock) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        problem = f"cannot be written: {error.strerror or error}"
-        raise InstallError(
-            str(path), problem, "Correct the permissions, or free space on the disk."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def update(path: Path, entries: Iterable[Locked] = (), images: Mapping[str, str] | None = None) -> None:
+    """Add entries and digests of images to a lock file, or replace those of the same key.
+
+    The folder is locked meanwhile, so that two processes do not lose the entries of each other. Raises
+    `InstallError` if the file cannot be written, and `ConfigurationError` as `read` does.
+    """
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock = read(path)
+        write(path, replace(lock.updated(entries), images={**lock.images, **(images or {})}))
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> InstallError:
+    problem = f"cannot be written: {error.strerror or error}"
+    return InstallError(str(path), problem, "Correct the permissions, or free space on the disk.")
 
 
 def _one_line(fields: str) -> str:

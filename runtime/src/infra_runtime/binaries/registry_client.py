@@ -33,6 +33,8 @@ _MISMATCH = re.compile(
     r"Hash Sum mismatch|unexpected size|DO NOT MATCH THE HASHES|checksum mismatch|EINTEGRITY"
     r"|Checksum validation failed"
 )
+#: what the clients print if a file cannot be written
+_DISK = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|ENOSPC")
 #: seconds between two measurements of the files, at least
 _INTERVAL = 0.05
 #: the time between two measurements as a multiple of the time that one takes: a build writes many files
@@ -83,6 +85,11 @@ def run(
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if process.returncode != 0:
+        if disk := _DISK.search(text):
+            reason = f"{Path(command[0]).name} cannot write its files: {disk[0]}"
+            raise InstallError(
+                name, reason, "Free space on the disk, or set INFRA_BINARIES to another folder."
+            )
         problem = "; ".join(_important(text)) or f"exit code {process.returncode}"
         kind = IntegrityError if _MISMATCH.search(text) else InstallError
         raise kind(name, f"{Path(command[0]).name} failed: {problem}")

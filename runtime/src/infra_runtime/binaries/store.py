@@ -241,13 +241,14 @@ _OTHER_FOLDER = "Set INFRA_BINARIES to another folder."
 def default_folder() -> Path | None:
     """Return the folder of the store: `INFRA_BINARIES`, or a folder in the user's cache; None without both.
 
-    INFRA_CACHE has no effect, so that projects with their own cache share the executables.
+    INFRA_CACHE has no effect, so that projects with their own cache share the executables. The folder can be
+    a symbolic link, for example to a larger disk; the result is the folder to which the link leads.
     """
     if configured := os.environ.get("INFRA_BINARIES"):
-        return Path(configured).expanduser().absolute()
+        return Path(os.path.realpath(Path(configured).expanduser()))
     variables = {name: value for name, value in os.environ.items() if name != "INFRA_CACHE"}
     cache = user_cache(variables)
-    return Path(cache) / "binaries" if cache else None
+    return Path(os.path.realpath(f"{cache}/binaries")) if cache else None
 
 
 def default() -> Store:
@@ -283,8 +284,11 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
     candidates = [entry for entry in installed if program in entry.programs and entry.is_complete()]
     for entry in _chosen(candidates, project):
         if path := entry.program(program):
-            for file in dict.fromkeys((path, entry.folder / entry.programs[program])):
-                ownership.check_program(str(file))
+            try:
+                for file in dict.fromkeys((path, entry.folder / entry.programs[program])):
+                    ownership.check_program(str(file))
+            except FileNotFoundError:  # `infra bin verify` reports it
+                continue
             yield path
 
 

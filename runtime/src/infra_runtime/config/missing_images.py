@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +107,7 @@ def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable
             digests_of[image.name] = known[0]
     if digests_of:
         path = root / lockfile.NAME
-        lock = lockfile.read(path)
-        lockfile.write(path, replace(lock, images={**lock.images, **digests_of}))
+        lockfile.update(path, images=digests_of)
         for name, digest in digests_of.items():
             report(f"{path}: {name} has the digest {digest}")
 

@@ -27,7 +27,7 @@ from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.config.selection import selected, stack_names
 from infra_runtime.config.service_settings import ServiceConfiguration, configure, validated
 from infra_runtime.config.sources import layers
-from infra_runtime.contributions import BRING_IN, Contribution, Contributions
+from infra_runtime.contributions import BRING_IN, Contribution, Contributions, Metrics
 from infra_runtime.errors import ConfigurationError, nearest
 from infra_runtime.manifest import KINDS, UNSTORED_LOGS
 from infra_runtime.plan import Plan, make_plan
@@ -220,16 +220,28 @@ def _consumed(service: ServiceConfiguration, offers: Contributions) -> Contribut
 
 
 def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: Declaration) -> ServiceSpec:
-    """Return the spec of a service, with an export for each port to which a contribution refers."""
-    spec = service.entry.make(service.settings, consumed)
-    ports = sorted({offer.port for offer in service.contributions() if offer.port})
+    """Return the spec of a service, with an export for each port to which a contribution refers.
+
+    A service of the catalogue with metrics also has the export `metrics_url`.
+    """
+    spec, offers = service.entry.make(service.settings, consumed), [*service.contributions()]
+    ports = sorted({offer.port for offer in offers if offer.port})
+    urls = [
+        f"http://${{host}}:${{port.{offer.port}}}{offer.value.path}"
+        for offer in offers
+        if isinstance(offer.value, Metrics)
+    ]
     spec = replace(
         spec,
         name=service.name,
         kind=service.kind,
         summary=spec.summary or service.entry.summary,
         sensitive=(*spec.sensitive, *getattr(service.settings, "sensitive", ())),
-        exports={**{f"{port}_port": f"${{port.{port}}}" for port in ports}, **spec.exports},
+        exports={
+            **{f"{port}_port": f"${{port.{port}}}" for port in ports},
+            **({"metrics_url": urls[0]} if urls and service.kind != USER else {}),
+            **spec.exports,
+        },
     )
     return with_own_executables(spec, service.entry, declaration) if service.kind != USER else spec
 

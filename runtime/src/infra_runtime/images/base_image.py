@@ -140,11 +140,10 @@ def _locked_digest(
     name: str, lock: Path, current: Callable[[], Descriptor], report: Callable[[str], None]
 ) -> str:
     """Return the digest of an image in a lock file, to which the current digest is written if necessary."""
-    locked = lockfile.read(lock)
-    if digest := locked.images.get(name):
+    if digest := lockfile.read(lock).images.get(name):
         return digest
     digest = current().digest
-    lockfile.write(lock, replace(locked, images={**locked.images, name: digest}))
+    lockfile.update(lock, images={name: digest})
     report(f"{lock}: {name} has the digest {digest}")
     return digest
 

@@ -255,8 +255,16 @@ class TestApt:
         assert "infra bin install bubblewrap dash" in error.value.hint
         assert installed.methods == (launch.BUBBLEWRAP,)
 
-    def test_a_package_that_left_the_archive_is_an_error(self, archive: Files, tmp_path: Path) -> None:
-        with pytest.raises(InstallError, match="404"):
+    @pytest.mark.parametrize("scheme", ["http", "file"])
+    def test_a_package_that_left_the_archive_is_an_error(
+        self, archive: Files, tmp_path: Path, scheme: str
+    ) -> None:
+        if scheme == "file":
+            (tmp_path / "mirror").mkdir()
+            source = f"deb [trusted=yes] file:{tmp_path}/mirror bookworm main\n"
+            (tmp_path / "sources.list").write_text(source)
+
+        with pytest.raises(debian.GoneError, match=r"404|File not found"):
             install([(SHELL, locked(b"content"))], Store(tmp_path / "binaries"))
 
     def test_a_package_that_left_the_archive_is_resolved_again(

