@@ -1,13 +1,18 @@
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
-const clockFormat = new Intl.DateTimeFormat([], CLOCK);
-const fullFormat = new Intl.DateTimeFormat([], { ...CLOCK, year: "numeric", month: "short", day: "numeric", timeZoneName: "short" });
-const dateFormat = new Intl.DateTimeFormat([], { dateStyle: "medium" });
-const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
+const OPTIONS = {
+  clock: CLOCK,
+  full: { ...CLOCK, year: "numeric", month: "short", day: "numeric", timeZoneName: "short" },
+  date: { dateStyle: "medium" },
+  utc: { ...CLOCK, timeZone: "UTC" },
+};
+const made = {};
+// A format is made when it is used first, because making one would delay the first paint of the page.
+const format = (name) => (made[name] ??= new Intl.DateTimeFormat([], OPTIONS[name]));
 
-export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
-export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const clock = (seconds, inZone = "") => format(inZone ? "utc" : "clock").format(seconds * 1000);
+export const zone = () => format("clock").resolvedOptions().timeZone;
 // The date, the time with microseconds, and the zone. A Unix time in a floating-point number is not more exact.
-const full = (seconds) => fullFormat.formatToParts(seconds * 1000)
+const full = (seconds) => format("full").formatToParts(seconds * 1000)
   .map(({ type, value }) => (type === "fractionalSecond" ? String(Math.floor((seconds % 1) * 1e6)).padStart(6, "0") : value))
   .join("");
 
@@ -47,6 +52,6 @@ export function showTimes(root = document) {
     // A whole number of seconds is shown without milliseconds, and a time of another day with its date.
     const text = element.dataset.clock.includes(".") ? clock(seconds) : clock(seconds).slice(0, -4);
     const isToday = new Date(seconds * 1000).toDateString() === new Date().toDateString();
-    element.textContent = isToday ? text : `${dateFormat.format(seconds * 1000)} ${text}`;
+    element.textContent = isToday ? text : `${format("date").format(seconds * 1000)} ${text}`;
   }
 }
