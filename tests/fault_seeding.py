@@ -5,34 +5,41 @@
 
 A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a
 statement is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy
-of the checkout, where the tests that mirror the changed module run. If they pass, those of its area in the
-group `unit` run too, with all examples and cases as in the environment `full`. The same tests must pass
-without the fault. Every result is a line of the file RESULTS.
-A second run with the same file continues after the last one.
+of the checkout.
+
+The first run records which tests of the group `unit` execute which lines; the folder of the results keeps
+this record, which is valid until sources or tests change. For each fault, the tests that execute the changed
+statement run until one fails: first those of the mirroring test file, then the others, the quickest first,
+with all examples and cases as in the environment `full`. If all pass, or if no unit test executes the
+statement, the mirroring test file runs with its other groups. A statement that is executed while modules are
+imported can have an effect on every test, so the quickest other tests run, too. A statement that is executed
+once per process, because its result is cached, is recorded for the first test only.
+
+Every result is a line of `results.jsonl`. A second run with the same folder continues after the last one.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import copy
+import itertools
 import json
-import os
 import random
+import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from coverage import CoverageData
+
+from fakes.copied_checkout import PROFILE, Checkout, copied
+from fakes.executed_lines import SECONDS_FILE, SELECTION_FILE
+
 ROOT = Path(__file__).resolve().parent.parent
-#: the environment variable with which the tests use all examples, and require their servers
-PROFILE = "INFRA_TEST_PROFILE"
 #: package → the folder of its tests
 AREAS: Mapping[str, str] = {
     "runtime/src/infra_runtime": "tests/runtime",
@@ -40,12 +47,20 @@ AREAS: Mapping[str, str] = {
     "cli/src/infra_cli": "tests/cli",
     "pytest_infra/src/pytest_infra": "tests/pytest_infra",
 }
-SOURCES = ("runtime/src", "cli/src", "pytest_infra/src")
-#: what the tests need of the checkout
-COPIED = ("runtime", "cli", "pytest_infra", "tests", "docs", "examples", "pyproject.toml", "README.md")
-#: pytest's exit status when the tests fail, cannot be collected (the module raises) or break pytest itself
-DETECTED = (1, 2, 3)
-NO_TESTS = 5
+#: pytest's exit status when no test fails, the second one if it runs none
+PASSED = (0, 5)
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-p", "fakes.executed_lines")
+#: the number of tests that run before all others
+FIRST = 30
+#: time limit for test files that run as a whole
+FILES_SECONDS = 300.0
+
+#: the context of the lines that are executed while modules are imported and tests are collected
+NO_TEST = ""
+#: the recorded duration of all tests that run because a statement is executed outside of tests
+OTHERS_SECONDS = 60.0
+#: pytest's arguments → whether the tests pass without a fault
+Passed = dict[tuple[str, ...], bool]
 
 REPLACED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -112,7 +127,7 @@ def apply(node: ast.AST, parent: ast.AST) -> None:
 
 def faults() -> list[Fault]:
     """Return every fault that can be seeded, in the order of paths and lines; module level is left out."""
-    found = []
+    places = []
     for package in AREAS:
         for path in sorted((ROOT / package).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -126,16 +141,16 @@ def faults() -> list[Fault]:
             for number, node in enumerate(ast.walk(tree)):
                 if id(node) in inside and (name := operator(node)):
                     relative = path.relative_to(ROOT).as_posix()
-                    found.append(Fault(path=relative, line=node.lineno, number=number, operator=name))
-    return sorted(found, key=lambda fault: (fault.path, fault.line, fault.number))
+                    places.append(Fault(path=relative, line=node.lineno, number=number, operator=name))
+    return sorted(places, key=lambda fault: (fault.path, fault.line, fault.number))
 
 
 def faulty(fault: Fault) -> str:
     """Return the text of the module with the fault."""
-    tree = copy.deepcopy(ast.parse((ROOT / fault.path).read_text(encoding="utf-8")))
+    tree = ast.parse((ROOT / fault.path).read_text(encoding="utf-8"))
     nodes = list(ast.walk(tree))
     node = nodes[fault.number]
-    parent = next(each for each in nodes if node in ast.iter_child_nodes(each))
+    parent = next(other for other in nodes if node in ast.iter_child_nodes(other))
     apply(node, parent)
     return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -143,92 +158,137 @@ def faulty(fault: Fault) -> str:
 # --- tests -----------------------------------------------------------------------------------------
 
 
-def selections(fault: Fault) -> Iterator[list[str]]:
-    """Yield pytest's arguments, the quickest tests first."""
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Which unit tests execute which lines."""
+
+    lines: CoverageData
+    #: node id → seconds, of the tests that pass without a fault
+    seconds: Mapping[str, float]
+
+    def tests(self, fault: Fault) -> list[str]:
+        """Return the tests that execute the statement of a fault, in the order in which they run."""
+        executed = self.lines.contexts_by_lineno(fault.path)
+        contexts = {context for line in statement_lines(fault) for context in executed.get(line, ())}
+        mirrors = mirroring_files(fault)
+        tests, others = list[str](), list[str]()
+        for test in sorted(self.seconds, key=lambda test: (_file(test) not in mirrors, self.seconds[test])):
+            (tests if contexts & {test, _file(test)} else others).append(test)
+        if NO_TEST in contexts:
+            total = list(itertools.accumulate(self.seconds[test] for test in others))
+            tests += others[: bisect(total, OTHERS_SECONDS)]
+        return tests
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def statement_lines(fault: Fault) -> range:
+    """Return the lines of the innermost statement around a fault, or those of its head if it has a body."""
+    tree = ast.parse((ROOT / fault.path).read_text(encoding="utf-8"))
+    lines = range(fault.line, fault.line + 1)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        match node:
+            case ast.Match(cases=[first, *_]):
+                end = first.pattern.lineno
+            case _ if body := getattr(node, "body", None):
+                end = body[0].lineno
+            case _:
+                end = (node.end_lineno or node.lineno) + 1
+        if node.lineno <= fault.line < max(end, node.lineno + 1):
+            lines = range(node.lineno, max(end, node.lineno + 1))
+    return lines
+
+
+def mirroring_files(fault: Fault) -> list[str]:
+    """Return the test file of the module; else those that import it; else those with a name like its own."""
     package, area = next(
         (package, area) for package, area in AREAS.items() if fault.path.startswith(f"{package}/")
     )
     module = Path(fault.path).relative_to(package)
-    mirror = ROOT / area / module.parent / f"test_{module.stem.removeprefix('_')}.py"
-    if mirror.exists():
-        yield [mirror.relative_to(ROOT).as_posix()]
-    yield ["-m", "unit", area]
+    folder = ROOT / area / module.parent
+    files = [folder / f"test_{module.stem.strip('_')}.py"]
+    if not files[0].exists():
+        dotted = ".".join((Path(package).name, *module.parent.parts))
+        imported = re.compile(rf"from {dotted}(\.{module.stem} import |.* import .*\b{module.stem}\b)")
+        texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / area).rglob("test_*.py")}
+        files = [path for path, text in texts.items() if imported.search(text)]
+    if not files:
+        parts, stem = module.parent.parts, module.stem.strip("_")
+        names = ["_".join(parts[start:]) for start in range(len(parts))] + [stem, stem.partition("_")[0]]
+        for name, areas in itertools.product(names, ([area], AREAS.values())):
+            patterns = [f"{other}/**/test_{name}{end}.py" for other in areas for end in ("", "_*")]
+            files = files or [path for pattern in patterns for path in ROOT.glob(pattern)]
+    return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
-def run(arguments: list[str], checkout: Path, seconds: float) -> int | None:
-    """Return pytest's exit status; None after a timeout, which kills it; stacks end with their leases."""
-    paths = os.pathsep.join(str(checkout / folder) for folder in SOURCES)
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-W", "ignore", *arguments],
-        cwd=checkout,
-        env={PROFILE: "full", **os.environ, "PYTHONPATH": paths},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return None
+def record(checkout: Checkout, folder: Path) -> Record:
+    """Run the group `unit` once, unless the folder has the record; raises SystemExit if pytest cannot run."""
+    lines, seconds = folder / "lines.coverage", folder / "seconds.json"
+    if not seconds.exists():
+        command = ["-m", "coverage", "run", f"--data-file={lines}", *PYTEST, "-m", "unit", *AREAS.values()]
+        status = checkout.run(command, 3600.0, **{SECONDS_FILE: str(seconds), PROFILE: ""})
+        if status not in (0, 1):
+            raise SystemExit(f"the record of the group `unit` failed: pytest exits with {status}")
+    data = CoverageData(basename=str(lines))
+    data.read()
+    return Record(lines=data, seconds=json.loads(seconds.read_text(encoding="utf-8")))
 
 
-def check_without_fault(fault: Fault, checkout: Path, seconds: float, passed: set[tuple[str, ...]]) -> None:
-    """Run the tests without the fault, each selection once; raises SystemExit where they fail."""
-    for arguments in selections(fault):
-        if tuple(arguments) in passed:
-            continue
-        status = run(arguments, checkout, seconds)
-        if status not in (0, NO_TESTS):
-            raise SystemExit(
-                f"pytest {' '.join(arguments)} exits with {status} without a fault: repair it first"
-            )
-        passed.add(tuple(arguments))
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The result of the tests: `detected`, `timeout` (they hang, which detects it, too) or `survived`."""
+
+    name: str
+    #: the number of unit tests that execute the statement
+    tests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.name:9} {self.tests:5} tests {self.seconds:6.1f} s"
 
 
-def judge(fault: Fault, checkout: Path, seconds: float) -> str:
-    """Return `detected`, `timeout` (the fault makes the tests hang, which also detects it) or `survived`."""
-    target = checkout / fault.path
+def judge(fault: Fault, checkout: Checkout, known: Record, passed: Passed) -> Result:
+    """Run the tests with a fault; `passed` contains what ran without it and if that passed."""
+    begin, tests = time.monotonic(), known.tests(fault)
+    target = checkout.root / fault.path
     target.write_text(faulty(fault), encoding="utf-8")
     try:
-        for arguments in selections(fault):
-            status = run(arguments, checkout, seconds)
-            if status is None:
-                return "timeout"
-            if status in DETECTED:
-                return "detected"
-            if status not in (0, NO_TESTS):
-                raise SystemExit(f"{fault}: pytest {' '.join(arguments)} exits with {status}")
-        return "survived"
+        name = run_unit_tests(checkout, tests, known)
+        if name == "survived":
+            group = ("-m", "not unit") if tests else ()
+            name = run_files(checkout, (*group, *mirroring_files(fault)), fault, passed)
     finally:
         shutil.copyfile(ROOT / fault.path, target)
+    return Result(name=name, tests=len(tests), seconds=round(time.monotonic() - begin, 1))
 
 
-def copied(folder: Path) -> Path:
-    """Copy the checkout; raises SystemExit where a Python in the copy would import the original."""
-    checkout = folder / "checkout"
-    checkout.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".data*"))
-        else:
-            shutil.copyfile(source, checkout / name)
-    code = "import infra_cli, infra_openapi, infra_runtime, pytest_infra as last\n"
-    code += (
-        "print(infra_cli.__file__, infra_openapi.__file__, infra_runtime.__file__, last.__file__, sep='\\n')"
-    )
-    paths = os.pathsep.join(str(checkout / folder) for folder in SOURCES)
-    environ = {**os.environ, "PYTHONPATH": paths}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
-    )
-    if wrong := [path for path in done.stdout.split() if not Path(path).is_relative_to(checkout)]:
-        raise SystemExit(
-            f"the copy imports {', '.join(wrong)}: use an environment whose packages PYTHONPATH precedes"
-        )
-    return checkout
+def run_unit_tests(checkout: Checkout, tests: list[str], known: Record) -> str:
+    """Run the selected tests, the first ones in a process that imports few files; return the result."""
+    selection = checkout.root.parent / "selection.json"
+    for part in filter(None, (tests[:FIRST], tests[FIRST:])):
+        selection.write_text(json.dumps(part), encoding="utf-8")
+        files = sorted({_file(test) for test in part})
+        limit = 90.0 + 20 * sum(known.seconds[test] for test in part)
+        status = checkout.run([*PYTEST, "-x", *files], limit, **{SELECTION_FILE: str(selection)})
+        if status not in PASSED:
+            return "timeout" if status is None else "detected"
+    return "survived"
+
+
+def run_files(checkout: Checkout, arguments: tuple[str, ...], fault: Fault, passed: Passed) -> str:
+    """Run whole test files; a failure counts if the same tests pass without the fault."""
+    command = [*PYTEST, "-x", *arguments]
+    status = checkout.run(command, FILES_SECONDS) if passed.get(arguments, True) else None
+    if status is None or status in PASSED:
+        return "survived"
+    if arguments not in passed:
+        shutil.copyfile(ROOT / fault.path, checkout.root / fault.path)
+        passed[arguments] = checkout.run(command, FILES_SECONDS) in PASSED
+    return "detected" if passed[arguments] else "survived"
 
 
 def main() -> None:
@@ -241,12 +301,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="number of faults (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="which faults (default: 1)")
     parser.add_argument("--only", default="", metavar="PATH", help="only modules whose path begins so")
+    parser.add_argument("--minutes", type=float, default=60.0, help="for all faults (default: 60)")
     parser.add_argument(
-        "--timeout", type=float, default=600.0, help="seconds for the tests of a fault (default: 600)"
-    )
-    parser.add_argument("--minutes", type=float, default=60.0, help="begin no fault after that (default: 60)")
-    parser.add_argument(
-        "--results", type=Path, default=Path("fault-seeding.jsonl"), help="default: fault-seeding.jsonl"
+        "--folder", type=Path, default=Path("fault-seeding"), help="of the results (default: fault-seeding)"
     )
     parser.add_argument("--list", action="store_true", help="print the faults and run nothing")
     options = parser.parse_args()
@@ -256,22 +313,26 @@ def main() -> None:
     if options.list:
         print(*chosen, f"{len(candidates)} faults can be seeded", sep="\n")
         return
-    lines = options.results.read_text(encoding="utf-8").splitlines() if options.results.exists() else []
-    known = {Fault(**entry["fault"]): entry["result"] for entry in map(json.loads, lines)}
-    end, passed = time.monotonic() + options.minutes * 60, set[tuple[str, ...]]()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    results = options.folder.resolve() / "results.jsonl"
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    known = {Fault(**entry["fault"]): Result(**entry["result"]) for entry in map(json.loads, lines)}
+    end, passed = time.monotonic() + options.minutes * 60, Passed()
     with tempfile.TemporaryDirectory(prefix="fault-seeding-") as folder:
-        checkout = copied(Path(folder))
+        checkout = copied(ROOT, Path(folder))
+        tests = record(checkout, options.folder.resolve())
         for fault in chosen:
             if fault not in known and time.monotonic() < end:
-                check_without_fault(fault, checkout, options.timeout, passed)
-                known[fault] = judge(fault, checkout, options.timeout)
-                with options.results.open("a", encoding="utf-8") as results:
-                    results.write(json.dumps({"fault": asdict(fault), "result": known[fault]}) + "\n")
-                print(f"{known[fault]:9} {fault}", flush=True)
-    count = Counter(known[fault] for fault in chosen if fault in known)
-    detected, total = count["detected"] + count["timeout"], count.total()
-    print(f"{detected} of {total} faults detected; {len(chosen) - total} left")
-    print(*(f"survived: {fault}" for fault in chosen if known.get(fault) == "survived"), sep="\n")
+                known[fault] = judge(fault, checkout, tests, passed)
+                with results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"fault": asdict(fault), "result": asdict(known[fault])}) + "\n")
+                print(f"{known[fault]} {fault}", flush=True)
+    judged = [fault for fault in chosen if fault in known]
+    survived = [fault for fault in judged if known[fault].name == "survived"]
+    print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {len(chosen) - len(judged)} left")
+    for reached, text in ((True, "executed by unit tests"), (False, "executed by no unit test")):
+        faults_of_kind = [fault for fault in survived if bool(known[fault].tests) is reached]
+        print(f"{len(faults_of_kind)} survived, {text}:", *faults_of_kind, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,23 @@ def test_a_changed_file_is_found_and_has_an_exit_code(project: CommandLine) -> N
     assert "`infra bin remove tool` and `infra bin install tool`" in answer.err
 
 
+def test_installed_recipes_of_another_project_are_verified_by_name(
+    project: CommandLine, tmp_path: Path
+) -> None:
+    """The stack file of the other project has no such recipe."""
+    assert project("bin", "verify").out == f"{tmp_path / 'binaries'}: no executable is installed\n"
+    assert project("bin", "licences").out == f"{tmp_path / 'binaries'}: no executable is installed\n"
+    project("bin", "lock")
+    project("bin", "install")
+    project.write('use = ["mail"]\n')
+
+    assert project("bin", "verify", "tool").out.startswith("ok       tool 1.0")
+    assert project("bin", "licences", "tool").out == "tool 1.0  MIT  (1 text)\n"
+    for command in ("verify", "licences", "remove"):
+        answer = project("bin", command, "memcached")
+        assert (answer.code, answer.err.splitlines()[0]) == (2, "infra: error: not installed: memcached")
+
+
 def test_outdated_prints_the_difference_to_the_lock(project: CommandLine, files: Files) -> None:
     project("bin", "lock")
     assert project("bin", "outdated", "tool").out == "up to date: 1 recipe\n"
@@ -147,6 +165,43 @@ def test_a_bundle_installs_what_the_stack_needs_without_network(
     assert written.out.splitlines()[0].startswith("added  tool 1.0")
     assert offline.code == 14
     assert installed.out.startswith("installed  tool 1.0  ")
+
+
+def test_a_bundle_for_a_stack_contains_what_its_programs_need(
+    project: CommandLine, files: Files, tmp_path: Path
+) -> None:
+    """The bundle for programs of Maven contains Java, also if the stack determines the programs."""
+    java = tar({"bin/java": b"#!/bin/sh\necho 21\n"})
+    archive = f'{{ url = "{files.add("jdk", java)}", sha256 = "{hashlib.sha256(java).hexdigest()}" }}'
+    project.write(
+        f"""
+        use = ["app"]
+        [services.app]
+        command = ["${{bin.broker}}"]
+        [binaries.broker]
+        programs = {{ broker = "Main" }}
+        licence = "MIT"
+        maven = ["acme:broker:1.0"]
+        [binaries.zulu]
+        programs = ["java"]
+        licence = "MIT"
+        archive.{current()} = {archive}
+        """
+    )
+    project("bin", "lock", "zulu")
+    entry = {"source": "maven", "version": "1.0", "licence": "MIT", "artefacts": []}
+    lock = project.root / "infra.lock"
+    data = json.loads(lock.read_text())
+    data["recipes"]["broker"] = {current(): entry}
+    lock.write_text(json.dumps(data))
+    written = project("bin", "bundle", "servers.bundle")
+    files.contents.clear()
+
+    assert written.code == 0, written.err
+    assert [line.split()[1] for line in written.out.splitlines()[:2]] == ["zulu", "broker"]
+    installed = project("bin", "install", "--from", "servers.bundle")
+    assert installed.code == 0, installed.err
+    assert project("bin", "which", "broker").code == 0
 
 
 def test_remove_refuses_unknown_names_and_needs_an_argument(project: CommandLine) -> None:

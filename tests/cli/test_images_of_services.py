@@ -167,3 +167,18 @@ def test_a_stack_without_an_own_service_and_an_unknown_base_are_errors(shop: Com
     assert (without.code, wrong.code) == (17, 6)
     assert "the stack has no service for which an image can be built" in without.err
     assert "registry is not your own program" in wrong.err
+
+
+@pytest.mark.process
+def test_a_secret_in_plain_text_is_not_written_to_an_image(shop: CommandLine, tmp_path: Path) -> None:
+    bare_base(tmp_path / "base")
+    shop.write(
+        f'{STACK.format(port=free_port())}[services.api.container]\nhealth = ["check", "--key=hunter2"]\n'
+    )
+
+    answer = shop("workflows", "build", "api", "--base", str(tmp_path / "base"))
+
+    assert answer.code == 6
+    assert "services.api.container.health contains a secret in plain text" in answer.err
+    assert "would be written to the image" in answer.err
+    assert "hunter2" not in answer.err + answer.out

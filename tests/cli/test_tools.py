@@ -128,6 +128,7 @@ def test_the_list_contains_each_tool_and_where_it_is(line: CommandLine) -> None:
 
     assert text["absent"].endswith("missing: infra bin install own-tools")
     assert tools["absent"] == {"name": "absent", "path": None, "recipe": "own-tools"}
+    assert tools["psql"]["recipe"] == "postgres"  # also if an older version is installed
     assert tools["present"]["path"] == line.environ["PATH"].split(os.pathsep)[0] + "/present"
     assert text.keys() - {"NAME"} == tools.keys()
 

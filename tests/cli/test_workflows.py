@@ -279,6 +279,18 @@ def test_a_failing_rollout_ends_with_reason_and_log_and_is_undone_on_request(dep
     assert deployed.image() == "shop/api:1"
 
 
+def test_the_files_of_a_failed_rollout_are_restored_on_request(shop: Shop) -> None:
+    nats = "use = ['nats']\n[services.nats]\nimage = 'shop/nats:%s'\noptions = { max_payload = '%s' }\n"
+    assert shop.deploy(nats % ("1", "1MB")).code == 0
+    before = shop.server.find("configmaps", "nats-files")["data"]
+
+    failed = shop.deploy(nats % ("crashes", "2MB"), "--undo")
+
+    assert failed.code == 20, failed
+    assert "nats-files: the previous files are restored" in failed.err
+    assert shop.server.find("configmaps", "nats-files")["data"] == before
+
+
 def test_a_failed_task_ends_the_deploy_before_its_services(shop: Shop) -> None:
     failed = shop.deploy(shop_of(migrate="missing"))
     before = shop.server.names("deployments")

@@ -250,6 +250,25 @@ def test_a_failed_rollout_is_undone_on_request_and_the_next_deploy_replaces_it(s
     assert shop.field("deployment/api", image.strip("{}")) == "shop/api:2"
 
 
+def test_a_failed_rollout_of_a_service_with_data_is_undone_with_its_files(shop: Shop) -> None:
+    nats = "use = ['nats']\n[services.nats]\nimage = 'shop/nats:%s'\noptions = { max_payload = '%s' }\n"
+    shop.write(nats % ("1", "1MB"))
+    assert shop.deploy("--create-namespace").code == 0
+    before = shop.field("configmap/nats-files", ".data")
+
+    shop.write(nats % ("crashes", "2MB"))
+    failed = shop.deploy("--undo")
+
+    assert failed.code == 20
+    assert "nats-files: the previous files are restored" in failed.err
+    assert "StatefulSet/nats returns to its previous revision" in failed.err
+    assert shop.field("configmap/nats-files", ".data") == before
+    until(lambda: shop.field("statefulset/nats", ".status.readyReplicas") == "1")
+    assert shop.field("pod/nats-0", ".spec.containers[0].image") == "shop/nats:1"
+    shop.write(nats % ("1", "1MB"))
+    assert shop.deploy().out == "no changes\n"
+
+
 def test_undo_returns_to_a_revision_and_the_next_deploy_rolls_out_again(shop: Shop) -> None:
     for tag in ("1", "2"):
         shop.write(shop_of(api=tag))

@@ -37,14 +37,18 @@ def stacks(draw: st.DrawFn) -> dict[str, Any]:
     services: dict[str, Any] = {}
     port = 8000
     for name in draw(st.lists(names | st.sampled_from(KINDS), min_size=1, max_size=5, unique=True)):
-        # A proxy needs the services with a route, so these cannot need a proxy.
+        # A proxy needs the services with a route, so these cannot need a proxy. Two kinds of proxies would
+        # have the same ports in production.
         known = [each for each, table in services.items() if table.get("kind") not in PROXIES]
+        kinds = [kind for kind in KINDS if kind not in PROXIES] if len(known) < len(services) else KINDS
+        if name in KINDS and name not in kinds:
+            continue
         needs = draw(st.lists(st.sampled_from(known), unique=True)) if known else []
         table: dict[str, Any] = {"env": draw(variables), "needs": needs}
         table["env"] |= {f"N{number}": f"${{{need}.host}}" for number, need in enumerate(needs)}
         form = "kind" if name in KINDS else draw(st.sampled_from(["command", "command", "kind", "image"]))
         if form == "kind":
-            table["kind"] = kind = name if name in KINDS else draw(st.sampled_from(KINDS))
+            table["kind"] = kind = name if name in KINDS else draw(st.sampled_from(kinds))
             if kind in OPERATORS and draw(st.booleans()):
                 table["operator"] = OPERATORS[kind]
         else:
@@ -77,7 +81,7 @@ _further = st.fixed_dictionaries(
             min_size=1,
             max_size=3,
         ),
-        "restart": st.sampled_from(["no", "on-failure", "always"]),
+        "restart": st.sampled_from(["never", "on-failure", "always"]),
     },
 )
 _paths = st.from_regex(r"/[a-z0-9/_.-]{0,20}", fullmatch=True)

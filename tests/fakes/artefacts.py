@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import socketserver
 import tarfile
 import threading
 import zipfile
@@ -216,6 +217,39 @@ def serving() -> Iterator[Files]:
         yield files
     finally:
         files.stopped.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def answering(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Yield the address of a server that sends these bytes as its answer to each request.
+
+    With a pause, the server sends each byte separately, and repeats them until the client closes the
+    connection.
+    """
+    stopped = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            with contextlib.suppress(OSError):  # the client has closed the connection
+                self.wfile.write(b"".join(parts))
+                while pause and not stopped.wait(pause):
+                    self.wfile.write(parts[-1])
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = False
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/tool"
+    finally:
+        stopped.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -26,6 +26,12 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CACHE = user_cache()
 _SOURCE = Npm(package="axe-core", version=VERSION)
 _RECIPE = Recipe(name="axe-core", programs={}, sources=(_SOURCE,), licence="MPL-2.0", is_users=True)
+#: draws what is outside of the window, too, because elements that are not drawn have no size
+_VISIBLE = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("* { content-visibility: visible !important; }");
+  document.adoptedStyleSheets.push(sheet);
+}"""
 _RUN = """async (tags) => {
   const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target, html, any, all, none }) =>
@@ -58,5 +64,6 @@ def violations(page: Page, axe: str) -> list[str]:
     """Return the violations in a page: the rule, the element, and the reason."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe)
+        page.evaluate(_VISIBLE)
     found: list[Any] = page.evaluate(_RUN, TAGS)
     return [str(each) for each in found]

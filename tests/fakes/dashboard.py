@@ -16,6 +16,7 @@ from fakes import asgi
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.error_counts import ErrorCounts
 from infra_runtime.dashboard.sessions import Role, Sessions
 from infra_runtime.dashboard.stack import Stack
 from infra_runtime.dashboard.usage import UsageMeter
@@ -148,7 +149,7 @@ class Site:
             root=Path("/projects/shop"),
             paths=self.paths,
             key=KEY,
-            stack=Stack(self.supervisor, self.meter),
+            stack=Stack(self.supervisor, self.meter, ErrorCounts(Path(self.paths.logs))),
             sessions=self.sessions,
             audit=AuditLog(self.audit),
             configuration=lambda: self.settings,

@@ -90,7 +90,7 @@ class Shop(Site):
         super().__init__(folder, *(_service(*fields) for fields in SERVICES))
         self.meter = Meter()
         self.supervisor.exported = {"telemetry": {"query_url": "http://127.0.0.1:4319", "key": "x"}}
-        answers |= _answers()
+        answers |= telemetry_answers()
         self.settings = {
             "services.orders.port": ("8002", "infra.toml:14"),
             "services.orders.command": ("python -m shop.orders", "infra.toml:12"),
@@ -310,7 +310,8 @@ def _trace() -> dict[str, Any]:
     return {"trace": TRACE, "spans": spans, "logs": logs}
 
 
-def _answers() -> Answers:
+def telemetry_answers() -> Answers:
+    """Return the answers of the telemetry service of the shop."""
     now = time.time_ns()
     whole = _trace()
     answers = Answers()

@@ -17,14 +17,17 @@ import pytest
 from fakes.command_line import CommandLine
 from fakes.suite import free_port
 from infra_runtime.data_directory.paths import user_cache
+from infra_runtime.engines.local.engine import attach
+from infra_runtime.errors import IntegrityError
+from infra_runtime.images.base_image import open_base
+from infra_runtime.images.layout import Layout
+from infra_runtime.images.reference import parse_reference
+from infra_runtime.images.registry import Registry
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(
-        not (shutil.which("mmdebstrap") and shutil.which("skopeo") and os.geteuid() == 0),
-        reason="mmdebstrap or skopeo is missing, or the user is not root",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("mmdebstrap") and shutil.which("skopeo") and os.geteuid() == 0),
+    reason="mmdebstrap or skopeo is missing, or the user is not root",
+)
 
 EPOCH = "1750000000"
 STACK = """\
@@ -63,6 +66,7 @@ def skopeo(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.process
 def test_an_image_on_debian_is_reproducible_read_by_skopeo_and_run(
     web: CommandLine, base: Path, tmp_path: Path
 ) -> None:
@@ -88,3 +92,48 @@ def test_an_image_on_debian_is_reproducible_read_by_skopeo_and_run(
     layer.unlink()  # a hard link to the blob of the base
     layer.write_bytes(half)
     assert skopeo("copy", layout, f"dir:{tmp_path}/half").returncode != 0
+
+
+@pytest.mark.real("registry")
+def test_an_image_on_debian_in_a_registry_is_pushed_pulled_refused_when_damaged_and_run(
+    web: CommandLine, base: Path, tmp_path: Path
+) -> None:
+    web.write(f'use = ["registry"]\n{(web.root / "infra.toml").read_text()}')
+    assert web("runtime", "up", "--detach").code == 0
+    with attach(web.data, lease=False) as stack:
+        server = stack.registry
+    address, source = (
+        server.address,
+        open_base(str(base), tmp_path, tmp_path / "base", lock=tmp_path / "lock"),
+    )
+    with Registry(parse_reference(f"{address}/base/debian")) as registry:
+        registry.push(source.layout, source.image, ["12"])
+    reference = f"{address}/base/debian:12"
+
+    build = web("workflows", "build", "web", "--base", reference, "--push", f"{address}/shop", "--json")
+    (image,) = build.json["images"]
+    remote = f"docker://{address}/shop/web:{image['tags'][0]}"
+    inspected = skopeo("inspect", "--tls-verify=false", remote)
+    pulled = skopeo("copy", "--src-tls-verify=false", remote, f"oci:{tmp_path}/pulled:1")
+    runs = {
+        name: web("runtime", "container", "web", "--base", reference, "--runner", name, "--check")
+        for name in ("bubblewrap", "runc")
+        if shutil.which({"bubblewrap": "bwrap"}.get(name, name))
+    }
+    layer = Layout.open(tmp_path / "pulled").document(Layout.open(tmp_path / "pulled").find())["layers"][-1]
+    (blob,) = server.data.rglob(f"{layer['digest'].removeprefix('sha256:')}/data")
+    blob.write_bytes(blob.read_bytes()[:-1] + b"\0")
+    damaged = skopeo("copy", "--src-tls-verify=false", remote, f"oci:{tmp_path}/damaged:1")
+
+    assert json.loads(inspected.stdout)["Digest"] == image["digest"], inspected.stderr
+    assert pulled.returncode == 0, pulled.stderr
+    assert runs
+    for name, run in runs.items():
+        assert run.code == 0, run.err
+        assert f"with {name}" in run.err
+    assert damaged.returncode != 0
+    with (
+        Registry(parse_reference(f"{address}/shop/web")) as registry,
+        pytest.raises(IntegrityError, match="have the digest"),
+    ):
+        registry.pull(image["tags"][0], Layout.create(tmp_path / "refused"))

@@ -552,6 +552,12 @@ components:
         ("maximum: 100", "maximum: 50", "request-maximum-decreased", "            maximum: 50"),
         ("maxLength: 50", "maxLength: 60", "response-max-length-increased", "          maxLength: 60"),
         ("- dog", "- fish", "response-enum-value-added", "            - fish"),
+        (
+            "- dog",
+            "- dog\n            - ox\n            - yak",
+            "response-enum-value-added",
+            "            - ox",
+        ),
         ("        - kind\n", "", "response-property-became-optional", "      required:"),
         ("Id: pets", "Id: all", "operation-id-changed", "      operationId: all"),
         ("            maximum: 100\n", "", "request-maximum-removed", "          schema:"),

@@ -155,6 +155,13 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
         "breaking",
         "compatible",
     ),
+    (
+        "an operation beside it instead of the one in its target",
+        item(GET),
+        item(GET, get=operation(parameters=[query(required=True)])),
+        "breaking",
+        "warning",
+    ),
     ("a parameter beside it", item(GET), item(GET, parameters=[query(required=True)]), "breaking", "warning"),
     ("a server beside it", item(GET), item(GET, servers=[{"url": "/v2"}]), "breaking", "breaking"),
     # --- parameters

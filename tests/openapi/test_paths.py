@@ -77,3 +77,15 @@ def test_a_server_variable_is_expanded_to_its_values() -> None:
         return {**at("/pets"), "servers": [server]}
 
     assert rules(made("eu", "us"), made("eu")) == ["server-removed"]
+
+
+@pytest.mark.parametrize("value", [5, None, "get", ["get"]])
+def test_a_value_that_is_not_a_path_item_is_noted_and_ignored(value: Any) -> None:
+    valid = {"/pets": {"get": operation()}}
+
+    made = report(document(valid), document({"/wrong": value, **valid}))
+
+    assert made.findings == ()
+    assert [(note.line, note.message) for note in made.notes] == [
+        (1, "the value is not a path item, so the comparison ignores it")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fakes.suite import Suite
+from pytest_infra.logs import LogLine, LogLineMissingError
 
 #: a server that logs each line that it receives, some time after its answer
 ECHO = """
@@ -72,3 +73,26 @@ def test_a_test_gets_the_lines_that_a_service_logs_during_the_test(suite: Suite)
     suite.test(TESTS)
 
     suite.run("-n2").assert_outcomes(passed=5)
+
+
+def test_the_error_about_a_missing_line_has_the_number_of_lines_and_the_last_ones() -> None:
+    lines = tuple(
+        LogLine("shop", f"line {number}", f"line {number}", "info", None, "", {}) for number in range(1, 31)
+    )
+
+    error = LogLineMissingError("shop", "sold out", 1.5, lines)
+
+    head, *shown = str(error).splitlines()
+    assert head == (
+        "shop logged no line that matches 'sold out' within 1.5 s; "
+        "30 other lines since the start of the test:"
+    )
+    assert shown == [f"  line {number}" for number in range(11, 31)]
+    assert error.lines == lines
+
+
+def test_the_error_about_a_missing_line_says_that_there_was_no_other_line() -> None:
+    assert str(LogLineMissingError("shop", "sold out", 1.5, ())) == (
+        "shop logged no line that matches 'sold out' within 1.5 s, "
+        "and no other line since the start of the test"
+    )

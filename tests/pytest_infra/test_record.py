@@ -253,3 +253,16 @@ def test_a_record_that_cannot_be_written_does_not_fail_the_session(tmp_path: Pat
 
     (message,) = Notes.of(config).messages
     assert message.startswith("the record of this session cannot be written: ")
+
+
+def test_a_record_that_could_not_be_written_once_is_not_continued(tmp_path: Path, config: Any) -> None:
+    blocked = tmp_path / session_record.FOLDER
+    blocked.write_text("a file", encoding="utf-8")
+    recorder = Record(config)
+    run(recorder, *passed(), data=tmp_path)
+    blocked.unlink()
+
+    run(recorder, *passed(), data=tmp_path)
+    finish(recorder, config)
+
+    assert not blocked.exists()

@@ -128,6 +128,20 @@ def test_a_property_that_is_impossible_through_references_makes_its_object_impos
         assert report(before, after).findings == report(after, before).findings == ()
 
 
+@every([1, 2, 3, 4])
+def test_a_property_is_impossible_if_its_type_contradicts_nested_unions(depth: int) -> None:
+    union: dict[str, Any] = {"type": "integer"}
+    for kind in ("oneOf", "anyOf", "oneOf", "anyOf")[:depth]:
+        union = {kind: [union, {"type": "boolean"}]}
+
+    def required(schema: Any) -> dict[str, Any]:
+        return {"type": "object", "required": ["a"], "properties": {"a": schema}}
+
+    for make in (sends, receives):
+        before, after = (make(required(schema)) for schema in (False, {"allOf": [{"type": "string"}, union]}))
+        assert report(before, after).findings == report(after, before).findings == ()
+
+
 def test_an_enumeration_without_a_possible_value_is_compared() -> None:
     case = composed.rewriting(Random(3294))
 

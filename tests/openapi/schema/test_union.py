@@ -48,3 +48,15 @@ def test_a_union_that_is_recursive_through_another_is_compared() -> None:
         "request-minimum-decreased",
         "response-minimum-decreased",
     ]
+
+
+def test_changed_alternatives_without_properties_are_compared_with_the_most_similar_ones() -> None:
+    def texts(*names: str, most: int) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": f"^{name}$", "maxLength": most} for name in names]}
+
+    before, after = texts("a.*", "b.*", "c.*", most=9), texts("c.*", "b.*", "a.*", most=8)
+
+    assert rules_of(ref("Toy"), {"Toy": before}, {"Toy": after}) == [
+        *["request-max-length-decreased"] * 3,
+        *["response-max-length-decreased"] * 3,
+    ]

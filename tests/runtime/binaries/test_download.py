@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.artefacts import Files, save, serving
+from fakes.artefacts import Files, answering, save, serving
 from infra_runtime.binaries import download as download_module
 from infra_runtime.binaries.download import ATTEMPTS, download
 from infra_runtime.errors import InstallError, IntegrityError
@@ -130,6 +130,38 @@ def test_a_redirect_to_another_scheme_or_to_itself_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("http://[bad/x", "IPv6"),
+        ("http://127.0.0.1:port/x", "port"),
+        (f"http://{'a' * 64}.test/x", "label"),
+        ("http://..test/x", "label"),
+        ("http://ann:secret-1@127.0.0.1:9/x", "is not followed"),
+        ("http://ann:secret-1@[bad/x", "IPv6"),
+    ],
+)
+def test_a_redirect_to_an_impossible_address_is_an_error(
+    target: str, problem: str, files: Files, tmp_path: Path
+) -> None:
+    files.redirects["a"] = target
+
+    with pytest.raises(InstallError, match=problem) as caught:
+        download("tool", f"{files.address}/a", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert "secret-1" not in f"{caught.value} {caught.value.hint}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chain_of_redirects_without_end_is_an_error(files: Files, tmp_path: Path) -> None:
+    files.redirects |= {str(number): f"/{number + 1}" for number in range(100)}
+
+    with pytest.raises(InstallError, match="the server answers 302"):
+        download("tool", f"{files.address}/0", tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert len(files.requests) < 20
+
+
 def test_a_redirect_from_https_to_http_is_refused() -> None:
     request = urllib.request.Request("https://files.test/tool")
     handler, headers = download_module._Redirects(), http.client.HTTPMessage()
@@ -220,6 +252,73 @@ def test_a_server_that_sends_single_bytes_is_an_error(files: Files, tmp_path: Pa
 
     with pytest.raises(InstallError, match=r"only \d+ bytes in 0\.2 s"):
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((b"H",), id="status"),
+        pytest.param((b"HTTP/1.1 200 OK\r\n", b"x"), id="name of a field"),
+        pytest.param((b"HTTP/1.1 200 OK\r\n", b"X-Field: x\r\n"), id="fields"),
+        pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n",), id="interim answers"),
+    ],
+)
+def test_a_header_without_end_is_an_error(parts: tuple[bytes, ...], tmp_path: Path) -> None:
+    with answering(*parts, pause=0.01) as url, pytest.raises(InstallError, match=r"header|100 headers"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="no length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", id="negative length"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", id="no number"),
+        pytest.param(b"HTTP/1.0 200\r\n\r\n", id="no reason"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", id="interim answer"),
+        pytest.param(b"HTTP/1.1 206 Partial Content\r\n\r\n", id="unrequested part"),
+    ],
+)
+def test_an_unusual_header_before_the_right_content_is_accepted(header: bytes, tmp_path: Path) -> None:
+    with answering(header, CONTENT) as url:
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="closed at once"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", id="closed in the header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", id="closed after the header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="empty"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="no content"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789", id="short"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx", id="no chunk"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nx", id="cut chunk"),
+        pytest.param(b"HTTP/1.1 206 Partial Content\r\n\r\nx", id="unrequested part"),
+        pytest.param(b"SSH-2.0-OpenSSH_9\r\n", id="another protocol"),
+        pytest.param(b"HTTP/9 200 OK\r\n\r\n", id="another version"),
+        pytest.param(b"HTTP/1.1 302 Found\r\n\r\n", id="redirect without an address"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\n\r\n", id="not modified"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 200 + b"\r\n", id="many fields"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", id="long field"),
+        pytest.param(b"HTTP/1.1 500 Internal Server Error\r\n\r\n", id="server error"),
+    ],
+)
+def test_an_answer_without_the_whole_file_is_an_error(answer: bytes, tmp_path: Path) -> None:
+    with answering(answer) as url, pytest.raises(InstallError, match=r"^tool: http"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
+
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("length", [SIZE + 1, 1 << 62])
+def test_a_longer_file_than_in_the_lock_is_refused_before_its_content(length: int, tmp_path: Path) -> None:
+    header = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
+    with answering(header) as url, pytest.raises(IntegrityError, match=f"announces {length} bytes"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 
 
 def test_a_missing_file_is_requested_once(files: Files, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import stat
 import subprocess
 import sys
@@ -18,10 +19,11 @@ import pytest
 
 from fakes.artefacts import PROGRAM, Files, locked, save, serving, tar
 from fakes.small_disk import on_a_small_disk
+from fakes.stacks import until
 from infra_runtime.binaries import Binary, bundle, content, installation, locate, lockfile, platforms, store
 from infra_runtime.binaries.installation import Locks, install, required
 from infra_runtime.binaries.lockfile import EMPTY, Locked
-from infra_runtime.binaries.recipe import Archive, Recipe
+from infra_runtime.binaries.recipe import Archive, Maven, Recipe
 from infra_runtime.binaries.store import Store
 from infra_runtime.errors import BinaryMissingError, InstallError, IntegrityError
 
@@ -200,6 +202,58 @@ def test_two_installations_at_once_give_one_entry(files: Files, own: Store) -> N
     assert everything(own) == [f"tool/{entry.key}/manifest.json"]
 
 
+@pytest.mark.parametrize("recipes", [("one", "two"), ("two", "one"), ("two", "three")])
+def test_installations_with_common_recipes_at_once_give_one_entry_each(
+    recipes: tuple[str, str], files: Files, own: Store
+) -> None:
+    """Two processes install `one` and `two`, or a part of them and another recipe."""
+    entries = {name: locked(name, files.add(name, CONTENT), CONTENT) for name in ("one", "two", "three")}
+    items = {name: (replace(RECIPE, name=name), entry) for name, entry in entries.items()}
+    code = INSTALL.replace("item, own", "items, own").replace("[item]", "items")
+
+    started = []
+    for names in (("one", "two"), recipes):
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        started.append(process)
+        assert process.stdin
+        pickle.dump(([items[name] for name in names], own), process.stdin)
+        process.stdin.flush()
+    for process in started:
+        process.communicate(timeout=120)
+
+    wanted = sorted({"one", "two", *recipes})
+    assert [process.returncode for process in started] == [0, 0]
+    assert everything(own) == sorted(f"{name}/{entries[name].key}/manifest.json" for name in wanted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_an_installation_that_was_ended_is_continued(
+    number: signal.Signals, files: Files, own: Store
+) -> None:
+    """The server stalls; the process ends although a thread waits for the server."""
+    content = tar({"tool": PROGRAM, "data": os.urandom(100_000)})
+    entry = locked("tool", files.add("tool", content), content)
+    files.stalled.add("tool")
+    process = subprocess.Popen([sys.executable, "-c", INSTALL], stdin=subprocess.PIPE)
+    try:
+        assert process.stdin
+        pickle.dump(((RECIPE, entry), own), process.stdin)
+        process.stdin.close()
+        part = own.downloads / "tool" / f"{entry.artefacts[0].file_name}.part"
+        until(lambda: part.exists() and part.stat().st_size == 10)
+        process.send_signal(number)
+        assert process.wait(30) != 0
+    finally:
+        process.kill()
+    files.stalled.clear()
+
+    (installed,) = install([(RECIPE, entry)], own)
+
+    assert files.requests[-1] == ("tool", "bytes=10-")
+    assert subprocess.check_output([installed.program("tool")], text=True).startswith("tool")
+    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
+
+
 def test_the_remains_of_a_killed_installation_are_removed(files: Files, own: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
     rest = own.folder / "tool" / f".new-{entry.key}"
@@ -246,6 +300,21 @@ def test_an_archive_is_locked_with_its_size(files: Files) -> None:
         InstallError, match=r"no source has an artefact for other: archive: .* plan9-mips; archive"
     ):
         installation.lock(replace(RECIPE, sources=(elsewhere, here)), "other")
+
+
+def test_an_archive_without_a_version_is_locked_with_the_beginning_of_its_hash(
+    files: Files, tmp_path: Path
+) -> None:
+    url = files.add("tool.tar.gz", CONTENT)
+    digest = locked("tool", url, CONTENT).artefacts[0].sha256
+    source = Archive(platform=platforms.current(), url=url, sha256=digest, version="")
+    path = tmp_path / lockfile.NAME
+
+    entry = installation.lock(replace(RECIPE, sources=(source,)), platforms.current())
+    lockfile.write(path, EMPTY.updated([entry]))
+
+    assert entry.version == digest[:12]
+    assert lockfile.read(path).get("tool", platforms.current()) == entry
 
 
 def test_a_read_only_folder_is_an_error_with_a_hint(tmp_path: Path) -> None:
@@ -295,6 +364,58 @@ def test_a_full_disk_is_an_error_and_leaves_no_entry(tmp_path: Path) -> None:
     assert printed[1] == "[] []"
 
 
+def test_a_disk_that_is_full_after_a_part_of_the_download_is_an_error(tmp_path: Path) -> None:
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "import os\n"
+        "from infra_runtime.binaries.store import Store\n"
+        "from infra_runtime.binaries.installation import install\n"
+        "from fakes.artefacts import locked, serving\n"
+        "from infra_runtime.binaries.recipe import Recipe\n"
+        "content, store = os.urandom(3_000_000), Store(disk / 'binaries')\n"
+        "recipe = Recipe(name='tool', programs={'tool': ''}, sources=(), licence='MIT')\n"
+        "with serving() as files:\n"
+        "    entry = locked('tool', files.add('tool', content), content)\n"
+        "    try: install([(recipe, entry)], store)\n"
+        "    except InfraError as error: print(error.exit_code, error)\n",
+    )
+
+    assert printed[0].startswith("14 ")
+    assert printed[0].endswith("cannot be written: No space left on device")
+
+
+def test_a_disk_that_is_too_small_for_a_bundle_is_an_error(tmp_path: Path) -> None:
+    printed = on_a_small_disk(
+        tmp_path / "disk",
+        "1m",
+        "import os\n"
+        "from infra_runtime.binaries import bundle\n"
+        "from infra_runtime.binaries.store import Store\n"
+        "from fakes.artefacts import locked, serving\n"
+        "from infra_runtime.binaries.recipe import Recipe\n"
+        "content, small = os.urandom(600_000), Store(disk / 'binaries')\n"
+        "large = Store(disk.parent / 'large')\n"
+        "known = {'tool': Recipe(name='tool', programs={'tool': ''}, sources=(), licence='MIT')}\n"
+        "with serving() as files:\n"
+        "    entry = locked('tool', files.add('tool', content), content)\n"
+        "    bundle.write(disk.parent / 'x', [entry], large, known=known)\n"
+        "    (disk / 'half').write_bytes(bytes(600_000))\n"
+        "    for store, path in ((small, disk.parent / 'y'), (large, disk / 'y')):\n"
+        "        try: bundle.write(path, [entry], store, known=known)\n"
+        "        except InfraError as error: print(error.exit_code, error)\n"
+        "try: bundle.read(disk.parent / 'x', [], known, small)\n"
+        "except InfraError as error: print(error.exit_code, error)\n"
+        "print([path.name for path in disk.iterdir()], (disk.parent / 'y').exists())\n",
+    )
+
+    for line in printed[:3]:
+        assert line.startswith("14 ")
+        assert "No space left on device" in line
+    assert sorted(printed[3].split("'")[1::2]) == ["binaries", "half"]
+    assert printed[3].endswith("False")
+
+
 def test_a_folder_with_noexec_is_refused(tmp_path: Path) -> None:
     printed = on_a_small_disk(
         tmp_path / "disk",
@@ -330,6 +451,20 @@ def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files
         locate(Binary(name="tool"))
     own.folder.chmod(0o700)
     assert locate(Binary(name="tool")) == installed.program("tool")
+
+
+def test_a_program_that_others_can_change_is_not_used(files: Files, own: Store) -> None:
+    entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
+    (installed,) = install([(RECIPE, entry)], own)
+    program = installed.program("tool")
+
+    for path in (program, program.parent, installed.folder):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(0o777)
+        with pytest.raises(BinaryMissingError, match="other users can write to this"):
+            locate(Binary(name="tool"))
+        path.chmod(mode)
+    assert locate(Binary(name="tool")) == program
 
 
 def test_changed_files_are_found(files: Files, own: Store) -> None:
@@ -398,7 +533,34 @@ def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: P
     (installed,) = install(wanted, other, offline=True)
 
     assert subprocess.check_output([installed.program("tool"), "x"], text=True) == "tool x\n"
-    assert [path for path in everything(own) if not path.endswith(".json")] == []
+    assert install(bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other), other) == [
+        installed
+    ]
+    assert everything(own) == []
+    assert everything(other) == [f"tool/{entry.key}/manifest.json"]
+
+
+def test_java_and_bubblewrap_are_installed_before_the_programs_that_need_them(
+    files: Files, own: Store, tmp_path: Path
+) -> None:
+    """The entries of a bundle are in the order of their names."""
+    java = tar({"bin/java": b"#!/bin/sh\necho 'openjdk 21.0.1'\n"})
+    broker = replace(RECIPE, name="broker", programs={"broker": "Main"}, sources=(Maven(artefacts=()),))
+    jdk = replace(RECIPE, name="jdk", programs={"java": ""})
+    entries = [
+        replace(locked("broker", "unused", b""), source="maven", artefacts=()),
+        locked("jdk", files.add("jdk", java), java),
+    ]
+    known = {"broker": broker, "jdk": jdk}
+    bundle.write(tmp_path / "servers.bundle", entries, own, known=known)
+
+    installed = install(bundle.read(tmp_path / "servers.bundle", [], known, own), own, offline=True)
+
+    assert [entry.locked.recipe for entry in installed] == ["broker", "jdk"]
+    own.remove(installed[1])
+    assert store.find("broker", store=own) is None
+    install([(jdk, entries[1])], own)
+    assert store.find("broker", store=own) == installed[0].program("broker")
 
 
 def test_a_bundle_for_another_platform_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fakes.artefacts import locked
 from infra_runtime.binaries import lockfile, recipes
 from infra_runtime.binaries.lockfile import EMPTY, Locked, differences, read, write
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, InstallError
 
 TOOL = locked("tool", "pool/tool.tar.gz", b"content")
 
@@ -57,7 +57,12 @@ def test_a_missing_lock_is_empty(tmp_path: Path) -> None:
         ("path", "/etc/passwd"),
         ("path", ""),
         ("registry", "another"),
+        ("sha256", "A" * 64),
+        ("sha256", "a" * 128),
         ("name", None),
+        ("name", "--index-url=https://files.test"),
+        ("name", "tool\n--index-url=https://files.test"),
+        ("version", "1.0 --pre"),
         ("unknown", "x"),
     ],
 )
@@ -76,13 +81,33 @@ def test_an_invalid_lock_is_an_error_that_names_the_file(field: str, value: obje
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 2, "recipes": {}}', '{"format": 1, "recipes": 5}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        "<<<<<<< HEAD",
+        '{"format": 2, "recipes": {}}',
+        '{"format": 1, "recipes": 5}',
+    ],
 )
 def test_another_file_is_not_a_lock(text: str, tmp_path: Path) -> None:
     (tmp_path / "infra.lock").write_text(text)
 
     with pytest.raises(ConfigurationError, match=r"infra\.lock"):
         read(tmp_path / "infra.lock")
+
+
+def test_a_lock_that_cannot_be_written_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "infra.lock").mkdir()
+
+    with pytest.raises(InstallError, match=r"infra\.lock: cannot be written: Is a directory"):
+        write(tmp_path / "infra.lock", EMPTY)
+    with pytest.raises(InstallError, match=r"infra\.lock: cannot be written: No such file"):
+        write(tmp_path / "missing" / "infra.lock", EMPTY)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["infra.lock"]
 
 
 def test_a_recipe_with_the_name_of_a_path_is_refused(tmp_path: Path) -> None:

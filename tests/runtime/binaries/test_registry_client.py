@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fakes.stacks import until
 from infra_runtime.binaries import registry_client
 from infra_runtime.binaries.registry_client import run
 from infra_runtime.errors import InstallError, IntegrityError
@@ -57,6 +60,39 @@ def test_a_client_that_writes_too_much_is_killed(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(IntegrityError, match="more than the 5000 bytes of the lock"):
         run("tool", python(code), folder=tmp_path, expected=5000)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "E: Failed to fetch http://files.test/x.deb  Hash Sum mismatch",
+        "   File has unexpected size (5 != 7). Mirror sync in progress?",
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+        "verifying example.test/tool@v1.0.0: checksum mismatch",
+        "npm ERR! code EINTEGRITY",
+    ],
+)
+def test_a_file_that_a_client_refuses_because_of_its_hash_is_an_error_of_integrity(
+    line: str, tmp_path: Path
+) -> None:
+    with pytest.raises(IntegrityError, match="failed: "):
+        run("tool", ["/bin/sh", "-c", f"echo '{line}'; exit 1"], folder=tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is missing")
+def test_a_client_ends_with_the_process_that_has_started_it(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from infra_runtime.binaries.registry_client import run\n"
+        "run('tool', ['/bin/sh', '-c', 'echo $$ > pid; exec sleep 600'], folder=pathlib.Path())\n"
+    )
+    process = subprocess.Popen(python(code), cwd=tmp_path)
+    pid = tmp_path / "pid"
+    until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+
+    process.kill()
+    process.wait(60)
+
+    until(lambda: not Path(f"/proc/{pid.read_text().strip()}/exe").exists())
 
 
 def test_a_missing_client_is_an_error(tmp_path: Path) -> None:

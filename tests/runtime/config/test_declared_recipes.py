@@ -95,6 +95,29 @@ def test_a_recipe_can_have_sources_whose_programs_are_packages_or_classes(tmp_pa
     assert npm.sources == (Npm(package="@acme/tool"),)
 
 
+def test_a_hash_can_have_capital_letters(tmp_path: Path) -> None:
+    (recipe,) = recipes_of(
+        tmp_path,
+        '[binaries.a]\nprograms = ["a"]\nlicence = "MIT"\narchive.linux-x86_64.url = "https://files.test/a"\n'
+        f'archive.linux-x86_64.sha256 = "{"0F" * 32}"\n',
+    )
+
+    (source,) = recipe.sources
+    assert isinstance(source, Archive)
+    assert source.sha256 == "0f" * 32
+
+
+@pytest.mark.parametrize("digits", [32, 40, 63, 96, 128])
+def test_a_hash_of_another_algorithm_is_an_error_that_names_the_field(digits: int, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"archive\.linux-x86_64\.sha256"):
+        recipes_of(
+            tmp_path,
+            '[binaries.a]\nprograms = ["a"]\nlicence = "MIT"\n'
+            'archive.linux-x86_64.url = "https://files.test/a"\n'
+            f'archive.linux-x86_64.sha256 = "{"0" * digits}"\n',
+        )
+
+
 def test_programs_can_be_a_list(tmp_path: Path) -> None:
     (recipe,) = recipes_of(
         tmp_path, '[binaries.a]\nprograms = ["a", "b"]\nlicence = "MIT"\nwheel = "a-bin"\n'

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("playwright", reason="the browser tests need Playwright")
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import infra_runtime as infra
-from fakes.chromium import NEEDED, chromium
+from fakes.chromium import NEEDED
 from fakes.command_line import service
 from fakes.dashboard_data import TRACE, send_trace, stored_span, write_report, write_session
 from infra_cli.web_pages import address_of
@@ -23,8 +23,6 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import Client
 from infra_runtime.engines.local.stack import Stack
 
-#: all tabs share one process that draws their pages, because a new process for each tab is slow
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 #: the number of connections to one host that Chromium keeps open
 CONNECTIONS = 6
 #: more tabs than connections
@@ -80,14 +78,6 @@ def openapi(*paths: str) -> str:
     operation = {"get": {"responses": {"200": {"description": "ok"}}}}
     information = {"title": "shop", "version": "1"}
     return json.dumps({"openapi": "3.1.0", "info": information, "paths": dict.fromkeys(paths, operation)})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Tab:

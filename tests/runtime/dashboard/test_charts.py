@@ -54,6 +54,8 @@ def test_a_series_without_values_is_left_out() -> None:
         (2_000_000, "B", "2.0 MB"),
         (12.3456, "%", "12.3 %"),
         (7, "", "7"),
+        (999, "", "999"),
+        (1000, "", "1\N{NARROW NO-BREAK SPACE}000"),
         (12345.6, "/s", "12\N{NARROW NO-BREAK SPACE}346 /s"),
     ],
 )

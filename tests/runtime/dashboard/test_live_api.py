@@ -77,6 +77,35 @@ def test_an_error_of_a_stream_is_sent_and_the_stream_continues(site: Site, answe
     assert [name for name, _ in sent(2)] == ["value", "lost"]
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("traces", "trace-list"),
+        ("records", "record-list"),
+        ("alerts", "alert-list"),
+        ("charts", "charts"),
+    ],
+)
+def test_a_page_that_is_open_says_that_the_telemetry_service_has_stopped(
+    site: Site, answers: Answers, monkeypatch: pytest.MonkeyPatch, path: str, part: str, *, is_removed: bool
+) -> None:
+    monkeypatch.setattr("infra_runtime.dashboard.pages.INTERVAL", 0.01)
+    answers["points"] = {"items": []}
+    reason = "the stack has no telemetry service" if is_removed else "does not exist"
+
+    def stop() -> None:
+        if is_removed:
+            site.supervisor.exported = {}
+        else:
+            answers.clear()
+
+    before, after = (data["parts"][part].lower() for _, data in events(site, f"/stream/{path}", 2, stop))
+
+    assert reason not in before
+    assert reason in after
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -19,7 +19,6 @@ from fakes.dashboard import KEY, Site, service
 from fakes.telemetry import Answers
 from infra_runtime.dashboard import metrics
 from infra_runtime.dashboard.openapi import document
-from infra_runtime.dashboard.stack import Stack
 from infra_runtime.dashboard.usage import Usage, UsageMeter
 
 HEADERS = {"x-dashboard-key": KEY}
@@ -162,7 +161,7 @@ def test_a_telemetry_service_that_does_not_answer_is_reported(site: Site) -> Non
 
 def test_an_exporter_belongs_to_the_service_that_it_needs(site: Site) -> None:
     async def main(_: object) -> frozenset[str]:
-        return metrics.related(await Stack(site.supervisor, UsageMeter()).state(), "db")
+        return metrics.related(await site.dashboard().stack.state(), "db")
 
     assert site.run(main) == {"db", "exporter"}
 

@@ -23,6 +23,7 @@ from fakes.asgi import scope_of
 from fakes.dashboard import KEY, Site, events, many_events, service
 from infra_runtime.dashboard import streams
 from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.navigation import error_counts
 from infra_runtime.dashboard.stack import dependents
 from infra_runtime.dashboard.streams import parts_stream
 from infra_runtime.errors import ConfigurationError, SupervisorError
@@ -33,8 +34,10 @@ from infra_runtime.web.asgi import Message
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>\"'`</textarea>\x1b[31m"
     "\x1b]8;;javascript:alert(1)\x07x"
-    "\u202e{{ 7 * 7 }}{% raw %}&lt;"
+    "\u202e{{ 71 * 73 * 79 }}{% raw %}&lt;"
 )
+#: the numbers of errors in the navigation, which every stream of a page updates
+COUNTS = (*error_counts(None),)
 
 
 class Page(HTMLParser):
@@ -131,14 +134,19 @@ def test_a_task_that_is_done_can_be_hidden_and_a_failed_task_is_shown(tmp_path: 
         ("/snapshots", "/api/v1/snapshots"),
         ("/alerts?status=firing", "/api/v1/alerts?status=firing"),
         ("/apis", "/api/v1/apis"),
-        ("/tests", "/api/v1/tests"),
         ("/traces?status=error", "/api/v1/traces?status=error"),
     ],
 )
 def test_a_page_links_to_its_content_as_json(site: Site, path: str, address: str) -> None:
-    links = [values["href"] for _, values in page(site, path).elements if "data-export" in values]
+    assert exports(site, path) == [address]
 
-    assert links == [address]
+
+def test_the_page_of_tests_links_to_sessions_and_to_failure_reports(site: Site) -> None:
+    assert exports(site, "/tests?text=x") == ["/api/v1/tests/sessions?text=x", "/api/v1/tests?text=x"]
+
+
+def exports(site: Site, path: str) -> list[str]:
+    return [values["href"] for _, values in page(site, path).elements if "data-export" in values]
 
 
 def test_a_stack_without_services_has_the_command_that_starts_them(tmp_path: Path) -> None:
@@ -295,7 +303,7 @@ def test_no_text_becomes_an_element_of_a_page(tmp_path: Path, path: str) -> None
     attributes = {name for _, each in shown.elements for name in each}
     assert not [name for name in attributes if name.startswith("on") or name == "style"]
     assert not [each for _, each in shown.elements if each.get("href", "").startswith("javascript")]
-    assert "49" not in shown.text
+    assert "409457" not in shown.text
 
 
 def test_a_search_text_is_only_a_text(site: Site) -> None:
@@ -314,9 +322,9 @@ def test_a_stream_has_only_the_parts_that_have_changed(site: Site) -> None:
 
     first, second = events(site, "/stream/services", 2, fail)
 
-    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker", "summary"]
+    assert [*first[1]["parts"]] == ["service-db", "service-api", "service-worker", "summary", *COUNTS]
     assert first[1]["order"] == {"services": ["service-db", "service-api", "service-worker"]}
-    assert [*second[1]["parts"]] == ["service-db", "summary"]
+    assert [*second[1]["parts"]] == ["service-db", "summary", "count-services"]
     assert "disk full" in second[1]["parts"]["service-db"]
     assert "2 failed" in second[1]["parts"]["summary"]
 
@@ -431,7 +439,7 @@ def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: py
     found = many_events(site, "/stream/services", 50)
 
     assert [[*data["parts"]] for data in found] == [
-        ["service-db", "service-api", "service-worker", "summary"]
+        ["service-db", "service-api", "service-worker", "summary", *COUNTS]
     ] * 50
     assert len(calls) < 25
 
@@ -440,7 +448,7 @@ def test_the_stream_of_a_service_has_its_head_and_its_history(site: Site) -> Non
     ((name, data),) = events(site, "/stream/services/api", 1)
 
     assert name == "parts"
-    assert data["parts"].keys() == {"head", "history", "probes"}
+    assert data["parts"].keys() == {"head", "history", "probes", "charts", *COUNTS}
 
 
 def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: Site) -> None:

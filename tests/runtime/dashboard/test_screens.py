@@ -16,17 +16,16 @@ import pytest
 
 pytest.importorskip("playwright", reason="the browser tests need Playwright")
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from fakes.axe import script, violations
-from fakes.chromium import NEEDED, chromium
+from fakes.chromium import NEEDED
 from fakes.dashboard import Site, service
 from fakes.dashboard_server import serving
 from fakes.shop import LONG, TRACE, Shop, crowd
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.navigation import NAVIGATION
 
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 #: milliseconds for a condition on a busy machine
 PATIENCE = 60_000
 #: page → path, and an element that is there when the page is complete
@@ -73,14 +72,6 @@ CROWDED = {
 }
 
 pytestmark = [pytest.mark.real("dashboard"), NEEDED]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

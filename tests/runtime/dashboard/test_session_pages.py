@@ -114,6 +114,15 @@ def test_sessions_are_listed_the_newest_first_with_state_and_counts(site: Site, 
     assert f'href="/tests/sessions/{items[0]["id"]}"' in text
 
 
+def test_a_text_selects_sessions_as_on_the_page(site: Site, data: Path) -> None:
+    write(data, first(data, keyword="slow"), ended("a"))
+    write(data, first(data, keyword="fast"), ended("a"), began=BEGAN + 1)
+
+    items = get(site, "/api/v1/tests/sessions?text=SLOW", "TestSessions")["items"]
+
+    assert [item["selection"] for item in items] == ["-k slow"]
+
+
 def test_a_project_without_sessions_has_the_reason(site: Site) -> None:
     assert "No session of pytest with a service was recorded" in page(site, "/tests")
 

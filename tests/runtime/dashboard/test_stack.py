@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,11 @@ pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
 from fakes.dashboard import Supervisor, service
 from infra_runtime.dashboard import stack as module
-from infra_runtime.dashboard.stack import Stack
-from infra_runtime.dashboard.usage import UsageMeter
+from infra_runtime.dashboard.error_counts import ErrorCounts
+from infra_runtime.dashboard.stack import FRESH_FOR_PAGES, Stack
+from infra_runtime.dashboard.usage import Usage, UsageMeter
 from infra_runtime.errors import SupervisorError
-from infra_runtime.messages import Phase, Services, Status
+from infra_runtime.messages import Endpoints, Phase, Services, Status
 
 
 class Restarting(Supervisor):
@@ -39,12 +41,14 @@ class Restarting(Supervisor):
             self.ends.wait(60)
 
 
-def test_the_events_are_followed_again_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_are_followed_again_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(module, "RETRY", 0.01)
     supervisor = Restarting()
 
     async def main() -> None:
-        stack = Stack(supervisor, UsageMeter())
+        stack = Stack(supervisor, UsageMeter(), ErrorCounts(tmp_path))
         stack.follow()
         assert await asyncio.to_thread(supervisor.is_followed.wait, 60)
         supervisor.services["db"] = service("db", restarts=7)
@@ -65,9 +69,9 @@ class Stopped(Supervisor):
         return replace(super().status(), services=Services(self.services.values()))
 
 
-def test_the_start_of_a_phase_changes_only_with_the_phase() -> None:
+def test_the_start_of_a_phase_changes_only_with_the_phase(tmp_path: Path) -> None:
     supervisor, now = Stopped(service("db")), [1000.0]
-    stack = Stack(supervisor, UsageMeter(), clock=lambda: now[0])
+    stack = Stack(supervisor, UsageMeter(), ErrorCounts(tmp_path), clock=lambda: now[0])
 
     async def since() -> float:
         stack.change()
@@ -83,3 +87,62 @@ def test_the_start_of_a_phase_changes_only_with_the_phase() -> None:
         assert await since() == 1055.9
 
     asyncio.run(main())
+
+
+class Counted(Supervisor):
+    """A supervisor that counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__(service("db"))
+        self.calls: list[str] = []
+
+    def status(self) -> Status:
+        self.calls.append("status")
+        return super().status()
+
+    def endpoints(self) -> Endpoints:
+        self.calls.append("endpoints")
+        return super().endpoints()
+
+
+def test_a_page_uses_an_older_state_until_an_event_arrives(tmp_path: Path) -> None:
+    supervisor, now = Counted(), [1000.0]
+    stack = Stack(supervisor, UsageMeter(), ErrorCounts(tmp_path), clock=lambda: now[0])
+
+    async def main() -> list[int]:
+        found = []
+        for seconds, is_changed in ((0.0, False), (30.0, False), (0.5, True), (30.0, False), (60.0, False)):
+            now[0] += seconds
+            if is_changed:
+                stack.change()
+            await stack.state(FRESH_FOR_PAGES)
+            await stack.endpoints()
+            found.append(len(supervisor.calls))
+        return found
+
+    assert asyncio.run(main()) == [2, 2, 4, 4, 6]
+
+
+def test_the_state_after_an_event_has_the_figures_that_were_measured_before_it(tmp_path: Path) -> None:
+    measured: list[float] = []
+
+    class Meter(UsageMeter):
+        def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
+            measured.append(now[0])
+            return super().measure(pids)
+
+    now = [1000.0]
+    stack = Stack(Supervisor(service("db")), Meter(), ErrorCounts(tmp_path), clock=lambda: now[0])
+
+    async def main() -> None:
+        await stack.state()
+        for seconds in (2.0, 2.0, 2.0):
+            now[0] += seconds
+            stack.change()
+            await stack.state()
+        now[0] += 2.0
+        await stack.state()
+
+    asyncio.run(main())
+
+    assert measured == [1000.0, 1006.0, 1008.0]

@@ -209,6 +209,18 @@ def test_the_list_is_in_the_api_with_its_parameters(site: Site, answers: Answers
     get(site, "/api/v1/traces?limit=0", "Problem", 400)
 
 
+def test_the_traces_of_a_time_range_are_selected(site: Site, answers: Answers) -> None:
+    answers["traces"] = {"items": [], "more": False, "dropped": 0}
+
+    get(site, "/api/v1/traces?since=1970-01-01T00:01:00Z&until=1970-01-01T00:02:00.5Z", "Traces")
+
+    assert answers.parameters["traces"] == {"since": "60.000", "until": "120.500", "limit": "100"}
+    get(site, "/api/v1/traces?since=yesterday", "Problem", 400)
+    assert (
+        "No trace matches the filters" in site.ask("/traces?since=5m", headers={"x-dashboard-key": KEY}).text
+    )
+
+
 def test_an_earlier_run_is_selected_on_the_page(site: Site, answers: Answers) -> None:
     answers["traces"] = {"items": [summary()], "more": False, "dropped": 0}
     answers["state"] = {"runs": ["first", "second", "third"]}

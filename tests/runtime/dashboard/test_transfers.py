@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
-from fakes.dashboard import KEY, ORIGIN, Site
+from fakes.dashboard import KEY, ORIGIN, Site, events
 from fakes.dashboard_data import TRACE, stored_span, write_report
 from fakes.telemetry import Answers
 from infra_runtime.dashboard import report_archive, telemetry
@@ -57,6 +58,70 @@ def test_a_report_is_downloaded_and_opened_on_another_machine(site: Site, tmp_pa
     assert "AssertionError: assert 500 == 200" in other.ask(f"/tests/{name}", headers=HEADERS).text
     assert "imported" in other.ask("/tests", headers=HEADERS).text
     assert [entry["action"] for entry in other.entries()] == ["import reports"]
+
+
+def imported(site: Site) -> str:
+    """Import a failure report; return its id."""
+    file = site.ask(f"{report_of(site)}/archive", headers=HEADERS)
+    (name,) = send(site, "/api/v1/tests/imports", file.content).json()["items"]
+    return str(name)
+
+
+def test_an_imported_report_is_removed_and_the_removal_is_recorded(site: Site) -> None:
+    name = imported(site)
+    (folder,) = Path(site.paths.data, "capsules").iterdir()
+    assert f'data-remove-report="{name}"' in site.ask("/tests", headers=HEADERS).text
+
+    answer = site.change(f"/api/v1/tests/{name}/remove", site.cookie(Role.OPERATOR))
+
+    assert (answer.status_code, answer.json()) == (200, {"id": name, "test": "test_shop.py::test_order"})
+    assert not folder.exists()
+    assert site.ask(f"/tests/{name}", headers=HEADERS).status_code == 404
+    assert site.change(f"/api/v1/tests/{name}/remove", site.cookie()).status_code == 404
+    entries = [(entry["action"], entry["details"]) for entry in site.entries()]
+    assert entries[1:] == [("remove report", {"report": name, "test": "test_shop.py::test_order"})]
+
+
+def test_the_list_is_updated_when_a_report_is_removed(site: Site) -> None:
+    name = imported(site)
+
+    before, after = events(site, "/stream/tests", 2, lambda: shutil.rmtree(Path(site.paths.data, "capsules")))
+
+    assert name in before[1]["parts"]["report-list"]
+    assert name not in after[1]["parts"]["report-list"]
+
+
+def test_a_report_of_a_test_of_the_project_is_not_removed(site: Site) -> None:
+    address = report_of(site)
+
+    refused = site.ask(f"{address}/remove", method="POST", headers=HEADERS)
+
+    assert refused.status_code == 409
+    assert "replaced when the test fails again" in refused.json()["detail"]
+    assert site.ask(address, headers=HEADERS).status_code == 200
+    assert "data-remove-report" not in site.ask("/tests", headers=HEADERS).text
+    assert not site.audit.exists()
+
+
+def test_a_viewer_or_a_get_request_removes_no_report(site: Site) -> None:
+    address = f"/api/v1/tests/{imported(site)}/remove"
+
+    assert site.change(address, site.cookie(Role.VIEWER)).status_code == 403
+    assert site.ask(address, headers=HEADERS).status_code == 405
+    assert [*Path(site.paths.data, "capsules").iterdir()]
+
+
+def test_files_that_cannot_be_removed_are_a_problem(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    name = imported(site)
+    monkeypatch.setattr("infra_runtime.dashboard.transfers.disk.discard", refuse)
+
+    answer = site.ask(f"/api/v1/tests/{name}/remove", method="POST", headers=HEADERS)
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"].endswith("cannot be removed: Operation not permitted")
 
 
 def test_another_file_is_a_problem(site: Site) -> None:

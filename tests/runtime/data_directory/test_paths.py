@@ -72,3 +72,19 @@ def test_all_caches_are_in_one_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path))
 
     assert cache_folder() == Path(Paths("/data").cache) == tmp_path
+
+
+def test_the_folder_of_the_seeds_is_in_the_cache_and_exists_for_this_user_only(tmp_path) -> None:
+    paths = Paths(str(tmp_path / "data"), environ={"INFRA_CACHE": str(tmp_path / "cache")})
+
+    assert paths.seeds() == f"{tmp_path}/cache/seeds"
+    assert Path(paths.seeds()).stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_usable_cache_the_seeds_are_in_the_stacks_own_folder(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    environ = {"INFRA_CACHE": str(tmp_path / "file"), "INFRA_RUNTIME_DIR": str(tmp_path / "run")}
+    paths = Paths(str(tmp_path / "data"), environ=environ)
+
+    assert paths.seeds() == f"{paths.home}/cache/seeds"
+    assert Path(paths.seeds()).is_dir()

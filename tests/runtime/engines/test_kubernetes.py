@@ -536,15 +536,56 @@ def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) ->
          "services.api.command"),
         ("use = ['api']\n[services.api]\ncommand = ['run']\nready = { exec = ['a', '${env.A}'] }\n",
          "replaces variables only in `env`", "services.api.ready"),
+        ("use = ['api']\n[services.api]\ncommand = ['PROJECT/run.sh']\n",
+         "path 'PROJECT/run.sh' of this machine", "services.api.command"),
+        ("use = ['api']\n[services.api]\ncommand = ['run', '--data=PROJECT']\n",
+         "path 'PROJECT' of this machine", "services.api.command"),
+        (f"use = ['api']\n{API}env = {{ A = 'file:PROJECT/a.toml' }}\n",
+         "path 'PROJECT/a.toml' of this machine", "services.api.env.A"),
+        (f"use = ['api']\n{API}cwd = '/srv/app'\n", "the working directory '/srv/app'", "services.api.cwd"),
+        (f"use = ['api']\n{API}cwd = 'PROJECT/app'\n", "the working directory 'PROJECT/app'",
+         "services.api.cwd"),
     ],
 )  # fmt: skip
 def test_a_setting_that_no_cluster_has_is_an_error(
     project: Project, text: str, problem: str, where: str
 ) -> None:
+    text, problem = (each.replace("PROJECT", str(project.root)) for each in (text, problem))
     error = error_of(project, text)
 
     assert problem in error.message
     assert error.where == where
+
+
+def test_similar_paths_and_folders_of_the_image_are_exported(project: Project) -> None:
+    root = project.root
+    model(
+        project,
+        "use = ['api', 'job']\n"
+        f"{API}env = {{ A = '{root}x/a', B = '/x{root}', C = '${{root}}/c' }}\ncwd = 'app'\n"
+        "[services.job]\ncommand = ['/usr/bin/run']\ncwd = '/srv'\ncontainer.image = 'acme/job:1'\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("namespace", "Bad_Name"), ("namespace", "n" * 64), ("namespace", "-n"), ("namespace", "a.b"),
+        ("tag", "a/b"), ("tag", "t" * 129), ("tag", ".1"), ("tag", "a b"),
+        ("registry", "reg.example/Shop"), ("registry", "reg.example//shop"), ("registry", "shop/"),
+        ("registry", "https://reg.example/shop"),
+        ("host", "a_b.example"), ("host", "-x.example"), ("host", "shop.example/a"), ("host", "a.*.b"),
+        ("email", "ada"), ("email", "@x y"),
+    ],
+)  # fmt: skip
+def test_an_option_that_a_cluster_refuses_is_an_error(option: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--{option}: .* is not valid"):
+        engine(**{option: value})
+
+
+def test_valid_options_are_accepted() -> None:
+    engine(namespace="n" * 63, tag="V1.2_3-rc", registry="localhost:5000/a-b/c__d", host="*.Shop.example")
+    engine(registry="shop", host="10.0.0.1", email="ada@shop.example")
 
 
 def test_the_environment_test_is_refused(project: Project) -> None:

@@ -19,6 +19,8 @@ from infra_runtime.images.reference import parse_reference
 
 pytest.importorskip("httpx", reason="the minimal profile has no HTTP client")
 
+import httpx
+
 from infra_runtime.images.registry import Registry
 
 pytestmark = pytest.mark.process
@@ -165,6 +167,53 @@ def test_an_sbom_is_a_referrer_with_and_without_the_api(
     assert [each.artifact_type for each in referrers] == ["application/other", "application/sbom"] or has_api
     assert {each.artifact_type for each in referrers} == {"application/other", "application/sbom"}
     assert len(referrers) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "problem"),
+    [
+        ({"WWW-Authenticate": 'Bearer realm="http://token.example/"'}, "[]", "answers 200 without a token"),
+        (
+            {"WWW-Authenticate": 'Bearer realm="http://token.example/"'},
+            "<html>",
+            "answers 200 without a token",
+        ),
+        ({"WWW-Authenticate": 'Bearer realm="http://[token/"'}, "", "without a token"),
+        ({"WWW-Authenticate": "Bearer"}, "", "requires a token of an unnamed server"),
+        ({"WWW-Authenticate": "Negotiate"}, "<html>", "401 for GET manifests/1"),
+        ({}, '{"errors": ["no"]}', "401 for GET manifests/1"),
+        ({}, "[]", "401 for GET manifests/1"),
+    ],
+)
+def test_an_unusual_answer_to_a_missing_login_is_an_error(
+    tmp_path: Path, headers: dict[str, str], body: str, problem: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "token.example":
+            return httpx.Response(200, text=body)
+        return httpx.Response(401, text=body, headers=headers)
+
+    transport, reference = httpx.MockTransport(answer), parse_reference("localhost:1/shop/api")
+    with (
+        Registry(reference, credentials=lambda _: None, transport=transport) as registry,
+        pytest.raises(ImageError, match=problem),
+    ):
+        registry.pull("1", Layout.create(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("location", ["http://[", "//host:port/a", "/a"])
+def test_an_upload_to_an_unusual_address_ends_or_is_an_error(layout: Layout, location: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        statuses = {"HEAD": 404, "POST": 202, "PUT": 201}
+        return httpx.Response(statuses[request.method], headers={"Location": location})
+
+    transport, reference = httpx.MockTransport(answer), parse_reference("localhost:1/shop/api")
+    with Registry(reference, credentials=lambda _: None, transport=transport) as registry:
+        if location == "/a":
+            registry.push(layout, layout.find(), ["1"])
+            return
+        with pytest.raises(ImageError, match="an invalid address"):
+            registry.push(layout, layout.find(), ["1"])
 
 
 def test_a_registry_that_does_not_answer_is_named(tmp_path: Path) -> None:

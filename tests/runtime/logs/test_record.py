@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.samples import every
-from infra_runtime.logs.record import LEVELS, parse
+from infra_runtime.logs.record import LEVELS, at_least, may_be_error, parse
 
 MAY = 1_777_636_800.0  # 2026-05-01T12:00:00Z
 
@@ -154,6 +156,55 @@ def test_a_line_that_only_looks_structured_is_a_text(text: str) -> None:
 @given(st.text())
 def test_every_line_can_be_parsed(text: str) -> None:
     assert parse(text).level in {"", *LEVELS}
+
+
+NAMES = (
+    *("trace", "debug", "notice", "info", "warning", "wrn", "error", "err", "eror", "severe", "critical"),
+    *(
+        "crit",
+        "fatal",
+        "ftl",
+        "panic",
+        "dpanic",
+        "emerg",
+        "emergency",
+        "alert",
+        "D",
+        "I",
+        "W",
+        "E",
+        "F",
+        "E1",
+    ),
+    *("#", "*", "40", "50", "60.5", "Traceback (most recent call last):"),
+)
+
+
+@given(
+    st.sampled_from(
+        [
+            *("{}: x", "[{}] x", "x {} y", "x.{}Error: y", "{}0501 12:00:00.000 1 x.go:1] y"),
+            *('{{"level":"{}"}}', '{{"a": 1, "s" : "{}"}}', '{{"severity": {}}}'),
+            *("level={} msg=a", "msg=a lvl={}", 'msg=a level="{}"', "\x1b[1m{}\x1b[0m x"),
+            "2026-05-01T12:00:00Z [{}] m [x] k=1",
+        ]
+    ),
+    st.sampled_from(NAMES),
+    st.sampled_from([str, str.upper, str.title]),
+    st.text(max_size=9),
+)
+def test_an_error_is_found_in_its_block(
+    form: str, level: str, written: Callable[[str], str], other: str
+) -> None:
+    line = form.format(written(level))
+    if parse(line).level in at_least("error"):
+        assert may_be_error(f"{other}\n{line}\n{other}".encode(errors="replace"))
+
+
+def test_a_block_without_errors_is_not_searched() -> None:
+    lines = ("INFO request 17 was answered in 50 ms", '{"level": "info", "time": 1777636855}', "12:50:56 LOG")
+
+    assert not may_be_error("\n".join(lines * 100).encode())
 
 
 def test_the_fields_of_a_line_with_a_long_word_are_found() -> None:

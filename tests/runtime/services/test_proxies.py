@@ -229,7 +229,8 @@ def proxy(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy
         patience="patience = 60.0" if kind in PATIENT else "",
     )
     if "test_a_folder_is_served" not in EXCEPTIONS.get(kind, {}):
-        text += f'[[services.{kind}.routes]]\npath = "/static/*"\nstrip = true\nfiles = "public"\n'
+        for path, files in (("/static/*", "public"), ("/absolute/*", f"{folder}/public")):
+            text += f'[[services.{kind}.routes]]\npath = "{path}"\nstrip = true\nfiles = "{files}"\n'
     (folder / "infra.toml").write_text(text, encoding="utf-8")
     (folder / "public" / "docs").mkdir(parents=True)
     (folder / "public" / "style.css").write_text("a sheet", encoding="utf-8")
@@ -288,10 +289,9 @@ def test_a_route_can_be_for_one_host(proxy: Proxy) -> None:
     assert proxy.request("/strip/x", Host="shop.localhost").received["name"] == "strip"
 
 
-def test_a_folder_is_served(proxy: Proxy) -> None:
-    style, index, missing = (
-        proxy.request(path) for path in ("/static/style.css", "/static/docs/", "/static/missing")
-    )
+@pytest.mark.parametrize("path", ["/static", "/absolute"])
+def test_a_folder_is_served(proxy: Proxy, path: str) -> None:
+    style, index, missing = (proxy.request(f"{path}/{name}") for name in ("style.css", "docs/", "missing"))
 
     assert (style.status, style.text) == (200, "a sheet")
     assert style.headers["Content-Type"].startswith("text/css")

@@ -290,12 +290,14 @@ def test_a_web_page_cannot_send_records_as_plain_text(tmp_path: Path) -> None:
         (gzip.compress(b"\0" * 2**22), "gzip", 413, "larger than 1000000 bytes"),
         (b"x" * 1_000_001, "identity", 413, "larger than 1000000 bytes"),
         (gzip.compress(b"{}")[:-3], "gzip", 400, "cut off"),
-        (gzip.compress(b"{}") + b"{}", "gzip", 400, "after the end"),
+        (gzip.compress(b"{}") + b"{}", "gzip", 400, "not gzip"),
+        (gzip.compress(b"{}") + gzip.compress(b"")[:-3], "gzip", 400, "cut off"),
+        (gzip.compress(b"") * 60_000, "gzip", 413, "larger than 1000000 bytes"),
         (b"{}", "gzip", 400, "not gzip"),
         (b"{}", "br", 415, "the content encoding br is not known"),
         (b"{", "identity", 400, "not JSON"),
     ],
-    ids=["bomb", "huge", "cut", "longer", "plain", "brotli", "malformed"],
+    ids=["bomb", "huge", "cut", "longer", "second cut", "no content", "plain", "brotli", "malformed"],
 )
 def test_a_malformed_or_huge_body_is_refused(
     tmp_path: Path, content: bytes, encoding: str, status: int, text: str
@@ -307,6 +309,30 @@ def test_a_malformed_or_huge_body_is_refused(
 
     assert response.status_code == status
     assert text in response.json()["message"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_several_gzip_streams_are_one_body(tmp_path: Path, encoding: str) -> None:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        content = gzip.compress(b"{") + gzip.compress(b"") + gzip.compress(b"}")
+        return await client.post("/v1/logs", content=content, headers={**JSON, "content-encoding": encoding})
+
+    assert run(tmp_path, work).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["x" * 1_000_000, ["x" * 1_000_000], {"x" * 1_000_000: "\ud800"}])
+def test_the_answer_to_a_refused_request_does_not_contain_the_request(tmp_path: Path, value: object) -> None:
+    metric = {"sum": {"isMonotonic": value}}
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
+
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/v1/metrics", content=json.dumps(body), headers=JSON)
+
+    response = run(tmp_path, work)
+
+    assert response.status_code == 400
+    assert "isMonotonic" in response.json()["message"]
+    assert len(response.content) < 5_000
 
 
 def test_requests_that_are_large_together_are_refused_until_one_of_them_is_complete(tmp_path: Path) -> None:

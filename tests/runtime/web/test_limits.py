@@ -75,6 +75,20 @@ def test_a_storage_that_fails_does_not_refuse_requests(records: Records) -> None
     assert [record["event"] for record in records()] == ["rate_limit_failed"]
 
 
+def test_a_storage_that_does_not_answer_does_not_delay_requests_without_limit(records: Records) -> None:
+    class Paused(MemoryStorage):
+        """A storage whose server accepts connections and sends nothing."""
+
+        async def hit(self, key: str, limit: int, period: float) -> Hit:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    app = RateLimit(answering(), storage=Paused(), limit=1, period=1, patience=0.01)
+
+    assert call(app).status == 200
+    assert [record["event"] for record in records()] == ["rate_limit_failed"]
+
+
 # --- bodies ----------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 pytest.importorskip("joserfc", reason="needs the extra `web`")
 
@@ -367,3 +369,39 @@ def test_settings_with_two_keys_are_an_error(rsa: RSAKey) -> None:
 
     with pytest.raises(ConfigurationError, match="only one"):
         Tokens.from_settings(settings)
+
+
+@pytest.mark.parametrize("name", ["at+jwt", "JWE", "dpop+jwt", "application/at+jwt", "secevent+jwt", ""])
+def test_a_token_of_another_type_is_refused(tokens: Tokens, name: str) -> None:
+    """Another issuer with the same key may sign other documents with these claims."""
+    assert "typ" in reason(tokens, signed(claims(), header={"typ": name}))
+
+
+@pytest.mark.parametrize("name", ["JWT", "jwt", "application/jwt"])
+def test_the_type_of_a_token_is_compared_without_regard_to_case(tokens: Tokens, name: str) -> None:
+    assert asyncio.run(tokens.verify(signed(claims(), header={"typ": name})))["sub"] == "ada"
+
+
+@pytest.mark.parametrize(("algorithm", "shortest"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_a_secret_is_as_long_as_the_hash_of_its_algorithm(algorithm: str, shortest: int) -> None:
+    assert Keys.from_secret("s" * shortest, [algorithm]).signing
+
+    with pytest.raises(ConfigurationError, match=f"fewer than {shortest} bytes"):
+        Keys.from_secret("s" * (shortest - 1), ["HS256", algorithm])
+
+
+@pytest.mark.filterwarnings("ignore")  # the library warns about the key
+@pytest.mark.parametrize("place", ["private", "public", "former"])
+def test_a_short_rsa_key_is_an_error(rsa: RSAKey, place: str) -> None:
+    short = generate_private_key(public_exponent=65_537, key_size=1024)
+    pem = short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = short.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    usual = rsa.as_pem(private=False).decode()
+    given: dict[str, Any] = {
+        "private": {"private": pem},
+        "public": {"public": public},
+        "former": {"public": usual, "former": [public]},
+    }[place]
+
+    with pytest.raises(ConfigurationError, match="fewer than 2048 bits"):
+        Keys.from_pem(["RS256"], **given)

@@ -163,9 +163,9 @@ def _project(directory: Path | None) -> Project:
 
 
 def _programs(project: Project) -> dict[str, Recipe]:
-    """Return a mapping from program to the recipe that installs the program.
+    """Return a mapping from program to the recipe that installs it for a service without a version."""
+    from infra_runtime.binaries.recipes import providing
 
-    If several recipes install a program, the last one of them in `Project.recipes` is used.
-    """
-    recipes = project.recipes().values()
-    return {program: recipe for recipe in recipes for program in recipe.programs}
+    known = project.recipes().values()
+    programs = dict.fromkeys(program for recipe in known for program in recipe.programs)
+    return {program: recipe for program in programs if (recipe := providing(program, known))}

@@ -114,13 +114,14 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
 def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
     """Yield the operations of a path item, such as `get` and `post`.
 
-    If the path item is a reference, the operations in the keys beside the reference are included.
+    If the path item is a reference, the operations in the keys beside the reference are included. They
+    replace operations of the target that have the same method.
     """
     target = follow(item)
     alone = target.pointer == item.pointer and target.file == item.file
     places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
     seen: set[str] = set()
-    for place in places:
+    for place in reversed(places):
         operations = {method: place.child(method) for method in METHODS if method in place.raw}
         operations |= {
             name.lower(): element for name, element in place.mapping("additionalOperations").items()

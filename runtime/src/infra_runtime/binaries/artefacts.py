@@ -5,11 +5,14 @@ All downloads of a call share one progress display.
 
 from __future__ import annotations
 
+import errno
+import functools
+import queue
 import shutil
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra_runtime.binaries.lockfile import Artefact, Locked, sha256
@@ -36,12 +39,17 @@ class Counter:
         self._numbers: dict[str, int] = {}
         self._lock = threading.Lock()
 
+        self.cancelled = threading.Event()
+
     def add(self, name: str, number: int) -> None:
-        """Set the number of bytes of one download."""
+        """Set the number of bytes of one download. Raises `InterruptedError` if it is cancelled."""
+        if self.cancelled.is_set():
+            raise InterruptedError(errno.EINTR, "the download is cancelled", name)
         if self._progress:
             with self._lock:
-                self._numbers[name] = number
-                self._progress(sum(self._numbers.values()), self._total)
+                if self._numbers.get(name) != number:
+                    self._numbers[name] = number
+                    self._progress(sum(self._numbers.values()), self._total)
 
 
 def fetch(
@@ -64,17 +72,52 @@ def fetch(
         problem = f"{len(needed)} files are not in {folder}, and the network is not used"
         raise InstallError(names, problem, "Install from a bundle with `infra bin install --from FILE`.")
     single = [download for download in needed if download.artefact.registry in _SINGLE]
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        futures = [pool.submit(_fetch, download, counter) for download in single]
-        futures += [pool.submit(_fetch_list, files, counter) for files in _lists(needed)]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True, wait=False)
-            raise
+    calls = [functools.partial(_fetch, download, counter) for download in single]
+    calls += [functools.partial(_fetch_list, files, counter) for files in _lists(needed)]
+    _call_all(calls, counter.cancelled)
     for download in downloads:
         download.copy()
+
+
+def _call_all(calls: Iterable[Callable[[], None]], cancelled: threading.Event) -> None:
+    """Call functions in parallel, and raise the first error after the event `cancelled` has ended the others.
+
+    After an interrupt (Ctrl-C), the function waits only some seconds: a thread that waits for a server cannot
+    be ended, and a thread of a `ThreadPoolExecutor` would delay the end of the process.
+    """
+    waiting = deque(calls)
+    results: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        while not cancelled.is_set():
+            try:
+                call = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 - the caller raises it
+                results.put(error)
+            else:
+                results.put(None)
+
+    number = len(waiting)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(number, PARALLEL))]
+    for thread in threads:
+        thread.start()
+    try:
+        error = next(filter(None, (results.get() for _ in range(number))), None)
+    except BaseException:  # an interrupt
+        cancelled.set()
+        for thread in threads:
+            thread.join(1.0)
+        raise
+    if error:
+        cancelled.set()
+    for thread in threads:
+        thread.join()
+    if error:
+        raise error
 
 
 @frozen
@@ -111,7 +154,7 @@ def _downloads(entries: Iterable[Locked], folder: Path) -> list[_Download]:
         own = folder / locked.recipe
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
         for rest in own.glob(".*/"):
-            shutil.rmtree(rest)
+            shutil.rmtree(rest, ignore_errors=True)
         for artefact in locked.artefacts:
             by_hash.setdefault(artefact.sha256, (locked, artefact, {}))[2][own / artefact.file_name] = None
     return [

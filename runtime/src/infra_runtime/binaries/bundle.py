@@ -11,14 +11,15 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra_runtime.binaries import artefacts, lockfile, platforms
 from infra_runtime.binaries.lockfile import EMPTY, Locked
 from infra_runtime.binaries.recipe import Go, Recipe
 from infra_runtime.binaries.sources import go
-from infra_runtime.binaries.store import Store
+from infra_runtime.binaries.store import Store, unwritable
 from infra_runtime.errors import InstallError, IntegrityError
 
 _FOLDER, _BUILT, _BUILT_LIST = "artefacts/", "built/", "built.json"
@@ -40,7 +41,7 @@ def write(
         problem = "cannot be written: its folder does not exist"
         raise InstallError(str(path), problem, "Create the folder, or select another file.")
     store.prepare()
-    with tempfile.TemporaryDirectory(prefix="bundle-", dir=store.folder) as folder:
+    with _temporary_folder(store) as folder:
         artefacts.fetch(entries, Path(folder), counter=artefacts.Counter(progress, entries))
         built = [
             (entry.recipe, program)
@@ -75,6 +76,16 @@ def write(
             raise InstallError(str(path), problem, "Select another file.") from error
 
 
+@contextmanager
+def _temporary_folder(store: Store) -> Iterator[str]:
+    """Yield a new folder in the store. Raises `InstallError` if the files in it cannot be written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="bundle-", dir=store.folder) as folder:
+            yield folder
+    except OSError as error:
+        raise unwritable(Path(error.filename or store.folder), error) from error
+
+
 def _built(recipe: Recipe, locked: Locked, store: Store, downloads: Path) -> list[Path]:
     """Return the built programs of a Go module: those in the store, or programs that are built now."""
     if installed := store.get(locked):
@@ -98,11 +109,12 @@ def read(
 ) -> list[tuple[Recipe, Locked]]:
     """Copy the artefacts of a bundle for this platform to the downloads of a store, and return its entries.
 
-    `chosen` are the recipes to install; if it is empty, all recipes of the bundle. Each artefact is compared
-    with the lock of the bundle.
+    The artefacts of installed entries are not copied. `chosen` are the recipes to install; if it is empty,
+    all recipes of the bundle. Each artefact is compared with the lock of the bundle.
 
     Raises:
-        InstallError: the bundle does not contain a chosen recipe for this platform, or its recipe is unknown.
+        InstallError: the bundle does not contain a chosen recipe for this platform, its recipe is unknown, or
+            a file cannot be read or written.
         IntegrityError: the file is not a bundle, or an artefact differs from its lock.
     """
     store.prepare()
@@ -119,6 +131,8 @@ def read(
             _check(path, names, lock, entries, known)
             built = json.loads(_content(tar, _BUILT_LIST, path))
             for entry in entries:
+                if store.get(entry):
+                    continue
                 folder = store.downloads / entry.recipe
                 with store.locked(entry.recipe):
                     folder.mkdir(mode=0o700, exist_ok=True)
@@ -131,6 +145,9 @@ def read(
                         _copy(tar, f"{_BUILT}{entry.recipe}/{program}", target, (size, digest), path)
     except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise IntegrityError(path.name, f"the file is not a complete bundle: {error}", _HINT) from error
+    except OSError as error:
+        problem = f"cannot be read or written: {error.strerror or error}"
+        raise InstallError(str(error.filename or path), problem, _HINT) from error
     return [(known[entry.recipe], entry) for entry in entries]
 
 

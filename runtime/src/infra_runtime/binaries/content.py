@@ -66,13 +66,19 @@ def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
 
 
 def _check_interpreter(recipe: Recipe, path: Path) -> None:
-    """Raise `InstallError` if a program is a script for Node.js, and Node.js is missing."""
+    """Raise `InstallError` if a program is a script for Node.js, and Node.js is missing, or of a wheel.
+
+    The first line of a script in a wheel is `#!python`, which pip replaces. Source: PEP 427.
+    """
     with path.open("rb") as file:
         first = file.readline(200)
     if first.startswith(b"#!") and first.split()[-1:] == [b"node"] and not shutil.which("node"):
         raise InstallError(
             recipe.name, f"{path.name} needs Node.js, which is not on PATH", "Install Node.js."
         )
+    if first.startswith(b"#!python"):
+        problem = f"{path.name} is a script of Python, which runs only with the package of its wheel"
+        raise InstallError(recipe.name, problem, "Install the wheel with pip.")
 
 
 def _candidates(root: Path, name: str, pattern: str) -> Iterator[Path]:

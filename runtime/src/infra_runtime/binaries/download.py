@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import http.client
+import io
 import netrc
 import os
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from infra_runtime.binaries.lockfile import sha256
@@ -61,7 +63,7 @@ def download(
             if _transfer(name, url, part, size=size, progress=progress, stall=stall):
                 break
             problem = f"the server sent {part.stat().st_size} of {size} bytes"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the error contains the open connection
                 if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -133,8 +135,76 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
     return not size or have == size
 
 
+class _Header:
+    """The lines of an answer before its content, which must arrive before a deadline.
+
+    The time limit of a socket applies to each packet, so that a server could send single bytes without end.
+    """
+
+    def __init__(self, file: io.BufferedReader, seconds: float) -> None:
+        self.file, self._seconds = file, seconds
+        self._deadline = time.monotonic() + seconds
+
+    def readline(self, limit: int) -> bytes:
+        """Return the next line, at most `limit` bytes. Raises `HTTPException` after the deadline."""
+        line = b""
+        while len(line) < limit and not line.endswith(b"\n"):
+            if time.monotonic() > self._deadline:
+                raise http.client.HTTPException(f"the header did not arrive within {self._seconds:g} s")
+            block = self.file.peek()[: limit - len(line)]
+            if not block:
+                break
+            line += self.file.read(block.find(b"\n") + 1 or len(block))
+        return line
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer whose header must arrive within the time limit of its socket."""
+
+    fp: Any
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._seconds = sock.gettimeout() or STALL_SECONDS
+
+    def begin(self) -> None:
+        """Read the header."""
+        file = self.fp
+        self.fp = header = _Header(file, self._seconds)
+        try:
+            super().begin()
+        finally:
+            self.fp = file if self.fp is header else self.fp
+
+
+class _Http(urllib.request.HTTPHandler):
+    def do_open(self, http_class: Any, req: urllib.request.Request, **options: Any) -> Any:
+        """Send a request, and return its answer."""
+        return super().do_open(_limited(http_class), req, **options)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def do_open(self, http_class: Any, req: urllib.request.Request, **options: Any) -> Any:
+        """Send a request, and return its answer."""
+        return super().do_open(_limited(http_class), req, **options)
+
+
+def _limited(connection_class: Callable[..., http.client.HTTPConnection]) -> Any:
+    """Return a function that creates a connection whose answers are `_Answer`s."""
+
+    def create(*arguments: Any, **options: Any) -> http.client.HTTPConnection:
+        connection = connection_class(*arguments, **options)
+        connection.response_class = _Answer
+        return connection
+
+    return create
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to HTTP addresses only, and from HTTPS only to HTTPS."""
+    """Follow redirects to HTTP addresses without a login only, and from HTTPS only to HTTPS."""
 
     def redirect_request(
         self,
@@ -145,13 +215,31 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if urlsplit(newurl).scheme not in {req.type, "https"}:
+        target = urlsplit(newurl)
+        if target.scheme not in {req.type, "https"} or "@" in target.netloc:
             problem = f"{msg}: the redirect to {masked_text(newurl)} is not followed"
             raise urllib.error.HTTPError(newurl, code, problem, headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        """Follow a redirect; close the answer if its address is invalid."""
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
 
-_OPENER = urllib.request.build_opener(_Redirects)
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+_OPENER = urllib.request.build_opener(_Redirects, _Http, _Https)
 
 
 def _login(host: str) -> str:
@@ -207,10 +295,13 @@ def _write(file: FileIO, block: bytes, part: Path) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether a repeated request would fail in the same way: an answer 3xx or 4xx, except 408, 429."""
-    return (
-        isinstance(error, urllib.error.HTTPError) and 300 <= error.code < 500 and error.code not in {408, 429}
-    )
+    """Return whether a repeated request would fail in the same way.
+
+    These are an address that no server can have, and an answer 3xx or 4xx, except 408 and 429.
+    """
+    if isinstance(error, urllib.error.HTTPError):
+        return 300 <= error.code < 500 and error.code not in {408, 429}
+    return isinstance(error, ValueError | http.client.InvalidURL)
 
 
 def _reason(error: Exception) -> str:
@@ -226,4 +317,6 @@ def _reason(error: Exception) -> str:
 def _hint(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return "The file may have been removed; `infra bin lock` reads the registry again."
+    if _is_final(error):
+        return "Correct the address."
     return "Check the network and the proxy; the next attempt continues the download."

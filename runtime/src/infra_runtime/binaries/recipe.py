@@ -14,8 +14,9 @@ from infra_runtime.value import frozen
 #: A user can put such a program on PATH, or write a recipe in the stack file. Source: SPDX licence list
 _REFUSED = re.compile(
     r"(?<![a-z])(?:LicenseRef-)?"
-    r"(?:AGPL|(?:GNU )?Affero|SSPL|Server Side Public|RSAL|Redis Source Available|BUSL|Business Source"
-    r"|Elastic(?: License|-\d)|Commons[- ]Clause|PolyForm)[\w.+-]*",
+    r"(?:AGPL|(?:GNU )?Affero|SSPL|Server[- ]Side Public|RSAL|Redis Source Available|BUSL|BSL[- ]?1\.1"
+    r"|Business Source|Elastic(?: License|-\d)|ELv2|Commons[- ]Clause|PolyForm|Confluent Community"
+    r"|Timescale|FSL-|Functional Source|Sustainable Use)[\w.+-]*",
     re.IGNORECASE,
 )
 

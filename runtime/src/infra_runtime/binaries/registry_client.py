@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -27,6 +28,11 @@ STALL_SECONDS = 120.0
 _SLACK = 8 << 20
 #: the lines in which apt and pip report errors
 _ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
+#: what apt, pip, Go, npm and Maven print if a file differs from its hash or its size
+_MISMATCH = re.compile(
+    r"Hash Sum mismatch|unexpected size|DO NOT MATCH THE HASHES|checksum mismatch|EINTEGRITY"
+    r"|Checksum validation failed"
+)
 #: seconds between two measurements of the files, at least
 _INTERVAL = 0.05
 #: the time between two measurements as a multiple of the time that one takes: a build writes many files
@@ -50,12 +56,15 @@ def run(
 
     Raises:
         InstallError: the client fails, or writes nothing for `stall` seconds.
-        IntegrityError: the client writes more than the lock allows.
+        IntegrityError: the client writes more than the lock allows, or refuses a file with another hash.
     """
+    # The kernel does not kill a child process together with this process without this program of util-linux.
+    setpriv = shutil.which("setpriv")
+    prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv and shutil.which(command[0]) else []
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
-                list(command),
+                [*prefix, *command],
                 env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -75,7 +84,8 @@ def run(
         text = output.read().decode("utf-8", "replace")
     if process.returncode != 0:
         problem = "; ".join(_important(text)) or f"exit code {process.returncode}"
-        raise InstallError(name, f"{Path(command[0]).name} failed: {problem}")
+        kind = IntegrityError if _MISMATCH.search(text) else InstallError
+        raise kind(name, f"{Path(command[0]).name} failed: {problem}")
     return text
 
 
@@ -106,8 +116,8 @@ def _watch(
         interval = max(_INTERVAL, _PAUSE * (time.monotonic() - began))
         if now != size:
             size, changed = now, time.monotonic()
-            if progress:
-                progress(min(size, expected) if expected else size)
+        if progress:
+            progress(min(size, expected) if expected else size)
         if expected and size > 2 * expected + _SLACK:
             raise IntegrityError(name, f"the download has more than the {expected} bytes of the lock")
         if process.returncode is not None:

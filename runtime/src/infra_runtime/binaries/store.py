@@ -59,8 +59,14 @@ class Installed:
     #: environment variable → folder of the unpacked files to which it is set
     variables: Mapping[str, str] = field(default_factory=dict)
     bubblewrap: str = ""
+    #: the paths of programs outside of the entry that its scripts start, such as that of Java
+    needs: tuple[str, ...] = ()
     #: the number of bytes of all files
     size: int = 0
+
+    def is_complete(self) -> bool:
+        """Return whether the programs that the scripts start still exist."""
+        return all(os.access(path, os.X_OK) for path in self.needs)
 
     def method(self) -> str:
         """Return the name of the method by which this machine starts the programs, such as `bubblewrap`.
@@ -69,8 +75,9 @@ class Installed:
         """
         if not self.methods:
             return ""
+        bubblewrap = self.bubblewrap if os.access(self.bubblewrap, os.X_OK) else ""
         usable = launch.available(
-            self.methods, glibc_needed=self.glibc, mounts=bool(self.mounts), bubblewrap=self.bubblewrap
+            self.methods, glibc_needed=self.glibc, mounts=bool(self.mounts), bubblewrap=bubblewrap
         )
         return usable[0] if usable else ""
 
@@ -170,8 +177,9 @@ class Store:
         return self.folder / locked.recipe / locked.key
 
     def get(self, locked: Locked) -> Installed | None:
-        """Return the installed entry for a lock entry; None if it is not installed."""
-        return _read(self.path(locked))
+        """Return the installed entry for a lock entry; None if it is not installed, or not complete."""
+        entry = _read(self.path(locked))
+        return entry if entry and entry.is_complete() else None
 
     def installed(self, recipe: str = "") -> list[Installed]:
         """Return the entries of one recipe or of all recipes, the last installed entry of a recipe first."""
@@ -271,10 +279,12 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
     folder = store.folder if store else default_folder()
     if folder is None or not folder.is_dir():
         return
-    candidates = [entry for entry in Store(folder).installed() if program in entry.programs]
+    installed = Store(folder).installed()
+    candidates = [entry for entry in installed if program in entry.programs and entry.is_complete()]
     for entry in _chosen(candidates, project):
         if path := entry.program(program):
-            ownership.check_parents(str(path))
+            for file in dict.fromkeys((path, entry.folder / entry.programs[program])):
+                ownership.check_program(str(file))
             yield path
 
 
@@ -333,6 +343,7 @@ def _read(folder: Path) -> Installed | None:
             mounts=tuple(data["mounts"]),
             variables=data.get("variables", {}),
             bubblewrap=data["bubblewrap"],
+            needs=tuple(data.get("needs", ())),
             size=data["bytes"],
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -368,6 +379,7 @@ def _write(folder: Path, entry: Installed, final: Path) -> None:
         "mounts": list(entry.mounts),
         "variables": dict(entry.variables),
         "bubblewrap": entry.bubblewrap,
+        "needs": list(entry.needs),
         "bytes": sum(int(text.split()[0]) for text in files.values() if text[:1].isdigit()),
     }
     (folder / MANIFEST).write_text(json.dumps(data, indent=1), encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra_runtime.dashboard import telemetry
-from infra_runtime.dashboard.parameters import time_of
+from infra_runtime.dashboard.parameters import selected
 from infra_runtime.messages import Endpoints
 from infra_runtime.value import frozen
 
@@ -84,7 +84,7 @@ async def stored(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[Alert], bool]:
     """Return the alerts that match a query, those that fire first, and whether there are more."""
-    chosen = {name: text for name, text in _converted(query).items() if name != "text"}
+    chosen = {name: text for name, text in selected(query).items() if name != "text"}
     wanted = query.get("text", "").lower()
     answer = await telemetry.ask(endpoints, "alerts", {**chosen, "limit": str(STORED if wanted else count)})
     matching = sorted((alert for alert in map(_alert, answer["items"]) if wanted in _text(alert)), key=_order)
@@ -95,17 +95,9 @@ async def groups(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[ErrorGroup], bool]:
     """Return the latest groups of errors that match a query, and whether there are more."""
-    chosen = {name: text for name, text in _converted(query).items() if name in _ERROR_PARAMETERS}
+    chosen = {name: text for name, text in selected(query).items() if name in _ERROR_PARAMETERS}
     answer = await telemetry.ask(endpoints, "errors", {**chosen, "limit": str(count)})
     return [*map(_error, answer["items"])], answer["more"]
-
-
-def _converted(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a query that are not empty, with the time as a number."""
-    chosen = {name: text for name, text in query.items() if text}
-    if since := query.get("since"):
-        chosen["since"] = f"{max(time_of('since', since, 0.0), 0.0):.3f}"
-    return chosen
 
 
 def _text(alert: Alert) -> str:

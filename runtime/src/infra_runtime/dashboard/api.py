@@ -244,7 +244,7 @@ class Api:
 
     async def _measured(self, request: Request) -> metrics.Measured:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
-        return await metrics.read(self._dashboard.stack, query)
+        return await metrics.read(self._dashboard.stack, await self._dashboard.stack.state(), query)
 
     async def _tests(self, request: Request) -> Response:
         text = text_of(request)
@@ -342,6 +342,7 @@ def service_to_json(shown: Row) -> dict[str, object]:
         "reason": shown.reason,
         "since": shown.since,
         "restarts": shown.restarts,
+        "errors": shown.errors,
         "pid": shown.pid,
         "cpu": shown.cpu,
         "memory": shown.memory,

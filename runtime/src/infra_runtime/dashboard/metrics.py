@@ -79,13 +79,17 @@ def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
             for name, values in own.items()
             if service in {"", name}
         ]
-        charts.append(chart(title, unit, "processes", [_thinned(line, chosen.step) for line in series]))
+        largest = chart(title, unit, "processes", series)
+        thinned = tuple(_thinned(line, chosen.step) for line in largest.series)
+        charts.append(replace(largest, series=thinned))
     return [item for item in charts if item.series]
 
 
-async def read(stack: Stack, query: Mapping[str, str]) -> Measured:
-    """Return the charts of a request with the parameters `PARAMETERS`. Raises `ParameterError`."""
-    state = await stack.state()  # before the range, whose end is now, because it may add a sample
+async def read(stack: Stack, state: State, query: Mapping[str, str]) -> Measured:
+    """Return the charts of a request with the parameters `PARAMETERS`. Raises `ParameterError`.
+
+    A newer `state` contains newer figures, because `Stack.state` adds them to the history.
+    """
     if run := query.get("run", ""):
         return await _earlier(stack, query, run)
     chosen, service = range_of(query), query.get("service", "")
@@ -171,7 +175,9 @@ def _selected(charts: Sequence[Chart], services: frozenset[str]) -> list[Chart]:
 
 
 def _thinned(series: Series, step: float) -> Series:
-    """Return the mean of each period, if a period has several samples."""
+    """Return the mean of each period, if a series has more values than periods."""
+    if len(series.values) <= (series.values[-1][0] - series.values[0][0]) / step + 1:
+        return series
     periods: dict[float, list[tuple[float, float]]] = {}
     for at, value in series.values:
         periods.setdefault(at // step, []).append((at, value))

@@ -49,12 +49,15 @@ def document() -> dict[str, Any]:
     group = _parameter("group", "query", {"type": "string", "enum": ["", *GROUPS]})
     level_of_changes = _parameter("level", "query", {"type": "string", "enum": ["", *LEVELS_OF_CHANGES]})
     traces = [
-        *(_parameter(name, "query", TEXT) for name in ("service", "text", "test", "longer")),
+        *(
+            _parameter(name, "query", TEXT)
+            for name in ("service", "text", "test", "longer", "since", "until")
+        ),
         _parameter("status", "query", {"type": "string", "enum": ["", "unset", "ok", "error"]}),
         *place,
         _limit(TRACES, MOST_TRACES),
     ]
-    sessions = _limit(SESSIONS, MOST_SESSIONS)
+    sessions = [text, _limit(SESSIONS, MOST_SESSIONS)]
     tests = [
         _parameter("session", "path", TEXT),
         _parameter("outcome", "query", {"type": "string", "enum": ["", *OUTCOMES]}),
@@ -124,7 +127,7 @@ def document() -> dict[str, Any]:
                 "get": _operation("Failure reports of tests, the newest first", "Tests", [text])
             },
             "/api/v1/tests/sessions": {
-                "get": _operation("Sessions of pytest, the newest first", "TestSessions", [sessions])
+                "get": _operation("Sessions of pytest, the newest first", "TestSessions", sessions)
             },
             "/api/v1/tests/sessions/{session}": {
                 "get": _operation("The tests of a session, the newest first", "TestRuns", tests)
@@ -134,6 +137,9 @@ def document() -> dict[str, Any]:
                 "post": _operation(
                     "Import the failure reports in a ZIP file, and return their ids", "Imported"
                 )
+            },
+            "/api/v1/tests/{report}/remove": {
+                "post": _operation("Remove an imported failure report", "RemovedReport", report)
             },
             "/api/v1/tests/{report}/archive": {
                 "get": _operation("A failure report as a ZIP file", "application/zip", report)

@@ -56,6 +56,7 @@ SCHEMAS = {
         reason=TEXT,
         since=_NUMBER,
         restarts=_INTEGER,
+        errors=_INTEGER,
         pid=_INTEGER,
         cpu=_nullable("number"),
         memory=_nullable("integer"),
@@ -306,6 +307,7 @@ SCHEMAS = {
     ),
     "Har": _object(log=_object(version=TEXT, entries={"type": "array", "items": {"type": "object"}})),
     "Imported": _object(items=TEXTS),
+    "RemovedReport": _object(id=TEXT, test=TEXT),
     "ImportedTraces": _object(items=TEXTS, rejected=_INTEGER),
     "Snapshot": _object(name=TEXT, time=_NUMBER, size=_INTEGER, services=TEXTS),
     "Snapshots": _object(

@@ -26,10 +26,10 @@ from infra_runtime.dashboard import (
 from infra_runtime.dashboard.api import known, query_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import count_of
-from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.rendering import page, page_stream, template_of
 from infra_runtime.dashboard.service_rows import ServiceRows
-from infra_runtime.dashboard.stack import State
-from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.stack import FRESH, FRESH_FOR_PAGES, State
+from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.dashboard.view import TONES, row
@@ -64,6 +64,7 @@ class Pages:
             Route("/stream/services", self._services_stream),
             Route("/stream/services/{name}", self._service_stream),
             Route("/stream/graph", self._graph_stream),
+            Route("/stream/start", self._start_stream),
             Route("/stream/apis", self._apis_stream),
             Route("/stream/charts", self._charts_stream),
             Route("/stream/alerts", self._alerts_stream),
@@ -78,7 +79,7 @@ class Pages:
     # --- pages -------------------------------------------------------------------------------------
 
     async def _services(self, request: Request) -> Response:
-        state = await self._dashboard.stack.state()
+        state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
         parts = self._services_parts(state)
         number = self._rows.remember(parts)
         return page(self._dashboard, request, "services.html", parts=parts, number=number)
@@ -96,7 +97,7 @@ class Pages:
         return {**self._rows.parts(state, "service_row.html", "service"), "summary": summary}
 
     async def _service(self, request: Request) -> Response:
-        state = await self._dashboard.stack.state()
+        state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
         service = known(state, request.path_params["name"])
         settings = await self._settings(f"services.{service.name}.")
         return page(
@@ -144,18 +145,20 @@ class Pages:
 
     async def _charts(self, request: Request) -> Response:
         runs = await telemetry.runs(await self._dashboard.stack.endpoints())
-        return page(self._dashboard, request, "metrics.html", runs=runs, **await self._measured(request))
+        measured = await self._measured(request, FRESH_FOR_PAGES)
+        return page(self._dashboard, request, "metrics.html", runs=runs, **measured)
 
-    async def _measured(self, request: Request) -> dict[str, Any]:
+    async def _measured(self, request: Request, age: float = FRESH) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in metrics.PARAMETERS}
-        measured = await metrics.read(self._dashboard.stack, query)
+        state = await self._dashboard.stack.state(age)
+        measured = await metrics.read(self._dashboard.stack, state, query)
         since, until = measured.range.since, measured.range.until
         return {
             "query": query,
             "address": request.url.query,
             "measured": measured,
             "drawings": [charts.drawing(item, since, until) for item in measured.charts],
-            "services": [row.name for row in self._rows.of(await self._dashboard.stack.state())],
+            "services": [row.name for row in self._rows.of(state)],
         }
 
     async def _alerts(self, request: Request) -> Response:
@@ -195,7 +198,7 @@ class Pages:
         return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
 
     async def _graph(self, request: Request) -> Response:
-        state = await self._dashboard.stack.state()
+        state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
         return page(self._dashboard, request, "graph.html", levels=self._levels(state))
 
     def _levels(self, state: State) -> list[list[str]]:
@@ -245,25 +248,22 @@ class Pages:
 
         # The first stream of a page continues after the parts in the page.
         sent = self._rows.remembered(request.query_params.get("page", ""))
-        return parts_stream(self._dashboard, parts, order="services", beside={"summary"}, sent=sent)
+        return page_stream(self._dashboard, parts, order="services", beside={"summary"}, sent=sent)
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]
         known(await self._dashboard.stack.state(), name)
-        head, changes = template_of("service_head.html"), template_of("service_history.html")
-        attempts = template_of("service_probes.html")
+        parts_of = {
+            part: template_of(f"service_{part}.html") for part in ("head", "history", "probes", "charts")
+        }
 
         async def parts() -> Parts[str]:
             state = await self._dashboard.stack.state()
-            shown = row(state, known(state, name))
-            own = await self._history(name)
-            return {
-                "head": head.render(row=shown),
-                "history": changes.render(own),
-                "probes": attempts.render(own),
-            }
+            service = row(state, known(state, name))
+            values = {"row": service, **await self._history(name), **self._usage(name)}
+            return {part: template.render(values) for part, template in parts_of.items()}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _graph_stream(self, _: Request) -> Response:
         template = template_of("graph_levels.html")
@@ -272,7 +272,16 @@ class Pages:
             state = await self._dashboard.stack.state()
             return {"graph": template.render(levels=self._levels(state))}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
+
+    async def _start_stream(self, _: Request) -> Response:
+        template = template_of("start_view.html")
+
+        async def parts() -> Parts[str]:
+            start = await asyncio.to_thread(history.last_start, self._dashboard.paths.journal)
+            return {"start-view": template.render(start=start)}
+
+        return page_stream(self._dashboard, parts)
 
     async def _alerts_stream(self, request: Request) -> Response:
         template = template_of("alert_list.html")
@@ -282,7 +291,7 @@ class Pages:
         async def parts() -> Parts[str]:
             return {"alert-list": template.render(await self._alert_values(query))}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _snapshots_stream(self, _: Request) -> Response:
         template = template_of("snapshot_list.html")
@@ -291,7 +300,7 @@ class Pages:
             listing = await asyncio.to_thread(snapshots.listing, self._dashboard.paths)
             return {"snapshot-list": template.render(listing=listing)}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _apis_stream(self, request: Request) -> Response:
         template = template_of("api_checks.html")
@@ -305,7 +314,7 @@ class Pages:
                 shown = self._shown_checks(request, checks=checks, problem="")
             return {"apis": template.render(**shown)}
 
-        return parts_stream(self._dashboard, parts, every=API_SECONDS)
+        return page_stream(self._dashboard, parts, every=API_SECONDS)
 
     async def _charts_stream(self, request: Request) -> Response:
         await self._measured(request)  # a parameter that is not valid is a problem instead of a stream
@@ -314,4 +323,4 @@ class Pages:
         async def parts() -> Parts[str]:
             return {"charts": template.render(**await self._measured(request))}
 
-        return parts_stream(self._dashboard, parts, every=INTERVAL)
+        return page_stream(self._dashboard, parts, every=INTERVAL)

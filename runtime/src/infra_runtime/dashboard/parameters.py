@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from infra_runtime.logs.selection import moment
@@ -22,6 +23,16 @@ def time_of(name: str, text: str, default: float) -> float:
             f"`{name}` must be a duration before now (`15m`), a time of day or a date and time, "
             f"not {text[:80]!r}"
         ) from None
+
+
+def selected(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that are not empty; `since` and `until` become Unix seconds.
+
+    Raises `ParameterError` for a time that is not valid.
+    """
+    chosen = {name: text for name, text in query.items() if text}
+    times = (name for name in ("since", "until") if name in chosen)
+    return {**chosen, **{name: f"{max(time_of(name, chosen[name], 0.0), 0.0):.3f}" for name in times}}
 
 
 def count_of(text: str, default: int, most: int) -> int:

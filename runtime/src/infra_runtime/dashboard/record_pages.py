@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from infra_runtime.dashboard import telemetry
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.parameters import ParameterError, count_of, time_of
-from infra_runtime.dashboard.rendering import page, template_of
-from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.parameters import ParameterError, count_of, selected
+from infra_runtime.dashboard.rendering import page, page_stream, template_of
+from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.traces import attribute_texts, log_to_json
 from infra_runtime.logs.record import LEVELS
@@ -59,7 +59,7 @@ class RecordPages:
         async def parts() -> Parts[str]:
             return {"record-list": template.render(await self._values(request))}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _items(self, request: Request) -> Response:
         return JSONResponse(await self._read(request))
@@ -77,14 +77,11 @@ class RecordPages:
     async def _read(self, request: Request) -> dict[str, Any]:
         """Return the newest records that match a request, the newest first."""
         count = count_of(request.query_params.get("limit", ""), RECORDS, MOST_RECORDS)
-        chosen = {name: text for name, text in _query(request).items() if text}
+        chosen = selected(_query(request))
         if level := chosen.get("level"):
             if level not in LEVELS:
                 raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {level[:80]!r}")
             chosen["level"] = _LEVELS.get(level, level)
-        for name in ("since", "until"):
-            if name in chosen:
-                chosen[name] = f"{max(time_of(name, chosen[name], 0.0), 0.0):.3f}"
         answer = await telemetry.ask(
             await self._dashboard.stack.endpoints(), "logs", {**chosen, "limit": str(count)}
         )

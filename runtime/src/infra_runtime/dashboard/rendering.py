@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +17,9 @@ from starlette.responses import HTMLResponse, Response
 
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION
+from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION, error_counts
 from infra_runtime.dashboard.sessions import Role
+from infra_runtime.dashboard.streams import Parts, parts_stream
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
@@ -82,12 +84,41 @@ def export_of(path: str, query: str) -> str:
     return f"/api/v1/{name}" + (f"?{query}" if query else "")
 
 
+def _counts(dashboard: Dashboard) -> Parts[str]:
+    """Return the HTML of the numbers of errors in the navigation."""
+    template = template_of("nav_count.html")
+    return {
+        name: template.render(id=name, count=count, text=text)
+        for name, (count, text) in error_counts(dashboard.stack.last).items()
+    }
+
+
+def page_stream(
+    dashboard: Dashboard,
+    parts: Callable[[], Awaitable[Parts[str]]],
+    *,
+    order: str = "",
+    beside: Collection[str] = (),
+    sent: Parts[str] | None = None,
+    every: float = 0.0,
+) -> Response:
+    """Return a stream of changed parts of a page and of its navigation; the arguments of `parts_stream`."""
+
+    async def all_parts() -> Parts[str]:
+        return {**await parts(), **_counts(dashboard)}
+
+    return parts_stream(
+        dashboard, all_parts, order=order, beside={*beside, *error_counts(None)}, sent=sent, every=every
+    )
+
+
 def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
     """Return a page with the navigation."""
     session = session_of(request.scope)
     text = template_of(template).render(
         navigation=NAVIGATION,
         main_pages=MAIN_PAGES,
+        counts=_counts(dashboard),
         path=request.url.path,
         name=dashboard.name,
         project=dashboard.project,

@@ -14,6 +14,7 @@ from infra_runtime.dashboard import settings
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
+from infra_runtime.dashboard.error_counts import ErrorCounts
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
 from infra_runtime.dashboard.usage import UsageMeter
@@ -31,7 +32,7 @@ async def serve(
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT."""
     paths = Paths(str(data))
-    stack = Stack(SupervisorLink(paths), UsageMeter())
+    stack = Stack(SupervisorLink(paths), UsageMeter(), ErrorCounts(Path(paths.logs)))
     dashboard = Dashboard(
         name=name,
         port=port,

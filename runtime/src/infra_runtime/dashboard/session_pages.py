@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra_runtime.dashboard import reports, traces
+from infra_runtime.dashboard.api import text_of
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import count_of
-from infra_runtime.dashboard.rendering import page, template_of
+from infra_runtime.dashboard.rendering import page, page_stream, template_of
 from infra_runtime.dashboard.session_view import (
     MOST_SESSIONS,
     MOST_TESTS,
@@ -36,7 +37,7 @@ from infra_runtime.dashboard.session_view import (
     test_row,
     test_to_json,
 )
-from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.time_axis import time_axis
 from infra_runtime.dashboard.time_axis import to_json as axis_to_json
 from infra_runtime.dashboard.view import TONES
@@ -133,7 +134,7 @@ class SessionPages:
             values = await asyncio.to_thread(self._lists)
             return {part: template.render(values) for part, template in templates.items()}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     def _lists(self) -> dict[str, Any]:
         rows, total = sessions(self._dashboard, SESSIONS)
@@ -168,12 +169,14 @@ class SessionPages:
             more = {"shown": values, "query": query, "outcomes": OUTCOMES}
             return {"session-head": head.render(more), "session-tests": tests.render(more)}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _session_items(self, request: Request) -> Response:
         most = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
         rows, total = await asyncio.to_thread(sessions, self._dashboard, most)
-        return JSONResponse({"items": [session_to_json(row) for row in rows], "total": total})
+        text = text_of(request)
+        items = [session_to_json(row) for row in rows if text in row.text.lower()]
+        return JSONResponse({"items": items, "total": total})
 
     async def _test_items(self, request: Request) -> Response:
         query, name = query_of(request), request.path_params["session"]

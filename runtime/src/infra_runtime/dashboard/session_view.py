@@ -66,6 +66,11 @@ class SessionRow:
     #: the tests that have no line in the record
     left_out: int
 
+    @property
+    def text(self) -> str:
+        """What the filter of the page searches."""
+        return f"{self.selection} {self.state} {self.id}"
+
 
 @frozen
 class TestRow:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Protocol
 
+from infra_runtime.dashboard.error_counts import ErrorCounts
 from infra_runtime.dashboard.usage import Usage, UsageMeter
 from infra_runtime.dashboard.usage_history import IDLE_INTERVAL, UsageHistory
 from infra_runtime.data_directory.paths import Paths
@@ -43,9 +44,12 @@ from infra_runtime.value import frozen
 
 #: the actions on services that the pages offer
 ACTIONS: Mapping[str, Method[Names, Outcome]] = {"start": START, "stop": STOP, "restart": RESTART}
-#: seconds for which a state is used for further requests, unless an event arrives; and for which measured
-#: figures are used, also after an event
-FRESH = 1.0
+#: seconds for which a state with its figures is used for further requests, unless an event arrives; and for
+#: which the figures are used after an event, because their measurement would delay the new state
+FRESH, FRESH_AFTER_EVENT = 1.0, 5.0
+#: seconds for which a new page shows a state, unless an event arrives; the stream of the page then sends a
+#: newer one
+FRESH_FOR_PAGES = 2 * IDLE_INTERVAL
 #: actions that run at the same time
 ACTIONS_AT_ONCE = 4
 #: seconds until the next attempt, after the supervisor has closed the connection with the events
@@ -120,10 +124,12 @@ class SupervisorLink:
 
 @frozen
 class State:
-    """The state of the stack at one moment, and what the processes of each service use."""
+    """The state of the stack at one moment, and the figures of each service."""
 
     status: Status
     usage: Mapping[str, Usage]
+    #: service → the errors in its log; services without errors are left out
+    errors: Mapping[str, int]
     #: service → the Unix time at which its phase began
     since: Mapping[str, float]
     #: Unix seconds
@@ -135,15 +141,31 @@ class State:
         return self.status.services
 
 
+@frozen
+class _Figures:
+    """The figures of all services, and the pids of the processes that were measured."""
+
+    pids: Mapping[str, int]
+    usage: Mapping[str, Usage]
+    errors: Mapping[str, int]
+    #: Unix seconds of the measurement
+    time: float
+
+
 class Stack:
     """The newest state of the stack, which all requests and streams share."""
 
-    def __init__(self, link: Link, meter: UsageMeter, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, link: Link, meter: UsageMeter, counts: ErrorCounts, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.link, self.history = link, UsageHistory()
-        self._meter, self._clock = meter, clock
+        self._meter, self._counts, self._clock = meter, counts, clock
+        #: the newest state, which is used while `_is_new`
         self._state: State | None = None
-        #: service → its pid and its figures, and the Unix time of their measurement
-        self._measured: tuple[dict[str, int], dict[str, Usage], float] = {}, {}, 0.0
+        self._is_new = False
+        #: the exports of all services until the next event, and the Unix time of the answer
+        self._endpoints: tuple[Endpoints, float] | None = None
+        self._figures = _Figures(pids={}, usage={}, errors={}, time=0.0)
         #: service → its phase, and the Unix time at which the phase began
         self._phases: dict[str, tuple[Phase, float]] = {}
         self._lock = asyncio.Lock()
@@ -152,7 +174,7 @@ class Stack:
 
     def change(self) -> None:
         """Record that the stack has changed, and wake the streams."""
-        self._state = None
+        self._is_new, self._endpoints = False, None
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -160,33 +182,43 @@ class Stack:
         """Return an event that is set by the next change."""
         return self._changed
 
-    async def state(self) -> State:
-        """Return the state of the stack. Raises `InfraError` if the supervisor does not answer."""
+    async def state(self, age: float = FRESH) -> State:
+        """Return the state of the stack, which is at most `age` seconds old unless an event arrives.
+
+        Raises `InfraError` if the supervisor does not answer.
+        """
         async with self._lock:
-            state = self._state
-            if state is None or self._clock() - state.time > FRESH:
+            state, is_after_event = self._state, not self._is_new
+            if state is None or is_after_event or self._clock() - state.time > age:
                 changed = self._changed
-                state = await asyncio.to_thread(self._read)
+                fresh = FRESH_AFTER_EVENT if is_after_event else FRESH
+                self._state = state = await asyncio.to_thread(self._read, fresh)
                 # An event during the call may be newer than the answer.
-                self._state = state if changed is self._changed else None
+                self._is_new = changed is self._changed
             return state
 
-    def _read(self) -> State:
+    @property
+    def last(self) -> State | None:
+        """The last known state, which can be old; None before the first one."""
+        return self._state
+
+    def _read(self, fresh: float) -> State:
         status = self.link.status()
         pids = {service.name: service.pid for service in status.services}
-        usage = self._usage(pids)
+        figures = self._measured(pids, fresh)
+        # A process that is younger than the last measurement has no figures.
+        usage = {name: own for name, own in figures.usage.items() if figures.pids[name] == pids.get(name)}
         now = self._clock()
-        return State(status=status, usage=usage, since=self._since(status.services, now), time=now)
+        since = self._since(status.services, now)
+        return State(status=status, usage=usage, errors=figures.errors, since=since, time=now)
 
-    def _usage(self, pids: dict[str, int]) -> dict[str, Usage]:
-        """Return service → figures. A process that is younger than the last measurement has none."""
-        measured, usage, then = self._measured
-        if not 0 <= self._clock() - then <= FRESH:
-            usage = self._meter.measure(pids)
-            measured, now = pids, self._clock()
-            self._measured = measured, usage, now
-            self.history.add(now, usage)
-        return {name: figures for name, figures in usage.items() if measured[name] == pids.get(name)}
+    def _measured(self, pids: dict[str, int], fresh: float) -> _Figures:
+        """Return the figures; they are measured again after `fresh` seconds."""
+        if not 0 <= self._clock() - self._figures.time <= fresh:
+            usage, errors = self._meter.measure(pids), self._counts.update()
+            self._figures = _Figures(pids=pids, usage=usage, errors=errors, time=self._clock())
+            self.history.add(self._figures.time, usage)
+        return self._figures
 
     def _since(self, services: Services, now: float) -> dict[str, float]:
         """Return a mapping from service to the start time of its phase.
@@ -211,7 +243,13 @@ class Stack:
 
     async def endpoints(self) -> Endpoints:
         """Return the exports of all services, including secrets."""
-        return await asyncio.to_thread(self.link.endpoints)
+        if self._endpoints and self._clock() - self._endpoints[1] <= FRESH_FOR_PAGES:
+            return self._endpoints[0]
+        changed = self._changed
+        endpoints = await asyncio.to_thread(self.link.endpoints)
+        if changed is self._changed:
+            self._endpoints = endpoints, self._clock()
+        return endpoints
 
     async def urls(self) -> dict[str, str]:
         """Return a mapping from service to HTTP URL."""

@@ -113,9 +113,9 @@ def parts_stream(
                 yield Event(name="lost", data=str(error))
             else:
                 changed = {key: html for key, html in current.items() if sent.get(key) != html}
-                is_reordered = bool(order) and [*current] != [*sent]
+                names = [name for name in current if name not in beside]
+                is_reordered = bool(order) and names != [name for name in sent if name not in beside]
                 if changed or is_reordered:
-                    names = [name for name in current if name not in beside]
                     reordered = {order: names} if is_reordered else {}
                     yield Event(name="parts", data={"parts": changed, "order": reordered})
                 else:

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from infra_runtime.dashboard import telemetry, traces
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.parameters import count_of
-from infra_runtime.dashboard.rendering import page, template_of
-from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.rendering import page, page_stream, template_of
+from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.transfers import FORMATS, file_header
 from infra_runtime.web.problems import ProblemError
@@ -70,7 +70,7 @@ class TracePages:
         async def parts() -> Parts[str]:
             return {"trace-list": template.render(await self._list_values(request))}
 
-        return parts_stream(self._dashboard, parts)
+        return page_stream(self._dashboard, parts)
 
     async def _list_values(self, request: Request) -> dict[str, Any]:
         """Return the values of the template `trace_list.html`. Raises `ParameterError`."""

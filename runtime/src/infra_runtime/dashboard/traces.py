@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra_runtime.dashboard.parameters import selected
 from infra_runtime.telemetry.span_tree import levels
 from infra_runtime.value import frozen
 
 #: traces of a list, if the request has no number, and at most; spans of a waterfall, and its log records
 TRACES, MOST_TRACES, SPANS, LOGS = 100, 1000, 10_000, 1000
 #: the parameters of a list; the query API has the same parameters
-PARAMETERS = ("service", "text", "status", "longer", "run")
+PARAMETERS = ("service", "text", "status", "longer", "since", "until", "run")
 #: the parameter with the id of a test
 TEST = "test"
 
@@ -63,7 +64,8 @@ class Waterfall:
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters of a request to the query API, without empty ones.
 
-    The root span of a test has its id as an attribute, which is stored as a string in JSON.
+    The root span of a test has its id as an attribute, which is stored as a string in JSON. Raises
+    `ParameterError` for a time that is not valid.
     """
     test = query.get(TEST, "")
     text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
@@ -72,7 +74,7 @@ def parameters(query: Mapping[str, str]) -> dict[str, str]:
         "text": text,
         "limit": query.get("limit", "") or str(TRACES),
     }
-    return {name: value for name, value in chosen.items() if value}
+    return selected(chosen)
 
 
 def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:

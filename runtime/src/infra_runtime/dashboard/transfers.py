@@ -1,4 +1,4 @@
-"""Failure reports and traces as files: their download, and the import of files of another machine."""
+"""Failure reports and traces as files: download, import of files of another machine, removal of imports."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from infra_runtime.dashboard.har_export import har
 from infra_runtime.dashboard.otlp_export import otlp
 from infra_runtime.dashboard.report_archive import ArchiveError
 from infra_runtime.dashboard.session_pages import found_report, no_trace
+from infra_runtime.host import disk
 from infra_runtime.web.problems import ProblemError
 
 #: bytes of a trace that is imported
@@ -43,6 +44,7 @@ class Transfers:
         return [
             Route("/api/v1/tests/imports", self._import_reports, methods=["POST"]),
             Route("/api/v1/tests/{report}/archive", self._archive),
+            Route("/api/v1/tests/{report}/remove", self._remove, methods=["POST"]),
             *(Route(f"/api/v1/tests/{{report}}/{form}", self._spans) for form in FORMATS),
             Route("/api/v1/traces/imports", self._import_traces, methods=["POST"]),
         ]
@@ -86,6 +88,25 @@ class Transfers:
         self._dashboard.stack.change()  # the list of reports changes
         return JSONResponse({"items": [reports.id_of(folder.resolve()) for folder in folders]})
 
+    async def _remove(self, request: Request) -> Response:
+        report = await found_report(self._dashboard, request)
+        if not report.is_imported:
+            raise ProblemError(
+                HTTPStatus.CONFLICT,
+                "only an imported failure report can be removed; the report of a test of this project is "
+                "replaced when the test fails again",
+            )
+        test = report.description.test
+        await self._record("remove report", request, report=report.id, test=test)
+        try:
+            await asyncio.to_thread(disk.discard, str(report.folder))
+        except OSError as error:
+            raise ProblemError(
+                HTTPStatus.CONFLICT, f"{error.filename} cannot be removed: {error.strerror}"
+            ) from error
+        self._dashboard.stack.change()  # the list of reports changes
+        return JSONResponse({"id": report.id, "test": test})
+
     async def _import_traces(self, request: Request) -> Response:
         with tempfile.TemporaryFile() as file:
             await _received(request, file, LARGEST_TRACE)
@@ -97,9 +118,9 @@ class Transfers:
         rejected = await telemetry.send_traces(endpoints, content)
         return JSONResponse({"items": traces, "rejected": rejected})
 
-    async def _record(self, action: str, request: Request) -> None:
+    async def _record(self, action: str, request: Request, **details: str) -> None:
         session = session_of(request.scope)
-        await self._dashboard.audit.record(action, actor=session.actor if session else "")
+        await self._dashboard.audit.record(action, actor=session.actor if session else "", **details)
 
 
 async def _received(request: Request, file: IO[bytes], most: int) -> None:

@@ -71,6 +71,8 @@ class Row:
     dependents: tuple[str, ...]
     #: action → the reason why it is not possible; empty if it is possible
     actions: Mapping[str, str]
+    #: messages with the level `error` or `critical` in the log of this run
+    errors: int
     log_dropped: int
     #: whether the service is a task that is done
     is_finished: bool
@@ -120,6 +122,7 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
         needs=service.needs,
         dependents=affected,
         actions=_actions(service.phase),
+        errors=state.errors.get(service.name, 0),
         log_dropped=service.log_dropped,
         is_finished=service.task and service.phase is Phase.DONE,
     )

@@ -48,6 +48,8 @@ class Stack:
     omitted: frozenset[str]
     #: service → its name in the exported files, which is also its host name
     hosts: Mapping[str, str]
+    #: the folder of the project on this machine
+    root: str = ""
     #: service → the host name for its clients, if it is another one
     addresses: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ def stack_of(plan: Plan) -> Stack:
         services=services,
         omitted=frozenset(spec.name for spec in plan.services) - services.keys(),
         hosts=_hosts(services),
+        root=plan.root,
     )
 
 
@@ -119,8 +122,42 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
             kind, _, value = part.partition(":")
             result.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
         elif part:
+            _check_path(part, spec, stack, field)
             result.append(Piece(kind="text", value=part))
     return result
+
+
+def _check_path(text: str, spec: ServiceSpec, stack: Stack, field: str) -> None:
+    """Raise `ConfigurationError` if a text contains a path of this machine, in the folder of the project."""
+    root = stack.root
+    if len(root) <= 1 or root not in text or container_of(spec).root.startswith(root):
+        return
+    if match := re.search(rf"(?<![\w./-]){re.escape(root)}(?![\w.-])[^\s\"']*", text):
+        raise ConfigurationError(
+            f"{spec.name}: `{field}` contains the path {match[0]!r} of this machine, which a container does"
+            " not have",
+            where=setting_key(spec.name, field),
+            hint="Write ${root} instead of the folder of the project.",
+        )
+
+
+def working_folder(spec: ServiceSpec) -> str:
+    """Return the text of the working directory of a user's own program; empty: the one of the image.
+
+    Raises `ConfigurationError` if it is a folder of this machine, which the image does not have.
+    """
+    container = container_of(spec)
+    if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
+        return ""
+    own_image = container.image or container.dockerfile
+    if spec.cwd.startswith("/") and not own_image and not spec.cwd.startswith(f"{container.root}/"):
+        raise ConfigurationError(
+            f"{spec.name} has the working directory {spec.cwd!r} of this machine, which its image does not"
+            " have",
+            where=setting_key(spec.name, "cwd"),
+            hint="Write a path relative to the stack file.",
+        )
+    return spec.cwd
 
 
 def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> ConfigurationError:

@@ -109,6 +109,21 @@ def _foreign(status: os.stat_result) -> str:
     return f"belongs to {owner}, and this process runs as {this}; remove the file, or run as its owner"
 
 
+def check_program(path: str) -> None:
+    """Check that no other user can change a program: the file itself, and each folder above it.
+
+    Raises `OwnershipError`, or `FileNotFoundError` if the file is missing.
+    """
+    check_parents(path)
+    status = os.stat(path)
+    if status.st_uid not in {os.geteuid(), 0} | _root_uids():
+        raise OwnershipError(f"belongs to {user_name(status.st_uid)}; remove the file", path)
+    if status.st_mode & WRITABLE_BY_OTHERS:
+        mode = stat.S_IMODE(status.st_mode)
+        problem = f"other users can write to this file (mode {mode:04o}); run `chmod go-w {path}`"
+        raise OwnershipError(problem, path)
+
+
 # --- folders ---------------------------------------------------------------------------------------
 
 

@@ -164,8 +164,9 @@ class Registry:
         if self._send("HEAD", f"blobs/{digest}", missing=True).status_code == 200:
             return
         upload = self._send("POST", "blobs/uploads/", headers={"Content-Length": "0"})
-        location = urljoin(str(upload.url), upload.headers.get("Location", ""))
-        url = httpx.URL(location).copy_merge_params({"digest": digest})
+        with self._failures_reported():
+            location = urljoin(str(upload.url), upload.headers.get("Location", ""))
+            url = httpx.URL(location).copy_merge_params({"digest": digest})
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         self._send("PUT", str(url), content=content, headers=headers)
 
@@ -285,6 +286,8 @@ class Registry:
             raise ImageError(
                 registry, f"the registry closed the connection before the end: {error}"
             ) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ImageError(registry, f"the registry answers with an invalid address: {error}") from error
         except httpx.HTTPError as error:
             hint = "Check the name of the registry, the network and the proxy."
             raise ImageError(registry, f"the registry cannot be reached: {error}", hint) from error
@@ -316,7 +319,9 @@ class Registry:
     def _token(self, challenge: Mapping[str, str]) -> str:
         """Request a token from the token server, for the scope that the registry requires."""
         realm = challenge.get("realm", "")
-        if httpx.URL(realm).scheme != "https" and not self._url.startswith("http://"):
+        if not realm:
+            raise ImageError(self.reference.registry, "the registry requires a token of an unnamed server")
+        if not realm.startswith("https://") and not self._url.startswith("http://"):
             raise ImageError(self.reference.registry, f"the token server {realm!r} does not use HTTPS")
         parameters: dict[str, str] = {
             name: value for name, value in challenge.items() if name in {"service", "scope"}
@@ -337,7 +342,8 @@ class Registry:
             document = answer.json() if answer.is_success else {}
         except ValueError:
             document = {}
-        token = document.get("token") or document.get("access_token")
+        known = document if isinstance(document, dict) else {}
+        token = known.get("token") or known.get("access_token")
         if not isinstance(token, str):
             problem = f"the token server {realm} answers {answer.status_code} without a token"
             raise ImageError(

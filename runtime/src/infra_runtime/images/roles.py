@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infra_runtime.engines.health import health_command
-from infra_runtime.engines.references import ALL_ADDRESSES, RUN, container_of, inner_port, setting_key
+from infra_runtime.engines.references import (
+    ALL_ADDRESSES,
+    RUN,
+    container_of,
+    inner_port,
+    setting_key,
+    working_folder,
+)
 from infra_runtime.errors import ConfigurationError, UnknownServiceError
 from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, references, substitute
@@ -126,7 +133,7 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
         command=words(container.command or spec.command, "command"),
         env={name: substitute(text, fixed("env")) for name, text in sorted(constant.items())},
         variables=tuple(sorted(env.keys() - constant.keys())),
-        folder=substitute(spec.cwd or "${root}", fixed("cwd")),
+        folder=substitute(working_folder(spec) or "${root}", fixed("cwd")),
         ports=tuple(sorted({inner_port(spec, name) for name in spec.ports})),
         health=health,
         start_timeout=spec.start_timeout,

@@ -73,6 +73,10 @@ class LogFile:
         finally:
             os.lseek(descriptor, position, os.SEEK_SET)
 
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes between two offsets; fewer at the end of the file."""
+        return os.pread(self._file.fileno(), end - start, start)
+
     def offset(self, since: float) -> int:
         """Return the offset of the first line that can have been written at the time `since` or later."""
         size = self.index.offset(since - _ROUNDING)

@@ -39,7 +39,7 @@ class Route(BaseModel):
     strip: bool = False
     #: a service that exports `host` and `port`, or `HOST:PORT`
     to: str | None = None
-    #: a folder; a relative path refers to the stack file's folder
+    #: a folder; a relative path starts at the stack file's folder
     files: str | None = None
 
     @field_validator("path")
@@ -70,8 +70,9 @@ class Route(BaseModel):
 
     @property
     def folder(self) -> str:
-        """The path of the folder in `files`, with the reference `${root}` to the stack file's folder."""
-        return f"${{root}}/{self.files}"
+        """The path of the folder in `files`; a relative path begins with the reference `${root}`."""
+        files = self.files or ""
+        return files if files.startswith("/") else f"${{root}}/{files}"
 
 
 class ProxySettings(ServiceSettings):

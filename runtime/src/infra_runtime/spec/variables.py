@@ -60,5 +60,5 @@ def _extended(own: str, offered: str, separator: str) -> str:
     """Return the pairs `KEY=VALUE` in `own`, and those pairs in `offered` whose keys are not in `own`."""
     pairs = [pair for pair in own.split(separator) if pair.strip()]
     keys = {pair.partition("=")[0].strip() for pair in pairs}
-    further = [pair for pair in offered.split(separator) if pair.partition("=")[0] not in keys]
+    further = [pair for pair in offered.split(separator) if pair.partition("=")[0].strip() not in keys]
     return separator.join([*pairs, *further])

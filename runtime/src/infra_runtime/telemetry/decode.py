@@ -49,6 +49,8 @@ _REJECTED: Mapping[Signal, tuple[str, str]] = {
     "logs": ("rejected_log_records", "rejectedLogRecords"),
     "metrics": ("rejected_data_points", "rejectedDataPoints"),
 }
+#: characters of the reason for a refused request, which can contain a part of the request
+LONGEST_REASON = 500
 #: levels of nested messages in JSON; protobuf has the same limit
 _DEPTH = 100
 #: both alphabets of base64 are valid, with or without padding. Source: protobuf documentation, "ProtoJSON"
@@ -93,8 +95,8 @@ def response(signal: Signal, rejected: int, reason: str, *, is_json: bool) -> by
 
 
 def error(reason: str, *, is_json: bool) -> bytes:
-    """Return the body of the response to a refused request: a `google.rpc.Status`."""
-    return json.dumps({"message": reason}).encode() if is_json else status(reason)
+    """Return the body of the response to a refused request: a `google.rpc.Status` without its code."""
+    return json.dumps({"message": reason[:LONGEST_REASON]}).encode() if is_json else status(reason)
 
 
 def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
@@ -103,7 +105,7 @@ def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
     Source: google/rpc/status.proto, google/rpc/error_details.proto; protobuf documentation, "Encoding".
     """
     encoded = _number_field(1, code) if code else b""
-    encoded += _field(2, reason[:500].encode())
+    encoded += _field(2, reason[:LONGEST_REASON].encode(errors="replace"))
     if retry_after:
         duration = _number_field(1, retry_after)
         retry = _field(1, b"type.googleapis.com/google.rpc.RetryInfo") + _field(2, _field(1, duration))

@@ -61,7 +61,7 @@ class Reception:
         """
         body = bytearray()
         try:
-            async for part in _inflated(parts, encoding):
+            async for part in _inflated(self._bounded(parts), encoding):
                 body += part
                 self._receiving += len(part)
                 self._check_size(len(body))
@@ -83,6 +83,14 @@ class Reception:
             self._store.put_alerts(alerts.read(bytes(body), self._limits, time.time_ns()))
         except QueueFullError as error:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+
+    async def _bounded(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the parts of a body. A compressed body without content can have any length."""
+        size = 0
+        async for part in parts:
+            size += len(part)
+            self._check_size(size)
+            yield part
 
     def _check_size(self, size: int) -> None:
         limits = self._limits
@@ -120,8 +128,11 @@ class Reception:
 
 
 async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
-    """Yield the content of a body in parts of at most `_STEP` bytes per step of the decompression."""
-    if encoding not in {"identity", "gzip"}:
+    """Yield the content of a body in parts of at most `_STEP` bytes per step of the decompression.
+
+    The encoding gzip is one or more streams. Sources: RFC 1952, section 2.2; RFC 9110, section 8.4.1.3.
+    """
+    if encoding not in {"identity", "gzip", "x-gzip"}:
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not known")
     if encoding == "identity":
         async for part in parts:
@@ -132,7 +143,7 @@ async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator
         pending = compressed
         while pending:
             if inflater.eof:
-                raise DecodeError("the body has data after the end of the gzip stream")
+                inflater = zlib.decompressobj(wbits=31)
             try:
                 yield inflater.decompress(pending, _STEP)
             except zlib.error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 
@@ -29,12 +30,15 @@ class RateLimit:
     """Answers 429 if a client sends more than `limit` requests in `period` seconds.
 
     A client is an IPv4 address or an IPv6 network of 64 bits, because an IPv6 client usually has such a
-    network. If the storage fails, requests are allowed and the failure is logged, so that a failure of Valkey
-    does not become a failure of the application.
+    network. If the storage fails, or does not answer within `patience` seconds, requests are allowed and the
+    failure is logged, so that a failure of Valkey does not become a failure of the application.
     """
 
-    def __init__(self, app: Application, *, storage: Storage, limit: int, period: float) -> None:
+    def __init__(
+        self, app: Application, *, storage: Storage, limit: int, period: float, patience: float = 1.0
+    ) -> None:
         self.app, self._storage, self._limit, self._period = app, storage, limit, period
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application if the client has not reached its limit."""
@@ -42,7 +46,9 @@ class RateLimit:
             await self.app(scope, receive, send)
             return
         try:
-            hit = await self._storage.hit(f"rate:{network(client_address(scope))}", self._limit, self._period)
+            async with asyncio.timeout(self._patience):
+                key = f"rate:{network(client_address(scope))}"
+                hit = await self._storage.hit(key, self._limit, self._period)
         except Exception:
             log.exception("rate_limit_failed")
             await self.app(scope, receive, send)

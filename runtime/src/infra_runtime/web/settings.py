@@ -46,7 +46,7 @@ class WebSettings(BaseSettings):
     #: the token for `/metrics` and `/debug/…`; without it, `/metrics` is public
     operations_token: SecretStr | None = Field(default=None, min_length=16)
 
-    #: a secret for HS256, HS384 and HS512, of at least 32 bytes
+    #: a secret for HS256, HS384 and HS512, of at least 32, 48 and 64 bytes
     jwt_secret: SecretStr | None = None
     #: PEM keys for the other algorithms; a program that only verifies tokens has no private key
     jwt_private_key: SecretStr | None = None

@@ -30,8 +30,10 @@ KEY_CLASSES: dict[str, type[OctKey | RSAKey | ECKey | OKPKey]] = {
     **dict.fromkeys(("ES256", "ES384", "ES512"), ECKey),
     "Ed25519": OKPKey,
 }
-#: the length of the shortest secret. Source: RFC 7518, section 3.2
-SHORTEST_SECRET = 32
+#: algorithm → bytes of the shortest secret, and bits of the shortest RSA key. Source: RFC 7518, sections 3.2
+#: and 3.3
+SHORTEST_SECRETS = {"HS256": 32, "HS384": 48, "HS512": 64}
+SHORTEST_RSA_KEY = 2048
 #: a longer token is refused before it is decoded
 MAX_LENGTH = 8192
 #: seconds by which the clocks of two machines may differ
@@ -75,17 +77,18 @@ class Keys:
     def from_secret(
         cls, secret: str, algorithms: Sequence[str] = ("HS256",), *, former: Sequence[str] = ()
     ) -> Self:
-        """Return keys from a secret of at least 32 bytes, for HS256, HS384 and HS512.
+        """Return keys from a secret, for HS256, HS384 and HS512 (at least 32, 48 and 64 bytes).
 
         `former` are secrets that only verify tokens.
         """
         _key_class(algorithms, {OctKey})
+        shortest = max(SHORTEST_SECRETS[algorithm] for algorithm in algorithms)
         for text, where in (
             (secret, "WEB_JWT_SECRET"),
             *((text, "WEB_JWT_FORMER_SECRETS") for text in former),
         ):
-            if len(text.encode()) < SHORTEST_SECRET:
-                raise _invalid(f"the secret has fewer than {SHORTEST_SECRET} bytes", where)
+            if len(text.encode()) < shortest:
+                raise _invalid(f"the secret has fewer than {shortest} bytes", where)
             if "-----BEGIN" in text:
                 raise _invalid("the secret is a PEM file", where)
         keys = [OctKey.import_key(text) for text in (secret, *former)]
@@ -115,6 +118,9 @@ class Keys:
             raise _invalid("a private or a public key is missing", "WEB_JWT_PUBLIC_KEY")
         if signing is not None and not signing.is_private:
             raise _invalid("the key is a public key", "WEB_JWT_PRIVATE_KEY")
+        for key in (verifying, *([signing] if signing else []), *older):
+            if isinstance(key, RSAKey) and key.public_key.key_size < SHORTEST_RSA_KEY:
+                raise _invalid(f"an RSA key has fewer than {SHORTEST_RSA_KEY} bits", "WEB_JWT_…_KEY")
         return cls(algorithms=tuple(algorithms), verifying=_by_id([verifying, *older]), signing=signing)
 
     @classmethod
@@ -133,7 +139,12 @@ class Keys:
         return None
 
     def of(self, header: Mapping[str, object]) -> Key:
-        """Return the key that verifies a token with this header. Raises `ValueError` if there is none."""
+        """Return the key that verifies a token with this header.
+
+        Raises `ValueError` if there is none, and for a token of another type. Source: RFC 8725, section 3.11
+        """
+        if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
+            raise ValueError("the header `typ` is not JWT")
         if "kid" not in header:
             return next(iter(self.verifying.values()))
         name = header["kid"]

@@ -47,6 +47,18 @@ def test_the_fastest_strategy_is_measured_once_for_a_disk_and_version(
     assert remembered == other
 
 
+def test_a_copy_of_files_does_not_share_blocks_after_another_strategy_of_the_session(migrated: Stack) -> None:
+    setting, _, oldest = template.STRATEGIES["clone"]
+    with psycopg.connect(url_of(migrated.postgres), autocommit=True) as connection:
+        if connection.info.server_version // 10_000 >= oldest:
+            connection.execute(setting)
+
+        connection.execute(template.STRATEGIES["file_copy"][0])
+
+        method = connection.execute("select current_setting('file_copy_method', true)").fetchone()
+    assert method in (("copy",), (None,))
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"180000 1": 7}', "{"])
 def test_an_invalid_file_with_strategies_is_ignored(
     migrated: Stack, cache: Path, name: str, text: str

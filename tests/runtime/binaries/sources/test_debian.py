@@ -280,7 +280,7 @@ class TestApt:
     def test_a_package_with_another_content_is_refused(self, archive: Files, tmp_path: Path) -> None:
         archive.add("debian/pool/d/dash_1.deb", b"CONTENT")
 
-        with pytest.raises(InstallError, match="Hash Sum mismatch"):
+        with pytest.raises(IntegrityError, match="Hash Sum mismatch"):
             install([(SHELL, locked(b"content"))], Store(tmp_path / "binaries"))
 
     def test_the_lock_contains_the_package_and_its_libraries(self, shell: Installed) -> None:

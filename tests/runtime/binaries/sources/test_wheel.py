@@ -85,11 +85,20 @@ def test_a_recipe_can_fix_the_version_and_a_wheel_that_was_replaced_is_refused(
     entry = installation.lock(recipe, current())
     save(index, *wheel("tool-bin", "1.0", {"tool": b"#!/bin/sh\nexit 1\n"}))
 
-    with pytest.raises(InstallError, match=r"pip|python"):
+    with pytest.raises(IntegrityError, match=r"MATCH THE HASHES"):
         install([(recipe, entry)], Store(tmp_path / "binaries"))
 
     assert entry.version == "1.0"
     assert Store(tmp_path / "binaries").installed() == []
+
+
+def test_a_script_that_needs_the_package_of_its_wheel_is_an_error(index: Path, tmp_path: Path) -> None:
+    save(index, *wheel("tool-bin", "1.2", {"tool": b"#!python\nimport tool\n"}))
+
+    with pytest.raises(InstallError, match="tool is a script of Python") as caught:
+        install([(RECIPE, installation.lock(RECIPE, current()))], Store(tmp_path / "binaries"))
+
+    assert caught.value.hint == "Install the wheel with pip."
 
 
 @pytest.fixture

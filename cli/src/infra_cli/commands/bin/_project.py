@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra_runtime.binaries.installation import Locks
     from infra_runtime.binaries.lockfile import Locked
     from infra_runtime.binaries.recipe import Recipe
-    from infra_runtime.binaries.store import Store
+    from infra_runtime.binaries.store import Installed, Store
 
 
 @frozen
@@ -59,6 +59,21 @@ class Project:
         from infra_runtime.binaries import store
 
         return store.default()
+
+    def installed(self, names: Sequence[str]) -> list[Installed]:
+        """Return the installed entries of recipes, also of recipes of other projects; without names, all.
+
+        The name of a program selects the recipes that contain it. Raises `UsageError` if a name has no entry.
+        """
+        entries = self.store().installed()
+        chosen = {name: [entry for entry in entries if _is_of(entry, name)] for name in names}
+        if unknown := [name for name, found in chosen.items() if not found]:
+            raise click.UsageError(f"not installed: {', '.join(sorted(unknown))}")
+        return [entry for entry in entries if not names or any(_is_of(entry, name) for name in names)]
+
+
+def _is_of(entry: Installed, name: str) -> bool:
+    return name == entry.locked.recipe or name in entry.programs
 
 
 def project(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ def command(
       infra bin bundle servers.bundle --platform linux-aarch64
     """
     from infra_runtime.binaries import bundle, installation
+    from infra_runtime.binaries.recipes import with_needed
     from infra_runtime.config import missing_executables
     from infra_runtime.config.resolve import resolve
 
@@ -42,9 +43,7 @@ def command(
     if not recipes:
         used = missing_executables.used(resolve(directory=project.root, executables=False))
         known = project.recipes().values()
-        recipes = list(
-            {recipe.name: recipe for recipe in missing_executables.providing(used, known)}.values()
-        )
+        recipes = with_needed(missing_executables.providing(used, known), project.own_recipes)
     entries = [installation.required(recipe, locks, target) for recipe in recipes]
     if not entries:
         raise click.UsageError("the stack of this directory uses no executable with a recipe; give a NAME")

@@ -16,8 +16,8 @@ from infra_cli.commands.bin._project import Project, project
 def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: bool) -> None:
     """Print the licence of each installed executable; its licence texts are kept beside the program.
 
-    The licence is an SPDX expression. Programs under AGPL, SSPL, RSAL, BUSL and similar licences are never
-    downloaded by the recipes of pytest-infra.
+    NAME is a recipe or a program. The licence is an SPDX expression. Programs under AGPL, SSPL, RSAL, BUSL
+    and similar licences are never downloaded by the recipes of pytest-infra.
 
     \b
     Examples:
@@ -26,8 +26,7 @@ def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: b
     """
     from infra_runtime.data_directory.leak_check import counted
 
-    chosen = {recipe.name for recipe in project.chosen(names)}
-    entries = [entry for entry in project.store().installed() if not chosen or entry.locked.recipe in chosen]
+    store, entries = project.store(), project.installed(names)
     paths = {entry.folder: sorted(map(str, (entry.folder / "licences").glob("*"))) for entry in entries}
     if as_json:
         documents = [
@@ -41,6 +40,8 @@ def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: b
         ]
         output.say_json({"installed": documents})
         return
+    if not entries:
+        output.say(f"{store.folder}: no executable is installed")
     for entry in entries:
         number = len(paths[entry.folder])
         text = counted(number, "text")

@@ -31,8 +31,9 @@ def command(
 
     Without NAME, the command locks the recipes that infra.lock already contains, and the recipes of the stack
     file. The versions in infra.lock take precedence over the versions in the lock of pytest-infra. The file
-    contains no addresses of registries: these addresses come from the configuration of pip and apt. Commit
-    the file, so that all machines of the project use the same executables.
+    contains no addresses of registries: these addresses come from the configuration of pip, apt, Maven, Go
+    and npm. Commit the file, so that all machines of the project use the same executables. The exit code is
+    14 if a registry does not answer, or has no artefact for the platform.
 
     \b
     Examples:

@@ -16,16 +16,17 @@ from infra_runtime.errors import IntegrityError
 def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
     """Read all files of installed executables, and compare them with the checksums of their installation.
 
-    Without NAME, everything in the folder INFRA_BINARIES is compared. The exit code is 15 if a file has
-    changed, is missing or was added; `infra bin remove NAME` and `infra bin install NAME` replace the files.
+    NAME is a recipe or a program. Without NAME, everything in the folder INFRA_BINARIES is compared. The exit
+    code is 15 if a file has changed, is missing or was added; `infra bin remove NAME` and `infra bin install
+    NAME` replace the files.
 
     \b
-    Example:
+    Examples:
       infra bin verify
+      infra bin verify memcached --json
     """
     store = project.store()
-    chosen = {recipe.name for recipe in project.chosen(names)}
-    entries = [entry for entry in store.installed() if not chosen or entry.locked.recipe in chosen]
+    entries = project.installed(names)
     damage = {entry.folder: entry.damage() for entry in entries}
     if as_json:
         documents = [
@@ -39,6 +40,8 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
         ]
         output.say_json({"folder": str(store.folder), "installed": documents})
     else:
+        if not entries:
+            output.say(f"{store.folder}: no executable is installed")
         for entry in entries:
             state = "changed" if damage[entry.folder] else "ok     "
             output.say(f"{state}  {entry.locked.recipe} {entry.locked.version}  {entry.folder}")

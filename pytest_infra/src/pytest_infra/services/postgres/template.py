@@ -32,7 +32,12 @@ TRIALS = 2
 #: of PostgreSQL that supports the statement and the option
 STRATEGIES: dict[str, tuple[LiteralString, LiteralString, int]] = {
     "clone": ("set file_copy_method = clone", "strategy file_copy", 18),
-    "file_copy": ("select 1", "strategy file_copy", 15),
+    # The same session may have used the method `clone` before. Versions before 18 do not have the parameter.
+    "file_copy": (
+        "select set_config(name, 'copy', false) from pg_settings where name = 'file_copy_method'",
+        "strategy file_copy",
+        15,
+    ),
     "wal_log": ("select 1", "strategy wal_log", 15),
 }
 #: the measured strategies in the user's cache: `VERSION DEVICE` → strategy

@@ -16,6 +16,8 @@ NAME = "archive"
 def lock(recipe: Recipe, source: Archive, platform: str, work: Path) -> Locked:
     """Download an archive, compare it with the hash of its recipe, and return its lock entry.
 
+    If the recipe has no version, the version of the entry is the beginning of the hash.
+
     Raises `InstallError` if the archive is for another platform.
     """
     if source.platform != platform:
@@ -26,7 +28,7 @@ def lock(recipe: Recipe, source: Archive, platform: str, work: Path) -> Locked:
         target,
         registry="url",
         name=recipe.name,
-        version=source.version,
+        version=source.version or source.sha256[:12],
         path=source.url,
         licence=recipe.licence,
     )

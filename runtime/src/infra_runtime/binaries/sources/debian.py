@@ -33,6 +33,10 @@ _OTHER_LISTS = (
     *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
     "Contents-deb",
 )
+_WITHOUT_APT = (
+    f"Set {ARCHIVE} to the address of a mirror of Debian, create a bundle on a machine with apt "
+    "(`infra bin bundle`) and install from it, or put the programs on PATH."
+)
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
 #: packages that a program needs only when it is installed in the system
 _LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
@@ -70,7 +74,7 @@ def repositories() -> list[Repository]:
         and (address, suite) not in others
     ]
     if not parts:
-        raise InstallError("apt", "the configuration of apt contains no archive of Debian")
+        raise InstallError("apt", "the configuration of apt contains no archive of Debian", _WITHOUT_APT)
     return parts
 
 
@@ -245,12 +249,6 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
         if "404" in error.reason:
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
-
-
-_WITHOUT_APT = (
-    f"Set {ARCHIVE} to the address of a mirror of Debian, create a bundle on a machine with apt "
-    "(`infra bin bundle`) and install from it, or put the programs on PATH."
-)
 
 
 def _download(

@@ -112,7 +112,8 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
         for name, path in built.items():
             shutil.copyfile(path, root / "bin" / name)
         return
-    with tempfile.TemporaryDirectory(prefix="infra-go-") as folder:
+    # The next installation removes the remains of a killed one.
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=downloads) as folder:
         work = Path(folder)
         for artefact in locked.artefacts:
             target = work / "proxy" / artefact.path

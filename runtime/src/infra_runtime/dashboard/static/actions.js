@@ -6,6 +6,25 @@ export function post(path, body = null) {
   return fetch(path, { method: "POST", headers: { "x-dashboard-token": token() }, body });
 }
 
+// Sends a change, and shows the reason if it fails. Returns the answer, or null after a failure.
+export async function change(button, name, path) {
+  button.setAttribute("aria-busy", "true");
+  button.disabled = true;
+  try {
+    const response = await post(path);
+    const result = await response.json();
+    if (!response.ok) notice(result.detail, "bad");
+    for (const failure of result.failures ?? []) notice(`${failure.service}: ${failure.reason}`, "bad");
+    return response.ok && !result.failures?.length ? result : null;
+  } catch (error) {
+    notice(`${name}: the dashboard does not answer (${error.message}).`, "bad");
+    return null;
+  } finally {
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+  }
+}
+
 const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart: ["Restart", "restarted"] };
 
 export const mayAct = () => document.body.dataset.mayAct === "true";

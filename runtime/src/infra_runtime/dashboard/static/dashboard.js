@@ -2,16 +2,10 @@ import * as actions from "./actions.js";
 import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
 import { morph, parsed } from "./morph.js";
-import { stream } from "./stream.js";
+import { showConnection, stream } from "./stream.js";
 import { nameTimes, showTimes } from "./times.js";
 
 // --- live parts --------------------------------------------------------------------------------------------
-
-export function connection(isOpen, text = "") {
-  const element = document.querySelector("[data-connection]");
-  element.hidden = isOpen;
-  element.textContent = text || "connection lost, trying again …";
-}
 
 function update({ parts, order }) {
   for (const [id, html] of Object.entries(parts)) {
@@ -34,8 +28,7 @@ function update({ parts, order }) {
 if (document.body.dataset.stream) {
   stream(
     () => document.body.dataset.stream,
-    { parts: (data) => { connection(true); update(data); }, lost: (text) => connection(false, text) },
-    (isOpen) => connection(isOpen),
+    { parts: (data) => { showConnection(true); update(data); }, lost: (text) => showConnection(false, text) },
   );
 }
 showTimes();
@@ -60,18 +53,19 @@ function filter() {
   if (empty) empty.hidden = shown > 0 || !(text || group?.value);
 }
 
+// The address of the page, and of its content in the API, get a new filter.
+function changeFilter(name, value) {
+  setParameter(name, value);
+  filter();
+  for (const link of document.querySelectorAll("[data-export]")) link.search = location.search;
+}
+
 if (field) {
   field.value = parameter("text");
-  field.addEventListener("input", () => {
-    setParameter("text", field.value);
-    filter();
-  });
+  field.addEventListener("input", () => changeFilter("text", field.value));
   if (group) {
     group.value = parameter("group");
-    group.addEventListener("change", () => {
-      setParameter("group", group.value);
-      filter();
-    });
+    group.addEventListener("change", () => changeFilter("group", group.value));
   }
   filter();
 }

@@ -1,5 +1,5 @@
-// Sends a chosen file to the API, and opens what was imported.
-import { mayAct, post, refuse } from "./actions.js";
+// Sends a chosen file to the API, opens what was imported, and removes imported failure reports.
+import { change, confirmed, mayAct, post, refuse } from "./actions.js";
 import { notice } from "./notices.js";
 
 async function send(input) {
@@ -24,3 +24,17 @@ for (const button of document.querySelectorAll("[data-import-button]")) {
   button.addEventListener("click", () => (mayAct() ? input.click() : refuse()));
   input.addEventListener("change", () => send(input));
 }
+
+async function remove(button) {
+  const { removeReport: id, test } = button.dataset;
+  const text = "The files of the imported report are deleted. The file that was imported does not change.";
+  if (!(await confirmed(`Remove the report of ${test}?`, text, [], "Remove"))) return;
+  if (!(await change(button, test, `/api/v1/tests/${encodeURIComponent(id)}/remove`))) return;
+  if (location.pathname === "/tests") notice(`The report of ${test} is removed.`);
+  else location.assign("/tests");
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-remove-report]");
+  if (button) (mayAct() ? remove(button) : refuse());
+});

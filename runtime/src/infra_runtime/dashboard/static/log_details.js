@@ -36,6 +36,14 @@ function button(kind, name, value) {
   return element;
 }
 
+function copyButton(text, name) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.dataset[name] = "";
+  element.textContent = text;
+  return element;
+}
+
 export function details(line) {
   const element = document.createElement("div");
   element.className = "detail";
@@ -49,6 +57,10 @@ export function details(line) {
     element.append(row);
   }
   if (pairs.length > MOST) element.append(`${pairs.length - MOST} further fields`);
+  const tools = document.createElement("p");
+  tools.className = "buttons";
+  tools.append(copyButton("Copy line", "copyLine"), copyButton("Copy link", "copyLink"));
+  element.append(tools);
   return element;
 }
 

@@ -13,6 +13,7 @@ const box = document.getElementById("log");
 const tools = document.querySelector("[data-log-tools]");
 const filters = document.querySelector("[data-log-filters]");
 const PALETTE = 8;
+const BEFORE = 5;  // seconds
 let first = "";
 let last = "";
 let hasEarlier = false;
@@ -20,7 +21,8 @@ let isLoading = false;
 let isFollowing = true;
 let isPaused = false;  // by a key or a button, so that the end of the list does not continue it
 let arrived = 0;
-let connection = null;
+let endStream = () => {};
+let reloads = 0;
 let selected = null;
 const colours = new Map();
 
@@ -151,7 +153,7 @@ function append({ items, skipped }, id) {
 }
 
 function refused(text) {
-  connection?.close();
+  endStream();
   notice(`New lines are not shown: ${text}`, "bad");
 }
 
@@ -163,11 +165,13 @@ async function read(more) {
 }
 
 async function reload() {
-  connection?.close();
-  connection = null;
+  endStream();
   arrived = 0;
+  reloads += 1;
+  const own = reloads;
   try {
     const data = await read();
+    if (own !== reloads) return;  // the filters have changed meanwhile
     ({ first, last } = data);
     start = NaN;
     hasEarlier = data.has_earlier;
@@ -179,9 +183,10 @@ async function reload() {
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
     selectNamed();
-    connection = stream(() => `/api/v1/streams/logs?${query({ after: last })}`, { lines: append, refused }, () => {});
+    if (own !== reloads) return;  // the lines before an older line are read instead
+    endStream = stream(() => `/api/v1/streams/logs?${query({ after: last })}`, { lines: append, refused });
   } catch (error) {
-    box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+    if (own === reloads) box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
   }
 }
 
@@ -222,15 +227,29 @@ async function earlier() {
   }
 }
 
-const nameOf = (element) => `${element.line.service}:${element.line.offset}`;
+const nameOf = (element) => `${element.line.service}:${element.line.offset}@${element.line.time}`;
 
-// Selects the line in the address, and shows it.
+// Selects the line in the address, and shows it. If the line is older than the shown ones, the filters are changed
+// so that it is the last line: first to the time of the line, then to its service.
 function selectNamed() {
-  const name = parameter("line");
-  const element = name && [...box.querySelectorAll(".line:not(.note)")].find((line) => nameOf(line) === name);
-  if (!element) return;
-  follow(false);
-  select(element);
+  const [name, seconds] = parameter("line").split("@");
+  if (!name) return;
+  const element = [...box.querySelectorAll(".line:not(.note)")].find(({ line }) => `${line.service}:${line.offset}` === name);
+  if (element) {
+    follow(false);
+    select(element);
+    return;
+  }
+  if (!filters || !Number(seconds)) return;
+  const { since, until } = filters.elements;
+  const service = filters.querySelector(`[name="service"][value="${CSS.escape(name.slice(0, name.lastIndexOf(":")))}"]`);
+  if (!until.value) {
+    const time = (offset) => new Date((Number(seconds) + offset) * 1000).toISOString();
+    since.value = time(-BEFORE);
+    until.value = time(0.001);
+  } else if (service && !service.checked) service.checked = true;
+  else return;
+  applyFilters({ line: parameter("line") });
 }
 
 function select(element) {
@@ -296,9 +315,17 @@ box.addEventListener("scroll", () => {
 });
 box.addEventListener("click", (event) => {
   const element = event.target.closest(".line:not(.note)");
-  const condition = event.target.closest("[data-condition]");
-  if (condition) {
-    addCondition(condition.dataset.condition, condition.dataset.value);
+  const data = event.target.closest("button")?.dataset ?? {};
+  if (data.condition) {
+    addCondition(data.condition, data.value);
+    return;
+  }
+  if ("copyLine" in data) {
+    copy(stripped(element.line.text));
+    return;
+  }
+  if ("copyLink" in data) {
+    copy(`${location.origin}/logs?${query({ line: nameOf(element) })}`);
     return;
   }
   if (!element || String(getSelection())) return;
@@ -317,16 +344,18 @@ tools.addEventListener("click", (event) => {
     box.replaceChildren();
   }
 });
+function applyFilters(more) {
+  const text = query(more);
+  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+  nameExport();
+  reload();
+}
+
 if (filters) {
   let waiting = 0;
   const apply = () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      const text = query();
-      history.replaceState(null, "", text ? `?${text}` : location.pathname);
-      nameExport();
-      reload();
-    }, 200);
+    waiting = setTimeout(applyFilters, 200);
   };
   for (const kind of ["include", "exclude"]) {
     for (const text of new URLSearchParams(location.search).getAll(kind)) {

@@ -1,24 +1,7 @@
-import { confirmed, mayAct, post, refuse } from "./actions.js";
+import { change, confirmed, mayAct, refuse } from "./actions.js";
 import { notice } from "./notices.js";
 
-// Returns whether the action has succeeded.
-async function run(button, name, action) {
-  button.setAttribute("aria-busy", "true");
-  button.disabled = true;
-  try {
-    const response = await post(`/api/v1/snapshots/${encodeURIComponent(name)}/${action}`);
-    const result = await response.json();
-    if (!response.ok) notice(result.detail, "bad");
-    for (const failure of result.failures ?? []) notice(`${failure.service}: ${failure.reason}`, "bad");
-    return response.ok && !result.failures.length;
-  } catch (error) {
-    notice(`${name}: the dashboard does not answer (${error.message}).`, "bad");
-    return false;
-  } finally {
-    button.removeAttribute("aria-busy");
-    button.disabled = false;
-  }
-}
+const run = (button, name, action) => change(button, name, `/api/v1/snapshots/${encodeURIComponent(name)}/${action}`);
 
 const rows = () => [...document.querySelectorAll("[data-snapshot]")];
 

@@ -1,16 +1,35 @@
-// An event stream that is open only while the page is visible: a browser has six connections to an origin.
-export function stream(address, listeners, state) {
+// Shows in the head of the page whether its data are up to date.
+export function showConnection(isOpen, text = "") {
+  const element = document.querySelector("[data-connection]");
+  element.hidden = isOpen;
+  element.textContent = text || "connection lost, trying again …";
+}
+
+// After an answer that is not a stream, such as after the end of the session, a browser does not connect again.
+async function showReason() {
+  try {
+    const hasEnded = (await fetch("/status")).status === 401;
+    showConnection(false, hasEnded ? "logged out: `infra runtime open` prints a link" : "");
+  } catch {  // the dashboard does not answer
+    showConnection(false);
+  }
+}
+
+// An event stream that is open only while the page is visible: a browser has six connections to an origin. Returns
+// the function that ends the stream.
+export function stream(address, listeners) {
+  const ended = new AbortController();
   let source = null;
   function open() {
-    if (source || document.hidden) return;
+    if (source || document.hidden || ended.signal.aborted) return;
     source = new EventSource(address());
-    source.onopen = () => state(true);
+    source.onopen = () => showConnection(true);
     source.onerror = () => {
-      state(false);
-      if (source && source.readyState === EventSource.CLOSED) {  // such as after the end of the session
+      if (source?.readyState === EventSource.CLOSED) {
         source = null;
+        showReason();
         setTimeout(open, 2000);
-      }
+      } else showConnection(false);
     };
     for (const [name, listener] of Object.entries(listeners)) {
       source.addEventListener(name, (event) => listener(JSON.parse(event.data), event.lastEventId));
@@ -20,9 +39,13 @@ export function stream(address, listeners, state) {
     source?.close();
     source = null;
   }
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
-  addEventListener("pagehide", close);
-  addEventListener("pageshow", open);
+  const until = { signal: ended.signal };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()), until);
+  addEventListener("pagehide", close, until);
+  addEventListener("pageshow", open, until);
   open();
-  return { close, reopen() { close(); open(); } };
+  return () => {
+    ended.abort();
+    close();
+  };
 }

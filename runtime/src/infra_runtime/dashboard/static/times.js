@@ -1,12 +1,15 @@
 const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
 const clockFormat = new Intl.DateTimeFormat([], CLOCK);
-const fullFormat = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
+const fullFormat = new Intl.DateTimeFormat([], { ...CLOCK, year: "numeric", month: "short", day: "numeric", timeZoneName: "short" });
 const dateFormat = new Intl.DateTimeFormat([], { dateStyle: "medium" });
 const utcFormat = new Intl.DateTimeFormat([], { ...CLOCK, timeZone: "UTC" });
 
 export const clock = (seconds, inZone = "") => (inZone ? utcFormat : clockFormat).format(seconds * 1000);
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
-const full = (seconds) => fullFormat.format(seconds * 1000);
+// The date, the time with microseconds, and the zone. A Unix time in a floating-point number is not more exact.
+const full = (seconds) => fullFormat.formatToParts(seconds * 1000)
+  .map(({ type, value }) => (type === "fractionalSecond" ? String(Math.floor((seconds % 1) * 1e6)).padStart(6, "0") : value))
+  .join("");
 
 export function milliseconds(seconds) {
   const value = seconds * 1000;

@@ -21,6 +21,7 @@ from infra_runtime.engines.references import (
     secret_file,
     setting_key,
     stack_of,
+    working_folder,
 )
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
@@ -225,12 +226,12 @@ def _config_name(host: str, path: str) -> str:
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:
     """Return the working directory of a container; None if it is the working directory of the image."""
-    container = container_of(spec)
     if spec.image:
-        return container.working_folder or None
-    if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
-        return None
-    return posixpath.normpath(interpolated(pieces(spec.cwd, spec, stack, "cwd"), spec, "cwd"))
+        return container_of(spec).working_folder or None
+    folder = working_folder(spec)
+    return (
+        posixpath.normpath(interpolated(pieces(folder, spec, stack, "cwd"), spec, "cwd")) if folder else None
+    )
 
 
 def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:

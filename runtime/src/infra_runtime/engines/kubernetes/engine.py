@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, fields
 from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
@@ -44,6 +45,17 @@ _STACK = "stack"
 #: kinds that belong to the cluster, and not to a namespace
 _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
 
+#: Sources: Kubernetes documentation, "Object Names and IDs"; OCI, "Distribution Specification", "Pulling
+#: manifests"
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+
+
+def _option(pattern: str, rule: str) -> str:
+    """Return a field for an option: a value of the user has to match the pattern; `rule` explains it."""
+    made: str = field(default="", metadata={"pattern": pattern, "rule": rule})
+    return made
+
 
 @frozen
 class Kubernetes:
@@ -53,14 +65,32 @@ class Kubernetes:
     #: the name of the stack, of its namespace, and of the images that are built
     project: str
     #: the name of the namespace; by default, the name of the stack
-    namespace: str = ""
+    namespace: str = _option(
+        _LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
+    )
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
-    registry: str = ""
-    tag: str = "latest"
-    host: str = ""
-    email: str = ""
+    registry: str = _option(
+        rf"([A-Za-z0-9.-]+(:\d{{1,5}})?/)?{_WORD}(/{_WORD})*",
+        "the host of the registry and a path of lower-case letters, digits and . _ - /",
+    )
+    tag: str = _option("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "at most 128 letters, digits and . _ -")
+    host: str = _option(
+        rf"(?i)(\*\.)?{_LABEL}(\.{_LABEL})*", "labels of letters, digits and hyphens, with dots between them"
+    )
+    email: str = _option(r"[^@\s]+@[^@\s]+", "a name, @ and a host name")
     #: environment → name of a Secret → key → encrypted value
     sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the options of the command line. Raises `ConfigurationError` with the name of the option."""
+        for item in fields(self):
+            value, pattern = getattr(self, item.name), item.metadata.get("pattern")
+            if value and pattern and not re.fullmatch(pattern, value):
+                raise ConfigurationError(
+                    f"{value!r} is not valid",
+                    where=f"--{item.name}",
+                    hint=f"The value consists of {item.metadata['rule']}.",
+                )
 
     def render(self, plan: Plan) -> Mapping[str, str]:
         """Return a mapping from path to text, with the files of the base and of the overlay of one plan."""
@@ -188,7 +218,7 @@ class Kubernetes:
             stack=cluster_stack(plan),
             size=SIZES[plan.environment],
             registry=self.registry or name,
-            tag=self.tag,
+            tag=self.tag or "latest",
             host=self.host,
             email=self.email,
         )

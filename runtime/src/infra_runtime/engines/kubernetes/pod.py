@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from infra_runtime.engines.health import INTERVAL, SUCCESS, TIMEOUT, health_command
 from infra_runtime.engines.kubernetes.cluster import Cluster, digest, labels, port_name
 from infra_runtime.engines.kubernetes.values import Variables, plain
-from infra_runtime.engines.references import container_of, inner_port, secret_file, setting_key
+from infra_runtime.engines.references import (
+    container_of,
+    inner_port,
+    secret_file,
+    setting_key,
+    working_folder,
+)
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.host.ports import UNPRIVILEGED
@@ -182,12 +188,9 @@ def port_names(spec: ServiceSpec) -> dict[str, str]:
 
 def _working_folder(spec: ServiceSpec, cluster: Cluster) -> str:
     """Return the working directory of a container; empty if it is the working directory of the image."""
-    container = container_of(spec)
     if spec.image:
-        return container.working_folder
-    if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
-        return ""
-    return plain(spec.cwd, spec, cluster, "cwd")
+        return container_of(spec).working_folder
+    return plain(working_folder(spec), spec, cluster, "cwd")
 
 
 # --- probes ----------------------------------------------------------------------------------------

@@ -73,7 +73,15 @@ def _workload(spec: ServiceSpec, cluster: Cluster) -> Resource:
     fields: dict[str, Value] = {"selector": {"matchLabels": own}, "template": template}
     if container.data:
         claim: dict[str, Value] = {"metadata": {"name": "data"}, "spec": _claim(spec)}
-        fields = {"serviceName": host, "replicas": 1, **fields, "volumeClaimTemplates": [claim]}
+        fields = {
+            "serviceName": host,
+            "replicas": 1,
+            # With the other policy, a pod that never becomes ready is not replaced, also not by an undo.
+            # Source: kubernetes/kubernetes #67250
+            "podManagementPolicy": "Parallel",
+            **fields,
+            "volumeClaimTemplates": [claim],
+        }
         return resource("apps/v1", "StatefulSet", host, cluster, labels=own, spec=fields)
     if not cluster.has_autoscaler(spec):  # otherwise, the HPA sets `replicas`
         fields["replicas"] = cluster.size.replicas if cluster.is_scaled(spec) else container.replicas

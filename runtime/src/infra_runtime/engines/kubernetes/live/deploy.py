@@ -205,6 +205,12 @@ def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock
         yield Step(text=text, state=state)
 
 
+def _previous(file: Object) -> Object:
+    """Return a ConfigMap as a deploy has written it, without the fields of the server."""
+    metadata = {name: file["metadata"][name] for name in ("name", "namespace", "labels")}
+    return {**{name: file[name] for name in ("apiVersion", "kind", "data")}, "metadata": metadata}
+
+
 def batches(resources: Sequence[Object]) -> list[list[Object]]:
     """Return groups of resources. The resources of a group are written when the previous group is ready.
 
@@ -247,7 +253,16 @@ def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Map
 
 
 def _undone(kubectl: Kubectl, plan: _Plan) -> Iterator[str]:
-    """Return changed workloads to their previous revision, and yield sentences about it."""
+    """Return changed files and workloads to their previous state, and yield sentences about it."""
+    files = [
+        plan.live[change.kind, change.name]
+        for change in plan.changes
+        if change.kind == "ConfigMap" and change.action == "change"
+    ]
+    if files:
+        answer = kubectl.apply(map(_previous, files), force=True)
+        names = ", ".join(file["metadata"]["name"] for file in files)
+        yield "; ".join(answer.problems) if answer.code else f"{names}: the previous files are restored"
     for change in plan.changes:
         if change.kind not in {"Deployment", "StatefulSet"} or change.action != "change":
             continue
