@@ -151,7 +151,9 @@ def test_a_copy_of_a_service_that_is_not_started_ends_with_the_stack(tree: Path,
     stack = opened(data, ENDLESS)
     copying = early(data)["web"]
 
-    assert stack.finish().clean
+    leaks = stack.finish()
+    assert leaks
+    assert leaks.clean
     assert not is_running(copying)
 
 

@@ -328,7 +328,7 @@ async def test_a_damaged_seed_is_built_again(machine, damage) -> None:
 async def test_a_seed_that_stays_damaged_is_named_in_the_error(machine, monkeypatch) -> None:
     monkeypatch.setattr(seed_cache, "stamp", lambda _: None)
 
-    with pytest.raises(StepError, match=r"the seed .*/cache/db-.* is damaged.*`infra cache clean`"):
+    with pytest.raises(StepError, match=r"the seed .*/cache/db-.* is still damaged.*`infra cache clean`"):
         await machine.prepare(TREE)
 
     assert not (machine.folder / "one" / "db.new").exists()

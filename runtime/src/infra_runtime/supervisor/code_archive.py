@@ -80,7 +80,7 @@ class Archive(Loader):
             spec.submodule_search_locations = [os.path.dirname(path)]
         return spec
 
-    def create_module(self, _spec: ModuleSpec) -> None:
+    def create_module(self, spec: ModuleSpec) -> None:
         """Let Python create the module, as the interface of loaders requires."""
 
     def exec_module(self, module: ModuleType) -> None:

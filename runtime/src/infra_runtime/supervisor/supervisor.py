@@ -349,8 +349,9 @@ class Supervisor:
         if effect.detail in {"failed", "stopped"}:
             self._activation.close(effect.service)
         self.journal.write(effect.detail, effect.service, **({"reason": reason} if reason else {}))
-        if effect.detail == "ready":
-            self.children.record_descendants(self.paths.descendants)
+        phases = {service.phase for service in self.machine.services.values()}
+        if effect.detail in {"ready", "failed"} and not phases & {Phase.PREPARING, Phase.STARTING}:
+            self.children.record_descendants(self.paths.descendants)  # reads the whole process table
 
     def _ended(self, name: str, pid: int, status: int, orphaned: bool) -> None:
         self.journal.write("exited", name, pid=pid, status=status)
