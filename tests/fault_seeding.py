@@ -139,7 +139,7 @@ def faults() -> list[Fault]:
                 for inner in ast.walk(statement)
             }
             for number, node in enumerate(ast.walk(tree)):
-                if id(node) in inside and (name := operator(node)):
+                if isinstance(node, ast.stmt | ast.expr) and id(node) in inside and (name := operator(node)):
                     relative = path.relative_to(ROOT).as_posix()
                     places.append(Fault(path=relative, line=node.lineno, number=number, operator=name))
     return sorted(places, key=lambda fault: (fault.path, fault.line, fault.number))
