@@ -72,6 +72,21 @@ LINES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+#: the lines in the failure report, with the seconds since the start of the test
+FAILURE_LINES: Mapping[str, tuple[tuple[float, dict[str, object]], ...]] = {
+    "orders": (
+        (0.41, {"level": "info", "event": "order accepted", "order": 9818}),
+        (0.83, {"level": "warning", "event": "the payment is tried again", "order": 9818, "attempt": 2}),
+        (1.32, {"level": "error", "event": "payment of the order was declined", "order": 9818}),
+    ),
+    "payments": (
+        (0.44, {"level": "info", "event": "charge", "card": "visa", "amount": 49.9}),
+        (0.77, {"level": "critical", "event": "KeyError: 'PAYMENTS_API_KEY'"}),
+        (1.2, {"level": "critical", "event": "KeyError: 'PAYMENTS_API_KEY'"}),
+    ),
+}
+
+
 class Meter(UsageMeter):
     """Figures of processes that do not exist."""
 
@@ -160,10 +175,26 @@ class Shop(Site):
 
     def _tests(self) -> None:
         data = Path(self.paths.data)
-        report = write_report(data, "test_order_is_paid", began=time.time() - 50)
-        (report / "logs" / "orders.log").write_text(
-            "".join(f"{line}\n" for line in LINES["orders"]), encoding="utf-8"
+        began = time.time() - 58
+        states = {name: STATES.get(name, (Phase.READY, "", 0)) for name in ("orders", "payments", "postgres")}
+        services = [
+            {"name": name, "phase": phase.value, "reason": reason, "restarts": restarts}
+            for name, (phase, reason, restarts) in states.items()
+        ]
+        report = write_report(
+            data, "test_order_is_paid", began=began, trace=TRACE, stack={"services": services}
         )
+        for name, lines in FAILURE_LINES.items():
+            entries = (json.dumps({"time": began + at, **entry}) for at, entry in lines)
+            path = report / "logs" / f"{name}.log"
+            path.write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
+        exit_of_payments = {"service": "payments", "status": 1, "reason": "KeyError: 'PAYMENTS_API_KEY'"}
+        events = (
+            {"time": began + at, "event": event, **exit_of_payments}
+            for at, event in ((0.78, "exited"), (0.79, "backoff"), (1.21, "failed"))
+        )
+        text = "".join(f"{json.dumps(event)}\n" for event in events)
+        (report / "events.jsonl").write_text(text, encoding="utf-8")
         whole = _trace()
         (report / "trace.json").write_text(json.dumps(whole), encoding="utf-8")
         parts, verbs = ("orders", "catalogue", "invoices"), ("created", "listed", "paid", "removed")
@@ -183,7 +214,10 @@ class Shop(Site):
                 "test": "test_shop.py::test_order_is_paid",
                 "outcome": "failed",
                 "error": "AssertionError: assert 500 == 200",
+                "began": began,
                 "seconds": 1.5,
+                "phases": {"setup": 0.34, "call": 1.09, "teardown": 0.07},
+                "waits": [["postgres", 0.12], ["payments", 0.2]],
                 "worker": "gw1",
                 "trace": TRACE,
                 "counts": {"passed": 12, "failed": 1},
