@@ -257,7 +257,7 @@ def judge(fault: Fault, checkout: Checkout, known: Record, passed: Passed) -> Re
     target = checkout.root / fault.path
     target.write_text(faulty(fault), encoding="utf-8")
     try:
-        name = run_unit_tests(checkout, tests, known)
+        name = run_unit_tests(checkout, tests, known, fault)
         if name == "survived":
             group = ("-m", "not unit") if tests else ()
             name = run_files(checkout, (*group, *mirroring_files(fault)), fault, passed)
@@ -266,15 +266,22 @@ def judge(fault: Fault, checkout: Checkout, known: Record, passed: Passed) -> Re
     return Result(name=name, tests=len(tests), seconds=round(time.monotonic() - begin, 1))
 
 
-def run_unit_tests(checkout: Checkout, tests: list[str], known: Record) -> str:
-    """Run the selected tests, the first ones in a process that imports few files; return the result."""
+def run_unit_tests(checkout: Checkout, tests: list[str], known: Record, fault: Fault) -> str:
+    """Run the selected tests, the first ones in a process that imports few files; return the result.
+
+    A failure counts if the same tests pass without the fault.
+    """
     selection = checkout.root.parent / "selection.json"
     for part in filter(None, (tests[:FIRST], tests[FIRST:])):
         selection.write_text(json.dumps(part), encoding="utf-8")
         files = sorted({_file(test) for test in part})
         limit = 90.0 + 20 * sum(known.seconds[test] for test in part)
-        status = checkout.run([*PYTEST, "-x", *files], limit, **{SELECTION_FILE: str(selection)})
+        command, variables = [*PYTEST, "-x", *files], {SELECTION_FILE: str(selection)}
+        status = checkout.run(command, limit, **variables)
         if status not in PASSED:
+            shutil.copyfile(ROOT / fault.path, checkout.root / fault.path)
+            if checkout.run(command, limit, **variables) not in PASSED:
+                return "survived"  # the tests also fail without the fault
             return "timeout" if status is None else "detected"
     return "survived"
 

@@ -31,6 +31,8 @@ def test_a_name_shows_that_its_value_is_a_secret(name) -> None:
     [
         *("KEYBOARD", "monkey", "passage", "url", "host", "port", "accounts", "keyspace", "compass"),
         *("API_KEY_FILE", "tls_key_path", "PASSWORD_LENGTH", "token_type", "superuser_email", "bypassed"),
+        *("tokenizer", "max-tokens", "sort_keys", "token.endpoint.url", "TOKEN_URL", "cookie-domain"),
+        *("password.encoder.iterations", "JWT_EXPIRE_MINUTES", "cache_key_prefix", "token_issuer"),
     ]
 )
 def test_a_name_that_only_resembles_a_secret_is_not_one(name) -> None:

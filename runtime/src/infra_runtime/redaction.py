@@ -31,13 +31,16 @@ _KEYS = tuple(
     for gap in ("", "_", "-", "_-")
 )
 _CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-#: the ends of the names of paths, such as API_KEY_FILE, and of settings that are not secret themselves
+#: the ends of the names of paths, such as API_KEY_FILE, and of settings that are not secrets themselves
 _HARMLESS = frozenset(
     (
         *("file", "files", "path", "folder", "dir", "directory", "length", "size", "count", "type"),
-        *("algorithm", "encryption", "method", "ttl", "name"),
+        *("algorithm", "encryption", "method", "ttl", "name", "url", "uri", "endpoint", "domain", "issuer"),
+        *("prefix", "iterations", "expire", "expires", "expiry", "minutes", "seconds", "days", "max", "min"),
     )
 )
+#: words in the names of numbers and programs, such as `max_tokens`, `sort_keys` and `tokenizer`
+_HARMLESS_WORDS = frozenset(("max", "min", "sort", "tokenizer", "tokenizers"))
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 REFERENCE = re.compile(r"\$\{[^}]*\}")
 #: a text between spaces and quotes, which can contain URLs
@@ -59,6 +62,8 @@ def is_secret_name(name: str) -> bool:
     text = (re.sub(_CAMEL, "_", name) if is_mixed else name).casefold()
     words = "".join(letter if letter in _LETTERS else " " for letter in text)
     if words.endswith(tuple(_LETTERS)) and words.rsplit(None, 1)[-1] in _HARMLESS:
+        return False
+    if not _HARMLESS_WORDS.isdisjoint(words.split()):
         return False
     return (
         any(part in text for part in _PARTS)

@@ -83,6 +83,13 @@ def test_nested_json_of_settings_is_masked_at_any_depth() -> None:
     assert SECRET not in json.dumps(masked_copy(options))
     assert masked_copy({"users": ["me"], "max_payload": 5}) == {"users": ["me"], "max_payload": 5}
     assert masked_copy({"password": 12345678}) == {"password": MASK}
+    assert masked_copy({"keys": [SECRET]}) == {"keys": [MASK]}
+    assert masked_copy({"keys": ["customer.name", "-id"]}) == {"keys": ["customer.name", "-id"]}
+
+
+@every(["密码password", "épassword", "пароль_token"])
+def test_a_name_with_letters_of_another_alphabet_is_recognised(name: str) -> None:
+    assert masked_code(f"{name}: {SECRET}") == f"{name}: {MASK}"
 
 
 def test_a_private_key_is_masked_in_any_text() -> None:

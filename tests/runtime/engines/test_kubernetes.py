@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -567,6 +567,26 @@ def test_similar_paths_and_folders_of_the_image_are_exported(project: Project) -
     )
 
 
+@pytest.mark.parametrize("folder", ["/", "/tmp", "/app", "/app/shop"])
+def test_a_working_directory_that_the_generated_image_has_is_exported(project: Project, folder: str) -> None:
+    model(project, f"use = ['api']\n{API}cwd = '{folder}'\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "use = ['nats']\n",
+        "use = ['job']\n[services.job]\nimage = 'acme/job:1'\ncommand = ['/data/bin/run']\n",
+        "use = ['job']\n[services.job]\ncommand = ['/data/run']\ncontainer.image = 'acme/job:1'\n",
+    ],
+)
+def test_a_path_in_an_image_can_be_equal_to_the_folder_of_the_project(project: Project, text: str) -> None:
+    project.write(text)
+    plan = project.resolve(environment="production", variables_required=False).plan
+
+    engine().render(replace(plan, root="/data"))
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -586,6 +606,7 @@ def test_an_option_that_a_cluster_refuses_is_an_error(option: str, value: str) -
 def test_valid_options_are_accepted() -> None:
     engine(namespace="n" * 63, tag="V1.2_3-rc", registry="localhost:5000/a-b/c__d", host="*.Shop.example")
     engine(registry="shop", host="10.0.0.1", email="ada@shop.example")
+    engine(registry="localhost:5000")
 
 
 def test_the_environment_test_is_refused(project: Project) -> None:
@@ -634,7 +655,18 @@ def test_settings_that_only_have_the_name_of_a_secret_are_exported(project: Proj
         "indexes.orders = [{ keys = ['customer'] }]\n"
         f"{API}env = {{ TOKEN = '${{env.TOKEN}}', TOKEN_FILE = '/run/x', P = '${{postgres.password}}' }}\n"
     )
+    arguments = [
+        "serve",
+        "--tokenizer=gpt2",
+        "--max-tokens=4096",
+        "--max-tokens",
+        "4096",
+        "--token-url=https://id.example",
+    ]
+    arguments += ["--cookie-domain=shop.example", "--sort-keys=true", "--password-min-length", "8"]
 
+    check_secrets([project.resolve(environment="production", variables_required=False)])
+    project.write(f"use = ['api']\n[services.api]\ncommand = {arguments}\n")
     check_secrets([project.resolve(environment="production", variables_required=False)])
 
 

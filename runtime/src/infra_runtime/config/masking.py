@@ -19,11 +19,13 @@ from infra_runtime.redaction import (
 #: matches a reference to an environment variable with a default
 _DEFAULT = re.compile(r"(\$\{\s*env\.([^}:]+?):-)([^}]+)(?=\})")
 #: matches NAME=VALUE, "NAME": "VALUE", and NAME before a quoted VALUE
-_NAME = r"""(["']?)(?<![\w.-])[\d.-]*(?P<name>[A-Za-z_][\w.-]*)\1(?:\s*[:=]\s*|\s+(?=["'][^"']))"""
+_NAME = r"""(["']?)(?<![\w.-])[\d.-]*(?P<name>[^\W\d][\w.-]*)\1(?:\s*[:=]\s*|\s+(?=["'][^"']))"""
 _VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""
 _DIRECTIVE = re.compile(r"(?m)^([ \t]*(?:requirepass|masterauth|AUTH|PASS)\s+)(\S.*)$")
 _COMMAND = re.compile(r"\b((?:AUTH|PASS|IDENTIFIED BY)\s+)([^\s\\]+)")
 _SCHEME = re.compile(r"\b((?:Bearer|Basic|Token)\s+)([\w.~+/=-]{6,})")
+#: matches the name of a field in the list `keys` of an index; a secret key of this form is very unlikely
+_FIELD = re.compile(r"-?[A-Za-z_.]{1,40}")
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)", re.DOTALL)
 
 
@@ -75,8 +77,9 @@ def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
 def _masked_entry(name: str, value: Any, declared: Collection[str]) -> Any:
     if isinstance(value, str):
         return masked_value(name, value, declared)
-    # The list `keys` contains names of fields, such as those of an index.
-    if isinstance(value, list | tuple) and name != "keys" and is_secret_name(name):
+    if isinstance(value, list | tuple) and is_secret_name(name):
+        if name == "keys" and all(isinstance(inner, str) and _FIELD.fullmatch(inner) for inner in value):
+            return value  # the fields of an index
         return type(value)(MASK if isinstance(inner, str) else inner for inner in value)
     if isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower():
         return MASK

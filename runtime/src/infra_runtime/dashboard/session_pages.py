@@ -173,10 +173,12 @@ class SessionPages:
 
     async def _session_items(self, request: Request) -> Response:
         most = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
-        rows, total = await asyncio.to_thread(sessions, self._dashboard, most)
         text = text_of(request)
-        items = [session_to_json(row) for row in rows if text in row.text.lower()]
-        return JSONResponse({"items": items, "total": total})
+        rows, total = await asyncio.to_thread(sessions, self._dashboard, MOST_SESSIONS if text else most)
+        if text:
+            rows = [row for row in rows if text in row.text.lower()]
+            total = len(rows)
+        return JSONResponse({"items": [session_to_json(row) for row in rows[:most]], "total": total})
 
     async def _test_items(self, request: Request) -> Response:
         query, name = query_of(request), request.path_params["session"]

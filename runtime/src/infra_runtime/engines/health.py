@@ -52,7 +52,7 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
             raise _impossible(
                 spec, f"the image contains no known program for TCP connections{_named(client)}"
             )
-    raise _impossible(spec, f"the image has no known program that can run the probe {type(probe).__name__}")
+    raise _impossible(spec, f"the image contains no known program for the probe {type(probe).__name__}")
 
 
 def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:

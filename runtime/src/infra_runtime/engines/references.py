@@ -115,6 +115,7 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
     Raises:
         ConfigurationError: a reference has no value in a container.
     """
+    _check_path(text, spec, stack, field)
     bound = substitute(text, _lookup(spec, stack, field, inside=True))
     result = []
     for number, part in enumerate(bound.split(_MARK)):
@@ -122,15 +123,19 @@ def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece
             kind, _, value = part.partition(":")
             result.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
         elif part:
-            _check_path(part, spec, stack, field)
             result.append(Piece(kind="text", value=part))
     return result
 
 
 def _check_path(text: str, spec: ServiceSpec, stack: Stack, field: str) -> None:
-    """Raise `ConfigurationError` if a text contains a path of this machine, in the folder of the project."""
-    root = stack.root
-    if len(root) <= 1 or root not in text or container_of(spec).root.startswith(root):
+    """Raise `ConfigurationError` if a text contains a path of this machine, in the folder of the project.
+
+    An image that pytest-infra does not build may have a folder with the same path.
+    """
+    root, container = stack.root, container_of(spec)
+    if len(root) <= 1 or root not in text or container.root.startswith(root):
+        return
+    if spec.kind or container.image or container.dockerfile:
         return
     if match := re.search(rf"(?<![\w./-]){re.escape(root)}(?![\w.-])[^\s\"']*", text):
         raise ConfigurationError(
@@ -150,7 +155,8 @@ def working_folder(spec: ServiceSpec) -> str:
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return ""
     own_image = container.image or container.dockerfile
-    if spec.cwd.startswith("/") and not own_image and not spec.cwd.startswith(f"{container.root}/"):
+    exists = spec.cwd in ("/", "/tmp") or f"{spec.cwd}/".startswith(f"{container.root}/")  # noqa: S108 - its own
+    if spec.cwd.startswith("/") and not own_image and not exists:
         raise ConfigurationError(
             f"{spec.name} has the working directory {spec.cwd!r} of this machine, which its image does not"
             " have",

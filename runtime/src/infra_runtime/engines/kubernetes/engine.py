@@ -70,8 +70,8 @@ class Kubernetes:
     )
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
     registry: str = _option(
-        rf"([A-Za-z0-9.-]+(:\d{{1,5}})?/)?{_WORD}(/{_WORD})*",
-        "the host of the registry and a path of lower-case letters, digits and . _ - /",
+        rf"[A-Za-z0-9.-]+:\d{{1,5}}(/{_WORD})*|([A-Za-z0-9.-]+/)?{_WORD}(/{_WORD})*",
+        "the host of the registry, its port, and a path of lower-case letters, digits and . _ - /",
     )
     tag: str = _option("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "at most 128 letters, digits and . _ -")
     host: str = _option(
