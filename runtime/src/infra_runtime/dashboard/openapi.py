@@ -201,7 +201,7 @@ def document() -> dict[str, Any]:
     paths = described["paths"]
     for path in LIVE:
         parameters = paths[f"{PREFIX}{path}"]["get"]["parameters"]
-        summary = f"Server-sent events: after each change, an event with the answer of `{PREFIX}{path}`"
+        summary = f"Server-sent events: the answer of `{PREFIX}{path}`, again after each change of the answer"
         paths[f"{PREFIX}streams/{path}"] = {"get": _operation(summary, "text/event-stream", parameters)}
     return described
 

@@ -126,6 +126,6 @@ class Prefixes:
                 unit.remove()
 
     def close(self) -> list[str]:
-        """Close the connection to the broker that this process uses to create and remove units."""
+        """Close this process's connection to the broker, with which it creates and removes units."""
         self._connection.close()
         return []

@@ -52,7 +52,7 @@ def changes(live: Mapping[Key, Object], planned: Mapping[Key, Object]) -> list[C
 
 
 def removals(live: Mapping[Key, Object], planned: Mapping[Key, Object]) -> list[Change]:
-    """Return the removal of each resource of the stack that the plan no longer contains."""
+    """Return a change for each resource of the stack that the plan no longer contains: its removal."""
     keys = sorted(live.keys() - planned.keys())
     return [Change(action="remove", kind=kind, name=name) for kind, name in keys]
 
