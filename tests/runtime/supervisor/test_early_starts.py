@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.stacks import is_running, journal_events, kill, kill_both, resolved, server, services_of, until
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
@@ -167,17 +167,14 @@ def test_the_guardian_ends_a_copy_after_the_supervisor_was_killed(tree: Path, da
     stack.close()
 
 
-def test_the_next_supervisor_waits_for_a_copy_whose_guardian_was_killed(tree: Path, data: Path) -> None:
+def test_the_next_supervisor_ends_a_copy_whose_guardian_was_killed(tree: Path, data: Path) -> None:
     stack = opened(data, ENDLESS)
     copying = early(data)["web"]
     kill_both(data, supervisor(data))
     stack.close()
 
-    locked = lock.take(Paths(str(data))) is None
-    kill(copying)
-
-    assert locked
     assert start(data, "copy") == ["file"]
+    assert not is_running(copying)
 
 
 # --- which services start early ----------------------------------------------------------------------
@@ -357,6 +354,30 @@ def test_the_next_supervisor_ends_early_processes_whose_guardian_was_killed(data
 
     with LocalEngine().open(resolved(data, [server("web")])):
         assert not any(map(is_running, processes_of_first.values()))
+
+
+def test_the_clean_up_ends_a_preparation_whose_guardian_was_killed(data: Path) -> None:
+    stack = opened(data, "copy", server("web", prepare=(Run(command=("sleep", "600")),)))
+    preparing = early(data)["web"]
+    kill_both(data, supervisor(data))
+    stack.close()
+
+    assert preparing in remains.end_unsupervised(Paths(str(data))).pids
+    assert not is_running(preparing)
+
+
+def test_a_preparation_that_ends_after_supervisor_and_guardian_executes_no_command(data: Path) -> None:
+    wait = Run(command=("sh", "-c", "until [ -e ${root}/end ]; do sleep 0.01; done"))
+    stack = opened(data, "copy", server("web", command=("touch", "${root}/executed"), prepare=(wait,)))
+    preparing = early(data)["web"]
+    kill_both(data, supervisor(data))
+    stack.close()
+
+    (data.parent / "end").touch()
+
+    until(lambda: not is_running(preparing))
+    assert not (data.parent / "executed").exists()
+    remains.end_unsupervised(Paths(str(data)))
 
 
 def argument_bytes(pid: int) -> bytes:

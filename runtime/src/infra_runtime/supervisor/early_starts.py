@@ -68,16 +68,13 @@ class Stage(Record):
     guardian: Guardian
     journal: Journal
     ports: Ports
-    #: the locks of the data directory and of the folder in RAM
-    locks: Sequence[int]
 
 
 def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
     """Start the services of a client that can start early; return a mapping from service to `EarlyStart`.
 
-    `line` is the client's request `hello`. The processes also hold the locks of the stack until they
-    execute the commands, so that the next supervisor starts only after the preparations have ended. If an
-    early start is not possible, the mapping does not contain the service.
+    `line` is the client's request `hello`. If an early start is not possible, the mapping does not contain
+    the service.
     """
     try:
         hello = decode(Hello, json.loads(line)["params"])
@@ -164,7 +161,7 @@ def _fork(preparation: Preparation, stage: Stage) -> tuple[int, str, int]:
     with contextlib.ExitStack() as opened:
         for descriptor in (begin, recorded, report):
             opened.callback(os.close, descriptor)
-        pid = fork(partial(preparation.run, begin, report), (begin, report, *stage.locks))
+        pid = fork(partial(preparation.run, begin, report), (begin, report))
         started = processes.started(pid)
         _record(preparation.bound, pid, started, stage)
         os.write(recorded, b"+")
@@ -203,9 +200,10 @@ class Preparation(Record):
                 privileges.enter_user_namespace()
             self.prepare()
             bind(self.bound, self.scope, {})
+            # After the supervisor's exit, this write fails, so that the command is not executed.
+            os.write(report, EXECUTES)
         except (OSError, StepError, BindingError, ValueError):
             return 1  # the supervisor prepares the service again, and reports the error
-        os.write(report, EXECUTES)
         try:
             self._execute(self.bound.command, self.bound.env, self.bound.cwd)
         except (OSError, ValueError):
