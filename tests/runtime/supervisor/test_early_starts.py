@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,15 @@ from typing import Any
 import pytest
 
 from fakes.stacks import is_running, journal_events, kill, kill_both, resolved, server, services_of, until
-from infra_runtime.data_directory import remains
+from infra_runtime.data_directory import control_file, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
-from infra_runtime.engines.local.stack import Stack
+from infra_runtime.engines.local.stack import Stack, up_request
 from infra_runtime.errors import StartError
 from infra_runtime.host import file_lock
+from infra_runtime.message import Message
+from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
 from infra_runtime.supervisor.early_starts import MOST
 from infra_runtime.supervisor.seed_folders import seed_folder
@@ -327,6 +331,74 @@ def test_a_service_can_be_stopped_during_its_preparation(data: Path) -> None:
 
         assert not is_running(early(data)["web"])
         assert [path.name for path in services_of(data).iterdir()] == []
+
+
+# --- changes between the start and the request -----------------------------------------------------
+
+
+def requests(data: Path, *messages: tuple[Method[Any, Any], Message]) -> list[dict[str, Any]]:
+    """Send requests as one block, so that the supervisor begins all of them at once; return the answers."""
+    recorded = control_file.read(Paths(str(data)))
+    assert recorded is not None
+    block = ""
+    for number, (method, params) in enumerate(messages):
+        block += json.dumps({"id": number, "method": method.name, "params": params.to_json()}) + "\n"
+    with socket.socket(socket.AF_UNIX) as client, client.makefile("r") as lines:
+        client.connect(recorded.socket)
+        client.sendall(block.encode())
+        return [json.loads(lines.readline()) for _ in messages]
+
+
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_a_service_that_is_stopped_before_its_preparation_starts_again(
+    data: Path, prepare: tuple[Run, ...]
+) -> None:
+    spec = server("web", prepare=prepare)
+    with opened(data, "copy", spec) as stack:
+        request = up_request(resolved(data, [spec]), wait=False)
+        answers = requests(data, (UP, request), (STOP, Names(services=("web",))))
+        assert all("result" in answer for answer in answers)
+        assert not is_running(early(data)["web"])
+
+        up(stack, data, spec)
+
+        assert stack.status().services[0].pid != early(data)["web"]
+        assert "exited" not in [event.event for event in journal_events(data)]
+
+
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_the_process_of_a_service_that_is_not_requested_ends(data: Path, prepare: tuple[Run, ...]) -> None:
+    specs = [server("web", prepare=prepare), server("db", prepare=prepare)]
+    with opened(data, "copy", *specs) as stack:
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+
+        assert not is_running(early(data)["web"])
+        assert [path.name for path in services_of(data).iterdir()] == ["db"]
+
+        up(stack, data, *specs)
+
+
+def test_a_request_for_another_service_changes_no_preparation(data: Path) -> None:
+    wait = Run(command=("sh", "-c", "until [ -e ${root}/end ]; do sleep 0.01; done"))
+    specs = [server("web", prepare=(wait,)), server("db")]
+    with opened(data, "copy", *specs) as stack:
+        stack.up(resolved(data, specs), ["web"], wait=False)
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+        (data.parent / "end").touch()
+
+        up(stack, data, *specs)
+
+        pids = {service.name: service.pid for service in stack.status().services}
+        assert pids["web"] == early(data)["web"]
+
+
+def test_the_process_of_another_spec_ends_before_its_ports_are_free(data: Path) -> None:
+    """The service has another spec in the request, and is not requested."""
+    with opened(data, "copy", server("web"), server("db")) as stack:
+        specs = [server("web", env={"KEY": "value"}), server("db")]
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+
+        assert not is_running(early(data)["web"])
 
 
 # --- kills -------------------------------------------------------------------------------------------
