@@ -322,6 +322,29 @@ def test_a_step_of_a_killed_preparation_runs_again(data: Path) -> None:
         assert early(data)["web"] != stack.status().services[0].pid
 
 
+@pytest.mark.parametrize("reference", ["${web.key?}", "${between.key?}"])
+def test_other_services_use_the_secret_of_the_preparation_that_is_used(data: Path, reference: str) -> None:
+    """The first preparation is killed when the other service could already read its secret."""
+    once = "[ -e ${root}/killed ] || { until [ -e ${root}/end ]; do sleep 0.01; done; "
+    once += "touch ${root}/killed; kill -9 $PPID; }"
+    prepare = (Secret(path="${data}/key.secret"), Run(command=("sh", "-c", once)))
+    specs = [
+        server("web", prepare=prepare, exports={"key": "${secret.key}"}),
+        server("between", exports={"key": "${web.key?}"}),
+        server("api", env={"KEY": reference}),
+    ]
+    with opened(data, "copy", *specs) as stack:
+        until((services_of(data) / "web" / "key.secret").exists)
+        stack.up(resolved(data, specs), wait=False)
+        assert {service.name for service in stack.status().services} == {"web", "between", "api"}
+        (data.parent / "end").touch()
+
+        up(stack, data, *specs)
+
+        pid = next(service.pid for service in stack.status().services if service.name == "api")
+        assert f"KEY={stack.web['key']}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def test_a_service_can_be_stopped_during_its_preparation(data: Path) -> None:
     spec = server("web", prepare=(Run(command=("sleep", "600")),))
     with opened(data, "copy", spec) as stack:

@@ -23,6 +23,8 @@ class EarlyStarts:
         #: the services that are prepared, and will use the processes of their early starts
         self._prepared: set[str] = set()
         children.adopt(starts)
+        for early in starts.values():
+            early.bound.is_preliminary = True
 
     def bound(self, spec: ServiceSpec) -> Bound | None:
         """Return the ports and folders of an early start with this spec; None if there is none.
@@ -78,6 +80,7 @@ class EarlyStarts:
         try:
             is_same = early.bound.spec == spec and early.scope == scope
             if is_same and (early.progress is None or await _received(early.progress) == EXECUTES):
+                early.bound.is_preliminary = False
                 bind(early.bound, scope, others)
                 self._prepared.add(name)
                 return self._remove(name)
