@@ -19,7 +19,7 @@ from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.stack import Stack, up_request
 from infra_runtime.errors import StartError
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, privileges
 from infra_runtime.message import Message
 from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
@@ -28,6 +28,8 @@ from infra_runtime.supervisor.seed_folders import seed_folder
 
 #: builds a tree with a file that has the same content in every copy
 BUILD = Run(command=("sh", "-c", "echo content > ${out}/file"))
+#: a step that writes a line at each run; with it, the service is prepared in a separate process
+RUN = Run(command=("sh", "-c", "echo run >> ${data}/runs"))
 #: a copy that leaves a file, so that a test can distinguish it from a later copy
 MARKED = "lambda tree, to, copy=copy: (copy(tree, to), open(f'{to}/early', 'w').close())"
 ENDLESS = "lambda tree, to: time.sleep(600)"
@@ -209,6 +211,22 @@ def test_a_stack_of_many_services_starts_few_of_them_early(data: Path) -> None:
         up(stack, data, *specs)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_a_service_of_another_user_gets_its_folders_and_does_not_start_early(
+    data: Path, prepare: tuple[Run, ...]
+) -> None:
+    """Without user namespaces, a program that refuses to start as root runs as another user."""
+    no_namespaces = "copy; from infra_runtime.host import privileges; "
+    no_namespaces += "privileges.user_namespaces_work = lambda: False"
+    spec = server("web", refuses_root=True, prepare=prepare)
+    with opened(data, no_namespaces, spec) as stack:
+        up(stack, data, spec)
+
+        assert not early(data)
+        assert stack.web.data.stat().st_uid == privileges.other_user()[0]
+
+
 def test_other_environments_start_no_service_early(data: Path) -> None:
     spec = ServiceSpec(name="sleep", command=("sleep", "600"))
     with opened(data, "copy", spec, environment="development"):
@@ -221,9 +239,6 @@ def test_a_stack_that_is_only_opened_starts_no_service_early(data: Path) -> None
 
 
 # --- what an early start does ------------------------------------------------------------------------
-
-#: a step that writes a line at each run; with it, the service is prepared in a separate process
-RUN = Run(command=("sh", "-c", "echo run >> ${data}/runs"))
 
 
 def test_the_process_of_an_early_start_is_the_process_of_the_service(data: Path) -> None:

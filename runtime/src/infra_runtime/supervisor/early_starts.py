@@ -98,10 +98,13 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
 
 
 def _is_independent(spec: ServiceSpec) -> bool:
-    """Return whether a service can be prepared and started without the state of the other services."""
+    """Return whether a service can be prepared and started without the other services, and as this user."""
     needs_others = spec.all_needs() or optional_exports(spec.references)
     is_program = not (spec.image or spec.task or spec.starts_on_connection)
-    return is_program and not needs_others and all(seed.into == DATA for seed in _seeds(spec))
+    # Without user namespaces, another user must own the folders; only the usual preparation does this.
+    switches_user = spec.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
+    is_data = all(seed.into == DATA for seed in _seeds(spec))
+    return is_program and is_data and not needs_others and not switches_user
 
 
 def _seeds(spec: ServiceSpec) -> list[Seed]:
