@@ -310,6 +310,18 @@ def test_a_service_that_exits_fails_as_usual(data: Path, prepare: tuple[Run, ...
     assert "no-configuration" in caught.value.log_tail
 
 
+def test_a_process_that_cannot_be_started_early_is_started_later(data: Path) -> None:
+    fails = "copy; from infra_runtime.supervisor import early_starts; "
+    fails += "early_starts.fork = lambda *_: os.stat('/missing')"
+    with opened(data, fails, server("web", prepare=(RUN,))) as stack:
+        up(stack, data, server("web", prepare=(RUN,)))
+
+        assert not early(data)
+        folder = Path(f"/proc/{stack.status().pid}/fd")
+        opened_files = [os.readlink(path) for path in folder.iterdir() if int(path.name) > 2]
+        assert len([file for file in opened_files if file.startswith("pipe:")]) == 1  # of the guardian
+
+
 @pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
 def test_a_command_that_cannot_be_executed_fails_as_usual(data: Path, prepare: tuple[Run, ...]) -> None:
     spec = server("web", command=("/missing/program",), prepare=prepare)

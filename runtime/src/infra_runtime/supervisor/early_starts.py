@@ -162,13 +162,13 @@ def _fork(preparation: Preparation, stage: Stage) -> tuple[int, str, int]:
     begin, recorded = os.pipe()
     progress, report = os.pipe()
     with contextlib.ExitStack() as opened:
-        for descriptor in (begin, recorded, report):
+        for descriptor in (begin, recorded, progress, report):
             opened.callback(os.close, descriptor)
         pid = fork(partial(preparation.run, begin, report), (begin, report))
         started = processes.started(pid)
         _record(preparation.bound, pid, started, stage)
         os.write(recorded, b"+")
-    return pid, started, progress
+        return pid, started, os.dup(progress)
 
 
 def _record(bound: Bound, pid: int, started: str, stage: Stage) -> None:
