@@ -318,7 +318,7 @@ def test_a_process_that_cannot_be_started_early_is_started_later(data: Path) -> 
 
         assert not early(data)
         folder = Path(f"/proc/{stack.status().pid}/fd")
-        opened_files = [os.readlink(path) for path in folder.iterdir() if int(path.name) > 2]
+        opened_files = [str(path.readlink()) for path in folder.iterdir() if int(path.name) > 2]
         assert len([file for file in opened_files if file.startswith("pipe:")]) == 1  # of the guardian
 
 
