@@ -216,14 +216,14 @@ class Children:
         roots = self._roots(service)
         self._signalled.pop(service, None)
         self._rests.pop(service, None)
-        left = _ended(roots)
+        left = _kill(roots)
         if left:
             self._journal.write("unkillable", service)
         return left
 
     def sweep_orphaned(self) -> list[str]:
         """Kill the orphaned processes of all services; return a list as `sweep` does."""
-        return _ended({pid: processes.started(pid) for pid in self._orphaned()})
+        return _kill({pid: processes.started(pid) for pid in self._orphaned()})
 
     def close(self) -> None:
         """Stop reading the exit statuses of child processes, before the event loop ends."""
@@ -320,7 +320,7 @@ class Children:
         return orphaned
 
 
-def _ended(roots: Mapping[int, str]) -> list[str]:
+def _kill(roots: Mapping[int, str]) -> list[str]:
     """Kill processes; return a list with the string `process PID` for each process that did not exit."""
     return [f"process {process.pid}" for process in processes.end(roots)] if roots else []
 

@@ -46,10 +46,10 @@ class EarlyStarts:
         return [process for name in others for process in self.discard(name)]
 
     def discard(self, service: str) -> list[str]:
-        """Kill the process of an early start that no service has taken over, and remove its files.
+        """Kill the process of an early start and remove its files, unless the service has taken it over.
 
         The service keeps its ports, because other services may already refer to them. Return a list as
-        `keep` does; it is empty if there is no such early start.
+        `keep` does.
         """
         if (early := self._remove(service)) is None:
             return []
