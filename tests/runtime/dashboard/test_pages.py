@@ -206,6 +206,7 @@ def test_a_service_has_its_settings_with_their_source(site: Site) -> None:
 def test_the_history_is_that_of_the_journal(site: Site) -> None:
     lines = [
         {"time": 1.0, "event": "up", "pid": 1},
+        {"time": 1.5, "event": "early-start", "service": "db", "pid": 66},
         {"time": 2.0, "event": "spawned", "service": "db", "pid": 77},
         {"time": 3.0, "event": "exited", "service": "db", "status": -9},
         {"time": 4.0, "event": "ready", "service": "api"},
@@ -214,6 +215,7 @@ def test_the_history_is_that_of_the_journal(site: Site) -> None:
 
     text = page(site, "/services/db").text
 
+    assert "process 66" in text
     assert "process 77" in text
     assert "signal 9" in text
     assert text.index("exited") < text.index("spawned")

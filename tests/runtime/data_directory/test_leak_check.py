@@ -137,6 +137,13 @@ def test_a_remaining_process_is_named(paths, journal, sleeper) -> None:
     assert f"1 process, 0 ports, 0 sockets left (process {sleeper.pid})" in str(proof)
 
 
+def test_a_remaining_process_that_no_service_has_taken_over_is_named(paths, journal, sleeper) -> None:
+    started = processes.started(sleeper.pid)
+    journal.write("early-start", "db", pid=sleeper.pid, started=started)
+
+    assert check_leaks(paths).processes == (f"process {sleeper.pid}",)
+
+
 @pytest.mark.process
 def test_a_process_in_another_session_is_found_by_its_token(paths, journal) -> None:
     environ = {**os.environ, processes.TOKEN: TOKEN}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +13,23 @@ from typing import Any
 import pytest
 
 from fakes.stacks import is_running, journal_events, kill, kill_both, resolved, server, services_of, until
-from infra_runtime.data_directory import lock
+from infra_runtime.data_directory import control_file, remains
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
-from infra_runtime.engines.local.stack import Stack
+from infra_runtime.engines.local.stack import Stack, up_request
 from infra_runtime.errors import StartError
-from infra_runtime.host import file_lock
+from infra_runtime.host import file_lock, privileges
+from infra_runtime.message import Message
+from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
 from infra_runtime.supervisor.early_starts import MOST
 from infra_runtime.supervisor.seed_folders import seed_folder
 
 #: builds a tree with a file that has the same content in every copy
 BUILD = Run(command=("sh", "-c", "echo content > ${out}/file"))
+#: a step that writes a line at each run; with it, the service is prepared in a separate process
+RUN = Run(command=("sh", "-c", "echo run >> ${data}/runs"))
 #: a copy that leaves a file, so that a test can distinguish it from a later copy
 MARKED = "lambda tree, to, copy=copy: (copy(tree, to), open(f'{to}/early', 'w').close())"
 ENDLESS = "lambda tree, to: time.sleep(600)"
@@ -167,17 +173,14 @@ def test_the_guardian_ends_a_copy_after_the_supervisor_was_killed(tree: Path, da
     stack.close()
 
 
-def test_the_next_supervisor_waits_for_a_copy_whose_guardian_was_killed(tree: Path, data: Path) -> None:
+def test_the_next_supervisor_ends_a_copy_whose_guardian_was_killed(tree: Path, data: Path) -> None:
     stack = opened(data, ENDLESS)
     copying = early(data)["web"]
     kill_both(data, supervisor(data))
     stack.close()
 
-    locked = lock.take(Paths(str(data))) is None
-    kill(copying)
-
-    assert locked
     assert start(data, "copy") == ["file"]
+    assert not is_running(copying)
 
 
 # --- which services start early ----------------------------------------------------------------------
@@ -208,6 +211,22 @@ def test_a_stack_of_many_services_starts_few_of_them_early(data: Path) -> None:
         up(stack, data, *specs)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_a_service_of_another_user_gets_its_folders_and_does_not_start_early(
+    data: Path, prepare: tuple[Run, ...]
+) -> None:
+    """Without user namespaces, a program that refuses to start as root runs as another user."""
+    no_namespaces = "copy; from infra_runtime.host import privileges; "
+    no_namespaces += "privileges.user_namespaces_work = lambda: False"
+    spec = server("web", refuses_root=True, prepare=prepare)
+    with opened(data, no_namespaces, spec) as stack:
+        up(stack, data, spec)
+
+        assert not early(data)
+        assert stack.web.data.stat().st_uid == privileges.other_user()[0]
+
+
 def test_other_environments_start_no_service_early(data: Path) -> None:
     spec = ServiceSpec(name="sleep", command=("sleep", "600"))
     with opened(data, "copy", spec, environment="development"):
@@ -220,9 +239,6 @@ def test_a_stack_that_is_only_opened_starts_no_service_early(data: Path) -> None
 
 
 # --- what an early start does ------------------------------------------------------------------------
-
-#: a step that writes a line at each run; with it, the service is prepared in a separate process
-RUN = Run(command=("sh", "-c", "echo run >> ${data}/runs"))
 
 
 def test_the_process_of_an_early_start_is_the_process_of_the_service(data: Path) -> None:
@@ -294,6 +310,18 @@ def test_a_service_that_exits_fails_as_usual(data: Path, prepare: tuple[Run, ...
     assert "no-configuration" in caught.value.log_tail
 
 
+def test_a_process_that_cannot_be_started_early_is_started_later(data: Path) -> None:
+    fails = "copy; from infra_runtime.supervisor import early_starts; "
+    fails += "early_starts.fork = lambda *_: os.stat('/missing')"
+    with opened(data, fails, server("web", prepare=(RUN,))) as stack:
+        up(stack, data, server("web", prepare=(RUN,)))
+
+        assert not early(data)
+        folder = Path(f"/proc/{stack.status().pid}/fd")
+        opened_files = [str(path.readlink()) for path in folder.iterdir() if int(path.name) > 2]
+        assert len([file for file in opened_files if file.startswith("pipe:")]) == 1  # of the guardian
+
+
 @pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
 def test_a_command_that_cannot_be_executed_fails_as_usual(data: Path, prepare: tuple[Run, ...]) -> None:
     spec = server("web", command=("/missing/program",), prepare=prepare)
@@ -321,6 +349,29 @@ def test_a_step_of_a_killed_preparation_runs_again(data: Path) -> None:
         assert early(data)["web"] != stack.status().services[0].pid
 
 
+@pytest.mark.parametrize("reference", ["${web.key?}", "${between.key?}"])
+def test_other_services_use_the_secret_of_the_preparation_that_is_used(data: Path, reference: str) -> None:
+    """The first preparation is killed when the other service could already read its secret."""
+    once = "[ -e ${root}/killed ] || { until [ -e ${root}/end ]; do sleep 0.01; done; "
+    once += "touch ${root}/killed; kill -9 $PPID; }"
+    prepare = (Secret(path="${data}/key.secret"), Run(command=("sh", "-c", once)))
+    specs = [
+        server("web", prepare=prepare, exports={"key": "${secret.key}"}),
+        server("between", exports={"key": "${web.key?}"}),
+        server("api", env={"KEY": reference}),
+    ]
+    with opened(data, "copy", *specs) as stack:
+        until((services_of(data) / "web" / "key.secret").exists)
+        stack.up(resolved(data, specs), wait=False)
+        assert {service.name for service in stack.status().services} == {"web", "between", "api"}
+        (data.parent / "end").touch()
+
+        up(stack, data, *specs)
+
+        pid = next(service.pid for service in stack.status().services if service.name == "api")
+        assert f"KEY={stack.web['key']}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def test_a_service_can_be_stopped_during_its_preparation(data: Path) -> None:
     spec = server("web", prepare=(Run(command=("sleep", "600")),))
     with opened(data, "copy", spec) as stack:
@@ -330,6 +381,74 @@ def test_a_service_can_be_stopped_during_its_preparation(data: Path) -> None:
 
         assert not is_running(early(data)["web"])
         assert [path.name for path in services_of(data).iterdir()] == []
+
+
+# --- changes between the start and the request -----------------------------------------------------
+
+
+def requests(data: Path, *messages: tuple[Method[Any, Any], Message]) -> list[dict[str, Any]]:
+    """Send requests as one block, so that the supervisor begins all of them at once; return the answers."""
+    recorded = control_file.read(Paths(str(data)))
+    assert recorded is not None
+    block = ""
+    for number, (method, params) in enumerate(messages):
+        block += json.dumps({"id": number, "method": method.name, "params": params.to_json()}) + "\n"
+    with socket.socket(socket.AF_UNIX) as client, client.makefile("r") as lines:
+        client.connect(recorded.socket)
+        client.sendall(block.encode())
+        return [json.loads(lines.readline()) for _ in messages]
+
+
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_a_service_that_is_stopped_before_its_preparation_starts_again(
+    data: Path, prepare: tuple[Run, ...]
+) -> None:
+    spec = server("web", prepare=prepare)
+    with opened(data, "copy", spec) as stack:
+        request = up_request(resolved(data, [spec]), wait=False)
+        answers = requests(data, (UP, request), (STOP, Names(services=("web",))))
+        assert all("result" in answer for answer in answers)
+        assert not is_running(early(data)["web"])
+
+        up(stack, data, spec)
+
+        assert stack.status().services[0].pid != early(data)["web"]
+        assert "exited" not in [event.event for event in journal_events(data)]
+
+
+@pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
+def test_the_process_of_a_service_that_is_not_requested_ends(data: Path, prepare: tuple[Run, ...]) -> None:
+    specs = [server("web", prepare=prepare), server("db", prepare=prepare)]
+    with opened(data, "copy", *specs) as stack:
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+
+        assert not is_running(early(data)["web"])
+        assert [path.name for path in services_of(data).iterdir()] == ["db"]
+
+        up(stack, data, *specs)
+
+
+def test_a_request_for_another_service_changes_no_preparation(data: Path) -> None:
+    wait = Run(command=("sh", "-c", "until [ -e ${root}/end ]; do sleep 0.01; done"))
+    specs = [server("web", prepare=(wait,)), server("db")]
+    with opened(data, "copy", *specs) as stack:
+        stack.up(resolved(data, specs), ["web"], wait=False)
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+        (data.parent / "end").touch()
+
+        up(stack, data, *specs)
+
+        pids = {service.name: service.pid for service in stack.status().services}
+        assert pids["web"] == early(data)["web"]
+
+
+def test_the_process_of_another_spec_ends_before_its_ports_are_free(data: Path) -> None:
+    """The service has another spec in the request, and is not requested."""
+    with opened(data, "copy", server("web"), server("db")) as stack:
+        specs = [server("web", env={"KEY": "value"}), server("db")]
+        raise_failures(stack.up(resolved(data, specs), ["db"]).failures)
+
+        assert not is_running(early(data)["web"])
 
 
 # --- kills -------------------------------------------------------------------------------------------
@@ -357,6 +476,30 @@ def test_the_next_supervisor_ends_early_processes_whose_guardian_was_killed(data
 
     with LocalEngine().open(resolved(data, [server("web")])):
         assert not any(map(is_running, processes_of_first.values()))
+
+
+def test_the_clean_up_ends_a_preparation_whose_guardian_was_killed(data: Path) -> None:
+    stack = opened(data, "copy", server("web", prepare=(Run(command=("sleep", "600")),)))
+    preparing = early(data)["web"]
+    kill_both(data, supervisor(data))
+    stack.close()
+
+    assert preparing in remains.end_unsupervised(Paths(str(data))).pids
+    assert not is_running(preparing)
+
+
+def test_a_preparation_that_ends_after_supervisor_and_guardian_executes_no_command(data: Path) -> None:
+    wait = Run(command=("sh", "-c", "until [ -e ${root}/end ]; do sleep 0.01; done"))
+    stack = opened(data, "copy", server("web", command=("touch", "${root}/executed"), prepare=(wait,)))
+    preparing = early(data)["web"]
+    kill_both(data, supervisor(data))
+    stack.close()
+
+    (data.parent / "end").touch()
+
+    until(lambda: not is_running(preparing))
+    assert not (data.parent / "executed").exists()
+    remains.end_unsupervised(Paths(str(data)))
 
 
 def argument_bytes(pid: int) -> bytes:

@@ -175,7 +175,7 @@ def _change(event: Event) -> Change:
     if event.status is not None:
         ended = f"signal {-event.status}" if event.status < 0 else f"status {event.status}"
         details.append(ended)
-    if event.pid and event.event == "spawned":
+    if event.pid and event.event in {"early-start", "spawned"}:
         details.append(f"process {event.pid}")
     is_failure = event.event == "exited" and event.status
     tone = "warn" if is_failure else _TONES.get(event.event, "")

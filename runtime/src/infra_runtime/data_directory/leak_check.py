@@ -76,7 +76,9 @@ def check_leaks(paths: Paths) -> LeakCheck:
     """
     run = journal.last_run(journal.recent(paths.journal))
     spawned = [event for event in run if event.event == "spawned"]
-    roots = remains.read_descendants(paths.descendants) | {event.pid: event.started for event in spawned}
+    processes_of_run = [event for event in run if event.event in {"early-start", "spawned"}]
+    roots = remains.read_descendants(paths.descendants)
+    roots |= {event.pid: event.started for event in processes_of_run}
     alive = processes.family(roots, run[0].token, grouped=True) if run else []
     ports = sorted({port for event in spawned for port in event.ports.values()})
     held = [port for port in ports if taken(port, name_it=False) is not None]

@@ -87,6 +87,8 @@ class Bound:
         self.masked_exports: dict[str, str] = {}
         #: the values of the secrets in command, environment, probe and exports
         self.secrets: set[str] = set()
+        #: whether the service may be prepared again, with other secrets, so that these cannot be read yet
+        self.is_preliminary = False
 
     @property
     def engine(self) -> str:
@@ -209,6 +211,8 @@ def _percent_encoded(text: str) -> str:
 
 
 def _secret(bound: Bound, name: str) -> str:
+    if bound.is_preliminary:
+        raise MissingSecretError(bound.spec.name, name, "the service is not prepared yet")
     try:
         with open(f"{bound.data}/{name}.secret", encoding="ascii") as file:
             secret = file.read().strip()

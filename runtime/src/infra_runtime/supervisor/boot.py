@@ -73,8 +73,7 @@ def prepared(
         temporary.append(places.memory)
         leftovers += memory_folder.abandoned()
     folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
-    locks = (descriptor, *places.locks)
-    guardian = Guardian(token, locks, paths.ports, folders)
+    guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
@@ -88,7 +87,7 @@ def prepared(
         journal.write("restore-undone")
     # In tests, each service gets free ports; in other environments, the ports in its spec.
     ports = Ports(paths.ports, paths.data, leased=is_test)
-    stage = Stage(paths, environment, token, guardian, journal, ports, locks)
+    stage = Stage(paths, environment, token, guardian, journal, ports)
     early = early_starts.start(first.line, stage) if is_test and first else {}
     return Boot(
         paths,

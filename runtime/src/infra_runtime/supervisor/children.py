@@ -208,20 +208,22 @@ class Children:
             self._unmarked = unmarked
             remains.write_descendants(path, unmarked)
 
-    def sweep(self, service: str) -> bool:
-        """Kill all remaining processes of a service; return whether all of them have exited."""
-        roots = self._roots(service)
-        self._signalled.pop(service, None)
-        self._rests.pop(service, None)
-        return not (roots and processes.end(roots))
-
-    def sweep_orphaned(self) -> list[str]:
-        """Kill the orphaned processes of all services.
+    def sweep(self, service: str) -> list[str]:
+        """Kill all remaining processes of a service.
 
         Return a list with the string `process PID` for each process that did not exit.
         """
-        orphaned = {pid: processes.started(pid) for pid in self._orphaned()}
-        return [f"process {process.pid}" for process in processes.end(orphaned)] if orphaned else []
+        roots = self._roots(service)
+        self._signalled.pop(service, None)
+        self._rests.pop(service, None)
+        left = _kill(roots)
+        if left:
+            self._journal.write("unkillable", service)
+        return left
+
+    def sweep_orphaned(self) -> list[str]:
+        """Kill the orphaned processes of all services; return a list as `sweep` does."""
+        return _kill({pid: processes.started(pid) for pid in self._orphaned()})
 
     def close(self) -> None:
         """Stop reading the exit statuses of child processes, before the event loop ends."""
@@ -316,6 +318,11 @@ class Children:
             if process and (process.session == leader or _has_variable(pid, mark) or _writes(pid, log)):
                 orphaned[pid] = process.started
         return orphaned
+
+
+def _kill(roots: Mapping[int, str]) -> list[str]:
+    """Kill processes; return a list with the string `process PID` for each process that did not exit."""
+    return [f"process {process.pid}" for process in processes.end(roots)] if roots else []
 
 
 def _stop(targets: Iterable[processes.Process], number: int) -> None:

@@ -68,16 +68,13 @@ class Stage(Record):
     guardian: Guardian
     journal: Journal
     ports: Ports
-    #: the locks of the data directory and of the folder in RAM
-    locks: Sequence[int]
 
 
 def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
     """Start the services of a client that can start early; return a mapping from service to `EarlyStart`.
 
-    `line` is the client's request `hello`. The processes also hold the locks of the stack until they
-    execute the commands, so that the next supervisor starts only after the preparations have ended. If an
-    early start is not possible, the mapping does not contain the service.
+    `line` is the client's request `hello`. If an early start is not possible, the mapping does not contain
+    the service.
     """
     try:
         hello = decode(Hello, json.loads(line)["params"])
@@ -101,10 +98,13 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
 
 
 def _is_independent(spec: ServiceSpec) -> bool:
-    """Return whether a service can be prepared and started without the state of the other services."""
+    """Return whether a service can be prepared and started without the other services, and as this user."""
     needs_others = spec.all_needs() or optional_exports(spec.references)
     is_program = not (spec.image or spec.task or spec.starts_on_connection)
-    return is_program and not needs_others and all(seed.into == DATA for seed in _seeds(spec))
+    # Without user namespaces, another user must own the folders; only the usual preparation does this.
+    switches_user = spec.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
+    is_data = all(seed.into == DATA for seed in _seeds(spec))
+    return is_program and is_data and not needs_others and not switches_user
 
 
 def _seeds(spec: ServiceSpec) -> list[Seed]:
@@ -162,13 +162,13 @@ def _fork(preparation: Preparation, stage: Stage) -> tuple[int, str, int]:
     begin, recorded = os.pipe()
     progress, report = os.pipe()
     with contextlib.ExitStack() as opened:
-        for descriptor in (begin, recorded, report):
+        for descriptor in (begin, recorded, progress, report):
             opened.callback(os.close, descriptor)
-        pid = fork(partial(preparation.run, begin, report), (begin, report, *stage.locks))
+        pid = fork(partial(preparation.run, begin, report), (begin, report))
         started = processes.started(pid)
         _record(preparation.bound, pid, started, stage)
         os.write(recorded, b"+")
-    return pid, started, progress
+        return pid, started, os.dup(progress)
 
 
 def _record(bound: Bound, pid: int, started: str, stage: Stage) -> None:
@@ -203,9 +203,10 @@ class Preparation(Record):
                 privileges.enter_user_namespace()
             self.prepare()
             bind(self.bound, self.scope, {})
+            # After the supervisor's exit, this write fails, so that the command is not executed.
+            os.write(report, EXECUTES)
         except (OSError, StepError, BindingError, ValueError):
             return 1  # the supervisor prepares the service again, and reports the error
-        os.write(report, EXECUTES)
         try:
             self._execute(self.bound.command, self.bound.env, self.bound.cwd)
         except (OSError, ValueError):

@@ -161,6 +161,8 @@ class Methods:
             supervisor.journal.write("wanted", services=wanted, needs=needs)
         for name in sorted(wanted, key=lambda name: _preparation(services[name].spec)):
             supervisor.dispatch(Event("wanted", name))
+        requested = [name for name, service in supervisor.machine.services.items() if service.wanted]
+        supervisor.early.keep(requested)  # the other processes would run until the end of the stack
         if wait:
             await self._settle(closure)
         return answers.outcome(self._supervisor, wanted)

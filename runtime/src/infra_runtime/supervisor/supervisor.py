@@ -61,7 +61,7 @@ class Supervisor:
         self._all_bound = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
         #: all ports that this supervisor has used; `down` checks that each of them is free
-        self.used_ports = {port for start in boot.early.values() for port in start.bound.ports.values()}
+        self.used_ports: set[int] = set()
         #: service → the port that it could not use, and the process that uses the port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
@@ -69,7 +69,7 @@ class Supervisor:
             boot.guardian, self.journal, environment=boot.environment, token=boot.token, ended=self._ended
         )
         self._containers = ContainerRemoval(self.children, boot.guardian, boot.token)
-        self._early = EarlyStarts(boot.early, self.children)
+        self.early = EarlyStarts(boot.early, self.children)
         self._activation = Activation()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -86,8 +86,8 @@ class Supervisor:
         self.scopes[spec.name] = scope
         self.bound.pop(spec.name, None)
         self.bound_ahead.pop(spec.name, None)
-        if early := self._early.bound(spec):
-            self.bound_ahead[spec.name] = early
+        if bound := self.early.bound(spec):
+            self.bound_ahead[spec.name] = bound
         else:
             self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
 
@@ -180,9 +180,8 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
-        for name in self._early:  # the process of a service that was not requested may be running
-            self.children.sweep(name)
-        left = self.children.sweep_orphaned() + self._containers.left(self.machine.services)
+        left = self.early.keep(()) + self.children.sweep_orphaned()
+        left += self._containers.left(self.machine.services)
         left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
         self.ports.close()
         self._ticker.cancel()
@@ -208,8 +207,9 @@ class Supervisor:
     async def _prepare(self, name: str) -> None:
         spec = self.machine.services[name].spec
         await self._containers.finish(name)
-        if early := await self._early.prepared(spec, self.scopes[name], self._all_bound):
+        if early := await self.early.prepared(spec, self.scopes[name], self._all_bound):
             self.bound[name], self._log_marks[name] = early.bound, early.log_size
+            self.used_ports |= set(early.bound.ports.values())
             self.dispatch(Event("prepared", name))
             return
         self._log_marks[name] = self.logs.size(name)
@@ -271,7 +271,7 @@ class Supervisor:
         sockets = self._activation.descriptors(effect.service)
         try:
             log = self.logs.path(effect.service)
-            pid, start = self._early.process(effect.service) or self.children.start(bound, log, sockets)
+            pid, start = self.early.process(effect.service) or self.children.start(bound, log, sockets)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             self.dispatch(Event("spawn-failed", effect.service, spawn_cause(error, bound.command, bound.cwd)))
             return
@@ -329,8 +329,8 @@ class Supervisor:
 
     def _do_sweep(self, effect: Effect) -> None:
         name = effect.service
-        if not self.children.sweep(name):
-            self.journal.write("unkillable", name)
+        self.early.discard(name)
+        self.children.sweep(name)
         if not self.children.pid(name):
             bound, log = self.bound.get(name), self.logs.path(name)
             self._containers.start(bound, log, lambda: self.dispatch(Event("gone", name)))

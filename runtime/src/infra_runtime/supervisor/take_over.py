@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from infra_runtime.host import disk
 from infra_runtime.spec import ServiceSpec
@@ -23,45 +23,72 @@ class EarlyStarts:
         #: the services that are prepared, and will use the processes of their early starts
         self._prepared: set[str] = set()
         children.adopt(starts)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._starts)
+        for early in starts.values():
+            early.bound.is_preliminary = True
 
     def bound(self, spec: ServiceSpec) -> Bound | None:
-        """Return the ports and folders of an early start with this spec; None if there is none."""
+        """Return the ports and folders of an early start with this spec; None if there is none.
+
+        An early start of the service with another spec is discarded.
+        """
         early = self._starts.get(spec.name)
-        return early.bound if early and early.bound.spec == spec else None
+        if early and early.bound.spec == spec:
+            return early.bound
+        self.discard(spec.name)
+        return None
+
+    def keep(self, services: Collection[str]) -> list[str]:
+        """Discard the early starts of all other services.
+
+        Return a list with the string `process PID` for each process that did not exit.
+        """
+        others = [name for name in self._starts if name not in services]
+        return [process for name in others for process in self.discard(name)]
+
+    def discard(self, service: str) -> list[str]:
+        """Kill the process of an early start and remove its files, unless the service has taken it over.
+
+        The service keeps its ports, because other services may already refer to them. Return a list as
+        `keep` does.
+        """
+        if (early := self._remove(service)) is None:
+            return []
+        left = self._children.sweep(service)
+        for folder in (early.bound.data, f"{early.bound.data}.new", early.bound.run):
+            with contextlib.suppress(OSError):
+                disk.remove(folder)
+        return left
+
+    def _remove(self, service: str) -> EarlyStart | None:
+        """Remove an early start from this object and return it; `_received` may be waiting for its pipe."""
+        early = self._starts.pop(service, None)
+        if early and early.progress is not None:
+            asyncio.get_running_loop().remove_reader(early.progress)
+            os.close(early.progress)
+        return early
 
     async def prepared(
         self, spec: ServiceSpec, scope: Scope, others: Mapping[str, Bound]
     ) -> EarlyStart | None:
         """Wait for the preparation of a service; return its early start if the service can use the process.
 
-        If the result is None although there was an early start, its process has ended, and its files are
-        removed. The service keeps its ports, because other services may already refer to them.
+        Otherwise, or if this coroutine is cancelled, the early start is discarded.
         """
         name = spec.name
         if (early := self._starts.get(name)) is None:
             return None
-        is_usable = False
         try:
             is_same = early.bound.spec == spec and early.scope == scope
             if is_same and (early.progress is None or await _received(early.progress) == EXECUTES):
+                early.bound.is_preliminary = False
                 bind(early.bound, scope, others)
-                is_usable = True
+                self._prepared.add(name)
+                return self._remove(name)
         except BindingError:
             pass  # a file of the service has gone; the service is prepared again
         finally:
-            del self._starts[name]
-            if early.progress is not None:
-                os.close(early.progress)
-            if not is_usable:
-                self._children.sweep(name)
-                _remove_data(early.bound)
-        if not is_usable:
-            return None
-        self._prepared.add(name)
-        return early
+            self.discard(name)
+        return None
 
     def process(self, service: str) -> tuple[int, str] | None:
         """Return the pid and start time of the process that a prepared service takes over, but only once."""
@@ -71,24 +98,17 @@ class EarlyStarts:
         return self._children.take_over(service)
 
 
-def _remove_data(bound: Bound) -> None:
-    """Remove what an incomplete preparation has left. The process of the service has exited."""
-    for folder in (bound.data, f"{bound.data}.new", bound.run):
-        with contextlib.suppress(OSError):
-            disk.remove(folder)
-
-
 async def _received(descriptor: int) -> bytes:
-    """Return all bytes that processes write to a pipe, when the last of them has closed it."""
+    """Return all bytes that processes write to a pipe, when the last of them has closed it.
+
+    If this coroutine is cancelled, the caller removes the reader of the pipe from the event loop.
+    """
     loop, content = asyncio.get_running_loop(), b""
     os.set_blocking(descriptor, False)
     while True:
         readable = asyncio.Event()
         loop.add_reader(descriptor, readable.set)
-        try:
-            await readable.wait()
-        finally:
-            loop.remove_reader(descriptor)
+        await readable.wait()
         if not (block := os.read(descriptor, 4096)):
             return content
         content += block

@@ -6,8 +6,10 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,8 @@ def paths(tmp_path: Path, short: Path) -> Paths:
 
 class Child:
     """A supervisor's process that has ended with this status, or lives (None)."""
+
+    pid = 0
 
     def __init__(self, status: int | None) -> None:
         self.status = status
@@ -508,6 +512,83 @@ def test_a_second_client_starts_a_supervisor_when_the_first_one_has_exited(paths
 
     assert len(started) == 2
     assert "no supervisor answered within 0.1 s" in str(problem)
+
+
+@pytest.fixture
+def stopped() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The processes that `stopping` has started; they are killed after the test."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+def stopping(started: list[subprocess.Popen[bytes]]) -> Callable[..., subprocess.Popen[bytes]]:
+    """Return a function that starts a process in place of a supervisor; it stops before it answers."""
+
+    def start(_argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
+        stop = f"import os; os.kill(os.getpid(), {signal.SIGSTOP.value})"
+        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", stop], stdin=stdin)
+        started.append(child)
+        until(lambda: processes.look(child.pid).state in processes.STOPPED)
+        return child
+
+    return start
+
+
+def is_reaped(child: subprocess.Popen[bytes]) -> bool:
+    """Return whether a later start of a supervisor in this process has read the exit status of a child."""
+    client_module.reap()
+    return child.returncode is not None
+
+
+def test_a_new_supervisor_that_does_not_answer_is_named_with_its_process(paths, stopped) -> None:
+    with pytest.raises(SupervisorError, match="does not answer") as caught:
+        connect_or_launch(paths, "test", launch=stopping(stopped), deadlines=QUICK)
+
+    [child] = stopped
+    assert f"its process {child.pid} is stopped by a signal or a debugger" in str(caught.value)
+    assert f"`kill -CONT {child.pid}` continues the supervisor" in caught.value.hint
+    child.kill()
+    until(lambda: is_reaped(child))
+
+
+def test_an_interrupted_start_closes_the_lease_and_reads_the_exit_status_later(
+    paths, stopped, monkeypatch
+) -> None:
+    """Ctrl-C in an interactive Python, which keeps the traceback with all variables."""
+
+    def interrupted(self: Connection, until: float = 0.0) -> None:
+        assert until
+        interrupts.append(self)
+        raise KeyboardInterrupt
+
+    interrupts: list[Connection] = []
+    monkeypatch.setattr(Connection, "receive", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        connect_or_launch(paths, "test", launch=stopping(stopped))
+
+    assert [connection.closed for connection in interrupts] == [True]
+    [child] = stopped
+    child.kill()
+    until(lambda: is_reaped(child))
+
+
+def test_an_interrupted_connection_closes_its_lease(paths, monkeypatch) -> None:
+    def interrupted(self: Connection, until: float = 0.0) -> None:
+        assert until
+        interrupts.append(self)
+        raise KeyboardInterrupt
+
+    interrupts: list[Connection] = []
+    monkeypatch.setattr(Connection, "receive", interrupted)
+
+    with answering(paths, hello=lambda _: []), pytest.raises(KeyboardInterrupt):
+        Client.connect(paths, lease=True)
+
+    assert [connection.closed for connection in interrupts] == [True]
 
 
 def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:

@@ -92,11 +92,14 @@ class Client:
         pid: int = 0,
         deadlines: Deadlines | None = None,
     ) -> Self:
-        """Send the first request over a new connection, and return the client. Raises as `connect` does."""
+        """Send the first request over a new connection, and return the client. Raises as `connect` does.
+
+        `pid` is the pid of the supervisor, for errors.
+        """
         client = cls(connected, paths, pid, deadlines)
         try:
             greeting = client.call(HELLO, hello)
-        except SupervisorError as error:
+        except BaseException as error:  # also Ctrl-C: the connection is a lease
             client.close()
             if isinstance(error.__cause__, EOFError | OSError):  # the supervisor exited
                 raise NoStackError(paths.data) from None
@@ -111,11 +114,9 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Record the child process that is the supervisor, so that this process reads its exit status."""
+        """Record that the supervisor is a child process, so that `await_end` waits for its exit."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
-        elif child is not None:
-            _outliving.append(child)
 
     def call(
         self,
@@ -266,9 +267,7 @@ class Client:
     def close(self) -> None:
         """Close the connection to the supervisor, which also ends the lease of this connection."""
         self._connection.close()
-        if self.child is not None:
-            _outliving.append(self.child)
-            self.child = None
+        self.child = None
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
@@ -283,22 +282,27 @@ def _versions(protocol: object) -> str:
     return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
-#: child processes that keep running as supervisors of other clients; their exit status is read when they exit
-_outliving: list[subprocess.Popen[bytes]] = []
+#: the supervisors that are child processes; they can keep running after the clients of this process
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def record(child: subprocess.Popen[bytes]) -> None:
+    """Record a child process that is a supervisor, so that a later call of `reap` reads its exit status."""
+    _children.append(child)
 
 
 def reap() -> None:
-    """Read the exit statuses of supervisors that have outlived the clients of this process."""
+    """Read the exit statuses of the recorded supervisors that have exited."""
     # The list is not iterated, because another thread may add a process at the same time.
-    for child in tuple(_outliving):
+    for child in tuple(_children):
         if child.poll() is not None:
             with contextlib.suppress(ValueError):
-                _outliving.remove(child)
+                _children.remove(child)
 
 
 @atexit.register
 def _let_go() -> None:
-    for child in _outliving:
+    for child in _children:
         if child.poll() is None:
             child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
 

@@ -135,8 +135,9 @@ def _launch(
 ) -> tuple[subprocess.Popen[bytes] | None, Client | None]:
     """Start a supervisor whose standard input is a connection of this process; return it with the client.
 
-    The client is None if the supervisor exits without an answer, or has not answered after the time for its
-    start. Over this connection, the supervisor gets the first request before it listens on its socket.
+    The client is None if the supervisor exits without an answer. Over this connection, the supervisor gets
+    the first request before it listens on its socket. Raises `SupervisorError` if the supervisor has not
+    answered after the time for its start.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -145,9 +146,12 @@ def _launch(
         except BaseException:
             ours.close()
             raise
+    if child is not None:
+        client_module.record(child)
     patient = replace(deadlines, answer=deadlines.boot)
     client = None
     with contextlib.suppress(NoStackError):
-        client = Client.greet(Connection(ours), paths, hello, deadlines=patient)
+        pid = child.pid if child is not None else 0
+        client = Client.greet(Connection(ours), paths, hello, pid=pid, deadlines=patient)
         client.deadlines = deadlines
     return child, client
