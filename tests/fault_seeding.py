@@ -334,6 +334,7 @@ def main() -> None:
                 with results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"fault": asdict(fault), "result": asdict(known[fault])}) + "\n")
                 print(f"{known[fault]} {fault}", flush=True)
+    tests.lines.close()
     judged = [fault for fault in chosen if fault in known]
     survived = [fault for fault in judged if known[fault].name == "survived"]
     print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {len(chosen) - len(judged)} left")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,8 +79,16 @@ def test_the_lines_of_a_fault_are_those_of_its_statement_without_the_body(module
     assert lines == {3: [2, 3, 4], 7: [5, 6, 7, 8], 10: [10], 13: [13]}
 
 
-def test_the_tests_that_execute_the_statement_run_in_the_order_of_their_duration(module: str) -> None:
-    lines = CoverageData(no_disk=True)
+@pytest.fixture
+def lines() -> Iterator[CoverageData]:
+    data = CoverageData(no_disk=True)
+    yield data
+    data.close(force=True)
+
+
+def test_the_tests_that_execute_the_statement_run_in_the_order_of_their_duration(
+    module: str, lines: CoverageData
+) -> None:
     for context, line in {
         "tests/runtime/test_other.py::test_quick": 11,
         "tests/runtime/logs/test_line.py::test_slow": 11,
@@ -104,8 +113,9 @@ def test_the_tests_that_execute_the_statement_run_in_the_order_of_their_duration
     ]
 
 
-def test_a_statement_that_an_import_executes_is_tested_by_the_quickest_other_tests_too(module: str) -> None:
-    lines = CoverageData(no_disk=True)
+def test_a_statement_that_an_import_executes_is_tested_by_the_quickest_other_tests_too(
+    module: str, lines: CoverageData
+) -> None:
     for context in (fault_seeding.NO_TEST, "tests/test_a.py::test_slow"):
         lines.set_context(context)
         lines.add_lines({module: [13]})

@@ -43,7 +43,7 @@ class Session:
         self._options = options.read(config)
         #: the services that could not be started; the start of a service is tried only once
         self.failures = Failures()
-        #: functions that are called with the data directory when a stack is opened
+        #: functions that are called with the data directory before a stack is opened
         self.on_open: list[Callable[[str], None]] = []
         #: functions that are called with the names of services when the services have become ready
         self.on_ready: list[Callable[[set[str]], None]] = []
@@ -286,14 +286,16 @@ class Session:
 
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
-        shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm)
+        shared = stack_sharing.join(self._config, resolved, self._plan(), warm=warm, opening=self._opening)
         shared.stack.driver_urls = Instances.of(self._config).driver_urls()
         self._notes.data.append(str(shared.stack.data))
-        for on_open in self.on_open:
-            on_open(str(shared.stack.data))
         if shared.message:
             self._notes.add_message(shared.message)
         return shared.stack
+
+    def _opening(self, data: str) -> None:
+        for on_open in self.on_open:
+            on_open(data)
 
     def _plan(self) -> stack_sharing.Plan:
         """Return the plan of the whole stack, with its variables and the interpreter, for all tests."""

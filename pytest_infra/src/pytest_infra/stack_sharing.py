@@ -8,7 +8,7 @@ the supervisor. A stack without a note was started by `infra`, and every run use
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,26 +80,39 @@ class Shared:
     message: str = ""
 
 
-def join(config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool) -> Shared:
+def join(
+    config: pytest.Config, resolved: Resolved, plan: Plan, *, warm: bool, opening: Callable[[str], None]
+) -> Shared:
     """Start or join a stack for a test run, and return the stack.
+
+    `opening` is called with a data directory before its stack is started or joined, because services can
+    start before this function returns.
 
     Normally, this is the stack of the data directory. If a run with another plan uses that stack, the result
     is a separate stack, whose data directory is a folder inside the data directory. With `warm`, a stack is
     used that an earlier run with the same plan has kept running.
     """
-    shared = _join(config, resolved, plan, resolved.data, warm=warm)
+    shared = _join(config, resolved, plan, resolved.data, warm, opening)
     if shared is None:
-        shared = _join(config, resolved, plan, resolved.data / f"plan-{plan.key}", warm=warm)
+        shared = _join(config, resolved, plan, resolved.data / f"plan-{plan.key}", warm, opening)
     assert shared is not None  # noqa: S101 - only runs with the same plan use that folder
     return shared
 
 
-def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, warm: bool) -> Shared | None:
+def _join(
+    config: pytest.Config,
+    resolved: Resolved,
+    plan: Plan,
+    data: Path,
+    warm: bool,
+    opening: Callable[[str], None],
+) -> Shared | None:
     """Return the stack whose data directory is `data`; None if a run with another plan uses this stack."""
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
     path = data / NOTE
     with _locked(data):
+        opening(str(data))
         stack, launched = _open(config, replace(resolved, data=data), paths)
         message = ""
         if not launched and resolved.environment == "test" and (note := _read(path)):
@@ -112,6 +125,7 @@ def _join(config: pytest.Config, resolved: Resolved, plan: Plan, data: Path, *, 
                     changes = plan.changes(note.plan.services)
                     message = f"the warm stack had another plan ({changes}); a new stack was started"
                 stack.down()
+                opening(str(data))
                 stack, launched = _open(config, replace(resolved, data=data), paths)
             elif by_pytest and not same_plan:
                 stack.close()

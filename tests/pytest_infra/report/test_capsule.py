@@ -302,6 +302,31 @@ def test_the_output_has_no_lines_from_the_start_of_a_service_but_the_report_has_
     assert "server on " in (folder / "logs" / "shop.log").read_text()
 
 
+def test_the_report_has_the_lines_that_a_service_logs_before_the_stack_is_open(suite: Suite) -> None:
+    suite.stack(service("shop", port=18080))
+    suite.pytester.makeconftest(
+        """
+        import time
+        from pytest_infra import stack_sharing
+
+        opened = stack_sharing._open
+
+        def open_slowly(*arguments):
+            result = opened(*arguments)
+            time.sleep(1.0)
+            return result
+
+        stack_sharing._open = open_slowly
+        """
+    )
+    suite.test("def test_failing(shop):\n    assert 0\n")
+
+    suite.run()
+
+    [folder] = capsules(suite).values()
+    assert "server on " in (folder / "logs" / "shop.log").read_text()
+
+
 def test_the_output_has_the_lines_of_a_failed_start(suite: Suite) -> None:
     suite.stack(service("shop", "--exit-after", "0.1", "--deaf", "--status", "3", port=18080))
     suite.test("def test_failing(shop): ...\n")

@@ -16,10 +16,31 @@ export function morph(old, next) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   if (old.hasAttribute("data-since") || old.hasAttribute("data-clock")) return;  // the page writes these texts
-  const before = [...old.childNodes];
-  const after = [...next.childNodes];
-  after.forEach((node, number) => (before[number] ? morph(before[number], node) : old.append(node)));
-  before.slice(after.length).forEach((node) => node.remove());
+  morphChildren(old, [...next.childNodes]);
+}
+
+// An element with an id keeps its state if other elements are added before it.
+function morphChildren(parent, nodes) {
+  const existing = new Map([...parent.children].filter(({ id }) => id).map((element) => [element.id, element]));
+  const wanted = new Set(nodes.map(({ id }) => id));
+  let current = parent.firstChild;
+  for (const node of nodes) {
+    const same = existing.get(node.id);
+    const following = current?.nextSibling ?? null;
+    if (same) {
+      if (same === current) current = following;
+      else parent.insertBefore(same, current);
+      morph(same, node);
+    } else if (current && !(current.id && wanted.has(current.id))) {
+      morph(current, node);
+      current = following;
+    } else parent.insertBefore(node, current);
+  }
+  while (current) {
+    const following = current.nextSibling;
+    current.remove();
+    current = following;
+  }
 }
 
 // The server has escaped all values, and the policy of the page forbids scripts in it.
