@@ -15,7 +15,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import infra_runtime as infra
-from fakes.chromium import NEEDED
+from fakes.chromium import NEEDED, PATIENCE
 from fakes.command_line import service
 from fakes.dashboard_data import TRACE, send_trace, stored_span, write_report, write_session
 from infra_cli.web_pages import address_of
@@ -27,8 +27,6 @@ from infra_runtime.engines.local.stack import Stack
 CONNECTIONS = 6
 #: more tabs than connections
 TABS = 8
-#: milliseconds for a condition on a busy machine
-PATIENCE = 60_000
 #: the number of spans in the trace of the failure report
 MANY = 10_000
 HOSTILE = (

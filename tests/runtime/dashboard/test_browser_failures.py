@@ -14,7 +14,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from fakes.chromium import NEEDED
+from fakes.chromium import NEEDED, PATIENCE, log_in
 from fakes.dashboard import Site, service
 from fakes.dashboard_data import TRACE as REPORT_TRACE
 from fakes.dashboard_data import write_report
@@ -24,8 +24,6 @@ from fakes.shop import TRACE
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.navigation import NAVIGATION
 
-#: milliseconds for a condition on a busy machine
-PATIENCE = 60_000
 #: what a hostile text could have made of a page
 HARM = """() => [
   ...document.querySelectorAll("img, iframe, object, script:not([src]), [onload], [onerror]"),
@@ -48,14 +46,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     yield context
     context.close()
-
-
-def log_in(context: BrowserContext, link: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(link)
-    page.wait_for_url(re.compile(r":\d+/$"))
-    return page
 
 
 def set_hidden(page: Page, *, on: bool) -> None:

@@ -19,15 +19,13 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from fakes.axe import script, violations
-from fakes.chromium import NEEDED
+from fakes.chromium import NEEDED, PATIENCE, log_in
 from fakes.dashboard import Site, service
 from fakes.dashboard_server import serving
 from fakes.shop import LONG, TRACE, Shop, crowd
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.navigation import NAVIGATION
 
-#: milliseconds for a condition on a busy machine
-PATIENCE = 60_000
 #: page → path, and an element that is there when the page is complete
 PAGES = {
     "services": ("/", ".row time"),
@@ -79,14 +77,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 390, "height": 800})
     yield context
     context.close()
-
-
-def log_in(context: BrowserContext, link: str) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(link)
-    page.wait_for_url(re.compile(r":\d+/$"))
-    return page
 
 
 def problems(page: Page, url: str, pages: dict[str, tuple[str, str]], prefix: str) -> dict[str, list[str]]:
