@@ -111,9 +111,9 @@ def _whole_step(node: Node) -> bool:
 
 
 def _any_text(node: Node) -> bool:
-    restrained = {"minLength", "maxLength"} & set(node.facets)
+    restricted = {"minLength", "maxLength"} & set(node.facets)
     return "string" in node.types and not (
-        restrained or node.patterns or node.formats or "string" in node.values
+        restricted or node.patterns or node.formats or "string" in node.values
     )
 
 
