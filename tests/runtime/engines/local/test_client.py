@@ -71,7 +71,7 @@ def paths(tmp_path: Path, short: Path) -> Paths:
 
 
 class Child:
-    """A supervisor's process that has ended with this status, or lives (None)."""
+    """A supervisor's process that has ended with this status, or is running (None)."""
 
     pid = 0
 

@@ -85,7 +85,7 @@ class Wal:
         if self._position:  # otherwise the changes remain unknown
             self._changes[database] = set()
 
-    def forget(self, database: int) -> None:
+    def discard(self, database: int) -> None:
         """Stop collecting the changes of a database."""
         self._changes.pop(database, None)
 
