@@ -16,7 +16,7 @@ _DEFAULTED = (
 _ANNOUNCED = (
     "the old document announces the removal with a sunset date (`x-sunset`), and this date has passed"
 )
-_PROMISED = "the old document announces that the parameter works until its sunset date"
+_STILL_VALID = "the old document announces that the parameter works until its sunset date"
 
 RULES = [
     *directed(
@@ -92,7 +92,7 @@ RULES = [
                 explain=(
                     "The old document announces that the parameter works until its sunset date (`x-sunset`)."
                 ),
-                deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
+                deviations={RESPONSE: (Level.BREAKING, _STILL_VALID)},
             ),
             Row(
                 fact=facts.PARAMETER_REMOVED_AFTER_SUNSET,

@@ -94,7 +94,7 @@ class Questions:
         try:
             return self.find(tuple(literals))
         except (_LimitError, RecursionError) as error:
-            self._forget(mark)
+            self._undo(mark)
             self._underway.clear()
             return error.limit if isinstance(error, _LimitError) else STACK
 
@@ -103,7 +103,7 @@ class Questions:
         value = self.ask(**roles)
         return value if isinstance(value, Limit) else value is NOTHING
 
-    def _forget(self, mark: int) -> None:
+    def _undo(self, mark: int) -> None:
         self._none.difference_update(self._trail[mark:])
         del self._trail[mark:]
 
@@ -149,7 +149,7 @@ class Questions:
         self._underway.discard(key)
         if value is not NOTHING:
             if proving:
-                self._forget(mark)
+                self._undo(mark)
             self._found[key] = value
         elif not proving:
             self._none.add(key)

@@ -196,7 +196,7 @@ def test_the_answer_to_another_request_is_ignored(paths) -> None:
         client.close()
 
 
-def test_a_field_that_only_a_newer_supervisor_knows_is_ignored(paths) -> None:
+def test_an_unknown_field_of_a_newer_supervisor_is_ignored(paths) -> None:
     with answering(paths, release=lambda request: [result(request, leases=2, ending=False, mood="good")]):
         client = Client.connect(paths)
 
@@ -247,7 +247,7 @@ def test_any_other_error_names_the_method(paths) -> None:
         client.close()
 
 
-def test_a_supervisor_that_dies_in_the_middle_is_told(paths) -> None:
+def test_an_exit_of_the_supervisor_during_a_request_is_an_error(paths) -> None:
     with answering(paths, status=lambda _: None):
         client = Client.connect(paths)
 

@@ -109,7 +109,7 @@ def test_programs_get_the_secrets_that_people_do_not_see(stack_of) -> None:
     assert password not in f"{stack.status()} {stack!r} {stack['my-db']!r}"
 
 
-def test_who_attaches_sees_the_same_and_ends_nothing(stack_of, data) -> None:
+def test_an_attached_client_reads_the_same_state_and_does_not_stop_the_stack(stack_of, data) -> None:
     stack = stack_of(server("web"))
 
     with infra.attach(data) as other:

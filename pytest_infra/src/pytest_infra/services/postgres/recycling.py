@@ -178,7 +178,7 @@ class Recycler:
         except BaseException as error:
             self._wal.discard(watched.oid)
             if not isinstance(error, NotExactError):
-                self._wal.forget_all()
+                self._wal.discard_all()
             self._failed()
             raise
         self._failures = 0
@@ -189,7 +189,7 @@ class Recycler:
         try:
             self._wal.read(connection)
         except driver(self._server.name).Error:
-            self._wal.forget_all()
+            self._wal.discard_all()
 
     def _failed(self) -> None:
         self._failures += 1

@@ -89,7 +89,7 @@ class Wal:
         """Stop collecting the changes of a database."""
         self._changes.pop(database, None)
 
-    def forget_all(self) -> None:
+    def discard_all(self) -> None:
         """Stop collecting the changes of all databases, because a part of the WAL is missing."""
         self._position = ""
         self._changes.clear()
