@@ -130,7 +130,7 @@ async def connected(path: Path) -> AsyncIterator[Peer]:
 # --- who may ---------------------------------------------------------------------------------------
 
 
-async def test_the_socket_is_its_owners_alone(path) -> None:
+async def test_only_the_owner_can_open_the_socket(path) -> None:
     async with serving(path):
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -201,7 +201,7 @@ async def test_what_cannot_be_answered_is_answered_with_its_code(path, line, cod
         assert (await peer.receive())["result"] == {"still": "here"}
 
 
-async def test_an_error_of_ours_arrives_whole(path) -> None:
+async def test_an_infra_error_arrives_with_all_its_fields(path) -> None:
     async with serving(path), connected(path) as peer:
         peer.call(1, "fail")
         error = (await peer.receive())["error"]
@@ -212,7 +212,7 @@ async def test_an_error_of_ours_arrives_whole(path) -> None:
     assert found.log_tail == ["a line"]
 
 
-async def test_a_notification_is_heard_and_not_answered(path) -> None:
+async def test_a_notification_is_handled_and_not_answered(path) -> None:
     async with serving(path) as (_, methods), connected(path) as peer:
         peer.say(b'{"jsonrpc": "2.0", "method": "hold"}')
         peer.call(7, "echo")
@@ -221,7 +221,7 @@ async def test_a_notification_is_heard_and_not_answered(path) -> None:
         assert len(methods.connections) == 1
 
 
-async def test_a_line_longer_than_any_of_ours_ends_its_connection_alone(path, monkeypatch) -> None:
+async def test_a_line_above_the_limit_closes_only_its_own_connection(path, monkeypatch) -> None:
     monkeypatch.setattr(control_module, "LONGEST_LINE", 1000)
 
     async with serving(path), connected(path) as rude, connected(path) as other:
@@ -338,7 +338,7 @@ async def test_a_removed_socket_is_created_again(path, removed) -> None:
         keeping.cancel()
 
 
-async def test_a_socket_that_is_gone_already_can_be_closed(path) -> None:
+async def test_a_socket_whose_file_was_removed_can_be_closed(path) -> None:
     async with serving(path) as (control, _):
         path.unlink()
 
