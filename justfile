@@ -24,7 +24,7 @@ check:
     mypy
     pyright
 
-# repair what the linters can repair, and format the code
+# repair the findings that the linters can repair, and format the code
 fix:
     ruff check --fix
     ruff format
