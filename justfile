@@ -1,52 +1,52 @@
-# The phone book: every line can be typed by hand. CI is tox.
+# Short names for the usual development commands. Each command can also be run without `just`.
 
-# this list
+# print this list
 default:
     @just --list
 
-# an environment to work in, in .venv
+# create a virtual environment for development in .venv
 setup:
     python -m venv .venv
     .venv/bin/python -m pip install --constraint .ci/lock.txt --editable '.[dev]'
 
-# the tests, quickly: `just test tests/runtime -k probe`
+# run the tests that this machine can run: `just test tests/runtime -k probe`
 test *args:
     python -m pytest -n 2 {{args}}
 
-# one real server's tests: `just real postgres`
+# run the tests of one kind with its real server: `just real postgres`
 real service:
     python -m pytest tests/runtime/services/test_{{service}}.py
 
-# what the linters and the type checkers say
+# run the linters and the type checkers
 check:
     ruff check
     ruff format --check
     mypy
     pyright
 
-# put the code into shape
+# repair the findings that the linters can repair, and format the code
 fix:
     ruff check --fix
     ruff format
 
-# the stack of this folder
+# start the stack of this folder
 up *services:
     infra runtime up {{services}}
 
-# the examples and their tests
+# run the tests of the examples
 example:
     cd examples/orders && python -m pytest
     cd examples/shop-events && python -m pytest
 
-# the benchmarks, all or some: `just bench cold_start --rounds 5`
+# run all benchmarks, or some of them: `just bench cold_start --rounds 5`
 bench *args:
     python -m benchmarks {{args}}
 
-# everything that CI does, as CI does it
+# run the script of CI
 ci:
     bash .ci/run
 
-# one part of it: `just tox full`
+# run some environments of tox: `just tox full`
 tox *envs:
     python -m tox run -e {{envs}}
 

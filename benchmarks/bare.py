@@ -97,7 +97,7 @@ def end(running: Mapping[str, Running]) -> None:
 def main() -> None:
     """Launch the script whose path is the first argument."""
     services = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    user_namespaces_work()  # the supervisor tests this at run time, the author of a script knows the result
+    user_namespaces_work()  # the supervisor tests this at run time; in a script, the result is fixed
     running: dict[str, Running] = {}
     try:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Sources, documentation and changelog are in plain technical English: no banned word or phrase occurs."""
+"""The texts of the project are in plain technical English: no banned word or phrase occurs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,28 @@ BANNED = {
     r"(thereof|therein|thereby|hence|whence|hereby|thus)": "so, therefore",
     r"in peace": "without an error",
     r"to the death": "until it exits",
+    r"(knows|sees|believes?|thinks?|suffers?|remembers?)": "contains, reads, detects, stores",
+    r"(forgets?|forgotten|promises|promised)": "removes, guarantees",
+    r"(lives|lived|dies)": "is in, runs, exits",
+    r"(happy|happily|honest(ly)?|obviously|of course)": "state the fact only",
 }
 FOLDERS = (
     *("runtime/src", "cli/src", "pytest_infra/src", "tests"),
     *("benchmarks", "examples", "docs", "changelog.d"),
 )
+ROOT_FILES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("pyproject.toml", "tox.ini", "justfile", ".ci/run"),
+)
+#: JSON is data, such as a published schema, apart from the schema of the reports.
+SUFFIXES = {".css", ".html", ".java", ".js", ".md", ".py", ".schema.json", ".sql", ".svg", ".toml", ".txt"}
 FILES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ROOT_FILES),
     *sorted(
         path
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".md"} and path != Path(__file__)
+        if SUFFIXES & {path.suffix, "".join(path.suffixes)} and path != Path(__file__)
     ),
 ]
 
@@ -72,6 +82,11 @@ def test_no_banned_phrase_occurs() -> None:
 
 def test_identifiers_are_searched_too() -> None:
     assert list(banned_phrases("def nobody_reads(): ..."))
+
+
+def test_all_kinds_of_texts_are_searched() -> None:
+    assert {path.suffix for path in FILES} >= {suffix for suffix in SUFFIXES if suffix.count(".") == 1}
+    assert any(path.name == "report.schema.json" for path in FILES)
 
 
 def test_phrases_are_found_across_lines_with_their_advice() -> None:

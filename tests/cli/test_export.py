@@ -129,7 +129,7 @@ def test_a_setting_that_cannot_be_expressed_is_reported_with_its_line(shop: Comm
     answer = shop("export", "compose")
 
     assert answer.code == 6
-    assert f"{shop.root}/infra.toml:7: api: its probe cannot become a health check" in answer.err
+    assert f"{shop.root}/infra.toml:7: api: its probe cannot be converted to a health check" in answer.err
     assert "health_client" in answer.err
     assert not (shop.root / "compose").exists()
 

@@ -79,9 +79,9 @@ class Distribution:
         (info / "entry_points.txt").write_text(f"[infra.services]\n{lines}\n")
         self._monkeypatch.syspath_prepend(self.folder)
         self._monkeypatch.setattr(sys, "dont_write_bytecode", True)
-        self.forget()
+        self.uninstall()
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         """Clear the imported modules and the caches, so that the next request behaves like a new process."""
         for path in self.folder.glob("*.py"):
             sys.modules.pop(path.stem, None)

@@ -166,7 +166,7 @@ def _run(
         os.chdir(folder)
         _replace_streams(files)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # as `exec` does: a test may listen on a port
-        _forget_the_outer_session()
+        _remove_the_outer_session()
         sys.argv = [*program.arguments]
         sys.path[:0] = filter(None, [str(program.path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
         return program.main()
@@ -210,7 +210,7 @@ def _replace_streams(files: tuple[IO[bytes], ...]) -> None:
     )
 
 
-def _forget_the_outer_session() -> None:
+def _remove_the_outer_session() -> None:
     random.seed()
     label._RUN = os.urandom(16).hex()  # which a new process makes when it imports the module
     sys.path[:] = [entry for entry in sys.path if Path(entry) not in {TESTS, TESTS.parent}]

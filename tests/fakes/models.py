@@ -13,7 +13,7 @@ class Cat(BaseModel):
     """An alternative with a tag."""
 
     kind: Literal["cat"]
-    lives: int
+    age: int
 
 
 class Dog(BaseModel):

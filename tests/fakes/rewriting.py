@@ -377,7 +377,7 @@ def say_what_goes_without_saying(data: dict[str, Any], random: Random) -> None:
     )
     if place:
         container, key = place
-        container[key] |= {"additionalProperties": True, "minProperties": 0, "description": "of course"}
+        container[key] |= {"additionalProperties": True, "minProperties": 0, "description": "without effect"}
 
 
 REWRITINGS: list[Rewriting] = [

@@ -124,7 +124,7 @@ class Tenants:
         return unit
 
     def release(self, unit):
-        if not unit.keep and unit.id not in FORGOTTEN:
+        if not unit.keep and unit.id not in REMOVED:
             self._admin.call("DROP", unit.id)
 
     def close(self):
@@ -132,7 +132,7 @@ class Tenants:
         return []
 
 #: units that the kit does not remove at their end, so that a test can check the report of remaining units
-FORGOTTEN = set()
+REMOVED = set()
 
 def units(context):
     return Tenants(context)

@@ -140,7 +140,7 @@ def test_no_output_file_or_command_line_of_a_run_has_a_secret(project: CommandLi
 
 
 def readable(root: Path, cache: Path, secrets: set[str]) -> list[str]:
-    """Return the files with a secret, except those whose purpose it is and that are private."""
+    """Return the files that contain a secret, except private files whose purpose is to store secrets."""
     found = contract.disclosures(secrets, contract.files(root, cache))
     return [
         name

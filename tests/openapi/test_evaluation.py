@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from fakes.api import receives, report
 from fakes.samples import every
 from infra_openapi.evaluation import shown
 
@@ -14,10 +17,43 @@ from infra_openapi.evaluation import shown
         ([], "[]"),
         ({"größe": None}, '{"größe": null}'),
         ([1, True], "[1, true]"),
+        ("exclusive 3.5", "3.5 (exclusive)"),
     ]
 )
-def test_a_value_is_shown_as_a_person_writes_it(value: object, text: str) -> None:
+def test_a_value_is_shown_without_the_syntax_of_json_if_possible(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+ANY: dict[str, Any] = {"type": "object", "properties": {"a": {}}}
+
+
+@every(
+    [
+        (ANY, {**ANY, "additionalProperties": False}, "forbade undeclared properties in the response with"),
+        ({**ANY, "unevaluatedProperties": False}, ANY, "allowed undeclared properties in the response with"),
+        (
+            ANY,
+            {**ANY, "propertyNames": {"maxLength": 3}},
+            "added a restriction on the property names of the re",
+        ),
+        (
+            {"type": "string"},
+            {"type": "string", "contentMediaType": "text/csv"},
+            "changed `contentMediaType` of the response with status 200 from no value to 'text/csv'",
+        ),
+        (
+            {"enum": ["a"]},
+            {"type": "string"},
+            "removed the restriction of the response with status 200 to the ",
+        ),
+    ]
+)
+def test_a_message_names_the_changed_object_once(
+    before: dict[str, Any], after: dict[str, Any], text: str
+) -> None:
+    (finding,) = report(receives(before), receives(after)).findings
+
+    assert finding.message.startswith(text)
 
 
 def test_a_long_value_is_cut() -> None:

@@ -77,7 +77,7 @@ def test_each_verdict_is_that_of_the_allowed_values(direction: str) -> None:
     levels = compared(direction)
 
     breaking = {pair for pair, found in levels.items() if "breaking" in found}
-    lost = {(old, new) for old, new in PAIRS if ALLOWED[old] - ALLOWED[new]}
-    won = {(old, new) for old, new in PAIRS if ALLOWED[new] - ALLOWED[old]}
-    assert breaking == (lost if direction == "request" else won)
+    removed = {(old, new) for old, new in PAIRS if ALLOWED[old] - ALLOWED[new]}
+    added = {(old, new) for old, new in PAIRS if ALLOWED[new] - ALLOWED[old]}
+    assert breaking == (removed if direction == "request" else added)
     assert not any("warning" in found for found in levels.values())

@@ -209,7 +209,7 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
     ),
     ("explode of a text", at("query"), at("query", explode=False), "compatible", "compatible"),
     (
-        "explode of who knows what",
+        "explode of an unknown style",
         at("query", OPEN),
         at("query", OPEN, explode=False),
         "breaking",

@@ -50,6 +50,19 @@ def test_each_finding_has_advice(level: Level) -> None:
     assert ids_without(lambda rule: (level is Level.INFO) == advice(rule, level).startswith("Nothing")) == []
 
 
+#: the verbs with which a message names the change; the message about a limit is not about a change
+CHANGES = (
+    *("added", "allowed", "changed", "decreased", "deprecated", "forbade", "increased", "made", "moved"),
+    *("narrowed", "removed", "replaced", "restricted", "set", "widened"),
+)
+
+
+def test_a_message_begins_with_the_verb_of_the_change() -> None:
+    other = ids_without(lambda rule: rule.message.split()[0] in CHANGES)
+
+    assert set(other) == {"request-limit-reached", "response-limit-reached"}
+
+
 def test_a_rule_has_a_message_and_an_explanation() -> None:
     def names(rule: Rule) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(rule.message) if name}

@@ -205,7 +205,7 @@ def test_a_unit_that_cannot_be_kept_is_reported_with_the_reason(shelves: Suite) 
 def test_a_unit_that_was_not_removed_is_named(shelves: Suite) -> None:
     from infra_runtime.engines.local import engine as stacks
 
-    shelves.test("from shelf_units import FORGOTTEN\ndef test_it(books): FORGOTTEN.add(books.id)")
+    shelves.test("from shelf_units import REMOVED\ndef test_it(books): REMOVED.add(books.id)")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(shelves.root / "site"))
         from infra_runtime import catalogue

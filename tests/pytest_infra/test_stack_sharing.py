@@ -66,7 +66,7 @@ def test_a_warm_stack_stops_after_the_given_number_of_seconds(suite: Suite) -> N
     assert suite.await_end() == []
 
 
-def test_a_stack_that_stays_without_a_limit_does_not_get_one(suite: Suite) -> None:
+def test_a_warm_stack_without_a_time_limit_does_not_get_one(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test(TEST)
     with stacks.start(directory=suite.root, environment="test") as stack:

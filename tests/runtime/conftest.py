@@ -35,7 +35,7 @@ def distribution(tmp_path: Path) -> Iterator[Distribution]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         distribution = Distribution(tmp_path / "site", monkeypatch)
         yield distribution
-        distribution.forget()
+        distribution.uninstall()
     catalogue.joined.cache_clear()
 
 

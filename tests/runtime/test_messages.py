@@ -35,7 +35,7 @@ SERVICE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_message_is_what_its_json_says() -> None:
+def test_a_message_equals_its_decoded_json() -> None:
     service = decode(ServiceStatus, SERVICE)
 
     assert service.phase is Phase.READY

@@ -82,13 +82,15 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     },
     "dev": {
         "doctor": "infra_cli.commands.dev.doctor",
-        "capsule": "infra_cli.commands.dev.capsule",
+        "failure-report": "infra_cli.commands.dev.failure_report",
         "api-check": "infra_cli.commands.dev.api_check",
         "api-snapshot": "infra_cli.commands.dev.api_snapshot",
         "jwt": "infra_cli.commands.dev.jwt",
         "audit": "infra_cli.commands.dev.audit",
     },
 }
+#: group → former name of a command → its name; former names are not listed
+ALIASES: Mapping[str, Mapping[str, str]] = {"dev": {"capsule": "failure-report"}}
 GROUPS = {
     "runtime": "Start, inspect and stop the stack of this directory.",
     "config": "Show and check the configuration of the stack.",
@@ -186,7 +188,8 @@ class Commands(usage_errors.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import and return the command with this name, with the additional option `--debug`."""
-        module = COMMANDS[self.name or ""].get(cmd_name)
+        group = self.name or ""
+        module = COMMANDS[group].get(ALIASES.get(group, {}).get(cmd_name, cmd_name))
         if module is None:
             return None
         return _with_debug(importlib.import_module(module).command)

@@ -138,7 +138,7 @@ class Recorder:
             self._intervals.append(Interval(name, start, end, attributes, error, is_wait=False))
 
     def take(self) -> list[Interval]:
-        """Return the recorded intervals, and forget them."""
+        """Return the recorded intervals, and remove them from this list."""
         taken, self._intervals = self._intervals, []
         return taken
 

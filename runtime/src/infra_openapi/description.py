@@ -65,6 +65,10 @@ _MEMBERS = {
     "encoding": "the part '{}'",
 }
 _NUMBERED = frozenset({"prefixItems", "oneOf", "anyOf"})
+#: the end of a pointer to a keyword about the undeclared properties or the property names of an object
+_OBJECT_KEYWORD = re.compile(
+    r"(?<!/properties)/(?:additionalProperties|unevaluatedProperties|propertyNames)\Z"
+)
 _PART = re.compile(r"/(?:properties|patternProperties|headers|links|responses|encoding|content)/[^/]+\Z")
 
 
@@ -141,6 +145,17 @@ def place(element: Element, direction: Direction, *, called_by_api: bool = False
     callbacks and webhooks.
     """
     return " of ".join(reversed(list(_phrases(element, _messages(direction, called_by_api=called_by_api)))))
+
+
+def object_place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
+    """Return a noun phrase for the object whose undeclared properties or property names have changed.
+
+    The element is the object, or its schema for these properties or names.
+    """
+    pointer = _OBJECT_KEYWORD.sub("", element.pointer)
+    if pointer != element.pointer:
+        element = Element(element.document, element.file, pointer, None)
+    return place(element, direction, called_by_api=called_by_api)
 
 
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:

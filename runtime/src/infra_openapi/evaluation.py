@@ -28,7 +28,7 @@ _LONGEST = 80
 #: The maximum number of values of an enumeration in a message.
 _MOST_VALUES = 10
 #: The words with which `Bound.to_json` writes an exclusive bound.
-_EXCLUSIVE = re.compile(r"exclusive [-+.\de]+")
+_EXCLUSIVE = re.compile(r"exclusive ([-+.\de]+)")
 #: The first words of `description.container` if the container of a part is a header or link in `components`.
 #: Several responses can share such a header or link, so the message contains no container.
 _SHARED_PARTS = ("the header ", "the link ")
@@ -130,11 +130,12 @@ def _finding(scope: Scope, fact: Fact, rule: str, level: Level, operations: tupl
 def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
     """Return the values for the placeholders in a rule's message (`Rule.message`)."""
     called_by_api = _called_by_api(scope)
-    place = base_place = container = "the API"
+    place = base_place = container = parent = "the API"
     if fact.base is not None:
         base_place = description.place(fact.base, fact.direction, called_by_api=called_by_api)
     if element is not None:
         place = description.place(element, fact.direction, called_by_api=called_by_api)
+        parent = description.object_place(element, fact.direction, called_by_api=called_by_api)
         container = description.container(element, fact.subject, fact.direction, called_by_api=called_by_api)
     kind, separator, name = fact.subject.partition(" parameter ")
     if not separator:
@@ -142,6 +143,7 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
     return {
         "place": place,
         "base_place": base_place,
+        "object": parent,
         "container": container,
         "in_container": "" if container.startswith(_SHARED_PARTS) else f" in {container}",
         "subject": shown(fact.subject),
@@ -150,6 +152,7 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
         "other": shown(fact.subject.partition(" → ")[0]),
         "before": shown(fact.before),
         "after": shown(fact.after),
+        "transition": _transition(fact.before, fact.after),
         "values": _values(fact.after if fact.before is None else fact.before),
         "sunset": (
             f"with the sunset date {fact.after}" if isinstance(fact.after, str) else "without a sunset date"
@@ -157,10 +160,20 @@ def _words(scope: Scope, fact: Fact, element: Element | None) -> dict[str, str]:
     }
 
 
+def _transition(before: Any, after: Any) -> str:
+    """Return the change of a keyword as text: ` from 1 to no value`, or an empty text without values."""
+    if before is None and after is None:
+        return ""
+    old, new = ("no value" if value is None else shown(value) for value in (before, after))
+    return f" from {old} to {new}"
+
+
 def _values(values: Any) -> str:
     """Return the values of an enumeration as text: `value 'a'`, or `values 'a', 'b' and 3 more`."""
-    if not isinstance(values, list) or not values:
-        return ""  # the list of values is empty if no enumerated value satisfies the other keywords
+    if not isinstance(values, list):
+        return ""
+    if not values:  # no enumerated value satisfies the other keywords
+        return "values []"
     texts = [shown(value) for value in values]
     if len(texts) == 1:
         return f"value {texts[0]}"
@@ -195,7 +208,8 @@ def _location(element: Element | None) -> Location | None:
 def shown(value: Any) -> str:
     """Return a value as text for a message: a string in quotes, a list with `or`, any other value as JSON."""
     if isinstance(value, str):
-        return value if _EXCLUSIVE.fullmatch(value) else f"'{_cut(value)}'"
+        exclusive = _EXCLUSIVE.fullmatch(value)
+        return f"{exclusive[1]} (exclusive)" if exclusive else f"'{_cut(value)}'"
     if isinstance(value, list) and value and all(isinstance(member, str) for member in value):
         *others, last = (f"'{member}'" for member in value)
         return _cut(f"{', '.join(others)} or {last}" if others else last)

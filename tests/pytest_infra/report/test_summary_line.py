@@ -41,7 +41,7 @@ def test_the_line_names_a_leftover_socket_in_red(suite: Suite, arguments: tuple[
     )
 
 
-def test_the_line_is_green_when_nothing_is_left(suite: Suite) -> None:
+def test_the_summary_line_is_green_if_no_process_port_or_socket_is_left(suite: Suite) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
 

@@ -28,7 +28,7 @@ def program(path: Path, text: str = "", mode: int = 0o755) -> Path:
 
 
 def wheel(root: Path, monkeypatch: pytest.MonkeyPatch, version: str = "1.0") -> Path:
-    """Create a package with a program in it, whose import would fail."""
+    """Create a package that contains a program; an import of the package would fail."""
     package = root / "site-packages" / "served"
     (root / "site-packages" / f"served-{version}.dist-info").mkdir(parents=True)
     found = program(package / "bin" / "server")

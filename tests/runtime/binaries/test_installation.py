@@ -529,7 +529,7 @@ def test_of_two_recipes_with_a_program_the_required_version_is_found(
         locate(Binary(name="tool", major=16))
 
 
-def test_a_removed_entry_is_gone_but_others_stay(files: Files, own: Store) -> None:
+def test_only_the_removed_entry_is_missing(files: Files, own: Store) -> None:
     first = locked("tool", files.add("one", CONTENT), CONTENT)
     second = locked("tool", files.add("one", CONTENT), CONTENT, version="2.0")
     entries = install([(RECIPE, first), (RECIPE, second)], own)

@@ -1,4 +1,4 @@
-"""Archives are unpacked without trust in their content."""
+"""Unpacking of archives is safe even if their content is malicious."""
 
 from __future__ import annotations
 

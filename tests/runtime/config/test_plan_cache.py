@@ -138,7 +138,7 @@ def test_a_plan_with_a_kind_of_another_distribution_comes_from_the_cache(
 ) -> None:
     project.write("use = ['store', 'words']\n")
     first = project.resolve()
-    acme.forget()
+    acme.uninstall()
 
     assert project.resolve() == first
     assert len(uncached) == 1
@@ -153,7 +153,7 @@ def test_an_edited_module_of_another_distribution_causes_a_new_resolution(
 
     module = acme.folder / "acme_kinds.py"
     module.write_text(module.read_text().replace("VERSION 1", "VERSION 12"))
-    acme.forget()
+    acme.uninstall()
 
     assert project.spec("store").command[-1] == "VERSION 12"
 
@@ -165,7 +165,7 @@ def test_another_version_of_a_distribution_causes_a_new_resolution(
     project.resolve()
 
     (acme.folder / "acme_kinds-1.0.dist-info").rename(acme.folder / "acme_kinds-2.0.dist-info")
-    acme.forget()
+    acme.uninstall()
     project.resolve()
 
     assert len(uncached) == 2

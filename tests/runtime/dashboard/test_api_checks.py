@@ -124,7 +124,7 @@ def test_a_result_is_shared_until_it_is_old(site: Site, monkeypatch: pytest.Monk
     assert site.run(main) == [[{"run": 1}], [{"run": 1}], [{"run": 2}]]
 
 
-def test_the_page_says_that_the_check_runs_and_no_text_becomes_an_element(
+def test_the_page_reports_the_running_check_and_no_text_becomes_an_element(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding = dict.fromkeys(

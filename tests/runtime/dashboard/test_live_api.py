@@ -87,7 +87,7 @@ def test_an_error_of_a_stream_is_sent_and_the_stream_continues(site: Site, answe
         ("charts", "charts"),
     ],
 )
-def test_a_page_that_is_open_says_that_the_telemetry_service_has_stopped(
+def test_an_open_page_reports_that_the_telemetry_service_has_stopped(
     site: Site, answers: Answers, monkeypatch: pytest.MonkeyPatch, path: str, part: str, *, is_removed: bool
 ) -> None:
     monkeypatch.setattr("infra_runtime.dashboard.pages.INTERVAL", 0.01)

@@ -463,7 +463,7 @@ def test_a_log_stream_continues_after_the_last_line_that_the_browser_has(site: S
     assert [line["text"] for line in data["items"]] == ["two"]
 
 
-def test_a_log_stream_whose_pattern_is_too_complex_says_so(site: Site) -> None:
+def test_a_log_stream_with_a_too_complex_pattern_reports_this_error(site: Site) -> None:
     file = site.log("db", "".join(random.Random(1).choices("ab", k=60_000)) + "\n")
     cursor = f"db:{file.stat().st_ino:x}:0"
 

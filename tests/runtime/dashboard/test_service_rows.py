@@ -38,7 +38,7 @@ def test_only_a_changed_row_is_rendered_again(tmp_path: Path) -> None:
     assert "disk full" not in before["service-api"]
 
 
-def test_the_row_of_a_removed_service_is_forgotten(tmp_path: Path) -> None:
+def test_the_row_of_a_removed_service_is_removed(tmp_path: Path) -> None:
     site, shown = Site(tmp_path, service("db"), service("api")), ServiceRows()
 
     async def main() -> Parts[str]:
@@ -53,11 +53,11 @@ def test_the_row_of_a_removed_service_is_forgotten(tmp_path: Path) -> None:
 
 def test_the_parts_of_a_page_are_remembered_for_its_first_stream() -> None:
     shown = ServiceRows()
-    first = shown.remember({"service-db": "ready"})
-    second = shown.remember({"service-db": "stopped"})
+    first = shown.add({"service-db": "ready"})
+    second = shown.add({"service-db": "stopped"})
 
     assert shown.remembered(second) == {"service-db": "stopped"}
     assert shown.remembered(second) == {}
     for _ in range(PAGES):
-        shown.remember({})
+        shown.add({})
     assert shown.remembered(first) == {}

@@ -31,7 +31,7 @@ def test_a_sample_that_follows_too_early_is_left_out() -> None:
     assert history.read("memory", 0, 99) == {"db": [(10, 10), (15, 15)]}
 
 
-def test_the_oldest_samples_and_services_without_samples_are_forgotten() -> None:
+def test_the_oldest_samples_and_services_without_samples_are_removed() -> None:
     history = UsageHistory(samples=4)
     history.add(10, {"old": usage(1)})
 

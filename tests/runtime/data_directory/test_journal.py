@@ -82,7 +82,7 @@ def test_an_incomplete_line_is_left_out_and_the_next_one_is_complete(path) -> No
     assert [event.record.get("again") for event in read(path)] == [None, True]
 
 
-def test_a_full_disk_loses_the_event_and_nothing_else(path) -> None:
+def test_on_a_full_disk_only_the_event_is_lost(path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full is missing")
     events, heard = Journal(path), []

@@ -56,7 +56,7 @@ def spawned(journal: Journal, service: str, pid: int = 0, *ports: int) -> None:
     journal.write("spawned", service, pid=pid, started=processes.started(pid), ports=named)
 
 
-def test_a_stack_that_left_nothing_is_clean(paths, journal, clock) -> None:
+def test_a_stack_without_remaining_processes_and_files_is_clean(paths, journal, clock) -> None:
     spawned(journal, "db")
     clock.time = 1000.25
     journal.write("ready", "db")

@@ -51,7 +51,7 @@ def test_a_ready_pod_of_the_service_is_chosen_that_is_not_terminating(cluster: F
     assert _choose(cluster) == "api-3"
 
 
-def test_the_reason_of_waiting_is_said_once_until_a_pod_is_ready(cluster: FakeCluster) -> None:
+def test_the_reason_of_waiting_is_printed_once_until_a_pod_is_ready(cluster: FakeCluster) -> None:
     cluster.deploy("api", pod("api-1", ready=False, waiting="ContainerCreating"))
     said: list[str] = []
     looks = iter(range(3))
@@ -105,7 +105,7 @@ def test_a_service_without_pods_is_an_error_with_the_command_that_starts_one(clu
         ("DELETED|2025-01-01T00:00:00Z|True", "was deleted"),
     ],
 )
-def test_a_line_of_the_watch_tells_whether_a_pod_is_lost(line: str, reason: str) -> None:
+def test_a_line_of_the_watch_contains_whether_a_pod_is_lost(line: str, reason: str) -> None:
     assert port_forward.loss(f"{line}\n") == reason
 
 
@@ -217,7 +217,7 @@ def test_connections_end_independently_and_large_data_are_complete(cluster: Fake
     assert said == []
 
 
-def test_a_port_that_a_pod_refuses_is_said(cluster: FakeCluster) -> None:
+def test_a_port_that_a_pod_refuses_is_reported(cluster: FakeCluster) -> None:
     cluster.deploy("api", pod("api-1"))
     cluster.serve()
     port, said = free_port(), list[str]()

@@ -274,7 +274,7 @@ def test_the_end_of_a_lease_removes_its_lock_file(locks, free, leased) -> None:
     assert [*Path(locks).iterdir()] == []
 
 
-def test_closing_removes_the_lock_files_of_killed_stacks_but_not_those_of_running_ones(locks) -> None:
+def test_closing_removes_the_lock_files_of_killed_stacks_and_not_those_of_running_stacks(locks) -> None:
     running, killed = Ports(locks, "/running", leased=True), Ports(locks, "/killed", leased=True)
     port = running.take("web", "main", 0)
     killed.take("web", "main", 0)

@@ -213,7 +213,7 @@ def test_a_real_server_answers_only_its_own_web_page(server: Endpoint) -> None:
 
 
 @pytest.mark.real("mail")
-def test_a_real_server_answers_a_waiting_request_and_forgets_one_that_is_closed(server: Endpoint) -> None:
+def test_a_real_server_answers_a_waiting_request_and_removes_a_closed_request(server: Endpoint) -> None:
     address = server.host, int(server["inbox_port"])
     request = b"GET /api/messages?wait=60&subject=Hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

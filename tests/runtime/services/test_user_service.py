@@ -32,7 +32,7 @@ def api(project: Project):
     return made
 
 
-def test_a_command_alone_is_a_service_that_is_ready_as_soon_as_it_runs(api) -> None:
+def test_a_service_with_only_a_command_is_ready_as_soon_as_its_process_runs(api) -> None:
     spec = api()
 
     assert (spec.command, spec.ready, spec.ports, spec.cwd) == (("api",), None, {}, "${root}")

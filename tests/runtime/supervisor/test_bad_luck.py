@@ -393,7 +393,7 @@ FIVE = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 
 
 @pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
-def test_all_five_start_below_a_path_too_long_for_a_socket_with_spaces_and_letters_of_all_kinds(
+def test_all_five_kinds_start_in_a_folder_whose_path_is_too_long_for_a_socket(
     tmp_path,
 ) -> None:
     folder = tmp_path / ("a very long checkout " * 6) / "größe 'n' \"data\" $HOME 数据"

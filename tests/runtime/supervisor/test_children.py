@@ -28,7 +28,7 @@ class Guardian:
     pid, records = 0, {{}}
     def watch(self, pid, start):
         self.records[pid] = start
-    def forget(self, pid):
+    def remove(self, pid):
         del self.records[pid]
 
 async def main():
@@ -71,7 +71,7 @@ from infra_runtime.data_directory.journal import Journal
 class Guardian:
     pid = 0
     def watch(self, pid, start): pass
-    def forget(self, pid): pass
+    def remove(self, pid): pass
 
 async def main():
     ended = asyncio.get_running_loop().create_future()

@@ -91,7 +91,7 @@ class Peer:
     def call(self, number: int, method: str, **params: object) -> None:
         self.say(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         return json.loads(await asyncio.wait_for(self.reader.readline(), 60))
 
     async def close(self) -> None:
@@ -130,7 +130,7 @@ async def connected(path: Path) -> AsyncIterator[Peer]:
 # --- who may ---------------------------------------------------------------------------------------
 
 
-async def test_the_socket_is_its_owners_alone(path) -> None:
+async def test_only_the_owner_can_open_the_socket(path) -> None:
     async with serving(path):
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -161,7 +161,7 @@ async def test_a_stale_socket_is_replaced(path) -> None:
     async with serving(path), connected(path) as peer:
         peer.call(1, "echo")
 
-        assert (await peer.hear())["id"] == 1
+        assert (await peer.receive())["id"] == 1
 
 
 # --- what may be said ------------------------------------------------------------------------------
@@ -193,18 +193,18 @@ async def test_a_stale_socket_is_replaced(path) -> None:
 async def test_what_cannot_be_answered_is_answered_with_its_code(path, line, code) -> None:
     async with serving(path), connected(path) as peer:
         peer.say(line)
-        answer = await peer.hear()
+        answer = await peer.receive()
 
         assert answer["error"]["code"] == code
         assert code != INVALID_PARAMS or answer["error"]["message"] == "which: is missing"
         peer.call(2, "echo", still="here")
-        assert (await peer.hear())["result"] == {"still": "here"}
+        assert (await peer.receive())["result"] == {"still": "here"}
 
 
-async def test_an_error_of_ours_arrives_whole(path) -> None:
+async def test_an_infra_error_arrives_with_all_its_fields(path) -> None:
     async with serving(path), connected(path) as peer:
         peer.call(1, "fail")
-        error = (await peer.hear())["error"]
+        error = (await peer.receive())["error"]
 
     assert error["code"] == OURS
     found = from_json(error["data"])
@@ -212,16 +212,16 @@ async def test_an_error_of_ours_arrives_whole(path) -> None:
     assert found.log_tail == ["a line"]
 
 
-async def test_a_notification_is_heard_and_not_answered(path) -> None:
+async def test_a_notification_is_handled_and_not_answered(path) -> None:
     async with serving(path) as (_, methods), connected(path) as peer:
         peer.say(b'{"jsonrpc": "2.0", "method": "hold"}')
         peer.call(7, "echo")
 
-        assert (await peer.hear())["id"] == 7
+        assert (await peer.receive())["id"] == 7
         assert len(methods.connections) == 1
 
 
-async def test_a_line_longer_than_any_of_ours_ends_its_connection_alone(path, monkeypatch) -> None:
+async def test_a_line_above_the_limit_closes_only_its_own_connection(path, monkeypatch) -> None:
     monkeypatch.setattr(control_module, "LONGEST_LINE", 1000)
 
     async with serving(path), connected(path) as rude, connected(path) as other:
@@ -230,14 +230,14 @@ async def test_a_line_longer_than_any_of_ours_ends_its_connection_alone(path, mo
         with contextlib.suppress(ConnectionError):
             assert await rude.reader.read() == b""
         other.call(1, "echo")
-        assert (await other.hear())["id"] == 1
+        assert (await other.receive())["id"] == 1
 
 
 async def test_a_plan_of_megabytes_is_accepted(path) -> None:
     async with serving(path), connected(path) as peer:
         peer.call(1, "echo", text="x" * 5_000_000)
 
-        assert len((await peer.hear())["result"]["text"]) == 5_000_000
+        assert len((await peer.receive())["result"]["text"]) == 5_000_000
 
 
 # --- many at once ----------------------------------------------------------------------------------
@@ -247,10 +247,10 @@ async def test_a_slow_request_holds_up_no_other(path) -> None:
     async with serving(path) as (_, methods), connected(path) as peer:
         peer.call(1, "wait")
         peer.call(2, "echo")
-        assert (await peer.hear())["id"] == 2
+        assert (await peer.receive())["id"] == 2
 
         methods.gate.set()
-        assert await peer.hear() == {"jsonrpc": "2.0", "id": 1, "result": {"waited": True}}
+        assert await peer.receive() == {"jsonrpc": "2.0", "id": 1, "result": {"waited": True}}
 
 
 async def test_many_requests_at_once_get_an_answer_each(path) -> None:
@@ -259,8 +259,8 @@ async def test_many_requests_at_once_get_an_answer_each(path) -> None:
             one.call(number, "echo", value=number)
             other.call(number, "echo", value=-number)
 
-        answers = [await one.hear() for _ in range(200)]
-        others = [await other.hear() for _ in range(200)]
+        answers = [await one.receive() for _ in range(200)]
+        others = [await other.receive() for _ in range(200)]
 
     assert {it["id"]: it["result"]["value"] for it in answers} == {number: number for number in range(200)}
     assert {it["id"]: it["result"]["value"] for it in others} == {number: -number for number in range(200)}
@@ -270,7 +270,7 @@ async def test_a_client_that_disconnects_during_a_request_is_removed(path) -> No
     async with serving(path) as (_, methods):
         async with connected(path) as peer:
             peer.call(1, "hold")
-            await peer.hear()
+            await peer.receive()
             peer.call(2, "wait")
             peer.writer.write(b'{"id": 3, "method": "ec')
             peer.writer.transport.abort()
@@ -278,7 +278,7 @@ async def test_a_client_that_disconnects_during_a_request_is_removed(path) -> No
         methods.gate.set()
         async with connected(path) as other:
             other.call(1, "echo")
-            assert (await other.hear())["id"] == 1
+            assert (await other.receive())["id"] == 1
         assert methods.gone == ["holder"]
 
 
@@ -288,14 +288,14 @@ async def test_a_client_that_subscribes_and_never_reads_is_let_go(path, monkeypa
             deaf.connect(str(path))
             deaf.sendall(b'{"id": 1, "method": "hold"}\n')
             other.call(1, "echo")
-            await other.hear()
+            await other.receive()
             [connection] = methods.connections
             monkeypatch.setattr(control_module, "LONGEST_LINE", 1_000_000)
 
             for _ in range(10):
                 connection.notify("event", {"text": "x" * 500_000})
                 other.call(1, "echo")
-                await other.hear()
+                await other.receive()
 
             assert methods.gone == ["holder"]
 
@@ -306,20 +306,20 @@ async def test_a_client_that_subscribes_and_never_reads_is_let_go(path, monkeypa
 async def test_connected_clients_stay_connected_at_the_limit_of_connections(path) -> None:
     async with serving(path) as (control, _), connected(path) as peer:
         peer.call(1, "echo")
-        await peer.hear()
+        await peer.receive()
 
         control.close()
 
         assert not path.exists()
         peer.call(2, "echo")
-        assert (await peer.hear())["id"] == 2
+        assert (await peer.receive())["id"] == 2
 
 
 @pytest.mark.parametrize("removed", ["file", "folder"])
 async def test_a_removed_socket_is_created_again(path, removed) -> None:
     async with serving(path) as (control, _), connected(path) as before:
         before.call(1, "echo")
-        await before.hear()
+        await before.receive()
         keeping = asyncio.create_task(control.keep(interval=0.001))
         if removed == "file":
             path.unlink()
@@ -332,13 +332,13 @@ async def test_a_removed_socket_is_created_again(path, removed) -> None:
         async with connected(path) as after:
             after.call(1, "echo")
             before.call(2, "echo")
-            assert (await after.hear())["id"] == 1
-            assert (await before.hear())["id"] == 2
+            assert (await after.receive())["id"] == 1
+            assert (await before.receive())["id"] == 2
         assert path.stat().st_mode & 0o777 == 0o600
         keeping.cancel()
 
 
-async def test_a_socket_that_is_gone_already_can_be_closed(path) -> None:
+async def test_a_socket_whose_file_was_removed_can_be_closed(path) -> None:
     async with serving(path) as (control, _):
         path.unlink()
 

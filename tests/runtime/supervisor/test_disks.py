@@ -146,7 +146,9 @@ def test_a_stack_starts_despite_a_corrupt_journal(stack_of, data) -> None:
     connect(stack.web.port)
 
 
-def test_another_cache_replaces_one_that_cannot_be_written(stack_of, monkeypatch, tmp_path, short) -> None:
+def test_a_cache_without_write_access_is_replaced_by_another_cache(
+    stack_of, monkeypatch, tmp_path, short
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setenv("INFRA_RUNTIME_DIR", str(short / "r"))

@@ -83,7 +83,7 @@ def record(child: subprocess.Popen[bytes]) -> str:
     return f"+{child.pid} {started(child.pid)}\n"
 
 
-def test_when_the_pipe_ends_everything_that_was_started_is_killed(guarded) -> None:
+def test_at_the_end_of_the_pipe_all_started_processes_are_killed(guarded) -> None:
     children = [guarded.child(), guarded.child()]
     for child in children:
         guarded.send(record(child))

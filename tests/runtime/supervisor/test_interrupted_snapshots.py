@@ -271,7 +271,7 @@ def test_a_save_that_fails_leaves_the_older_snapshot_and_no_other_files(prepared
     assert failures > 20
 
 
-def test_a_removal_that_is_killed_leaves_the_whole_snapshot_or_none(prepared, data) -> None:
+def test_after_a_killed_removal_the_snapshot_is_complete_or_removed(prepared, data) -> None:
     paths = Paths(str(data))
     left = []
     for _ in statuses(prepared, lambda: snapshots.remove(paths, "s")):

@@ -81,7 +81,7 @@ def test_a_client_without_a_lease_does_not_end_a_stack_that_has_none_yet(
     assert not ended
 
 
-def test_a_client_without_a_lease_does_not_extend_the_time_that_a_stack_stays(
+def test_a_client_without_a_lease_does_not_extend_the_time_limit_of_a_warm_stack(
     held: Leases, clock: Clock, ended: list[bool]
 ) -> None:
     one = FakeConnection()
@@ -115,7 +115,7 @@ def test_a_supervisor_without_any_lease_ends_when_the_process_that_started_it_ex
     assert ended
 
 
-def test_the_first_lease_can_be_taken_by_another_process_than_the_one_that_started_the_supervisor(
+def test_a_process_that_did_not_start_the_supervisor_can_take_the_first_lease(
     held: Leases, clock: Clock, ended: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held.take(FakeConnection())
@@ -137,7 +137,7 @@ def test_a_lease_shortly_before_the_timeout_keeps_the_stack(
     assert not ended
 
 
-def test_a_stack_that_stays_without_limit_keeps_running_after_its_leases(
+def test_a_warm_stack_without_a_time_limit_keeps_running_after_its_leases(
     held: Leases, clock: Clock, ended: list[bool]
 ) -> None:
     one = FakeConnection()
@@ -152,7 +152,7 @@ def test_a_stack_that_stays_without_limit_keeps_running_after_its_leases(
     assert ended
 
 
-def test_a_stack_that_stays_for_a_time_ends_after_it_unless_a_lease_is_taken(
+def test_a_stack_with_a_time_limit_ends_after_it_unless_a_lease_is_taken(
     held: Leases, clock: Clock, ended: list[bool]
 ) -> None:
     one, two = FakeConnection(), FakeConnection()

@@ -12,7 +12,7 @@ from infra_runtime.supervisor.restart import CRASH_LIMIT
 from infra_runtime.supervisor.state import UNREADY_LIMIT
 
 
-def test_a_service_goes_through_preparing_and_starting_to_ready() -> None:
+def test_the_phases_of_a_service_are_preparing_starting_and_ready() -> None:
     world = World([service("db")], {"db": Behaviour(ready_after=0.2)})
 
     world.dispatch("wanted", "db")

@@ -221,7 +221,7 @@ def immovable(folder: Path) -> Iterator[None]:
         subprocess.run(["chattr", "-i", folder], check=True)
 
 
-def test_a_stack_that_goes_down_during_a_restore_stops(stack_of, data: Path) -> None:
+def test_down_during_a_restore_stops_the_stack(stack_of, data: Path) -> None:
     stack = stack_of(server("web"))
     with (services_of(data) / "web" / "big").open("wb") as file:
         file.truncate(1 << 29)

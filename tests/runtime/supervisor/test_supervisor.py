@@ -47,7 +47,7 @@ def guardian_pid(stack) -> int:
 # --- normal operation ------------------------------------------------------------------------------
 
 
-def test_a_started_service_answers_where_its_endpoint_says(stack_of) -> None:
+def test_a_started_service_answers_at_the_address_of_its_endpoint(stack_of) -> None:
     stack = stack_of(server("web"))
 
     connect(stack.web.port)
@@ -78,7 +78,7 @@ def test_a_second_client_shares_the_stack_and_the_last_one_stops_it(stack_of, da
     assert proof.clean
 
 
-def test_a_stack_that_stays_runs_without_clients_until_down(stack_of, data) -> None:
+def test_a_warm_stack_runs_without_clients_until_down(stack_of, data) -> None:
     stack = stack_of(server("web"))
     stack.stay()
     port = stack.web.port

@@ -494,7 +494,9 @@ def test_rejected_records_are_reported(tmp_path: Path) -> None:
     assert run(tmp_path, work).json()["partialSuccess"]["rejectedSpans"] == "1"
 
 
-def test_a_full_store_asks_the_client_to_send_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_of_a_full_store_requests_another_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise QueueFullError("disk is full")
 

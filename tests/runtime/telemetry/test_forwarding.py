@@ -79,7 +79,7 @@ def test_requests_are_sent_in_one_batch() -> None:
     assert (state["sent"], state["queued"], state["problem"]) == (5, 0, "")
 
 
-def test_a_large_request_is_sent_alone() -> None:
+def test_a_large_request_is_sent_in_a_separate_message() -> None:
     large = b"x" * BATCH_BYTES
 
     async def work(forwarder: Forwarder, sink: Sink) -> None:

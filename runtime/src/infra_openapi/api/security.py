@@ -142,13 +142,13 @@ def _compare(
         return
     for old in first:
         if old.scopes and not _met(like, old, second):
-            _lost(scope, like, old, second, other, subject, optional=open_now)
+            _compare_removed(scope, like, old, second, other, subject, optional=open_now)
     for new in second:
         if new.scopes:
-            _won(scope, like, new, first, one, subject)
+            _compare_added(scope, like, new, first, one, subject)
 
 
-def _lost(
+def _compare_removed(
     scope: Scope,
     like: Likeness,
     old: Requirement,
@@ -168,7 +168,7 @@ def _lost(
             scope.fact(facts.SECURITY_SCOPE_ADDED, NONE, old.element, new.element, None, wanted, subject)
 
 
-def _won(
+def _compare_added(
     scope: Scope, like: Likeness, new: Requirement, first: list[Requirement], one: Element, subject: str
 ) -> None:
     rivals = [

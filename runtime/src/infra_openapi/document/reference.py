@@ -238,7 +238,7 @@ def _resource(element: Element) -> str:
 
 
 def _index(document: Document, file: str, data: Any) -> None:
-    """Search a file for schemas that have an `$id` or an anchor, and remember their JSON pointers.
+    """Search a file for schemas that have an `$id` or an anchor, and store their JSON pointers.
 
     Most files contain neither `$id` nor anchors; these files are not searched.
     """

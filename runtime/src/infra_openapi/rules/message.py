@@ -16,7 +16,7 @@ _DEFAULTED = (
 _ANNOUNCED = (
     "the old document announces the removal with a sunset date (`x-sunset`), and this date has passed"
 )
-_PROMISED = "the old document announces that the parameter works until its sunset date"
+_STILL_VALID = "the old document announces that the parameter works until its sunset date"
 
 RULES = [
     *directed(
@@ -92,7 +92,7 @@ RULES = [
                 explain=(
                     "The old document announces that the parameter works until its sunset date (`x-sunset`)."
                 ),
-                deviations={RESPONSE: (Level.BREAKING, _PROMISED)},
+                deviations={RESPONSE: (Level.BREAKING, _STILL_VALID)},
             ),
             Row(
                 fact=facts.PARAMETER_REMOVED_AFTER_SUNSET,
@@ -108,14 +108,14 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
                 peer=("request-parameter-became-required",),
-                message="the {parameter} became required",
+                message="made the {parameter} required",
                 explain="Before the change, a request without the parameter was valid.",
             ),
             Row(
                 fact=facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT,
                 effect=N,
                 mirror=facts.PARAMETER_BECAME_OPTIONAL,
-                message="the {parameter}, which has a default value, became required",
+                message="made the {parameter} required; the parameter has a default value",
                 explain=(
                     "According to OpenAPI, a request without the parameter is invalid, but the default value "
                     "suggests that the server inserts the missing value."
@@ -127,7 +127,7 @@ RULES = [
                 effect=W,
                 mirror=facts.PARAMETER_BECAME_REQUIRED,
                 peer=("request-parameter-became-optional",),
-                message="the {parameter} became optional",
+                message="made the {parameter} optional",
                 explain="Before the change, a request without the parameter was invalid.",
             ),
             Row(
@@ -146,7 +146,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PARAMETER_RESERVED_ALLOWED,
                 peer=("request-parameter-became-not-allow-reserved",),
-                message="the {parameter} no longer allows unescaped reserved characters (`allowReserved`)",
+                message="forbade unescaped reserved characters in the {parameter} (`allowReserved`)",
                 explain=(
                     "After the change, characters such as `/` and `?` in the value must be percent-encoded."
                 ),
@@ -156,7 +156,7 @@ RULES = [
                 effect=W,
                 mirror=facts.PARAMETER_RESERVED_FORBIDDEN,
                 peer=("request-parameter-became-allow-reserved",),
-                message="the {parameter} now allows unescaped reserved characters (`allowReserved`)",
+                message="allowed unescaped reserved characters in the {parameter} (`allowReserved`)",
                 explain=(
                     "Before the change, characters such as `/` and `?` in the value had to be "
                     "percent-encoded."
@@ -166,14 +166,14 @@ RULES = [
                 fact=facts.PARAMETER_EMPTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PARAMETER_EMPTY_ALLOWED,
-                message="the {parameter} no longer allows an empty value (`allowEmptyValue`)",
+                message="forbade an empty value of the {parameter} (`allowEmptyValue`)",
                 explain="Before the change, an empty value of the parameter was valid.",
             ),
             Row(
                 fact=facts.PARAMETER_EMPTY_ALLOWED,
                 effect=W,
                 mirror=facts.PARAMETER_EMPTY_FORBIDDEN,
-                message="the {parameter} now allows an empty value (`allowEmptyValue`)",
+                message="allowed an empty value of the {parameter} (`allowEmptyValue`)",
                 explain="Before the change, an empty value of the parameter was invalid.",
             ),
             Row(
@@ -265,7 +265,7 @@ RULES = [
                 effect=N,
                 mirror=facts.BODY_BECAME_OPTIONAL,
                 peer=("request-body-became-required",),
-                message="the request body became required",
+                message="made the request body required",
                 explain="Before the change, a request without a body was valid.",
             ),
             Row(
@@ -273,7 +273,7 @@ RULES = [
                 effect=W,
                 mirror=facts.BODY_BECAME_REQUIRED,
                 peer=("request-body-became-optional",),
-                message="the request body became optional",
+                message="made the request body optional",
                 explain="Before the change, a request without a body was invalid.",
             ),
             Row(

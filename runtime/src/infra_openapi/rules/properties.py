@@ -120,7 +120,7 @@ RULES = [
                     "request-header-property-became-required",
                     "response-property-became-required",
                 ),
-                message="the property {subject} of {container} became required",
+                message="made the property {subject} of {container} required",
                 explain="Before the change, a message without the property was valid.",
             ),
             Row(
@@ -128,7 +128,9 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_OPTIONAL,
                 peer=("request-property-became-required-with-default",),
-                message="the property {subject} of {container}, which has a default value, became required",
+                message=(
+                    "made the property {subject} of {container} required; the property has a default value"
+                ),
                 explain=(
                     "According to OpenAPI, a message without the property is invalid, but the default value "
                     "suggests that the server inserts the missing value."
@@ -140,7 +142,7 @@ RULES = [
                 effect=W,
                 mirror=facts.PROPERTY_BECAME_REQUIRED,
                 peer=("request-property-became-optional", "response-property-became-optional"),
-                message="the property {subject} of {container} became optional",
+                message="made the property {subject} of {container} optional",
                 explain="Before the change, every message contained the property.",
             ),
             Row(
@@ -148,7 +150,7 @@ RULES = [
                 effect=N,
                 mirror=facts.ADDITIONAL_PROPERTIES_ALLOWED,
                 peer=("unevaluated-properties-added",),
-                message="{place} no longer allows undeclared properties",
+                message="forbade undeclared properties in {object}",
                 explain=(
                     "The new schema forbids undeclared properties (`additionalProperties` or "
                     "`unevaluatedProperties`)."
@@ -159,7 +161,7 @@ RULES = [
                 effect=W,
                 mirror=facts.ADDITIONAL_PROPERTIES_FORBIDDEN,
                 peer=("unevaluated-properties-removed",),
-                message="{place} now allows undeclared properties",
+                message="allowed undeclared properties in {object}",
                 explain=(
                     "The old schema forbids undeclared properties, so a client that validates messages with "
                     "the old schema rejects such properties."
@@ -187,7 +189,7 @@ RULES = [
                 fact=facts.PATTERN_PROPERTY_ALLOWED,
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
-                message="{base_place} now allows properties whose names match {after}",
+                message="allowed properties whose names match {after} in {base_place}",
                 explain=(
                     "The old schema forbids properties whose names match the pattern, so a client that "
                     "validates messages with the old schema rejects such properties."
@@ -197,7 +199,7 @@ RULES = [
                 fact=facts.PATTERN_PROPERTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_ALLOWED,
-                message="{place} no longer allows properties whose names match {before}",
+                message="forbade properties whose names match {before} in {place}",
                 explain=(
                     "The new schema forbids undeclared properties, which include the properties whose names "
                     "match the removed pattern."
@@ -208,7 +210,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_NAMES_REMOVED,
                 peer=("property-names-added",),
-                message="added a restriction on the property names of {place} (`propertyNames`)",
+                message="added a restriction on the property names of {object} (`propertyNames`)",
                 explain="Before the change, every property name was valid.",
             ),
             Row(
@@ -216,7 +218,7 @@ RULES = [
                 effect=W,
                 mirror=facts.PROPERTY_NAMES_ADDED,
                 peer=("property-names-removed",),
-                message="removed the restriction on the property names of {place} (`propertyNames`)",
+                message="removed the restriction on the property names of {object} (`propertyNames`)",
                 explain="After the change, every property name is valid.",
             ),
             Row(
@@ -242,7 +244,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-optional-property-became-read-only",),
-                message="the property {subject} of {container} became read-only",
+                message="made the property {subject} of {container} read-only",
                 explain=(
                     "Clients should no longer send the property. A server may ignore or reject a read-only "
                     "property."
@@ -254,7 +256,7 @@ RULES = [
                 effect=N,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_READ_ONLY,
                 peer=("request-required-property-became-read-only",),
-                message="the required property {subject} of {container} became read-only",
+                message="made the required property {subject} of {container} read-only",
                 explain=(
                     "Clients should no longer send the property. A server may ignore or reject a read-only "
                     "property."
@@ -266,7 +268,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.PROPERTY_BECAME_READ_ONLY,
                 peer=("request-optional-property-became-not-read-only",),
-                message="the property {subject} of {container} is no longer read-only",
+                message="removed `readOnly` from the property {subject} of {container}",
                 explain=(
                     "After the change, clients may send the property, but do not have to send the property."
                 ),
@@ -277,8 +279,8 @@ RULES = [
                 mirror=facts.REQUIRED_PROPERTY_BECAME_READ_ONLY,
                 peer=("request-required-property-became-not-read-only",),
                 message=(
-                    "the required property {subject} of {container} is no longer read-only, so requests must"
-                    " contain it"
+                    "removed `readOnly` from the required property {subject} of {container}, so requests "
+                    "must contain this property"
                 ),
                 explain=(
                     "While a property is read-only, `required` applies to responses only (OpenAPI 3.0.3, "
@@ -296,7 +298,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-optional-property-became-write-only",),
-                message="the property {subject} of {container} became write-only",
+                message="made the property {subject} of {container} write-only",
                 explain=(
                     "The server no longer returns the property. The property was optional, so a response "
                     "without it was valid before."
@@ -308,7 +310,7 @@ RULES = [
                 effect=W,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY,
                 peer=("response-required-property-became-write-only",),
-                message="the required property {subject} of {container} became write-only",
+                message="made the required property {subject} of {container} write-only",
                 explain="The server no longer returns the property, which every response contained before.",
                 consequence="A client can receive a response without the property.",
             ),
@@ -317,7 +319,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-optional-property-became-not-write-only",),
-                message="the property {subject} of {container} is no longer write-only",
+                message="removed `writeOnly` from the property {subject} of {container}",
                 explain="After the change, responses may contain the property.",
             ),
             Row(
@@ -325,7 +327,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.REQUIRED_PROPERTY_BECAME_WRITE_ONLY,
                 peer=("response-required-property-became-not-write-only",),
-                message="the required property {subject} of {container} is no longer write-only",
+                message="removed `writeOnly` from the required property {subject} of {container}",
                 explain="After the change, every response contains the property.",
             ),
         ],

@@ -124,18 +124,20 @@ class Row:
 #: place: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part its
 #:     container
 #: base_place: the changed part in the old document; for an added part its container
+#: object: the object of which undeclared properties or property names have changed
 #: container: what contains the subject, `the schema 'Pet' in responses`
 #: in_container: ` in ` and the container; empty for a header or link that several responses share
 #: name, subject: the name of the changed part; `subject` has quotes
 #: parameter: `query parameter 'limit'`
 #: other: for a subject `a → b`, `a` in quotes
 #: before, after: the changed value; texts have quotes
+#: transition: ` from ` the old value ` to ` the new value; empty if the fact contains no values
 #: values: the removed or added values of an enumeration, `value 'a'` or `values 'a' and 'b'`
 #: sunset: `with the sunset date 2030-12-31`, or `without a sunset date`
 PLACEHOLDERS = frozenset(
     {
-        *("place", "base_place", "container", "in_container"),
-        *("name", "subject", "parameter", "other", "before", "after", "sunset", "values"),
+        *("place", "base_place", "object", "container", "in_container"),
+        *("name", "subject", "parameter", "other", "before", "after", "transition", "sunset", "values"),
     }
 )
 _PREFIXES = {

@@ -21,7 +21,10 @@ RULES = [
                     "dependent-required-added",
                     "dependent-required-changed",
                 ),
-                message="{place} must now contain the property {after} when it contains the property {other}",
+                message=(
+                    "added the requirement that {place} contains the property {after} when the property "
+                    "{other} is present"
+                ),
                 explain=(
                     "Before the change, an object could contain one of the two properties without the other "
                     "(`dependentRequired`)."
@@ -36,8 +39,8 @@ RULES = [
                     "dependent-required-changed",
                 ),
                 message=(
-                    "{place} no longer has to contain the property {before} when another property is present "
-                    "({name})"
+                    "removed the requirement that {place} contains the property {before} when the property "
+                    "{other} is present"
                 ),
                 explain=(
                     "Before the change, every object that contained the first property contained the second "
@@ -130,7 +133,7 @@ RULES = [
                 fact=facts.NEW_ALTERNATIVE,
                 effect=W,
                 mirror=facts.UNION_BRANCH_REMOVED,
-                message="{base_place} can now also be the alternative {subject}",
+                message="added the alternative {subject} to {base_place}, which was not a union of objects",
                 explain=(
                     "The old schema is not a union of objects, so clients do not expect further "
                     "alternatives. The new alternative of `oneOf` or `anyOf` allows values that the old "
@@ -141,7 +144,7 @@ RULES = [
                 fact=facts.UNION_BECAME_EXCLUSIVE,
                 effect=U,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
-                message="{place} must now match exactly one alternative (`anyOf` became `oneOf`)",
+                message="changed `anyOf` of {place} to `oneOf`, so that exactly one alternative must match",
                 explain=(
                     "A value that matches two alternatives is now invalid, but the comparison found no value "
                     "that matches two alternatives."
@@ -157,7 +160,7 @@ RULES = [
                 fact=facts.UNION_NO_LONGER_EXCLUSIVE,
                 effect=U,
                 mirror=facts.UNION_BECAME_EXCLUSIVE,
-                message="{place} may now match more than one alternative (`oneOf` became `anyOf`)",
+                message="changed `oneOf` of {place} to `anyOf`, so that several alternatives can match",
                 explain=(
                     "A value that matches two alternatives is now valid, but the comparison found no value "
                     "that matches two alternatives."
@@ -174,8 +177,8 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
                 message=(
-                    "{place} must now match exactly one alternative (`anyOf` became `oneOf`), and some "
-                    "values match two alternatives"
+                    "changed `anyOf` of {place} to `oneOf`, so that values that match two alternatives are "
+                    "invalid"
                 ),
                 explain="Before the change, a value that matches two alternatives was valid.",
             ),
@@ -184,8 +187,8 @@ RULES = [
                 effect=W,
                 mirror=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
                 message=(
-                    "{place} may now match more than one alternative (`oneOf` became `anyOf`), and some "
-                    "values match two alternatives"
+                    "changed `oneOf` of {place} to `anyOf`, so that values that match two alternatives are "
+                    "valid"
                 ),
                 explain="Before the change, a value that matches two alternatives was invalid.",
             ),
@@ -194,7 +197,8 @@ RULES = [
                 effect=U,
                 mirror=facts.UNION_OVERLAP_REMOVED,
                 message=(
-                    "values of {place} may now match two alternatives of `oneOf`, which makes them invalid"
+                    "changed `oneOf` of {place}, so that a value can match two alternatives, which makes the "
+                    "value invalid"
                 ),
                 explain=(
                     "A value that matches two alternatives of `oneOf` is invalid. A new or widened "
@@ -213,8 +217,8 @@ RULES = [
                 effect=U,
                 mirror=facts.UNION_OVERLAP_ADDED,
                 message=(
-                    "values of {place} may no longer match two alternatives of `oneOf`, which made them "
-                    "invalid"
+                    "changed `oneOf` of {place}, so that a value that matched two alternatives, and was "
+                    "invalid, can be valid"
                 ),
                 explain=(
                     "A value that matches two alternatives of `oneOf` is invalid. An alternative that "
@@ -246,7 +250,7 @@ RULES = [
                 fact=facts.NOT_NARROWED,
                 effect=N,
                 mirror=facts.NOT_WIDENED,
-                message="{place} matches more values, so the schema excludes more values",
+                message="widened {place}, which excludes more values after the change",
                 explain=(
                     "The new `not` excludes every value that the old `not` excludes, and additional values."
                 ),
@@ -255,7 +259,7 @@ RULES = [
                 fact=facts.NOT_WIDENED,
                 effect=W,
                 mirror=facts.NOT_NARROWED,
-                message="{place} matches fewer values, so the schema excludes fewer values",
+                message="narrowed {place}, which excludes fewer values after the change",
                 explain=(
                     "The old `not` excludes every value that the new `not` excludes, and additional values."
                 ),
@@ -264,7 +268,7 @@ RULES = [
                 fact=facts.NOT_CHANGED,
                 effect=U,
                 mirror=facts.NOT_CHANGED,
-                message="{place} matches other values than before, so the schema excludes other values",
+                message="changed {place}, which excludes other values after the change",
                 explain=(
                     "The comparison could not prove that the old `not` excludes all values that the new "
                     "`not` excludes, and could not prove the opposite."
@@ -294,7 +298,7 @@ RULES = [
                 fact=facts.CONDITION_NARROWED,
                 effect=N,
                 mirror=facts.CONDITION_WIDENED,
-                message="a condition of {place} applies to more values (`if`)",
+                message="changed a condition of {place} (`if`); it applies to more values after the change",
                 explain=(
                     "The keywords `then` and `else` did not change. The changed `if` matches more values (or"
                     " fewer values, if the schema has only an `else`), so the condition restricts more "
@@ -305,7 +309,7 @@ RULES = [
                 fact=facts.CONDITION_WIDENED,
                 effect=W,
                 mirror=facts.CONDITION_NARROWED,
-                message="a condition of {place} applies to fewer values (`if`)",
+                message="changed a condition of {place} (`if`); it applies to fewer values after the change",
                 explain=(
                     "The keywords `then` and `else` did not change. The changed `if` matches fewer values "
                     "(or more values, if the schema has only an `else`), so the condition restricts fewer "
@@ -346,7 +350,7 @@ RULES = [
                     "unevaluated-items-added",
                     "unevaluated-items-removed",
                 ),
-                message="changed `{name}` of {place} from {before} to {after}",
+                message="changed `{name}` of {place}{transition}",
                 explain="The comparison does not evaluate which values the changed keyword allows.",
             ),
             Row(
@@ -354,7 +358,8 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_OVERLAP_REMOVED,
                 message=(
-                    "some values of {place} now match two alternatives of `oneOf`, which makes them invalid"
+                    "changed `oneOf` of {place}, so that some values match two alternatives, which makes the "
+                    "values invalid"
                 ),
                 explain=(
                     "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"
@@ -367,8 +372,8 @@ RULES = [
                 effect=W,
                 mirror=facts.UNION_OVERLAP_ADDED,
                 message=(
-                    "some values of {place} no longer match two alternatives of `oneOf`, which made them "
-                    "invalid"
+                    "changed `oneOf` of {place}, so that some values that matched two alternatives, and were "
+                    "invalid, are valid"
                 ),
                 explain=(
                     "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"

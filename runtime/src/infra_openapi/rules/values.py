@@ -57,7 +57,7 @@ RULES = [
                 effect=W,
                 mirror=facts.BECAME_NOT_NULLABLE,
                 peer=("became-nullable",),
-                message="{place} became nullable",
+                message="allowed `null` as a value of {place}",
                 explain="After the change, `null` is valid in addition to the other values.",
             ),
             Row(
@@ -65,7 +65,7 @@ RULES = [
                 effect=N,
                 mirror=facts.BECAME_NULLABLE,
                 peer=("became-not-nullable",),
-                message="{place} is no longer nullable",
+                message="forbade `null` as a value of {place}",
                 explain="Before the change, `null` was valid.",
             ),
             Row(
@@ -73,7 +73,7 @@ RULES = [
                 effect=N,
                 mirror=facts.BECAME_POSSIBLE,
                 peer=("schema-became-false",),
-                message="{place} no longer has a valid value",
+                message="forbade every value of {place}",
                 explain="The new schema is `false`, or its keywords contradict one another.",
             ),
             Row(
@@ -81,7 +81,7 @@ RULES = [
                 effect=W,
                 mirror=facts.BECAME_IMPOSSIBLE,
                 peer=("schema-became-not-false",),
-                message="{place} now has valid values",
+                message="allowed values of {place}; no value was valid before",
                 explain="The old schema is `false`, or its keywords contradict one another.",
             ),
             Row(
@@ -92,7 +92,7 @@ RULES = [
                     "media-type-schema-added",
                     "media-type-item-schema-added",
                 ),
-                message="restricted {place} to {after}; any value was allowed before",
+                message="added a schema with the type {after} to {place}; any value was allowed before",
                 explain="The old document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
@@ -104,7 +104,7 @@ RULES = [
                     "media-type-item-schema-removed",
                     "response-body-media-type-item-schema-removed-untyped",
                 ),
-                message="removed the restriction of {place} to {before}; any value is allowed now",
+                message="removed the schema with the type {before} from {place}; any value is allowed now",
                 explain="The new document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
@@ -139,7 +139,7 @@ RULES = [
                     "const-added",
                     "request-header-property-became-enum",
                 ),
-                message="restricted {place} to the enum values {after}",
+                message="restricted {place} to the enum {values}",
                 explain="Before the change, values that are not in the list of enum values were valid.",
             ),
             Row(
@@ -147,7 +147,7 @@ RULES = [
                 effect=W,
                 mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
-                message="removed the restriction of {place} to the enum values {before}",
+                message="removed the restriction of {place} to the enum {values}",
                 explain=(
                     "The new schema has neither `enum` nor `const`, so values that are not in the old list "
                     "are valid after the change."

@@ -42,7 +42,7 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
         there, back = (first.term, second.term), (second.term, first.term)
         return all(change.proved(covers(Pair(*pair, change.mode.inner()), context)) for pair in (there, back))
 
-    pairs, lost, left = paired(
+    pairs, removed, added = paired(
         old.contains,
         new.contains,
         lambda array: content_key(schemas.equality, array.term) + b"%r" % (_span(array),),
@@ -64,10 +64,10 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
             change.fact(
                 facts.KEYWORD_UNDECIDED, first.element, second.element, subject="contains with maxContains"
             )
-    for one in lost:
-        change.fact(facts.CONTAINS_REMOVED, one.element, new.element)
-    for one in left:
-        change.fact(facts.CONTAINS_ADDED, old.element, one.element)
+    for containment in removed:
+        change.fact(facts.CONTAINS_REMOVED, containment.element, new.element)
+    for containment in added:
+        change.fact(facts.CONTAINS_ADDED, old.element, containment.element)
 
 
 def _span(part: Containment) -> tuple[float, float | None]:

@@ -101,8 +101,8 @@ def _comparable(old: Node, new: Node) -> bool:
 
 def _values(old: Node, new: Node, change: Change, context: Context) -> None:
     """Compare two schemas that both allow some values, and add facts about the differences."""
-    if old.unrestrained != new.unrestrained and not _only_typed(old, new):
-        name = facts.SCHEMA_ADDED if old.unrestrained else facts.SCHEMA_REMOVED
+    if old.unrestricted != new.unrestricted and not _only_typed(old, new):
+        name = facts.SCHEMA_ADDED if old.unrestricted else facts.SCHEMA_REMOVED
         change.fact(name, old.element, new.element, old.type_names, new.type_names)
         return
     old, new = _without_shared_groups(old, new, context)
@@ -180,5 +180,5 @@ def _only_typed(old: Node, new: Node) -> bool:
 
     In that case, a fact about the types describes the change better than a fact about the whole schema.
     """
-    side = new if old.unrestrained else old
+    side = new if old.unrestricted else old
     return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups

@@ -35,20 +35,20 @@ def texts(old: Node, new: Node, change: Change) -> bool:
     if not before or not after:
         return False
     one, other = _enum_element(old), _enum_element(new)
-    lost = [before[text] for text in sorted(before.keys() - after.keys())]
-    won = [after[text] for text in sorted(after.keys() - before.keys())]
-    _changed(one, other, lost, won, change)
+    removed = [before[text] for text in sorted(before.keys() - after.keys())]
+    added = [after[text] for text in sorted(after.keys() - before.keys())]
+    _changed(one, other, removed, added, change)
     return True
 
 
 def _changed(
-    old: Element | None, new: Element | None, lost: list[Any], won: list[Any], change: Change
+    old: Element | None, new: Element | None, removed: list[Any], added: list[Any], change: Change
 ) -> None:
     """Add a fact for all removed values of an enumeration, and a fact for all added values."""
-    if lost:
-        change.fact(facts.ENUM_VALUE_REMOVED, old, new, lost, None, _subject(lost))
-    if won:
-        change.fact(facts.ENUM_VALUE_ADDED, old, new, None, won, _subject(won))
+    if removed:
+        change.fact(facts.ENUM_VALUE_REMOVED, old, new, removed, None, _subject(removed))
+    if added:
+        change.fact(facts.ENUM_VALUE_ADDED, old, new, None, added, _subject(added))
 
 
 def _subject(values: list[Any]) -> str:
@@ -87,13 +87,13 @@ def values(
             change.fact(facts.ENUM_ADDED, old.element, other, None, list((after or {}).values()))
         elif after is None:
             change.fact(facts.ENUM_REMOVED, one, new.element, list(before.values()), None)
-        lost, lost_perhaps = _outside(before or {}, old, new, change, member)
-        won, won_perhaps = _outside(after or {}, new, old, change, member)
-        if before and after and len(before) == len(after) == len(lost) == len(won) == 1:
-            change.fact(facts.CONST_CHANGED, one, other, lost[0], won[0])
+        removed, perhaps_removed = _outside(before or {}, old, new, change, member)
+        added, perhaps_added = _outside(after or {}, new, old, change, member)
+        if before and after and len(before) == len(after) == len(removed) == len(added) == 1:
+            change.fact(facts.CONST_CHANGED, one, other, removed[0], added[0])
             continue
-        _changed(one, other, lost, won, change)
-        if lost_perhaps or won_perhaps:
+        _changed(one, other, removed, added, change)
+        if perhaps_removed or perhaps_added:
             first, second = (None if values is None else list(values.values()) for values in (before, after))
             change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
     return frozenset(left)
@@ -147,26 +147,32 @@ def _outside(
     # A format that both schemas have cannot reject a value of `own`.
     formats = {name: element for name, element in other.formats.items() if name not in own.formats}
     other = replace(other, formats=formats)
-    lost: list[Any] = []
+    removed: list[Any] = []
     perhaps: list[Any] = []
     for text, value in listed.items():
         as_text = change.mode.text and kind_of(value) not in other.types and "string" in other.types
         answer = member.holds(other, text if as_text else value)
         if answer is not True:
-            (perhaps if answer is None else lost).append(value)
-    return lost, perhaps
+            (perhaps if answer is None else removed).append(value)
+    return removed, perhaps
 
 
-def by_values(old: Node, new: Node, gone: frozenset[str], come: frozenset[str], change: Change) -> bool:
+def by_values(
+    old: Node, new: Node, removed_types: frozenset[str], added_types: frozenset[str], change: Change
+) -> bool:
     """Add facts about removed and added values if both schemas only enumerate values, without a type.
 
     The result is True for two such schemas, and False for other schemas.
     """
-    if old.type_element or new.type_element or not (gone <= old.values.keys() and come <= new.values.keys()):
+    if (
+        old.type_element
+        or new.type_element
+        or not (removed_types <= old.values.keys() and added_types <= new.values.keys())
+    ):
         return False
-    lost = [value for name in sorted(gone) for value in old.values[name].values()]
-    won = [value for name in sorted(come) for value in new.values[name].values()]
-    _changed(_enum_element(old), _enum_element(new), lost, won, change)
+    removed = [value for name in sorted(removed_types) for value in old.values[name].values()]
+    added = [value for name in sorted(added_types) for value in new.values[name].values()]
+    _changed(_enum_element(old), _enum_element(new), removed, added, change)
     return True
 
 

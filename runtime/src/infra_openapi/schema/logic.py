@@ -35,7 +35,7 @@ def compare(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
-    pairs, lost, left = paired(
+    pairs, removed, added = paired(
         old.negations,
         new.negations,
         lambda term: content_key(context.schemas.equality, term),
@@ -50,10 +50,10 @@ def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
             one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
             kind = kind or _NOT[_harm(old, new, one, other, change, context)]
             change.fact(kind, first[0], second[0])
-    for term in lost:
+    for term in removed:
         if _can_apply(term, new, change, context):
             change.fact(facts.NOT_REMOVED, term[0], new.element)
-    for term in left:
+    for term in added:
         if _can_apply(term, old, change, context):
             change.fact(facts.NOT_ADDED, old.element, term[0])
 
@@ -125,7 +125,7 @@ def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
         parts = (one.when, other.when), (one.then, other.then), (one.otherwise, other.otherwise)
         return all(same_term(*part) for part in parts)
 
-    pairs, lost, left = paired(
+    pairs, removed, added = paired(
         old.conditions,
         new.conditions,
         lambda condition: content_key(
@@ -144,10 +144,10 @@ def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
             one, other = (replace(_BARE, conditions=(condition,)) for condition in (first, second))
             word = _harm(old, new, one, other, change, context)
         change.fact(_CONDITION[word], first.element, second.element)
-    for condition in lost:
+    for condition in removed:
         if condition.otherwise or _can_apply(condition.when, new, change, context):
             change.fact(facts.CONDITION_REMOVED, condition.element, new.element)
-    for condition in left:
+    for condition in added:
         if condition.otherwise or _can_apply(condition.when, old, change, context):
             change.fact(facts.CONDITION_ADDED, old.element, condition.element)
 

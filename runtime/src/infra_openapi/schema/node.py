@@ -171,7 +171,7 @@ class Node:
         )
 
     @property
-    def unrestrained(self) -> bool:
+    def unrestricted(self) -> bool:
         """Return whether the schema allows every value."""
         return not self.groups and self.bare
 

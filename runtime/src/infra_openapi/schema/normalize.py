@@ -112,8 +112,8 @@ class Normalizer:
         if raw.get("nullable") is True and (parts or made.groups):
             # According to OpenAPI 3.0, `nullable` has no effect in this schema, but most servers allow null.
             made = _or_null(made, element)
-        saying = [schema for schema in inner if not schema.unrestrained]
-        if len(saying) == 1 and local.unrestrained and raw.get("nullable") is not True:
+        saying = [schema for schema in inner if not schema.unrestricted]
+        if len(saying) == 1 and local.unrestricted and raw.get("nullable") is not True:
             # A schema that only wraps another schema gets the key of this other schema, so that changes are
             # reported once.
             wrapped = saying[0]

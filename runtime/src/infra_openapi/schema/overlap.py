@@ -189,7 +189,7 @@ class _Search:
             if group.kind == "oneOf" and group.discriminator is None:
                 rest = node.groups[:index] + node.groups[index + 1 :]
                 base = replace(node, groups=rest, key=("beside", node.key, index), derived=True)
-                joined = nodes if base.unrestrained else [both(base, branch) for branch in nodes]
+                joined = nodes if base.unrestricted else [both(base, branch) for branch in nodes]
                 exclusives.append(
                     _Exclusive(group=group, branches=list(map(self._branch, joined)), inner=inner)
                 )

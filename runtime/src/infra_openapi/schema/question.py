@@ -94,7 +94,7 @@ class Questions:
         try:
             return self.find(tuple(literals))
         except (_LimitError, RecursionError) as error:
-            self._forget(mark)
+            self._undo(mark)
             self._underway.clear()
             return error.limit if isinstance(error, _LimitError) else STACK
 
@@ -103,7 +103,7 @@ class Questions:
         value = self.ask(**roles)
         return value if isinstance(value, Limit) else value is NOTHING
 
-    def _forget(self, mark: int) -> None:
+    def _undo(self, mark: int) -> None:
         self._none.difference_update(self._trail[mark:])
         del self._trail[mark:]
 
@@ -149,7 +149,7 @@ class Questions:
         self._underway.discard(key)
         if value is not NOTHING:
             if proving:
-                self._forget(mark)
+                self._undo(mark)
             self._found[key] = value
         elif not proving:
             self._none.add(key)
@@ -173,11 +173,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestrained or any(self._equal(known, literal) for known in positive):
+            if node.unrestricted or any(self._equal(known, literal) for known in positive):
                 return None
             if not any(self.apart(known.node, node) for known in positive):
                 negative.append(literal)
-        kept = [known for known in positive if not known.node.unrestrained]
+        kept = [known for known in positive if not known.node.unrestricted]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -257,7 +257,7 @@ class Questions:
         if node.negations or node.conditions or node.dependent_schemas:
             # The role is `DENIED`: another keyword may describe a property that the rest does not describe.
             rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
-            if not rest.unrestrained:
+            if not rest.unrestricted:
                 yield (Literal(rest, Role.DENIED),)
             yield from ((Literal(self.node_of(term), Role.HELD),) for term in node.negations)
             for condition in node.conditions:
@@ -272,7 +272,7 @@ class Questions:
         group = node.groups[0]
         base = _rest(node, groups=node.groups[1:])
         branches = [self.node_of(branch) for branch in group.branches]
-        alone = base.unrestrained
+        alone = base.unrestricted
         yield tuple(Literal(branch if alone else both(base, branch), role) for branch in branches)
         if self._exclusive(group):
             for one, other in self._overlaps(branches):

@@ -111,9 +111,9 @@ def _whole_step(node: Node) -> bool:
 
 
 def _any_text(node: Node) -> bool:
-    restrained = {"minLength", "maxLength"} & set(node.facets)
+    restricted = {"minLength", "maxLength"} & set(node.facets)
     return "string" in node.types and not (
-        restrained or node.patterns or node.formats or "string" in node.values
+        restricted or node.patterns or node.formats or "string" in node.values
     )
 
 
@@ -212,15 +212,15 @@ def _step(before: float, after: float) -> FactKind:
 def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
     either = old.types | new.types
     before, after = _relevant(old, shared, either), _relevant(new, shared, either)
-    lost = [name for name in sorted(before) if name not in after and not _implied(name, old, after)]
-    won = [name for name in sorted(after) if name not in before and not _implied(name, new, before)]
-    if lost and won:
-        one, other = lost.pop(0), won.pop(0)
+    removed = [name for name in sorted(before) if name not in after and not _implied(name, old, after)]
+    added = [name for name in sorted(after) if name not in before and not _implied(name, new, before)]
+    if removed and added:
+        one, other = removed.pop(0), added.pop(0)
         change.fact(_format_change(one, other), before[one], after[other], one, other)
-    for name in lost:
+    for name in removed:
         if not _within(new, name):
             change.fact(facts.FORMAT_REMOVED, before[name], new.element, name, None)
-    for name in won:
+    for name in added:
         if not _within(old, name):
             known = name in WIDER or name in NUMERIC
             change.fact(

@@ -1,4 +1,4 @@
-"""Unpack zip and tar archives and Debian packages into a folder, without trust in their content.
+"""Unpack zip and tar archives and Debian packages into a folder, safely even if their content is malicious.
 
 No entry is written outside the folder, no link leaves it, and only files, folders and links are accepted. The
 number of entries, the total size and the ratio of unpacked to packed bytes are limited. An `IntegrityError`

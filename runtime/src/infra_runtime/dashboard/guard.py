@@ -103,7 +103,9 @@ class Guard:
 def _problem_of_change(scope: Scope, session: Session) -> tuple[HTTPStatus, str] | None:
     """Return the status and the reason with which a request other than GET is refused; None if allowed."""
     if session.role < Role.OPERATOR:
-        return HTTPStatus.FORBIDDEN, "this session can only read; a link with another role is needed"
+        return HTTPStatus.FORBIDDEN, (
+            "the role of this session does not permit changes; a link with another role is needed"
+        )
     if not hmac.compare_digest(header(scope, TOKEN_HEADER).encode(), session.header_token.encode()):
         return HTTPStatus.FORBIDDEN, f"the header {TOKEN_HEADER} does not have the token of the session"
     return None

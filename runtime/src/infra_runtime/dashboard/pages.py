@@ -81,7 +81,7 @@ class Pages:
     async def _services(self, request: Request) -> Response:
         state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
         parts = self._services_parts(state)
-        number = self._rows.remember(parts)
+        number = self._rows.add(parts)
         return page(self._dashboard, request, "services.html", parts=parts, number=number)
 
     def _services_parts(self, state: State) -> Parts[str]:

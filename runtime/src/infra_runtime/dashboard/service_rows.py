@@ -47,7 +47,7 @@ class ServiceRows:
             self._parts[template] = {f"{prefix}-{name}": text for name, (_, text) in texts.items()}
         return self._parts[template]
 
-    def remember(self, parts: Parts[str]) -> str:
+    def add(self, parts: Parts[str]) -> str:
         """Return the number of a new page with these parts."""
         number = str(next(self._numbers))
         self._pages[number] = parts
@@ -56,5 +56,5 @@ class ServiceRows:
         return number
 
     def remembered(self, number: str) -> Parts[str]:
-        """Return the parts of a page, and forget them; none if the number is unknown."""
+        """Return the parts of a page, and remove them; no parts if the number is unknown."""
         return self._pages.pop(number, {})

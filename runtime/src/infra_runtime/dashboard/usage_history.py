@@ -43,9 +43,9 @@ class UsageHistory:
             for field, ring in rings.items():
                 value = getattr(measured, field, None)
                 ring[place] = math.nan if value is None else value
-        self._forget()
+        self._remove_old()
 
-    def _forget(self) -> None:
+    def _remove_old(self) -> None:
         """Remove services without any value, once per turn of the rings."""
         if self._count % self._samples:
             return

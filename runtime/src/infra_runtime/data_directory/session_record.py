@@ -131,7 +131,7 @@ class Writer:
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
         self.path = folder / f"{moment}-{os.urandom(4).hex()}{SUFFIX}"
         descriptor = file_lock.acquire(str(self.path))
-        assert descriptor is not None  # noqa: S101 - no other process knows the new name
+        assert descriptor is not None  # noqa: S101 - no other process uses the new name
         self._descriptor = descriptor
 
     def write(self, lines: Iterable[str]) -> None:

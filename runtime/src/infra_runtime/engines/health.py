@@ -109,7 +109,7 @@ def _named(client: str) -> str:
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{spec.name}: its probe cannot become a health check: {problem}",
+        f"{spec.name}: its probe cannot be converted to a health check: {problem}",
         where=setting_key(spec.name, "ready"),
         hint=f"In [services.{spec.name}.container], set `health_client` to a program of the image"
         ' ("python", "curl" or "wget"), or `health` to the whole command.',

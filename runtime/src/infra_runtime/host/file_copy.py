@@ -43,7 +43,7 @@ def publish(copy: str, into: str) -> None:
 def copy(tree: str, to: str) -> None:
     """Copy a folder to the new path `to`; on Linux, without times and owners.
 
-    On Linux, this needs half of the processor time of `cp`, which asks for the attributes, the holes and the
+    On Linux, this needs half of the processor time of `cp`, which reads the attributes, the holes and the
     access rules of each file. The copy shares disk blocks if possible. Elsewhere, `cp` copies the folder.
     Raises `OSError`, also if a file is not a regular file, a folder or a link.
     """

@@ -49,7 +49,7 @@ def find_credentials(registry: str) -> Credentials | None:
     for path in _files():
         document = _read(path)
         helpers, store = document.get("credHelpers") or {}, document.get("credsStore") or ""
-        # Docker asks the store with the first name, and podman writes the others.
+        # Docker requests the credentials under the first name, and podman writes the others.
         asked = [(key, helper) for key in names if (helper := helpers.get(key))]
         for key, helper in asked or ([(names[0], store)] if store else []):
             if credentials := _ask(str(helper), key, path):

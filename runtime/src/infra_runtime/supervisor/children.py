@@ -272,7 +272,7 @@ class Children:
             self._journal.write("guardian-died", pid=pid)
             self._guardian.start()
             return
-        self._guardian.forget(pid)
+        self._guardian.remove(pid)
         start = self._start_times.pop(pid, "")
         name, future = self._owners.pop(pid, ("", None))
         if future is not None:

@@ -68,7 +68,7 @@ class Guardian:
             self._engines.add(engine)
             self._send(f"@{engine}\n")
 
-    def forget(self, pid: int) -> None:
+    def remove(self, pid: int) -> None:
         """Report to the guardian that a process has exited, so that the guardian does not use its pid."""
         if self._records.pop(pid, None) is not None:
             self._send(f"-{pid}\n")

@@ -58,7 +58,7 @@ class Admission:
         return records._replace(spans=spans, points=points, rejected=rejected, reason=reason)
 
     def restart(self) -> None:
-        """Forget the numbers of counted spans, because these spans were not stored.
+        """Subtract the numbers of counted spans, because these spans were not stored.
 
         For the next span of a trace, the number of its spans is read from the store again.
         """

@@ -62,7 +62,7 @@ def read(body: bytes, limits: Limits, arrival: int) -> list[StoredAlert]:
 def _alert(item: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert:
     labels, annotations = (_texts(item[key], limits) for key in ("labels", "annotations"))
     if item["status"] not in _STATUSES:
-        raise ValueError(f"the status {item['status']!r} is not known")
+        raise ValueError(f"unknown status {item['status']!r}")
     return StoredAlert(
         fingerprint=_text(item["fingerprint"], limits.key_length),
         start=_nanoseconds(item["startsAt"]),

@@ -35,7 +35,7 @@ class Retention:
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything that a transaction which was not committed has changed."""
+        """Undo in this object the changes of a transaction that was not committed."""
         self._counts: dict[str, int] = {}
         #: the last point that the thinning has read, and when it searches again
         self._position, self._resumes = 0, 0

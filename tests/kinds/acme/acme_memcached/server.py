@@ -1,4 +1,4 @@
-"""A server that speaks a part of memcached's text protocol and keeps its items in a journal.
+"""A server that implements a part of memcached's text protocol and keeps its items in a journal.
 
 It opens its port first and reads the journal afterwards: until then it answers `SERVER_ERROR loading`.
 Source: memcached, "protocol.txt".

@@ -22,7 +22,7 @@ from pytest_infra.services.s3.protocol import Storage
 
 USED = []
 
-def test_everything_that_a_bucket_can_contain(s3, s3_client, s3_bucket, tmp_path):
+def test_a_dump_contains_every_kind_of_object_of_a_bucket(s3, s3_client, s3_bucket, tmp_path):
     assert s3_bucket.name == s3.bucket
     s3_client.put_bucket_versioning(Bucket=s3.bucket, VersioningConfiguration={"Status": "Enabled"})
     for body in (b"1", b"\\xff2", b""):
@@ -113,7 +113,7 @@ def test_a_server_without_users_for_tests_has_a_bucket_for_each_test(suite: Suit
     suite.run("-q").assert_outcomes(passed=2)
 
 
-def test_a_deployed_server_has_only_its_own_keys_whatever_the_stack_file_says() -> None:
+def test_a_deployed_server_has_only_its_own_keys_with_any_stack_file() -> None:
     """The users for tests are in the configuration of a local server only."""
     server = {"accounts": "64", "access_key": "infra", "secret_key": "s3cret"}
 

@@ -91,7 +91,7 @@ def test_a_counter_changes_during_a_block(http_client, infra_metrics, infra_logs
 """
 
 
-def test_a_test_sees_its_own_spans_and_the_metrics_of_the_services(suite: Suite) -> None:
+def test_a_test_reads_its_own_spans_and_the_metrics_of_the_services(suite: Suite) -> None:
     suite.stack(STACK.format(python=sys.executable))
     (suite.root / "service.py").write_text(SERVICE)
     suite.test(TESTS)

@@ -71,7 +71,7 @@ def paths(tmp_path: Path, short: Path) -> Paths:
 
 
 class Child:
-    """A supervisor's process that has ended with this status, or lives (None)."""
+    """A supervisor's process that has ended with this status, or is running (None)."""
 
     pid = 0
 
@@ -128,7 +128,7 @@ def test_a_file_instead_of_the_socket_is_not_a_stack(paths) -> None:
         Client.connect(paths)
 
 
-def test_a_lease_is_asked_for_in_the_greeting(paths) -> None:
+def test_the_greeting_contains_the_request_for_a_lease(paths) -> None:
     with answering(paths) as requests:
         Client.connect(paths, lease=True).close()
         Client.connect(paths).close()
@@ -149,7 +149,7 @@ def test_a_stack_that_is_ending_gives_no_lease_but_may_be_looked_at(paths) -> No
         Client.connect(paths).close()
 
 
-def test_a_supervisor_of_another_version_is_told_with_both_versions(paths) -> None:
+def test_the_error_about_a_supervisor_of_another_version_contains_both_versions(paths) -> None:
     other = {**GREETING, "protocol": 99}
 
     with (
@@ -196,7 +196,7 @@ def test_the_answer_to_another_request_is_ignored(paths) -> None:
         client.close()
 
 
-def test_a_field_that_only_a_newer_supervisor_knows_is_ignored(paths) -> None:
+def test_an_unknown_field_of_a_newer_supervisor_is_ignored(paths) -> None:
     with answering(paths, release=lambda request: [result(request, leases=2, ending=False, mood="good")]):
         client = Client.connect(paths)
 
@@ -228,7 +228,7 @@ def test_a_greeting_of_another_shape_is_refused_with_both_versions(paths) -> Non
         Client.connect(paths)
 
 
-def test_an_error_of_ours_is_raised_as_itself(paths) -> None:
+def test_an_infra_error_is_raised_unchanged(paths) -> None:
     unknown = UnknownServiceError("wbe", ["web"])
     with answering(paths, stop=lambda request: [error(request, str(unknown), unknown.to_json())]):
         client = Client.connect(paths)
@@ -247,7 +247,7 @@ def test_any_other_error_names_the_method(paths) -> None:
         client.close()
 
 
-def test_a_supervisor_that_dies_in_the_middle_is_told(paths) -> None:
+def test_an_exit_of_the_supervisor_during_a_request_is_an_error(paths) -> None:
     with answering(paths, status=lambda _: None):
         client = Client.connect(paths)
 
@@ -281,7 +281,7 @@ def test_calls_from_several_threads_get_their_own_answers(paths) -> None:
     assert answers == {f"{number}": f"{number}" for number in range(5)}
 
 
-def test_events_come_until_the_supervisor_goes(paths) -> None:
+def test_events_arrive_until_the_supervisor_exits(paths) -> None:
     def subscribe(request: dict[str, object]) -> list[dict[str, object]]:
         return [result(request), event("ready"), event("down")]
 
@@ -294,7 +294,7 @@ def test_events_come_until_the_supervisor_goes(paths) -> None:
         client.close()
 
 
-def test_an_event_that_comes_while_an_answer_is_waited_for_is_not_lost(paths) -> None:
+def test_an_event_that_arrives_before_the_answer_of_a_request_is_not_lost(paths) -> None:
     def stop(request: dict[str, object]) -> list[dict[str, object]]:
         return [event("ready"), result(request, **OUTCOME)]
 
@@ -650,7 +650,7 @@ def failed(service: str, kind: str = "start", **more: object) -> Failure:
     return Failure(service=service, kind=kind, reason=f"{service} is broken", log=f"/{service}.log", **more)
 
 
-def test_no_failure_is_nothing_to_raise() -> None:
+def test_without_a_failure_no_error_is_raised() -> None:
     raise_failures(())
 
 
@@ -677,7 +677,7 @@ def test_the_cause_is_raised_further_causes_are_notes_and_consequences_are_left_
     assert caught.value.__notes__ == ["queue: queue is broken"]
 
 
-def test_a_consequence_alone_is_better_than_silence() -> None:
-    """Its cause may have been an order of another client's."""
+def test_a_failed_dependency_is_reported_if_its_cause_is_unknown() -> None:
+    """A command of another client can be the cause."""
     with pytest.raises(StartError, match="api: api is broken"):
         raise_failures((failed("api", "needs"),))

@@ -52,12 +52,12 @@ def test_an_endpoint_is_attributes_and_a_mapping_alike(endpoint) -> None:
     assert len(endpoint) == 4
 
 
-def test_an_endpoint_may_be_printed_without_betraying_anything(endpoint) -> None:
+def test_a_printed_endpoint_contains_no_secret(endpoint) -> None:
     assert "hunter2" not in f"{endpoint!r} {endpoint!s} {[endpoint]}"
     assert "db" in repr(endpoint)
 
 
-def test_an_export_that_is_not_there_is_told_with_those_that_are(endpoint) -> None:
+def test_the_error_about_an_unknown_export_lists_the_existing_exports(endpoint) -> None:
     with pytest.raises(AttributeError, match="db exports no 'uri', but url, host, port, password"):
         _ = endpoint.uri
 
@@ -67,7 +67,7 @@ def test_a_service_that_exports_no_port_has_that_of_its_only_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["url", "port"])
-def test_a_service_without_an_address_is_told_by_its_name(name: str) -> None:
+def test_the_error_about_a_service_without_an_address_contains_its_name(name: str) -> None:
     with pytest.raises(AttributeError, match=f"tasks exports no '{name}', but nothing"):
         getattr(Endpoint("tasks", {}, {}, "/data/tasks"), name)
 
@@ -88,7 +88,7 @@ def test_a_service_is_an_attribute_or_an_item(stack_of) -> None:
     assert stack["my-api"].port != stack.web.port
 
 
-def test_a_service_that_is_not_there_is_told_with_those_that_are(stack_of) -> None:
+def test_the_error_about_an_unknown_service_lists_the_existing_services(stack_of) -> None:
     stack = stack_of(server("web"))
 
     with pytest.raises(AttributeError, match="this stack has no service 'wbe'; did you mean 'web'"):
@@ -109,7 +109,7 @@ def test_programs_get_the_secrets_that_people_do_not_see(stack_of) -> None:
     assert password not in f"{stack.status()} {stack!r} {stack['my-db']!r}"
 
 
-def test_who_attaches_sees_the_same_and_ends_nothing(stack_of, data) -> None:
+def test_an_attached_client_reads_the_same_state_and_does_not_stop_the_stack(stack_of, data) -> None:
     stack = stack_of(server("web"))
 
     with infra.attach(data) as other:
@@ -119,14 +119,14 @@ def test_who_attaches_sees_the_same_and_ends_nothing(stack_of, data) -> None:
     assert stack.status().leases == 1
 
 
-def test_who_only_looks_holds_nothing(stack_of, data) -> None:
+def test_a_client_that_only_reads_has_no_lease(stack_of, data) -> None:
     stack_of(server("web"))
 
     with infra.attach(data, lease=False) as watcher:
         assert watcher.status().leases == 1
 
 
-def test_where_no_stack_runs_there_is_nothing_to_attach_to(tmp_path) -> None:
+def test_attaching_without_a_running_stack_is_an_error(tmp_path) -> None:
     with pytest.raises(NoStackError, match=str(tmp_path)):
         infra.attach(tmp_path)
 
@@ -140,7 +140,7 @@ def test_a_wait_that_times_out_names_the_services_that_are_not_ready(stack_of) -
         stack.wait("deaf", timeout=0.2)
 
 
-def test_who_has_no_time_to_wait_is_told_at_once(stack_of) -> None:
+def test_a_wait_with_a_time_limit_of_zero_fails_at_once(stack_of) -> None:
     stack = stack_of(server("web"))
     stack._client.call(UP, _order(server("deaf", "--deaf")))
 
@@ -149,7 +149,7 @@ def test_who_has_no_time_to_wait_is_told_at_once(stack_of) -> None:
         stack.wait("deaf", timeout=0)
 
 
-def test_a_service_that_was_stopped_is_not_what_one_waits_for(stack_of) -> None:
+def test_a_wait_for_a_stopped_service_is_an_error(stack_of) -> None:
     stack = stack_of(server("web"))
     stack.stop("web")
 
@@ -172,7 +172,7 @@ def test_a_project_is_started_with_one_import(web) -> None:
     assert alive(web["data"]) == []
 
 
-def test_a_lease_that_was_given_back_says_so(web) -> None:
+def test_a_stack_cannot_be_used_after_down(web) -> None:
     stack = infra.start(**web)
     stack.down()
 
@@ -207,7 +207,7 @@ def test_a_process_that_ends_without_a_word_ends_its_stack(web) -> None:
     until(lambda: not Path(Paths(str(web["data"])).run).exists())
 
 
-def test_what_the_import_has_is_what_it_says() -> None:
+def test_every_public_name_has_a_docstring_and_an_unknown_name_is_an_error() -> None:
     for name in infra.__all__:
         assert getattr(infra, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'strat'"):

@@ -121,7 +121,9 @@ def test_nothing_is_sent_to_a_socket_in_a_folder_of_another_user(shared, home, l
     assert "No request was sent" in error
 
 
-def test_nothing_is_sent_to_a_process_of_another_user_that_listens_on_a_socket_of_ours(shared, home) -> None:
+def test_nothing_is_sent_to_a_process_of_another_user_that_listens_on_the_control_socket(
+    shared, home
+) -> None:
     path = socket_in(home / "run", home)
     record(home / "data", path)
     own = f"for item in (path, str(Path(path).parent)): os.chown(item, {ALICE}, {ALICE})\nbecome()"

@@ -65,7 +65,7 @@ class DatabaseFactory:
 
     def remove(self, name: str) -> None:
         """Drop a database, and first remove what prevents this, such as replication slots."""
-        self._recycler.forget(name)
+        self._recycler.discard(name)
         connection = self._open()
         for database in (name, self._renamed.get(name)):
             if database is not None:

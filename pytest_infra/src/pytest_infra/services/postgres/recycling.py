@@ -137,11 +137,11 @@ class Recycler:
         self._wal.watch(oid)
         self._watched[name] = _Watched(oid=oid, state=state)
 
-    def forget(self, name: str) -> None:
+    def discard(self, name: str) -> None:
         """Stop observing the changes of a database that is dropped or kept."""
         watched = self._watched.pop(name, None)
         if watched is not None:
-            self._wal.forget(watched.oid)
+            self._wal.discard(watched.oid)
 
     def resettable(self, connection: psycopg.Connection[Any], name: str) -> bool:
         """Return whether a reset of a used database may succeed; the database is not changed."""
@@ -169,16 +169,16 @@ class Recycler:
         watched = self._watched.pop(name)
         try:
             self._take_away(connection, name, new_name, watched)
-            # The name was changed without a session in the database, and no client knows the new one: from
+            # The name was changed without a session in the database, and no client has the new one: from
             # here on, only this process changes the database.
             tables, sequences = self._changed(watched)
             if tables or sequences:
                 self._restore(watched.oid, new_name, tables, sequences)
             self._wal.watch(watched.oid)
         except BaseException as error:
-            self._wal.forget(watched.oid)
+            self._wal.discard(watched.oid)
             if not isinstance(error, NotExactError):
-                self._wal.forget_all()
+                self._wal.discard_all()
             self._failed()
             raise
         self._failures = 0
@@ -189,7 +189,7 @@ class Recycler:
         try:
             self._wal.read(connection)
         except driver(self._server.name).Error:
-            self._wal.forget_all()
+            self._wal.discard_all()
 
     def _failed(self) -> None:
         self._failures += 1

@@ -85,11 +85,11 @@ class Wal:
         if self._position:  # otherwise the changes remain unknown
             self._changes[database] = set()
 
-    def forget(self, database: int) -> None:
+    def discard(self, database: int) -> None:
         """Stop collecting the changes of a database."""
         self._changes.pop(database, None)
 
-    def forget_all(self) -> None:
+    def discard_all(self) -> None:
         """Stop collecting the changes of all databases, because a part of the WAL is missing."""
         self._position = ""
         self._changes.clear()

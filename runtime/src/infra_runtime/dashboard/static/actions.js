@@ -30,7 +30,7 @@ const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart:
 export const mayAct = () => document.body.dataset.mayAct === "true";
 
 export function refuse() {
-  notice("This session can only read. `infra runtime open` prints a link with another role.");
+  notice("The role of this session does not permit changes. `infra runtime open` prints a link with another role.");
 }
 
 // Asks for a confirmation; `names` are the affected services.

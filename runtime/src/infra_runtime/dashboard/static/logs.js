@@ -268,7 +268,7 @@ function step(by, matches = () => true) {
   if (lines[at]) {
     follow(false);
     select(lines[at]);
-  } else notice("There is no further line.");
+  } else notice("No more lines were found.");
 }
 
 // The fields of a line are shown below the line, until the next click.

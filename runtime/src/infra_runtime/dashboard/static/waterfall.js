@@ -303,7 +303,7 @@ async function start() {
     k: () => step(-1),
     e: () => {
       const at = data.error.findIndex((isError, place) => isError && place > selected);
-      if (at < 0) notice("There is no further error.");
+      if (at < 0) notice("No more errors were found.");
       else select(at);
     },
     n: () => next(1),

@@ -23,7 +23,7 @@ REMOVED = (
 #: the same for a kind that not every cluster has
 _MONITORS = "servicemonitors.monitoring.coreos.com"
 
-#: the kinds of the resources of operators; a deploy also knows those in the plan
+#: the kinds of the resources of operators; a deploy also includes those in the plan
 OPERATED = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com")
 
 

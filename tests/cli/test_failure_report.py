@@ -1,4 +1,4 @@
-"""`infra dev capsule`: the failure reports of tests."""
+"""`infra dev failure-report`: the failure reports of tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def failed(infra: CommandLine) -> CommandLine:
 
 
 def test_list_has_the_newest_last(failed: CommandLine) -> None:
-    text, document = failed("dev", "capsule", "list"), failed("dev", "capsule", "list", "--json")
+    text, document = (
+        failed("dev", "failure-report", "list"),
+        failed("dev", "failure-report", "list", "--json"),
+    )
 
     assert [line.split()[0] for line in text.out.splitlines()[1:]] == [
         "test_shop.py::test_sell",
@@ -41,8 +44,15 @@ def test_list_has_the_newest_last(failed: CommandLine) -> None:
     assert [report["phase"] for report in document.json["capsules"]] == ["call", "call"]
 
 
+def test_the_former_name_of_the_command_is_an_alias_that_the_help_does_not_list(failed: CommandLine) -> None:
+    alias, command = failed("dev", "capsule", "list"), failed("dev", "failure-report", "list")
+
+    assert alias.out == command.out
+    assert "capsule" not in failed("dev", "--help").out
+
+
 def test_show_prints_states_logs_and_the_paths_of_dumps(failed: CommandLine) -> None:
-    shown = failed("dev", "capsule", "show", "test_buy")
+    shown = failed("dev", "failure-report", "show", "test_buy")
 
     assert shown.code == 0
     assert "words of test_buy" in shown.out
@@ -52,33 +62,33 @@ def test_show_prints_states_logs_and_the_paths_of_dumps(failed: CommandLine) -> 
 
 
 def test_show_as_json_has_the_logs(failed: CommandLine) -> None:
-    shown = failed("dev", "capsule", "show", "test_sell", "--json").json
+    shown = failed("dev", "failure-report", "show", "test_sell", "--json").json
 
     assert shown["logs"] == {"shop": "words of test_sell\n"}
     assert list(shown["dumps"]) == ["infra_test_a_1"]
 
 
 def test_a_test_without_a_failure_report_is_an_error(failed: CommandLine) -> None:
-    shown = failed("dev", "capsule", "show", "test_gift")
+    shown = failed("dev", "failure-report", "show", "test_gift")
 
     assert shown.code != 0
     assert "test_gift" in shown.err
 
 
 def test_a_report_is_exported_and_imported_in_another_data_directory(failed: CommandLine) -> None:
-    exported = failed("dev", "capsule", "export", "test_buy", "--output", "report.zip")
-    imported = failed("dev", "capsule", "import", "report.zip", "--data", "other")
+    exported = failed("dev", "failure-report", "export", "test_buy", "--output", "report.zip")
+    imported = failed("dev", "failure-report", "import", "report.zip", "--data", "other")
 
     assert (exported.code, exported.out) == (0, "report.zip\n")
     assert imported.code == 0
-    shown = failed("dev", "capsule", "show", "test_buy", "--data", "other")
+    shown = failed("dev", "failure-report", "show", "test_buy", "--data", "other")
     assert "words of test_buy" in shown.out
 
 
 def test_another_file_is_not_imported(failed: CommandLine) -> None:
     (failed.root / "other.zip").write_bytes(b"x")
 
-    imported = failed("dev", "capsule", "import", "other.zip")
+    imported = failed("dev", "failure-report", "import", "other.zip")
 
     assert imported.code == 1
     assert "is not a ZIP file" in imported.err

@@ -1,4 +1,4 @@
-"""The command `infra dev capsule`, which lists and shows the failure reports of tests."""
+"""The command `infra dev failure-report`, which lists and shows the failure reports of tests."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def command() -> None:
     and dumps of the services.
 
     \b
-    infra dev capsule list
-    infra dev capsule show test_orders
-    infra dev capsule export test_orders
-    infra dev capsule import artefact.zip
+    infra dev failure-report list
+    infra dev failure-report show test_orders
+    infra dev failure-report export test_orders
+    infra dev failure-report import artefact.zip
     """
 
 
@@ -42,7 +42,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 
     \b
     Example:
-      infra dev capsule list
+      infra dev failure-report list
     """
     reports = [{**report, "folder": str(folder)} for folder, report in failure_reports(target)]
     if as_json:
@@ -67,8 +67,8 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
 
     \b
     Examples:
-      infra dev capsule show test_orders
-      infra dev capsule show test_orders --json | jq -r .logs.postgres
+      infra dev failure-report show test_orders
+      infra dev failure-report show test_orders --json | jq -r .logs.postgres
     """
     folder, report = newest(target, test)
     logs = {
@@ -112,7 +112,7 @@ def export(target: Target, *, test: str, file: Path | None) -> None:
 
     \b
     Example:
-      infra dev capsule export test_orders --output report.zip
+      infra dev failure-report export test_orders --output report.zip
     """
     from infra_runtime.dashboard.report_archive import pack
 
@@ -132,11 +132,11 @@ def export(target: Target, *, test: str, file: Path | None) -> None:
 def import_all(target: Target, *, file: Path) -> None:
     """Copy the failure reports in a ZIP file, such as an artefact of CI, into the data directory of tests.
 
-    `infra dev capsule show` and the page Tests of the dashboard then show these failure reports.
+    `infra dev failure-report show` and the page Tests of the dashboard then show these failure reports.
 
     \b
     Example:
-      infra dev capsule import artefact.zip
+      infra dev failure-report import artefact.zip
     """
     from infra_runtime.dashboard.report_archive import unpack
 
@@ -167,7 +167,7 @@ def data_of(target: Target) -> Path:
 class NoFailureReportError(InfraError):
     """The error that the data directory contains no failure report of a test with this id."""
 
-    hint = "`infra dev capsule list` prints the existing failure reports."
+    hint = "`infra dev failure-report list` prints the existing failure reports."
 
     def __init__(self, test: str, existing: list[str]) -> None:
         super().__init__(test, existing)
