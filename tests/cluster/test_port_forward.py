@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,18 +17,29 @@ import infra_runtime
 from fakes.command_line import CommandLine
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
+from fakes.engine import made
+from infra_runtime.binaries import Binary, locate
 
-pytestmark = pytest.mark.real("kubectl", "kubernetes", "nats", "postgres", "valkey-server")
+pytestmark = pytest.mark.real("kubectl", "kubernetes", "nats", "postgres", "rabbitmq", "s3", "valkey-server")
 
 STACK = """\
-use = ["nats", "postgres", "valkey"]
+use = ["nats", "postgres", "rabbitmq", "s3", "valkey"]
 telemetry = false
 dashboard = false
 [services.nats]
 accounts = 4
 """
 #: the Service port of each server in the cluster
-PORTS = {"nats": 4222, "postgres": 5432, "valkey": 6379}
+PORTS = {
+    ("nats", "client"): 4222,
+    ("postgres", "client"): 5432,
+    ("rabbitmq", "amqp"): 5672,
+    ("rabbitmq", "management"): 15672,
+    ("storage", "client"): 8333,
+    ("valkey", "client"): 6379,
+}
+#: the key of the object storage
+KEY = "a" * 40
 TEST = """\
 import subprocess, time
 import psycopg, pytest
@@ -67,6 +79,20 @@ def test_each_test_has_an_account_without_streams(nats, number):
         assert connection.request("$JS.API.STREAM.NAMES")["streams"] == ["orders"]
 
 
+@pytest.mark.parametrize("number", range(2))
+def test_each_test_has_an_empty_bucket(s3, s3_client, number):
+    assert s3_client.list_objects_v2(Bucket=s3["bucket"])["KeyCount"] == 0
+    s3_client.put_object(Bucket=s3["bucket"], Key="orders/1", Body=b"shipped")
+    assert s3_client.get_object(Bucket=s3["bucket"], Key="orders/1")["Body"].read() == b"shipped"
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_each_test_has_a_virtual_host_without_queues(rabbitmq_channel, number):
+    rabbitmq_channel.queue_declare("orders", durable=True)
+    rabbitmq_channel.basic_publish("", "orders", b"7")
+    assert rabbitmq_channel.queue_declare("orders", passive=True).method.message_count == 1
+
+
 def test_the_pod_is_deleted():
     subprocess.run(
         ["kubectl", "--namespace", "{namespace}", "delete", "pod/valkey-0", "--wait"], check=True, timeout=120
@@ -90,16 +116,39 @@ def test_last(valkey, valkey_client):
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.Stack]:
-    """The servers to which kwok forwards. In a cluster, NATS and Valkey have no shared password."""
+    """The servers to which kwok forwards. In a cluster, NATS and Valkey have no shared password.
+
+    The object storage has the arguments and the variables of its container.
+    """
     folder = tmp_path_factory.mktemp("servers")
+    container = made("s3").container
+    assert container is not None
+    words = [
+        *(word for word in container.command if not word.startswith("-dir=")),
+        *("-dir=${data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-filer.localSocket=${run}/filer", "-s3.localSocket=${run}/s3"),
+        *(f"-{_option(name)}=${{port.{name}}}" for name in container.ports),
+    ]
+    env = {name: text.replace("${secret.key}", KEY) for name, text in container.env.items()}
     # kwok keeps its connection to a server when the client ends the connection. PostgreSQL would wait a
     # minute for the password of such a client, and a `drop database` would wait with it.
     (folder / "infra.toml").write_text(
-        f"{STACK}auth = false\n[services.valkey]\nauth = false\n"
-        "[services.postgres.options]\nauthentication_timeout = '1s'\n"
+        STACK.replace('"s3"', '"storage"')
+        + "auth = false\n[services.valkey]\nauth = false\n"
+        + "[services.postgres.options]\nauthentication_timeout = '1s'\n"
+        + f"[services.storage]\ncommand = {json.dumps([str(locate(Binary(name='weed'))), *words])}\n"
+        + "ready = { http = '/healthz', port = 'client' }\n"
+        + "".join(f"env.{name} = '{text}'\n" for name, text in env.items())
+        + "".join(f"ports.{name} = {number}\n" for name, number in container.ports.items())
     )
     with infra_runtime.start(directory=folder, environment="test") as stack:
         yield stack
+
+
+def _option(port: str) -> str:
+    """Return the option of `weed server` for a port of the container."""
+    name, _, protocol = port.partition("_")
+    return f"{'s3' if name == 'client' else name}.port{'.grpc' if protocol else ''}"
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +157,8 @@ def forwarding_cluster(
 ) -> Iterator[ControlPlane]:
     """A running cluster that forwards the ports of its pods to the servers."""
     forwards = [
-        {"ports": [port], "target": {"address": "127.0.0.1", "port": servers[name].port}}
-        for name, port in PORTS.items()
+        {"ports": [port], "target": {"address": "127.0.0.1", "port": servers[name].ports[inner]}}
+        for (name, inner), port in PORTS.items()
     ]
     document = {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
@@ -141,6 +190,8 @@ def deployed(
             "stringData": {
                 "nats-accounts": servers["nats"]["account_password"],
                 "postgres-password": servers["postgres"]["password"],
+                "rabbitmq-password": servers["rabbitmq"]["password"],
+                "s3-key": KEY,
             },
         },
     )
@@ -165,12 +216,13 @@ def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
         env={**os.environ, **deployed.cluster.environ},
     )  # fmt: skip
 
-    assert "11 passed" in done.stdout, done.stdout + done.stderr
-    assert "infra: 3 services" in done.stdout
+    assert "15 passed" in done.stdout, done.stdout + done.stderr
+    assert "infra: 5 services" in done.stdout
     assert "0 processes, 0 ports, 0 sockets left" in done.stdout
     data = root / ".data-test" / "plan-kubernetes"
     logs = "".join(path.read_text() for path in (data / "logs").glob("*.log"))
-    for secret in (servers["postgres"]["password"], servers["nats"]["account_password"]):
+    passwords = [servers[name]["password"] for name in ("postgres", "rabbitmq")]
+    for secret in (*passwords, servers["nats"]["account_password"], KEY):
         assert secret not in done.stdout + done.stderr + logs
     log = (data / "logs" / "valkey.log").read_text()
     assert f"in the namespace {deployed.namespace}; another pod is chosen" in log

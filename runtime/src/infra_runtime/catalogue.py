@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from infra_runtime.binaries import Binary
 from infra_runtime.contributions import Contribution, Contributions
@@ -36,6 +36,16 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
+def _variable_name(name: str) -> str:
+    if not name or "=" in name or "\0" in name:
+        raise ValueError(f"an environment variable cannot have the name {name!r}")
+    return name
+
+
+#: the name of an environment variable. Source: POSIX, "Base Definitions", 8.1
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+
+
 class Ports(BaseModel):
     """The ports of a service by name; the setting `port` is the number of the first port."""
 
@@ -57,7 +67,7 @@ class ServiceSettings(BaseModel):
     #: for engines that run containers: an image with the same entry point as the default image
     image: str | None = None
     needs: Words = ()
-    env: Mapping[str, str] = {}
+    env: Mapping[VariableName, str] = {}
     #: names of variables and options that contain secrets although the names do not show it
     sensitive: Words = ()
     start_timeout: Seconds = 30.0

@@ -45,6 +45,9 @@ MISTAKES = [
     ("[services.api]\ncommand = []", "infra.toml:2: services.api.command: the command is empty"),
     # a user's own service
     (API + "env = { DEBUG = true }", "services.api.env.DEBUG: the value of an environment variable must"),
+    (API + "env = { 'a=b' = 'c' }", "infra.toml:4: services.api.env.a=b: an environment variable cannot hav"),
+    (API + "env = { '' = 'c' }", "infra.toml:4: services.api.env.: an environment variable cannot have the"),
+    ("[services.nats.env]\n'a=b' = 'c'", "infra.toml:2: services.nats.env.a=b: an environment variable can"),
     (API + "needs = ['api']", "infra.toml:1: api cannot need itself"),
     (API + "cwd = '${api.url}'", "api refers to ${api.url}, but a service cannot refer to its own exports"),
     (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without a } in '${port.http'"),

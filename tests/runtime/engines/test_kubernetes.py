@@ -16,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.any_stack import stacks
+from fakes.engine import made
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
-from fakes.samples import sample
+from fakes.samples import every, sample
+from infra_runtime.config.masking import masked_copy
 from infra_runtime.engines.kubernetes import Kubernetes, mapping
 from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS, LONGEST_NAME, port_name, workload_names
 from infra_runtime.engines.kubernetes.patches import patch
@@ -27,6 +29,7 @@ from infra_runtime.engines.project import check_secrets
 from infra_runtime.engines.protocol import Engine
 from infra_runtime.engines.references import host_name
 from infra_runtime.errors import ConfigurationError
+from infra_runtime.manifest import KINDS
 from infra_runtime.plan import Plan
 from infra_runtime.services.image_service import ImageServiceSettings
 from infra_runtime.services.user_service import UserServiceSettings
@@ -314,6 +317,34 @@ def test_secrets_are_references_and_dollar_signs_are_escaped(project: Project) -
     assert entries["D"]["value"] == "a$b"
     assert entries["DOLLARS"]["value"] == "$$(X) $$$x $$"
     assert (entries["Y"]["value"], entries["E"]["value"]) == ("y", "1e3")
+
+
+@every(
+    [
+        ("env.A", 'env.A = "a\\u007fb"\n'),
+        ("env.A", 'env.A = "first\\nsecond \\u0085"\n'),
+        ("env.A", 'env.A = "${env.X:-\\uffff}"\n'),
+        ("command", 'command = ["serve", "\\u009f"]\n'),
+    ]
+)
+def test_a_character_that_kustomize_cannot_read_is_an_error(field: str, line: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        error = error_of(
+            empty_project(Path(folder), monkeypatch),
+            f"use = ['api']\n[services.api]\n{line}" + ("" if "command" in line else "command = ['run']\n"),
+        )
+
+    assert "which Kustomize cannot read" in error.message
+    assert error.where == f"services.api.{field}"
+
+
+def test_a_variable_that_a_container_cannot_have_is_an_error(project: Project) -> None:
+    """Source: Kubernetes documentation, "Define Environment Variables for a Container"."""
+    error = error_of(project, f"use = ['api']\n{API}env = {{ 'ä' = 'x' }}\n")
+
+    assert "cannot have a variable with the name 'ä'" in error.message
+    assert error.where == "services.api.env.ä"
+    assert model(project, f"use = ['api']\n{API}env = {{ 'a b-c.1' = 'x' }}\n")
 
 
 def test_data_are_kept_in_a_claim_of_one_writer(project: Project) -> None:
@@ -646,6 +677,14 @@ def test_a_secret_in_plain_text_is_refused_outside_of_development(
         ) as caught:
             check_secrets([project.resolve(environment=environment, variables_required=False)])
         assert "hunter2" not in str(caught.value)
+
+
+def test_no_kind_has_an_account_with_a_constant_password_in_a_container() -> None:
+    for kind in KINDS:
+        spec = made(kind)
+        exports = {**spec.exports, **spec.container.exports} if spec.container else {}
+        exports.pop("access_key", None)  # the name of an account
+        assert masked_copy(exports) == exports, kind
 
 
 def test_settings_that_only_have_the_name_of_a_secret_are_exported(project: Project) -> None:

@@ -81,12 +81,40 @@ def test_the_file_of_podman_is_read_first(home: Path, monkeypatch: pytest.Monkey
     assert find_credentials(REGISTRY) == Credentials(token="t")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"auths": {"registry.example.com:5000": {"auth": "%"}}}'])
-def test_a_damaged_file_is_an_error(home: Path, text: str) -> None:
+def test_a_user_and_a_password_in_plain_text_are_used(home: Path) -> None:
+    """Source: docker/cli, `config/types/authconfig.go`."""
+    configure(home, {"auths": {REGISTRY: {"username": "me", "password": "pass:word"}}})
+
+    assert find_credentials(REGISTRY) == Credentials(user="me", password="pass:word")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"auths": ["p4ssword"]}',
+        '{"auths": {"registry.example.com:5000": "p4ssword"}}',
+        '{"auths": {"registry.example.com:5000": {"auth": ["p4ssword"]}}}',
+        '{"auths": {"registry.example.com:5000": {"auth": "%"}}}',
+        '{"credHelpers": "box"}',
+        '{"credsStore": {}}',
+    ],
+)
+def test_a_damaged_file_is_an_error_without_its_values(home: Path, text: str) -> None:
     configure(home, {}).write_text(text)
 
-    with pytest.raises(ImageError, match=r"\.docker/config\.json: "):
+    with pytest.raises(ImageError, match=r"\.docker/config\.json: ") as error:
         find_credentials(REGISTRY)
+    assert "p4ssword" not in str(error.value)
+
+
+def test_an_empty_helper_replaces_the_store_for_its_registry(home: Path) -> None:
+    """Source: docker/cli, `configfile.getConfiguredCredentialStore`."""
+    document = {"credsStore": "missing", "credHelpers": {REGISTRY: ""}, "auths": {REGISTRY: {"auth": AUTH}}}
+    configure(home, document)
+
+    assert find_credentials(REGISTRY) == Credentials(user="me", password="pass:word")
 
 
 def test_the_name_of_a_helper_cannot_be_a_path(home: Path) -> None:

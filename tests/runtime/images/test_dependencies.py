@@ -87,3 +87,24 @@ def test_the_first_package_without_a_wheel_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"^broken 1: no wheel for linux/arm64 and Python 3\.12") as error:
         install(packages, tmp_path / "t", platform=ARM, python="3.12", program=Installer(uv=program))
     assert "no matching distribution" in error.value.hint
+
+
+#: the errors of uv 0.9 for a wheel with another hash than in the lock, which a dry run does not find
+MISMATCH = """\
+#!{python}
+import sys
+if "--dry-run" not in sys.argv:
+    sys.exit("error: Failed to download `Other==1`\\n  cause: Hash mismatch for `Other==1`\\n" + 5 * "x\\n")
+"""
+
+
+@pytest.mark.process
+def test_a_package_whose_wheel_has_another_hash_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "uv"
+    program.write_text(MISMATCH.format(python=sys.executable))
+    program.chmod(0o755)
+    packages = [Locked(name=name, version="1", hashes=("sha256:0",)) for name in ("her", "an-other", "other")]
+
+    with pytest.raises(ImageError, match=r"^other 1: .*another hash than in the lock") as error:
+        install(packages, tmp_path / "t", platform=ARM, python="3.12", program=Installer(uv=program))
+    assert "Hash mismatch for `Other==1`" in error.value.hint

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from fakes.samples import every
 from infra_runtime.errors import ImageError
 from infra_runtime.images.locked import Locked, find_lock, locked_packages, requirements
 
@@ -98,6 +101,37 @@ def test_a_package_of_pylock_without_a_wheel_is_named(tmp_path: Path) -> None:
     path.write_text('[[packages]]\nname = "old"\nversion = "1"\n')
 
     with pytest.raises(ImageError, match="the package old has no wheel with a SHA-256"):
+        locked_packages(path, uv=None)
+
+
+@every(
+    [
+        ("packages = 3", "packages: "),
+        ("packages = ['idna']", "packages.0: "),
+        ("[[packages]]\nversion = '1'", "packages.0.name: "),
+        ("[[packages]]\nname = 'idna'\nversion = 1", "packages.0.version: "),
+        ("[[packages]]\nname = 'idna'\nwheels = 3", "packages.0.wheels: "),
+        ("[[packages]]\nname = 'idna'\nwheels = [{ hashes = 3 }]", "packages.0.wheels.0.hashes: "),
+        ("[[packages]]\nname = 'idna'\ndirectory = '.'", "packages.0.directory: "),
+    ]
+)
+def test_a_damaged_pylock_is_an_error_with_the_key(text: str, key: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pylock.toml"
+        path.write_text(text)
+
+        with pytest.raises(ImageError, match=rf"pylock\.toml: .* PEP 751: {re.escape(key)}"):
+            locked_packages(path, uv=None)
+
+
+def test_the_project_itself_is_left_out_of_pylock_and_another_folder_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text("[[packages]]\nname = 'shop'\ndirectory = { path = '.' }\n")
+    own = locked_packages(path, uv=None)
+    path.write_text("[[packages]]\nname = 'lib'\ndirectory = { path = '../lib' }\n")
+
+    assert own == []
+    with pytest.raises(ImageError, match="the package lib is a folder"):
         locked_packages(path, uv=None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,16 +91,19 @@ def test_a_registry_with_a_login_gets_the_credentials(
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"),
+    ("status", "reason", "hint"),
     [
-        (403, "the credentials do not allow this"),
-        (404, "the registry does not have it"),
-        (429, "the registry limits the number of requests"),
-        (500, "the registry failed"),
+        (403, "the credentials do not allow this", "docker login "),
+        (404, "the registry does not have it", "the name and the tag"),
+        (413, "a blob is too large for the registry or for a proxy before it", "the limit"),
+        (418, "this status has no meaning for a registry", "the proxy"),
+        (429, "the registry limits the number of requests", "again later"),
+        (500, "the registry failed", "again later"),
+        (503, "the registry failed", "again later"),
     ],
 )
 def test_an_error_has_request_status_and_code(
-    server: FakeRegistry, tmp_path: Path, status: int, reason: str
+    server: FakeRegistry, tmp_path: Path, status: int, reason: str, hint: str
 ) -> None:
     server.statuses["GET /v2/shop/api/manifests"] = status
 
@@ -108,6 +112,29 @@ def test_an_error_has_request_status_and_code(
     assert str(error.value) == (
         f"{server.address}/shop/api: {status} for GET manifests/1.2: {reason} (FAULT: of the test)"
     )
+    assert hint in error.value.hint
+
+
+def test_a_manifest_of_another_type_is_named(server: FakeRegistry, tmp_path: Path) -> None:
+    kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    server.manifests["shop/api", "1"] = (kind, b'{"schemaVersion": 1}')
+
+    with connect(server) as registry, pytest.raises(ImageError, match=re.escape(kind)):
+        registry.pull("1", Layout.create(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(("added", "problem"), [(-1, r"has \d+ instead of"), (1, "has more instead of")])
+def test_a_blob_with_another_size_is_not_stored(
+    server: FakeRegistry, layout: Layout, tmp_path: Path, added: int, problem: str
+) -> None:
+    pushed(server, layout)
+    for digest, content in server.blobs.items():
+        server.blobs[digest] = content[:added] if added < 0 else content + b"x"
+    copy = Layout.create(tmp_path / "copy")
+
+    with connect(server) as registry, pytest.raises(IntegrityError, match=problem):
+        registry.pull("1.2", copy)
+    assert list((copy.folder / "blobs" / "sha256").iterdir()) == []
 
 
 def test_half_a_blob_is_not_stored(server: FakeRegistry, layout: Layout, tmp_path: Path) -> None:

@@ -88,13 +88,20 @@ def test_the_topology_is_imported_at_each_start_and_exported_as_json() -> None:
     assert json.loads(spec.exports["topology"])["exchanges"] == TOPOLOGY["exchanges"]
 
 
-def test_a_container_has_the_same_topology_and_the_account_of_its_image() -> None:
-    container = made("rabbitmq", topology=TOPOLOGY).container
+def test_a_container_has_the_same_topology_and_reads_the_password_from_a_secret() -> None:
+    spec = made("rabbitmq", topology=TOPOLOGY)
+    container = spec.container
 
     assert container is not None
     definitions = json.loads(container.files["/etc/rabbitmq/definitions.json"])
     assert {queue["name"] for queue in definitions["queues"]} >= {"email", "email.dead"}
-    assert definitions["users"] == [{"name": "guest", "password": "guest", "tags": "administrator"}]
+    assert not {"users", "permissions"} & definitions.keys()
+    lines = container.files["/etc/rabbitmq/conf.d/20-infra.conf"].splitlines()
+    assert "default_users.infra.password = $(INFRA_BROKER_PASSWORD)" in lines
+    assert container.env["INFRA_BROKER_PASSWORD"] == "${secret.password}"
+    assert container.secret_files == {"INFRA_BROKER_PASSWORD_FILE": "password"}
+    # Clients in other containers use the account of the local server.
+    assert not container.exports
 
 
 # --- the real server -------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ def configuration_error(
     """
     messages = []
     for details in error.errors(include_url=False, include_input=True):
-        key = tuple(str(part) for part in details["loc"])
+        # pydantic adds the part `[key]` if the name in a table is the mistake, and not its value.
+        key = tuple(str(part) for part in details["loc"] if part != "[key]")
         full = (*prefix, *key)
         messages.append((location(full), f"{_dotted(full)}: {_message(details, model, key)}"))
     (where, message), *others = dict.fromkeys(messages)

@@ -191,7 +191,8 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         if not matching or (platform is None and len(matching) > 1):
             names = ", ".join(str(offer.platform) for offer in offers) or "none"
             problem = f"does not exist for {platform}" if platform else "does not have exactly one platform"
-            raise ImageError(name, f"the image {problem}; it exists for: {names}")
+            hint = "Select an existing platform with --platform." if offers else ""
+            raise ImageError(name, f"the image {problem}; it exists for: {names}", hint)
         return select(layout, matching[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(

@@ -14,7 +14,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from infra_runtime.errors import ImageError
 from infra_runtime.value import frozen
@@ -48,13 +49,14 @@ def find_credentials(registry: str) -> Credentials | None:
     hosts = {*map(_host, names)}
     for path in _files():
         document = _read(path)
-        helpers, store = document.get("credHelpers") or {}, document.get("credsStore") or ""
-        # Docker requests the credentials under the first name, and podman writes the others.
-        asked = [(key, helper) for key in names if (helper := helpers.get(key))]
-        for key, helper in asked or ([(names[0], store)] if store else []):
-            if credentials := _ask(str(helper), key, path):
+        helpers = document.credHelpers or {}
+        # Docker requests the credentials under the first name, and podman writes the others. An empty helper
+        # name replaces the store for its registry.
+        asked = [(key, helpers[key]) for key in names if key in helpers] or [(names[0], document.credsStore)]
+        for key, helper in asked:
+            if helper and (credentials := _ask(helper, key, path)):
                 return credentials
-        for key, entry in (document.get("auths") or {}).items():
+        for key, entry in (document.auths or {}).items():
             if entry and _host(key) in hosts and (credentials := _decoded(entry, path)):
                 return credentials
     return None
@@ -79,23 +81,41 @@ def _files() -> Iterator[Path]:
     yield from (Path(place) for place in places if place and Path(place).is_file())
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+class _Entry(BaseModel):
+    """The login of one registry: a token, the Base64 text of user and password, or both as plain text."""
+
+    auth: str = ""
+    username: str = ""
+    password: str = ""
+    identitytoken: str = ""
+
+
+class _Configuration(BaseModel):
+    """The keys of a configuration file that are about credentials."""
+
+    auths: Mapping[str, _Entry | None] | None = None
+    credHelpers: Mapping[str, str] | None = None  # noqa: N815 - the name in the file
+    credsStore: str | None = None  # noqa: N815 - the name in the file
+
+
+def _read(path: Path) -> _Configuration:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return _Configuration.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        # The message of pydantic would contain the value, which can be a password.
+        key = ".".join(map(str, error.errors()[0]["loc"])) or "the document"
+        raise ImageError(str(path), f"the file with credentials has a value of another type: {key}") from None
     except (OSError, ValueError) as error:
         raise ImageError(str(path), f"the file with credentials cannot be read: {error}") from None
-    if not isinstance(document, dict):
-        raise ImageError(str(path), "the file with credentials is not a JSON object")
-    return document
 
 
-def _decoded(entry: Mapping[str, Any], path: Path) -> Credentials | None:
-    if token := entry.get("identitytoken"):
-        return Credentials(token=str(token))
+def _decoded(entry: _Entry, path: Path) -> Credentials | None:
+    if entry.identitytoken:
+        return Credentials(token=entry.identitytoken)
+    if not entry.auth:
+        return Credentials(user=entry.username, password=entry.password) if entry.username else None
     try:
-        user, _, password = (
-            base64.b64decode(str(entry.get("auth", "")), validate=True).decode().partition(":")
-        )
+        user, _, password = base64.b64decode(entry.auth, validate=True).decode().partition(":")
     except ValueError:
         raise ImageError(
             str(path), "a value of `auth` is not valid base64; run `docker login` again"

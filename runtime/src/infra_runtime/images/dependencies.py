@@ -29,6 +29,8 @@ _PROCESSORS = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC = 28
 #: seconds for the installation of all packages
 _TIMEOUT = 1800
+#: characters of the errors of an installer in a message
+_LONGEST = 1000
 #: files that the two programs write for themselves
 _OWN_FILES = (".lock", "__pycache__")
 _PYTHON = re.compile(r"python[\d.]*")
@@ -88,7 +90,8 @@ def install(
 ) -> None:
     """Install packages into the folder `target`, for a platform and a version of Python such as `3.13`.
 
-    Raises `ImageError` if a package cannot be installed; the error names the first package without a wheel.
+    Raises `ImageError` if a package cannot be installed; the error names the first package without a wheel,
+    or the package whose wheel has another hash than in the lock.
     """
     if platform.os != "linux" or platform.architecture not in _PROCESSORS:
         supported = ", ".join(f"linux/{name}" for name in _PROCESSORS)
@@ -102,7 +105,7 @@ def install(
     file = target.with_suffix(".requirements.txt")
     problem = _run(program, packages, file, target, platform, python, test=False)
     if problem:
-        first = _first_missing(program, packages, file, target, platform, python)
+        first = _first_missing(program, packages, file, target, platform, python) or _named(problem, packages)
         where = f"{first.name} {first.version}" if first else program.name
         what = (
             f"no wheel for {platform} and Python {python}, or another hash than in the lock"
@@ -129,6 +132,15 @@ def _first_missing(
     )
 
 
+def _named(output: str, packages: Sequence[Locked]) -> Locked | None:
+    """Return the package that the installer names: uv reads no wheel in a dry run, so it checks no hash."""
+    for package in packages:
+        pinned = re.escape(f"{package.name}=={package.version}")
+        if re.search(rf"(?i)(?<![\w.-]){pinned}(?![\w.+-])", output):
+            return package
+    return None
+
+
 def _run(
     program: Installer,
     packages: Sequence[Locked],
@@ -139,7 +151,7 @@ def _run(
     *,
     test: bool,
 ) -> str:
-    """Run the program, and return the last lines of its errors; empty if it succeeds."""
+    """Run the program, and return the end of its errors; empty if it succeeds."""
     file.write_text("".join(package.requirement() for package in packages), encoding="utf-8")
     command = program.command(file, target, platform, python, test=test)
     try:
@@ -156,8 +168,8 @@ def _run(
         return f"{program.name} was stopped after {_TIMEOUT} s"
     finally:
         file.unlink(missing_ok=True)
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return " ".join(lines[-4:]) or f"exit code {done.returncode}" if done.returncode else ""
+    text = " ".join(done.stderr.split())[-_LONGEST:]
+    return text or f"exit code {done.returncode}" if done.returncode else ""
 
 
 def relocate_scripts(folder: Path, interpreter: str) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from infra_runtime.errors import ImageError
 from infra_runtime.value import frozen
 
@@ -128,26 +130,54 @@ def _output(command: Sequence[str], where: str) -> str:
         list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False
     )
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-3:]
-        raise ImageError(where, f"`{' '.join(command[:2])}` failed: {' '.join(last)}")
+        raise ImageError(where, f"`{' '.join(command[:2])}` failed: {' '.join(done.stderr.split())[:500]}")
     return done.stdout
+
+
+class _Wheel(BaseModel):
+    hashes: Mapping[str, str] = {}
+
+
+class _Directory(BaseModel):
+    path: str
+    editable: bool = False
+
+
+class _Package(BaseModel):
+    """A package of `pylock.toml`; other keys of the file have no effect on images."""
+
+    name: str
+    version: str = ""
+    marker: str = ""
+    wheels: Sequence[_Wheel] = ()
+    directory: _Directory | None = None
+    vcs: Mapping[str, Any] | None = None
+
+
+class _Pylock(BaseModel):
+    packages: Sequence[_Package] = ()
 
 
 def _pylock(path: Path) -> Iterator[Locked]:
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        document = _Pylock.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ImageError(
+            str(path), f"the file is not in the format of PEP 751: {key}: {first['msg']}"
+        ) from None
+    except (OSError, ValueError) as error:
         raise ImageError(str(path), f"the file is not valid TOML: {error}") from None
-    for package in document.get("packages", []):
-        name, version = package.get("name", "?"), package.get("version", "")
-        if "directory" in package or "vcs" in package:
-            if package.get("directory", {}).get("editable"):  # the project itself
-                continue
-            raise ImageError(str(path), f"the package {name} is a folder or a repository, which has no wheel")
-        wheels: list[Mapping[str, Any]] = package.get("wheels", [])
+    for package in document.packages:
+        if package.directory and (package.directory.editable or package.directory.path == "."):
+            continue  # the project itself
+        if package.directory or package.vcs:
+            problem = f"the package {package.name} is a folder or a repository, which has no wheel"
+            raise ImageError(str(path), problem)
         hashes = tuple(
-            f"sha256:{wheel['hashes']['sha256']}" for wheel in wheels if "sha256" in wheel.get("hashes", {})
+            f"sha256:{wheel.hashes['sha256']}" for wheel in package.wheels if "sha256" in wheel.hashes
         )
-        if not hashes or not version:
-            raise ImageError(str(path), f"the package {name} has no wheel with a SHA-256")
-        yield Locked(name=name, version=version, hashes=hashes, marker=package.get("marker", ""))
+        if not hashes or not package.version:
+            raise ImageError(str(path), f"the package {package.name} has no wheel with a SHA-256")
+        yield Locked(name=package.name, version=package.version, hashes=hashes, marker=package.marker)

@@ -34,15 +34,25 @@ _ACCEPT = ", ".join(sorted(documents.MANIFESTS | documents.INDEXES))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 #: seconds without an answer, or without new bytes, after which a request has failed
 _TIMEOUT = 60.0
-#: HTTP status → its meaning for a registry
-_REASONS = {
-    400: "the registry does not accept the request",
-    401: "the registry requires other credentials",
-    403: "the credentials do not allow this",
-    404: "the registry does not have it",
-    429: "the registry limits the number of requests",
-}
 _LOGIN = "Log in with `docker login {registry}` or `podman login {registry}`, which write the credentials."
+_LATER = "Run the command again later; blobs that are complete are not sent again."
+#: HTTP status → its meaning for a registry, and how to fix the problem
+_REASONS = {
+    400: ("the registry does not accept the request", "The answer of the registry contains the reason."),
+    401: ("the registry requires other credentials", _LOGIN),
+    403: ("the credentials do not allow this", _LOGIN),
+    404: (
+        "the registry does not have it",
+        "Check the name and the tag, and the login: some registries answer 404 instead of 401.",
+    ),
+    413: (
+        "a blob is too large for the registry or for a proxy before it",
+        "Increase the limit of the registry or of its proxy.",
+    ),
+    429: ("the registry limits the number of requests", f"{_LATER} A login often has a higher limit."),
+}
+_FAILED = ("the registry failed", _LATER)
+_UNKNOWN = ("this status has no meaning for a registry", "Check the name of the registry and the proxy.")
 
 
 class Registry:
@@ -108,7 +118,11 @@ class Registry:
             for blob in (config, *documents.descriptors(document, "layers", where)):
                 self._pull_blob(blob, layout)
         else:
-            raise ImageError(where, f"{media_type} is not a media type of images")
+            raise ImageError(
+                where,
+                f"the manifest has the media type {media_type!r}, which is not the type of an image",
+                "Push the image again with a current program; the schema 1 of Docker is not supported.",
+            )
         return layout.add(data, media_type)
 
     def _manifest(self, reference: str) -> tuple[bytes, str]:
@@ -122,7 +136,8 @@ class Registry:
             )
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in documents.MANIFESTS | documents.INDEXES:
-            media_type = str(documents.parse(answer.content, str(answer.url)).get("mediaType", ""))
+            own = documents.parse(answer.content, str(answer.url)).get("mediaType")
+            media_type = str(own or media_type)
         return answer.content, media_type
 
     def _pull_blob(self, blob: Descriptor, layout: Layout) -> None:
@@ -137,8 +152,9 @@ class Registry:
                     if file.size > blob.size:
                         break
             if file.size != blob.size:
+                length = "more" if file.size > blob.size else f"{file.size}"
                 raise IntegrityError(
-                    where, f"{blob.digest} has {file.size} bytes or more instead of {blob.size}", _DAMAGED
+                    where, f"{blob.digest} has {length} instead of {blob.size} bytes", _DAMAGED
                 )
             if file.digest != blob.digest:
                 raise IntegrityError(
@@ -281,10 +297,10 @@ class Registry:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise ImageError(registry, f"the registry did not answer for {_TIMEOUT:.0f} s") from error
+            raise ImageError(registry, f"the registry did not answer for {_TIMEOUT:.0f} s", _LATER) from error
         except httpx.RemoteProtocolError as error:
             raise ImageError(
-                registry, f"the registry closed the connection before the end: {error}"
+                registry, f"the registry closed the connection before the end: {error}", _LATER
             ) from error
         except (httpx.InvalidURL, ValueError) as error:
             raise ImageError(registry, f"the registry answers with an invalid address: {error}") from error
@@ -293,7 +309,8 @@ class Registry:
             raise ImageError(registry, f"the registry cannot be reached: {error}", hint) from error
 
     def _refused(self, method: str, path: str, answer: httpx.Response) -> ImageError:
-        reason = _REASONS.get(answer.status_code, "the registry failed" if answer.is_server_error else "")
+        other = _FAILED if answer.is_server_error else _UNKNOWN
+        reason, hint = _REASONS.get(answer.status_code, other)
         try:
             errors = answer.json()["errors"]
             detail = "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
@@ -301,8 +318,7 @@ class Registry:
             detail = ""
         short = path.partition("?")[0].removeprefix(self._url)
         text = f"{answer.status_code} for {method} {short}: {reason}" + (f" ({detail})" if detail else "")
-        login = _LOGIN.format(registry=self.reference.registry)
-        return ImageError(str(self.reference), text, login if answer.status_code in {401, 403} else "")
+        return ImageError(str(self.reference), text, hint.format(registry=self.reference.registry))
 
     def _log_in(self, answer: httpx.Response) -> bool:
         """Prepare the credentials that an answer 401 requires; return whether the request can be repeated."""

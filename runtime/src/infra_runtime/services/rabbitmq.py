@@ -1,8 +1,7 @@
 """RabbitMQ with its management plugin; exchanges and queues can be declared as data.
 
 Sources: RabbitMQ documentation, "Configuration", "Definition Export and Import", "Management Plugin", "URI
-Specification"; for the container docker-library/rabbitmq, `Dockerfile` and `10-defaults.conf`: without
-settings, the account `guest` with the password `guest` is accepted from all addresses.
+Specification"; for the container docker-library/rabbitmq, `Dockerfile` and `docker-entrypoint.sh`.
 """
 
 from __future__ import annotations
@@ -41,6 +40,8 @@ from infra_runtime.spec import (
 IMAGE = "rabbitmq:4.1.4-management"
 _CONTAINER_FOLDER = "/etc/rabbitmq"
 USER, VHOST = "infra", "/"
+#: the environment variable of the container with the password of the account
+_PASSWORD = "INFRA_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
 #: the plugin whose HTTP API creates the virtual hosts of tests
 MANAGEMENT = "rabbitmq_management"
 #: the plugin that offers metrics in the format of Prometheus, and the name of its port
@@ -114,7 +115,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
             else Remove(path="${data}/rabbitmq.conf"),
             WriteFile(
                 path="${data}/definitions.json",
-                text=json.dumps(_definitions(settings.topology, USER, "${secret.password}")),
+                text=json.dumps(_definitions(settings.topology, "${secret.password}")),
                 json=True,
             ),
         ),
@@ -138,30 +139,40 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
         if settings.durable
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
-        container=Container(
-            image=settings.image or IMAGE,
-            uid=999,
-            # This is the command of the image. Without it here, the container would have no command.
-            command=("rabbitmq-server",),
+        container=_container(settings, options),
+    )
+
+
+def _container(settings: RabbitmqSettings, options: str) -> Container:
+    """Return the container, whose configuration reads the password of the account from a variable.
+
+    A file with definitions cannot refer to a variable, so the account is a default user of the virtual host.
+    Source: rabbitmq-server 4.1, `rabbit_db_vhost_defaults.erl`; documentation, "Environment Variable
+    Interpolation in rabbitmq.conf".
+    """
+    definitions = {"vhosts": [{"name": VHOST}], **settings.topology.definitions(VHOST)}
+    return Container(
+        image=settings.image or IMAGE,
+        uid=999,
+        # With an entry point, Compose can read the secret from its file before the server starts.
+        entrypoint=("docker-entrypoint.sh",),
+        command=("rabbitmq-server",),
+        env={
             # The tables belong to the name of a node; by default, the node of a container has another name.
-            env={"RABBITMQ_NODENAME": NODE, **settings.env},
-            files={
-                f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,
-                f"{_CONTAINER_FOLDER}/definitions.json": json.dumps(
-                    _definitions(settings.topology, "guest", "guest")
-                ),
-            },
-            exports={
-                "url": "amqp://guest:guest@${host}:${port.amqp}/%2F",
-                "user": "guest",
-                "password": "guest",
-            },
-            data="/var/lib/rabbitmq",
-            # The image enables the plugin for metrics.
-            ports={"amqp": 5672, "management": 15672, **({METRICS: 15692} if settings.metrics else {})},
-            health=("rabbitmq-diagnostics", "-q", "check_port_connectivity"),
-            operator=_operator(settings, settings.operator) if settings.operator else None,
-        ),
+            "RABBITMQ_NODENAME": NODE,
+            **settings.env,
+            _PASSWORD: "${secret.password}",
+        },
+        secret_files={f"{_PASSWORD}_FILE": "password"},
+        files={
+            f"{_CONTAINER_FOLDER}/conf.d/20-infra.conf": _CONTAINER_CONFIG + options,
+            f"{_CONTAINER_FOLDER}/definitions.json": json.dumps(definitions),
+        },
+        data="/var/lib/rabbitmq",
+        # The image enables the plugin for metrics.
+        ports={"amqp": 5672, "management": 15672, **({METRICS: 15692} if settings.metrics else {})},
+        health=("rabbitmq-diagnostics", "-q", "check_port_connectivity"),
+        operator=_operator(settings, settings.operator) if settings.operator else None,
     )
 
 
@@ -213,16 +224,21 @@ _CONFIG = """\
  {rabbitmq_management, [{tcp_config, [{ip, "${host}"}, {port, ${port.management}}]}]}"""
 _METRICS = """,
  {rabbitmq_prometheus, [{tcp_config, [{ip, "${host}"}, {port, ${port.metrics}}]}]}"""
-_CONTAINER_CONFIG = f"load_definitions = {_CONTAINER_FOLDER}/definitions.json\n"
+_CONTAINER_CONFIG = f"""\
+load_definitions = {_CONTAINER_FOLDER}/definitions.json
+default_users.{USER}.vhost_pattern = ^{VHOST}$
+default_users.{USER}.password = $({_PASSWORD})
+default_users.{USER}.tags = administrator
+"""
 
 
-def _definitions(topology: Topology, user: str, password: str) -> dict[str, Any]:
+def _definitions(topology: Topology, password: str) -> dict[str, Any]:
     """Return the definitions (user, virtual host, topology) that the server creates if they are missing."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "users": [{"name": user, "password": password, "tags": "administrator"}],
+        "users": [{"name": USER, "password": password, "tags": "administrator"}],
         "vhosts": [{"name": VHOST}],
-        "permissions": [{"user": user, "vhost": VHOST, **everything}],
+        "permissions": [{"user": USER, "vhost": VHOST, **everything}],
         **topology.definitions(VHOST),
     }
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra_runtime.catalogue import Entry, Port, Seconds, Words
+from infra_runtime.catalogue import Entry, Port, Seconds, VariableName, Words
 from infra_runtime.contributions import Alert, Contribution, Contributions, Log, Metrics, Route, Variables
 from infra_runtime.errors import nearest
 from infra_runtime.services.readiness import Argv, Ready
@@ -170,7 +170,7 @@ class OwnServiceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     summary: str = ""
-    env: Mapping[str, Text] = {}
+    env: Mapping[VariableName, Text] = {}
     needs: Words = ()
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None

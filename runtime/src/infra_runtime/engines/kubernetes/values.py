@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
+from infra_runtime.engines import references
 from infra_runtime.engines.kubernetes.cluster import Cluster
-from infra_runtime.engines.references import Piece, misplaced_secret, pieces, setting_key
+from infra_runtime.engines.references import Piece, misplaced_secret, setting_key
 from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ServiceSpec
@@ -17,6 +18,11 @@ from infra_runtime.spec import ServiceSpec
 _SECRET = "INFRA_SECRET_"  # noqa: S105 - the name of a variable
 #: a dollar sign before another one or before a parenthesis, or at the end
 _OPERATOR = re.compile(r"\$(?=[$(]|\Z)")
+#: the names of variables. Source: Kubernetes documentation, "Define Environment Variables for a Container"
+_NAME = re.compile("[ -<>-~]+")
+#: characters that Kustomize 5.8 writes without an escape; it then refuses them or reads a space.
+#: Source: YAML 1.2.2, "Character Set"
+_UNREADABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
 
 
 class Variables:
@@ -29,8 +35,14 @@ class Variables:
         self._values: dict[str, dict[str, Value]] = {}
 
     def add(self, name: str, text: str) -> None:
-        """Add a variable with a string of the spec."""
-        parts = pieces(text, self._spec, self._cluster.stack, f"env.{name}")
+        """Add a variable with a string of the spec. Raises `ConfigurationError` if it is not possible."""
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{self._spec.name}: a container in a cluster cannot have a variable with the name {name!r}",
+                where=setting_key(self._spec.name, f"env.{name}"),
+                hint="Use printable ASCII characters without =.",
+            )
+        parts = pieces(text, self._spec, self._cluster, f"env.{name}")
         only = parts[0] if len(parts) == 1 else None
         if only and only.kind == "secret":
             self._values[name] = self._from_secret(name, *self._cluster.secret_key(only.value))
@@ -56,7 +68,7 @@ class Variables:
 
     def word(self, text: str, field: str) -> str:
         """Return an argument of a command line. Raises `ConfigurationError` if it contains a secret."""
-        parts = pieces(text, self._spec, self._cluster.stack, field)
+        parts = pieces(text, self._spec, self._cluster, field)
         value = ""
         for part in parts:
             if part.kind == "secret":
@@ -83,13 +95,28 @@ class Variables:
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
+def pieces(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> list[Piece]:
+    """Replace the references in a string of a spec; return the parts: plain text, secrets and variables.
+
+    Raises `ConfigurationError` if a reference has no value, or if Kustomize cannot read a character.
+    """
+    if match := _UNREADABLE.search(text):
+        raise ConfigurationError(
+            f"{spec.name}: `{field}` contains the character U+{ord(match[0]):04X}, which Kustomize"
+            " cannot read",
+            where=setting_key(spec.name, field),
+            hint="Remove the character, or read the whole value from a variable: ${env.NAME}.",
+        )
+    return references.pieces(text, spec, cluster.stack, field)
+
+
 def plain(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> str:
     """Return a text for a file or a probe, in which Kubernetes replaces nothing.
 
     Raises `ConfigurationError` if the text contains a secret, or a variable without a default.
     """
     value = ""
-    for part in pieces(text, spec, cluster.stack, field):
+    for part in pieces(text, spec, cluster, field):
         if part.kind == "secret":
             raise misplaced_secret(part, spec, field)
         value += part.value if part.kind == "text" else _default(part, spec, field)
