@@ -9,8 +9,9 @@ import pytest
 
 from pytest_infra.services.traefik.responder import Responder
 
+pytestmark = pytest.mark.process
 
-@pytest.mark.process
+
 def test_the_server_stops_although_a_client_keeps_its_connection_open() -> None:
     responder = Responder()
     path = responder.add(201, "created")
