@@ -101,9 +101,13 @@ def pytest_collection() -> Generator[None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m unit`, do not import a module whose marker assigns all its tests to another group."""
+    """With `-m unit`, do not import a module whose marker or folder assigns all its tests to other groups."""
     if config.option.markexpr != "unit" or not collection_path.match("test_*.py"):
         return None
+    if collection_path.is_relative_to(config.rootpath):
+        path = collection_path.relative_to(config.rootpath).as_posix()
+        if path.startswith(PROCESS_FOLDERS):
+            return True
     return bool(OTHER_GROUP.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
@@ -111,7 +115,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Assign a group to each test; a marker in the module takes precedence over fixtures and folders."""
     for item in items:
-        marked = [group for group in GROUPS if item.get_closest_marker(group)]
+        names = {marker.name for marker in item.iter_markers()}
+        marked = [group for group in GROUPS if group in names]
         if len(marked) > 1:
             raise pytest.UsageError(f"{item.nodeid} is in {len(marked)} groups: {', '.join(marked)}")
         if not marked:

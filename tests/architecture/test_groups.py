@@ -76,6 +76,16 @@ def test_a_test_is_in_exactly_one_group(inner: pytest.Pytester) -> None:
     inner.runpytest_subprocess(timeout=120).assert_outcomes(passed=5)
 
 
+def test_a_module_of_another_group_is_not_imported_for_the_group_unit(inner: pytest.Pytester) -> None:
+    marked = "import pytest\npytestmark = pytest.mark.process\nraise ImportError"
+    folder = inner.mkpydir("tests") / "kinds"
+    folder.mkdir()
+    (folder / "test_kind.py").write_text("raise ImportError", encoding="utf-8")
+    inner.makepyfile(test_marked=marked, test_it="def test_unit(): pass")
+
+    inner.runpytest_subprocess("-m", "unit", timeout=120).assert_outcomes(passed=1)
+
+
 def test_a_test_that_is_marked_for_two_groups_is_an_error(inner: pytest.Pytester) -> None:
     inner.makepyfile(test_it=TWICE)
 

@@ -72,7 +72,9 @@ OTHER_MEANING = {
 
 
 #: what a file contains that can name a kind: only such files are parsed
-MENTION = re.compile(rf"""["']({"|".join(map(re.escape, KINDS))})["']|\bservices(\.| import\b)""")
+MENTION = re.compile(
+    rf"""["']({"|".join(map(re.escape, KINDS))})["']|\bservices(\.({"|".join(MODULES)})\b| import\b)"""
+)
 
 
 def foreign_kinds(path: Path) -> list[str]:

@@ -15,6 +15,7 @@ from fakes.artefacts import Files, serving, tar
 from fakes.command_line import CommandLine
 from infra_runtime.binaries.platforms import current
 
+pytestmark = pytest.mark.process
 SERVER = b"#!/bin/sh\necho started $*\nexec sleep 600\n"
 CONTENT = tar({"tool-1.0/bin/tool": SERVER, "tool-1.0/LICENSE": b"the licence"})
 

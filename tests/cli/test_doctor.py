@@ -12,6 +12,8 @@ from fakes.command_line import CommandLine, service, stack_file
 from fakes.suite import free_port
 from infra_runtime.host import memory
 
+pytestmark = pytest.mark.process
+
 
 def states(infra: CommandLine, *arguments: str, **environ: str) -> dict[str, tuple[str, str]]:
     findings = infra("dev", "doctor", "--json", *arguments, environ=environ).json

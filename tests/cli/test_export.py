@@ -9,6 +9,7 @@ import pytest
 
 from fakes.command_line import CommandLine
 
+pytestmark = pytest.mark.process
 yaml = pytest.importorskip("yaml", reason="the minimal profile has no YAML parser")
 
 STACK = """\

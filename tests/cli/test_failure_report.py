@@ -8,6 +8,8 @@ import pytest
 
 from fakes.command_line import CommandLine
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def failed(infra: CommandLine) -> CommandLine:

@@ -10,6 +10,7 @@ from fakes.command_line import CommandLine
 from fakes.container_engine import ContainerEngine
 from fakes.stacks import kill_both
 
+pytestmark = pytest.mark.process
 IMAGE = "ghcr.io/acme/search:1.2"
 DIGEST = f"sha256:{'a' * 64}"
 

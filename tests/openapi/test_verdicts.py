@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fakes.api import document, operation, receives, report, sends
+from fakes.samples import sample
 
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
@@ -301,12 +302,13 @@ def verdict(make: Any, *schemas: Any) -> str:
 
 
 def test_the_verdict_of_a_schema_change_depends_on_the_direction() -> None:
+    schemas = sample(SCHEMAS)
     found = [
         (name, verdict(sends, before, after), verdict(receives, before, after))
-        for name, before, after, _, _ in SCHEMAS
+        for name, before, after, _, _ in schemas
     ]
 
-    assert found == [(name, sent, received) for name, _, _, sent, received in SCHEMAS]
+    assert found == [(name, sent, received) for name, _, _, sent, received in schemas]
 
 
 def posted(**more: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from fakes.api import receives, report, sends
 from fakes.changes import PAIRS
+from fakes.samples import sample
 from infra_openapi import Level
 from infra_openapi.rules import RULES
 
@@ -52,7 +53,7 @@ def valid(schema: Any, value: Any) -> bool:
 
 def test_a_breaking_finding_about_a_schema_has_a_valid_example() -> None:
     wrong = []
-    for direction, fact, before, after in CASES:
+    for direction, fact, before, after in sample(CASES):
         make = sends if direction == "request" else receives
         witness = report(make(before, **OTHERS), make(after, **OTHERS)).findings[0].witness
         wide, narrow = (before, after) if direction == "request" else (after, before)

@@ -9,6 +9,7 @@ import pytest
 from fakes.container_engine import ContainerEngine
 from fakes.suite import Suite
 
+pytestmark = pytest.mark.nested
 IMAGE = "ghcr.io/acme/search:1.2"
 
 

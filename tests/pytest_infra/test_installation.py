@@ -12,6 +12,7 @@ from fakes.suite import Suite
 from infra_runtime.binaries import lockfile
 from infra_runtime.binaries.platforms import current
 
+pytestmark = pytest.mark.nested
 CONTENT = tar({"bin/tool": b"#!/bin/sh\nexec sleep 600\n"})
 
 

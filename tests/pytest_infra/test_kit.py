@@ -10,6 +10,7 @@ import pytest
 from fakes import shelf
 from fakes.suite import Suite
 
+pytestmark = pytest.mark.nested
 STACK = 'use = ["shelf", "books"]\n[services.books]\nkind = "shelf"\n'
 
 

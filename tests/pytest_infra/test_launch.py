@@ -13,6 +13,7 @@ import pytest
 
 from fakes.suite import Suite, service
 
+pytestmark = pytest.mark.nested
 SLEEP_COMMAND = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from fakes.suite import Suite, service
 
+pytestmark = pytest.mark.nested
 NAMES = ("runtime", "cli", "infra", "session", "options", "launch")
 
 

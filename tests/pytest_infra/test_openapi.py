@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from fakes.checks import BROKEN, GROWN, PETS
 from fakes.suite import Suite
 
+pytestmark = pytest.mark.nested
 CHECKS = "def test_it(openapi_snapshot): openapi_snapshot.check({})"
 STACK = 'use = []\n[api.pets]\nsnapshot = "api/openapi.yaml"\nsource = "unused:app"\n'
 

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.suite import Suite, free_port, service
 
+pytestmark = pytest.mark.nested
 RECORDS_ENVIRONMENT = """
 import os, pathlib
 from infra_runtime.config.resolve import is_test_environment

@@ -9,6 +9,7 @@ import pytest
 
 from fakes.suite import Suite
 
+pytestmark = pytest.mark.nested
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "plugin.md"
 
 

@@ -14,6 +14,7 @@ import infra_runtime as infra
 from fakes.suite import Suite, free_port, service
 from infra_runtime.data_directory import journal
 
+pytestmark = pytest.mark.nested
 CLEAN = "0 processes, 0 ports, 0 sockets left"
 
 #: Each test writes the URL of its stack, and waits until a test of each worker has done so. Otherwise, a

@@ -7,6 +7,7 @@ import pytest
 from fakes.suite import Suite, service
 from infra_runtime.host import memory
 
+pytestmark = pytest.mark.nested
 with_memory = pytest.mark.skipif(memory.obstacle() != "", reason=f"no data in RAM: {memory.obstacle()}")
 PRINTS = "def test_it(shop): print('in', shop.data)"
 

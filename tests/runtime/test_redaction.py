@@ -87,14 +87,14 @@ def test_known_secrets_are_masked_in_text_unless_they_are_too_short() -> None:
 
 @every(
     [
-        ("@" + "://a:x" * 200_000, "@" + "://a:x" * 200_000),
-        ("http://a@" + "http://a" * 200_000, "http://a@" + "http://a" * 200_000),
-        ("://a:" + "1" * 1_000_000 + "@h", f"://a:{MASK}@h"),
-        ("=" + "a" * 1_000_000 + " password=x", "=" + "a" * 1_000_000 + f" password={MASK}"),
-        ("a=" * 100_000 + "b", "a=" * 100_000 + "b"),
+        ("@" + "://a:x" * 40_000, "@" + "://a:x" * 40_000),
+        ("http://a@" + "http://a" * 40_000, "http://a@" + "http://a" * 40_000),
+        ("://a:" + "1" * 200_000 + "@h", f"://a:{MASK}@h"),
+        ("=" + "a" * 200_000 + " password=x", "=" + "a" * 200_000 + f" password={MASK}"),
+        ("a=" * 20_000 + "b", "a=" * 20_000 + "b"),
     ]
 )
 def test_a_long_text_is_masked_in_a_time_proportional_to_its_length(text: str, masked: str) -> None:
-    """With a search at each position, this test would take hours."""
+    """With a search at each position, this test would take many minutes."""
     assert masked_assignments(masked_text(text)) == masked
     assert len(list(passwords_in(text))) == masked.count(f":{MASK}@")

@@ -40,7 +40,7 @@ async def _confirm_forever(store: Store, metrics: web.Metrics) -> None:
             events = await store.events(JOB)
             while True:
                 with contextlib.suppress(TimeoutError):  # no order was placed
-                    for event in await events.fetch(10, timeout=30):
+                    for event in await events.fetch(1, timeout=30):
                         await _confirm(event, store, metrics)
         except BrokerError as error:
             log.warning("events_unavailable", error=repr(error))

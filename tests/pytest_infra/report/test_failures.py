@@ -8,6 +8,7 @@ import pytest
 
 from fakes.suite import Suite, service
 
+pytestmark = pytest.mark.nested
 EXITS_AT_ONCE = "--exit-after", "0.01", "--status", "3", "--deaf"
 
 THREE_TESTS = "def test_one(shop): pass\ndef test_two(shop): pass\ndef test_three(infra_stack): pass\n"

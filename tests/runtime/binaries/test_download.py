@@ -250,8 +250,8 @@ def test_a_server_that_sends_single_bytes_is_an_error(files: Files, tmp_path: Pa
     url = files.add("tool", CONTENT)
     files.slow.add("tool")
 
-    with pytest.raises(InstallError, match=r"only \d+ bytes in 0\.2 s"):
-        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+    with pytest.raises(InstallError, match=r"only \d+ bytes in 0\.5 s"):
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.5)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_server_that_sends_single_bytes_is_an_error(files: Files, tmp_path: Pa
 )
 def test_a_header_without_end_is_an_error(parts: tuple[bytes, ...], tmp_path: Path) -> None:
     with answering(*parts, pause=0.01) as url, pytest.raises(InstallError, match=r"header|100 headers"):
-        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.2)
+        download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST, stall=0.5)
 
 
 @pytest.mark.parametrize(

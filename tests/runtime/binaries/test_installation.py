@@ -242,7 +242,7 @@ def test_an_installation_that_was_ended_is_continued(
         part = own.downloads / "tool" / f"{entry.artefacts[0].file_name}.part"
         until(lambda: part.exists() and part.stat().st_size == 10)
         process.send_signal(number)
-        assert process.wait(30) != 0
+        assert process.wait(60) != 0
     finally:
         process.kill()
     files.stalled.clear()

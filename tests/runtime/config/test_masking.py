@@ -103,7 +103,7 @@ def test_a_value_of_references_is_symbolic() -> None:
     assert masked_value("password", "x${postgres.password}") == MASK
 
 
-@every(["a" * 1_000_000, "\n" * 1_000_000, "a." * 500_000, "a=" * 100_000, "1a" * 500_000])
+@every(["a" * 200_000, "\n" * 200_000, "a." * 100_000, "a=" * 20_000, "1a" * 100_000])
 def test_a_long_value_is_masked_in_a_time_proportional_to_its_length(text: str) -> None:
-    """With a search at each position, this test would take hours."""
+    """With a search at each position, this test would take many minutes."""
     assert masked_code(f"{text} password={SECRET}") == f"{text} password={MASK}"

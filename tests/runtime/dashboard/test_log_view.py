@@ -13,7 +13,7 @@ import pytest
 
 from infra_runtime.dashboard import log_view
 from infra_runtime.dashboard.log_query import Query
-from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, View
+from infra_runtime.dashboard.log_view import LONGEST_TEXT, Place, View
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import BLOCK, LogFile
 
@@ -247,7 +247,7 @@ def test_the_further_lines_of_a_message_have_its_level(tmp_path: Path) -> None:
 
 
 def test_a_filter_searches_earlier_blocks(tmp_path: Path) -> None:
-    raw(tmp_path, b"wanted\n" + b"other\n" * (2 * BLOCK // 6))
+    raw(tmp_path, b"wanted\n" + (b"other" * 20 + b"\n") * (2 * BLOCK // 100))
 
     view = log_view.page(tmp_path, Query(text="wanted"), "", 5)
 
@@ -380,10 +380,11 @@ def test_lines_that_arrive_too_fast_are_skipped_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_view, "MOST_LINES", 100)
+    monkeypatch.setattr(log_view, "FOLLOWED", 11_000)
     path = raw(tmp_path, b"")
     with LogFile(tmp_path, "api") as log:
         cursor = f"api:{log.identity}:0"
-    path.write_bytes(b"0123456789\n" * (2 * FOLLOWED // 11))
+    path.write_bytes(b"0123456789\n" * 2000)
 
     (view,) = views(tmp_path, cursor, 1)
 

@@ -14,6 +14,7 @@ from fakes.dashboard_data import write_report
 from infra_runtime.dashboard import report_archive
 from infra_runtime.dashboard.report_archive import ArchiveError, pack, unpack
 
+pytestmark = pytest.mark.process
 DESCRIPTION = '{"test": "test_x", "phase": "call", "began": 1.0, "seconds": 1.0, "failure": "E"}'
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.clock import Clock
-from infra_runtime.engines.kubernetes.live import checks, lease
+from infra_runtime.engines.kubernetes.live import checks, lease, rollout
 from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
 from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.deploy import batches
@@ -20,7 +20,7 @@ from infra_runtime.engines.kubernetes.live.kubectl import Answer, Kubectl, keyed
 from infra_runtime.engines.kubernetes.live.lease import Lock, Owner
 from infra_runtime.engines.kubernetes.live.stack import autoscaled, autoscaler_of
 from infra_runtime.engines.kubernetes.live.workloads import State, snapshot_of
-from infra_runtime.errors import ClusterError, DeployLockedError
+from infra_runtime.errors import ClusterError, DeployLockedError, RolloutError
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -290,6 +290,26 @@ def test_a_member_that_cannot_become_ready_fails_the_rollout_of_its_database() -
     assert failure is not None
     assert failure.reason == "the pod db-1: ImagePullBackOff"
     assert failure.pod == "db-1"
+
+
+@pytest.mark.parametrize("is_deployed", [True, False])
+def test_the_first_workload_that_is_not_ready_in_time_is_named_with_its_reason(
+    is_deployed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    objects = [workload(name="other"), *([workload()] if is_deployed else [])]
+    monkeypatch.setattr(rollout, "snapshot", lambda *_: snapshot_of(objects))
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    wanted = [("Deployment", "api"), ("Deployment", "other")]
+    states = rollout.wait(server(clock), "shop", wanted, timeout=5.0, clock=clock, sleep=sleep)
+
+    reason = "0 of 2 pods are updated" if is_deployed else "it was deleted"
+    with pytest.raises(RolloutError, match=f"Deployment/api.* not ready after 5 s: {reason}"):
+        list(states)
+    assert 5 < clock.now <= 7
 
 
 # --- answers of the server -------------------------------------------------------------------------

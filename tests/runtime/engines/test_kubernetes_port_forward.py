@@ -136,7 +136,7 @@ async def _forward(cluster: FakeCluster, *ports: str, say: Callable[[str], None]
 
 
 def _echoed(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(b"hello")
         return client.recv(100) == b"hello"
     return False

@@ -45,7 +45,7 @@ def test_a_text_with_very_many_different_characters_needs_few_steps(
     """A log can be binary, or in Chinese."""
     monkeypatch.setattr(linear_pattern, "CHARACTERS", kept)
     pattern = LinearPattern(expression)
-    text = "".join(map(chr, range(0x20, 0x8000)))
+    text = "".join(map(chr, range(0x20, 0x2000)))
 
     assert pattern.search(text) is None
     assert pattern.search(f"{text} ERROR a 123") == (True if "ERROR" in expression else None)

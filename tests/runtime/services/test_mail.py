@@ -15,6 +15,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.engine import made
+from fakes.suite import free_port
 from infra_runtime.binaries import locate
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Endpoint, Stack
@@ -229,7 +230,8 @@ def test_a_real_server_answers_a_waiting_request_and_removes_a_closed_request(se
 
 @pytest.mark.real("mail")
 def test_a_real_server_keeps_its_messages_when_it_restarts(run) -> None:
-    stack = run("mail", environment="development", ports={"smtp": 18925, "http": 18926}, max_messages=2)
+    ports = {"smtp": free_port(), "http": free_port()}
+    stack = run("mail", environment="development", ports=ports, max_messages=2)
     for subject in ("1", "2", "3"):
         send(stack.mail, f"Subject: {subject}\r\n\r\n".encode())
     before = messages(stack.mail)

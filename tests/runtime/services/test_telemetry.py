@@ -21,6 +21,7 @@ from fakes.engine import made
 from fakes.project import Project
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import kill, services_of, until
+from fakes.suite import free_port
 from fakes.users import MALLORY, run_as
 from infra_runtime.contributions import Contribution, TraceSink, Variables
 from infra_runtime.engines.local.stack import Endpoint
@@ -161,7 +162,7 @@ def test_the_contribution_survives_the_cache_of_plans() -> None:
 
 @pytest.mark.real("telemetry")
 def test_a_real_receiver_in_development_keeps_the_records_of_earlier_runs(run: Any) -> None:
-    ports = {"otlp": 18473, "query": 18474}
+    ports = {"otlp": free_port(), "query": free_port()}
     stack = run("telemetry", environment="development", ports=ports, grpc=False)
     body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "before"}}]}]}]}
     asked(stack.telemetry, "/v1/logs", body)
@@ -347,11 +348,13 @@ for request in (url + "/v1/traces", query_url + "/api/v1/spans", query_url + "/a
 
 @pytest.mark.real("telemetry")
 def test_a_port_of_another_program_is_named_with_the_program(run: Any) -> None:
-    with socket.create_server(("127.0.0.1", 18475)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(InfraError, match=rf"port {port} is taken by .*{os.getpid()}"):
-            run("telemetry", environment="development", ports={"otlp": 18476, "query": port}, grpc=False)
-    with socket.create_server(("127.0.0.1", 18476)):
+    free, used = free_port(), free_port()
+    with (
+        socket.create_server(("127.0.0.1", used)),
+        pytest.raises(InfraError, match=rf"port {used} is taken by .*{os.getpid()}"),
+    ):
+        run("telemetry", environment="development", ports={"otlp": free, "query": used}, grpc=False)
+    with socket.create_server(("127.0.0.1", free)):
         pass  # the port of the service that did not start is free
 
 

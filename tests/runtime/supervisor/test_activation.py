@@ -7,11 +7,14 @@ import socket
 import sys
 from typing import Any
 
+import pytest
+
 from fakes.stacks import kill, until
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.host.ports import taken
 from infra_runtime.spec import ServiceSpec
 
+pytestmark = pytest.mark.process
 #: a server that answers each connection with its pid, and exits after a connection that sends `exit`
 SERVER = """
 import os, socket, sys

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
 TESTS = Path(__file__).parents[2]
 
 
-@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="subreapers exist only on Linux")
 def test_an_orphaned_process_without_a_token_is_reported_to_the_guardian(tmp_path) -> None:
     code = f"""
@@ -54,7 +54,6 @@ asyncio.run(main())
     assert (done.stdout.split(), done.stderr) == (["True", "removed"], "")
 
 
-@pytest.mark.process
 def test_without_subreapers_the_processes_of_a_session_are_killed_with_its_leader(tmp_path) -> None:
     """This is the case on macOS; `ps` on this machine has the same keywords."""
     if shutil.which("ps", path=os.defpath) is None:

@@ -28,6 +28,7 @@ from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
 from infra_runtime.supervisor.early_starts import MOST
 from infra_runtime.supervisor.seed_folders import seed_folder
 
+pytestmark = pytest.mark.process
 #: builds a tree with a file that has the same content in every copy
 BUILD = Run(command=("sh", "-c", "echo content > ${out}/file"))
 #: a step that writes a line at each run; with it, the service is prepared in a separate process

@@ -17,6 +17,7 @@ from infra_runtime.host import file_lock, processes
 from infra_runtime.host.processes import TOKEN, started
 from infra_runtime.supervisor.guardian_process import Guardian
 
+pytestmark = pytest.mark.process
 ROOT = Path(processes.__file__).parents[2]
 
 
@@ -102,7 +103,6 @@ def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
     assert child.wait(60) == -signal.SIGKILL
 
 
-@pytest.mark.process
 def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         pipe = Guardian("token", [lock.fileno()], str(tmp_path / "ports"), [])

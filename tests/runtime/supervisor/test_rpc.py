@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from infra_runtime import messages
-from infra_runtime.errors import PlanChangedError
+from infra_runtime.errors import PlanChangedError, SupervisorError
 from infra_runtime.message import MessageError
 from infra_runtime.messages import STOP, Method, Names, Outcome, Services, Up
 from infra_runtime.spec import Run, Seed, ServiceSpec
@@ -116,3 +116,20 @@ def test_the_spec_of_a_service_can_change_while_it_does_not_run(
 
 def test_a_new_service_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     assert added(monkeypatch, Phase.READY, SERVE, ServiceSpec(name="job", command=("run",))) == ["run"]
+
+
+def test_a_start_during_which_the_stack_is_stopped_is_an_error() -> None:
+    async def request() -> list[list[str]]:
+        settled = list[list[str]]()
+
+        async def settle(names: list[str]) -> None:
+            settled.append(names)
+            methods._down = asyncio.create_task(asyncio.sleep(0, []))  # the request of another client
+
+        supervisor: Any = SimpleNamespace(settle=settle)
+        methods = Methods(supervisor, launcher=0)
+        with pytest.raises(SupervisorError, match="the stack is stopping"):
+            await methods._settle(["web"])
+        return settled
+
+    assert asyncio.run(request()) == [["web"]]

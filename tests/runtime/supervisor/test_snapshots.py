@@ -21,6 +21,8 @@ from infra_runtime.errors import SnapshotError, SupervisorError
 from infra_runtime.host import processes
 from infra_runtime.spec import Exchange, Expect, Send, ServiceSpec
 
+pytestmark = pytest.mark.process
+
 
 def sleeper_of(name: str) -> ServiceSpec:
     """Return a service without ports, for stacks that are not of the environment `test`."""

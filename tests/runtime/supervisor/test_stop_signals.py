@@ -13,6 +13,7 @@ from fakes.stacks import alive, server, spawned, until
 from infra_runtime.messages import Phase
 from infra_runtime.spec import ExecProbe, StopStep
 
+pytestmark = pytest.mark.process
 #: writes a line for each SIGTERM and SIGINT that it gets; the first one makes it write `done` after a while
 WORKER = """
 import os, signal, sys, time

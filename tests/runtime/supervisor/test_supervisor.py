@@ -29,6 +29,8 @@ from infra_runtime.errors import (
 from infra_runtime.host import processes
 from infra_runtime.spec import ExecProbe, Run, Secret, Seed, ServiceSpec, StopStep, WriteFile
 
+pytestmark = pytest.mark.process
+
 
 def connect(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), timeout=60).close()
@@ -207,8 +209,8 @@ def test_a_service_that_exits_after_a_while_fails_before_its_deadline(stack_of) 
 
 
 def test_a_service_that_never_answers_fails_with_the_probes_last_reason(stack_of) -> None:
-    with pytest.raises(StartError, match=r"not ready after 0\.3 s: 127\.0\.0\.1:\d+: .*refused"):
-        stack_of(server("deaf", "--deaf", start_timeout=0.3))
+    with pytest.raises(StartError, match=r"not ready after 2 s: 127\.0\.0\.1:\d+: .*refused"):
+        stack_of(server("deaf", "--deaf", start_timeout=2.0))
 
 
 def test_a_command_that_cannot_be_executed_is_named_in_the_error(stack_of, tmp_path) -> None:

@@ -404,22 +404,22 @@ def test_a_flood_of_spans_of_one_trace_is_rejected_above_its_limit(tmp_path: Pat
     async def work(client: httpx.AsyncClient) -> tuple[list[Any], Any, Any]:
         answers = []
         for number in range(11):
-            request = trace_request(*["flood"] * 1000)
+            request = trace_request(*["flood"] * 20)
             for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
                 span["spanId"] = f"{number + 1:08x}{span['spanId'][8:]}"
             answers.append((await sent(client, "traces", request)).json())
         state = (await client.get("/api/v1/state")).json()
         return answers, state, (await client.get(f"/api/v1/traces/{TRACE}")).json()
 
-    (*accepted, refused), state, whole = run(tmp_path, work)
+    (*accepted, refused), state, whole = run(tmp_path, work, limits=Limits(trace_spans=200))
 
     assert accepted == [{}] * 10
     assert refused["partialSuccess"] == {
-        "rejectedSpans": "1000",
-        "errorMessage": f"the trace {TRACE} has 10000 spans, which is the limit",
+        "rejectedSpans": "20",
+        "errorMessage": f"the trace {TRACE} has 200 spans, which is the limit",
     }
-    assert (state["records"]["spans"], state["rejected"]["spans"]) == (10_000, 1000)
-    assert (len(whole["spans"]), whole["full"]) == (10_000, True)
+    assert (state["records"]["spans"], state["rejected"]["spans"]) == (200, 20)
+    assert (len(whole["spans"]), whole["full"]) == (200, True)
 
 
 def test_a_flood_of_metric_streams_is_rejected_above_their_limit(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_a_flood_of_metric_streams_is_rejected_above_their_limit(tmp_path: Path)
             "timeUnixNano": "7",
             "attributes": [{"key": "user", "value": {"intValue": str(number)}}],
         }
-        for number in range(2500)
+        for number in range(250)
     ]
     metric = {"name": "logins", "sum": {"dataPoints": points, "aggregationTemporality": 2}}
     request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
@@ -438,11 +438,11 @@ def test_a_flood_of_metric_streams_is_rejected_above_their_limit(tmp_path: Path)
         answers = [(await sent(client, "metrics", request)).json()["partialSuccess"] for _ in range(2)]
         return answers, (await client.get("/api/v1/state")).json()
 
-    answers, state = run(tmp_path, work)
+    answers, state = run(tmp_path, work, limits=Limits(streams=200))
 
-    assert [answer["rejectedDataPoints"] for answer in answers] == ["500", "500"]
-    assert "2000 sets of attributes of all metrics, which is the limit" in answers[0]["errorMessage"]
-    assert (state["records"]["points"], state["rejected"]["points"]) == (4000, 1000)
+    assert [answer["rejectedDataPoints"] for answer in answers] == ["50", "50"]
+    assert "200 sets of attributes of all metrics, which is the limit" in answers[0]["errorMessage"]
+    assert (state["records"]["points"], state["rejected"]["points"]) == (400, 100)
 
 
 def test_spans_of_clients_whose_clocks_are_wrong_are_stored(tmp_path: Path) -> None:

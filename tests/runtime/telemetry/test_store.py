@@ -219,6 +219,23 @@ def test_the_files_of_old_runs_are_deleted(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(("missing", "expected"), [(0, True), (1, False)])
+def test_the_file_of_an_old_run_is_deleted_if_the_files_are_larger_than_their_limit(
+    missing: int, expected: bool, tmp_path: Path
+) -> None:
+    old = Store(tmp_path / "runs", Limits())
+    old.close()
+    new = Store(tmp_path / "new", Limits())
+    limit = old.path.stat().st_size + new.path.stat().st_size
+    new.close()
+
+    store = Store(tmp_path / "runs", Limits(runs_bytes=limit - missing))
+
+    assert old.path.exists() is expected
+    assert store.path != old.path
+    store.close()
+
+
 def test_a_damaged_file_is_not_opened_again(tmp_path: Path) -> None:
     damaged = tmp_path / "20200101T000000-0.sqlite3"
     damaged.write_bytes(b"not a database" * 1000)

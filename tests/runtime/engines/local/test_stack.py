@@ -135,6 +135,7 @@ def test_a_wait_that_times_out_names_the_services_that_are_not_ready(stack_of) -
     stack = stack_of(server("web"))
     stack.stop("web")
     stack._client.call(UP, _order(server("deaf", "--deaf")))
+    until(lambda: "refused" in stack.status().services["deaf"].reason)
 
     with pytest.raises(WaitTimeoutError, match=r"not ready after 0\.2 s: deaf: .*refused"):
         stack.wait("deaf", timeout=0.2)
