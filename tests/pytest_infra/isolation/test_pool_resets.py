@@ -10,9 +10,15 @@ from pytest_infra.isolation.pool import Pool
 
 
 class FakeFactory:
-    """Resets every unit by a new name; `unclean` units cannot be reset, `stubborn` ones not be removed."""
+    """Resets every unit by a new name; `unclean` units cannot be reset, `stubborn` ones not be removed.
+
+    The removal of `refused` units fails until another unit was made or reset.
+    """
 
     def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.was_refused = threading.Event()
+        self.is_down = False
         self.made = self.closed = 0
         self.unclean: set[str] = set()
         self.stubborn: set[str] = set()
@@ -22,12 +28,14 @@ class FakeFactory:
 
     def make(self) -> str:
         self.made += 1
+        self.is_down = False
         return f"made{self.made}"
 
     def reset(self, name: str) -> str | None:
         try:
             if self.error is not None:
                 raise self.error
+            self.is_down = self.is_down and name in self.unclean
             return None if name in self.unclean else f"{name}'"
         finally:
             self.was_reset.set()
@@ -35,6 +43,10 @@ class FakeFactory:
     def remove(self, name: str) -> None:
         if name in self.stubborn:
             raise ConnectionError(f"{name} is in use\nDETAIL: more")
+        if name in self.refused and (self.is_down or not self.was_refused.is_set()):
+            self.is_down = True
+            self.was_refused.set()
+            raise ConnectionError("the server is being restarted")
         self.removed.append(name)
 
     def close(self) -> None:
@@ -95,6 +107,22 @@ def test_a_unit_that_cannot_be_removed_is_set_aside_and_reported_once(factory: F
 
     assert left == ["made1"]
     assert messages in ([], ["test: the unit made1 could not be removed: made1 is in use"])
+
+
+def test_a_unit_whose_removal_failed_during_a_restart_is_removed_later_and_not_reported(
+    factory: FakeFactory,
+) -> None:
+    factory.unclean = factory.refused = {"made1"}
+    messages: list[str] = []
+    pool = Pool(factory, "test", report=messages.append)
+
+    use_all(pool, 2)
+    assert factory.was_refused.wait(60)
+    use_all(pool, 2)
+    left = pool.close()
+
+    assert left == messages == []
+    assert factory.removed.count("made1") == 1
 
 
 def test_without_removal_a_closed_pool_leaves_its_units_to_the_server(factory: FakeFactory) -> None:

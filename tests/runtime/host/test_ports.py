@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra_runtime.host import ports as ports_module
-from infra_runtime.host.ports import FIRST, LAST, PortError, Ports, holder, taken
+from infra_runtime.host.ports import FIRST, LAST, PortError, Ports, holder, listeners, taken
 
 pytestmark = pytest.mark.process
 
@@ -202,6 +202,26 @@ def test_the_listener_is_named_for_each_kind_of_address(host) -> None:
 
         assert f"pid {os.getpid()} " in holder(port)
         assert taken(port) == holder(port)
+
+
+def test_every_socket_that_listens_on_an_address_and_port_is_counted() -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as one:
+        port = one.getsockname()[1]
+        with socket.create_server(("127.0.0.1", port), reuse_port=True):
+            assert listeners("127.0.0.1", port) == 2
+        assert listeners("127.0.0.1", port) == 1
+    assert listeners("127.0.0.1", port) == 0
+
+
+def test_lsof_counts_the_listening_sockets_on_systems_without_proc(tmp_path, monkeypatch) -> None:
+    lsof = tmp_path / "lsof"
+    lsof.write_text('#!/bin/sh\n[ "$2" = -iTCP@127.0.0.1:8080 ] && printf "p7\\nf5\\nf9\\n"\n')
+    lsof.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert listeners("127.0.0.1", 8080) == 2
+    assert listeners("127.0.0.1", 8081) == 0
 
 
 def test_a_connection_in_time_wait_does_not_block_a_port() -> None:

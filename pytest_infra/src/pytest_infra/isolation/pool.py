@@ -70,6 +70,10 @@ class Pool:
         self._used: deque[str] = deque()
         #: units that are to be removed
         self._discarded: deque[str] = deque()
+        #: units whose removal has failed once, for example because the server was being restarted; it is
+        #: attempted again after the next unit was made
+        self._delayed: list[str] = []
+        self._failed: set[str] = set()
         #: units that could not be removed
         self._left: list[str] = []
         self._ahead, self._max_ahead = AHEAD, max_ahead
@@ -125,8 +129,8 @@ class Pool:
         """
         with self._change:
             self._closing = True
-            self._discarded += (*self._used, *self._ready, *self._left)
-            for units in (self._used, self._ready, self._left):
+            self._discarded += (*self._used, *self._ready, *self._delayed, *self._left)
+            for units in (self._used, self._ready, self._delayed, self._left):
                 units.clear()
             if not remove:
                 self._discarded.clear()
@@ -186,18 +190,26 @@ class Pool:
         with self._change:
             # `close` has already discarded the units that were ready.
             (self._discarded if self._closing else self._ready).append(name)
+            self._discarded += self._delayed
+            self._delayed.clear()
             self._change.notify_all()
 
     def _remove(self) -> None:
-        """Remove a unit; if this fails, record the unit as not removed, and raise no error.
+        """Remove a unit; if this fails twice, record the unit as not removed. The method raises no error.
 
         The error must not affect a test that waits for another unit.
         """
         with self._change:
             name = self._discarded.popleft()
         try:
-            self._twice(lambda: self._factory.remove(name))
+            self._factory.remove(name)
         except Exception as error:  # noqa: BLE001 - it is reported
+            self._factory.close()
+            with self._change:
+                if name not in self._failed:
+                    self._failed.add(name)
+                    (self._discarded if self._closing else self._delayed).append(name)
+                    return
             self._left.append(name)
             if not self._closing:
                 reason = str(error).partition("\n")[0]

@@ -190,6 +190,13 @@ def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
     return {sockets[inode] for inode in opened & sockets.keys()}
 
 
+def listeners(address: str, port: int) -> int:
+    """Return how many sockets listen on an address and port; with SO_REUSEPORT, there can be several."""
+    if sys.platform != "linux":
+        return sum(line.startswith("f") for line in _lsof(f"-iTCP@{address}:{port}", "-Ff"))
+    return list(_listening_sockets().values()).count((address, port))
+
+
 def _listening_sockets() -> dict[str, tuple[str, int]]:
     """Return a mapping from inode to address and port of each listening TCP socket.
 
@@ -244,14 +251,18 @@ def command(pid: int) -> str:
 
 
 def _ask_lsof(port: int) -> str:
-    import subprocess
-
-    command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
-    try:
-        lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    except OSError:
-        lines = []
-    fields = {line[0]: line[1:] for line in lines if line}
+    fields = {line[0]: line[1:] for line in _lsof(f"-iTCP:{port}", "-Fpc") if line}
     return (
         f"pid {fields['p']} ({fields.get('c', 'unknown')})" if "p" in fields else "a process of another user"
     )
+
+
+def _lsof(address: str, fields: str) -> list[str]:
+    """Return the lines about listening sockets that `lsof` prints; each begins with the letter of a field."""
+    import subprocess
+
+    command = ["lsof", "-nP", address, "-sTCP:LISTEN", fields]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    except OSError:
+        return []

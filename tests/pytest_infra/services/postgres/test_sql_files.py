@@ -156,6 +156,16 @@ def test_a_file_reads_files_relative_to_the_root_directory(tmp_path: Path, datab
     assert rows(database, "select b from a order by b") == [(1,), (2,)]
 
 
+def test_the_key_depends_on_large_objects(tmp_path: Path) -> None:
+    write(tmp_path / "all.sql", "\\lo_import 'a b.bin'\n")
+    write(tmp_path / "a b.bin", "1")
+    before = read("all.sql", tmp_path, WHERE).key
+
+    write(tmp_path / "a b.bin", "2")
+
+    assert read("all.sql", tmp_path, WHERE).key != before
+
+
 @pytest.mark.parametrize("changed", ["tables.sql", "rows/rows.sql", "rows/rows.csv"])
 def test_the_key_depends_on_the_files_that_a_file_reads(tmp_path: Path, changed: str) -> None:
     project(tmp_path)
@@ -163,6 +173,34 @@ def test_the_key_depends_on_the_files_that_a_file_reads(tmp_path: Path, changed:
 
     write(tmp_path / "db" / changed, "changed")
 
+    assert read("db/all.sql", tmp_path, WHERE).key != before
+
+
+#: the text of `db/all.sql`, which reads `db/rows/rows.sql`
+READS = {
+    "a variable": "\\set folder rows\n\\i :folder/rows.sql\n",
+    "a quoted variable": "\\set folder 'ro' ws\n\\ir :folder/rows.sql\n",
+    "a variable of a variable": "\\set a rows\n\\set b :a/rows.sql\n\\i :b\n",
+    "a variable of another file": "\\ir variables.sql\n\\i :folder/rows.sql\n",
+    "a path relative to the root": "\\set folder db/rows\n\\i :folder/rows.sql\n",
+    "after a statement": "select 1; \\i rows/rows.sql\n",
+    "twice": "\\set n none\n\\ir read.sql\n\\set n rows\n\\ir read.sql\n",
+}
+
+
+@pytest.mark.parametrize("text", READS.values(), ids=READS)
+def test_a_file_reads_files_with_names_in_variables(tmp_path: Path, database: Endpoint, text: str) -> None:
+    write(tmp_path / "db" / "all.sql", f"create table a (b int);\n{text}")
+    write(tmp_path / "db" / "variables.sql", "\\set folder rows\n")
+    write(tmp_path / "db" / "read.sql", "\\ir :n/rows.sql\n")
+    write(tmp_path / "db" / "none" / "rows.sql", "")
+    write(tmp_path / "db" / "rows" / "rows.sql", "insert into a values (1);")
+    before = read("db/all.sql", tmp_path, WHERE).key
+
+    migrate(tmp_path, database, "db/all.sql")
+
+    assert rows(database, "select b from a") == [(1,)]
+    write(tmp_path / "db" / "rows" / "rows.sql", "changed")
     assert read("db/all.sql", tmp_path, WHERE).key != before
 
 

@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.connection import CommandError
+from infra_runtime.host.ports import listeners
+from pytest_infra.isolation.connection import PATIENCE, CommandError
 from pytest_infra.isolation.hosts import HostRoute, Hosts, RoutedHost
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.caddy.protocol import admin_request
 
 #: The number of attempts to send a request, and the seconds between two attempts.
 ATTEMPTS, PAUSE = 50, 0.01
+#: The seconds between two checks whether the previous configuration has closed its sockets.
+SOCKET_PAUSE = 0.001
 ROUTES = "/config/apps/http/servers/http/routes"
 
 
@@ -40,16 +43,22 @@ class CaddyHost(RoutedHost):
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._names]
 
     def update(self) -> None:
-        """Add the new routes at the end of `own` to Caddy, and remove routes that are no longer in `own`."""
-        while len(self._names) > len(self.own):
-            _remove(self._socket, self._names[-1])
-            self._names.pop()
-        for route in self.own[len(self._names) :]:
-            name = f"{self.id}-{len(self._names) + 1}"
-            # The route is inserted before all other routes, because the last route of the stack matches every
-            # request.
-            self._names.append(name)
-            _insert(self._socket, name, _json(name, self["host_name"], route))
+        """Add the new routes at the end of `own` to Caddy, and remove routes that are no longer in `own`.
+
+        When the method returns, Caddy answers each new connection according to these routes.
+        """
+        try:
+            while len(self._names) > len(self.own):
+                _remove(self._socket, self._names[-1])
+                self._names.pop()
+            for route in self.own[len(self._names) :]:
+                name = f"{self.id}-{len(self._names) + 1}"
+                # The route is inserted before all other routes, because the last route of the stack matches
+                # every request.
+                self._names.append(name)
+                _insert(self._socket, name, _json(name, self["host_name"], route))
+        finally:  # Caddy also closes sockets after it has refused a route
+            _await_single_sockets(self)
 
 
 def _json(name: str, host: str, route: HostRoute) -> Mapping[str, Any]:
@@ -86,6 +95,27 @@ def _remove(socket: str, name: str) -> None:
     # The route is unknown if an earlier attempt has removed it, or if Caddy was restarted.
     with contextlib.suppress(CommandError):
         _request(socket, "DELETE", f"/id/{name}")
+
+
+def _await_single_sockets(server: Endpoint) -> None:
+    """Wait until only one configuration of Caddy listens on the ports of the server.
+
+    A new configuration opens its own socket on each port (SO_REUSEPORT). Caddy answers the admin request
+    while it still closes the sockets of the previous configuration. Until then, the kernel gives some
+    connections to the previous configuration, and closes them with its socket.
+    Source: caddyserver/caddy, `listen_unix.go`, and `modules/caddyhttp/app.go` (`Stop`).
+
+    Raises `CommandError` if the previous configuration still listens after `PATIENCE` seconds.
+    """
+    deadline = time.monotonic() + PATIENCE
+    for port in server.ports.values():
+        while listeners(server.host, port) > 1:
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"{server.name}: after {PATIENCE:g} s, the previous configuration still listens on port "
+                    f"{port}"
+                )
+            time.sleep(SOCKET_PAUSE)
 
 
 def _request(socket: str, method: str, target: str, body: object = None) -> Any:

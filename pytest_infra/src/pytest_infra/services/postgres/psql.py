@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from infra_runtime.binaries import Binary, search
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.redaction import redacted
+from pytest_infra.services.postgres import psql_files
 from pytest_infra.services.postgres.failed_migration import MigrationError, failure
 from pytest_infra.services.postgres.statements import url_of
 
@@ -39,13 +39,6 @@ _ERROR = re.compile(
 )
 _STATEMENT = re.compile(r"^psql:.+?:\d+: STATEMENT: +", re.MULTILINE)
 _LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
-#: the commands that read another file; the path is relative to the current directory, or, for commands with
-#: `r` (`\ir`), relative to the file that contains the command
-_INCLUDE = re.compile(
-    r"^[ \t]*\\(?P<command>ir?|include(?:_relative)?)[ \t]+(?P<path>'[^'\n]+'|\S+)", re.MULTILINE
-)
-_COPY = re.compile(r"^[ \t]*\\copy\b.*?\bfrom[ \t]+(?P<path>'[^'\n]+'|\S+)", re.MULTILINE | re.IGNORECASE)
-_STREAMS = frozenset({"stdin", "pstdin", "program"})
 
 
 def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
@@ -69,7 +62,7 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
     options = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--echo-errors"]
     process = subprocess.run(
         [program, *options, "--set=ON_ERROR_STOP=1", f"--file={file}", *after],
-        cwd=_folder(file, root, _paths(file)[0]),
+        cwd=psql_files.working_folder(file, root),
         env=_environment(database),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -89,49 +82,6 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
             hint="Remove `\\connect` and `CREATE DATABASE` from the file, or write it with pg_dump without"
             " `--create`.",
         )
-
-
-def files_of(file: Path, root: Path) -> Iterator[Path]:
-    r"""Yield a file and the files that it reads with `\i`, `\ir` and `\copy`, if they exist."""
-    pending, known = [file], set[Path]()
-    while pending:
-        path = pending.pop(0)
-        if path.is_file() and path not in known:
-            known.add(path)
-            yield path
-            paths, relative = _paths(path)
-            folder = _folder(path, root, paths)
-            pending += [path.parent / other for other in relative] + [folder / other for other in paths]
-
-
-def _folder(file: Path, root: Path, paths: Iterable[Path]) -> Path:
-    """Return the folder to which the relative paths in a file refer: the folder of the file, or `root`."""
-    for path in paths:
-        for folder in (file.parent, root):
-            if not path.is_absolute() and (folder / path).exists():
-                return folder
-    return file.parent
-
-
-def _paths(file: Path) -> tuple[list[Path], list[Path]]:
-    """Return the paths in the psql commands of a file.
-
-    The first list contains the paths that psql reads relative to the current directory, the second list the
-    paths that it reads relative to the file.
-    """
-    paths: list[Path] = []
-    relative: list[Path] = []
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if "\\" in text:
-        for match in _INCLUDE.finditer(text):
-            is_relative = match["command"] in {"ir", "include_relative"}
-            (relative if is_relative else paths).append(Path(match["path"].strip("'")))
-        paths += [
-            Path(match["path"].strip("'"))
-            for match in _COPY.finditer(text)
-            if match["path"].lower() not in _STREAMS
-        ]
-    return paths, relative
 
 
 def _environment(database: Endpoint) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from pytest_infra.isolation.migrations import Migrations, contents, key_of
-from pytest_infra.services.postgres import psql
+from pytest_infra.services.postgres import psql, psql_files
 from pytest_infra.services.postgres.database import Database
 from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import MigrationError, failure
@@ -32,7 +32,7 @@ def migrations(path: Path, root: Path, where: str) -> Migrations:
     files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
     if not files:
         raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
-    others = {other for file in files for other in psql.files_of(file, root)} - {*files}
+    others = {other for file in files for other in psql_files.files_of(file, root)} - {*files}
     return Migrations(
         run=lambda database: _run(files, root, database),
         key=key_of(contents([*files, *sorted(others)])),

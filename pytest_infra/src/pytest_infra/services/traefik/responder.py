@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import socket
 import threading
 from http import HTTPStatus
+
+from pytest_infra.isolation.connection import PATIENCE
 
 
 class Responder:
@@ -50,19 +54,34 @@ class Responder:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    #: seconds to wait for the next bytes of a client
+    timeout = PATIENCE
 
     def response(self) -> tuple[int, bytes]:
         raise NotImplementedError
 
     def _respond(self) -> None:
-        self.close_connection = True  # the body of the request is not read
         status, body = self.response()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        # Otherwise, Traefik would send the next request over a connection that is being closed.
+        self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        self._discard_request_body()
+
+    def _discard_request_body(self) -> None:
+        """Read until the client closes the connection.
+
+        If the server closed a connection with bytes that it has not read, the kernel would reset the
+        connection, and the client could lose the response.
+        """
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.rfile.read1(2**16):
+                pass
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Ignore a message; the base class would write it to standard error."""

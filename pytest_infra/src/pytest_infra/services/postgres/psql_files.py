@@ -1,0 +1,79 @@
+r"""Find the files that psql reads when it runs a SQL file: after `\i`, `\ir`, `\copy` and `\lo_import`.
+
+Source: PostgreSQL documentation, "psql", sections "Meta-Commands" and "Variables".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+#: a command, and the rest of its line; a command begins a line, or follows a statement on the same line
+_COMMAND = re.compile(
+    r"^(?:[^\n]*;)?[ \t]*\\(?P<name>ir?|include(?:_relative)?|copy|lo_import|set)[ \t]+"
+    r"(?P<rest>[^\s\\][^\n]*)",
+    re.MULTILINE,
+)
+_ARGUMENT = re.compile(r"'(?:[^']|'')*'|[^\s\\]+")
+_VARIABLE = re.compile(r":(\w+)")
+_COPY = re.compile(r"\bfrom[ \t]+(?P<path>'[^']+'|\S+)", re.IGNORECASE)
+_STREAMS = frozenset({"stdin", "pstdin", "program"})
+#: the commands whose path is relative to the file that contains the command
+_RELATIVE = frozenset({"ir", "include_relative"})
+
+
+def working_folder(file: Path, root: Path) -> Path:
+    """Return the folder to which the paths in a file refer: the folder of the file, or `root`.
+
+    This is the folder in which psql finds more of the files.
+    """
+    return max((file.parent, root), key=lambda folder: len(files_in(file, folder)))
+
+
+def files_of(file: Path, root: Path) -> set[Path]:
+    """Return a file and the files that psql reads when it runs this file, if they exist."""
+    return files_in(file, working_folder(file, root))
+
+
+def files_in(file: Path, folder: Path) -> set[Path]:
+    """Return a file and the existing files that psql reads when it runs this file in a folder."""
+    return set(_read(file, folder, {}, ()))
+
+
+def _read(file: Path, folder: Path, variables: dict[str, str], within: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield a file and the files that it reads; `within` are the files whose commands read this file.
+
+    The commands are read in the order in which psql runs them, because they change `variables`.
+    """
+    if file in within or not file.is_file():
+        return
+    yield file
+    for command in _COMMAND.finditer(file.read_text(encoding="utf-8", errors="replace")):
+        name, rest = command["name"], command["rest"]
+        if name == "copy":  # psql does not replace variables here
+            match = _COPY.search(rest)
+            path = folder / _unquoted(match["path"]) if match else folder
+            if match and match["path"].lower() not in _STREAMS and path.is_file():
+                yield path
+            continue
+        arguments = [_value(argument, variables) for argument in _ARGUMENT.findall(rest)]
+        if name == "set":
+            variables[arguments[0]] = "".join(arguments[1:])
+        elif name == "lo_import":
+            if (path := folder / arguments[0]).is_file():
+                yield path
+        else:
+            base = file.parent if name in _RELATIVE else folder
+            yield from _read(base / arguments[0], folder, variables, (*within, file))
+
+
+def _value(argument: str, variables: dict[str, str]) -> str:
+    """Return the value of an argument, in which psql replaces variables outside of quotes."""
+    if argument.startswith("'"):
+        return _unquoted(argument)
+    return _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), argument)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace("''", "'") if text.startswith("'") else text
