@@ -25,6 +25,7 @@ from fakes.hostile_shop import NAME, TEXT, hostile_shop
 from fakes.shop import TRACE
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.navigation import NAVIGATION
+from infra_runtime.messages import Phase
 
 #: what a hostile text could have made of a page
 HARM = """() => [
@@ -85,6 +86,26 @@ def test_a_page_of_logs_has_one_stream_after_its_filters_have_changed_and_it_was
         append(site, "db", "INFO first again\n")
 
         expect(lines).to_have_text(["INFO first", "INFO first again"], timeout=PATIENCE)
+        assert page.evaluate("window.streams.size") == 1
+
+
+def test_the_page_of_a_service_has_one_stream_for_its_state_and_its_log(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    site = Site(tmp_path, service("db"))
+    site.log("db", "INFO first\n")
+    context.add_init_script(COUNTED)
+    with serving(site) as (url, link):
+        page = log_in(context, link)
+        page.goto(f"{url}/services/db")
+        lines = page.locator("#log .line .text")
+        expect(lines).to_have_text(["INFO first"], timeout=PATIENCE)
+
+        append(site, "db", "INFO again\n")
+        site.supervisor.services["db"] = service("db", phase=Phase.FAILED, reason="exited with status 3")
+
+        expect(lines).to_have_text(["INFO first", "INFO again"], timeout=PATIENCE)
+        expect(page.locator("#head")).to_contain_text("exited with status 3", timeout=PATIENCE)
         assert page.evaluate("window.streams.size") == 1
 
 

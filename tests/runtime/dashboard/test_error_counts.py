@@ -115,3 +115,12 @@ def test_a_failed_service_changes_the_navigation_of_every_page(tmp_path: Path) -
     assert 'id="count-services" hidden' in before[1]["parts"]["count-services"]
     assert "1 failed service" in after[1]["parts"]["count-services"]
     assert "count-logs" not in after[1]["parts"]
+
+
+def test_the_errors_of_earlier_runs_are_not_counted(tmp_path: Path) -> None:
+    append(tmp_path, "api", "ERROR before\n")
+    (tmp_path / "api.index").write_text("100.0 13\n", encoding="ascii")
+    append(tmp_path, "api", "ERROR now\nINFO ok\n")
+
+    assert ErrorCounts(tmp_path, since=150.0).update() == {"api": 1}
+    assert ErrorCounts(tmp_path).update() == {"api": 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from infra_runtime.dashboard import log_view
 from infra_runtime.dashboard.log_query import Query
-from infra_runtime.dashboard.log_view import LONGEST_TEXT, Place, View
-from infra_runtime.dashboard.parameters import ParameterError
+from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, View
+from infra_runtime.dashboard.parameters import ParameterError, iso
 from infra_runtime.logs.files import BLOCK, LogFile
 
 NOON = 1_780_000_000.0
@@ -391,3 +392,12 @@ def test_lines_that_arrive_too_fast_are_skipped_and_counted(
     assert len(view.lines) == 100
     assert set(lines(view)) == {"0123456789"}
     assert view.skipped + 100 * 11 == path.stat().st_size
+
+
+@pytest.mark.parametrize("fraction", [0.0004, 0.0006])
+def test_a_line_without_an_index_is_found_by_the_time_that_it_has(tmp_path: Path, fraction: float) -> None:
+    path = raw(tmp_path, b"one\n")
+    os.utime(path, (NOON + fraction, NOON + fraction))
+    ((shown, _),) = log_view.page(tmp_path, Query()).lines
+
+    assert lines(log_view.page(tmp_path, Query(until=iso(shown.time)))) == ["one"]

@@ -23,7 +23,7 @@ from fakes.asgi import scope_of
 from fakes.dashboard import KEY, Site, events, many_events, service
 from infra_runtime.dashboard import streams
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.navigation import error_counts
+from infra_runtime.dashboard.navigation_counts import NavigationCounts
 from infra_runtime.dashboard.stack import dependents
 from infra_runtime.dashboard.streams import parts_stream
 from infra_runtime.errors import ConfigurationError, SupervisorError
@@ -37,8 +37,8 @@ HOSTILE = (
     "\x1b]8;;javascript:alert(1)\x07x"
     "\u202e{{ 71 * 73 * 79 }}{% raw %}&lt;"
 )
-#: the numbers of errors in the navigation, which every stream of a page updates
-COUNTS = (*error_counts(None),)
+#: the numbers in the navigation, which every stream of a page updates
+COUNTS = (*NavigationCounts().shown(None),)
 
 
 class Page(HTMLParser):

@@ -115,3 +115,45 @@ def test_a_stream_ends(reason: str) -> None:
 
     assert sent[0]["status"] == 200
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+def test_merged_events_arrive_from_all_sources_and_the_sources_are_closed() -> None:
+    ended: list[str] = []
+
+    async def source(name: str, count: int) -> AsyncGenerator[Event, None]:
+        try:
+            for number in range(count):
+                yield Event(name=name, data=number)
+                await asyncio.sleep(0)
+            if name == "waits":
+                await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    async def main() -> list[tuple[str, object]]:
+        events = streams.merged(source("short", 2), source("waits", 3))
+        found = [await anext(events) for _ in range(5)]
+        await events.aclose()
+        return [(event.name, event.data) for event in found]
+
+    found = asyncio.run(asyncio.wait_for(main(), 60))
+
+    assert sorted(found) == [("short", 0), ("short", 1), ("waits", 0), ("waits", 1), ("waits", 2)]
+    assert sorted(ended) == ["short", "waits"]
+
+
+def test_an_error_of_a_source_ends_the_merged_events_and_closes_the_others() -> None:
+    ended: list[str] = []
+
+    async def failing() -> AsyncGenerator[Event, None]:
+        yield Event()
+        raise ValueError("broken")
+
+    async def main() -> None:
+        async for _ in streams.merged(endless(ended), failing()):
+            pass
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(asyncio.wait_for(main(), 60))
+
+    assert ended == ["the events"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from infra_runtime.data_directory import journal
-from infra_runtime.data_directory.journal import Journal, last_run, read, traces
+from infra_runtime.data_directory.journal import Journal, last_run, read, starts, traces
 from infra_runtime.messages import Event
 
 
@@ -121,6 +121,24 @@ def test_the_traces_contain_processes_that_have_exited() -> None:
 def test_the_last_run_begins_with_its_supervisor() -> None:
     assert last_run([Event(event="ready")]) == []
     assert last_run([up(boot="1"), up(boot="2"), Event(event="down")])[0].boot == "2"
+
+
+def test_the_newest_starts_are_read_from_the_journal_and_the_renamed_one(path) -> None:
+    lines = [
+        '{"time":%d,"event":"up"}',
+        '{"time":9,"event":"ready","reason":"\\"event\\":\\"up\\""}',
+        '{"cut',
+    ]
+    renamed = Path(path).with_name("events.1.jsonl")
+    renamed.write_text("".join(f"{line}\n" for line in (lines[0] % 1, lines[0] % 2, *lines[1:])))
+    Path(path).write_text(f"{lines[0] % 3}\n\xff\n{lines[0] % 4}\n")
+
+    assert starts(path, 3) == [4.0, 3.0, 2.0]
+    assert starts(path, 0) == []
+
+
+def test_a_missing_journal_has_no_starts(path) -> None:
+    assert starts(path, 3) == []
 
 
 def test_a_stack_that_stopped_completely_has_no_traces() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
@@ -27,15 +27,14 @@ from infra_runtime.dashboard import (
 )
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.log_stream import line_events, query_of
 from infra_runtime.dashboard.openapi import document
 from infra_runtime.dashboard.parameters import ParameterError, count_of
 from infra_runtime.dashboard.stack import ACTIONS, State
-from infra_runtime.dashboard.streams import Event, EventStream, Parts, parts_stream
+from infra_runtime.dashboard.streams import EventStream, Parts, parts_stream
 from infra_runtime.dashboard.view import GROUPS, Row, row, rows
 from infra_runtime.data_directory.snapshots import folder_of, remove
 from infra_runtime.errors import InfraError
-from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.message import encode
 from infra_runtime.messages import Failure, ServiceStatus, Snapshot
 from infra_runtime.web.metrics import Metrics
@@ -177,7 +176,7 @@ class Api:
 
     async def _logs(self, request: Request) -> Response:
         query, count = (
-            query_of(request),
+            query_of(self._dashboard, request),
             count_of(request.query_params.get("limit", ""), log_view.LINES, log_view.MOST_LINES),
         )
         cursor = request.query_params.get("before", "")
@@ -189,26 +188,14 @@ class Api:
         form = request.url.path.rpartition(".")[2]
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
         return StreamingResponse(
-            log_export.parts(Path(paths.logs), query_of(request), form),
+            log_export.parts(Path(paths.logs), query_of(self._dashboard, request), form),
             media_type=log_export.FORMATS[form][0],
             headers={"content-disposition": f'attachment; filename="logs.{form}"'},
         )
 
     async def _logs_stream(self, request: Request) -> Response:
-        cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
-        paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
-        views = log_view.follow(Path(paths.logs), query_of(request), cursor)
-
-        async def events() -> AsyncGenerator[Event, None]:
-            try:
-                async for view in views:
-                    name = "lines" if view.lines or view.skipped else ""
-                    yield Event(name=name, data=view.to_json(), id=view.last)
-            except PatternError as error:
-                yield Event(name="refused", data=f"the regular expression cannot be used: {error}")
-                await self._dashboard.closing.wait()  # a browser would connect again
-
-        return EventStream(events(), closing=self._dashboard.closing)
+        lines = line_events(self._dashboard, request, query_of(self._dashboard, request))
+        return EventStream(lines, closing=self._dashboard.closing)
 
     async def _alerts(self, request: Request) -> Response:
         query = {name: request.query_params.get(name, "") for name in alerts.PARAMETERS}
@@ -313,22 +300,6 @@ def text_of(request: Request) -> str:
     """Return the parameter `text` of a request in lower case."""
     text: str = request.query_params.get("text", "")
     return text.lower()
-
-
-def query_of(request: Request) -> Query:
-    """Return the filter of log lines in the parameters of a request."""
-    parameters = request.query_params
-    return Query(
-        services=tuple(parameters.getlist("service")),
-        level=parameters.get("level", ""),
-        text=parameters.get("text", ""),
-        grep=parameters.get("grep", ""),
-        correlation=parameters.get("correlation", ""),
-        include=tuple(parameters.getlist("include")),
-        exclude=tuple(parameters.getlist("exclude")),
-        since=parameters.get("since", ""),
-        until=parameters.get("until", ""),
-    )
 
 
 def service_to_json(shown: Row) -> dict[str, object]:

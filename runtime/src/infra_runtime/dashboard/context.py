@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from infra_runtime.dashboard.api_checks import ApiChecks
+from infra_runtime.dashboard.navigation_counts import NavigationCounts
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.dashboard.sessions import Sessions
 from infra_runtime.dashboard.stack import Stack, SupervisorLink
@@ -43,6 +44,8 @@ class Dashboard:
     apis: ApiChecks
     #: the data directories with the failure reports of tests
     reports: tuple[Path, ...] = ()
+    #: the numbers in the navigation
+    counts: NavigationCounts = field(default_factory=NavigationCounts)
     #: set when the process stops, so that the streams end
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

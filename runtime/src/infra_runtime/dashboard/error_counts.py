@@ -31,8 +31,9 @@ class _Counted(NamedTuple):
 class ErrorCounts:
     """Counts the messages with the level `error` or `critical` in the logs of a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, since: float = 0.0) -> None:
+        """`since` is the Unix time of the start of the stack; the lines of earlier runs are not counted."""
+        self._folder, self._since = folder, since
         #: service → what was counted of its log
         self._counted: dict[str, _Counted] = {}
 
@@ -41,14 +42,20 @@ class ErrorCounts:
         counted = {}
         for name in services_with_logs(self._folder):
             try:
-                counted[name] = _count(self._folder, name, self._counted.get(name))
+                counted[name] = _count(self._folder, name, self._since, self._counted.get(name))
             except OSError:  # the log was removed
                 continue
         self._counted = counted
         return {name: log.errors for name, log in counted.items() if log.errors}
 
 
-def _count(folder: Path, name: str, before: _Counted | None) -> _Counted:
+def _offset(folder: Path, name: str, since: float) -> int:
+    """Return the offset of the first line of a log since a time. Raises `OSError`."""
+    with LogFile(folder, name) as log:
+        return log.offset(since)
+
+
+def _count(folder: Path, name: str, since: float, before: _Counted | None) -> _Counted:
     """Return the errors of a log, whose count continues after `before`. Raises `OSError`.
 
     A new or shorter file is counted like one that is read for the first time.
@@ -62,7 +69,7 @@ def _count(folder: Path, name: str, before: _Counted | None) -> _Counted:
         if before and before.identity == log.identity and before.offset <= size:
             errors, offset = before.errors, max(before.offset, size - MOST)
         else:
-            errors, offset = 0, max(log.start, size - FIRST)
+            errors, offset = 0, max(log.start, size - FIRST, min(_offset(folder, name, since), size))
         while offset < size:
             block = log.read(offset, min(offset + _BLOCK, size))
             complete = block.rfind(b"\n") + 1

@@ -12,6 +12,8 @@ from infra_runtime.errors import InfraError
 from infra_runtime.messages import Event
 from infra_runtime.value import frozen
 
+#: runs of the stack whose log lines can be selected
+RUNS = 20
 #: changes of a service that a page shows at most
 CHANGES = 50
 #: the event of a failed attempt of a probe
@@ -110,6 +112,14 @@ def _probes(events: Sequence[Event]) -> list[ProbeResult]:
             if event.event == "ready":
                 spawned = 0.0  # a later `ready`, such as after a pause, is not the result of a probe
     return results
+
+
+def starts(path: str) -> list[float]:
+    """Return the Unix times of the newest starts of the stack, the newest first."""
+    try:
+        return journal.starts(path, RUNS)
+    except InfraError:  # a file of another user
+        return []
 
 
 def last_start(path: str) -> StartView | None:

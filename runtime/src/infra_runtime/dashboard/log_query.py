@@ -40,6 +40,9 @@ class Query:
     #: times, or durations before now (`15m`)
     since: str = ""
     until: str = ""
+    #: the Unix times between which the lines of the selected run were written
+    began: float = 0.0
+    ended: float = math.inf
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a text that is not valid."""
@@ -53,8 +56,8 @@ class Query:
             raise ParameterError(f"`include` and `exclude` have at most {CONDITIONS} values")
         included, excluded = _conditions("include", self.include), _conditions("exclude", self.exclude)
         return Selection(
-            since=time_of("since", self.since, 0.0),
-            until=time_of("until", self.until, math.inf),
+            since=max(time_of("since", self.since, 0.0), self.began),
+            until=min(time_of("until", self.until, math.inf), self.ended),
             level=cast("Level", self.level) if self.level else None,
             correlation=self.correlation,
             patterns=(*self._patterns(), *_texts(included)),

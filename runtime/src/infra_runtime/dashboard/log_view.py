@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -155,7 +154,7 @@ def _lines_before(folder: Path, service: str, place: Place | None, until: float)
         with log:
             if place and place.file != log.identity:
                 continue
-            end = log.size if until >= log.changed else log.index.offset(math.nextafter(until, math.inf))
+            end = log.end(until)
             yield from log.lines_before(min(end, place.offset) if place else end)
             place = None
 

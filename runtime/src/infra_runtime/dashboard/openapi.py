@@ -38,6 +38,7 @@ def document() -> dict[str, Any]:
         _parameter("exclude", "query", TEXTS),
         _parameter("since", "query", TEXT),
         _parameter("until", "query", TEXT),
+        _parameter("run", "query", TEXT),
         _parameter("stack", "query", TEXT),
     ]
     lines = [*filters, _parameter("before", "query", TEXT), _limit(LINES, MOST_LINES)]

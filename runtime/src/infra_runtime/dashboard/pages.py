@@ -23,16 +23,18 @@ from infra_runtime.dashboard import (
     snapshots,
     telemetry,
 )
-from infra_runtime.dashboard.api import known, query_of
+from infra_runtime.dashboard.api import known
 from infra_runtime.dashboard.context import Dashboard
-from infra_runtime.dashboard.parameters import count_of
+from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.log_stream import line_events, query_of
+from infra_runtime.dashboard.parameters import count_of, iso
 from infra_runtime.dashboard.rendering import page, page_stream, template_of
 from infra_runtime.dashboard.service_rows import ServiceRows
 from infra_runtime.dashboard.stack import FRESH, FRESH_FOR_PAGES, State
 from infra_runtime.dashboard.streams import Parts
 from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.usage_history import INTERVAL
-from infra_runtime.dashboard.view import TONES, row
+from infra_runtime.dashboard.view import TONES, local_time, row
 from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
@@ -63,6 +65,7 @@ class Pages:
             Route("/configuration", self._configuration),
             Route("/stream/services", self._services_stream),
             Route("/stream/services/{name}", self._service_stream),
+            Route("/stream/logs", self._logs_stream),
             Route("/stream/graph", self._graph_stream),
             Route("/stream/start", self._start_stream),
             Route("/stream/apis", self._apis_stream),
@@ -100,6 +103,7 @@ class Pages:
         state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
         service = known(state, request.path_params["name"])
         settings = await self._settings(f"services.{service.name}.")
+        starts = await asyncio.to_thread(history.starts, self._dashboard.paths.journal)
         return page(
             self._dashboard,
             request,
@@ -107,6 +111,7 @@ class Pages:
             row=row(state, service),
             status=state.status,
             settings=settings,
+            earlier=[(iso(began), local_time(began)) for began in starts[1:6]],
             exports=service.exports,
             **await self._history(service.name),
             **self._usage(service.name),
@@ -127,16 +132,19 @@ class Pages:
         )
 
     async def _logs(self, request: Request) -> Response:
-        query = query_of(request)
+        query = query_of(self._dashboard, request)
         stack = request.query_params.get("stack", "")
         paths = self._dashboard.paths_of(stack)
         services = await asyncio.to_thread(services_with_logs, Path(paths.logs))
+        starts = await asyncio.to_thread(history.starts, paths.journal)
         return page(
             self._dashboard,
             request,
             "logs.html",
             services=services,
             query=query,
+            starts=[(iso(began), local_time(began)) for began in starts],
+            run=iso(query.began) if query.began else "",
             levels=LEVELS,
             stack=stack,
             data=paths.data,
@@ -263,7 +271,17 @@ class Pages:
             values = {"row": service, **await self._history(name), **self._usage(name)}
             return {part: template.render(values) for part, template in parts_of.items()}
 
-        return page_stream(self._dashboard, parts)
+        # One connection for the state and the log, because a browser has six connections to an origin.
+        lines = line_events(self._dashboard, request, Query(services=(name,)))
+        return page_stream(self._dashboard, parts, further=lines)
+
+    async def _logs_stream(self, request: Request) -> Response:
+        async def parts() -> Parts[str]:
+            await self._dashboard.stack.state()  # for the numbers in the navigation
+            return {}
+
+        lines = line_events(self._dashboard, request, query_of(self._dashboard, request))
+        return page_stream(self._dashboard, parts, further=lines)
 
     async def _graph_stream(self, _: Request) -> Response:
         template = template_of("graph_levels.html")

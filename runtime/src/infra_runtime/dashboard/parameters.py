@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from infra_runtime.logs.selection import moment
+
+#: the time at the beginning of the name of a run of telemetry
+_RUN_OF_TELEMETRY = re.compile(r"\d{8}T\d{6}(?=-\d{9})")
 
 
 class ParameterError(ValueError):
@@ -33,6 +38,26 @@ def selected(query: Mapping[str, str]) -> dict[str, str]:
     chosen = {name: text for name, text in query.items() if text}
     times = (name for name in ("since", "until") if name in chosen)
     return {**chosen, **{name: f"{max(time_of(name, chosen[name], 0.0), 0.0):.3f}" for name in times}}
+
+
+def run_at(text: str, starts: Sequence[float]) -> tuple[float, float]:
+    """Return the start of the run with the time in a parameter `run`, and the start of the next run.
+
+    `starts` are the starts of the runs, the newest first. Without a next run, its start is infinite, and an
+    empty text selects all runs. The name of a run of telemetry is also a time. Raises `ParameterError`.
+    """
+    if not text:
+        return 0.0, math.inf
+    # Source: `telemetry.store`, which names a run by the local time at which it begins
+    named = _RUN_OF_TELEMETRY.match(text)
+    # A name has whole seconds, and `iso` milliseconds: the time can be this much before the start.
+    time = time_of("run", named[0] if named else text, 0.0) + (1.0 if named else 0.001)
+    ended = math.inf
+    for began in starts:
+        if began <= time:
+            return began, ended
+        ended = began
+    raise ParameterError(f"the journal has no start of the stack before {text[:80]!r}")
 
 
 def count_of(text: str, default: int, most: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, Response
 
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION, error_counts
+from infra_runtime.dashboard.navigation import MAIN_PAGES, NAVIGATION
 from infra_runtime.dashboard.sessions import Role
-from infra_runtime.dashboard.streams import Parts, parts_stream
+from infra_runtime.dashboard.streams import Event, Parts, parts_stream
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
@@ -85,11 +85,12 @@ def export_of(path: str, query: str) -> str:
 
 
 def _counts(dashboard: Dashboard) -> Parts[str]:
-    """Return the HTML of the numbers of errors in the navigation."""
+    """Return the HTML of the numbers in the navigation, and begin to read them again if they are old."""
+    dashboard.counts.refresh(dashboard.stack, dashboard.reports)
     template = template_of("nav_count.html")
     return {
         name: template.render(id=name, count=count, text=text)
-        for name, (count, text) in error_counts(dashboard.stack.last).items()
+        for name, (count, text) in dashboard.counts.shown(dashboard.stack.last).items()
     }
 
 
@@ -101,6 +102,7 @@ def page_stream(
     beside: Collection[str] = (),
     sent: Parts[str] | None = None,
     every: float = 0.0,
+    further: AsyncGenerator[Event, None] | None = None,
 ) -> Response:
     """Return a stream of changed parts of a page and of its navigation; the arguments of `parts_stream`."""
 
@@ -108,7 +110,13 @@ def page_stream(
         return {**await parts(), **_counts(dashboard)}
 
     return parts_stream(
-        dashboard, all_parts, order=order, beside={*beside, *error_counts(None)}, sent=sent, every=every
+        dashboard,
+        all_parts,
+        order=order,
+        beside={*beside, *dashboard.counts.shown(None)},
+        sent=sent,
+        every=every,
+        further=further,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra_runtime.asgi_server import AsgiServer
 from infra_runtime.config.resolve import data_directory
-from infra_runtime.dashboard import settings
+from infra_runtime.dashboard import history, settings
 from infra_runtime.dashboard.api_checks import ApiChecks
 from infra_runtime.dashboard.application import application
 from infra_runtime.dashboard.context import Dashboard
@@ -32,7 +32,7 @@ async def serve(
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT."""
     paths = Paths(str(data))
-    stack = Stack(SupervisorLink(paths), UsageMeter(), ErrorCounts(Path(paths.logs)))
+    stack = Stack(SupervisorLink(paths), UsageMeter(), ErrorCounts(Path(paths.logs), _start_of(paths)))
     dashboard = Dashboard(
         name=name,
         port=port,
@@ -53,6 +53,11 @@ async def serve(
     server = AsgiServer(application(dashboard), stopping=dashboard.closing)
     await server.serve(sockets=sockets)
     sampling.cancel()
+
+
+def _start_of(paths: Paths) -> float:
+    """Return the Unix time of the start of the stack; 0 if it is not known."""
+    return next(iter(history.starts(paths.journal)), 0.0)
 
 
 def key_of(folder: Path) -> str:

@@ -93,12 +93,13 @@ def parts_stream(
     beside: Collection[str] = (),
     sent: Parts[_Part] | None = None,
     every: float = 0.0,
+    further: AsyncGenerator[Event, None] | None = None,
 ) -> Response:
     """Return a stream of changed parts.
 
     `order` is the element that contains all parts in order, except those in `beside`. `sent` are the parts
     that the page already has. With `every`, the parts are sent at this interval in seconds, and not when the
-    stack changes.
+    stack changes. The stream also has the events in `further`.
     """
     known: Parts[_Part] = sent or {}
 
@@ -127,7 +128,8 @@ def parts_stream(
                 await _wait(change, UPDATE)
                 await asyncio.sleep(began + PAUSE - time.monotonic())
 
-    return EventStream(events(), closing=dashboard.closing)
+    sources = [events()] if further is None else [events(), further]
+    return EventStream(merged(*sources), closing=dashboard.closing)
 
 
 def value_stream(
@@ -155,6 +157,26 @@ def value_stream(
             sent = current
 
     return EventStream(events(), closing=dashboard.closing)
+
+
+async def merged(*sources: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Yield the events of several generators as they arrive, and close the generators at the end."""
+    waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                source = waiting.pop(task)
+                with contextlib.suppress(StopAsyncIteration):
+                    event = task.result()
+                    waiting[asyncio.ensure_future(anext(source))] = source
+                    yield event
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for source in sources:
+            await source.aclose()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -50,11 +50,19 @@ async def send_traces(endpoints: Endpoints, content: bytes) -> int:
     return int(answer.get("partialSuccess", {}).get("rejectedSpans", 0))
 
 
-def _exports(endpoints: Endpoints) -> Mapping[str, str]:
-    for endpoint in endpoints.services.values():
+def service_of(endpoints: Endpoints) -> str | None:
+    """Return the name of the telemetry service; None if the stack has none."""
+    for name, endpoint in endpoints.services.items():
         if {"query_url", "key"} <= endpoint.exports.keys():
-            return endpoint.exports
-    raise TelemetryError("the stack has no telemetry service", is_missing=True)
+            return name
+    return None
+
+
+def _exports(endpoints: Endpoints) -> Mapping[str, str]:
+    name = service_of(endpoints)
+    if name is None:
+        raise TelemetryError("the stack has no telemetry service", is_missing=True)
+    return endpoints.services[name].exports
 
 
 async def runs(endpoints: Endpoints) -> list[str]:

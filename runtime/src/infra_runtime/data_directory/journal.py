@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from infra_runtime.host import ownership
 from infra_runtime.message import MessageError
@@ -128,6 +128,27 @@ def last_run(events: list[Event]) -> list[Event]:
     return events[starts[-1] :] if starts else []
 
 
+def starts(path: str, most: int) -> list[float]:
+    """Return the Unix times of the newest starts of the stack, the newest first.
+
+    They are in the journal at `path` and in the renamed earlier journal. Raises `OwnershipError` for a file
+    of another user.
+    """
+    events = parsed(line for file in (_renamed(path), path) for line in _starts_in(file))
+    times = [event.time for event in events if event.event == "up"]
+    return times[: -most - 1 : -1]
+
+
+def _starts_in(path: str) -> Iterator[str]:
+    """Yield the lines of a journal with a start of the stack; none if the file is missing."""
+    try:
+        descriptor = ownership.open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    with open(descriptor, "rb") as file:
+        yield from (line.decode(errors="replace") for line in file if _UP in line)
+
+
 class Traces(Record):
     """The data that identify the processes which earlier supervisors of a stack may have left.
 
@@ -199,5 +220,9 @@ def boot() -> str:
 def rotate(path: str) -> None:
     """Rename a journal of more than `ROTATE_AT` bytes to `events.1.jsonl`."""
     if os.path.exists(path) and os.path.getsize(path) > ROTATE_AT:
-        stem, suffix = os.path.splitext(path)
-        os.replace(path, f"{stem}.1{suffix}")
+        os.replace(path, _renamed(path))
+
+
+def _renamed(path: str) -> str:
+    stem, suffix = os.path.splitext(path)
+    return f"{stem}.1{suffix}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -86,6 +87,13 @@ class LogFile:
         while (raw := self._file.readline(LONGEST_LINE)) and not raw.endswith(b"\n"):
             pass
         return self._file.tell()
+
+    def end(self, until: float) -> int:
+        """Return the offset up to which the lines can have been written at the time `until` or before."""
+        # The time of a line that is not in the index is `changed`, rounded like the times of all lines.
+        if until >= round(self.changed, _DIGITS):
+            return self.size
+        return self.index.offset(math.nextafter(until, math.inf))
 
     def lines(
         self, start: int | None = None, end: int | None = None, *, complete: bool = False

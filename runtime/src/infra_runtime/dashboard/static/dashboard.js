@@ -1,36 +1,12 @@
 import * as actions from "./actions.js";
 import { parameter, setParameter } from "./address.js";
 import * as keyboard from "./keys.js";
-import { morph, parsed } from "./morph.js";
-import { showConnection, stream } from "./stream.js";
+import { partListeners } from "./parts.js";
+import { stream } from "./stream.js";
 import { nameTimes, showTimes } from "./times.js";
 
-// --- live parts --------------------------------------------------------------------------------------------
-
-function update({ parts, order }) {
-  for (const [id, html] of Object.entries(parts)) {
-    const old = document.getElementById(id);
-    if (old) morph(old, parsed(html));
-  }
-  for (const [id, names] of Object.entries(order)) {
-    const list = document.getElementById(id);
-    if (!list) continue;
-    const elements = names.map((name) => document.getElementById(name) ?? (parts[name] && parsed(parts[name])));
-    const wanted = elements.filter(Boolean);
-    const isSame = wanted.length === list.children.length && wanted.every((each, at) => each === list.children[at]);
-    if (!isSame) list.replaceChildren(...wanted);
-  }
-  showTimes();
-  filter();
-  document.dispatchEvent(new Event("parts"));
-}
-
-if (document.body.dataset.stream) {
-  stream(
-    () => document.body.dataset.stream,
-    { parts: (data) => { showConnection(true); update(data); }, lost: (text) => showConnection(false, text) },
-  );
-}
+if (document.body.dataset.stream) stream(() => document.body.dataset.stream, partListeners);
+document.addEventListener("parts", filter);
 showTimes();
 nameTimes();
 setInterval(showTimes, 1000);

@@ -5,6 +5,7 @@ import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { chip, details } from "./log_details.js";
 import { copy, notice } from "./notices.js";
+import { partListeners } from "./parts.js";
 import { stream } from "./stream.js";
 import { clock, zone } from "./times.js";
 
@@ -184,7 +185,8 @@ async function reload() {
     showNew();
     selectNamed();
     if (own !== reloads) return;  // the lines before an older line are read instead
-    endStream = stream(() => `/api/v1/streams/logs?${query({ after: last })}`, { lines: append, refused });
+    // The stream also has the changes of the rest of the page: a browser has six connections to an origin.
+    endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
   } catch (error) {
     if (own === reloads) box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
   }
