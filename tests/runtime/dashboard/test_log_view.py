@@ -14,7 +14,7 @@ import pytest
 
 from infra_runtime.dashboard import log_view
 from infra_runtime.dashboard.log_query import Query
-from infra_runtime.dashboard.log_view import FOLLOWED, LONGEST_TEXT, Place, View
+from infra_runtime.dashboard.log_view import LONGEST_TEXT, Place, View
 from infra_runtime.dashboard.parameters import ParameterError, iso
 from infra_runtime.logs.files import BLOCK, LogFile
 
