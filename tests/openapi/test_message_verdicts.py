@@ -108,7 +108,7 @@ SCHEMES = {"key": KEY, "token": BEARER, "admin": BEARER, "oauth": OAUTH, "other"
 
 
 def secured(*requirements: dict[str, list[str]], **schemes: Any) -> dict[str, Any]:
-    known = {name: each for name, each in (SCHEMES | schemes).items() if each}
+    known = {name: scheme for name, scheme in (SCHEMES | schemes).items() if scheme}
     return {**one(), "security": list(requirements), "components": {"securitySchemes": known}}
 
 
@@ -623,12 +623,12 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 
 
 def test_the_verdict_of_a_change_outside_schemas() -> None:
-    found = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+    verdicts = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in CASES]
 
-    assert found == [(name, verdict) for name, _, _, verdict, _ in CASES]
+    assert verdicts == [(name, verdict) for name, _, _, verdict, _ in CASES]
 
 
 def test_the_verdict_of_the_opposite_change() -> None:
-    found = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in CASES]
+    verdicts = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in CASES]
 
-    assert found == [(name, verdict) for name, _, _, _, verdict in CASES]
+    assert verdicts == [(name, verdict) for name, _, _, _, verdict in CASES]

@@ -121,9 +121,9 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
 def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
     major: int, features: list[str], expected: str | None
 ) -> None:
-    found = recipes.providing("postgres", recipes.kit().values(), major=major, features=features)
+    provider = recipes.providing("postgres", recipes.kit().values(), major=major, features=features)
 
-    assert (found and found.name) == expected
+    assert (provider and provider.name) == expected
 
 
 def test_a_users_recipe_provides_the_version_that_it_names() -> None:

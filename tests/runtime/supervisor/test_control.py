@@ -207,9 +207,9 @@ async def test_an_infra_error_arrives_with_all_its_fields(path) -> None:
         error = (await peer.receive())["error"]
 
     assert error["code"] == OURS
-    found = from_json(error["data"])
-    assert isinstance(found, StartError)
-    assert found.log_tail == ["a line"]
+    decoded = from_json(error["data"])
+    assert isinstance(decoded, StartError)
+    assert decoded.log_tail == ["a line"]
 
 
 async def test_a_notification_is_handled_and_not_answered(path) -> None:
