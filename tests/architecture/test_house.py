@@ -71,7 +71,7 @@ def test_every_module_has_a_docstring() -> None:
 
 
 def test_no_variable_has_a_name_without_content() -> None:
-    """`found` and `each` say where a value comes from, and not what it is."""
+    """The names `found` and `each` do not state what the value is."""
     named = {"found", "each"}
     others = (
         path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")

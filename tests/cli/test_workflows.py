@@ -212,7 +212,7 @@ def test_a_password_that_another_deploy_has_generated_before_the_lock_was_free_i
     assert shop.server.find("secrets", "shop-secrets")["data"] == {"postgres-password": "b3RoZXI="}
 
 
-# --- what is refused before the first write --------------------------------------------------------
+# --- errors before the first write -----------------------------------------------------------------
 
 
 def test_a_cluster_without_namespace_or_kind_or_that_is_too_old_is_refused(shop: Shop) -> None:

@@ -114,7 +114,7 @@ def test_resources_that_are_no_longer_in_the_stack_are_removed_and_others_stay(s
     assert "configmap/foreign" in shop.names("configmaps")
 
 
-# --- what is refused before the first write --------------------------------------------------------
+# --- errors before the first write -----------------------------------------------------------------
 
 
 def test_a_missing_namespace_is_an_error(shop: Shop) -> None:

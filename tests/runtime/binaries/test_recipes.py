@@ -47,7 +47,7 @@ class Point:
 
 
 def test_another_distribution_adds_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The licence of its recipes is checked, also if it says that they are those of the user."""
+    """The licence of its recipes is checked, also if a recipe has the mark of recipes of the user."""
     added = replace(OWN, name="acme", is_users=False, licence="AGPL-3.0-only")
     point = Point(replace(added, is_users=True))
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])

@@ -516,7 +516,7 @@ def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) ->
     assert "cloudnative-pg" in error.message
 
 
-# --- what a cluster cannot have --------------------------------------------------------------------
+# --- settings that a cluster does not support ------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_service_that_is_skipped_has_no_route(kind: str, project: Project) -> 
     assert project.names(kind, skip=("api",)) == [kind]
 
 
-# --- the real ones ---------------------------------------------------------------------------------
+# --- real servers ----------------------------------------------------------------------------------
 
 
 STACK = """

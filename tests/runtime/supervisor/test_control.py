@@ -1,4 +1,4 @@
-"""The control socket: for one user alone, and unimpressed by whatever comes in."""
+"""The control socket: only its user can connect, and invalid messages do not stop the supervisor."""
 
 import asyncio
 import contextlib
@@ -127,7 +127,7 @@ async def connected(path: Path) -> AsyncIterator[Peer]:
         await peer.close()
 
 
-# --- who may ---------------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------
 
 
 async def test_only_the_owner_can_open_the_socket(path) -> None:
@@ -164,7 +164,7 @@ async def test_a_stale_socket_is_replaced(path) -> None:
         assert (await peer.receive())["id"] == 1
 
 
-# --- what may be said ------------------------------------------------------------------------------
+# --- messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

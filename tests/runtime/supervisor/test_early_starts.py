@@ -240,7 +240,7 @@ def test_a_stack_that_is_only_opened_starts_no_service_early(data: Path) -> None
         assert not early(data)
 
 
-# --- what an early start does ------------------------------------------------------------------------
+# --- the work of an early start ----------------------------------------------------------------------
 
 
 def test_the_process_of_an_early_start_is_the_process_of_the_service(data: Path) -> None:

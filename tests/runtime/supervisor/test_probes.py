@@ -264,7 +264,7 @@ async def test_a_missing_command_is_a_reason() -> None:
     assert problem == "check: No such file or directory"
 
 
-# --- how often -------------------------------------------------------------------------------------
+# --- the number of runs ----------------------------------------------------------------------------
 
 
 async def test_the_interval_between_attempts_grows_up_to_a_limit() -> None:

@@ -93,11 +93,11 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
 
 def files_of(file: Path, root: Path) -> Iterator[Path]:
     r"""Yield a file and the files that it reads with `\i`, `\ir` and `\copy`, if they exist."""
-    pending, known = [file], set[Path]()
+    pending, visited = [file], set[Path]()
     while pending:
         path = pending.pop(0)
-        if path.is_file() and path not in known:
-            known.add(path)
+        if path.is_file() and path not in visited:
+            visited.add(path)
             yield path
             paths, relative = _paths(path)
             folder = _folder(path, root, paths)

@@ -96,10 +96,10 @@ class Metrics:
             self._server, "points", timeout, name=name, service=service, since=f"{since:.9f}", limit=1
         )
         if not answer["items"]:
-            known = [item["name"] for item in ask(self._server, "metrics")["items"]]
+            arrived = [item["name"] for item in ask(self._server, "metrics")["items"]]
             raise MetricMissingError(
                 f"no value of the metric {name!r} arrived within {timeout:g} s; "
-                f"metrics that arrived before: {', '.join(known) or 'none'}"
+                f"metrics that arrived before: {', '.join(arrived) or 'none'}"
             )
 
 
