@@ -251,7 +251,7 @@ def encode(entry: Locked) -> dict[str, Any]:
 
 
 def _encoded(artefact: Artefact) -> dict[str, Any]:
-    values = {item.name: getattr(artefact, item.name) for item in fields_of(artefact)}
+    values = {attribute.name: getattr(artefact, attribute.name) for attribute in fields_of(artefact)}
     return {name: value for name, value in values.items() if value != ""}
 
 
