@@ -141,7 +141,7 @@ def writing(folder: Path) -> Iterator[None]:
         number, began = 0, time.monotonic()
         while not ended.wait(max(began + number / LINES - time.monotonic(), 0.0)):
             path = folder / f"s{SERVICES - 1 - number // BATCH % WRITERS:03}.log"
-            lines = (f"INFO request {number + each} was answered in 12 ms\n" for each in range(BATCH))
+            lines = (f"INFO request {number + offset} was answered in 12 ms\n" for offset in range(BATCH))
             with path.open("a", encoding="ascii") as file:
                 file.write("".join(lines))
             number += BATCH

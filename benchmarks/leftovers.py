@@ -46,7 +46,7 @@ def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> l
     """
     table = processes.table()
     mark, own = f"{MARK}={folder}".encode(), os.getpid()
-    found = set()
+    pids = set()
     for pid in table:
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
@@ -54,15 +54,15 @@ def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> l
             continue
         text = words(pid) if named else ""
         if mark in environ.split(b"\0") or f"{folder}/" in text:
-            found.add(pid)
-    found |= {pid for pid in table for token in groups if cgroup.contains(token, pid)}
-    queue = list(found)
+            pids.add(pid)
+    pids |= {pid for pid in table for token in groups if cgroup.contains(token, pid)}
+    queue = list(pids)
     while queue:
         pid = queue.pop()
-        children = {child for child, process in table.items() if process.parent == pid} - found
-        found |= children
+        children = {child for child, process in table.items() if process.parent == pid} - pids
+        pids |= children
         queue += children
-    return [table[pid] for pid in sorted(found - {own}) if table[pid].state != processes.ZOMBIE]
+    return [table[pid] for pid in sorted(pids - {own}) if table[pid].state != processes.ZOMBIE]
 
 
 class Traces:
@@ -125,11 +125,11 @@ class Traces:
 
 def _in_memory(cwd: Path) -> list[Path]:
     """Return the folders in RAM of data directories below a folder."""
-    found = []
+    folders = []
     for owner in Path(memory.TMPFS).glob(f"infra-*/{memory_folder.OWNER}"):
         with contextlib.suppress(OSError):  # another stack may remove its folder at the same time
-            found += [owner.parent] if owner.read_text(encoding="utf-8").startswith(f"{cwd}/") else []
-    return found
+            folders += [owner.parent] if owner.read_text(encoding="utf-8").startswith(f"{cwd}/") else []
+    return folders
 
 
 def unfinished(cache: Path) -> list[str]:

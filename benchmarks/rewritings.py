@@ -42,18 +42,18 @@ def _compared(before: dict[str, Any], after: dict[str, Any]) -> Report:
 
 def _alarms(number: int) -> tuple[list[int], int]:
     """Return the seeds of rewritings with a breaking finding, and the number of rewritings."""
-    found = []
+    seeds = []
     for seed in range(number):
         case = composed.rewriting(Random(seed))
         reports = _compared(case.before, case.after), _compared(case.after, case.before)
         if any(report.breaking for report in reports):
-            found.append(seed)
-    return found, number
+            seeds.append(seed)
+    return seeds, number
 
 
 def _misses(number: int) -> tuple[list[int], int]:
     """Return the seeds of harmful changes without a breaking finding or a warning, and their number."""
-    found, checked = [], 0
+    seeds, checked = [], 0
     for seed in range(number):
         case = harmful.harmful(Random(seed))
         if case is not None:
@@ -61,9 +61,9 @@ def _misses(number: int) -> tuple[list[int], int]:
             requests = _compared(case.before, case.after), "request"
             responses = _compared(case.after, case.before), "response"
             for report, direction in (requests, responses):
-                levels = {each.level for each in report.findings if each.direction == direction}
-                found += [seed] if levels <= {"info"} else []
-    return found, checked
+                levels = {finding.level for finding in report.findings if finding.direction == direction}
+                seeds += [seed] if levels <= {"info"} else []
+    return seeds, checked
 
 
 def _events(size: int, *required: str) -> dict[str, Any]:

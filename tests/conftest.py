@@ -193,7 +193,7 @@ def missing(name: str, table: Mapping[str, Any]) -> str:
 
 
 def _binaries(name: str, table: Mapping[str, Any]) -> Iterator[Binary]:
-    entries = [catalogue.entry(each) for each in catalogue.names()]
+    entries = [catalogue.entry(kind) for kind in catalogue.names()]
     for entry in entries:
         if entry.name == name:
             yield from (binary for binary in entry.executables(table) if not binary.optional)

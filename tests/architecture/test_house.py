@@ -71,9 +71,12 @@ def test_every_module_has_a_docstring() -> None:
 
 
 def test_no_variable_has_a_name_without_content() -> None:
-    """`found` and `each` say where a value comes from, and not what it is."""
+    """The names `found` and `each` do not state what the value is."""
     named = {"found", "each"}
-    texts = {module: module.read_text(encoding="utf-8") for module in MODULES}
+    others = (
+        path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")
+    )
+    texts = {module: module.read_text(encoding="utf-8") for module in (*MODULES, *others)}
     places = [
         f"{module.relative_to(ROOT)}:{node.lineno}"
         for module, text in texts.items()

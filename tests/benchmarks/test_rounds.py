@@ -21,9 +21,9 @@ def test_the_order_of_the_variants_rotates(rounds: ModuleType) -> None:
 def test_the_warm_up_round_is_not_counted(rounds: ModuleType) -> None:
     values = iter([100.0, 1.0, 2.0])
 
-    found = rounds.rounds([lambda: {"figure": next(values)}], 2)
+    figures = rounds.rounds([lambda: {"figure": next(values)}], 2)
 
-    assert found["figure"].values == (1.0, 2.0)
+    assert figures["figure"].values == (1.0, 2.0)
 
 
 def test_a_ratio_is_taken_round_by_round(rounds: ModuleType) -> None:

@@ -77,17 +77,17 @@ def test_a_port_that_a_service_does_not_declare_is_a_finding(infra: CommandLine)
     infra("runtime", "up", "--detach", "--wait", "--env", "test")
     extra, public = infra("runtime", "logs", "web", "--env", "test").out.split()[-2:]
 
-    found = states(infra, "--env", "test")
+    states_by_topic = states(infra, "--env", "test")
 
-    assert found[f"web: port {extra}"] == (
+    assert states_by_topic[f"web: port {extra}"] == (
         "note",
         f"listens on 127.0.0.1:{extra}, which is not in its `ports`",
     )
-    assert found[f"web: port {public}"] == (
+    assert states_by_topic[f"web: port {public}"] == (
         "wrong",
         f"listens on 0.0.0.0:{public}, which other machines can reach",
     )
-    assert len([topic for topic in found if topic.startswith("web: port")]) == 2
+    assert len([topic for topic in states_by_topic if topic.startswith("web: port")]) == 2
 
 
 def test_findings_are_aligned(shop: CommandLine) -> None:

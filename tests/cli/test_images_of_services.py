@@ -106,20 +106,20 @@ def test_an_image_is_pushed_pulled_refused_when_damaged_and_run(
     assert (image["tags"], image["variables"]) == (["0.3"], ["TOKEN"])
     assert image["pushed"] == f"{address}/shop/api@{image['digest']}"
     components = json.loads(Path(image["sbom"]).read_bytes())["components"]
-    assert [each["purl"] for each in components] == ["pkg:pypi/colours@1.5"]
+    assert [component["purl"] for component in components] == ["pkg:pypi/colours@1.5"]
 
     with Registry(parse_reference(f"{address}/shop/api")) as registry:
         copy = Layout.create(tmp_path / "copy")
         pulled = registry.pull("0.3", copy)
         referrers = registry.referrers(image["digest"])
     assert pulled.digest == image["digest"]
-    assert {each.artifact_type for each in referrers} == {
+    assert {referrer.artifact_type for referrer in referrers} == {
         "application/vnd.cyclonedx+json",
         "application/vnd.in-toto+json",
     }
 
     layers = copy.document(pulled)["layers"]
-    _damage(server.data, min(layers, key=lambda each: each["size"])["digest"])
+    _damage(server.data, min(layers, key=lambda layer: layer["size"])["digest"])
     with (
         Registry(parse_reference(f"{address}/shop/api")) as registry,
         pytest.raises(IntegrityError, match="have the digest"),

@@ -35,9 +35,9 @@ def test_the_page_of_a_service_is_its_first_address_for_a_browser() -> None:
 
 @every(["alertmanager", "grafana", "jaeger", "mail", "pocketbase", "prometheus", "rabbitmq", "traefik"])
 def test_the_kinds_with_a_web_page_have_its_address(kind: str) -> None:
-    found = entry(kind)
+    kind_entry = entry(kind)
 
-    spec = found.make(found.settings.model_validate({}), ())
+    spec = kind_entry.make(kind_entry.settings.model_validate({}), ())
 
     assert web_page(spec.exports).startswith("http://${host}:${port.")
 

@@ -277,7 +277,7 @@ def test_config_env_can_be_read_by_a_shell(open_shop: CommandLine) -> None:
     assert read.stdout.startswith("http://127.0.0.1:")
 
 
-# --- what happened ---------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------------
 
 
 def test_events_are_those_of_the_last_run_in_order(open_shop: CommandLine) -> None:

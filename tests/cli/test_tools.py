@@ -124,7 +124,7 @@ def test_an_unknown_tool_is_reported_with_a_similar_name(line: CommandLine) -> N
 
 def test_the_list_contains_each_tool_and_where_it_is(line: CommandLine) -> None:
     text = {row.split()[0]: row for row in line("tools").out.splitlines()}
-    tools = {each["name"]: each for each in line("tools", "--json").json["tools"]}
+    tools = {tool["name"]: tool for tool in line("tools", "--json").json["tools"]}
 
     assert text["absent"].endswith("missing: infra bin install own-tools")
     assert tools["absent"] == {"name": "absent", "path": None, "recipe": "own-tools"}
@@ -148,7 +148,7 @@ def test_the_names_of_tools_are_completed(line: CommandLine) -> None:
 
 
 def test_a_client_is_searched_in_the_places_of_its_server() -> None:
-    server = next(each for each in entry("valkey").binaries if each.name == "valkey-server")
+    server = next(executable for executable in entry("valkey").binaries if executable.name == "valkey-server")
 
     client = binary("valkey-cli", recipes.kit())
 

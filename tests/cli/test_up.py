@@ -277,7 +277,7 @@ def test_the_selected_services_and_their_needs_are_started(
     assert [service["name"] for service in up.json_lines[-1]["services"]] == names
 
 
-# --- what goes wrong -------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------
 
 
 def test_a_failed_service_stops_the_stack_and_its_last_log_lines_are_printed(infra: CommandLine) -> None:
@@ -341,7 +341,7 @@ def test_a_running_stack_with_another_specification_is_not_changed(shop: Command
     assert shop("runtime", "status").code == 0
 
 
-# --- who reads -------------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------
 
 
 def test_json_is_the_journal_the_stack_and_the_proof(shop: CommandLine) -> None:

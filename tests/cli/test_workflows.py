@@ -101,7 +101,7 @@ def deployed(shop: Shop, original: Shop) -> Shop:
 
 def changes_of(answer: Answer) -> set[tuple[str, str, str]]:
     """Return action, kind and name of the changes in the JSON output of a deploy."""
-    return {(each["action"], each["kind"], each["name"]) for each in answer.json["changes"]}
+    return {(change["action"], change["kind"], change["name"]) for change in answer.json["changes"]}
 
 
 def written(server: ClusterServer) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_deploy_runs_tasks_before_services_and_a_second_deploy_changes_nothing
     ]  # fmt: skip
     assert (second.code, second.out) == (0, "no changes\n"), second
     assert written(shop.server) == before
-    phases = {each["name"].partition("-")[0]: each["phase"] for each in status.json["workloads"]}
+    phases = {workload["name"].partition("-")[0]: workload["phase"] for workload in status.json["workloads"]}
     assert (status.code, phases) == (0, {"api": "ready", "valkey": "ready", "migrate": "done"})
 
 
@@ -153,7 +153,7 @@ def test_resources_that_left_the_stack_are_removed_and_foreign_ones_stay(shop: S
         ("remove", "NetworkPolicy", "web"),
     }
     assert deleted.code == 0, deleted
-    assert {"api", "valkey"} <= {each["name"] for each in deleted.json["deleted"]}
+    assert {"api", "valkey"} <= {resource["name"] for resource in deleted.json["deleted"]}
     assert shop.server.names("deployments") == shop.server.names("statefulsets") == set()
     assert "foreign" in shop.server.names("configmaps")
     assert shop.server.names("horizontalpodautoscalers") == {"other"}  # of another stack in the namespace
@@ -212,7 +212,7 @@ def test_a_password_that_another_deploy_has_generated_before_the_lock_was_free_i
     assert shop.server.find("secrets", "shop-secrets")["data"] == {"postgres-password": "b3RoZXI="}
 
 
-# --- what is refused before the first write --------------------------------------------------------
+# --- errors before the first write -----------------------------------------------------------------
 
 
 def test_a_cluster_without_namespace_or_kind_or_that_is_too_old_is_refused(shop: Shop) -> None:
@@ -416,7 +416,7 @@ def test_a_deploy_waits_for_the_members_of_an_operator_before_it_starts_other_se
     assert deployed.code == 0, deployed
     first = deployed.json["workloads"][0]
     assert (first["name"], first["phase"]) == ("postgres", "ready")
-    (state,) = (each for each in status.json["workloads"] if each["kind"] == "Cluster")
+    (state,) = (workload for workload in status.json["workloads"] if workload["kind"] == "Cluster")
     assert (state["ready"], state["wanted"], state["images"]) == (2, 2, ["shop/db:1"])
     assert waited.code == 0, waited
     assert "[pod/postgres-1/postgres]" in logs.out, logs

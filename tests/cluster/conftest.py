@@ -25,7 +25,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 def definitions(cluster: ControlPlane) -> Iterator[None]:
     """The cluster has the custom resources of all operators during the tests of a module."""
     made = [definition(key) for key in CUSTOM]
-    names = [f"crd/{each['metadata']['name']}" for each in made]
+    names = [f"crd/{resource['metadata']['name']}" for resource in made]
     cluster.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": made})
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *names)
     yield

@@ -92,5 +92,5 @@ def test_a_deploy_waits_until_an_operator_has_created_its_members(shop: Shop) ->
     assert before == set()
     assert answer.code == 0, answer
     assert again.out == "no changes\n", again
-    (state,) = (each for each in status.json["workloads"] if each["kind"] == "Cluster")
+    (state,) = (workload for workload in status.json["workloads"] if workload["kind"] == "Cluster")
     assert (state["phase"], state["ready"], state["wanted"]) == ("ready", 2, 2)

@@ -47,7 +47,7 @@ def test_a_deploy_runs_tasks_before_services_and_a_second_deploy_changes_nothing
     second = shop.deploy()
 
     assert first.code == 0, first
-    states = {each["name"]: each for each in first.json["workloads"]}
+    states = {workload["name"]: workload for workload in first.json["workloads"]}
     assert (states["api"]["phase"], states["api"]["ready"], states["valkey"]["phase"]) == (
         "ready",
         2,
@@ -55,7 +55,7 @@ def test_a_deploy_runs_tasks_before_services_and_a_second_deploy_changes_nothing
     )
     (task,) = (state for name, state in states.items() if name.startswith("migrate-"))
     assert task["phase"] == "done"
-    order = [each["name"] for each in first.json["workloads"]]
+    order = [workload["name"] for workload in first.json["workloads"]]
     assert order.index("valkey") < order.index(task["name"]) < order.index("api")
     assert second.code == 0, second
     assert second.out == "no changes\n"
@@ -71,9 +71,13 @@ def test_a_dry_run_reports_changes_and_writes_nothing(shop: Shop) -> None:
 
     changed = shop.deploy("--dry-run", "--json", tag="2")
 
-    assert ("create", "Deployment") in {(each["action"], each["kind"]) for each in missing.json["changes"]}
+    assert ("create", "Deployment") in {
+        (change["action"], change["kind"]) for change in missing.json["changes"]
+    }
     assert changed.code == 0, changed
-    fields = {each["name"]: each["fields"] for each in changed.json["changes"] if each["action"] == "change"}
+    fields = {
+        change["name"]: change["fields"] for change in changed.json["changes"] if change["action"] == "change"
+    }
     assert "spec.template.spec.containers[0].image" in fields["api"]
     assert shop.versions() == versions
 
@@ -103,14 +107,14 @@ def test_resources_that_are_no_longer_in_the_stack_are_removed_and_others_stay(s
     answer = shop.deploy("--json")
 
     assert answer.code == 0, answer
-    removed = {(each["kind"], each["name"]) for each in answer.json["changes"]}
+    removed = {(change["kind"], change["name"]) for change in answer.json["changes"]}
     assert removed == {("Deployment", "web"), ("Service", "web"), ("NetworkPolicy", "web")}
     assert shop.names("deployments,services") >= {"deployment.apps/api", "service/api"}
     assert "deployment.apps/web" not in shop.names("deployments")
     assert "configmap/foreign" in shop.names("configmaps")
 
 
-# --- what is refused before the first write --------------------------------------------------------
+# --- errors before the first write -----------------------------------------------------------------
 
 
 def test_a_missing_namespace_is_an_error(shop: Shop) -> None:
@@ -330,7 +334,7 @@ def test_scale_sets_the_number_until_the_next_deploy(shop: Shop) -> None:
     assert data.code == unknown.code == 18
     assert "did you mean 'api'?" in unknown.err
     assert again.code == 0, again
-    assert [each["fields"] for each in again.json["changes"]] == [["spec.replicas"]]
+    assert [change["fields"] for change in again.json["changes"]] == [["spec.replicas"]]
 
 
 def test_the_number_of_an_autoscaler_is_neither_changed_nor_reset(shop: Shop) -> None:

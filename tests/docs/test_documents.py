@@ -171,8 +171,8 @@ def run_console(text: str, project: Path, where: str) -> None:
 
 def in_folder(command: str, project: Path) -> tuple[Path, str]:
     """Return the folder in which a command runs, and the command without `cd FOLDER &&`."""
-    found = re.fullmatch(r"cd ([\w/-]+) && (.+)", command)
-    return (project / found[1], found[2]) if found else (project, command)
+    match = re.fullmatch(r"cd ([\w/-]+) && (.+)", command)
+    return (project / match[1], match[2]) if match else (project, command)
 
 
 def program_of(command: str) -> forked.Program | None:

@@ -39,7 +39,7 @@ def stacks(draw: st.DrawFn) -> dict[str, Any]:
     for name in draw(st.lists(names | st.sampled_from(KINDS), min_size=1, max_size=5, unique=True)):
         # A proxy needs the services with a route, so these cannot need a proxy. Two kinds of proxies would
         # have the same ports in production.
-        known = [each for each, table in services.items() if table.get("kind") not in PROXIES]
+        known = [service for service, table in services.items() if table.get("kind") not in PROXIES]
         kinds = [kind for kind in KINDS if kind not in PROXIES] if len(known) < len(services) else KINDS
         if name in KINDS and name not in kinds:
             continue

@@ -65,5 +65,5 @@ def violations(page: Page, axe: str) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe)
         page.evaluate(_VISIBLE)
-    found: list[Any] = page.evaluate(_RUN, TAGS)
-    return [str(each) for each in found]
+    results: list[Any] = page.evaluate(_RUN, TAGS)
+    return [str(result) for result in results]

@@ -23,7 +23,7 @@ def many(*counts: int) -> dict[str, Any]:
         [f"{letter}{number}" for number in range(count)] for letter, count in zip("ab", counts, strict=True)
     ]
     return {
-        "allOf": [{"anyOf": [{"type": "object", "required": [each]} for each in union]} for union in names]
+        "allOf": [{"anyOf": [{"type": "object", "required": [name]} for name in union]} for union in names]
     }
 
 

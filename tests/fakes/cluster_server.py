@@ -87,9 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
         groups = [version.split("/") for version in KINDS if "/" in version]
         if path == "/apis":
             versions = [
-                {"name": group, "versions": [each], "preferredVersion": each}
+                {"name": group, "versions": [served], "preferredVersion": served}
                 for group, version in groups
-                for each in ({"groupVersion": f"{group}/{version}", "version": version},)
+                for served in ({"groupVersion": f"{group}/{version}", "version": version},)
             ]
             return {"kind": "APIGroupList", "apiVersion": "v1", "groups": versions}
         prefixes = {("/api/" if version == "v1" else "/apis/") + version: version for version in KINDS}
@@ -131,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         if words[:1] == ["namespaces"] and len(words) > 2:
             namespace, words = words[1], words[2:]
         plural, name, part = [*words, "", "", ""][:3]
-        kind = next((made for kinds in KINDS.values() for each, made in kinds if each == plural), "")
+        kind = next(
+            (made for kinds in KINDS.values() for plural_name, made in kinds if plural_name == plural), ""
+        )
         if not kind:
             return _failure(404, "NotFound", "the server could not find the requested resource")
         if part == "log":
@@ -160,22 +162,22 @@ class _Handler(BaseHTTPRequestHandler):
         self, key: tuple[str, str, str], kind: str, query: Mapping[str, str], body: Any, part: str
     ) -> Object:
         plural, namespace, name = key
-        found = self.cluster.objects.get(key)
+        existing = self.cluster.objects.get(key)
         stored = "dryRun" not in query and self.command != "GET"
         if stored:
             self.cluster.writes.append(f"{self.command} {plural}/{name}{part and f'/{part}'}")
         if self.command == "DELETE":
             self.cluster.remove(key)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
-        if self.command == "GET" and found:
-            return found
+        if self.command == "GET" and existing:
+            return existing
         if self.command == "POST":
             made = {**body, "metadata": {**body["metadata"], **new_metadata(), "namespace": namespace}}
-        elif self.command == "PUT" and found:
+        elif self.command == "PUT" and existing:
             version = body["metadata"].get("resourceVersion")
-            if version and version != found["metadata"]["resourceVersion"]:
+            if version and version != existing["metadata"]["resourceVersion"]:
                 return _failure(409, "Conflict", "the object has been modified")
-            made = {**body, "metadata": {**found["metadata"], **body["metadata"]}}
+            made = {**body, "metadata": {**existing["metadata"], **body["metadata"]}}
         else:
             made = self._patched(key, kind, query, body, stored=stored)
         if stored and made["kind"] != "Status":
@@ -183,11 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
         return made
 
     def _list(self, plural: str, kind: str, namespace: str, query: Mapping[str, str]) -> Object:
-        wanted = [each.split("=") for each in query.get("labelSelector", "").split(",") if each]
+        wanted = [part.split("=") for part in query.get("labelSelector", "").split(",") if part]
         items = [
             made
-            for (each, space, _), made in self.cluster.objects.items()
-            if each == plural
+            for (resource, space, _), made in self.cluster.objects.items()
+            if resource == plural
             and (not namespace or space == namespace)
             and all(made["metadata"].get("labels", {}).get(pair[0]) == pair[-1] for pair in wanted)
         ]
@@ -197,10 +199,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _patched(
         self, key: tuple[str, str, str], kind: str, query: Mapping[str, str], body: Any, *, stored: bool
     ) -> Object:
-        found = copy.deepcopy(self.cluster.objects.get(key))
+        previous = copy.deepcopy(self.cluster.objects.get(key))
         media = self.headers["Content-Type"]
         if media != "application/apply-patch+yaml":
-            assert found is not None
+            assert previous is not None
             changed = {"spec": body["spec"]} if isinstance(body, dict) else {}
             for operation in body if isinstance(body, list) else ():
                 *parents, last = operation["path"].strip("/").split("/")
@@ -211,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             if stored:
                 manager = "kubectl-rollout" if isinstance(body, list) else "kubectl"
                 self.cluster.applied.setdefault(key, {})[manager] = {"spec": changed["spec"]}
-            made: Object = merged(found, changed)
+            made: Object = merged(previous, changed)
             if "template" in changed["spec"]:
                 made["spec"]["template"] = changed["spec"]["template"]
             return made
@@ -223,13 +225,13 @@ class _Handler(BaseHTTPRequestHandler):
             details = {"causes": [cause]}
             return {**_failure(409, "Conflict", f"Apply failed with 1 conflict: {text}"), "details": details}
         claims = "volumeClaimTemplates"
-        if found and kind == "StatefulSet" and found["spec"].get(claims) != body["spec"].get(claims):
+        if previous and kind == "StatefulSet" and previous["spec"].get(claims) != body["spec"].get(claims):
             message = "updates to statefulset spec for fields other than 'replicas' are forbidden"
             cause = {"reason": "FieldValueForbidden", "message": f"Forbidden: {message}", "field": "spec"}
             text = f'StatefulSet.apps "{key[2]}" is invalid: spec: Forbidden: {message}'
             details = {"name": key[2], "group": "apps", "kind": "StatefulSet", "causes": [cause]}
             return {**_failure(422, "Invalid", text), "details": details}
-        start = found or {**body, "metadata": {**new_metadata(), **body["metadata"]}}
+        start = previous or {**body, "metadata": {**new_metadata(), **body["metadata"]}}
         if kind == "Secret" and "stringData" in body:
             start.setdefault("data", {}).update(dict.fromkeys(body.pop("stringData"), "eHh4"))
             start.pop("stringData", None)

@@ -79,7 +79,7 @@ class ClusterServer:
         self.applied.pop(key, None)
         for other, owned in list(self.objects.items()):
             owners = owned["metadata"].get("ownerReferences", ())
-            if other in self.objects and any(each["uid"] == made["metadata"]["uid"] for each in owners):
+            if other in self.objects and any(owner["uid"] == made["metadata"]["uid"] for owner in owners):
                 self.remove(other)
 
     def _control(self, key: tuple[str, str, str], made: Object) -> None:
@@ -134,12 +134,15 @@ class ClusterServer:
         spec, metadata = made["spec"], made["metadata"]
         annotations = metadata.setdefault("annotations", {})
         sets = [
-            each
-            for (kind, _, _), each in self.objects.items()
-            if kind == "replicasets" and each["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
+            replica_set
+            for (kind, _, _), replica_set in self.objects.items()
+            if kind == "replicasets"
+            and replica_set["metadata"]["ownerReferences"][0]["uid"] == metadata["uid"]
         ]
-        same = [each for each in sets if each["spec"]["template"] == spec["template"]]
-        latest = max((int(each["metadata"]["annotations"][_REVISION]) for each in sets), default=0)
+        same = [replica_set for replica_set in sets if replica_set["spec"]["template"] == spec["template"]]
+        latest = max(
+            (int(replica_set["metadata"]["annotations"][_REVISION]) for replica_set in sets), default=0
+        )
         chosen = same[0] if same else None
         if chosen is None:
             suffix = uuid.uuid4().hex[:6]
@@ -175,8 +178,8 @@ class ClusterServer:
         state: Object = {"running": {}} if problem in {"", "slow"} else {"waiting": {"reason": problem}}
         pod["status"] = {
             "containerStatuses": [
-                {"name": each["name"], "ready": not problem, "state": state}
-                for each in template["spec"]["containers"]
+                {"name": container["name"], "ready": not problem, "state": state}
+                for container in template["spec"]["containers"]
             ],
             "conditions": [{"type": "Ready", "status": str(not problem)}],
         }

@@ -284,9 +284,9 @@ def _keywords_apart(schema: Schema, schemas: Schemas, random: Random) -> Schema:
 def _de_morgan(schema: Schema, schemas: Schemas, random: Random) -> Schema:
     del schemas, random
     if isinstance(schema, dict) and schema.keys() == {"anyOf"}:
-        return {"not": {"allOf": [{"not": each} for each in schema["anyOf"]]}}
+        return {"not": {"allOf": [{"not": alternative} for alternative in schema["anyOf"]]}}
     if isinstance(schema, dict) and schema.keys() == {"allOf"}:
-        return {"not": {"anyOf": [{"not": each} for each in schema["allOf"]]}}
+        return {"not": {"anyOf": [{"not": alternative} for alternative in schema["allOf"]]}}
     return schema
 
 
@@ -310,7 +310,9 @@ def _distributed(schema: Schema, schemas: Schemas, random: Random) -> Schema:
     for index, part in enumerate(schema["allOf"]):
         if isinstance(part, dict) and part.keys() == {"anyOf"}:
             others = schema["allOf"][:index] + schema["allOf"][index + 1 :]
-            return {"anyOf": [{"allOf": [*copy.deepcopy(others), each]} for each in part["anyOf"]]}
+            return {
+                "anyOf": [{"allOf": [*copy.deepcopy(others), alternative]} for alternative in part["anyOf"]]
+            }
     return schema
 
 

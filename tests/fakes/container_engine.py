@@ -141,6 +141,6 @@ class ContainerEngine:
 
 def _named(name: str, digests: tuple[str, ...], digest: str) -> dict[str, object]:
     repository = name.partition("@")[0].rpartition(":")[0] or name
-    references = [f"{repository}@{each}" for each in digests]
+    references = [f"{repository}@{image}" for image in digests]
     properties = {"RepoDigests": references, **({"Digest": digest} if digest else {})}
     return dict.fromkeys([name, *references], properties)

@@ -68,7 +68,7 @@ class Supervisor:
     """The calls to a supervisor that changes only the phases of its services."""
 
     def __init__(self, *services: ServiceStatus) -> None:
-        self.services = {each.name: each for each in services}
+        self.services = {service.name: service for service in services}
         self.began = time.time()
         self.acted: list[tuple[str, tuple[str, ...]]] = []
         self.exported: dict[str, dict[str, str]] = {}
@@ -85,8 +85,8 @@ class Supervisor:
             stay=False,
             stay_seconds=None,
             services=Services(
-                replace(each, seconds=each.seconds + time.time() - self.began)
-                for each in self.services.values()
+                replace(service, seconds=service.seconds + time.time() - self.began)
+                for service in self.services.values()
             ),
         )
 
@@ -225,18 +225,18 @@ def events(site: Site, path: str, count: int, during: Any = None, **headers: str
 
         fields = [("host", HOST), ("x-dashboard-key", KEY), *headers.items()]
         task = asyncio.create_task(application(dashboard)(asgi.scope_of(path, headers=fields), receive, send))
-        found: list[tuple[str, Any]] = []
-        while len(found) < count:
+        events: list[tuple[str, Any]] = []
+        while len(events) < count:
             part = (await asyncio.wait_for(received.get(), 60)).decode()
             lines = dict(line.partition(": ")[::2] for line in part.splitlines())
             if "event" in lines:
-                found.append((lines["event"], json.loads(lines["data"])))
-                if len(found) == 1 and during:
+                events.append((lines["event"], json.loads(lines["data"])))
+                if len(events) == 1 and during:
                     during()
                     dashboard.stack.change()
         dashboard.closing.set()
         await asyncio.wait_for(task, 60)
-        return found
+        return events
 
     return asyncio.run(main())
 
@@ -245,12 +245,12 @@ def many_events(site: Site, path: str, count: int) -> list[Any]:
     """Return the data of the first event that each of several browsers receives from one dashboard."""
 
     async def first(app: Any, closing: asyncio.Event) -> Any:
-        found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        event: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def send(message: Message) -> None:
             text = message.get("body", b"").decode()
-            if "data: " in text and not found.done():
-                found.set_result(json.loads(text.partition("data: ")[2]))
+            if "data: " in text and not event.done():
+                event.set_result(json.loads(text.partition("data: ")[2]))
 
         async def receive() -> Message:
             await closing.wait()
@@ -258,14 +258,14 @@ def many_events(site: Site, path: str, count: int) -> list[Any]:
 
         fields = [("host", HOST), ("x-dashboard-key", KEY)]
         task = asyncio.create_task(app(asgi.scope_of(path, headers=fields), receive, send))
-        return await asyncio.wait_for(found, 60), task
+        return await asyncio.wait_for(event, 60), task
 
     async def main() -> list[Any]:
         dashboard = site.dashboard()
         app = application(dashboard)
-        found = await asyncio.gather(*(first(app, dashboard.closing) for _ in range(count)))
+        results = await asyncio.gather(*(first(app, dashboard.closing) for _ in range(count)))
         dashboard.closing.set()
-        await asyncio.wait_for(asyncio.gather(*(task for _, task in found)), 60)
-        return [data for data, _ in found]
+        await asyncio.wait_for(asyncio.gather(*(task for _, task in results)), 60)
+        return [data for data, _ in results]
 
     return asyncio.run(main())

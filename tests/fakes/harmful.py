@@ -49,13 +49,15 @@ def harmful(random: Random) -> Case | None:
     after = holder["root"]
     old, new = Draft202012Validator(before), Draft202012Validator(after)
     for _ in range(60):
-        found = instance(random.choice([before, after]), random) if random.random() < 0.8 else value(random)
-        if old.is_valid(found) and not new.is_valid(found):
+        candidate = (
+            instance(random.choice([before, after]), random) if random.random() < 0.8 else value(random)
+        )
+        if old.is_valid(candidate) and not new.is_valid(candidate):
             return Case(
                 before=document({"Root": before}),
                 after=document({"Root": after}),
-                value=found,
-                name=json.dumps(found),
+                value=candidate,
+                name=json.dumps(candidate),
             )
     return None
 

@@ -63,7 +63,7 @@ def hostile_shop(folder: Path, answers: Answers) -> Site:
         f"a={TEXT} level=info".encode(),
     ]
     for name in (NAME, "api"):
-        site.log(name, b"".join(each + b"\n" for each in lines))
+        site.log(name, b"".join(text + b"\n" for text in lines))
     _journal(Path(site.paths.journal))
     _tests(Path(site.paths.data))
     _snapshot(Path(site.paths.data, "snapshots", "default"))

@@ -40,7 +40,7 @@ class FakeCluster:
 
     def deploy(self, host: str, *pods: Mapping[str, Any], replicas: int = 1) -> None:
         """Create the Deployment of a service, or replace it, with these pods."""
-        kept = [each for each in self._objects if self._host(each) != host]
+        kept = [resource for resource in self._objects if self._host(resource) != host]
 
         def owned(kind: str, name: str) -> dict[str, Any]:
             return {
@@ -67,14 +67,14 @@ class FakeCluster:
                 },
             },
         ]
-        for each in pods:
+        for pod in pods:
             metadata = {
-                **owned("Pod", each["name"]),
+                **owned("Pod", pod["name"]),
                 "ownerReferences": [{"uid": f"ReplicaSet-{host}"}],
-                **({"deletionTimestamp": "2025-01-01T00:00:00Z"} if each["terminating"] else {}),
+                **({"deletionTimestamp": "2025-01-01T00:00:00Z"} if pod["terminating"] else {}),
             }
-            made.append({"kind": "Pod", "metadata": metadata, "status": each["status"]})
-            self.watch(each["name"], f"ADDED||{each['status']['conditions'][0]['status']}")
+            made.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
+            self.watch(pod["name"], f"ADDED||{pod['status']['conditions'][0]['status']}")
         self._objects = [*kept, *made]
         self._write("objects.json", self._objects)
 

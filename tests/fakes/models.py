@@ -47,8 +47,8 @@ _WithDefault = create_model("Order", name=(str, ...), count=(int, 1))
 _Nullable = create_model("Order", name=(str, ...), count=(int | None, ...))
 _Noted = create_model("Order", name=(str, ...), count=(int, ...), note=(str | None, None))
 
-_SizesOfOneName = enum.StrEnum("Size", {each.name: each.value for each in _Sizes})
-_MoreSizesOfOneName = enum.StrEnum("Size", {each.name: each.value for each in _MoreSizes})
+_SizesOfOneName = enum.StrEnum("Size", {size.name: size.value for size in _Sizes})
+_MoreSizesOfOneName = enum.StrEnum("Size", {size.name: size.value for size in _MoreSizes})
 
 #: Name, narrow type, wide type.
 PAIRS: list[tuple[str, Any, Any]] = [

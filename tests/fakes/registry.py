@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, json.dumps({"errors": [{"code": "UNKNOWN", "message": name}]}).encode())
 
     def _referrers(self, repository: str, digest: str) -> None:
-        found = [
+        manifests = [
             {
                 "mediaType": media_type,
                 "digest": name,
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             for (owner, name), (media_type, data) in self.registry.manifests.items()
             if owner == repository and json.loads(data).get("subject", {}).get("digest") == digest
         ]
-        self._answer(200, json.dumps({"manifests": found}).encode())
+        self._answer(200, json.dumps({"manifests": manifests}).encode())
 
     def _blob(self, data: bytes) -> None:
         if self.registry.flipped:

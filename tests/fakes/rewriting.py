@@ -108,8 +108,8 @@ def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
 def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     for kind in ("parameters", "headers"):
         yield from _held(data["components"].get(kind, {}).values())
-    for each in (*items(data), *operations(data)):
-        yield from _held(each.get("parameters", []))
+    for part in (*items(data), *operations(data)):
+        yield from _held(part.get("parameters", []))
     for holder in messages(data):
         yield from _held(holder.get("content", {}).values())
         yield from _held(holder.get("headers", {}).values())
@@ -130,12 +130,12 @@ def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 def messages(data: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every request body and every response of a document."""
-    found = [
-        each for kind in ("responses", "requestBodies") for each in data["components"].get(kind, {}).values()
+    parts = [
+        part for kind in ("responses", "requestBodies") for part in data["components"].get(kind, {}).values()
     ]
     for operation in operations(data):
-        found += [operation.get("requestBody", {}), *operation["responses"].values()]
-    return found
+        parts += [operation.get("requestBody", {}), *operation["responses"].values()]
+    return parts
 
 
 def _held(holders: Any) -> Iterator[tuple[Any, Any]]:
@@ -162,12 +162,12 @@ def _within(container: Any, key: Any) -> Iterator[tuple[Any, Any]]:
 def _one(
     data: dict[str, Any], random: Random, fits: Callable[[Any], bool] = lambda _: True
 ) -> tuple[Any, Any] | None:
-    found = [
+    fitting = [
         (container, key)
         for container, key in places(data)
         if isinstance(container[key], dict) and fits(container[key])
     ]
-    return random.choice(found) if found else None
+    return random.choice(fitting) if fitting else None
 
 
 def rename_a_component(data: dict[str, Any], random: Random) -> None:
@@ -255,7 +255,7 @@ def reorder(data: dict[str, Any], random: Random) -> None:
             random.shuffle(names)
             return {name: mixed(value[name], name) for name in names}
         if isinstance(value, list):
-            made = [mixed(each) for each in value]
+            made = [mixed(member) for member in value]
             if key in {"required", "enum", "oneOf", "anyOf", "allOf", "parameters", "type", "security"}:
                 random.shuffle(made)
             return made
@@ -276,10 +276,12 @@ def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
 
 def hoist_the_security(data: dict[str, Any], random: Random) -> None:
     del random
-    found = operations(data)
+    all_operations = operations(data)
     # Without `security`, all requests are allowed; a requirement of the whole document would change this.
-    if "key" in data["components"]["securitySchemes"] and all("security" in each for each in found):
-        for operation in found:
+    if "key" in data["components"]["securitySchemes"] and all(
+        "security" in member for member in all_operations
+    ):
+        for operation in all_operations:
             del operation["security"]
         data["security"] = [{"key": []}]
 
@@ -287,8 +289,8 @@ def hoist_the_security(data: dict[str, Any], random: Random) -> None:
 def rename_a_path_parameter(data: dict[str, Any], random: Random) -> None:
     del random
     shared = data["components"].get("parameters", {}).values()
-    lists = [each.get("parameters", []) for each in (*items(data), *operations(data))]
-    for parameter in (*shared, *(parameter for found in lists for parameter in found)):
+    lists = [holder.get("parameters", []) for holder in (*items(data), *operations(data))]
+    for parameter in (*shared, *(parameter for parameters in lists for parameter in parameters)):
         if parameter.get("name") == "petId":
             parameter["name"] = "pet_id"
     data["paths"] = {path.replace("petId", "pet_id"): item for path, item in data["paths"].items()}
@@ -307,13 +309,13 @@ def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
 def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
     """Move a parameter, body, response, header or path item to the components."""
     responses = [operation["responses"] for operation in operations(data)]
-    holders: list[tuple[str, Any]] = [("responses", found) for found in responses]
+    holders: list[tuple[str, Any]] = [("responses", part) for part in responses]
     holders += [("pathItems", data["paths"])]
-    holders += [("requestBodies", found) for found in operations(data) if "requestBody" in found]
+    holders += [("requestBodies", part) for part in operations(data) if "requestBody" in part]
     holders += [
         ("headers", answer["headers"])
-        for found in responses
-        for answer in found.values()
+        for part in responses
+        for answer in part.values()
         if "headers" in answer
     ]
     kind, holder = random.choice(holders)
@@ -326,9 +328,9 @@ def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
 
 
 def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
-    found = [each["parameters"] for each in (*items(data), *operations(data)) if "parameters" in each]
-    if found:
-        parameters = random.choice(found)
+    lists = [holder["parameters"] for holder in (*items(data), *operations(data)) if "parameters" in holder]
+    if lists:
+        parameters = random.choice(lists)
         number = random.randrange(len(parameters))
         if "$ref" not in parameters[number]:
             store = data["components"].setdefault("parameters", {})
@@ -339,8 +341,8 @@ def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
 
 def spell_the_style(data: dict[str, Any], random: Random) -> None:
     del random
-    for each in (*items(data), *operations(data)):
-        for parameter in each.get("parameters", []):
+    for holder in (*items(data), *operations(data)):
+        for parameter in holder.get("parameters", []):
             if "$ref" not in parameter:
                 form = parameter["in"] == "query"
                 parameter |= {"style": "form" if form else "simple", "explode": form, "deprecated": False}
@@ -349,8 +351,8 @@ def spell_the_style(data: dict[str, Any], random: Random) -> None:
 def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
     """Change the case of header and media type names, and the charset, which have no effect."""
     del random
-    for each in (*items(data), *operations(data)):
-        for parameter in each.get("parameters", []):
+    for part in (*items(data), *operations(data)):
+        for parameter in part.get("parameters", []):
             if parameter.get("in") == "header":
                 parameter["name"] = parameter["name"].swapcase()
     for parameter in data["components"].get("parameters", {}).values():
@@ -358,7 +360,7 @@ def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
             parameter["name"] = parameter["name"].swapcase()
     for holder in messages(data):
         if "headers" in holder:
-            holder["headers"] = {name.swapcase(): each for name, each in holder["headers"].items()}
+            holder["headers"] = {name.swapcase(): header for name, header in holder["headers"].items()}
         if "application/json" in holder.get("content", {}):
             holder["content"]["Application/JSON; charset=utf-8"] = holder["content"].pop("application/json")
 

@@ -76,7 +76,7 @@ def test_an_image_on_debian_is_reproducible_read_by_skopeo_and_run(
     components = json.loads(Path(image["sbom"]).read_bytes())["components"]
 
     assert image["digest"] == again["digest"]
-    assert any(each["purl"].startswith("pkg:deb/debian/python3-minimal@") for each in components)
+    assert any(component["purl"].startswith("pkg:deb/debian/python3-minimal@") for component in components)
 
     layout = f"oci:{image['layout']}:{image['tags'][0]}"
     assert json.loads(skopeo("inspect", layout).stdout)["Digest"] == image["digest"]

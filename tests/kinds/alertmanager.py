@@ -25,5 +25,5 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     filters = [("filter", f'alertname="{name}"'), ("filter", f'test="{endpoint.get("test", "none")}"')]
     address = f"{endpoint['url']}/api/v2/alerts?{urllib.parse.urlencode(filters)}"
     with urllib.request.urlopen(address, timeout=60) as answer:
-        found = json.load(answer)
-    return found[0]["annotations"]["value"] if found else None
+        alerts = json.load(answer)
+    return alerts[0]["annotations"]["value"] if alerts else None

@@ -161,9 +161,9 @@ def secrets(data: Path, *endpoints: Endpoint) -> set[str]:
     return {text.strip() for text in (*(it.read_text(encoding="utf-8") for it in files), *exported)}
 
 
-def disclosures(found: Iterable[str], texts: Mapping[str, str]) -> list[str]:
+def disclosures(secrets: Iterable[str], texts: Mapping[str, str]) -> list[str]:
     """Return the names of those texts in which one of these secrets stands."""
-    return [name for name, text in texts.items() if any(secret in text for secret in found)]
+    return [name for name, text in texts.items() if any(secret in text for secret in secrets)]
 
 
 def files(*folders: Path) -> dict[str, str]:

@@ -38,13 +38,13 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     try:
         url = f"{endpoint.url}/api/traces/{_trace(endpoint, name)}"
         with urllib.request.urlopen(url, timeout=60) as answer:
-            found = json.load(answer)["data"]
+            traces = json.load(answer)["data"]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 404:
             raise
         return None
-    spans = [span for trace in found for span in trace["spans"]]
+    spans = [span for trace in traces for span in trace["spans"]]
     named = [span for span in spans if {"key": "name", "type": "string", "value": name} in span["tags"]]
     return max(named, key=lambda span: span["startTime"])["operationName"] if named else None
 

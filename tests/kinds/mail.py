@@ -26,10 +26,10 @@ def write(endpoint: Endpoint, name: str, value: str) -> None:
 def read(endpoint: Endpoint, name: str) -> str | None:
     """Return the text of the newest message with this subject."""
     query = urlencode({"subject": name, "unit": endpoint.get("user", "")})
-    found = _ask(endpoint, f"/api/messages?{query}")["messages"]
-    if not found:
+    messages = _ask(endpoint, f"/api/messages?{query}")["messages"]
+    if not messages:
         return None
-    return _ask(endpoint, f"/api/messages/{found[-1]['id']}")["text"].strip()
+    return _ask(endpoint, f"/api/messages/{messages[-1]['id']}")["text"].strip()
 
 
 def _ask(endpoint: Endpoint, path: str) -> dict:

@@ -35,8 +35,8 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     selector = f'contract{{name="{name}",unit="{endpoint.get("test", "")}"}}'
     query = urllib.parse.urlencode({"query": selector})
     with urllib.request.urlopen(f"{endpoint['url']}/api/v1/query?{query}", timeout=60) as answer:
-        found = json.load(answer)["data"]["result"]
-    newest = max(found, key=lambda series: float(series["value"][1]), default=None)
+        results = json.load(answer)["data"]["result"]
+    newest = max(results, key=lambda series: float(series["value"][1]), default=None)
     return newest["metric"]["value"] if newest else None
 
 

@@ -17,16 +17,16 @@ def processes(data: Path) -> list[psutil.Process]:
     """Return what runs of the stack in `data`: supervisor, guardian, services, and their descendants."""
     run = Paths(str(data)).run
     services = set(alive(data))
-    found = []
+    remains = []
     for process in psutil.process_iter():
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
             if process.pid in services or run in process.cmdline():
-                found.append(process)
+                remains.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return remains
 
 
 def supervisor(data: Path) -> int:
@@ -91,14 +91,14 @@ def _sockets(process: psutil.Process) -> Iterator[str]:
 
 def _open_sockets() -> set[str]:
     """Return the inode of every socket of this network namespace. Source: proc_net(5)."""
-    found = set()
+    numbers = set()
     for table in ("tcp", "tcp6", "udp", "udp6", "unix"):
         path = Path("/proc/net", table)
         if path.exists():
             head, *rows = path.read_text(encoding="utf-8").splitlines()
             column = 6 if "Inode" in head else 9
-            found |= {row.split()[column] for row in rows}
-    return found - {"0"}
+            numbers |= {row.split()[column] for row in rows}
+    return numbers - {"0"}
 
 
 def _shared_memory(process: psutil.Process) -> Iterator[str]:

@@ -67,7 +67,7 @@ def test_a_kind_without_state_and_a_clause_about_data_exist() -> None:
     assert globals().keys() >= contract.ABOUT_DATA | contract.OF_VARIANTS
 
 
-# --- what the clauses share ------------------------------------------------------------------------
+# --- functions that several tests use --------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -141,10 +141,10 @@ def test_no_output_file_or_command_line_of_a_run_has_a_secret(project: CommandLi
 
 def readable(root: Path, cache: Path, secrets: set[str]) -> list[str]:
     """Return the files that contain a secret, except private files whose purpose is to store secrets."""
-    found = contract.disclosures(secrets, contract.files(root, cache))
+    disclosures = contract.disclosures(secrets, contract.files(root, cache))
     return [
         name
-        for name in found
+        for name in disclosures
         if name != str(root / "infra.toml")
         and not (any(Path(name).match(pattern) for pattern in PRIVATE) and _is_private(Path(name)))
         and f"{cache}/plans/" not in name  # the stack file's own text, readable for the owner

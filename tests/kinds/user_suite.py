@@ -99,7 +99,7 @@ def note(kind: str, unit: Endpoint, data: Path, number: int, others: int = 1) ->
     contract.write(kind, unit, "name", value(number))
     Path(f"written-{number}").touch()
     until(lambda: len(list(Path().glob("written-*"))) > others, contract.PATIENCE)
-    found = {
+    observed = {
         "worker": os.environ.get("PYTEST_XDIST_WORKER", ""),
         "data": str(data),
         "before": before,
@@ -107,7 +107,7 @@ def note(kind: str, unit: Endpoint, data: Path, number: int, others: int = 1) ->
         "secrets": sorted(contract.secrets(data, unit)),
     }
     path = Path(NOTE.format(number=number))
-    path.with_suffix(".new").write_text(json.dumps(found), encoding="utf-8")
+    path.with_suffix(".new").write_text(json.dumps(observed), encoding="utf-8")
     path.with_suffix(".new").rename(path)
 
 

@@ -25,8 +25,8 @@ def read(endpoint: Endpoint, name: str) -> str | None:
     _get(f"{endpoint.url}/internal/force_flush")
     selector = f'contract{{name="{name}",test="{endpoint.get("test", "-")}"}}'
     query = urllib.parse.urlencode({"query": selector, "nocache": "1"})
-    found = json.loads(_get(f"{endpoint.url}/api/v1/query?{query}"))["data"]["result"]
-    newest = max(found, key=lambda series: float(series["value"][1]), default=None)
+    results = json.loads(_get(f"{endpoint.url}/api/v1/query?{query}"))["data"]["result"]
+    newest = max(results, key=lambda series: float(series["value"][1]), default=None)
     return newest["metric"]["value"] if newest else None
 
 

@@ -238,7 +238,9 @@ def test_an_entry_without_reason_or_owner_or_with_a_past_date_is_not_written(
 def added(before: dict[str, object], after: dict[str, object]) -> Report:
     """Return a report with the breaking findings only."""
     whole = report(before, after)
-    return replace(whole, findings=tuple(each for each in whole.findings if each.level is Level.BREAKING))
+    return replace(
+        whole, findings=tuple(finding for finding in whole.findings if finding.level is Level.BREAKING)
+    )
 
 
 def united(*names: str) -> dict[str, object]:
@@ -325,11 +327,11 @@ def using(*names: str, **schemas: object) -> dict[str, object]:
 
 
 def test_a_schema_that_was_replaced_by_two_schemas_gives_two_fingerprints() -> None:
-    found = report(
+    findings = report(
         using("Pet", "Pet", Pet=PET), using("Cat", "Dog", Cat=LOOSE_PET, Dog=LOOSE_PET | {"title": "D"})
     ).findings
 
-    assert len({finding.fingerprint for finding in found}) == len(found) == 2
+    assert len({finding.fingerprint for finding in findings}) == len(findings) == 2
 
 
 def test_an_entry_with_the_fingerprint_of_an_earlier_version_still_accepts_a_named_part(file: Path) -> None:

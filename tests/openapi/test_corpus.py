@@ -17,12 +17,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "api-check
 
 def disagreements() -> tuple[int, list[str]]:
     cases = json.loads((CORPUS / "cases.json").read_text())
-    found = []
+    pairs = []
     for case in cases:
         report = compare(load(CORPUS / case["base"]), load(CORPUS / case["revision"]))
         if report.breaking != case["breaking"]:
-            found.append(Path(case["base"]).name.removesuffix("__base.json"))
-    return len(cases), found
+            pairs.append(Path(case["base"]).name.removesuffix("__base.json"))
+    return len(cases), pairs
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of pairs is not at {CORPUS}")

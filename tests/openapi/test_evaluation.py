@@ -24,6 +24,7 @@ def test_a_value_is_shown_without_the_syntax_of_json_if_possible(value: object, 
     assert shown(value) == text
 
 
+ARRAY: dict[str, Any] = {"type": "array", "prefixItems": [{}]}
 ANY: dict[str, Any] = {"type": "object", "properties": {"a": {}}}
 
 
@@ -40,6 +41,16 @@ ANY: dict[str, Any] = {"type": "object", "properties": {"a": {}}}
             {"type": "string"},
             {"type": "string", "contentMediaType": "text/csv"},
             "changed `contentMediaType` of the response with status 200 from no value to 'text/csv'",
+        ),
+        (
+            ARRAY,
+            {**ARRAY, "items": False},
+            "set the maximum number of items of the response with status 200 to",
+        ),
+        (
+            ARRAY,
+            {**ARRAY, "unevaluatedItems": False},
+            "set the maximum number of items of the response with ",
         ),
         (
             {"enum": ["a"]},

@@ -48,8 +48,8 @@ NAMED = {path: set(re.findall(r"\bfacts\.(\w+)\b", text)) for path, text in SOUR
 
 def users(name: str) -> set[str]:
     """Return the modules that use a fact; `rules` stands for all modules of that package."""
-    found = [path for path, names in NAMED.items() if name in names]
-    return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in found}
+    paths = [path for path, names in NAMED.items() if name in names]
+    return {"rules" if path.parent.name == "rules" else str(path.relative_to(PACKAGE)) for path in paths}
 
 
 def test_every_rule_has_the_id_of_a_fact_and_every_id_has_a_rule() -> None:

@@ -51,12 +51,16 @@ def nasty() -> Report:
     bad = replace(LOCATION, file=NASTY)
     witness = Witness(kind=Direction.REQUEST, value={NASTY: NASTY})
     operations = tuple(Operation(path=f"/{NASTY}{number}", method="GET") for number in range(9))
-    found = finding(
+    accepted = finding(
         text=NASTY, before=NASTY, after=[NASTY], witness=witness, operations=operations, shown_at=bad
     )
-    review = Review(accepted=((found, ENTRY),), stale=(ENTRY,), expired=(replace(ENTRY, change=NASTY),))
+    review = Review(accepted=((accepted, ENTRY),), stale=(ENTRY,), expired=(replace(ENTRY, change=NASTY),))
     note = Note(file=NASTY, pointer=NASTY, message=NASTY, line=1)
-    levels = (found, replace(found, level=Level.WARNING), replace(found, level=Level.INFO, shown_at=None))
+    levels = (
+        accepted,
+        replace(accepted, level=Level.WARNING),
+        replace(accepted, level=Level.INFO, shown_at=None),
+    )
     return Report(base=NASTY, revision=NASTY, findings=levels, notes=(note,), review=review)
 
 
@@ -232,8 +236,8 @@ def test_json_has_the_same_keys_for_one_and_for_several_apis() -> None:
     assert one.keys() == several.keys()
     assert one["counts"] == {"breaking": 1, "warning": 0, "info": 0}
     assert several["counts"] == {"breaking": 2, "warning": 0, "info": 0}
-    assert [each["api"] for each in several["findings"]] == ["shop", "bank"]
-    assert [each["name"] for each in several["apis"]] == ["shop", "bank"]
+    assert [finding["api"] for finding in several["findings"]] == ["shop", "bank"]
+    assert [api["name"] for api in several["apis"]] == ["shop", "bank"]
 
 
 def test_markdown_escapes_the_texts_of_a_document() -> None:
@@ -575,11 +579,11 @@ def test_a_finding_is_shown_on_the_edited_line(
         (tmp_path / f"{name}.yaml").write_text(text)
     made = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
 
-    found = next(each for each in json.loads(render({"": made}, "json"))["findings"] if each["rule"] == rule)[
-        "location"
-    ]
+    location = next(
+        finding for finding in json.loads(render({"": made}, "json"))["findings"] if finding["rule"] == rule
+    )["location"]
 
-    assert revision.splitlines()[found["line"] - 1] == line
+    assert revision.splitlines()[location["line"] - 1] == line
 
 
 def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> None:
@@ -592,8 +596,8 @@ def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> N
         (tmp_path / f"{name}.json").write_text(json.dumps(takes(parameter), indent=1))
     made = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
 
-    found = re.search(r"line=(\d+)", render({"": made}, "github"))
+    match = re.search(r"line=(\d+)", render({"": made}, "github"))
 
-    assert found is not None
-    line = (tmp_path / "revision.json").read_text().splitlines()[int(found[1]) - 1]
+    assert match is not None
+    line = (tmp_path / "revision.json").read_text().splitlines()[int(match[1]) - 1]
     assert '"maximum": 50' in line

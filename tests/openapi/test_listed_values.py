@@ -63,21 +63,21 @@ def compared(direction: str) -> dict[tuple[str, str], set[str]]:
             operations = [operation(requestBody=body(schema)) for schema in schemas]
         else:
             operations = [operation({"200": {"description": "", **body(schema)}}) for schema in schemas]
-        return document({f"/{number}": {"post": each} for number, each in enumerate(operations)})
+        return document({f"/{number}": {"post": methods} for number, methods in enumerate(operations)})
 
-    found: dict[tuple[str, str], set[str]] = {pair: set() for pair in PAIRS}
+    levels: dict[tuple[str, str], set[str]] = {pair: set() for pair in PAIRS}
     for finding in report(whole(0), whole(1)).findings:
         for affected in finding.operations:
-            found[PAIRS[int(affected.path.removeprefix("/"))]].add(finding.level.value)
-    return found
+            levels[PAIRS[int(affected.path.removeprefix("/"))]].add(finding.level.value)
+    return levels
 
 
 @pytest.mark.parametrize("direction", ["request", "response"])
 def test_each_verdict_is_that_of_the_allowed_values(direction: str) -> None:
     levels = compared(direction)
 
-    breaking = {pair for pair, found in levels.items() if "breaking" in found}
+    breaking = {pair for pair, reported in levels.items() if "breaking" in reported}
     removed = {(old, new) for old, new in PAIRS if ALLOWED[old] - ALLOWED[new]}
     added = {(old, new) for old, new in PAIRS if ALLOWED[new] - ALLOWED[old]}
     assert breaking == (removed if direction == "request" else added)
-    assert not any("warning" in found for found in levels.values())
+    assert not any("warning" in reported for reported in levels.values())

@@ -109,7 +109,7 @@ SCHEMES = {"key": KEY, "token": BEARER, "admin": BEARER, "oauth": OAUTH, "other"
 
 
 def secured(*requirements: dict[str, list[str]], **schemes: Any) -> dict[str, Any]:
-    known = {name: each for name, each in (SCHEMES | schemes).items() if each}
+    known = {name: scheme for name, scheme in (SCHEMES | schemes).items() if scheme}
     return {**one(), "security": list(requirements), "components": {"securitySchemes": known}}
 
 
@@ -625,13 +625,13 @@ CASES: list[tuple[str, Any, Any, str, str]] = [
 
 def test_the_verdict_of_a_change_outside_schemas() -> None:
     cases = sample(CASES)
-    found = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in cases]
+    verdicts = [(name, report(before, after, today=TODAY).verdict) for name, before, after, _, _ in cases]
 
-    assert found == [(name, verdict) for name, _, _, verdict, _ in cases]
+    assert verdicts == [(name, verdict) for name, _, _, verdict, _ in cases]
 
 
 def test_the_verdict_of_the_opposite_change() -> None:
     cases = sample(CASES)
-    found = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in cases]
+    verdicts = [(name, report(after, before, today=TODAY).verdict) for name, before, after, _, _ in cases]
 
-    assert found == [(name, verdict) for name, _, _, _, verdict in cases]
+    assert verdicts == [(name, verdict) for name, _, _, _, verdict in cases]

@@ -20,21 +20,21 @@ FURTHER_FINDINGS = {
 
 
 def test_each_pair_gives_the_finding_of_its_rule() -> None:
-    found = [(rule, set(rules(before, after, today=TODAY))) for rule, before, after in PAIRS]
+    reported = [(rule, set(rules(before, after, today=TODAY))) for rule, before, after in PAIRS]
 
     assert [
         (rule, rule_ids)
-        for rule, rule_ids in found
+        for rule, rule_ids in reported
         if not {rule} <= rule_ids <= {rule, *FURTHER_FINDINGS.get(rule, ())}
     ] == []
 
 
 def test_a_reversed_pair_gives_the_finding_of_the_mirror_or_the_rule_has_a_waiver() -> None:
-    found = [(rule, rules(after, before, today=TODAY)) for rule, before, after in PAIRS]
+    reported = [(rule, rules(after, before, today=TODAY)) for rule, before, after in PAIRS]
 
     assert [
         (rule, backwards)
-        for rule, backwards in found
+        for rule, backwards in reported
         if not (RULES[rule].waiver or RULES[rule].mirror in backwards)
         and rule not in {RULES[name].mirror for name in backwards}
     ] == []
@@ -62,12 +62,12 @@ DELIVERED = {
 
 
 def test_a_webhook_gives_the_rule_of_the_other_direction() -> None:
-    found = [
+    reported = [
         (other_direction(rule), rules(inverted(before), inverted(after), today=TODAY))
         for rule, before, after in INVERTED
     ]
 
-    assert [(rule, rule_ids) for rule, rule_ids in found if rule not in rule_ids] == []
+    assert [(rule, rule_ids) for rule, rule_ids in reported if rule not in rule_ids] == []
 
 
 def other_direction(rule: str) -> str:

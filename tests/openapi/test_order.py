@@ -33,7 +33,7 @@ def shuffled(part: Any, random: Random, *, unordered: bool = False) -> Any:
         names = random.sample(list(part), len(part))
         return {name: shuffled(part[name], random, unordered=name in _UNORDERED) for name in names}
     if isinstance(part, list):
-        made = [shuffled(each, random) for each in part]
+        made = [shuffled(member, random) for member in part]
         return random.sample(made, len(made)) if unordered else made
     return part
 
@@ -41,8 +41,8 @@ def shuffled(part: Any, random: Random, *, unordered: bool = False) -> Any:
 def findings(before: dict[str, Any], after: dict[str, Any]) -> set[tuple[str, str, str]]:
     """Return rules, levels and messages; the number of an alternative in a message depends on the order."""
     return {
-        (each.rule, each.level, re.sub(r"alternative \d+", "alternative", each.message))
-        for each in report(before, after).findings
+        (finding.rule, finding.level, re.sub(r"alternative \d+", "alternative", finding.message))
+        for finding in report(before, after).findings
     }
 
 
@@ -91,7 +91,7 @@ def test_the_order_has_no_effect_on_the_pairs_of_a_keyword_that_occurs_several_t
         ],
         "contains": [{"contains": {"type": "integer", "minimum": number}} for number in range(5)],
         "pattern": [{"type": "string", "pattern": f"a{{{number}}}"} for number in range(1, 6)],
-        "format": [{"type": "string", "format": each} for each in ("uri", "email", "date", "isin", "iban")],
+        "format": [{"type": "string", "format": name} for name in ("uri", "email", "date", "isin", "iban")],
     }
     parts = kinds[keyword]
     before, after = sends({"allOf": parts[:3]}), sends({"allOf": parts[2:]})

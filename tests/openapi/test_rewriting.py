@@ -38,7 +38,7 @@ MANY_SEED = int(
 )
 
 
-@pytest.mark.parametrize("rewriting", REWRITINGS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("rewriting", REWRITINGS, ids=lambda rewrite: rewrite.__name__)
 @ONE
 @seed(ONE_SEED)
 @given(data=documents(), random=st.randoms(use_true_random=False))
@@ -153,7 +153,8 @@ def beside(data: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     made = {**copy.deepcopy(data), **other}
     made["paths"] = data["paths"] | other["paths"]
     made["components"] = data["components"] | {
-        kind: data["components"].get(kind, {}) | found for kind, found in other.get("components", {}).items()
+        kind: data["components"].get(kind, {}) | components
+        for kind, components in other.get("components", {}).items()
     }
     return made
 
@@ -172,7 +173,10 @@ ASIDE = {"hoist_the_security", "rename_a_security_scheme", "say_where_and_who_ag
     change=st.sampled_from([pair for pair in CALLS if keyed(pair[1]) == keyed(pair[2])]),
     back=st.booleans(),
     random=st.randoms(use_true_random=False),
-    steps=st.lists(st.sampled_from([each for each in REWRITINGS if each.__name__ not in ASIDE]), max_size=3),
+    steps=st.lists(
+        st.sampled_from([rewriting for rewriting in REWRITINGS if rewriting.__name__ not in ASIDE]),
+        max_size=3,
+    ),
 )
 def test_one_change_outside_schemas_gives_the_same_finding_in_every_document(
     data: dict[str, Any],
@@ -191,4 +195,4 @@ def test_one_change_outside_schemas_gives_the_same_finding_in_every_document(
     alone = report(before, after, today=TODAY).findings
     among = report(beside(data, before), beside(rewritten, after), today=TODAY).findings
 
-    assert sorted(found.rule for found in among) == sorted(found.rule for found in alone)
+    assert sorted(finding.rule for finding in among) == sorted(finding.rule for finding in alone)

@@ -151,23 +151,23 @@ def verdict(make: Any, *schemas: Any) -> str:
 
 
 def test_a_change_of_a_schema_has_its_verdict() -> None:
-    found = [
+    verdicts = [
         (name, verdict(sends, before, after), verdict(receives, before, after))
         for name, before, after, _, _ in SCHEMAS
     ]
 
-    assert found == [(name, sent, received) for name, _, _, sent, received in SCHEMAS]
+    assert verdicts == [(name, sent, received) for name, _, _, sent, received in SCHEMAS]
 
 
 @pytest.mark.parametrize("tags", [(1, 2, 6), ("a", "b", "f"), (True, False, "none")])
 def test_alternatives_with_different_tags_are_not_matched(tags: tuple[Any, Any, Any]) -> None:
     first, second, third = tags
-    found = report(
+    findings = report(
         receives({"oneOf": [tagged(first, on=TRUTH), tagged(second, on=TRUTH)]}),
         receives({"oneOf": [tagged(first, on=TRUTH), tagged(third, on=TRUTH)]}),
     ).findings
 
-    assert [(finding.rule, finding.before, finding.after) for finding in found] == [
+    assert [(finding.rule, finding.before, finding.after) for finding in findings] == [
         ("response-union-branch-replaced", str(second).lower(), str(third).lower())
     ]
 
@@ -178,9 +178,9 @@ def test_all_objects_are_rejected_by_a_second_alternative_that_became_possible()
     def union(*kinds: Any) -> dict[str, Any]:
         return {"oneOf": [obj(a=TRUTH), {"type": "object", "anyOf": list(kinds)}]}
 
-    found = report(sends(union(WHOLE, TEXT)), sends(union(WHOLE, {})))
+    comparison = report(sends(union(WHOLE, TEXT)), sends(union(WHOLE, {})))
 
-    assert found.verdict == "breaking"
+    assert comparison.verdict == "breaking"
 
 
 DOCUMENTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
@@ -246,9 +246,9 @@ DOCUMENTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 
 
 def test_a_change_of_a_document_has_its_verdict() -> None:
-    found = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
+    verdicts = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
 
-    assert found == [(name, verdict) for name, _, _, verdict in DOCUMENTS]
+    assert verdicts == [(name, verdict) for name, _, _, verdict in DOCUMENTS]
 
 
 def test_a_null_in_openapi_3_0_is_the_same_as_a_type_in_3_1() -> None:
@@ -278,9 +278,9 @@ def test_many_schemas_that_refer_to_each_other_in_unions_are_compared() -> None:
             schemas[f"N{number}"] = obj(v=kind if number == count - 1 else TEXT, **parts)
         return receives({"$ref": "#/components/schemas/N0"}, components={"schemas": schemas})
 
-    found = report(web(TEXT), web(WHOLE)).findings
+    findings = report(web(TEXT), web(WHOLE)).findings
 
-    assert [finding.rule for finding in found] == ["response-type-changed"]
+    assert [finding.rule for finding in findings] == ["response-type-changed"]
 
 
 def test_a_change_in_a_file_that_refers_to_itself_is_found(tmp_path: Path) -> None:

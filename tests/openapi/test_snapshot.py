@@ -47,7 +47,7 @@ def shuffled(value: Any) -> Any:
     """Return the value with the keys of every object in reverse order."""
     if isinstance(value, dict):
         return {key: shuffled(value[key]) for key in reversed(value)}
-    return [shuffled(each) for each in value] if isinstance(value, list) else value
+    return [shuffled(member) for member in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("as_yaml", [False, True])

@@ -303,12 +303,12 @@ def verdict(make: Any, *schemas: Any) -> str:
 
 def test_the_verdict_of_a_schema_change_depends_on_the_direction() -> None:
     schemas = sample(SCHEMAS)
-    found = [
+    verdicts = [
         (name, verdict(sends, before, after), verdict(receives, before, after))
         for name, before, after, _, _ in schemas
     ]
 
-    assert found == [(name, sent, received) for name, _, _, sent, received in schemas]
+    assert verdicts == [(name, sent, received) for name, _, _, sent, received in schemas]
 
 
 def posted(**more: Any) -> dict[str, Any]:
@@ -630,6 +630,6 @@ DOCUMENTS: list[tuple[str, Any, Any, str]] = [
 
 
 def test_the_verdict_follows_from_the_contract() -> None:
-    found = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
+    verdicts = [(name, report(before, after).verdict) for name, before, after, _ in DOCUMENTS]
 
-    assert found == [(name, verdict) for name, _, _, verdict in DOCUMENTS]
+    assert verdicts == [(name, verdict) for name, _, _, verdict in DOCUMENTS]

@@ -102,11 +102,11 @@ def test_a_recursive_schema_has_an_example() -> None:
 
 def shown(before: Any, after: Any, *, make: Any = sends) -> dict[str, list[Any]]:
     """Return the examples of the breaking findings, by rule."""
-    found: dict[str, list[Any]] = {}
+    examples: dict[str, list[Any]] = {}
     for finding in report(make(before, **OTHERS), make(after, **OTHERS)).findings:
         if finding.level is Level.BREAKING:
-            found.setdefault(finding.rule, []).append(finding.witness and finding.witness.value)
-    return found
+            examples.setdefault(finding.rule, []).append(finding.witness and finding.witness.value)
+    return examples
 
 
 def thing(*required: str, **properties: Any) -> dict[str, Any]:
@@ -170,19 +170,19 @@ def test_each_removed_alternative_has_an_example_of_this_alternative() -> None:
         {**thing(name, **{name: TRUTH}), "additionalProperties": False} for name in ("purrs", "barks", "moos")
     )
 
-    found = shown({"oneOf": [cat, dog, cow]}, {"oneOf": [cow]})["request-union-branch-removed"]
+    examples = shown({"oneOf": [cat, dog, cow]}, {"oneOf": [cow]})["request-union-branch-removed"]
 
-    assert sorted(list(value) for value in found) == [["barks"], ["purrs"]]
+    assert sorted(list(value) for value in examples) == [["barks"], ["purrs"]]
 
 
 def test_the_example_of_a_removed_alternative_does_not_show_a_change_of_another_one() -> None:
     cat, dog = ({**thing("kind", kind={"const": kind}, age=WHOLE)} for kind in ("cat", "dog"))
     strict_dog = thing("kind", "age", kind={"const": "dog"}, age=WHOLE)
 
-    found = shown({"oneOf": [dog, cat]}, {"oneOf": [strict_dog]})
+    examples = shown({"oneOf": [dog, cat]}, {"oneOf": [strict_dog]})
 
-    assert found["request-union-branch-removed"] == [{"kind": "cat"}]
-    assert found["request-property-became-required"] == [{"kind": "dog"}]
+    assert examples["request-union-branch-removed"] == [{"kind": "cat"}]
+    assert examples["request-property-became-required"] == [{"kind": "dog"}]
 
 
 def test_the_example_of_an_object_does_not_show_a_change_of_its_property() -> None:
@@ -192,6 +192,6 @@ def test_the_example_of_an_object_does_not_show_a_change_of_its_property() -> No
         "dependentSchemas": {"b": {"minProperties": 2}},
     }
 
-    found = shown(before, after)
+    examples = shown(before, after)
 
-    assert found["request-dependent-schema-added"] == [{"b": "x"}]
+    assert examples["request-dependent-schema-added"] == [{"b": "x"}]

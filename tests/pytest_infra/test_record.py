@@ -59,10 +59,10 @@ def report(when: str = "call", outcome: str = "passed", text: str = "", **more: 
 
 def run(recorder: Record, *reports: Any, data: Path | None = None) -> None:
     recorder.pytest_runtest_logstart("test_a.py::test_it")
-    for each in reports:
+    for report in reports:
         if data:
-            vars(each)[ATTRIBUTE] = {"data": [str(data)]}
-        recorder.pytest_runtest_logreport(each)
+            vars(report)[ATTRIBUTE] = {"data": [str(data)]}
+        recorder.pytest_runtest_logreport(report)
 
 
 def finish(recorder: Record, config: Any, status: int = 0) -> None:
@@ -95,8 +95,8 @@ def test_the_tests_of_a_session_are_recorded(suite: Suite, arguments: tuple[str,
     suite.run("-k", "test_", *arguments)
 
     data = Path(suite.paths.data)
-    found = {test.test.partition("::")[2]: test for test in recorded(data)}
-    assert {name: test.outcome for name, test in found.items()} == {
+    tests = {test.test.partition("::")[2]: test for test in recorded(data)}
+    assert {name: test.outcome for name, test in tests.items()} == {
         "test_plain": "passed",
         "test_passed": "passed",
         "test_failed": "failed",
@@ -104,14 +104,14 @@ def test_the_tests_of_a_session_are_recorded(suite: Suite, arguments: tuple[str,
         "test_skipped": "skipped",
         "test_error": "error",
     }
-    assert found["test_failed"].error == "AssertionError: no stock"
-    assert found["test_error"].error == "ValueError: first line"
-    failure = json.loads((Path(found["test_failed"].report) / "capsule.json").read_text(encoding="utf-8"))
-    assert found["test_failed"].trace == failure["trace"]
-    assert found["test_passed"].services == ("shop",)
-    assert "isolate shop" in dict(found["test_passed"].waits)
-    assert (found["test_plain"].trace, found["test_plain"].waits) == ("", ())
-    assert {test.worker for test in found.values()} <= ({"gw0", "gw1"} if arguments else {""})
+    assert tests["test_failed"].error == "AssertionError: no stock"
+    assert tests["test_error"].error == "ValueError: first line"
+    failure = json.loads((Path(tests["test_failed"].report) / "capsule.json").read_text(encoding="utf-8"))
+    assert tests["test_failed"].trace == failure["trace"]
+    assert tests["test_passed"].services == ("shop",)
+    assert "isolate shop" in dict(tests["test_passed"].waits)
+    assert (tests["test_plain"].trace, tests["test_plain"].waits) == ("", ())
+    assert {test.worker for test in tests.values()} <= ({"gw0", "gw1"} if arguments else {""})
     first, *_, last = lines(data)
     assert (first["selected"], first["workers"], first["keyword"]) == (6, 2 if arguments else 0, "test_")
     assert (last["kind"], last["status"], sum(last["counts"].values())) == ("end", 1, 6)
@@ -151,9 +151,9 @@ def test_a_killed_session_keeps_its_lines(suite: Suite) -> None:
 
     suite.run()
 
-    (found,) = session_record.listing([Path(suite.paths.data)]).sessions
-    assert (found.state, found.counts) == ("killed", {"passed": 1})
-    assert [*Reading.of(found.path).running] == ["test_it.py::test_it"]
+    (session,) = session_record.listing([Path(suite.paths.data)]).sessions
+    assert (session.state, session.counts) == ("killed", {"passed": 1})
+    assert [*Reading.of(session.path).running] == ["test_it.py::test_it"]
     assert suite.await_end() == []
 
 

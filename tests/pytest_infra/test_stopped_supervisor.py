@@ -39,9 +39,9 @@ def stopping(suite: Suite) -> Iterator[Suite]:
     suite.pytester.makeconftest(CONFTEST)
     suite.stack(service("shop"), service("api", port=18081))
     yield suite
-    if found := control_file.read(suite.paths):
+    if file := control_file.read(suite.paths):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGCONT)
+            os.kill(file.pid, signal.SIGCONT)
     with contextlib.suppress(SupervisorError):  # a stack without leases is stopping already
         suite.down()
     assert suite.await_end() == []
@@ -50,17 +50,17 @@ def stopping(suite: Suite) -> Iterator[Suite]:
 def test_a_supervisor_that_is_stopped_before_a_run_fails_its_tests_with_the_fix(stopping) -> None:
     stopping.test("def test_warm(shop): pass")
     assert stopping.run("--infra-reuse").ret == 0
-    found = control_file.read(stopping.paths)
-    assert found is not None
-    os.kill(found.pid, signal.SIGSTOP)
+    file = control_file.read(stopping.paths)
+    assert file is not None
+    os.kill(file.pid, signal.SIGSTOP)
     stopping.test("def test_one(shop): pass\ndef test_other(api): pass\ndef test_without(): pass")
 
     result = stopping.run()
 
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines([
-        f"*supervisor of {stopping.paths.data} does not answer: *process {found.pid} is stopped by a signal*",
-        f"*`kill -CONT {found.pid}` continues the supervisor; `kill -KILL {found.pid}` ends the supervisor*",
+        f"*supervisor of {stopping.paths.data} does not answer: *process {file.pid} is stopped by a signal*",
+        f"*`kill -CONT {file.pid}` continues the supervisor; `kill -KILL {file.pid}` ends the supervisor*",
     ])  # fmt: skip
 
 

@@ -78,10 +78,10 @@ def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
     stacks: list[Stack] = []
 
     def start(*specs: ServiceSpec, **options: Any) -> Stack:
-        found = resolved(data, specs, **options)
-        stack = LocalEngine().open(found)
+        plan = resolved(data, specs, **options)
+        stack = LocalEngine().open(plan)
         stacks.append(stack)
-        raise_failures(stack.up(found).failures)
+        raise_failures(stack.up(plan).failures)
         return stack
 
     yield start

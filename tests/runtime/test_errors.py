@@ -52,9 +52,9 @@ def test_every_error_class_has_an_example() -> None:
 
 @every_error
 def test_an_error_can_be_pickled_for_xdist(error) -> None:
-    found = pickle.loads(pickle.dumps(error))
+    decoded = pickle.loads(pickle.dumps(error))
 
-    assert (type(found), str(found), found.hint, vars(found)) == (
+    assert (type(decoded), str(decoded), decoded.hint, vars(decoded)) == (
         type(error),
         str(error),
         error.hint,
@@ -64,9 +64,9 @@ def test_an_error_can_be_pickled_for_xdist(error) -> None:
 
 @every_error
 def test_an_error_can_be_sent_over_the_control_socket(error) -> None:
-    found = from_json(json.loads(json.dumps(error.to_json())))
+    decoded = from_json(json.loads(json.dumps(error.to_json())))
 
-    assert (type(found), str(found), found.hint, vars(found)) == (
+    assert (type(decoded), str(decoded), decoded.hint, vars(decoded)) == (
         type(error),
         str(error),
         error.hint,

@@ -300,8 +300,8 @@ def test_a_spec_is_immutable() -> None:
         ("${}", [""]),
     ]
 )
-def test_references_are_the_names_in_braces(text, found) -> None:
-    assert references(text) == found
+def test_references_are_the_names_in_braces(text, names) -> None:
+    assert references(text) == names
 
 
 @calm

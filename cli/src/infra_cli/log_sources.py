@@ -50,13 +50,13 @@ class Files:
 
     def __init__(self, folder: Path, names: Sequence[str], *, follow: bool) -> None:
         """Raise `NoStackError` or `UnknownServiceError` if a log is missing and `follow` is false."""
-        known = services_with_logs(folder)
-        if not known and not follow:
+        with_logs = services_with_logs(folder)
+        if not with_logs and not follow:
             raise NoStackError(str(folder.parent))
         for name in names:
-            if name not in known and not (folder / f"{name}.log").exists() and not follow:
-                raise UnknownServiceError(name, known)
-        self.services = list(names) or known
+            if name not in with_logs and not (folder / f"{name}.log").exists() and not follow:
+                raise UnknownServiceError(name, with_logs)
+        self.services = list(names) or with_logs
         self._folder, self._names = folder, names
         self._follower = Follower(self._paths)
         self._ends = self._follower.skip() if follow else {}

@@ -31,13 +31,13 @@ def address_of(client: Client, service: str, role: str) -> str:
     """
     endpoints = client.call(ENDPOINTS, Nothing()).services
     if service not in endpoints:
-        known = client.call(STATUS, Nothing()).services.names
-        if service in known:
+        services = client.call(STATUS, Nothing()).services.names
+        if service in services:
             raise ConfigurationError(
                 f"{service} has not been started, so its address is not known",
                 hint=f"`infra runtime start {service}` starts the service.",
             )
-        raise UnknownServiceError(service, list(known))
+        raise UnknownServiceError(service, list(services))
     endpoint = endpoints[service]
     if endpoint.kind == DASHBOARD.name:
         return _login_link(service, endpoint, role)

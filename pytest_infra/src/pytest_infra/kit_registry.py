@@ -40,8 +40,8 @@ def find(kind: str) -> ServiceKit | None:
     Raises:
         KitError: the entry point cannot be loaded, or is not a `ServiceKit`.
     """
-    if known := KINDS.get(kind):
-        kit: ServiceKit = importlib.import_module(f"pytest_infra.services.{known.identifier}").KIT
+    if kind_row := KINDS.get(kind):
+        kit: ServiceKit = importlib.import_module(f"pytest_infra.services.{kind_row.identifier}").KIT
         return kit
     point = _entry_points().get(kind)
     return _loaded(point) if point else None

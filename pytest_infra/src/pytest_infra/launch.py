@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import py  # type: ignore[import-untyped]  # pytest brings it, without types
+import py  # type: ignore[import-untyped]  # part of pytest, without types
 import pytest
 from xprocess import ProcessStarter, XProcess  # type: ignore[import-untyped]  # it has none
 

@@ -114,7 +114,7 @@ class Logs:
         if isinstance(service, str):
             status = self._session.status()
             # A service that a test has stopped is not started again.
-            if status is None or all(known.name != service for known in status.services):
+            if status is None or all(running.name != service for running in status.services):
                 self._session.service(service)
             name = process = service
         else:

@@ -70,5 +70,5 @@ class Notes:
         return {"data": self.data, "owners": self.owners, "messages": self.messages}
 
     def _add(self, sent: Mapping[str, list[str]]) -> None:
-        for name, known in self._to_json().items():
-            known += [text for text in sent.get(name, []) if text not in known]
+        for name, notes in self._to_json().items():
+            notes += [text for text in sent.get(name, []) if text not in notes]

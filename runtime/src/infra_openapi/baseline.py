@@ -82,8 +82,8 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
             raise CompareError(file, f"an entry has no `{key}`", line)
     for key in entry:
         if key not in _KNOWN:
-            known = ", ".join(_KNOWN)
-            raise CompareError(file, f"an entry has the unknown key {key!r} (known: {known})", line)
+            allowed_keys = ", ".join(_KNOWN)
+            raise CompareError(file, f"an entry has the unknown key {key!r} (known: {allowed_keys})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
             # YAML would read some texts as a number with an exponent, and change them.
             raise CompareError(file, f"the value of `{key}` is not a string: put the value in quotes", line)
@@ -126,11 +126,11 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
             counting.append(finding)
         else:
             accepted.append((finding, matching[0]))
-    known = by_fingerprint.values()
+    current = by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
-        expired=tuple(entry for entry in known if entry.fingerprint in matched and entry.lapsed(today)),
-        stale=tuple(entry for entry in known if entry.fingerprint not in matched),
+        expired=tuple(entry for entry in current if entry.fingerprint in matched and entry.lapsed(today)),
+        stale=tuple(entry for entry in current if entry.fingerprint not in matched),
     )
     return replace(report, findings=tuple(counting), review=review)
 
@@ -156,13 +156,13 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
     Raises:
         CompareError: no finding or more than one finding matches, or the finding is already accepted.
     """
-    known = {
+    findings = {
         finding.fingerprint: (name, finding)
         for name, report in reports.items()
         for finding in report.findings
     }
     accepted = {finding.fingerprint for report in reports.values() for finding, _ in report.review.accepted}
-    candidates = sorted(name for name in {*known, *accepted} if name.startswith(wanted))
+    candidates = sorted(name for name in {*findings, *accepted} if name.startswith(wanted))
     if not wanted or not candidates:
         hint = (
             "`infra dev api-check` prints the fingerprint of each finding; the first characters are "
@@ -173,9 +173,9 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
         raise CompareError(
             "", f"several fingerprints begin with {wanted!r}: {', '.join(candidates)}; give more characters"
         )
-    if candidates[0] not in known:
+    if candidates[0] not in findings:
         raise CompareError("", f"the finding {candidates[0]} is already accepted")
-    return known[candidates[0]]
+    return findings[candidates[0]]
 
 
 def accept(
@@ -220,10 +220,10 @@ def accept(
     except OSError as error:
         raise CompareError(str(path), error.strerror or str(error)) from error
     try:
-        written = {one.fingerprint for one in read(path)}
+        written = {written_entry.fingerprint for written_entry in read(path)}
     except CompareError:
         written = set()
-    if written != {one.fingerprint for one in before} | {entry.fingerprint}:
+    if written != {written_entry.fingerprint for written_entry in before} | {entry.fingerprint}:
         # An entry cannot be appended as text to an indented list, or to a list in brackets.
         path.write_text(original, encoding="utf-8")
         raise CompareError(

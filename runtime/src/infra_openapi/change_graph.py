@@ -127,11 +127,11 @@ class ChangeGraph:
         self, key: Hashable, base: Element | None, revision: Element | None, parent: Scope | None = None
     ) -> tuple[Scope, bool]:
         """Return the scope (the pair of elements) with the key `key`, and whether this call created it."""
-        known = self._by_key.get(key)
-        if known is not None:
-            if len(known.copies) < _MOST_COPIES and _elsewhere(known, base, revision):
-                known.copies.append((base, revision))
-            return known, False
+        existing = self._by_key.get(key)
+        if existing is not None:
+            if len(existing.copies) < _MOST_COPIES and _elsewhere(existing, base, revision):
+                existing.copies.append((base, revision))
+            return existing, False
         made = Scope(self, len(self.scopes), base, revision, parent)
         self.scopes.append(made)
         self._by_key[key] = made
@@ -201,8 +201,8 @@ class ChangeGraph:
 
 
 def _elsewhere(scope: Scope, base: Element | None, revision: Element | None) -> bool:
-    known = [(scope.base, scope.revision), *scope.copies]
-    return all((_key(one), _key(other)) != (_key(base), _key(revision)) for one, other in known)
+    elements = [(scope.base, scope.revision), *scope.copies]
+    return all((_key(old), _key(new)) != (_key(base), _key(revision)) for old, new in elements)
 
 
 def _key(element: Element | None) -> tuple[str, str] | None:

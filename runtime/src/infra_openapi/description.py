@@ -65,6 +65,8 @@ _MEMBERS = {
     "encoding": "the part '{}'",
 }
 _NUMBERED = frozenset({"prefixItems", "oneOf", "anyOf"})
+#: the end of a pointer to a keyword that limits the number of items, if its value is `false`
+_ITEMS_KEYWORD = re.compile(r"(?<!/properties)/(?:items|additionalItems|unevaluatedItems)\Z")
 #: the end of a pointer to a keyword about the undeclared properties or the property names of an object
 _OBJECT_KEYWORD = re.compile(
     r"(?<!/properties)/(?:additionalProperties|unevaluatedProperties|propertyNames)\Z"
@@ -150,11 +152,12 @@ def place(element: Element, direction: Direction, *, called_by_api: bool = False
 def object_place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the object whose undeclared properties or property names have changed.
 
-    The element is the object, or its schema for these properties or names.
+    The element is the object, or its schema for these properties or names. For the number of items, the
+    phrase is for the array; the element is the array, or a keyword with the value `false`.
     """
-    pointer = _OBJECT_KEYWORD.sub("", element.pointer)
-    if pointer != element.pointer:
-        element = Element(element.document, element.file, pointer, None)
+    counted = _ITEMS_KEYWORD.search(element.pointer) if element.raw is False else None
+    if keyword := counted or _OBJECT_KEYWORD.search(element.pointer):
+        element = Element(element.document, element.file, element.pointer[: keyword.start()], None)
     return place(element, direction, called_by_api=called_by_api)
 
 

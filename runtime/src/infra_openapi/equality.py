@@ -31,8 +31,8 @@ class Equality:
 
     def unordered(self, raw: Any) -> bytes:
         """Return a hash of a value (16 bytes), independent of the order of keys and of alternatives."""
-        known = self._unordered.get(id(raw))
-        if known is None:
+        digest = self._unordered.get(id(raw))
+        if digest is None:
             if isinstance(raw, dict):
                 parts = [key.encode() + b"=" + self._part(key, part) for key, part in sorted(raw.items())]
             elif isinstance(raw, list):
@@ -40,9 +40,9 @@ class Equality:
             else:
                 parts = [packed(raw)]
             content = b"%d:%s" % (isinstance(raw, dict), b",".join(parts))
-            known = self._unordered[id(raw)] = hashlib.blake2b(content, digest_size=16).digest()
+            digest = self._unordered[id(raw)] = hashlib.blake2b(content, digest_size=16).digest()
             self._alive.append(raw)
-        return known
+        return digest
 
     def _part(self, key: str, part: Any) -> bytes:
         if key in _SETS and isinstance(part, list):
@@ -54,15 +54,15 @@ class Equality:
 
         The order of keys has an effect on the hash, but not on the size.
         """
-        known = self._digests.get(id(raw))
-        if known is None:
+        entry = self._digests.get(id(raw))
+        if entry is None:
             content = packed(raw)
             targets = references(content) if b"ef" in content else []
             targets += mapped(content) if b"discriminator" in content and b"mapping" in content else []
-            known = (hashlib.blake2b(content, digest_size=16).digest(), targets, len(content))
-            self._digests[id(raw)] = known
+            entry = (hashlib.blake2b(content, digest_size=16).digest(), targets, len(content))
+            self._digests[id(raw)] = entry
             self._alive.append(raw)
-        return known
+        return entry
 
     def same(self, base: Element, revision: Element) -> bool:
         """Return whether two elements have the same content, including the targets of their references.

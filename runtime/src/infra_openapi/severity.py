@@ -72,5 +72,5 @@ def _level(name: str, level: Level | str) -> Level | None:
     try:
         return Level(level)
     except ValueError as error:
-        known = ", ".join([*Level, _IGNORE])
-        raise CompareError("", f"unknown level {level!r} for {name}: use one of {known}") from error
+        levels = ", ".join([*Level, _IGNORE])
+        raise CompareError("", f"unknown level {level!r} for {name}: use one of {levels}") from error

@@ -209,7 +209,7 @@ class Contribution:
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
         if shape is Variables:
-            value = {**value, "defaults": [Default(**_with_tuples(item)) for item in value["defaults"]]}
+            value = {**value, "defaults": [Default(**_with_tuples(default)) for default in value["defaults"]]}
         if shape:
             value = shape(**_with_tuples(value))
         return cls(key=data["key"], service=data["service"], value=value)

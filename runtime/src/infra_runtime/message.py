@@ -48,7 +48,7 @@ class Message:
 
     def to_json(self) -> dict[str, Any]:
         """Return this message as JSON data, with the fields in the order of their definition."""
-        return {item.name: encode(getattr(self, item.name)) for item in fields_of(self)}
+        return {attribute.name: encode(getattr(self, attribute.name)) for attribute in fields_of(self)}
 
 
 def encode(value: object) -> Any:
@@ -108,11 +108,11 @@ def _decode(shape: Any, data: object, path: str) -> object:
 def _decode_message(shape: type[Message], data: object, path: str) -> Message:
     table = _table(data, path)
     values = {}
-    for item in fields_of(shape):
-        place = f"{path}.{item.name}" if path else item.name
-        if item.name in table:
-            values[item.name] = _decode(item.type, table[item.name], place)
-        elif item.default is MISSING and item.default_factory is MISSING:
+    for attribute in fields_of(shape):
+        place = f"{path}.{attribute.name}" if path else attribute.name
+        if attribute.name in table:
+            values[attribute.name] = _decode(attribute.type, table[attribute.name], place)
+        elif attribute.default is MISSING and attribute.default_factory is MISSING:
             raise MessageError(place, "is missing")
     return shape(**values)
 

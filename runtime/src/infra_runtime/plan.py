@@ -229,17 +229,17 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
         scope, name = "", reference
     if scope not in scopes:
         return f"this stack has no service {scope!r}{nearest(scope, services)}"
-    known = scopes[scope]
-    if known is None:
+    exports = scopes[scope]
+    if exports is None:
         return "" if name else "the name after the dot is missing"
-    if name in known:
+    if name in exports:
         return ""
     problems = {
         "": "a reference with this name does not exist",
         "port": "the service has no such port",
         "secret": "the service has no such secret",
     }
-    return problems.get(scope, f"{scope} does not export {name!r}") + nearest(name, known)
+    return problems.get(scope, f"{scope} does not export {name!r}") + nearest(name, exports)
 
 
 def _own(reference: str, name: str) -> str:

@@ -40,15 +40,15 @@ def _fields(cls: Any) -> tuple[Field[Any], ...]:
 
 def _init(self: Any, **given: Any) -> None:
     values = {}
-    for item in fields_of(self):
-        if item.name in given:
-            values[item.name] = given.pop(item.name)
-        elif item.default is not MISSING:
-            values[item.name] = item.default
-        elif item.default_factory is not MISSING:
-            values[item.name] = item.default_factory()
+    for attribute in fields_of(self):
+        if attribute.name in given:
+            values[attribute.name] = given.pop(attribute.name)
+        elif attribute.default is not MISSING:
+            values[attribute.name] = attribute.default
+        elif attribute.default_factory is not MISSING:
+            values[attribute.name] = attribute.default_factory()
         else:
-            raise TypeError(f"{type(self).__name__}: the field {item.name!r} is missing")
+            raise TypeError(f"{type(self).__name__}: the field {attribute.name!r} is missing")
     if given:
         raise TypeError(f"{type(self).__name__}: unknown fields {sorted(given)}")
     vars(self).update(values)
@@ -57,7 +57,7 @@ def _init(self: Any, **given: Any) -> None:
 
 
 def _compared(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, item.name) for item in fields_of(self) if item.compare)
+    return tuple(getattr(self, attribute.name) for attribute in fields_of(self) if attribute.compare)
 
 
 def _eq(self: Any, other: object) -> bool:
@@ -69,7 +69,11 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{item.name}={getattr(self, item.name)!r}" for item in fields_of(self) if item.repr)
+    shown = (
+        f"{attribute.name}={getattr(self, attribute.name)!r}"
+        for attribute in fields_of(self)
+        if attribute.repr
+    )
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 

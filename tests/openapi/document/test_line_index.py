@@ -84,9 +84,9 @@ def test_the_members_of_a_list_have_different_locations() -> None:
     text = '{\n  "a": [\n    {"b": 1},\n    2,\n    [3,\n    3],\n    "4"\n  ],\n  "c": 5\n}\n'
     positions = LineIndex(text.encode(), data, None)
 
-    found = {pointer: positions.find(pointer) for pointer in ("/a/0/b", "/a/1", "/a/2/1", "/a/3", "/c")}
+    places = {pointer: positions.find(pointer) for pointer in ("/a/0/b", "/a/1", "/a/2/1", "/a/3", "/c")}
 
-    assert found == {"/a/0/b": (3, 6), "/a/1": (4, 5), "/a/2/1": (6, 5), "/a/3": (7, 5), "/c": (9, 3)}
+    assert places == {"/a/0/b": (3, 6), "/a/1": (4, 5), "/a/2/1": (6, 5), "/a/3": (7, 5), "/c": (9, 3)}
 
 
 def test_a_missing_part_has_the_location_of_its_nearest_parent() -> None:
@@ -102,6 +102,6 @@ def test_lines_of_a_long_text_are_counted_like_in_an_editor() -> None:
     text = json.dumps(data, indent=1)
     positions = LineIndex(text.encode(), data, None)
 
-    found = [positions.find(f"/key{number}/text")[0] for number in range(3000)]
+    lines = [positions.find(f"/key{number}/text")[0] for number in range(3000)]
 
-    assert found == [number * 3 + 3 for number in range(3000)]
+    assert lines == [number * 3 + 3 for number in range(3000)]

@@ -53,10 +53,14 @@ def test_a_change_that_a_value_proves_gives_a_finding_in_both_directions() -> No
         if case is None:
             continue
         sent = {
-            each.level for each in report(case.before, case.after).findings if each.direction == "request"
+            finding.level
+            for finding in report(case.before, case.after).findings
+            if finding.direction == "request"
         }
         got = {
-            each.level for each in report(case.after, case.before).findings if each.direction == "response"
+            finding.level
+            for finding in report(case.after, case.before).findings
+            if finding.direction == "response"
         }
         if sent <= {"info"} or got <= {"info"}:
             missed.append((seed, case.name))
@@ -108,8 +112,8 @@ def test_an_added_optional_property_does_no_harm_inside_a_union() -> None:
 
     apart = {
         "anyOf": [
-            {"type": "object", "properties": {"labels": {"type": "array", "items": each}}}
-            for each in labels()["items"]["anyOf"]
+            {"type": "object", "properties": {"labels": {"type": "array", "items": label}}}
+            for label in labels()["items"]["anyOf"]
         ]
     }
     merged = {"type": "object", "properties": {"labels": labels(why={"type": "string"})}}
@@ -124,7 +128,7 @@ def test_a_property_that_is_impossible_through_references_makes_its_object_impos
     shared = {"components": {"schemas": {"Part": composed.ref("None"), "None": False}}}
 
     for make in (sends, receives):
-        before, after = (make(required(each), **shared) for each in (False, composed.ref("Part")))
+        before, after = (make(required(part), **shared) for part in (False, composed.ref("Part")))
         assert report(before, after).findings == report(after, before).findings == ()
 
 
@@ -164,8 +168,8 @@ def test_one_object_can_replace_a_union() -> None:
 def test_an_alternative_that_allows_all_values_of_another_makes_them_invalid() -> None:
     first = {"type": "object", "properties": {"a": {"type": "boolean"}}}
     before, after = (
-        {"oneOf": [first, {"type": "object", "anyOf": [{"type": "integer"}, each]}]}
-        for each in ({"type": "string"}, {})
+        {"oneOf": [first, {"type": "object", "anyOf": [{"type": "integer"}, schema]}]}
+        for schema in ({"type": "string"}, {})
     )
 
     (finding, *_) = report(sends(before), sends(after)).findings

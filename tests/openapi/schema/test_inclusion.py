@@ -922,7 +922,9 @@ EVERY = [*(("3.1.0", *case) for case in CASES), *(("3.0.3", *case) for case in O
 
 
 def broken(make: Any, version: str, *schemas: Any) -> bool:
-    base, revision = ({**make(each, components={"schemas": SHARED}), "openapi": version} for each in schemas)
+    base, revision = (
+        {**make(schema, components={"schemas": SHARED}), "openapi": version} for schema in schemas
+    )
     return report(base, revision).verdict == "breaking"
 
 
@@ -993,9 +995,9 @@ DISJOINT: list[tuple[Any, Any]] = [
 def test_disjoint_alternatives_give_no_finding_about_overlap(one: Any, other: Any) -> None:
     for make in (sends, receives):
         for before, after in (([one], [one, other]), ([one, other], [one]), ([other], [other, one])):
-            both = [make({"oneOf": each}, components={"schemas": SHARED}) for each in (before, after)]
+            both = [make({"oneOf": schema}, components={"schemas": SHARED}) for schema in (before, after)]
 
-            assert not [each.rule for each in report(*both).findings if "overlap" in each.rule]
+            assert not [finding.rule for finding in report(*both).findings if "overlap" in finding.rule]
 
 
 def test_an_added_open_object_in_a_union_of_a_request_is_a_warning() -> None:

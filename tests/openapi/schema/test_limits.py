@@ -23,7 +23,7 @@ def required(count: int) -> Schema:
     """Return a schema with two unions, which have `count` alternatives each."""
     unions = [[f"{letter}{number}" for number in range(count)] for letter in "ab"]
     return {
-        "allOf": [{"anyOf": [{"type": "object", "required": [name]} for name in each]} for each in unions]
+        "allOf": [{"anyOf": [{"type": "object", "required": [name]} for name in union]} for union in unions]
     }
 
 
@@ -55,14 +55,14 @@ def test_a_reached_limit_is_a_warning_that_names_the_limit(
 ) -> None:
     """The limits are lower than usual, so that the test takes less time."""
     limit = getattr(limits, name)._replace(number=number)
-    for each in {module, "union"} if name == "COMBINATIONS" else {module}:
-        monkeypatch.setattr(f"infra_openapi.schema.{each}.{name}", limit)
-    found = [
+    for stem in {module, "union"} if name == "COMBINATIONS" else {module}:
+        monkeypatch.setattr(f"infra_openapi.schema.{stem}.{name}", limit)
+    findings = [
         *report(sends(before), sends(after)).findings,
         *report(receives(before), receives(after)).findings,
     ]
 
-    named = {(finding.rule, finding.level) for finding in found if str(limit) in finding.message}
+    named = {(finding.rule, finding.level) for finding in findings if str(limit) in finding.message}
     assert named
     assert named <= {("request-limit-reached", "warning"), ("response-limit-reached", "warning")}
 
@@ -73,9 +73,9 @@ def test_a_limit_of_overlapping_alternatives_is_a_warning(monkeypatch: pytest.Mo
     def union(count: int) -> Schema:
         return {"oneOf": [{"type": "object", "required": [f"a{number}"]} for number in range(count)]}
 
-    found = report(sends(union(5)), sends(union(6))).findings
+    findings = report(sends(union(5)), sends(union(6))).findings
 
-    assert any("reached a limit and is not complete: 2 questions" in finding.message for finding in found)
+    assert any("reached a limit and is not complete: 2 questions" in finding.message for finding in findings)
 
 
 def test_an_alternative_whose_inclusion_is_undecided_is_not_reported_as_removed(
@@ -83,21 +83,21 @@ def test_an_alternative_whose_inclusion_is_undecided_is_not_reported_as_removed(
 ) -> None:
     monkeypatch.setattr("infra_openapi.schema.question.STEPS", limits.Limit(1, "steps"))
     ends = {"type": "array", "items": {"anyOf": [INTEGER, {"type": "string"}]}}
-    parts = [{"type": "array", "items": each, "minItems": 1} for each in (INTEGER, {"type": "string"})]
+    parts = [{"type": "array", "items": schema, "minItems": 1} for schema in (INTEGER, {"type": "string"})]
 
-    found = report(sends({"anyOf": [ends, NUMBER]}), sends({"anyOf": [*parts, NUMBER]})).findings
+    findings = report(sends({"anyOf": [ends, NUMBER]}), sends({"anyOf": [*parts, NUMBER]})).findings
 
-    assert "request-limit-reached" in {finding.rule for finding in found}
-    assert not [finding for finding in found if finding.rule == "request-union-branch-removed"]
+    assert "request-limit-reached" in {finding.rule for finding in findings}
+    assert not [finding for finding in findings if finding.rule == "request-union-branch-removed"]
 
 
 def test_a_limit_that_does_not_affect_the_result_gives_no_finding() -> None:
     def union(leaf: Schema) -> Schema:
         return {"anyOf": [nested(leaf, 30), {"type": "string"}]}
 
-    found = report(sends(union(INTEGER)), sends(union(NUMBER))).findings
+    findings = report(sends(union(INTEGER)), sends(union(NUMBER))).findings
 
-    assert [finding.rule for finding in found] == ["request-type-widened"]
+    assert [finding.rule for finding in findings] == ["request-type-widened"]
 
 
 @pytest.mark.parametrize("count", [80, 300])
@@ -106,9 +106,9 @@ def test_the_number_of_alternatives_without_a_partner_is_not_limited(count: int)
         alternatives = ({"type": "array", "maxItems": number + shift} for number in range(count))
         return {"anyOf": [*alternatives, {"type": "string"}]}
 
-    found = report(sends(union(0)), sends(union(1))).findings
+    findings = report(sends(union(0)), sends(union(1))).findings
 
-    assert {finding.level for finding in found} == {"info"}
+    assert {finding.level for finding in findings} == {"info"}
 
 
 def test_a_long_range_of_integers_is_compared_with_an_enumeration() -> None:

@@ -18,9 +18,11 @@ def ref(name: str) -> dict[str, str]:
 
 def rules_of(used: Any, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [
-        found.rule
+        finding.rule
         for make in (sends, receives)
-        for found in report(*(make(used, components={"schemas": each}) for each in (before, after))).findings
+        for finding in report(
+            *(make(used, components={"schemas": schema}) for schema in (before, after))
+        ).findings
     ]
 
 

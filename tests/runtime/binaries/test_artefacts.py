@@ -40,7 +40,7 @@ def test_artefacts_are_downloaded_at_the_same_time(files: Files, tmp_path: Path)
 
     fetch(entries, tmp_path)
 
-    assert paths(tmp_path) == sorted(f"{each.recipe}/{each.artefacts[0].file_name}" for each in entries)
+    assert paths(tmp_path) == sorted(f"{entry.recipe}/{entry.artefacts[0].file_name}" for entry in entries)
 
 
 def test_progress_counts_all_downloads_and_what_was_there_before(files: Files, tmp_path: Path) -> None:
@@ -86,10 +86,13 @@ def test_recipes_with_different_versions_of_a_jar_are_downloaded_separately(tmp_
     entries = [locked(name, name, name.encode()) for name in ("broker", "database")]
     for registry, expected in (("maven", [["broker"], ["database"]]), ("debian", [["broker", "database"]])):
         needed = artefacts._downloads(
-            [replace(each, artefacts=(replace(each.artefacts[0], registry=registry),)) for each in entries],
+            [
+                replace(entry, artefacts=(replace(entry.artefacts[0], registry=registry),))
+                for entry in entries
+            ],
             tmp_path,
         )
 
         lists = artefacts._lists(needed)
 
-        assert [[each.locked.recipe for each in files] for files in lists] == expected
+        assert [[file.locked.recipe for file in files] for files in lists] == expected

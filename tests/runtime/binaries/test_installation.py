@@ -115,7 +115,7 @@ def test_an_installation_does_not_wait_for_the_build_of_another_one(
 
     assert tool.locked == new
     assert [entry.locked for entry in first.result()] == [slow, old]
-    assert [each for each in everything(own) if each.startswith("downloads/")] == []
+    assert [path for path in everything(own) if path.startswith("downloads/")] == []
 
 
 def test_the_downloads_of_a_running_installation_are_not_removed(own: Store) -> None:

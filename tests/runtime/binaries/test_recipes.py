@@ -47,7 +47,7 @@ class Point:
 
 
 def test_another_distribution_adds_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The licence of its recipes is checked, also if it says that they are those of the user."""
+    """The licence of its recipes is checked, also if a recipe has the mark of recipes of the user."""
     added = replace(OWN, name="acme", is_users=False, licence="AGPL-3.0-only")
     point = Point(replace(added, is_users=True))
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
@@ -121,9 +121,9 @@ def test_no_program_with_the_same_version_and_features_is_in_two_recipes_of_the_
 def test_a_recipe_is_found_by_the_version_and_features_of_a_program(
     major: int, features: list[str], expected: str | None
 ) -> None:
-    found = recipes.providing("postgres", recipes.kit().values(), major=major, features=features)
+    provider = recipes.providing("postgres", recipes.kit().values(), major=major, features=features)
 
-    assert (found and found.name) == expected
+    assert (provider and provider.name) == expected
 
 
 def test_a_users_recipe_provides_the_version_that_it_names() -> None:

@@ -42,8 +42,8 @@ def test_the_recipe_has_the_version_and_the_extensions_of_the_table(
 
     used = missing_executables.used(project.resolve())
 
-    found = [recipe.name for recipe in missing_executables.providing(used, recipes.kit().values())]
-    assert found == [expected] * (expected is not None)
+    names = [recipe.name for recipe in missing_executables.providing(used, recipes.kit().values())]
+    assert names == [expected] * (expected is not None)
 
 
 def test_an_instance_has_the_executable_of_its_version(project: Project, elsewhere: Path) -> None:

@@ -38,23 +38,23 @@ def test_the_file_contains_numbers_as_texts() -> None:
 
 
 def test_the_nodes_belong_to_zones_in_turn() -> None:
-    nodes = [each for path, each in resources(CLUSTER) if path == "/api/v1/nodes"]
+    nodes = [resource for path, resource in resources(CLUSTER) if path == "/api/v1/nodes"]
 
-    labels = [each["metadata"]["labels"] for each in nodes]
-    assert [each["kubernetes.io/hostname"] for each in labels] == ["node-1", "node-2", "node-3", "node-4"]
-    assert [each["topology.kubernetes.io/zone"] for each in labels] == [
+    labels = [node["metadata"]["labels"] for node in nodes]
+    assert [label["kubernetes.io/hostname"] for label in labels] == ["node-1", "node-2", "node-3", "node-4"]
+    assert [label["topology.kubernetes.io/zone"] for label in labels] == [
         "local-1", "local-2", "local-3", "local-1",
     ]  # fmt: skip
 
 
 def test_a_claim_without_a_class_gets_a_volume() -> None:
-    found = list(resources(CLUSTER))
+    created = list(resources(CLUSTER))
 
-    ((_, storage),) = [each for each in found if each[0].endswith("/storageclasses")]
-    volumes = [each for path, each in found if path.endswith("/persistentvolumes")]
+    ((_, storage),) = [resource for resource in created if resource[0].endswith("/storageclasses")]
+    volumes = [resource for path, resource in created if path.endswith("/persistentvolumes")]
     assert storage["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
-    assert [each["metadata"]["name"] for each in volumes] == ["volume-1", "volume-2"]
-    assert {each["spec"]["storageClassName"] for each in volumes} == {storage["metadata"]["name"]}
+    assert [volume["metadata"]["name"] for volume in volumes] == ["volume-1", "volume-2"]
+    assert {volume["spec"]["storageClassName"] for volume in volumes} == {storage["metadata"]["name"]}
 
 
 def test_a_node_that_exists_gets_the_new_port_of_kwok_and_a_missing_one_is_created() -> None:

@@ -131,7 +131,7 @@ def test_the_changes_of_a_service_and_the_last_start(site: Site) -> None:
         ),
     ]
     Path(site.paths.journal).write_text(
-        "".join(f"{json.dumps(each)}\n" for each in changes), encoding="utf-8"
+        "".join(f"{json.dumps(change)}\n" for change in changes), encoding="utf-8"
     )
 
     history = valid(site, "/api/v1/services/db/history", "History")

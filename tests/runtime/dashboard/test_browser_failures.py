@@ -197,7 +197,7 @@ def test_an_imported_report_is_removed_after_a_confirmation(context: BrowserCont
 def test_no_hostile_text_does_harm_on_any_page(
     context: BrowserContext, tmp_path: Path, answers: Answers
 ) -> None:
-    found: list[str] = []
+    harms: list[str] = []
     site = hostile_shop(tmp_path, answers)
     paths = [
         *(path for path, _, _ in NAVIGATION),
@@ -217,16 +217,16 @@ def test_no_hostile_text_does_harm_on_any_page(
         page.goto(address)
         if page.locator("#log").count():
             expect(page.locator("#log :is(.line, .empty)").first).to_be_attached(timeout=PATIENCE)
-        for each in page.locator("#log .line:not(.note)").all()[:4]:
-            each.click()
-            each.click()
-        found.extend(f"{page.url}: {harm}" for harm in [*page.evaluate(HARM), *broken_title(page)])
+        for line in page.locator("#log .line:not(.note)").all()[:4]:
+            line.click()
+            line.click()
+        harms.extend(f"{page.url}: {harm}" for harm in [*page.evaluate(HARM), *broken_title(page)])
 
     with serving(site) as (url, link):
         page = log_in(context, link)
-        page.on("dialog", lambda dialog: found.append(dialog.message) or dialog.dismiss())
-        page.on("pageerror", lambda error: found.append(str(error)))
-        page.on("console", lambda message: found.append(message.text) if is_complaint(message) else None)
+        page.on("dialog", lambda dialog: harms.append(dialog.message) or dialog.dismiss())
+        page.on("pageerror", lambda error: harms.append(str(error)))
+        page.on("console", lambda message: harms.append(message.text) if is_complaint(message) else None)
         for path in paths:
             visit(page, f"{url}{path}")
         for selector in ("#sessions a", "#tests a"):
@@ -235,9 +235,9 @@ def test_no_hostile_text_does_harm_on_any_page(
         page.goto(f"{url}/")
         page.locator("[data-service]").first.get_by_role("button", name="Stop").click()
         expect(page.locator("#confirm")).to_be_visible(timeout=PATIENCE)
-        found.extend(page.evaluate(HARM))
+        harms.extend(page.evaluate(HARM))
 
-    assert found == []
+    assert harms == []
 
 
 def is_complaint(message: Any) -> bool:

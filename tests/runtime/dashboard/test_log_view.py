@@ -52,14 +52,14 @@ def utc(seconds: float) -> str:
 
 def all_pages(folder: Path, query: Query, count: int, most: int = log_view.SCANNED) -> list[str]:
     """Return the lines of all pages, from the newest page to the oldest."""
-    found: list[str] = []
+    texts: list[str] = []
     cursor = ""
     while True:
         view = log_view.page(folder, query, cursor, count, most=most)
-        found = [*lines(view), *found]
+        texts = [*lines(view), *texts]
         cursor = view.first
         if not view.has_earlier:
-            return found
+            return texts
 
 
 # --- pages -----------------------------------------------------------------------------------------
@@ -88,10 +88,10 @@ def test_earlier_pages_have_each_line_once(tmp_path: Path) -> None:
     write(tmp_path, "api", *((number, f"a{number}") for number in range(0, 100, 2)))
     write(tmp_path, "db", *((number, f"d{number}") for number in range(1, 100, 5)))
 
-    found = all_pages(tmp_path, Query(), 7)
+    texts = all_pages(tmp_path, Query(), 7)
 
-    assert len(found) == len(set(found)) == 70
-    assert found == lines(log_view.page(tmp_path, Query(), "", 1000))
+    assert len(texts) == len(set(texts)) == 70
+    assert texts == lines(log_view.page(tmp_path, Query(), "", 1000))
 
 
 def test_pages_of_a_long_log_have_each_line_once(tmp_path: Path) -> None:
@@ -148,12 +148,12 @@ def test_a_line_of_ten_megabytes_is_shown_in_pages_of_bounded_size(tmp_path: Pat
     raw(tmp_path, b"before\n" + b"x" * 10_000_000 + b"\nafter\n")
 
     view = log_view.page(tmp_path, Query(), "", 1000)
-    found = all_pages(tmp_path, Query(), 1000)
+    texts = all_pages(tmp_path, Query(), 1000)
 
     assert len(view.lines) < 200
     assert lines(view)[-1] == "after"
-    assert (found[0], found[-1]) == ("before", "after")
-    assert sum(map(len, found[1:-1])) == 10_000_000
+    assert (texts[0], texts[-1]) == ("before", "after")
+    assert sum(map(len, texts[1:-1])) == 10_000_000
 
 
 def test_bytes_that_are_not_utf8_are_replaced(tmp_path: Path) -> None:
@@ -336,11 +336,11 @@ def views(
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         change()
-        found = [await asyncio.wait_for(waiting, 60)]
-        while sum(len(view.lines) for view in found) < count:
-            found.append(await asyncio.wait_for(anext(stream), 60))
+        views = [await asyncio.wait_for(waiting, 60)]
+        while sum(len(view.lines) for view in views) < count:
+            views.append(await asyncio.wait_for(anext(stream), 60))
         await stream.aclose()
-        return found
+        return views
 
     return asyncio.run(main())
 
@@ -353,9 +353,9 @@ def test_a_stream_has_the_lines_that_are_new(tmp_path: Path) -> None:
             file.write("new x\nnew y\n")
         (tmp_path / "later.log").write_text("later x\n", encoding="utf-8")
 
-    found = followed(tmp_path, log_view.page(tmp_path, Query()).last, 2, change, Query(text="x"))
+    texts = followed(tmp_path, log_view.page(tmp_path, Query()).last, 2, change, Query(text="x"))
 
-    assert sorted(found) == ["later x", "new x"]
+    assert sorted(texts) == ["later x", "new x"]
 
 
 def test_a_stream_without_a_cursor_begins_at_the_end(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_cookie_is_only_for_this_dashboard_and_for_no_script(site: Site) -> 
 
     name, *attributes = cookie.split("; ")
     assert name.startswith("infra-1337=")
-    assert {each.lower() for each in attributes} == {"httponly", "samesite=strict", "path=/"}
+    assert {attribute.lower() for attribute in attributes} == {"httponly", "samesite=strict", "path=/"}
 
 
 def test_the_page_of_a_link_does_not_use_the_token(site: Site) -> None:

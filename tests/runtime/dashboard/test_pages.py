@@ -108,9 +108,9 @@ def test_an_action_that_is_not_possible_has_its_reason(site: Site) -> None:
         attributes for _, attributes in page(site, "/services/api").elements if "data-action" in attributes
     ]
 
-    titles = {each["data-action"]: each.get("title", "") for each in buttons}
+    titles = {button["data-action"]: button.get("title", "") for button in buttons}
     assert titles == {"start": "", "restart": "", "stop": "The service is not running"}
-    assert [each["data-action"] for each in buttons if each.get("aria-disabled")] == ["stop"]
+    assert [button["data-action"] for button in buttons if button.get("aria-disabled")] == ["stop"]
 
 
 def test_a_task_that_is_done_can_be_hidden_and_a_failed_task_is_shown(tmp_path: Path) -> None:
@@ -160,7 +160,11 @@ def test_a_page_of_500_services_is_complete(tmp_path: Path) -> None:
         *(service(f"s{number}", needs=(f"s{number - 1}",) if number else ()) for number in range(500)),
     )
 
-    rows = [each for _, each in page(site, "/").elements if each.get("id", "").startswith("service-s")]
+    rows = [
+        attributes
+        for _, attributes in page(site, "/").elements
+        if attributes.get("id", "").startswith("service-s")
+    ]
 
     assert len(rows) == 500
 
@@ -299,20 +303,20 @@ def test_no_text_becomes_an_element_of_a_page(tmp_path: Path, path: str) -> None
 
     shown = page(site, path)
 
-    own = {each.get("src") for tag, each in page(plain, path).elements if tag == "script"}
-    assert {each.get("src") for tag, each in shown.elements if tag == "script"} == own
+    own = {element.get("src") for tag, element in page(plain, path).elements if tag == "script"}
+    assert {element.get("src") for tag, element in shown.elements if tag == "script"} == own
     assert None not in own
     assert "img" not in {tag for tag, _ in shown.elements}
-    attributes = {name for _, each in shown.elements for name in each}
+    attributes = {name for _, element in shown.elements for name in element}
     assert not [name for name in attributes if name.startswith("on") or name == "style"]
-    assert not [each for _, each in shown.elements if each.get("href", "").startswith("javascript")]
+    assert not [element for _, element in shown.elements if element.get("href", "").startswith("javascript")]
     assert "409457" not in shown.text
 
 
 def test_a_search_text_is_only_a_text(site: Site) -> None:
     response = site.ask("/configuration", params={"text": HOSTILE}, headers={"x-dashboard-key": KEY})
 
-    assert "script" not in {tag for tag, each in Page(response.text).elements if not each}
+    assert "script" not in {tag for tag, element in Page(response.text).elements if not element}
     assert "<script>alert" not in response.text
 
 
@@ -439,9 +443,9 @@ def test_fifty_browsers_share_the_state_of_the_stack(site: Site, monkeypatch: py
 
     monkeypatch.setattr(site.supervisor, "status", counted)
 
-    found = many_events(site, "/stream/services", 50)
+    events = many_events(site, "/stream/services", 50)
 
-    assert [[*data["parts"]] for data in found] == [
+    assert [[*data["parts"]] for data in events] == [
         ["service-db", "service-api", "service-worker", "summary", *COUNTS]
     ] * 50
     assert len(calls) < 25
@@ -490,4 +494,4 @@ def test_a_text_in_a_stream_cannot_end_the_event(site: Site) -> None:
         site, "/api/v1/streams/logs", 1, **{"last-event-id": f"db:{file.stat().st_ino:x}:0"}
     )
 
-    assert [each["text"] for each in data["items"]] == [line]
+    assert [entry["text"] for entry in data["items"]] == [line]

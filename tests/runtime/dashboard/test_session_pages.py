@@ -242,7 +242,7 @@ def test_the_links_lead_to_the_logs_of_exactly_that_time(site: Site, data: Path)
     address = links(site, path)["logs"]
 
     lines = site.ask(address.replace("/logs", "/api/v1/logs"), headers=HEADERS).json()["items"]
-    assert [(each["service"], each["text"]) for each in lines] == [("db", "during")]
+    assert [(line["service"], line["text"]) for line in lines] == [("db", "during")]
     text = page(site, address)
     assert str(data) in text
     assert f'name="stack" value="{parse_qs(urlsplit(address).query)["stack"][0]}"' in text

@@ -17,10 +17,10 @@ def logged_in(sessions: Sessions, role: Role = Role.ADMIN) -> str:
 def test_a_session_survives_a_restart_of_the_process(tmp_path: Path) -> None:
     cookie = logged_in(Sessions(tmp_path / "s.json", "run"), Role.OPERATOR)
 
-    found = Sessions(tmp_path / "s.json", "run").find(cookie)
+    session = Sessions(tmp_path / "s.json", "run").find(cookie)
 
-    assert found is not None
-    assert found.role is Role.OPERATOR
+    assert session is not None
+    assert session.role is Role.OPERATOR
 
 
 def test_a_session_ends_with_the_run_of_the_stack(tmp_path: Path) -> None:
@@ -55,6 +55,6 @@ def test_the_number_of_sessions_is_limited(tmp_path: Path) -> None:
 
 def test_two_sessions_have_different_header_tokens(tmp_path: Path) -> None:
     sessions = Sessions(tmp_path / "s.json", "run")
-    found = [sessions.find(logged_in(sessions)) for _ in range(2)]
+    opened = [sessions.find(logged_in(sessions)) for _ in range(2)]
 
-    assert len({session.header_token for session in found if session}) == 2
+    assert len({session.header_token for session in opened if session}) == 2

@@ -72,7 +72,7 @@ def test_a_damaged_snapshot_is_listed_with_its_reason(site: Site) -> None:
 
     data = valid(site.ask("/api/v1/snapshots", headers=HEADERS), "Snapshots")
 
-    assert (data["items"], [each["name"] for each in data["damaged"]]) == ([], ["broken"])
+    assert (data["items"], [snapshot["name"] for snapshot in data["damaged"]]) == ([], ["broken"])
     assert "infra runtime snapshot remove broken" in site.ask("/snapshots", headers=HEADERS).text
 
 

@@ -110,15 +110,15 @@ def test_a_page_uses_an_older_state_until_an_event_arrives(tmp_path: Path) -> No
     stack = Stack(supervisor, UsageMeter(), ErrorCounts(tmp_path), clock=lambda: now[0])
 
     async def main() -> list[int]:
-        found = []
+        counts = []
         for seconds, is_changed in ((0.0, False), (30.0, False), (0.5, True), (30.0, False), (60.0, False)):
             now[0] += seconds
             if is_changed:
                 stack.change()
             await stack.state(FRESH_FOR_PAGES)
             await stack.endpoints()
-            found.append(len(supervisor.calls))
-        return found
+            counts.append(len(supervisor.calls))
+        return counts
 
     assert asyncio.run(main()) == [2, 2, 4, 4, 6]
 

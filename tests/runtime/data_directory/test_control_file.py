@@ -23,9 +23,9 @@ def paths(tmp_path: Path) -> Paths:
 def test_the_file_contains_the_socket_and_the_process(paths) -> None:
     control_file.write(paths)
 
-    found = control_file.read(Paths(paths.data, environ={"INFRA_RUNTIME_DIR": "/run/other"}))
-    assert found.socket == paths.control
-    assert (found.pid, found.started) == (os.getpid(), processes.started(os.getpid()))
+    control = control_file.read(Paths(paths.data, environ={"INFRA_RUNTIME_DIR": "/run/other"}))
+    assert control.socket == paths.control
+    assert (control.pid, control.started) == (os.getpid(), processes.started(os.getpid()))
     assert Path(paths.control_file).stat().st_mode & 0o777 == 0o600
 
 

@@ -10,7 +10,7 @@ from infra_runtime.messages import Event
 
 def life(*events: str) -> list[Event]:
     """Return events from `TIME EVENT [SERVICE]`, and for requests `TIME wanted SERVICE:NEED,NEED …`."""
-    found = []
+    events_of_run = []
     for text in events:
         time, event, *rest = text.split()
         record: dict[str, Any] = {"time": float(time), "event": event}
@@ -20,8 +20,8 @@ def life(*events: str) -> list[Event]:
             record["services"] = list(record["needs"])
         elif rest:
             record["service"] = rest[0]
-        found.append(Event.parse(record))
-    return found
+        events_of_run.append(Event.parse(record))
+    return events_of_run
 
 
 CHAIN = life(

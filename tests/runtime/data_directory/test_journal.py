@@ -161,11 +161,11 @@ def test_a_stack_that_left_something_when_it_stopped_has_traces() -> None:
 
 def test_processes_of_all_earlier_runs_are_included() -> None:
     """A supervisor in between may have been killed before it cleaned up."""
-    found = traces([up(token="one", cgroup="/cg/infra-one"), spawned(1), up(token="two"), spawned(2)])
+    marks = traces([up(token="one", cgroup="/cg/infra-one"), spawned(1), up(token="two"), spawned(2)])
 
-    assert found.roots == {1: "start of 1", 2: "start of 2"}
-    assert found.tokens == ("one", "two")
-    assert found.groups == (("/cg/infra-one", "one"),)
+    assert marks.roots == {1: "start of 1", 2: "start of 2"}
+    assert marks.tokens == ("one", "two")
+    assert marks.groups == (("/cg/infra-one", "one"),)
 
 
 def test_an_engine_keeps_containers_also_after_a_reboot() -> None:

@@ -45,10 +45,10 @@ def clock() -> Clock:
 @pytest.fixture
 def journal(paths: Paths, clock: Clock) -> Iterator[Journal]:
     """Yield the journal of a run that has started."""
-    found = Journal(paths.journal, now=clock)
-    found.write("up", token=TOKEN)
-    yield found
-    found.close()
+    journal = Journal(paths.journal, now=clock)
+    journal.write("up", token=TOKEN)
+    yield journal
+    journal.close()
 
 
 def spawned(journal: Journal, service: str, pid: int = 0, *ports: int) -> None:

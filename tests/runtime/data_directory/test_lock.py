@@ -38,8 +38,8 @@ def left_behind(paths: Paths) -> Iterator[Guardian]:
 
 
 def state(pid: int) -> str:
-    found = processes.look(pid)
-    return found.state if found else ""
+    process = processes.look(pid)
+    return process.state if process else ""
 
 
 def test_only_one_process_gets_the_lock(paths) -> None:

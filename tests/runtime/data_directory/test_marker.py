@@ -67,8 +67,8 @@ def test_an_invalid_marker_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_data_directory_of_a_newer_version_is_rejected(tmp_path: Path) -> None:
-    found = {"format": FORMAT + 1, "stack": "", "environment": "test"}
-    (tmp_path / "infra.json").write_text(json.dumps(found))
+    content = {"format": FORMAT + 1, "stack": "", "environment": "test"}
+    (tmp_path / "infra.json").write_text(json.dumps(content))
 
     with pytest.raises(
         DataDirectoryError, match=f"newer pytest-infra \\(format {FORMAT + 1}, this version reads {FORMAT}"

@@ -54,15 +54,15 @@ def test_seeds_are_listed_by_their_last_use_with_their_state(tmp_path) -> None:
     os.utime(tmp_path / "17.new", (500.0, 500.0))
     seed_cache.mark_used(str(tmp_path / "new"))
 
-    found = seed_cache.seeds(str(tmp_path))
+    seeds = seed_cache.seeds(str(tmp_path))
 
-    assert [(seed.name, seed.state) for seed in found] == [
+    assert [(seed.name, seed.state) for seed in seeds] == [
         ("17.new", "incomplete"),
         ("old", "damaged"),
         ("new", "ok"),
     ]
-    assert found[-1].bytes == 100 + len("base/1")
-    assert found[-1].used > 2000.0
+    assert seeds[-1].bytes == 100 + len("base/1")
+    assert seeds[-1].used > 2000.0
     assert seed_cache.seeds(str(tmp_path / "missing")) == []
 
 

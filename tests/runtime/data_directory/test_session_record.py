@@ -53,9 +53,9 @@ def test_sessions_are_listed_the_newest_first_from_all_data_directories(tmp_path
     (tmp_path / "plan-0a").mkdir()
     second = write(tmp_path / "plan-0a", start(time=BEGAN + 1), began=BEGAN + 1)
 
-    found = listing([tmp_path, tmp_path]).sessions
+    sessions = listing([tmp_path, tmp_path]).sessions
 
-    assert [each.id for each in found] == [second.stem, first.stem]
+    assert [session.id for session in sessions] == [second.stem, first.stem]
     assert find([tmp_path], second.stem) == second
 
 
@@ -75,10 +75,10 @@ def test_a_session_is_running_while_its_process_has_locked_the_record(tmp_path: 
     ("status", "state"), [(0, "passed"), (1, "failed"), (2, "interrupted"), (3, "failed"), (5, "passed")]
 )
 def test_an_ended_session_has_the_state_of_its_exit_status(tmp_path: Path, status: int, state: str) -> None:
-    found = summary(write(tmp_path, start(), line_of("a"), end(status)))
+    session = summary(write(tmp_path, start(), line_of("a"), end(status)))
 
-    assert found is not None
-    assert (found.state, found.counts, found.changed) == (state, {"passed": 3}, BEGAN + 9)
+    assert session is not None
+    assert (session.state, session.counts, session.changed) == (state, {"passed": 3}, BEGAN + 9)
 
 
 def test_the_oldest_records_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,9 +110,9 @@ def test_a_reading_continues_with_the_lines_that_were_added(tmp_path: Path) -> N
     second = incomplete.continued(writer.path)
     writer.close()
 
-    assert ([each.test for each in first.tests], [*first.running]) == (["a"], ["b"])
+    assert ([test.test for test in first.tests], [*first.running]) == (["a"], ["b"])
     assert incomplete == first
-    assert ([each.outcome for each in second.tests], second.running) == (["passed", "failed"], {})
+    assert ([test.outcome for test in second.tests], second.running) == (["passed", "failed"], {})
 
 
 def test_other_lines_are_ignored(tmp_path: Path) -> None:
@@ -120,10 +120,10 @@ def test_other_lines_are_ignored(tmp_path: Path) -> None:
 
     path = write(tmp_path, start(later=1), *lines, line_of("a", later=1), *lines)
 
-    assert [each.test for each in Reading.of(path).tests] == ["a"]
-    found = summary(path)
-    assert found is not None
-    assert found.counts == {"passed": 1}
+    assert [test.test for test in Reading.of(path).tests] == ["a"]
+    session = summary(path)
+    assert session is not None
+    assert session.counts == {"passed": 1}
 
 
 @pytest.mark.parametrize("content", ["", "{", "x\n", '{"kind": "end"}\n', f"{start(time=1e12)}\n"])
@@ -140,7 +140,7 @@ def test_half_a_pair_of_surrogates_is_replaced(tmp_path: Path) -> None:
 
     reading = Reading.of(path)
 
-    assert [each.test for each in reading.tests] == ["a?"]
+    assert [test.test for test in reading.tests] == ["a?"]
     assert [*reading.running] == ["?"]
 
 

@@ -140,9 +140,9 @@ def mounts_without_volume(resources: Mapping[Any, Any]) -> list[tuple[str, str]]
         if kind in ("Deployment", "StatefulSet", "Job"):
             pod = resource["spec"]["template"]["spec"]
             claims = resource["spec"].get("volumeClaimTemplates", ())
-            known = {each["name"] for each in pod.get("volumes", ())}
-            known |= {each["metadata"]["name"] for each in claims}
-            mounts = (mount for each in pod["containers"] for mount in each.get("volumeMounts", ()))
+            known = {volume["name"] for volume in pod.get("volumes", ())}
+            known |= {claim["metadata"]["name"] for claim in claims}
+            mounts = (mount for container in pod["containers"] for mount in container.get("volumeMounts", ()))
             missing += [(name, mount["name"]) for mount in mounts if mount["name"] not in known]
     return missing
 
@@ -547,7 +547,7 @@ def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) ->
     assert "cloudnative-pg" in error.message
 
 
-# --- what a cluster cannot have --------------------------------------------------------------------
+# --- settings that a cluster does not support ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -581,7 +581,7 @@ def test_an_unknown_operator_is_an_error_with_the_known_one(project: Project) ->
 def test_a_setting_that_no_cluster_has_is_an_error(
     project: Project, text: str, problem: str, where: str
 ) -> None:
-    text, problem = (each.replace("PROJECT", str(project.root)) for each in (text, problem))
+    text, problem = (template.replace("PROJECT", str(project.root)) for template in (text, problem))
     error = error_of(project, text)
 
     assert problem in error.message

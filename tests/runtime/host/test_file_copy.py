@@ -114,8 +114,8 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 
 def described(tree: Path) -> dict[str, tuple[int, object]]:
     """Return a mapping from each path in a folder to its permissions and its content or target."""
-    found: dict[str, tuple[int, object]] = {}
+    files: dict[str, tuple[int, object]] = {}
     for path in (tree, *tree.rglob("*")):
         content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path.relative_to(tree))] = path.lstat().st_mode, content
-    return found
+        files[str(path.relative_to(tree))] = path.lstat().st_mode, content
+    return files

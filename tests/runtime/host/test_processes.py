@@ -62,8 +62,8 @@ def is_running(pid: int) -> bool:
     return process is not None and process.state != ZOMBIE
 
 
-def pids(found: list[Process]) -> set[int]:
-    return {process.pid for process in found}
+def pids(listed: list[Process]) -> set[int]:
+    return {process.pid for process in listed}
 
 
 # --- reading the process table
@@ -259,12 +259,12 @@ def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_is_read_from_ps(no_proc, start) -> None:
     child = start("sleep", "600")
-    until(lambda: (found := look(child.pid)) and found.session == child.pid)
+    until(lambda: (process := look(child.pid)) and process.session == child.pid)
 
-    found = processes.table()[child.pid]
+    process = processes.table()[child.pid]
 
-    assert (found.pid, found.parent, found.session) == (child.pid, os.getpid(), child.pid)
-    assert found.started == started(child.pid)
+    assert (process.pid, process.parent, process.session) == (child.pid, os.getpid(), child.pid)
+    assert process.started == started(child.pid)
     assert look(1 << 30) is None
 
 

@@ -107,9 +107,9 @@ def number_file(tmp_path: Path) -> Path:
 def stack(data: Path, number_file: Path) -> Iterator[Stack]:
     """Yield a stack with a service that created a segment."""
     ready = ExecProbe(command=("test", "-e", str(number_file)))
-    found = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(number_file)), ready=ready)])
-    stack = LocalEngine().open(found)
-    raise_failures(stack.up(found).failures)
+    plan = resolved(data, [ServiceSpec(name="maker", command=(*PROGRAM, str(number_file)), ready=ready)])
+    stack = LocalEngine().open(plan)
+    raise_failures(stack.up(plan).failures)
     yield stack
     stack.close()
 

@@ -124,8 +124,8 @@ def test_an_image_for_two_platforms_has_an_index(request_: Request, tmp_path: Pa
     inner = documents.descriptors(built.layout.document(built.image), "manifests", "")
 
     assert built.image.media_type == documents.INDEX
-    assert [str(each.platform) for each in inner] == ["linux/amd64", "linux/arm64"]
-    assert [config(built.layout, each)["architecture"] for each in inner] == ["amd64", "arm64"]
+    assert [str(layer.platform) for layer in inner] == ["linux/amd64", "linux/arm64"]
+    assert [config(built.layout, layer)["architecture"] for layer in inner] == ["amd64", "arm64"]
     assert built.diff_ids["linux/amd64"][1] == built.diff_ids["linux/arm64"][1]
     assert [path.name for path in built.archives] == ["api-amd64.tar", "api-arm64.tar"]
 
@@ -187,7 +187,7 @@ def test_the_sbom_lists_the_packages_of_the_base(request_: Request, tmp_path: Pa
     assert document["metadata"]["component"]["hashes"][0]["content"] == built.image.digest.removeprefix(
         "sha256:"
     )
-    assert [each["purl"] for each in document["components"]] == [
+    assert [component["purl"] for component in document["components"]] == [
         "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-bookworm"
     ]
 

@@ -56,9 +56,9 @@ def test_two_trees_with_other_times_and_modes_are_the_same_layer(layout: Layout,
 
 def test_the_entries_are_sorted_and_belong_to_root(layout: Layout, tmp_path: Path) -> None:
     layer = write_layer(layout, tree(files(tmp_path / "one", mode=0o600, moment=0), "/app"), time=EPOCH)
-    found = members(layout, layer)
+    entries = members(layout, layer)
 
-    assert [(each.name, each.mode) for each in found] == [
+    assert [(entry.name, entry.mode) for entry in entries] == [
         ("app", 0o755),
         ("app/link", 0o777),
         ("app/shop", 0o755),
@@ -67,7 +67,7 @@ def test_the_entries_are_sorted_and_belong_to_root(layout: Layout, tmp_path: Pat
         ("app/shop/pages/index.html", 0o644),
         ("app/shop/run", 0o755),
     ]
-    assert {(each.mtime, each.uid, each.gid, each.uname, each.gname) for each in found} == {
+    assert {(entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname) for entry in entries} == {
         (EPOCH, 0, 0, "", "")
     }
 
@@ -75,7 +75,7 @@ def test_the_entries_are_sorted_and_belong_to_root(layout: Layout, tmp_path: Pat
 def test_a_folder_precedes_its_files_although_another_name_sorts_between_them(layout: Layout) -> None:
     layer = write_layer(layout, [Entry(name="a/b", content=b""), Entry(name="a-c", content=b"")], time=0)
 
-    assert [each.name for each in members(layout, layer)] == ["a", "a/b", "a-c"]
+    assert [member.name for member in members(layout, layer)] == ["a", "a/b", "a-c"]
 
 
 def test_the_diff_id_is_the_digest_of_the_uncompressed_bytes(layout: Layout) -> None:

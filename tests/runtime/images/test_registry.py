@@ -191,8 +191,11 @@ def test_an_sbom_is_a_referrer_with_and_without_the_api(
         registry.attach(image, "application/sbom", b"{}\n", "a.json", created="2025-06-15T15:06:40Z")
         referrers = registry.referrers(image.digest)
 
-    assert [each.artifact_type for each in referrers] == ["application/other", "application/sbom"] or has_api
-    assert {each.artifact_type for each in referrers} == {"application/other", "application/sbom"}
+    assert [referrer.artifact_type for referrer in referrers] == [
+        "application/other",
+        "application/sbom",
+    ] or has_api
+    assert {referrer.artifact_type for referrer in referrers} == {"application/other", "application/sbom"}
     assert len(referrers) == 2
 
 

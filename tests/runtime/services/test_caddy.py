@@ -75,7 +75,7 @@ def test_the_fixed_part_of_the_path_can_be_removed() -> None:
     assert route["handle"][0] == {"handler": "rewrite", "strip_path_prefix": "/api"}
 
 
-# --- the real one ----------------------------------------------------------------------------------
+# --- the real server -------------------------------------------------------------------------------
 
 SHOP = """
 use = ["caddy"]

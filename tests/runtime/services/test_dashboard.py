@@ -135,8 +135,8 @@ def test_a_killed_dashboard_starts_again_and_affects_no_other_service(stack: Sta
     until(lambda: ask_quietly(stack) == 200)
 
     after = stack.status().services
-    assert [(each.name, each.pid) for each in after if each.name != "dashboard"] == [
-        (each.name, each.pid) for each in before if each.name != "dashboard"
+    assert [(service.name, service.pid) for service in after if service.name != "dashboard"] == [
+        (service.name, service.pid) for service in before if service.name != "dashboard"
     ]
 
 

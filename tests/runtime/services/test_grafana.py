@@ -75,10 +75,10 @@ def test_a_real_server_loads_the_data_source_and_the_dashboards(tmp_path: Path) 
 
     with infra.start(environment="test", directory=tmp_path, data=tmp_path / "data") as stack:
         (source,) = ask(stack.grafana, "/api/datasources")
-        found = ask(stack.grafana, "/api/search?type=dash-db")
+        dashboards = ask(stack.grafana, "/api/search?type=dash-db")
 
     assert (source["type"], source["url"]) == ("prometheus", stack.prometheus.url)
-    assert [dashboard["uid"] for dashboard in found] == ["infra-resources"]
+    assert [dashboard["uid"] for dashboard in dashboards] == ["infra-resources"]
 
 
 def ask(server: Endpoint, path: str) -> Any:

@@ -29,7 +29,7 @@ def file(spec: ServiceSpec, name: str) -> str:
 
 def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
     """Return a mapping from flag to value for a program."""
-    command = next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
+    command = next(started["command"] for started in written(spec)["programs"] if started["name"] == program)
     words = [word.removeprefix("--") for word in command if word.startswith("--") and "=" in word]
     return dict(word.split("=", 1) for word in words)
 
@@ -47,7 +47,7 @@ def test_only_the_api_server_and_the_nodes_listen_on_ports() -> None:
 
 def test_no_command_line_contains_the_token() -> None:
     spec = made("kubernetes")
-    words = [word for each in written(spec)["programs"] for word in each["command"]]
+    words = [word for program in written(spec)["programs"] for word in program["command"]]
 
     assert [word for word in words for name in references(word) if name.startswith("secret.")] == []
     assert "${secret.admin}" in file(spec, "/tokens.csv")
@@ -62,7 +62,7 @@ def test_every_file_with_the_token_is_private() -> None:
 
 def test_the_controller_manager_starts_when_the_api_server_is_ready() -> None:
     """It exits if the server is not healthy within ten seconds, and the whole service would start again."""
-    programs = {each["name"]: each["command"] for each in written(made("kubernetes"))["programs"]}
+    programs = {program["name"]: program["command"] for program in written(made("kubernetes"))["programs"]}
 
     before = programs["kube-controller-manager"].index("${bin.kube-controller-manager}")
     assert programs["kube-controller-manager"][before - 2 : before] == ["--wait", "${data}/cluster.json"]
@@ -84,7 +84,9 @@ def test_further_documents_are_part_of_the_simulation() -> None:
 
     assert json.loads(documents[-1]) == forward
     assert {"node-ready", "pod-ready"} <= {
-        each["metadata"]["name"] for each in map(json.loads, documents[:-1]) if each["kind"] == "Stage"
+        document["metadata"]["name"]
+        for document in map(json.loads, documents[:-1])
+        if document["kind"] == "Stage"
     }
 
 
@@ -195,11 +197,11 @@ def test_a_volume_is_used_again_when_its_claim_is_deleted(api: ControlPlaneApi) 
 
 @pytest.mark.real("kubernetes")
 def test_the_kinds_of_a_namespace_are_found(api: ControlPlaneApi) -> None:
-    found = list(api.namespaced())
+    pods = list(api.namespaced())
 
-    assert {("/api/v1", "configmaps"), ("/apis/apps/v1", "deployments")} <= {*found}
-    assert "nodes" not in {kind for _, kind in found}
-    assert len(found) == len({*found})
+    assert {("/api/v1", "configmaps"), ("/apis/apps/v1", "deployments")} <= {*pods}
+    assert "nodes" not in {kind for _, kind in pods}
+    assert len(pods) == len({*pods})
 
 
 @pytest.mark.real("kubernetes", "kubectl")

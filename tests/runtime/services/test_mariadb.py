@@ -92,9 +92,9 @@ def test_the_sql_files_of_an_installation_are_found(
     for names in mariadb_seed.FILES:
         (share / names[-1]).touch()
 
-    found = mariadb_seed.files(program)
+    seed_files = mariadb_seed.files(program)
 
-    assert found == [share / names[-1] for names in mariadb_seed.FILES]
+    assert seed_files == [share / names[-1] for names in mariadb_seed.FILES]
 
 
 def test_missing_sql_files_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,7 +247,7 @@ class TestServer:
         orders.update_many({"amount": {"$gte": 3}}, {"$set": {"large": True}, "$inc": {"amount": 10}})
         orders.delete_one({"_id": 0})
 
-        assert [each["amount"] for each in orders.find({"large": True}).sort("_id")] == [13, 14]
+        assert [order["amount"] for order in orders.find({"large": True}).sort("_id")] == [13, 14]
         assert orders.count_documents({}) == 4
 
     def test_a_group_with_several_accumulators_and_a_lookup_are_right(self, database: Any) -> None:

@@ -265,7 +265,7 @@ def test_a_real_cluster_of_a_newer_version_is_refused_with_both_versions(run) ->
 
 
 @pytest.mark.parametrize(
-    "version", [pytest.param(each, marks=pytest.mark.real("postgres", version=each)) for each in (15, 17)]
+    "version", [pytest.param(major, marks=pytest.mark.real("postgres", version=major)) for major in (15, 17)]
 )
 def test_a_real_server_of_an_older_version_has_the_extensions_that_need_openssl(run, version: int) -> None:
     stack = run("postgres", version=version, extensions=["pgcrypto", "uuid-ossp"])

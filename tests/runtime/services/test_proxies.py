@@ -91,9 +91,9 @@ def test_the_expression_of_a_path_matches_the_same_requests(
 ) -> None:
     expression = routes.path_expression(path)
 
-    found = [text for text in (*matching, *other) if _matches(expression, text)]
+    matched = [text for text in (*matching, *other) if _matches(expression, text)]
 
-    assert found == matching
+    assert matched == matching
 
 
 def test_a_star_in_a_host_is_one_label() -> None:
@@ -148,7 +148,7 @@ def test_a_service_that_is_skipped_has_no_route(kind: str, project: Project) -> 
     assert project.names(kind, skip=("api",)) == [kind]
 
 
-# --- the real ones ---------------------------------------------------------------------------------
+# --- real servers ----------------------------------------------------------------------------------
 
 
 STACK = """

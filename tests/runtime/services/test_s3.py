@@ -40,11 +40,13 @@ def file(spec: ServiceSpec, name: str) -> str:
 
 def identities(spec: ServiceSpec) -> dict[str, list[str]]:
     """Return a mapping from user to actions."""
-    return {each["name"]: each["actions"] for each in json.loads(file(spec, "/s3.json"))["identities"]}
+    return {
+        identity["name"]: identity["actions"] for identity in json.loads(file(spec, "/s3.json"))["identities"]
+    }
 
 
 def arguments(spec: ServiceSpec, program: str) -> list[str]:
-    return next(each["command"] for each in written(spec)["programs"] if each["name"] == program)
+    return next(started["command"] for started in written(spec)["programs"] if started["name"] == program)
 
 
 def test_no_program_sends_statistics_or_opens_further_ports() -> None:
@@ -158,9 +160,9 @@ def test_a_real_server_lists_objects_by_prefix_in_pages(bucket: tuple[Any, str])
         Bucket=name, Prefix="2026/", Delimiter="/", PaginationConfig={"PageSize": 1}
     )
 
-    found = [(page.get("Contents", []), page.get("CommonPrefixes", [])) for page in pages]
-    assert [entry["Key"] for contents, _ in found for entry in contents] == ["2026/a", "2026/b"]
-    assert [entry["Prefix"] for _, prefixes in found for entry in prefixes] == ["2026/c/"]
+    pages_read = [(page.get("Contents", []), page.get("CommonPrefixes", [])) for page in pages]
+    assert [entry["Key"] for contents, _ in pages_read for entry in contents] == ["2026/a", "2026/b"]
+    assert [entry["Prefix"] for _, prefixes in pages_read for entry in prefixes] == ["2026/c/"]
 
 
 @pytest.mark.real("s3")

@@ -135,7 +135,7 @@ def test_the_port_for_grpc_is_offered_only_with_its_library() -> None:
 
 def test_the_library_for_grpc_is_searched_in_this_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for installed in (True, False):
-        monkeypatch.setattr(module, "is_importable", lambda _, found=installed: found)
+        monkeypatch.setattr(module, "is_importable", lambda _, answer=installed: answer)
 
         assert ENTRY.facts is not None
         assert ENTRY.facts(Path(sys.executable)) == {"grpc": installed}

@@ -59,13 +59,13 @@ def events(data: Path) -> list[str]:
 def test_an_executable_removed_after_planning_is_named_in_the_error(stack_of, data, tmp_path) -> None:
     tool = tmp_path / "tool"
     plan = resolved(data, [server("web", command=("${bin.tool}",))])
-    found = replace(plan, binaries={"tool": str(tool)})
+    changed = replace(plan, binaries={"tool": str(tool)})
 
     with (
-        LocalEngine().open(found) as stack,
+        LocalEngine().open(changed) as stack,
         pytest.raises(StartError, match=f"cannot start {tool}: No such file"),
     ):
-        raise_failures(stack.up(found).failures)
+        raise_failures(stack.up(changed).failures)
 
 
 def test_a_program_for_another_processor_is_named_in_the_error(stack_of, tmp_path) -> None:
@@ -219,12 +219,12 @@ def test_a_plan_of_another_shape_is_refused_with_its_field_and_nothing_starts(
 
 
 def test_a_down_while_services_start_stops_them_and_fails_the_start(data) -> None:
-    found = resolved(data, [server("web", "--deaf"), server("api", needs=("web",))])
-    stack, errors = LocalEngine().open(found), []
+    plan = resolved(data, [server("web", "--deaf"), server("api", needs=("web",))])
+    stack, errors = LocalEngine().open(plan), []
 
     def up() -> None:
         try:
-            raise_failures(stack.up(found).failures)
+            raise_failures(stack.up(plan).failures)
         except SupervisorError as error:
             errors.append(str(error))
 
@@ -241,8 +241,8 @@ def test_a_down_while_services_start_stops_them_and_fails_the_start(data) -> Non
 
 
 def test_a_service_that_another_client_stops_during_its_start_fails_to_start(stack_of, data) -> None:
-    found = resolved(data, [server("web", "--deaf")])
-    with LocalEngine().open(found) as stack:
+    plan = resolved(data, [server("web", "--deaf")])
+    with LocalEngine().open(plan) as stack:
         other = attach(data)
         stopping = threading.Thread(
             target=lambda: (until(lambda: "spawned" in events(data)), other.stop("web"))
@@ -250,7 +250,7 @@ def test_a_service_that_another_client_stops_during_its_start_fails_to_start(sta
         stopping.start()
 
         with pytest.raises(StartError, match="web: was stopped"):
-            raise_failures(stack.up(found).failures)
+            raise_failures(stack.up(plan).failures)
 
         stopping.join()
         other.close()
@@ -258,9 +258,9 @@ def test_a_service_that_another_client_stops_during_its_start_fails_to_start(sta
 
 def test_the_spec_of_a_service_cannot_be_replaced_while_it_is_prepared(data, tmp_path) -> None:
     slow = server("web", prepare=(Run(command=("sleep", "600")),))
-    found = resolved(data, [slow])
-    with LocalEngine().open(found) as stack:
-        stack.up(found, wait=False)
+    plan = resolved(data, [slow])
+    with LocalEngine().open(plan) as stack:
+        stack.up(plan, wait=False)
         until(lambda: "preparing" in events(data))
 
         with pytest.raises(PlanChangedError):
@@ -294,10 +294,10 @@ def test_sigint_and_sighup_do_not_stop_the_supervisor(stack_of, number) -> None:
 
 
 def test_fifty_services_start_and_stop_at_the_same_time(data) -> None:
-    found = resolved(data, [server(f"s{number}") for number in range(50)])
-    stack = LocalEngine().open(found)
+    plan = resolved(data, [server(f"s{number}") for number in range(50)])
+    stack = LocalEngine().open(plan)
 
-    raise_failures(stack.up(found).failures)
+    raise_failures(stack.up(plan).failures)
 
     assert {service.phase for service in stack.status().services} == {"ready"}
     assert len({endpoint.port for endpoint in stack.endpoints().values()}) == 50
@@ -323,14 +323,14 @@ def test_many_restarts_keep_the_port_and_leave_nothing_behind(stack_of, data) ->
 
 def test_clients_that_connect_and_disconnect_concurrently_always_get_a_stack(data) -> None:
     """A client that connects while the last lease ends gets a new supervisor, not an error."""
-    found = resolved(data, [server("web", stop=(StopStep(signal=signal.SIGKILL),))])
+    plan = resolved(data, [server("web", stop=(StopStep(signal=signal.SIGKILL),))])
     errors: list[Exception] = []
 
     def connect_repeatedly() -> None:
         try:
             for _ in range(4):
-                with LocalEngine().open(found) as stack:
-                    raise_failures(stack.up(found).failures)
+                with LocalEngine().open(plan) as stack:
+                    raise_failures(stack.up(plan).failures)
                     connect(stack.web.port)
         except Exception as error:  # noqa: BLE001 - told below
             errors.append(error)
@@ -357,9 +357,9 @@ def not_reaping() -> str:
 
 
 def zombies(parent: int) -> list[int]:
-    found = processes.table().values()
+    table = processes.table().values()
     return [
-        process.pid for process in found if process.parent == parent and process.state == processes.ZOMBIE
+        process.pid for process in table if process.parent == parent and process.state == processes.ZOMBIE
     ]
 
 
@@ -422,9 +422,9 @@ def test_an_unexpected_error_while_the_stack_stops_ends_the_supervisor_and_all_p
         argv[argv.index(code)] = code.replace(marker, broken + marker)
         return subprocess.Popen(argv, stdin=stdin)
 
-    found = resolved(data, [server("web")])
-    stack = LocalEngine(launch=launch).open(found)
-    raise_failures(stack.up(found).failures)
+    plan = resolved(data, [server("web")])
+    stack = LocalEngine(launch=launch).open(plan)
+    raise_failures(stack.up(plan).failures)
     monkeypatch.setattr(client, "DEADLINES", Deadlines(margin=1.0))
 
     with pytest.raises(SupervisorError, match="closed the connection"):

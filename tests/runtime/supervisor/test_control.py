@@ -1,4 +1,4 @@
-"""The control socket: for one user alone, and unimpressed by whatever comes in."""
+"""The control socket: only its user can connect, and invalid messages do not stop the supervisor."""
 
 import asyncio
 import contextlib
@@ -127,7 +127,7 @@ async def connected(path: Path) -> AsyncIterator[Peer]:
         await peer.close()
 
 
-# --- who may ---------------------------------------------------------------------------------------
+# --- permissions -----------------------------------------------------------------------------------
 
 
 async def test_only_the_owner_can_open_the_socket(path) -> None:
@@ -164,7 +164,7 @@ async def test_a_stale_socket_is_replaced(path) -> None:
         assert (await peer.receive())["id"] == 1
 
 
-# --- what may be said ------------------------------------------------------------------------------
+# --- messages --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ async def test_an_infra_error_arrives_with_all_its_fields(path) -> None:
         error = (await peer.receive())["error"]
 
     assert error["code"] == OURS
-    found = from_json(error["data"])
-    assert isinstance(found, StartError)
-    assert found.log_tail == ["a line"]
+    decoded = from_json(error["data"])
+    assert isinstance(decoded, StartError)
+    assert decoded.log_tail == ["a line"]
 
 
 async def test_a_notification_is_handled_and_not_answered(path) -> None:

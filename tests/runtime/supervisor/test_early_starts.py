@@ -69,8 +69,8 @@ def opened(data: Path, copy: str, *specs: ServiceSpec, **options: Any) -> Stack:
         )
         return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
-    found = resolved(data, specs or [seeded()], **options)
-    return LocalEngine(launch=launch).open(found, starting=True)
+    plan = resolved(data, specs or [seeded()], **options)
+    return LocalEngine(launch=launch).open(plan, starting=True)
 
 
 def early(data: Path) -> dict[str, int]:
@@ -241,7 +241,7 @@ def test_a_stack_that_is_only_opened_starts_no_service_early(data: Path) -> None
         assert not early(data)
 
 
-# --- what an early start does ------------------------------------------------------------------------
+# --- the work of an early start ----------------------------------------------------------------------
 
 
 def test_the_process_of_an_early_start_is_the_process_of_the_service(data: Path) -> None:
@@ -297,8 +297,8 @@ def test_programs_that_start_early_do_not_ignore_the_signals_that_python_ignores
 
 def test_the_values_of_variables_are_not_among_the_arguments_of_the_supervisor(data: Path) -> None:
     spec = server("web", env={"KEY": "${env.KEY}"})
-    found = replace(resolved(data, [spec]), variables={"KEY": "value-of-key"})
-    with LocalEngine().open(found, starting=True) as stack:
+    plan = replace(resolved(data, [spec]), variables={"KEY": "value-of-key"})
+    with LocalEngine().open(plan, starting=True) as stack:
         arguments = Path(f"/proc/{stack.status().pid}/cmdline").read_bytes()
 
         assert early(data)
@@ -534,8 +534,8 @@ def test_a_client_that_sends_its_first_request_late_gets_an_answer(data: Path) -
         )
         return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
-    found = resolved(data, [server("web")])
-    with LocalEngine(launch=launch).open(found, starting=True) as stack:
+    plan = resolved(data, [server("web")])
+    with LocalEngine(launch=launch).open(plan, starting=True) as stack:
         up(stack, data, server("web"))
 
         assert not early(data)

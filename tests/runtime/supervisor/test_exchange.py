@@ -31,8 +31,8 @@ PATIENT = 30.0
 
 async def reason(probe: Exchange, handler: Handler, *, seconds: float = PATIENT) -> str | None:
     async with serving(handler) as port:
-        found = await attempt(replace(probe, timeout=seconds), HOST, port)
-        return found.removeprefix(f"{HOST}:{port}: ") if found else None
+        problem = await attempt(replace(probe, timeout=seconds), HOST, port)
+        return problem.removeprefix(f"{HOST}:{port}: ") if problem else None
 
 
 @every_protocol
@@ -73,9 +73,9 @@ async def test_garbage_is_a_reason(protocol: Protocol, garbage: bytes) -> None:
 
 @every_protocol
 async def test_a_connection_that_closes_at_once_is_a_reason(protocol: Protocol) -> None:
-    found = await reason(protocol.probe, hang_up)
+    problem = await reason(protocol.probe, hang_up)
 
-    assert found in {"closed the connection without an answer", "Connection reset by peer", "Broken pipe"}
+    assert problem in {"closed the connection without an answer", "Connection reset by peer", "Broken pipe"}
 
 
 @every_protocol
@@ -85,15 +85,15 @@ async def test_a_server_that_never_answers_fails_at_the_probes_deadline(protocol
 
 @every_protocol
 async def test_an_endless_answer_is_bounded(protocol: Protocol) -> None:
-    found = await reason(protocol.probe, endless(b"\x7f" * 65536))
+    problem = await reason(protocol.probe, endless(b"\x7f" * 65536))
 
-    assert found == "the answer of the service is longer than 65536 bytes"
+    assert problem == "the answer of the service is longer than 65536 bytes"
 
 
 async def test_an_endless_number_of_skipped_messages_is_bounded() -> None:
-    found = await reason(SMTP, endless(b"220-not yet\r\n"))
+    problem = await reason(SMTP, endless(b"220-not yet\r\n"))
 
-    assert found == "the answer of the service is longer than 65536 bytes"
+    assert problem == "the answer of the service is longer than 65536 bytes"
 
 
 async def test_a_connection_that_closes_in_the_middle_is_quoted() -> None:
@@ -105,20 +105,20 @@ async def test_a_connection_that_closes_in_the_middle_is_quoted() -> None:
 
 
 async def test_an_unexpected_answer_is_quoted_with_what_was_expected() -> None:
-    found = await reason(SMTP, speaking(Conversation(greeting=b"SSH-2.0-OpenSSH_9.9\r\n")))
+    problem = await reason(SMTP, speaking(Conversation(greeting=b"SSH-2.0-OpenSSH_9.9\r\n")))
 
-    assert found == "answered 'SSH-2.0-OpenSSH_9.9'; expected '220'"
+    assert problem == "answered 'SSH-2.0-OpenSSH_9.9'; expected '220'"
 
 
 async def test_the_limit_of_a_step_is_its_own() -> None:
     """A later step's larger limit does not raise the limit of an earlier one."""
     steps = (Expect(prefixes=("a",), limit=8), Send(text="b"), Expect(prefixes=("c",), limit=1000))
 
-    found = await reason(
+    problem = await reason(
         Exchange(port="main", steps=steps), speaking(Conversation(greeting=b"a" * 20 + b"\n"))
     )
 
-    assert found == "the answer of the service is longer than 8 bytes"
+    assert problem == "the answer of the service is longer than 8 bytes"
 
 
 async def test_a_length_shorter_than_its_header_is_a_message_without_a_body() -> None:

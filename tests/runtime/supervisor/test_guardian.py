@@ -70,14 +70,14 @@ class Guarded:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Guarded]:
-    found = Guarded(tmp_path)
-    yield found
-    if found.pipe != -1:
-        os.close(found.pipe)
-    for child in (*found.children, found.process):
+    guarded_process = Guarded(tmp_path)
+    yield guarded_process
+    if guarded_process.pipe != -1:
+        os.close(guarded_process.pipe)
+    for child in (*guarded_process.children, guarded_process.process):
         child.kill()
         child.wait()
-    found.process.stdout.close()
+    guarded_process.process.stdout.close()
 
 
 def record(child: subprocess.Popen[bytes]) -> str:

@@ -142,9 +142,9 @@ async def test_a_server_without_tls_is_not_ready(monkeypatch: pytest.MonkeyPatch
         writer.write(OK)
 
     async with serving(plain) as port:
-        found = await https_child.ready(PROBE, HOST, port)
+        problem = await https_child.ready(PROBE, HOST, port)
 
-    assert "SSL" in (found or "")
+    assert "SSL" in (problem or "")
 
 
 async def test_a_process_that_does_not_exit_is_killed_with_the_probe(
@@ -154,9 +154,9 @@ async def test_a_process_that_does_not_exit_is_killed_with_the_probe(
     monkeypatch.setattr(probes, "BOOT", 0.0)
 
     async with serving(silence) as port:
-        found = await reason(PROBE, port, tmp_path)
+        problem = await reason(PROBE, port, tmp_path)
 
-    assert (found or "").endswith("no answer within 0.01 s")
+    assert (problem or "").endswith("no answer within 0.01 s")
 
 
 async def test_the_probe_is_not_an_argument_of_the_process(tmp_path: Path) -> None:
@@ -178,6 +178,6 @@ async def test_the_exit_status_of_a_crashed_process_is_the_reason(tmp_path: Path
     async def crash(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         return -11
 
-    found = await ask(PROBE, HOST, {"main": 1}, crash, str(tmp_path))
+    problem = await ask(PROBE, HOST, {"main": 1}, crash, str(tmp_path))
 
-    assert "exited with status -11" in (found or "")
+    assert "exited with status -11" in (problem or "")

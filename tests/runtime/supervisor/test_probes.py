@@ -90,10 +90,10 @@ async def test_a_server_that_resets_the_connection_is_not_ready(probe) -> None:
 async def test_a_server_that_sends_nothing_is_not_ready_after_the_timeout(probe, monkeypatch) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.02)
 
-    found = await reason(probe, silence)
+    problem = await reason(probe, silence)
 
-    assert found is not None
-    assert found.endswith("no answer within 0.02 s")
+    assert problem is not None
+    assert problem.endswith("no answer within 0.02 s")
 
 
 @speaking
@@ -137,9 +137,9 @@ async def test_http_is_ready_when_the_status_is_in_the_range() -> None:
 async def test_status_and_body_of_an_http_error_are_in_the_reason() -> None:
     unwell = answering(b"HTTP/1.1 503 Service Unavailable\r\n\r\nJetStream is not current\n")
 
-    found = await reason(HttpProbe(port="main", path="/healthz"), unwell)
+    problem = await reason(HttpProbe(port="main", path="/healthz"), unwell)
 
-    assert found == "/healthz: status 503, JetStream is not current"
+    assert problem == "/healthz: status 503, JetStream is not current"
 
 
 async def test_a_text_is_found_in_a_body_that_arrives_in_pieces() -> None:
@@ -250,21 +250,21 @@ async def test_a_command_that_does_not_exit_fails_at_its_own_deadline() -> None:
         await asyncio.Event().wait()
         return 0
 
-    found = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run, "")
+    problem = await ask(ExecProbe(command=("check",), timeout=0.01), HOST, {}, run, "")
 
-    assert found == "check: still running after 0.01 s"
+    assert problem == "check: still running after 0.01 s"
 
 
 async def test_a_missing_command_is_a_reason() -> None:
     async def run(_command: tuple[str, ...], _env: Mapping[str, str]) -> int:
         raise FileNotFoundError(2, "No such file or directory")
 
-    found = await ask(ExecProbe(command=("check",)), HOST, {}, run, "")
+    problem = await ask(ExecProbe(command=("check",)), HOST, {}, run, "")
 
-    assert found == "check: No such file or directory"
+    assert problem == "check: No such file or directory"
 
 
-# --- how often -------------------------------------------------------------------------------------
+# --- the number of runs ----------------------------------------------------------------------------
 
 
 async def test_the_interval_between_attempts_grows_up_to_a_limit() -> None:

@@ -11,9 +11,9 @@ from infra_runtime.supervisor.state import Service
 
 def exited(policy: str = "always", *, wanted: bool = True) -> Service:
     """Return the state of a service with this policy."""
-    found = Service(service("web", restart=policy))
-    found.wanted = wanted
-    return found
+    state = Service(service("web", restart=policy))
+    state.wanted = wanted
+    return state
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def supervisor_pid(stack) -> int:
 
 def guardian_pid(stack) -> int:
     children = processes.table().values()
-    found = [process.pid for process in children if process.parent == supervisor_pid(stack)]
-    return next(pid for pid in found if pid not in {s.pid for s in stack.status().services})
+    pids = [process.pid for process in children if process.parent == supervisor_pid(stack)]
+    return next(pid for pid in pids if pid not in {s.pid for s in stack.status().services})
 
 
 # --- normal operation ------------------------------------------------------------------------------
@@ -274,8 +274,8 @@ def test_a_grandchild_in_another_session_is_killed_with_its_service(stack_of, da
 
     stack.stop("web")
 
-    found = processes.look(pid)
-    assert found is None or found.state == processes.ZOMBIE
+    process = processes.look(pid)
+    assert process is None or process.state == processes.ZOMBIE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the open files of a process can be read only on Linux")
@@ -294,8 +294,8 @@ def test_a_process_with_another_session_and_environment_is_killed_with_its_servi
     kill(pid)
     until(lambda: len(spawned(data)) == 2)
 
-    found = processes.look(detached)
-    assert found is None or found.state == processes.ZOMBIE
+    process = processes.look(detached)
+    assert process is None or process.state == processes.ZOMBIE
 
 
 def test_a_killed_service_starts_again_on_the_same_port(stack_of, data) -> None:
@@ -531,13 +531,13 @@ def test_a_client_that_is_killed_loses_its_lease(data) -> None:
 
 
 def test_two_clients_that_start_at_the_same_moment_get_one_supervisor(data) -> None:
-    found = resolved(data, [server("web")])
+    plan = resolved(data, [server("web")])
     stacks, errors = [], []
 
     def start() -> None:
         try:
-            stack = LocalEngine().open(found)
-            stack.up(found)
+            stack = LocalEngine().open(plan)
+            stack.up(plan)
             stacks.append(stack)
         except Exception as error:  # noqa: BLE001 - told below
             errors.append(error)

@@ -16,16 +16,16 @@ API = Resource("api", "{}")
 
 def spans(trace: int, number: int) -> Records:
     key = trace.to_bytes(16)
-    each = [
+    records = [
         Span(API, key, index.to_bytes(8), b"", "s", "", 1, 1, 2, 0, "", "{}", "[]", "[]")
         for index in range(1, number + 1)
     ]
-    return Records(each, [], [], 0, "")
+    return Records(records, [], [], 0, "")
 
 
 def points(*attributes: str, name: str = "orders", resource: Resource = API) -> Records:
-    each = [Point(resource, name, "sum", "", 0, text, 0, 1, 1.0, "{}") for text in attributes]
-    return Records([], [], each, 0, "")
+    records = [Point(resource, name, "sum", "", 0, text, 0, 1, 1.0, "{}") for text in attributes]
+    return Records([], [], records, 0, "")
 
 
 def none(_trace: bytes) -> int:
@@ -38,8 +38,8 @@ def test_further_spans_of_a_full_trace_are_rejected_with_the_limit_as_the_reason
     admitted = [admission.admitted(spans(1, number)) for number in (8, 5, 1)]
     other = admission.admitted(spans(2, 1))
 
-    assert [len(each.spans) for each in admitted] == [8, 2, 0]
-    assert [each.rejected for each in admitted] == [0, 3, 1]
+    assert [len(records.spans) for records in admitted] == [8, 2, 0]
+    assert [records.rejected for records in admitted] == [0, 3, 1]
     assert "has 10 spans, which is the limit" in admitted[1].reason
     assert (len(other.spans), other.rejected, other.reason) == (1, 0, "")
     assert admission.rejected == {"spans": 4, "points": 0}
@@ -77,8 +77,8 @@ def test_a_flood_of_attributes_leaves_a_bounded_number_of_streams() -> None:
 
     admitted = [admission.admitted(points(f'{{"user":{number}}}')) for number in range(1000)]
 
-    assert sum(len(each.points) for each in admitted) == 100
-    assert sum(each.rejected for each in admitted) == 900
+    assert sum(len(records.points) for records in admitted) == 100
+    assert sum(records.rejected for records in admitted) == 900
     assert len(admission._streams) == 100
     assert "the metric orders" in admitted[-1].reason
     assert "100 sets of attributes" in admitted[-1].reason

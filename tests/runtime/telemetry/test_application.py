@@ -191,13 +191,13 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
 
     async def work(client: httpx.AsyncClient) -> tuple[Any, Any, Any]:
         await sent(client, "metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
-        found = (await client.get("/api/v1/points", params={"name": "orders", "wait": "30"})).json()
+        points = (await client.get("/api/v1/points", params={"name": "orders", "wait": "30"})).json()
         listed = (await client.get("/api/v1/metrics")).json()
-        return found["items"], listed["items"], (await client.get("/api/v1/state")).json()
+        return points["items"], listed["items"], (await client.get("/api/v1/state")).json()
 
-    found, listed, state = run(tmp_path, work)
+    stored, listed, state = run(tmp_path, work)
 
-    assert [point["value"] for point in found] == [1, 4]
+    assert [point["value"] for point in stored] == [1, 4]
     assert listed == [
         {"name": "orders", "type": "sum", "unit": "1", "services": ["unknown_service"], "points": 2}
     ]
@@ -206,7 +206,7 @@ def test_metrics_are_listed_with_their_services(tmp_path: Path) -> None:
 
 def test_a_step_leaves_the_last_total_of_each_period_and_every_change(tmp_path: Path) -> None:
     seconds = (2, 3, 4, 5)
-    points = [{"asInt": str(each), "timeUnixNano": str(each * 10**9)} for each in seconds]
+    points = [{"asInt": str(second), "timeUnixNano": str(second * 10**9)} for second in seconds]
     metrics = [
         {"name": "total", "sum": {"dataPoints": points, "isMonotonic": True}},
         {"name": "change", "sum": {"dataPoints": points, "aggregationTemporality": 1}},
@@ -215,17 +215,17 @@ def test_a_step_leaves_the_last_total_of_each_period_and_every_change(tmp_path: 
     async def work(client: httpx.AsyncClient) -> tuple[Any, int]:
         await sent(client, "metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
         await client.get("/api/v1/points", params={"name": "change", "wait": "30"})
-        found = (await client.get("/api/v1/points", params={"step": "2"})).json()
+        points = (await client.get("/api/v1/points", params={"step": "2"})).json()
         refused = await client.get("/api/v1/points", params={"step": "0"})
-        return found["items"], refused.status_code
+        return points["items"], refused.status_code
 
-    found, status = run(tmp_path, work)
+    stored, status = run(tmp_path, work)
 
     values = {
-        name: [point["value"] for point in found if point["name"] == name] for name in ("total", "change")
+        name: [point["value"] for point in stored if point["name"] == name] for name in ("total", "change")
     }
     assert values == {"total": [3, 5], "change": [2, 3, 4, 5]}
-    assert {point.get("monotonic") for point in found if point["name"] == "total"} == {True}
+    assert {point.get("monotonic") for point in stored if point["name"] == "total"} == {True}
     assert status == 400
 
 
@@ -617,9 +617,9 @@ def test_errors_of_log_records_are_groups_with_their_number(tmp_path: Path) -> N
     async def work(client: httpx.AsyncClient) -> tuple[Any, Any]:
         await sent(client, "logs", log_request("order 1 failed", "order 2 failed", severity=17))
         await sent(client, "logs", log_request("fine", severity=9))
-        found = await client.get("/api/v1/errors", params={"wait": "30"})
+        groups = await client.get("/api/v1/errors", params={"wait": "30"})
         other = await client.get("/api/v1/errors", params={"service": "web"})
-        return found.json()["items"], other.json()["items"]
+        return groups.json()["items"], other.json()["items"]
 
     (group,), other = run(tmp_path, work)
 

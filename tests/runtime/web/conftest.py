@@ -23,8 +23,8 @@ def records(tmp_path: Path) -> Iterator[object]:
     logs.configure_logging(level="debug", style="json", file=file)
 
     def read() -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        return [record for record in found if record["logger"] != "asyncio"]  # it logs the start of a loop
+        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return [record for record in records if record["logger"] != "asyncio"]  # it logs the start of a loop
 
     yield read
     logs.remove_handler()

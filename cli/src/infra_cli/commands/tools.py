@@ -166,6 +166,6 @@ def _programs(project: Project) -> dict[str, Recipe]:
     """Return a mapping from program to the recipe that installs it for a service without a version."""
     from infra_runtime.binaries.recipes import providing
 
-    known = project.recipes().values()
-    programs = dict.fromkeys(program for recipe in known for program in recipe.programs)
-    return {program: recipe for program in programs if (recipe := providing(program, known))}
+    recipes = project.recipes().values()
+    programs = dict.fromkeys(program for recipe in recipes for program in recipe.programs)
+    return {program: recipe for program in programs if (recipe := providing(program, recipes))}

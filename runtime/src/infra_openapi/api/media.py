@@ -74,10 +74,12 @@ def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Dir
             scope.schema(first, second, Mode(direction, _text(name, old, new)), key)
         if xml_shape.used(name):
             xml_shape.compare(scope, first, second, direction)
-    for part, one, other in encoding.parts(scope, name, old, new):
-        encoding.compare(scope, name, part, one, other, direction)
+    for part, old_part, new_part in encoding.parts(scope, name, old, new):
+        encoding.compare(scope, name, part, old_part, new_part, direction)
         if name.startswith("multipart/"):
-            headers(scope, one.encoding, other.encoding, direction, one.element, other.element)
+            headers(
+                scope, old_part.encoding, new_part.encoding, direction, old_part.element, new_part.element
+            )
 
 
 def _text(name: str, old: Element, new: Element) -> int:
@@ -101,21 +103,23 @@ def _term(element: Element, key: str) -> Term:
 
 
 def headers(
-    scope: Scope, old: Element | None, new: Element | None, direction: Direction, one: Element, other: Element
+    scope: Scope,
+    old: Element | None,
+    new: Element | None,
+    direction: Direction,
+    old_part: Element,
+    new_part: Element,
 ) -> None:
-    """Add facts about changed headers of a response or of a part of a form.
-
-    `one` and `other` are the old and the new response or part.
-    """
+    """Add facts about changed headers of a response, or of a part of a form (`old_part`, `new_part`)."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         first, second = before.get(name), after.get(name)
         if first is None and second is not None:
             fact = facts.HEADER_ADDED_REQUIRED if second.flag("required") else facts.HEADER_ADDED
-            scope.fact(fact, direction, one, second, None, name, name)
+            scope.fact(fact, direction, old_part, second, None, name, name)
         elif second is None and first is not None:
             fact = facts.REQUIRED_HEADER_REMOVED if first.flag("required") else facts.HEADER_REMOVED
-            scope.fact(fact, direction, first, other, name, None, name)
+            scope.fact(fact, direction, first, new_part, name, None, name)
         elif first is not None and second is not None:
             inner = scope.enter(f"header {name}", first, second, direction)
             if inner is not None:
@@ -161,12 +165,12 @@ def value(
         compare(scope, old, new, direction)
         return
     before, after = style(old, place), style(new, place)
-    one, other = _term(old, "schema"), _term(new, "schema")
+    old_term, new_term = _term(old, "schema"), _term(new, "schema")
     if first or second:
         was, is_ = ", ".join(first) or str(before), ", ".join(second) or str(after)
         scope.fact(kind, direction, old, new, was, is_, subject)
         return
-    if differ(scope, before, after, one, other):
+    if differ(scope, before, after, old_term, new_term):
         scope.fact(kind, direction, old, new, str(before), str(after), subject)
     exploded = place == "query" and after == ("form", True)
-    scope.schema(one, other, Mode(direction, text=2, exploded=exploded))
+    scope.schema(old_term, new_term, Mode(direction, text=2, exploded=exploded))

@@ -56,16 +56,16 @@ def responses(scope: Scope, old: Element, new: Element, direction: Direction) ->
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
-        one, other = _meant(status, before), _meant(status, after)
-        if one and other:
+        old_status, new_status = _meant(status, before), _meant(status, after)
+        if old_status and new_status:
             if status in after or status in before:
-                compared.add((one, other))
-        elif one and not _any_in(status, after):
+                compared.add((old_status, new_status))
+        elif old_status and not _any_in(status, after):
             kind = facts.SUCCESS_STATUS_REMOVED if status.startswith(_SUCCESS) else facts.STATUS_REMOVED
-            scope.fact(kind, direction, before[one], new, status, None, status)
-        elif other and not one and not _any_in(status, before):
+            scope.fact(kind, direction, before[old_status], new, status, None, status)
+        elif new_status and not old_status and not _any_in(status, before):
             kind = facts.SUCCESS_STATUS_ADDED if status.startswith(_SUCCESS) else facts.STATUS_ADDED
-            scope.fact(kind, direction, old, after[other], None, status, status)
+            scope.fact(kind, direction, old, after[new_status], None, status, status)
     for first, second in sorted(compared):
         _response(scope, follow(before[first]), follow(after[second]), direction)
 
@@ -122,9 +122,9 @@ def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> No
         elif first is None:
             scope.fact(facts.LINK_ADDED, direction, old, second, None, name, name)
         else:
-            one, other = _link(follow(first)), _link(follow(second))
-            if one != other:
-                scope.fact(facts.LINK_CHANGED, direction, first, second, one, other, name)
+            old_target, new_target = _link(follow(first)), _link(follow(second))
+            if old_target != new_target:
+                scope.fact(facts.LINK_CHANGED, direction, first, second, old_target, new_target, name)
 
 
 def _link(element: Element) -> dict[str, Any]:

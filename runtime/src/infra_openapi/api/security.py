@@ -99,8 +99,8 @@ class Likeness:
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     """Add facts about changes of the credentials that an operation accepts."""
-    first, one = _requirements(old)
-    second, other = _requirements(new)
+    first, old_element = _requirements(old)
+    second, new_element = _requirements(new)
     strictly = Likeness(old=old.document, new=new.document, by_name=False)
     kept = all(_met(strictly, requirement, second) for requirement in first)
     _schemes(scope, first, second, kept=kept)
@@ -110,10 +110,10 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     )
     if keys[0] == keys[1]:
         return
-    inner = scope.enter(f"security {keys}", one, other, NONE)
+    inner = scope.enter(f"security {keys}", old_element, new_element, NONE)
     if inner is not None:
         like = strictly if kept else Likeness(old=old.document, new=new.document, by_name=True)
-        _compare(inner, like, first, second, one, other)
+        _compare(inner, like, first, second, old_element, new_element)
 
 
 def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
@@ -126,26 +126,26 @@ def _compare(
     like: Likeness,
     first: list[Requirement],
     second: list[Requirement],
-    one: Element,
-    other: Element,
+    old_element: Element,
+    new_element: Element,
 ) -> None:
     subject = "the API" if scope.base and scope.base.pointer == "/security" else "the operation"
     open_before = any(not requirement.scopes for requirement in first)
     open_now = any(not requirement.scopes for requirement in second)
     if open_before and not open_now:
         asked = " or ".join(requirement.shown for requirement in second)
-        scope.fact(facts.SECURITY_ADDED, NONE, one, other, None, asked, subject)
+        scope.fact(facts.SECURITY_ADDED, NONE, old_element, new_element, None, asked, subject)
         return
     if open_now and not open_before:
         asked = " or ".join(requirement.shown for requirement in first)
-        scope.fact(facts.SECURITY_REMOVED, NONE, one, other, asked, None, subject)
+        scope.fact(facts.SECURITY_REMOVED, NONE, old_element, new_element, asked, None, subject)
         return
     for old in first:
         if old.scopes and not _met(like, old, second):
-            _compare_removed(scope, like, old, second, other, subject, optional=open_now)
+            _compare_removed(scope, like, old, second, new_element, subject, optional=open_now)
     for new in second:
         if new.scopes:
-            _compare_added(scope, like, new, first, one, subject)
+            _compare_added(scope, like, new, first, old_element, subject)
 
 
 def _compare_removed(
@@ -153,23 +153,30 @@ def _compare_removed(
     like: Likeness,
     old: Requirement,
     second: list[Requirement],
-    other: Element,
+    new_element: Element,
     subject: str,
     *,
     optional: bool,
 ) -> None:
     new = next((requirement for requirement in second if like.alike(old, requirement)), None)
     if optional:
-        scope.fact(facts.SECURITY_OPTION_REMOVED, NONE, old.element, other, old.shown, None, subject)
+        scope.fact(facts.SECURITY_OPTION_REMOVED, NONE, old.element, new_element, old.shown, None, subject)
     elif new is None:
-        scope.fact(facts.SECURITY_ALTERNATIVE_REMOVED, NONE, old.element, other, old.shown, None, subject)
+        scope.fact(
+            facts.SECURITY_ALTERNATIVE_REMOVED, NONE, old.element, new_element, old.shown, None, subject
+        )
     else:
         for wanted in like.lacking(old, new):
             scope.fact(facts.SECURITY_SCOPE_ADDED, NONE, old.element, new.element, None, wanted, subject)
 
 
 def _compare_added(
-    scope: Scope, like: Likeness, new: Requirement, first: list[Requirement], one: Element, subject: str
+    scope: Scope,
+    like: Likeness,
+    new: Requirement,
+    first: list[Requirement],
+    old_element: Element,
+    subject: str,
 ) -> None:
     rivals = [
         requirement
@@ -177,7 +184,7 @@ def _compare_added(
         if len(requirement.scopes) == len(new.scopes) and like.alike(requirement, new)
     ]
     if not rivals:
-        scope.fact(facts.SECURITY_ALTERNATIVE_ADDED, NONE, one, new.element, None, new.shown, subject)
+        scope.fact(facts.SECURITY_ALTERNATIVE_ADDED, NONE, old_element, new.element, None, new.shown, subject)
         return
     for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, rival) for rival in rivals) else ():
         scope.fact(facts.SECURITY_SCOPE_REMOVED, NONE, rivals[0].element, new.element, spared, None, subject)
@@ -262,13 +269,13 @@ def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], 
 def _flows(scope: Scope, old: Element, new: Element, name: str) -> None:
     before, after = old.mapping("flows"), new.mapping("flows")
     for flow in sorted({**before, **after}):
-        one, other = before.get(flow), after.get(flow)
-        if other is None:
-            scope.fact(facts.SECURITY_FLOW_REMOVED, NONE, one, new, flow, None, name)
-        elif one is None:
-            scope.fact(facts.SECURITY_FLOW_ADDED, NONE, old, other, None, flow, name)
+        old_flow, new_flow = before.get(flow), after.get(flow)
+        if new_flow is None:
+            scope.fact(facts.SECURITY_FLOW_REMOVED, NONE, old_flow, new, flow, None, name)
+        elif old_flow is None:
+            scope.fact(facts.SECURITY_FLOW_ADDED, NONE, old, new_flow, None, flow, name)
         else:
-            _flow(scope, one, other, name)
+            _flow(scope, old_flow, new_flow, name)
 
 
 def _flow(scope: Scope, old: Element, new: Element, name: str) -> None:

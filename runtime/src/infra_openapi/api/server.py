@@ -59,7 +59,7 @@ def _fills(url: str, other: str) -> bool:
     mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
     if mine[::2] == theirs[::2]:
         values = zip(mine[1::2], theirs[1::2], strict=True)
-        return all(free == _FREE or set(one.split("|")) <= set(free.split("|")) for one, free in values)
+        return all(free == _FREE or set(fixed.split("|")) <= set(free.split("|")) for fixed, free in values)
     pieces = [_open(piece) if number % 2 else re.escape(piece) for number, piece in enumerate(theirs)]
     return re.fullmatch("".join(pieces), url) is not None
 
@@ -88,7 +88,9 @@ def _addresses(server: Element) -> list[str]:
         allowed = [str(value.raw) for value in variable.items("enum")] if variable else []
         choices.append([(name, value) for value in allowed] or [(name, f"{{{_FREE}}}")])
     if math.prod(map(len, choices)) > _MOST:
-        choices = [[(one[0][0], f"{{{'|'.join(sorted(value for _, value in one))}}}")] for one in choices]
+        choices = [
+            [(choice[0][0], f"{{{'|'.join(sorted(value for _, value in choice))}}}")] for choice in choices
+        ]
     return [_normal(_put(url, dict(chosen))) for chosen in itertools.product(*choices)]
 
 
@@ -120,18 +122,20 @@ def _split(url: str) -> SplitResult:
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     """Add facts about the added and removed addresses of an operation."""
-    before, one = servers(old)
-    after, other = servers(new)
+    before, old_element = servers(old)
+    after, new_element = servers(new)
     first = {url + template(old.name.path): element for url, element in before.items()}
     second = {url + template(new.name.path): element for url, element in after.items()}
     if first.keys() == second.keys():
         return
-    inner = scope.enter("servers", one, other, Direction.NONE)
+    inner = scope.enter("servers", old_element, new_element, Direction.NONE)
     if inner is None:
         return
     for url, (address, element) in zip(before, first.items(), strict=True):
         if address not in second and not _somewhere(address, second):
-            inner.fact(facts.SERVER_REMOVED, Direction.NONE, element, other, url or "/", None, "the API")
+            inner.fact(
+                facts.SERVER_REMOVED, Direction.NONE, element, new_element, url or "/", None, "the API"
+            )
     for url, (address, element) in zip(after, second.items(), strict=True):
         if address not in first and not _somewhere(address, first):
-            inner.fact(facts.SERVER_ADDED, Direction.NONE, one, element, None, url or "/", "the API")
+            inner.fact(facts.SERVER_ADDED, Direction.NONE, old_element, element, None, url or "/", "the API")

@@ -63,17 +63,19 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
         alike = step.before == step.after and schemas.same(Pair(step.old, step.new, Mode(direction)))
         if alike or not step.old or not step.new:
             continue
-        one, other = schemas.node(step.old), schemas.node(step.new)
-        first, second = _shape(one, step.before), _shape(other, step.after)
-        key = ("xml", direction, one.key, other.key, first, second)
-        inner, fresh = graph.scope(key, one.element, other.element, step.scope)
+        old_node, new_node = schemas.node(step.old), schemas.node(step.new)
+        first, second = _shape(old_node, step.before), _shape(new_node, step.after)
+        key = ("xml", direction, old_node.key, new_node.key, first, second)
+        inner, fresh = graph.scope(key, old_node.element, new_node.element, step.scope)
         step.scope.leads_to[inner.number] = None
         if not fresh:
             continue
         # A change from an array to another type, or back, has its own fact.
-        if first != second and _array(one) == _array(other):
-            inner.fact(facts.XML_CHANGED, direction, _element(one), _element(other), str(first), str(second))
-        waiting += _parts(inner, one, other, (first.name or step.before, second.name or step.after))
+        if first != second and _array(old_node) == _array(new_node):
+            inner.fact(
+                facts.XML_CHANGED, direction, _element(old_node), _element(new_node), str(first), str(second)
+            )
+        waiting += _parts(inner, old_node, new_node, (first.name or step.before, second.name or step.after))
 
 
 def _shape(node: Node, given: str) -> _Shape:

@@ -31,8 +31,8 @@ def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
         discriminator = schema["discriminator"]
         written = discriminator.get("mapping")
         mapping = dict(written) if isinstance(written, dict) else {}
-        known = {str(target).removeprefix(_HOME) for target in mapping.values()}
-        subtypes = _subtypes(name, parents) - known - mapping.keys()
+        mapped = {str(target).removeprefix(_HOME) for target in mapping.values()}
+        subtypes = _subtypes(name, parents) - mapped - mapping.keys()
         if subtypes:
             mapping |= {subtype: _HOME + escaped(subtype) for subtype in sorted(subtypes)}
             made[name] = {**schema, "discriminator": {**discriminator, "mapping": mapping}}

@@ -276,8 +276,8 @@ class Document:
 
     def written_at(self, location: Location) -> Any:
         """Return the value at a location in the original file; None if the location does not exist."""
-        known = self._files.get(location.file)
-        value: Any = known.data if known else None
+        loaded = self._files.get(location.file)
+        value: Any = loaded.data if loaded else None
         for token in tokens(location.pointer):
             try:
                 value = value[int(token)] if isinstance(value, list) else value[token]
@@ -293,8 +293,8 @@ class Document:
         written = pointer
         if self.written and file == self.name:
             written = _written(pointer, self.written)
-        known = self._files.get(file)
-        line, column = known.line_index.find(written) if known else (0, 0)
+        loaded = self._files.get(file)
+        line, column = loaded.line_index.find(written) if loaded else (0, 0)
         return Location(file=file, pointer=written, line=line, column=column)
 
 

@@ -146,31 +146,31 @@ def resolve(element: Element, ref: str) -> Element:
     Raises:
         CompareError: the target does not exist, or the reference is circular.
     """
-    known = element.document.references
+    references = element.document.references
     resource = _resource(element)
     key = (element.file, resource, ref)
-    if key not in known.targets:
-        if key in known.underway:
+    if key not in references.targets:
+        if key in references.underway:
             location = element.location()
             raise CompareError(
                 location.file, f"the reference {ref!r} is circular", location.line, location.column
             )
-        known.underway.add(key)
+        references.underway.add(key)
         try:
-            known.targets[key] = _look_up(element, resource, ref)
+            references.targets[key] = _look_up(element, resource, ref)
         finally:
-            known.underway.discard(key)
-    return known.targets[key]
+            references.underway.discard(key)
+    return references.targets[key]
 
 
 def _look_up(element: Element, resource: str, ref: str) -> Element:
-    document, known = element.document, element.document.references
+    document, references = element.document, element.document.references
     address, _, fragment = ref.partition("#")
     fragment = unquote(fragment)
     file, start = element.file, resource
     if address:
-        base = known.resources.get(element.file, {}).get(resource, "")
-        identified = known.identified.get(urljoin(base, address)) or known.identified.get(address)
+        base = references.resources.get(element.file, {}).get(resource, "")
+        identified = references.identified.get(urljoin(base, address)) or references.identified.get(address)
         if identified:
             file, start = identified
         else:
@@ -180,8 +180,8 @@ def _look_up(element: Element, resource: str, ref: str) -> Element:
         pointer = place + fragment
         if fragment and not fragment.startswith("/"):
             _index(document, file, data)
-            anchored = known.anchors.get((file, fragment), [])
-            pointer = next((one for one in anchored if one.startswith(place)), "\0")
+            anchored = references.anchors.get((file, fragment), [])
+            pointer = next((candidate for candidate in anchored if candidate.startswith(place)), "\0")
         target = _descend(document, file, data, pointer)
         if target is not None:
             return target
@@ -225,10 +225,10 @@ def _resource(element: Element) -> str:
 
     The result is an empty string if no schema around the element has an `$id`.
     """
-    known = element.document.references.resources
-    if element.file not in known:
+    resources_by_file = element.document.references.resources
+    if element.file not in resources_by_file:
         _index(element.document, element.file, element.document.file(element.file, element))
-    resources = known[element.file]
+    resources = resources_by_file[element.file]
     if not resources:
         return ""
     head = element.pointer
@@ -242,10 +242,10 @@ def _index(document: Document, file: str, data: Any) -> None:
 
     Most files contain neither `$id` nor anchors; these files are not searched.
     """
-    known = document.references
-    if file in known.resources:
+    references = document.references
+    if file in references.resources:
         return
-    resources = known.resources[file] = {}
+    resources = references.resources[file] = {}
     content = packed(data)
     if b"$id" not in content and b"$anchor" not in content and b"$dynamicAnchor" not in content:
         return
@@ -257,10 +257,10 @@ def _index(document: Document, file: str, data: Any) -> None:
                 outer = outer.rpartition("/")[0]
             full = urljoin(resources.get(outer, ""), name.removesuffix("#"))
             resources[pointer] = full
-            known.identified.setdefault(full, (file, pointer))
+            references.identified.setdefault(full, (file, pointer))
         for key in ("$anchor", "$dynamicAnchor"):
             if isinstance(raw.get(key), str):
-                known.anchors.setdefault((file, raw[key]), []).append(pointer)
+                references.anchors.setdefault((file, raw[key]), []).append(pointer)
 
 
 def _anchored(element: Element, name: str) -> list[str]:

@@ -135,6 +135,7 @@ def rows() -> list[Row]:
 
 def _rows(bound: BoundFacts) -> Iterator[Row]:
     peer, noun = bound.peer, bound.noun
+    place = "{object}" if bound.added is facts.MAX_ITEMS_ADDED else "{place}"
     fewer, more = (
         "The new bound allows fewer values than the old bound.",
         "The new bound allows more values than the old bound.",
@@ -144,7 +145,7 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=N if bound.lower else W,
         mirror=bound.decreased,
         peer=(f"{peer}-increased", f"exclusive-{peer}-increased"),
-        message=f"increased the {noun} of {{place}} from {{before}} to {{after}}",
+        message=f"increased the {noun} of {place} from {{before}} to {{after}}",
         explain=fewer if bound.lower else more,
     )
     yield Row(
@@ -152,7 +153,7 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=W if bound.lower else N,
         mirror=bound.increased,
         peer=(f"{peer}-decreased", f"exclusive-{peer}-decreased"),
-        message=f"decreased the {noun} of {{place}} from {{before}} to {{after}}",
+        message=f"decreased the {noun} of {place} from {{before}} to {{after}}",
         explain=more if bound.lower else fewer,
     )
     yield Row(
@@ -160,7 +161,7 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=N,
         mirror=bound.removed,
         peer=(f"{peer}-set", f"exclusive-{peer}-set"),
-        message=f"set the {noun} of {{place}} to {{after}}; there was none before",
+        message=f"set the {noun} of {place} to {{after}}; there was none before",
         explain=(
             "Before the change, values outside the new bound were valid. Even if the server always rejected "
             "these values, the old document allowed them."
@@ -171,6 +172,6 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=W,
         mirror=bound.added,
         peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
-        message=f"removed the {noun} of {{place}}; it was {{before}}",
+        message=f"removed the {noun} of {place}; it was {{before}}",
         explain="After the change, values outside the removed bound are valid.",
     )

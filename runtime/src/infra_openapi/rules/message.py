@@ -316,7 +316,7 @@ RULES = [
                 fact=facts.PART_MEDIA_TYPE_REMOVED,
                 effect=N,
                 mirror=facts.PART_MEDIA_TYPE_ADDED,
-                message="removed the media type {before} of the form part {subject} in {container}",
+                message="removed the media type {before} from the form part {subject} in {container}",
                 explain=(
                     "The keyword `encoding` defines the media types of a part of a form. Without `encoding`,"
                     " the type in the schema of the part defines the media type."

@@ -183,7 +183,7 @@ RULES = [
                     "api-operation-id-removed",
                     "api-operation-id-added",
                 ),
-                message="changed the operation ID of {name} from {before} to {after}",
+                message="changed the operation ID of the operation {name} from {before} to {after}",
                 explain=_OPERATION_ID,
             ),
             Row(
@@ -191,7 +191,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_ID_ADDED,
                 peer=("api-operation-id-removed",),
-                message="removed the operation ID {before} of {name}",
+                message="removed the operation ID {before} from the operation {name}",
                 explain=_OPERATION_ID,
             ),
             Row(
@@ -199,7 +199,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_ID_REMOVED,
                 peer=("api-operation-id-added",),
-                message="added the operation ID {after} to {name}",
+                message="added the operation ID {after} to the operation {name}",
                 explain=_OPERATION_ID,
             ),
             Row(
@@ -207,7 +207,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_TAG_ADDED,
                 peer=("api-tag-removed",),
-                message="removed the tag {before} from {name}",
+                message="removed the tag {before} from the operation {name}",
                 explain=_TAG,
             ),
             Row(
@@ -215,7 +215,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.OPERATION_TAG_REMOVED,
                 peer=("api-tag-added",),
-                message="added the tag {after} to {name}",
+                message="added the tag {after} to the operation {name}",
                 explain=_TAG,
             ),
             Row(
@@ -286,7 +286,7 @@ RULES = [
                 effect=N,
                 mirror=facts.SECURITY_ALTERNATIVE_ADDED,
                 peer=("api-security-removed", "api-global-security-removed"),
-                message="removed {before} from the accepted security requirements",
+                message="removed the accepted security requirement {before}",
                 explain=(
                     "Security requirements are alternatives: a client has to satisfy one of them. The server "
                     "rejects a client that has only the removed credentials."
@@ -297,7 +297,7 @@ RULES = [
                 effect=W,
                 mirror=facts.SECURITY_ALTERNATIVE_REMOVED,
                 peer=("api-security-added", "api-global-security-added"),
-                message="added {after} to the accepted security requirements",
+                message="added the accepted security requirement {after}",
                 explain=(
                     "Security requirements are alternatives: a client has to satisfy one of them. Clients "
                     "can choose an additional alternative."
@@ -308,7 +308,7 @@ RULES = [
                 effect=U,
                 mirror=facts.SECURITY_ALTERNATIVE_ADDED,
                 peer=("api-security-removed", "api-global-security-removed"),
-                message="removed {before} from the optional security requirements",
+                message="removed the optional security requirement {before}",
                 explain=(
                     "Before and after the change, the server accepts requests without credentials. The "
                     "document does not define whether a client without credentials receives the same "
@@ -320,7 +320,7 @@ RULES = [
                 effect=N,
                 mirror=facts.SECURITY_SCOPE_REMOVED,
                 peer=("api-security-scope-added", "api-global-security-scope-added"),
-                message="added {after} to the required security scopes",
+                message="added the required security scope {after}",
                 explain="A token that was sufficient before the change can lack the added scope.",
             ),
             Row(
@@ -328,7 +328,7 @@ RULES = [
                 effect=W,
                 mirror=facts.SECURITY_SCOPE_ADDED,
                 peer=("api-security-scope-removed", "api-global-security-scope-removed"),
-                message="removed {before} from the required security scopes",
+                message="removed the required security scope {before}",
                 explain="After the change, a token needs fewer scopes than before.",
             ),
             Row(

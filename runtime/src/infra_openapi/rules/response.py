@@ -194,7 +194,7 @@ RULES = [
                 effect=W,
                 mirror=facts.MEDIA_TYPE_SPECIALIZED,
                 peer=("response-media-type-name-generalized", "response-media-type-parameter-removed"),
-                message="changed the media type {before} from {container} to the wider {after}",
+                message="changed the media type {before} of {container} to the wider {after}",
                 explain=(
                     "After the change, the server can return any media type that the wider media range "
                     "includes."
@@ -205,7 +205,7 @@ RULES = [
                 effect=N,
                 mirror=facts.MEDIA_TYPE_GENERALIZED,
                 peer=("response-media-type-name-specialized", "response-media-type-parameter-added"),
-                message="changed the media type {before} from {container} to the narrower {after}",
+                message="changed the media type {before} of {container} to the narrower {after}",
                 explain=(
                     "The old media range includes the new media type, so clients already accept the new "
                     "media type."

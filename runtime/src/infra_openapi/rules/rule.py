@@ -124,7 +124,8 @@ class Row:
 #: place: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part its
 #:     container
 #: base_place: the changed part in the old document; for an added part its container
-#: object: the object of which undeclared properties or property names have changed
+#: object: the object of which undeclared properties or property names have changed, or the array of which the
+#:     number of items has changed
 #: container: what contains the subject, `the schema 'Pet' in responses`
 #: in_container: ` in ` and the container; empty for a header or link that several responses share
 #: name, subject: the name of the changed part; `subject` has quotes

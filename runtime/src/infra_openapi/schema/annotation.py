@@ -32,13 +32,16 @@ def _default(old: Node, new: Node, change: Change) -> None:
     before, after = old.notes.get("default"), new.notes.get("default")
     if before is None and after is None:
         return
-    one, other = before.element if before else old.element, after.element if after else new.element
+    old_element, new_element = (
+        before.element if before else old.element,
+        after.element if after else new.element,
+    )
     first, second = before.value if before else None, after.value if after else None
     if before is None or after is None:
         kind = facts.DEFAULT_ADDED if before is None else facts.DEFAULT_REMOVED
-        change.fact(kind, one, other, first, second)
+        change.fact(kind, old_element, new_element, first, second)
     elif canonical(first) != canonical(second):
-        change.fact(facts.DEFAULT_CHANGED, one, other, first, second)
+        change.fact(facts.DEFAULT_CHANGED, old_element, new_element, first, second)
 
 
 def _deprecated(old: Node, new: Node, change: Change) -> None:
@@ -63,8 +66,11 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
     step = stability.change(first, second)
     if step:
-        one, other = before.element if before else old.element, after.element if after else new.element
-        change.fact(_STABILITY[step], one, other, first, second)
+        old_element, new_element = (
+            before.element if before else old.element,
+            after.element if after else new.element,
+        )
+        change.fact(_STABILITY[step], old_element, new_element, first, second)
 
 
 def _true(facet: Facet | None) -> bool:
@@ -83,8 +89,10 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
     ):
         values = [value for text, value in side.items() if text not in other]
         if values:
-            one, two = (values, None) if side is first else (None, values)
-            change.fact(kind, before.element, after.element, one, two, ", ".join(map(canonical, values)))
+            removed, added = (values, None) if side is first else (None, values)
+            change.fact(
+                kind, before.element, after.element, removed, added, ", ".join(map(canonical, values))
+            )
 
 
 def _discriminator(old: Node, new: Node, change: Change, context: Context) -> None:
@@ -110,23 +118,25 @@ def _discriminator(old: Node, new: Node, change: Change, context: Context) -> No
         return
     alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
     for value in sorted({**first, **second}):
-        one, other = first.get(value), second.get(value)
-        if other is None:
+        old_target, new_target = first.get(value), second.get(value)
+        if new_target is None:
             change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *holders, value, None, value)
-        elif one is None:
+        elif old_target is None:
             change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *holders, None, value, value)
-        elif _name(one) != _name(other) and not context.schemas.same_term((one,), (other,)):
+        elif _name(old_target) != _name(new_target) and not context.schemas.same_term(
+            (old_target,), (new_target,)
+        ):
             change.fact(
                 facts.DISCRIMINATOR_MAPPING_CHANGED,
                 before.element,
                 after.element,
-                _name(one),
-                _name(other),
+                _name(old_target),
+                _name(new_target),
                 value,
             )
         elif alone:
             # A base schema includes each of its subtypes.
-            change.pair((one,), (other,), value)
+            change.pair((old_target,), (new_target,), value)
 
 
 def _own(node: Node, facet: Facet) -> bool:

@@ -71,9 +71,9 @@ class Candidates:
         if depth <= 0:
             yield {}
             return
-        known = {name: term for name, term in node.properties.items() if name in node.required}
+        required = {name: term for name, term in node.properties.items() if name in node.required}
         plain = {
-            name: self._sample(known.get(name, ()), depth) if name in known else "x"
+            name: self._sample(required.get(name, ()), depth) if name in required else "x"
             for name in sorted(node.required)
         }
         yield plain
@@ -92,9 +92,11 @@ class Candidates:
         item = self._sample(node.items or (), depth) if depth > 0 else None
         sizes = {0, 1, 2}
         counts = [node.facets[key].value for key in ("minItems", "maxItems") if key in node.facets]
-        for one in node.contains:
-            counts += [one.least] if one.most is None else [one.least, one.most]
-            wanted = self._sample(one.term, depth) if depth > 0 else None
+        for containment in node.contains:
+            counts += (
+                [containment.least] if containment.most is None else [containment.least, containment.most]
+            )
+            wanted = self._sample(containment.term, depth) if depth > 0 else None
             for count in counts:
                 yield from ([wanted] * size for size in (count, count + 1) if 0 <= size < _LONGEST)
         for count in counts:

@@ -141,13 +141,13 @@ def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node
     Duplicate unions inside one schema are removed too.
     """
     first, second = _distinct(old.groups, context), _distinct(new.groups, context)
-    left = list(second)
+    unmatched = list(second)
     for group in first:
-        match = next((other for other in left if _same_group(group, other, context)), None)
+        match = next((other for other in unmatched if _same_group(group, other, context)), None)
         if match is None:
             break
-        left.remove(match)
-    if first and len(first) == len(second) and not left:
+        unmatched.remove(match)
+    if first and len(first) == len(second) and not unmatched:
         first, second = (), ()
     if len(first) != len(old.groups):
         old = replace(old, groups=first, key=("rest", old.key, len(first)), derived=True)
@@ -159,7 +159,7 @@ def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node
 def _distinct(groups: tuple[Group, ...], context: Context) -> tuple[Group, ...]:
     distinct: list[Group] = []
     for group in groups:
-        if not any(_same_group(group, known, context) for known in distinct):
+        if not any(_same_group(group, earlier, context) for earlier in distinct):
             distinct.append(group)
     return tuple(distinct)
 
@@ -169,8 +169,8 @@ def _same_group(old: Group, new: Group, context: Context) -> bool:
         old.kind == new.kind
         and len(old.branches) == len(new.branches)
         and all(
-            context.schemas.same_term(one, other)
-            for one, other in zip(old.branches, new.branches, strict=True)
+            context.schemas.same_term(old_branch, new_branch)
+            for old_branch, new_branch in zip(old.branches, new.branches, strict=True)
         )
     )
 

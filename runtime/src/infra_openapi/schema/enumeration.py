@@ -34,10 +34,10 @@ def texts(old: Node, new: Node, change: Change) -> bool:
     before, after = _as_text(old), _as_text(new)
     if not before or not after:
         return False
-    one, other = _enum_element(old), _enum_element(new)
+    old_element, new_element = _enum_element(old), _enum_element(new)
     removed = [before[text] for text in sorted(before.keys() - after.keys())]
     added = [after[text] for text in sorted(after.keys() - before.keys())]
-    _changed(one, other, removed, added, change)
+    _changed(old_element, new_element, removed, added, change)
     return True
 
 
@@ -72,31 +72,31 @@ def values(
     The result contains those types in `shared` for which neither schema enumerates values.
     The caller compares the other keywords of the returned types.
     """
-    left = set(shared)
+    uncompared = set(shared)
     for name in sorted(shared):
         before, after = (
-            _possible(_listed(one, name, other), one, member) for one, other in ((old, new), (new, old))
+            _possible(_listed(side, name, other), side, member) for side, other in ((old, new), (new, old))
         )
         if before is None and after is None:
             continue
-        left.discard(name)
-        one, other = _enum_element(old) or old.element, _enum_element(new) or new.element
+        uncompared.discard(name)
+        old_element, new_element = _enum_element(old) or old.element, _enum_element(new) or new.element
         if name == "string" and _spelled_out(old, before, new, after):
             continue
         if before is None:
-            change.fact(facts.ENUM_ADDED, old.element, other, None, list((after or {}).values()))
+            change.fact(facts.ENUM_ADDED, old.element, new_element, None, list((after or {}).values()))
         elif after is None:
-            change.fact(facts.ENUM_REMOVED, one, new.element, list(before.values()), None)
+            change.fact(facts.ENUM_REMOVED, old_element, new.element, list(before.values()), None)
         removed, perhaps_removed = _outside(before or {}, old, new, change, member)
         added, perhaps_added = _outside(after or {}, new, old, change, member)
         if before and after and len(before) == len(after) == len(removed) == len(added) == 1:
-            change.fact(facts.CONST_CHANGED, one, other, removed[0], added[0])
+            change.fact(facts.CONST_CHANGED, old_element, new_element, removed[0], added[0])
             continue
-        _changed(one, other, removed, added, change)
+        _changed(old_element, new_element, removed, added, change)
         if perhaps_removed or perhaps_added:
             first, second = (None if values is None else list(values.values()) for values in (before, after))
-            change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, "enum")
-    return frozenset(left)
+            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, first, second, "enum")
+    return frozenset(uncompared)
 
 
 def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:

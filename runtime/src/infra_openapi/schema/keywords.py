@@ -33,19 +33,21 @@ def types(element: Element) -> tuple[frozenset[str], bool]:
     if declared is None:
         return ALL_TYPES, False
     names = declared if isinstance(declared, list) else [declared]
-    known = {name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")}
-    if len(known) != len(names):
+    valid_names = {
+        name for name in names if isinstance(name, str) and (name in ALL_TYPES or name == "integer")
+    }
+    if len(valid_names) != len(names):
         element.document.note(
             element, f"the schema has the unknown type {declared!r}, which the comparison ignores"
         )
-        if not known:
+        if not valid_names:
             return ALL_TYPES, False
     if raw.get("nullable") is True:
-        known.add("null")
-    integral = "integer" in known and "number" not in known
-    if "integer" in known:
-        known = (known - {"integer"}) | {"number"}
-    return frozenset(known), integral
+        valid_names.add("null")
+    integral = "integer" in valid_names and "number" not in valid_names
+    if "integer" in valid_names:
+        valid_names = (valid_names - {"integer"}) | {"number"}
+    return frozenset(valid_names), integral
 
 
 def _number(value: Any) -> bool:
@@ -222,8 +224,12 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
         for name, schema in element.mapping(key).items():
             needs = schema.raw if isinstance(schema.raw, list) else _only_required(schema.raw)
             if needs is not None:
-                known = required[name][0] if name in required else frozenset()
-                required[name] = (known | {one for one in needs if isinstance(one, str)}, schema)
+                earlier = required[name][0] if name in required else frozenset()
+                required[name] = (
+                    earlier
+                    | {name_of_property for name_of_property in needs if isinstance(name_of_property, str)},
+                    schema,
+                )
     return required
 
 

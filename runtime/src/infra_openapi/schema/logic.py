@@ -47,8 +47,8 @@ def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
             kind = {"wider": facts.NOT_NARROWED, "narrower": facts.NOT_WIDENED}.get(word)
             # Only the values that this keyword rejects are compared, without the other keywords of the
             # schema.
-            one, other = (replace(_BARE, negations=(term,)) for term in (first, second))
-            kind = kind or _NOT[_harm(old, new, one, other, change, context)]
+            old_part, new_part = (replace(_BARE, negations=(term,)) for term in (first, second))
+            kind = kind or _NOT[_harm(old, new, old_part, new_part, change, context)]
             change.fact(kind, first[0], second[0])
     for term in removed:
         if _can_apply(term, new, change, context):
@@ -183,5 +183,8 @@ def _opaque(old: Node, new: Node, change: Change, context: Context) -> None:
         if before and after and context.schemas.same_term((before.element,), (after.element,)):
             continue
         if first != second or name in _LEANING:
-            one, other = before.element if before else old.element, after.element if after else new.element
-            change.fact(facts.KEYWORD_UNDECIDED, one, other, first, second, name)
+            old_element, new_element = (
+                before.element if before else old.element,
+                after.element if after else new.element,
+            )
+            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, first, second, name)

@@ -242,10 +242,10 @@ class Objects:
             yield _Way(least=node.facets["maxProperties"].value + 1)
         for name, (needs, _) in node.dependent.items():
             if self._possible(name):
-                known = self._merged.dependent.get(name, (frozenset(),))[0]
+                already_needed = self._merged.dependent.get(name, (frozenset(),))[0]
                 yield from (
                     _Way(name=need, absent=True, beside=name)
-                    for need in sorted(needs - known - self._required)
+                    for need in sorted(needs - already_needed - self._required)
                 )
         if node.names not in {None, self._merged.names} or not same_opaque(self._merged, node):
             yield _Way()
@@ -265,12 +265,12 @@ class Objects:
         """Yield the ways to violate the schemas for properties that are not declared by name."""
         node_of = self._search.node_of
         others = closing(node)
-        known = sorted(self._described | self._required)
-        for name in known if others is not None else ():
+        names = sorted(self._described | self._required)
+        for name in names if others is not None else ():
             if not _described(replace(node, additional=None, unevaluated=None, required={}), name):
                 yield _Way(name=name, literal=Literal(node_of(others or ()), role))
         for pattern, term in node.pattern_properties.items():
-            for name in known:
+            for name in names:
                 if expression.matches(pattern, name) is not False:
                     yield _Way(name=name, literal=Literal(node_of(term), role))
             yield from self._other(pattern, Literal(node_of(term), role))

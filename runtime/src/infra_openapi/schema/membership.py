@@ -97,13 +97,17 @@ class Membership:
         for index, inner in enumerate(value):
             term = node.prefix[index] if index < len(node.prefix) else node.items or ()
             yield self._term(term, inner)
-        for one in node.contains:
-            answers = [self._term(one.term, inner) for inner in value]
+        for containment in node.contains:
+            answers = [self._term(containment.term, inner) for inner in value]
             sure, perhaps = answers.count(True), answers.count(True) + answers.count(None)
-            if perhaps < one.least or (one.most is not None and sure > one.most):
+            if perhaps < containment.least or (containment.most is not None and sure > containment.most):
                 yield False
             else:
-                yield True if sure >= one.least and (one.most is None or perhaps <= one.most) else None
+                yield (
+                    True
+                    if sure >= containment.least and (containment.most is None or perhaps <= containment.most)
+                    else None
+                )
 
 
 def _all(answers: Iterable[bool | None]) -> bool | None:

@@ -56,21 +56,21 @@ class Normalizer:
     def node(self, term: Term) -> Node:
         """Return the normal form of a term, which is a tuple of schemas that must all match."""
         key = tuple([element.identity for element in term])
-        known = self._nodes.get(key)
-        if known is None:
+        normal = self._nodes.get(key)
+        if normal is None:
             if len(term) == 1:
-                known = self._element(term[0])
+                normal = self._element(term[0])
             else:
-                known = Node(key=key, elements=())
+                normal = Node(key=key, elements=())
                 for element in term:
-                    known = intersection(known, self.node((element,)), key)
-                impossible = any(self._refuted(group, known.types) for group in known.groups)
-                known = consistent(
-                    replace(known, elements=term, types=frozenset() if impossible else known.types)
+                    normal = intersection(normal, self.node((element,)), key)
+                impossible = any(self._refuted(group, normal.types) for group in normal.groups)
+                normal = consistent(
+                    replace(normal, elements=term, types=frozenset() if impossible else normal.types)
                 )
             if not self._active:
-                self._nodes[key] = known
-        return known
+                self._nodes[key] = normal
+        return normal
 
     def _element(self, element: Element) -> Node:
         """Return the normal form of one schema.
@@ -131,16 +131,16 @@ class Normalizer:
         A union that occurs again only inside a property or an item does not count.
         """
         start = group.element.identity
-        known = self._returning.get(start)
-        if known is None:
+        is_recursive = self._returning.get(start)
+        if is_recursive is None:
             met = set()
-            left = [*group.branches]
-            while left and start not in met:
-                for inner in self.node(left.pop()).groups:
-                    left += () if inner.element.identity in met else inner.branches
+            pending = [*group.branches]
+            while pending and start not in met:
+                for inner in self.node(pending.pop()).groups:
+                    pending += () if inner.element.identity in met else inner.branches
                     met.add(inner.element.identity)
-            known = self._returning[start] = start in met
-        return known
+            is_recursive = self._returning[start] = start in met
+        return is_recursive
 
     def _refuted(self, group: Group, types: frozenset[str]) -> bool:
         """Return whether all alternatives of a union have only types that are not in `types`.

@@ -90,16 +90,16 @@ class Objects:
         old, new, change = self.old, self.new, self.change
         element = old.counterpart(_holder(second, name))
         required = name in new.required and name not in old.required
-        known = self._others(old, name)
-        if known and not self._impossible(known):
-            change.pair(known, second, name, self._inner)
+        undeclared = self._others(old, name)
+        if undeclared and not self._impossible(undeclared):
+            change.pair(undeclared, second, name, self._inner)
             self._required(name)
             return
         if name in old.required:  # a required property that is not declared
             self._required(name)
         if self._impossible(second):
             change.fact(facts.PROPERTY_FORBIDDEN, element, _at(second), subject=name)
-        elif known:
+        elif undeclared:
             change.fact(facts.PROPERTY_ADDED_TO_CLOSED, element, _at(second), subject=name)
             if required:
                 change.fact(facts.PROPERTY_ADDED_REQUIRED, element, _at(second), subject=name)
@@ -117,9 +117,9 @@ class Objects:
         old, new, change = self.old, self.new, self.change
         element = new.counterpart(_holder(first, name))
         required = name in old.required and name not in new.required
-        left = self._others(new, name)
-        if left and not self._impossible(left):
-            change.pair(first, left, name, self._inner)
+        undeclared = self._others(new, name)
+        if undeclared and not self._impossible(undeclared):
+            change.pair(first, undeclared, name, self._inner)
             self._required(name)
             return
         if name in new.required:  # a required property that is not declared
@@ -127,11 +127,11 @@ class Objects:
         if self._impossible(first):
             change.fact(facts.PROPERTY_NO_LONGER_FORBIDDEN, _at(first), element, subject=name)
             return
-        if left:
+        if undeclared:
             change.fact(facts.PROPERTY_REMOVED_FROM_CLOSED, _at(first), element, subject=name)
         if required:
             change.fact(facts.REQUIRED_PROPERTY_REMOVED, _at(first), element, subject=name)
-        elif not left:
+        elif not undeclared:
             change.fact(facts.PROPERTY_REMOVED, _at(first), element, subject=name)
 
     def _others(self, node: Node, name: str) -> Term:
@@ -151,11 +151,11 @@ class Objects:
                 fact, _at(self.old.properties.get(name)) or self.old.element, _at(term) or after, subject=name
             )
         elif before is not None and after is None:
-            one, other = self.old.properties.get(name), self.new.properties.get(name)
+            old_term, new_term = self.old.properties.get(name), self.new.properties.get(name)
             self.change.fact(
                 facts.PROPERTY_BECAME_OPTIONAL,
-                _at(one) or before,
-                _at(other) or self.new.element,
+                _at(old_term) or before,
+                _at(new_term) or self.new.element,
                 subject=name,
             )
 
@@ -192,13 +192,17 @@ class Objects:
     def _dependent(self) -> None:
         old, new, change = self.old, self.new, self.change
         for name in sorted({**old.dependent, **new.dependent}):
-            before, one = old.dependent.get(name, (frozenset(), old.element))
-            after, other = new.dependent.get(name, (frozenset(), new.element))
+            before, old_element = old.dependent.get(name, (frozenset(), old.element))
+            after, new_element = new.dependent.get(name, (frozenset(), new.element))
             # A dependency has no effect if the property is always required.
             for need in sorted(after - before - old.required.keys()):
-                change.fact(facts.DEPENDENT_REQUIRED_ADDED, one, other, None, need, f"{name} → {need}")
+                change.fact(
+                    facts.DEPENDENT_REQUIRED_ADDED, old_element, new_element, None, need, f"{name} → {need}"
+                )
             for need in sorted(before - after - new.required.keys()):
-                change.fact(facts.DEPENDENT_REQUIRED_REMOVED, one, other, need, None, f"{name} → {need}")
+                change.fact(
+                    facts.DEPENDENT_REQUIRED_REMOVED, old_element, new_element, need, None, f"{name} → {need}"
+                )
         for name in sorted({**old.dependent_schemas, **new.dependent_schemas}):
             first, second = old.dependent_schemas.get(name), new.dependent_schemas.get(name)
             kinds = facts.DEPENDENT_SCHEMA_ADDED, facts.DEPENDENT_SCHEMA_REMOVED

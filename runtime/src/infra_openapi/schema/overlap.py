@@ -78,10 +78,10 @@ def overlaps(old: Side, new: Side, change: Change, context: Context) -> None:
                 continue
             change.limits |= search.limits
         if group is not None:
-            one, other = (
+            old_element, new_element = (
                 group.element if version is side else version.node.element for version in (old, new)
             )
-            change.fact(kinds[proved], one, other)
+            change.fact(kinds[proved], old_element, new_element)
 
 
 def _are_equal(old: Side, new: Side, mode: Mode, context: Context) -> bool:
@@ -222,10 +222,10 @@ class _Search:
             waiting.setdefault(digest(term[0].raw), []).append(number)
         kept = set()
         for number, term in enumerate(exclusive.group.branches):
-            left = waiting.get(digest(term[0].raw), [])
-            match = next((key for key in left if self._equal(term, terms[key])), None)
+            candidates = waiting.get(digest(term[0].raw), [])
+            match = next((key for key in candidates if self._equal(term, terms[key])), None)
             if match is not None:
-                left.remove(match)
+                candidates.remove(match)
                 kept.add(number)
         return kept
 

@@ -161,7 +161,9 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(self._equal(known, literal) for known in positive):
+            if literal.role.positive and not any(
+                self._equal(kept_literal, literal) for kept_literal in positive
+            ):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
@@ -173,11 +175,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestricted or any(self._equal(known, literal) for known in positive):
+            if node.unrestricted or any(self._equal(kept_literal, literal) for kept_literal in positive):
                 return None
-            if not any(self.apart(known.node, node) for known in positive):
+            if not any(self.apart(kept_literal.node, node) for kept_literal in positive):
                 negative.append(literal)
-        kept = [known for known in positive if not known.node.unrestricted]
+        kept = [kept_literal for kept_literal in positive if not kept_literal.node.unrestricted]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -194,10 +196,10 @@ class Questions:
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
         """Return a mapping from each required property with enumerated scalar values to these values."""
-        known = self._tags.get(node.key)
-        if known is None:
-            known = self._tags[node.key] = members.tags(node, self.node_of)
-        return known
+        tags_of_node = self._tags.get(node.key)
+        if tags_of_node is None:
+            tags_of_node = self._tags[node.key] = members.tags(node, self.node_of)
+        return tags_of_node
 
     def _split(self, literals: Literals) -> Any:
         """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
@@ -242,9 +244,11 @@ class Questions:
                 excluded = (Literal(other, Role.DENIED) for other in kept if other.types & branch.types)
                 yield (base, Literal(branch, role), *excluded)
         elif node.conditions:
-            one = node.conditions[0]
+            condition = node.conditions[0]
             base = Literal(_rest(node, conditions=node.conditions[1:]), role)
-            when, then, otherwise = (self.node_of(term) for term in (one.when, one.then, one.otherwise))
+            when, then, otherwise = (
+                self.node_of(term) for term in (condition.when, condition.then, condition.otherwise)
+            )
             yield (base, Literal(when, role), Literal(then, role))
             yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
         else:

@@ -123,11 +123,11 @@ class _Reader:
         return True
 
     def _next(self) -> str:
-        one = self._peek()
-        if not one:
+        character = self._peek()
+        if not character:
             raise _UnreadableError
         self._at += 1
-        return one
+        return character
 
     def _alternatives(self) -> tuple[int, int]:
         begin, finish = self._made.state(), self._made.state()
@@ -149,12 +149,12 @@ class _Reader:
         return begin, finish
 
     def _atom(self) -> tuple[int, int]:
-        one = self._next()
-        if one in {_START, _END}:
+        character = self._next()
+        if character in {_START, _END}:
             begin, finish = self._made.state(), self._made.state()
-            self._made.jumps[begin].append((one, finish))
+            self._made.jumps[begin].append((character, finish))
             return begin, finish
-        if one == "(":
+        if character == "(":
             if self._take("?<") and self._peek() in {"=", "!", ""}:
                 raise _UnreadableError
             if self._text.startswith("?<", self._at - 2):
@@ -165,38 +165,38 @@ class _Reader:
             if not self._take(")"):
                 raise _UnreadableError
             return states
-        if one in {"*", "+", "?", "{"}:
+        if character in {"*", "+", "?", "{"}:
             raise _UnreadableError
-        return self._character(self._class() if one == "[" else self._single(one))
+        return self._character(self._class() if character == "[" else self._single(character))
 
     def _character(self, characters: Characters) -> tuple[int, int]:
         begin, finish = self._made.state(), self._made.state()
         self._made.steps[begin].append((characters, finish))
         return begin, finish
 
-    def _single(self, one: str) -> Characters:
-        if one == ".":
+    def _single(self, character: str) -> Characters:
+        if character == ".":
             return _others(_LINE_ENDS)
-        return self._escaped() if one == "\\" else _only(ord(one))
+        return self._escaped() if character == "\\" else _only(ord(character))
 
     def _escaped(self) -> Characters:
-        one = self._next()
+        character = self._next()
         classes = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
-        if one.lower() in classes:
-            ranges = classes[one.lower()]
-            return _others(ranges) if one.isupper() else ranges
-        if one in _CONTROLS:
-            return _only(_CONTROLS[one])
-        if one in {"x", "u"}:
-            digits = self._text[self._at : self._at + (2 if one == "x" else 4)]
+        if character.lower() in classes:
+            ranges = classes[character.lower()]
+            return _others(ranges) if character.isupper() else ranges
+        if character in _CONTROLS:
+            return _only(_CONTROLS[character])
+        if character in {"x", "u"}:
+            digits = self._text[self._at : self._at + (2 if character == "x" else 4)]
             self._at += len(digits)
             try:
                 return _only(int(digits, 16))
             except ValueError:
                 raise _UnreadableError from None
-        if one.isalnum():
+        if character.isalnum():
             raise _UnreadableError
-        return _only(ord(one))
+        return _only(ord(character))
 
     def _class(self) -> Characters:
         negated = self._take("^")
@@ -215,10 +215,10 @@ class _Reader:
         return _others(made) if negated else made
 
     def _member(self) -> Characters:
-        one = self._next()
-        if one == "\\":
+        character = self._next()
+        if character == "\\":
             return _only(8) if self._take("b") else self._escaped()
-        return _only(ord(one))
+        return _only(ord(character))
 
     def _repeated(self, start: int, end: int, inner: int, outer: int) -> tuple[int, int]:
         least, most = self._counts()
@@ -230,12 +230,12 @@ class _Reader:
         begin = finish = made.state()
         optional: list[int] = []
         for number in range(most if most is not None else max(least, 1)):
-            one = (inner, outer) if number == 0 else self._again(start, end)
+            character = (inner, outer) if number == 0 else self._again(start, end)
             optional += [finish] if number >= least else []
-            made.jumps[finish].append(("", one[0]))
+            made.jumps[finish].append(("", character[0]))
             if most is None and number == max(least, 1) - 1:
-                made.jumps[one[1]].append(("", one[0]))
-            finish = one[1]
+                made.jumps[character[1]].append(("", character[0]))
+            finish = character[1]
         for state in optional:
             made.jumps[state].append(("", finish))
         self._at = after
@@ -322,8 +322,8 @@ def matches(expression: str, text: str) -> bool | None:
     if made is None or isinstance(made, Limit):
         return None
     states = made.closure([0], start=True)
-    for one in text:
-        states = made.after(states, ord(one))
+    for character in text:
+        states = made.after(states, ord(character))
     return made.accepts(states, start=not text)
 
 
@@ -333,10 +333,10 @@ def counterexample(narrow: Sequence[str], wide: str) -> str | bool | Limit | Non
     The result is False if no such string exists. It is None if an expression is not supported, and a limit if
     the search reaches this limit.
     """
-    known = [automaton(expression) for expression in (*narrow, wide)]
-    machines = [machine for machine in known if isinstance(machine, Automaton)]
-    if len(machines) < len(known):
-        return None if None in known else PATTERN
+    automata = [automaton(expression) for expression in (*narrow, wide)]
+    machines = [machine for machine in automata if isinstance(machine, Automaton)]
+    if len(machines) < len(automata):
+        return None if None in automata else PATTERN
     points = _points(machines)
     first = tuple(machine.closure([0], start=True) for machine in machines)
     came: dict[tuple[States, ...], str] = {first: ""}
@@ -394,4 +394,7 @@ def of_texts(texts: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "".join(one if one.isalnum() or ord(one) > 0xFFFF else f"\\u{ord(one):04x}" for one in text)
+    return "".join(
+        character if character.isalnum() or ord(character) > 0xFFFF else f"\\u{ord(character):04x}"
+        for character in text
+    )

@@ -134,7 +134,10 @@ def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None
 
 def _facet(name: str, old: Node, new: Node, change: Change) -> None:
     before, after = old.facets.get(name), new.facets.get(name)
-    one, other = before.element if before else old.element, after.element if after else new.element
+    old_element, new_element = (
+        before.element if before else old.element,
+        after.element if after else new.element,
+    )
     first, second = _shown(before), _shown(after)
     if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
         return
@@ -142,11 +145,11 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
         return
     added, removed = _ADDED_REMOVED[name]
     if before is None or after is None:
-        change.fact(added if before is None else removed, one, other, first, second)
+        change.fact(added if before is None else removed, old_element, new_element, first, second)
     elif before.value == after.value:
         return
     elif name == "multipleOf":
-        change.fact(_step(before.value, after.value), one, other, first, second)
+        change.fact(_step(before.value, after.value), old_element, new_element, first, second)
     else:
         if isinstance(before.value, Bound):
             narrower = narrower_end(name, after.value, before.value)
@@ -154,7 +157,7 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
         else:
             rises = after.value > before.value
         kind = BOUNDS[name].increased if rises else BOUNDS[name].decreased
-        change.fact(kind, one, other, first, second)
+        change.fact(kind, old_element, new_element, first, second)
 
 
 def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
@@ -189,10 +192,10 @@ def _sure(node: Node) -> int:
 
     A read-only property is not required in requests, and a write-only property is not required in responses.
     """
-    known = (node.properties.get(name, ()) for name in node.required)
+    required = (node.properties.get(name, ()) for name in node.required)
     return sum(
         not any(isinstance(element.raw, dict) and _CONDITIONAL & element.raw.keys() for element in term)
-        for term in known
+        for term in required
     )
 
 
@@ -215,16 +218,22 @@ def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> No
     removed = [name for name in sorted(before) if name not in after and not _implied(name, old, after)]
     added = [name for name in sorted(after) if name not in before and not _implied(name, new, before)]
     if removed and added:
-        one, other = removed.pop(0), added.pop(0)
-        change.fact(_format_change(one, other), before[one], after[other], one, other)
+        old_format, new_format = removed.pop(0), added.pop(0)
+        change.fact(
+            _format_change(old_format, new_format),
+            before[old_format],
+            after[new_format],
+            old_format,
+            new_format,
+        )
     for name in removed:
         if not _within(new, name):
             change.fact(facts.FORMAT_REMOVED, before[name], new.element, name, None)
     for name in added:
         if not _within(old, name):
-            known = name in WIDER or name in NUMERIC
+            is_standard = name in WIDER or name in NUMERIC
             change.fact(
-                facts.FORMAT_ADDED if known else facts.UNKNOWN_FORMAT_ADDED,
+                facts.FORMAT_ADDED if is_standard else facts.UNKNOWN_FORMAT_ADDED,
                 old.element,
                 after[name],
                 None,

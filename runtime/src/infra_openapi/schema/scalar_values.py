@@ -78,8 +78,8 @@ def _beyond(end: Facet) -> Facet:
 
 
 def _bounded(node: Node, name: str, end: Facet) -> Node:
-    known = node.facets.get(name)
-    if known is not None and narrower_end(name, known.value, end.value):
+    present = node.facets.get(name)
+    if present is not None and narrower_end(name, present.value, end.value):
         return node
     return replace(node, facets={**node.facets, name: end})
 
@@ -187,9 +187,9 @@ def _text(
 
 
 def _limited(node: Node, name: str, limit: Facet) -> Node:
-    known = node.facets.get(name)
+    present = node.facets.get(name)
     tighter = max if name == "minLength" else min
-    if known is not None and tighter(known.value, limit.value) == known.value:
+    if present is not None and tighter(present.value, limit.value) == present.value:
         return node
     return replace(node, facets={**node.facets, name: limit})
 

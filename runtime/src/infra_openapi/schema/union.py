@@ -131,8 +131,8 @@ class _Matching:
         return len(first & second) / max(1, len(first | second))
 
     def _marks(self, branch: Branch) -> frozenset[Hashable]:
-        known = self._known_marks.get(branch)
-        if known is None:
+        marks_of_branch = self._known_marks.get(branch)
+        if marks_of_branch is None:
             digest = self._context.schemas.equality.unordered
             marks: set[Hashable] = set()
             for element in branch.node.parts or branch.node.elements:
@@ -141,8 +141,8 @@ class _Matching:
                     if name == "properties" and isinstance(value, dict):
                         marks |= {("property", key) for key in value}
                         marks |= {("property", key, digest(schema)) for key, schema in value.items()}
-            known = self._known_marks[branch] = frozenset(marks)
-        return known
+            marks_of_branch = self._known_marks[branch] = frozenset(marks)
+        return marks_of_branch
 
     def _content(self, branch: Branch) -> Hashable | None:
         elements = branch.node.parts or branch.node.elements
@@ -250,8 +250,8 @@ class _Matching:
                 branch.shown,
             )
         for branch in appearing:
-            known = self._request or (self._expects_more() and branch.node.types == _ONLY_OBJECT)
-            kind = facts.UNION_BRANCH_ADDED if known else facts.NEW_ALTERNATIVE
+            is_expected = self._request or (self._expects_more() and branch.node.types == _ONLY_OBJECT)
+            kind = facts.UNION_BRANCH_ADDED if is_expected else facts.NEW_ALTERNATIVE
             self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)
 
     def _expects_more(self) -> bool:

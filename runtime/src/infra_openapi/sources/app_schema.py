@@ -50,9 +50,9 @@ def schema_of(app: Any, module: Any = None) -> str:
     raise TypeError(f"{kind} is not an app with an OpenAPI document")
 
 
-def _method(thing: Any, name: str) -> Callable[[], Any] | None:
-    method = getattr(thing, name, None)
-    return method if callable(method) and not isinstance(thing, type) else None
+def _method(app: Any, name: str) -> Callable[[], Any] | None:
+    method = getattr(app, name, None)
+    return method if callable(method) and not isinstance(app, type) else None
 
 
 def _generator(module: Any) -> Any:

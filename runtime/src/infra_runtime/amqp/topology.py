@@ -110,8 +110,8 @@ def _problems(topology: Topology) -> Iterator[str]:
         for exchange, keys in queue.bind.items():
             declared = topology.exchanges.get(exchange)
             if declared is None and not exchange.startswith("amq."):
-                known = ", ".join(topology.exchanges) or "none"
-                yield f"{name} is bound to {exchange!r}, which is not declared (declared exchanges: {known})"
+                names = ", ".join(topology.exchanges) or "none"
+                yield f"{name} is bound to {exchange!r}, which is not declared (declared exchanges: {names})"
             if declared and declared.type in {"direct", "topic"} and "" in keys:
                 yield (
                     f"{name} is bound to {exchange}, a {declared.type} exchange, without a routing key; "

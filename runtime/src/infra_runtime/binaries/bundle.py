@@ -62,9 +62,9 @@ def write(
                 tar.add(lock, lockfile.NAME, filter=_plain)
                 tar.add(built_list, _BUILT_LIST, filter=_plain)
                 files = {
-                    item.file_name: Path(folder) / entry.recipe / item.file_name
+                    artefact.file_name: Path(folder) / entry.recipe / artefact.file_name
                     for entry in entries
-                    for item in entry.artefacts
+                    for artefact in entry.artefacts
                 }
                 for name, file in sorted(files.items()):
                     tar.add(file, _FOLDER + name, filter=_plain)

@@ -121,7 +121,7 @@ def install(
     """
     wanted = list(wanted)
     missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
-    missing.sort(key=lambda item: not item[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
+    missing.sort(key=lambda pair: not pair[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
     for recipe, locked in missing:
         wheel.check_library(recipe, locked)
     if missing:
@@ -149,9 +149,9 @@ def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe,
     A build with Go takes minutes, so each recipe with Go is alone in a list: another process then waits for
     one build at most.
     """
-    built = [item for item in missing if item[1].source == go.NAME]
-    others = [item for item in missing if item[1].source != go.NAME]
-    return [others, *([item] for item in built)]
+    built = [pair for pair in missing if pair[1].source == go.NAME]
+    others = [pair for pair in missing if pair[1].source != go.NAME]
+    return [others, *([pair] for pair in built)]
 
 
 def _remove_artefacts(locked: Locked, folder: Path) -> None:
@@ -240,7 +240,7 @@ def _with_launch_methods(
             problem = f"its programs need {paths}, for which `bwrap` is missing or cannot create namespaces"
             hint = f"Run `infra bin install bubblewrap {recipe.name}`, or put the program on PATH."
             raise InstallError(recipe.name, problem, recipe.hint or hint)
-    glibc = next((item.version for item in locked.artefacts if item.name == debian.GLIBC), "")
+    glibc = next((artefact.version for artefact in locked.artefacts if artefact.name == debian.GLIBC), "")
     if not launch.available(methods, glibc_needed=glibc, mounts=bool(mounts), bubblewrap=bubblewrap):
         problem = "the packages need the GNU C library, which this machine does not have"
         raise InstallError(recipe.name, problem, recipe.hint)

@@ -251,7 +251,7 @@ def encode(entry: Locked) -> dict[str, Any]:
 
 
 def _encoded(artefact: Artefact) -> dict[str, Any]:
-    values = {item.name: getattr(artefact, item.name) for item in fields_of(artefact)}
+    values = {attribute.name: getattr(artefact, attribute.name) for attribute in fields_of(artefact)}
     return {name: value for name, value in values.items() if value != ""}
 
 
@@ -292,9 +292,12 @@ def differences(old: Locked | None, new: Locked) -> list[str]:
     after = {artefact.name: artefact for artefact in new.artefacts}
     lines = []
     for name in sorted(before.keys() | after.keys()):
-        one, other = before.get(name), after.get(name)
-        if one is None or other is None or one.sha256 != other.sha256:
-            versions = (one.version if one else "absent", other.version if other else "absent")
+        old_artefact, new_artefact = before.get(name), after.get(name)
+        if old_artefact is None or new_artefact is None or old_artefact.sha256 != new_artefact.sha256:
+            versions = (
+                old_artefact.version if old_artefact else "absent",
+                new_artefact.version if new_artefact else "absent",
+            )
             changed = " (another file)" if versions[0] == versions[1] else ""
             lines.append(f"{name} {versions[0]} → {versions[1]}{changed}")
     return lines

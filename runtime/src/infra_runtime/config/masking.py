@@ -65,7 +65,10 @@ def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
         return masked_code(value, declared)
     if is_dataclass(value) and not isinstance(value, type):
         declared = {*declared, *getattr(value, "sensitive", ())}
-        changes = {item.name: masked_copy(getattr(value, item.name), declared) for item in fields(value)}
+        changes = {
+            attribute.name: masked_copy(getattr(value, attribute.name), declared)
+            for attribute in fields(value)
+        }
         return replace(value, **changes)
     if isinstance(value, Mapping):
         return {key: _masked_entry(str(key), inner, declared) for key, inner in value.items()}

@@ -49,17 +49,17 @@ def used(resolved: Resolved) -> list[Binary]:
 
 
 def _used(resolved: Resolved) -> Iterator[Binary]:
-    known: set[str] = set()
+    declared: set[str] = set()
     for spec in resolved.plan.services:
         if not spec.kind:
             continue
         table = resolved.table(spec.name)
         binaries = catalogue.entry(spec.kind).executables(table)
-        known |= {binary.name for binary in binaries}
+        declared |= {binary.name for binary in binaries}
         if not table.get("binary"):
             # An executable beside another one is part of the same installation.
             yield from (binary.beside or binary for binary in binaries if not binary.optional)
-    for name in sorted(resolved.plan.binaries() - known):
+    for name in sorted(resolved.plan.binaries() - declared):
         if "@" not in name and name != ENGINE.name:  # no recipe installs a container engine
             yield Binary(name=name)
 

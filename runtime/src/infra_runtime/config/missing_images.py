@@ -65,8 +65,8 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
         name = containers.qualified(spec.container.image if spec.container else spec.image)
         if inspected(engine, spec.image) is None:
             other = inspected(engine, name) if spec.image != name else None
-            known = tuple(digests(other)) if other else ()
-            yield MissingImage(service=spec.name, name=name, reference=spec.image, local_digests=known)
+            local = tuple(digests(other)) if other else ()
+            yield MissingImage(service=spec.name, name=name, reference=spec.image, local_digests=local)
 
 
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
@@ -103,8 +103,8 @@ def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable
             command = f"{engine} pull {reference}"
             raise InstallError(image.name, f"`{command}` exited with status {status}", hint=_HINT)
         properties = inspected(engine, reference)
-        if "@" not in reference and properties and (known := digests(properties)):
-            digests_of[image.name] = known[0]
+        if "@" not in reference and properties and (present := digests(properties)):
+            digests_of[image.name] = present[0]
     if digests_of:
         path = root / lockfile.NAME
         lockfile.update(path, images=digests_of)

@@ -42,9 +42,9 @@ class Login:
             raise ProblemError(HTTPStatus.FORBIDDEN, "only a user with the role admin can create login links")
         name = request.query_params.get("role", "admin").upper()
         if name not in Role.__members__:
-            known = ", ".join(role.name.lower() for role in Role)
+            roles = ", ".join(role.name.lower() for role in Role)
             raise ProblemError(
-                HTTPStatus.BAD_REQUEST, f"the role must be one of {known}, not {name.lower()[:80]!r}"
+                HTTPStatus.BAD_REQUEST, f"the role must be one of {roles}, not {name.lower()[:80]!r}"
             )
         token = self._dashboard.sessions.issue(Role[name])
         await self._dashboard.audit.record("login-link", actor=session.actor, role=name.lower())

@@ -111,8 +111,10 @@ def _distributions(
             failures.append(Series(name=service, service=service, values=shares))
         for quantile in QUANTILES:
             values = [(time, _quantile(part, quantile)) for time, part in ordered]
-            known = tuple((time, value * factor) for time, value in values if value is not None)
-            quantiles.append(Series(name=f"{service} p{quantile * 100:.0f}", service=service, values=known))
+            measured = tuple((time, value * factor) for time, value in values if value is not None)
+            quantiles.append(
+                Series(name=f"{service} p{quantile * 100:.0f}", service=service, values=measured)
+            )
     yield chart(f"{name}: rate", "/s", "received", rates)
     yield chart(f"{name}: failed", "%", "received", failures)
     yield chart(f"{name}: percentiles", shown, "received", quantiles)

@@ -37,11 +37,11 @@ class ServiceRows:
         """Return `PREFIX-SERVICE` → the HTML of the row, in dependency order."""
         shown = self.of(state)
         if template not in self._parts:
-            known = self._texts.get(template, {})
+            earlier = self._texts.get(template, {})
             made = template_of(template)
             texts = {}
             for row in shown:
-                before, text = known.get(row.name, (None, ""))
+                before, text = earlier.get(row.name, (None, ""))
                 texts[row.name] = row, text if before == row else made.render(row=row)
             self._texts[template] = texts
             self._parts[template] = {f"{prefix}-{name}": text for name, (_, text) in texts.items()}

@@ -102,8 +102,8 @@ class TestQuery:
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a string that is not valid."""
         if self.outcome and self.outcome not in OUTCOMES:
-            known = ", ".join(OUTCOMES)
-            raise ParameterError(f"the outcome must be one of {known}, not {self.outcome[:80]!r}")
+            outcomes = ", ".join(OUTCOMES)
+            raise ParameterError(f"the outcome must be one of {outcomes}, not {self.outcome[:80]!r}")
         if self.sort and self.sort not in SORTS:
             raise ParameterError(f"`sort` must be one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
@@ -128,7 +128,7 @@ def session_row(summary: Summary, now: float) -> SessionRow:
     start, end = summary.start, summary.end
     tone, icon = STATES[summary.state]
     until = now if summary.is_running else summary.changed
-    known = {outcome: summary.counts[outcome] for outcome in OUTCOMES if outcome in summary.counts}
+    counts = {outcome: summary.counts[outcome] for outcome in OUTCOMES if outcome in summary.counts}
     parts = [*(_short(path, start.root) for path in start.paths)]
     parts += [f"{option} {text}" for option, text in (("-k", start.keyword), ("-m", start.markers)) if text]
     return SessionRow(
@@ -138,7 +138,7 @@ def session_row(summary: Summary, now: float) -> SessionRow:
         icon=icon,
         began=start.time,
         seconds=max(until - start.time, 0.0),
-        counts=known,
+        counts=counts,
         tests=sum(summary.counts.values()),
         selected=start.selected,
         workers=start.workers,

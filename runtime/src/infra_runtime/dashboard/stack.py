@@ -228,9 +228,9 @@ class Stack:
         phases = {}
         for service in services:
             since = now - service.seconds
-            phase, known = self._phases.get(service.name, (None, 0.0))
-            is_same = phase is service.phase and abs(since - known) < JITTER
-            phases[service.name] = service.phase, known if is_same else since
+            phase, earlier = self._phases.get(service.name, (None, 0.0))
+            is_same = phase is service.phase and abs(since - earlier) < JITTER
+            phases[service.name] = service.phase, earlier if is_same else since
         self._phases = phases
         return {name: since for name, (_, since) in phases.items()}
 

@@ -101,10 +101,10 @@ def parts_stream(
     that the page already has. With `every`, the parts are sent at this interval in seconds, and not when the
     stack changes. The stream also has the events in `further`.
     """
-    known: Parts[_Part] = sent or {}
+    sent_before: Parts[_Part] = sent or {}
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent = known
+        sent = sent_before
         while True:
             # The stack may change while the parts are computed.
             change, began = dashboard.stack.next_change(), time.monotonic()

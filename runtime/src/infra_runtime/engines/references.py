@@ -205,17 +205,17 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
     """
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
-    known = {
+    values = {
         "host": ALL_ADDRESSES if inside else stack.address(spec.name),
         "stack.environment": stack.environment,
         "stack.service": spec.name,
         **{f"port.{name}": str(inner_port(spec, name)) for name in spec.ports},
     }
     if inside:
-        known |= {"run": RUN, "data": container.data, "root": container.root}
+        values |= {"run": RUN, "data": container.data, "root": container.root}
 
     def lookup(reference: str) -> str:
-        if value := known.get(reference):
+        if value := values.get(reference):
             return value
         scope, dot, name = reference.partition(".")
         if scope == "env":

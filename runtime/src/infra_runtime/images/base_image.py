@@ -129,9 +129,9 @@ def open_base(
             parsed = replace(parsed, tag=parsed.tag or "latest")
             current = partial(registry.resolve, parsed.tag)
             parsed = replace(parsed, digest=_locked_digest(str(parsed), lock, current, report))
-        known = [image for image in layout.images() if image.digest == parsed.digest]
-        image = known[0] if known else registry.pull(parsed.digest, layout)
-    if not known:
+        stored = [image for image in layout.images() if image.digest == parsed.digest]
+        image = stored[0] if stored else registry.pull(parsed.digest, layout)
+    if not stored:
         layout.save([*layout.images(), image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
 

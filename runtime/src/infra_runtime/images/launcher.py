@@ -46,8 +46,8 @@ def main(words: list[str]) -> int:
     try:
         os.execvp(words[0], words)  # noqa: S606 - without a shell
     except OSError as error:
-        known = ", ".join(sorted(roles))
-        print(f"{words[0]}: {error.strerror}; the roles of this image are: {known}", file=sys.stderr)
+        names = ", ".join(sorted(roles))
+        print(f"{words[0]}: {error.strerror}; the roles of this image are: {names}", file=sys.stderr)
         return _MISSING
 
 

@@ -358,8 +358,8 @@ class Registry:
             document = answer.json() if answer.is_success else {}
         except ValueError:
             document = {}
-        known = document if isinstance(document, dict) else {}
-        token = known.get("token") or known.get("access_token")
+        fields = document if isinstance(document, dict) else {}
+        token = fields.get("token") or fields.get("access_token")
         if not isinstance(token, str):
             problem = f"the token server {realm} answers {answer.status_code} without a token"
             raise ImageError(

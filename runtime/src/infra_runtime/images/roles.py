@@ -67,11 +67,11 @@ def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
     Raises:
         ConfigurationError: a named service already has an image or a Dockerfile, or is not the user's own.
     """
-    known = {spec.name: spec for spec in plan.services}
+    specs = {spec.name: spec for spec in plan.services}
     for name in names:
-        if name not in known:
-            raise UnknownServiceError(name, sorted(known))
-        if problem := _problem(known[name]):
+        if name not in specs:
+            raise UnknownServiceError(name, sorted(specs))
+        if problem := _problem(specs[name]):
             raise ConfigurationError(f"{name} {problem}", where=setting_key(name, "container"), hint=_HINT)
     return [spec for spec in plan.services if (not names or spec.name in names) and not _problem(spec)]
 
@@ -96,7 +96,7 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
     Raises `ConfigurationError` if the command contains a value that is known only when the image runs.
     """
     container = container_of(spec)
-    known = {
+    values = {
         "host": ALL_ADDRESSES,
         "stack.service": spec.name,
         "data": DATA,
@@ -109,7 +109,7 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
     def fixed(field: str) -> Callable[[str], str]:
         def lookup(reference: str) -> str:
             scope, _, name = reference.partition(".")
-            if value := known.get(reference) or (name if scope == "bin" else ""):
+            if value := values.get(reference) or (name if scope == "bin" else ""):
                 return value
             raise ConfigurationError(
                 f"{spec.name}: `{field}` contains ${{{reference}}}, which has no value in an image",
@@ -123,7 +123,7 @@ def role_of(spec: ServiceSpec, python: str) -> Role:
         return tuple(substitute(text, fixed(field)) for text in texts)
 
     env = {**spec.env, **container.env}
-    constant = {name: text for name, text in env.items() if known.keys() >= {*references(text)}}
+    constant = {name: text for name, text in env.items() if values.keys() >= {*references(text)}}
     check = health_command(spec)
     health = words(check.words, check.field) if check else ()
     if health[:1] == ("python",):

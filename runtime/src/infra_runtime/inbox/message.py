@@ -53,7 +53,7 @@ class Headers(Mapping[str, str]):
 
     def all(self, name: str) -> list[str]:
         """Return all values of a header, in the order of the message."""
-        return [value for known, value in self.pairs if known.lower() == name.lower()]
+        return [value for header, value in self.pairs if header.lower() == name.lower()]
 
     def __repr__(self) -> str:
         return f"Headers({self.pairs!r})"

@@ -165,8 +165,8 @@ class LinearPattern:
         self._kept += 1
         if self._kept > CHARACTERS:
             self._kept = 0
-            for known in self._known.values():
-                known.clear()
+            for successors in self._known.values():
+                successors.clear()
         matching = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
         if matching not in node.transitions:
             node.transitions[matching] = self._computed_node(node, character)
@@ -179,7 +179,9 @@ class LinearPattern:
         states = self._closure(node.states, _Context(node.before, character))
         if self._last in states:
             return self._match
-        ends = {end for state in states for one, end in self._steps[state] if one.match(character)}
+        ends = {
+            end for state in states for expression, end in self._steps[state] if expression.match(character)
+        }
         return self._node(frozenset({self._first, *ends}), character)
 
     def _closure(self, states: Iterable[int], context: _Context) -> set[int]:

@@ -141,8 +141,8 @@ class Ready(BaseModel):
         probes = ("http", "https", "tcp", "exec", "exchange")
         for name, value in protocols.items():
             if name not in PROTOCOLS:
-                known = sorted({*type(self).model_fields, *PROTOCOLS})
-                raise ValueError(f"unknown key {name!r}{nearest(name, known)} (allowed: {', '.join(known)})")
+                keys = sorted({*type(self).model_fields, *PROTOCOLS})
+                raise ValueError(f"unknown key {name!r}{nearest(name, keys)} (allowed: {', '.join(keys)})")
             if value is not True:
                 raise ValueError(f"the value of `{name}` can only be true")
         chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]

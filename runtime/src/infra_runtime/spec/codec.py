@@ -18,7 +18,7 @@ _TABLE = "Table"
 def encode(value: object) -> Any:
     """Return a spec, or a part of a spec, as JSON data; the key `$type` of each object is its class name."""
     if is_dataclass(value):
-        encoded = {item.name: encode(getattr(value, item.name)) for item in fields_of(value)}
+        encoded = {attribute.name: encode(getattr(value, attribute.name)) for attribute in fields_of(value)}
         return {TYPE: type(value).__name__, **encoded}
     if isinstance(value, Mapping):
         table = {key: encode(inner) for key, inner in value.items()}

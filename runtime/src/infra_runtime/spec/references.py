@@ -63,10 +63,12 @@ def map_texts(
         return replace(
             value,
             **{
-                item.name: map_texts(
-                    getattr(value, item.name), escaped if "escaped" in item.metadata else change, escaped
+                attribute.name: map_texts(
+                    getattr(value, attribute.name),
+                    escaped if "escaped" in attribute.metadata else change,
+                    escaped,
                 )
-                for item in fields_of(value)
+                for attribute in fields_of(value)
             },
         )
     if isinstance(value, Mapping):
@@ -127,8 +129,8 @@ def _add_texts(value: object, texts: list[str]) -> None:
     elif value is None or isinstance(value, int | float):
         pass
     elif is_dataclass(value):
-        for item in fields_of(value):
-            _add_texts(getattr(value, item.name), texts)
+        for attribute in fields_of(value):
+            _add_texts(getattr(value, attribute.name), texts)
     elif isinstance(value, Mapping):
         for inner in value.values():
             _add_texts(inner, texts)

@@ -196,11 +196,13 @@ class Children:
         """
         if cgroup.contains(self._token, os.getpid()):
             return
-        known, self._marked = self._marked, {}
+        marked_before, self._marked = self._marked, {}
         unmarked: dict[int, str] = {}
         for process in processes.descendants(os.getpid()):
             key = process.pid, process.started
-            marked = known[key] if key in known else processes.has_token(process.pid, self._token)
+            marked = (
+                marked_before[key] if key in marked_before else processes.has_token(process.pid, self._token)
+            )
             self._marked[key] = marked
             if not marked and process.pid != self._guardian.pid:
                 unmarked[process.pid] = process.started

@@ -349,10 +349,10 @@ class Methods:
             raise SupervisorError("the stack is stopping")
 
     def _known(self, names: Iterable[str]) -> list[str]:
-        known = self._supervisor.machine.services
+        services = self._supervisor.machine.services
         for name in names:
-            if name not in known:
-                raise UnknownServiceError(name, sorted(known))
+            if name not in services:
+                raise UnknownServiceError(name, sorted(services))
         return list(names)
 
 

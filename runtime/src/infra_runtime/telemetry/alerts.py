@@ -54,20 +54,20 @@ def read(body: bytes, limits: Limits, arrival: int) -> list[StoredAlert]:
     """Return the alerts of a webhook request. Raises `AlertsError` for another body."""
     try:
         message = json.loads(body)
-        return [_alert(item, limits, arrival) for item in message["alerts"]]
+        return [_alert(alert, limits, arrival) for alert in message["alerts"]]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise AlertsError(f"the body is not a webhook request of Alertmanager: {error!r}") from error
 
 
-def _alert(item: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert:
-    labels, annotations = (_texts(item[key], limits) for key in ("labels", "annotations"))
-    if item["status"] not in _STATUSES:
-        raise ValueError(f"unknown status {item['status']!r}")
+def _alert(alert: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAlert:
+    labels, annotations = (_texts(alert[key], limits) for key in ("labels", "annotations"))
+    if alert["status"] not in _STATUSES:
+        raise ValueError(f"unknown status {alert['status']!r}")
     return StoredAlert(
-        fingerprint=_text(item["fingerprint"], limits.key_length),
-        start=_nanoseconds(item["startsAt"]),
-        end=_nanoseconds(item["endsAt"]) if item["status"] == "resolved" else 0,
-        status=item["status"],
+        fingerprint=_text(alert["fingerprint"], limits.key_length),
+        start=_nanoseconds(alert["startsAt"]),
+        end=_nanoseconds(alert["endsAt"]) if alert["status"] == "resolved" else 0,
+        status=alert["status"],
         name=labels.get("alertname", ""),
         service=labels.get("service", ""),
         severity=labels.get("severity", ""),

@@ -115,8 +115,8 @@ def grouped(records: Iterable[Span | LogRecord | Point]) -> list[ErrorGroup]:
             if (error.fingerprint, error.trace) in traces:
                 continue
             traces.add((error.fingerprint, error.trace))
-        known = groups.get(error.fingerprint)
-        groups[error.fingerprint] = _sum(known, error) if known else error
+        group = groups.get(error.fingerprint)
+        groups[error.fingerprint] = _sum(group, error) if group else error
     return [*groups.values()]
 
 

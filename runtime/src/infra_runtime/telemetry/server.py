@@ -40,7 +40,9 @@ async def serve(
     forwarders = [Forwarder(url, limits) for url in forward]
     reception = Reception(store, limits, key, forwarders)
     telemetry = Telemetry(store, reception, forwarders, error_alerts)
-    addresses = (f"http://{host}:{port}" for host, port in (one.getsockname() for one in sockets.values()))
+    addresses = (
+        f"http://{host}:{port}" for host, port in (listener.getsockname() for listener in sockets.values())
+    )
     print(f"{', '.join(addresses)}: records in {store.path}", flush=True)
     http = [opened for name, opened in sockets.items() if name != GRPC_PORT]
     tasks = [

@@ -40,11 +40,11 @@ class Client:
 
     def names(self) -> list[str]:
         """Return the keys that begin with the prefix, without it."""
-        found, line = [], self._ask(b"lru_crawler metadump all\r\n", b"key=", b"END")
+        keys, line = [], self._ask(b"lru_crawler metadump all\r\n", b"key=", b"END")
         while line != b"END":
-            found.append(line.split()[0].removeprefix(b"key=").decode())
+            keys.append(line.split()[0].removeprefix(b"key=").decode())
             line = self._answers.readline().strip()
-        return sorted(key.removeprefix(self.prefix) for key in found if key.startswith(self.prefix))
+        return sorted(key.removeprefix(self.prefix) for key in keys if key.startswith(self.prefix))
 
     def delete(self, key: str) -> None:
         """Remove a value, if it exists."""

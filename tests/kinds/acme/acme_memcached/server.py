@@ -75,9 +75,9 @@ class Connection(socketserver.StreamRequestHandler):
                 self.items.change(key, self.rfile.read(int(size) + 2)[:-2] or b"\0")
                 return b"STORED\r\n"
             case ["get", *keys]:
-                found = [(key, self.items.values[key]) for key in keys if key in self.items.values]
+                stored = [(key, self.items.values[key]) for key in keys if key in self.items.values]
                 values = [
-                    b"VALUE %b 0 %d\r\n%b\r\n" % (it.encode(), len(value), value) for it, value in found
+                    b"VALUE %b 0 %d\r\n%b\r\n" % (it.encode(), len(value), value) for it, value in stored
                 ]
                 return b"".join(values) + b"END\r\n"
             case ["delete", key]:

@@ -163,7 +163,7 @@ def test_the_key_of_a_list_depends_on_each_source_and_on_the_order(sql: Path) ->
 
     (sql / "1.sql").write_text("create table other ()")
 
-    keys = {before, _key(["sql/1.sql", _migrate], sql.parent), *(_key(each, sql.parent) for each in others)}
+    keys = {before, _key(["sql/1.sql", _migrate], sql.parent), *(_key(other, sql.parent) for other in others)}
     assert len(keys) == 6
 
 

@@ -43,8 +43,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def checked(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recycling]:
     """A database that is reset whenever that is possible, even after many acts that prevent it."""
     monkeypatch.setattr(recycling, "PAUSE", 0)
-    found = resolve(("postgres",), directory=stack.data.parent, environment="test").binaries
-    made = Recycling(stack.postgres, tmp_path, pg_dump=found.get("pg_dump", ""))
+    executables = resolve(("postgres",), directory=stack.data.parent, environment="test").binaries
+    made = Recycling(stack.postgres, tmp_path, pg_dump=executables.get("pg_dump", ""))
     yield made
     made.close()
 

@@ -88,11 +88,11 @@ def test_a_file_without_statements_changes_nothing(tmp_path: Path, database: End
 def test_a_dump_is_restored_and_does_not_change_the_session_of_later_files(
     tmp_path: Path, migrated: Stack, database: Endpoint
 ) -> None:
-    found = resolve(("postgres",), directory=migrated.data.parent, environment="test").binaries
+    executables = resolve(("postgres",), directory=migrated.data.parent, environment="test").binaries
     with psycopg.connect(database.url) as connection:
         connection.execute("create schema shop; create table shop.pets (name text, born date)")
         connection.execute(r"insert into shop.pets values ('Ada\t', null), ('名', '2020-01-01')")
-    command = [found["pg_dump"], f"--dbname={database['socket_url']}"]
+    command = [executables["pg_dump"], f"--dbname={database['socket_url']}"]
     dump = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
     with psycopg.connect(database.url) as connection:
         connection.execute("drop schema shop cascade")

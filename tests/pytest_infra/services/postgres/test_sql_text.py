@@ -37,10 +37,10 @@ def test_a_statement_is_not_split_inside(kind: str) -> None:
 def test_each_statement_has_its_first_line_without_comments_and_blanks() -> None:
     text = "\n-- first\nselect 1;;\r\n\r\n/* second\n */ select\n  2;\nselect 3 -- end\n"
 
-    found = [(statement.line, statement.text) for statement in statements(text)]
+    lines = [(statement.line, statement.text) for statement in statements(text)]
 
-    assert found == [(3, "select 1"), (6, "select\n  2"), (8, "select 3")]
-    assert all(text[each.offset :].startswith(each.text) for each in statements(text))
+    assert lines == [(3, "select 1"), (6, "select\n  2"), (8, "select 3")]
+    assert all(text[statement.offset :].startswith(statement.text) for statement in statements(text))
 
 
 @pytest.mark.parametrize("text", ["", " \n", "-- only a comment", ";;", "/* not closed"])

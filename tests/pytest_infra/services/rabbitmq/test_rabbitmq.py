@@ -1,4 +1,4 @@
-"""A virtual host for each test with the declared queues; a consumer gives up after three retries."""
+"""A virtual host for each test with the declared queues; a consumer stops after three retries."""
 
 from __future__ import annotations
 

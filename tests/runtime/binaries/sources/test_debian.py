@@ -50,12 +50,12 @@ def test_a_part_of_the_archive_has_the_same_purpose_in_another_release() -> None
     suites = ("bookworm", "bookworm-updates", "bookworm-security")
     known = [debian.Repository(address=archive, suite=suite) for suite in suites]
 
-    assert [debian.of_release(each, "trixie").suite for each in known] == [
+    assert [debian.of_release(source, "trixie").suite for source in known] == [
         "trixie",
         "trixie-updates",
         "trixie-security",
     ]
-    assert [debian.of_release(each, "") for each in known] == known
+    assert [debian.of_release(source, "") for source in known] == known
 
 
 def test_another_system_has_no_packages_of_debian() -> None:

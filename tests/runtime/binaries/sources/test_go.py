@@ -86,7 +86,7 @@ def test_a_program_is_built_from_the_locked_modules_and_nothing_else(
     (installed,) = install([(RECIPE, read)], store)
 
     assert entry.version == "1.2.0"
-    assert {(each.name, each.path[-4:]) for each in entry.artefacts} == {
+    assert {(artefact.name, artefact.path[-4:]) for artefact in entry.artefacts} == {
         (name, suffix) for name in ("example.test/Text", "example.test/greet") for suffix in (".mod", ".zip")
     }
     assert output(installed) == "hello a"
@@ -99,7 +99,7 @@ def test_files_and_flags_of_the_recipe_change_the_program_and_its_entry(store: S
         SOURCE, flags=("-ldflags=-s -w",), files={"cmd/extra.go": 'package main\n\nconst extra = "b"\n'}
     )
     recipe = replace(RECIPE, sources=(changed,))
-    entry, plain = (installation.lock(each, current()) for each in (recipe, RECIPE))
+    entry, plain = (installation.lock(used, current()) for used in (recipe, RECIPE))
 
     (installed,) = install([(recipe, entry)], store)
 
@@ -190,7 +190,7 @@ def test_a_module_that_was_replaced_in_the_proxy_is_refused(
 
 def test_a_build_that_needs_a_module_outside_the_lock_fails(tmp_path: Path) -> None:
     entry = installation.lock(RECIPE, current())
-    rest = tuple(each for each in entry.artefacts if each.name != "example.test/Text")
+    rest = tuple(artefact for artefact in entry.artefacts if artefact.name != "example.test/Text")
 
     with pytest.raises(IntegrityError, match="in the lock is incomplete"):
         install([(RECIPE, replace(entry, artefacts=rest))], Store(tmp_path / "binaries"))

@@ -655,17 +655,17 @@ def test_without_a_failure_no_error_is_raised() -> None:
 
 
 def test_a_failed_service_is_an_error_with_its_log() -> None:
-    found = failure(failed("db", log_tail=("a line",)))
+    error = failure(failed("db", log_tail=("a line",)))
 
-    assert isinstance(found, StartError)
-    assert (found.reason, found.log_tail, found.log) == ("db is broken", ["a line"], "/db.log")
+    assert isinstance(error, StartError)
+    assert (error.reason, error.log_tail, error.log) == ("db is broken", ["a line"], "/db.log")
 
 
 def test_a_taken_port_has_its_own_error() -> None:
-    found = failure(failed("db", "port-taken", port=(5432, "pid 1 (init)")))
+    error = failure(failed("db", "port-taken", port=(5432, "pid 1 (init)")))
 
-    assert isinstance(found, PortTakenError)
-    assert (found.port, found.holder) == (5432, "pid 1 (init)")
+    assert isinstance(error, PortTakenError)
+    assert (error.port, error.holder) == (5432, "pid 1 (init)")
 
 
 def test_the_cause_is_raised_further_causes_are_notes_and_consequences_are_left_out() -> None:

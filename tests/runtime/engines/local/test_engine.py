@@ -18,11 +18,11 @@ def test_it_is_an_engine_that_runs_plans() -> None:
 
 
 def test_a_stack_that_is_opened_has_no_service_before_it_is_started(data: Path) -> None:
-    found = resolved(data, [server("web")])
-    with LocalEngine().open(found) as stack:
+    plan = resolved(data, [server("web")])
+    with LocalEngine().open(plan) as stack:
         assert stack.status().services == ()
 
-        raise_failures(stack.up(found).failures)
+        raise_failures(stack.up(plan).failures)
 
         assert stack.status().services["web"].ready
 

@@ -162,7 +162,7 @@ def _order(spec) -> Up:
     return Up(services=(spec,), root="/", binaries={}, variables={}, wait=False)
 
 
-# --- the one import --------------------------------------------------------------------------------
+# --- the import of the package ---------------------------------------------------------------------
 
 
 def test_a_project_is_started_with_one_import(web) -> None:

@@ -42,8 +42,8 @@ def command(
     recipes = project.chosen_and_needed(names)
     if not recipes:
         used = missing_executables.used(resolve(directory=project.root, executables=False))
-        known = project.recipes().values()
-        recipes = with_needed(missing_executables.providing(used, known), project.own_recipes)
+        recipes_of_project = project.recipes().values()
+        recipes = with_needed(missing_executables.providing(used, recipes_of_project), project.own_recipes)
     entries = [installation.required(recipe, locks, target) for recipe in recipes]
     if not entries:
         raise click.UsageError("the stack of this directory uses no executable with a recipe; give a NAME")

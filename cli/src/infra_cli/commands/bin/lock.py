@@ -45,13 +45,13 @@ def command(
 
     path = file or project.root / lockfile.NAME
     old = lockfile.read(path)
-    known = dict.fromkeys(
+    chosen_names = dict.fromkeys(
         [*names] or [*(name for name, _ in old.entries), *(recipe.name for recipe in project.own_recipes)]
     )
-    if not known:
+    if not chosen_names:
         raise click.UsageError(f"{path} contains no recipe yet: give the names of recipes to lock")
     changes, entries = [], []
-    for recipe in project.chosen([*known]):
+    for recipe in project.chosen([*chosen_names]):
         for platform in platforms or old.platforms(recipe.name) or [installation.current_platform()]:
             entry = installation.lock(recipe, platform)
             lines = lockfile.differences(old.get(recipe.name, platform), entry)

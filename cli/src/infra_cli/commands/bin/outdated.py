@@ -28,8 +28,8 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
 
     locks, platform = project.locks(), installation.current_platform()
     installed = dict.fromkeys(entry.locked.recipe for entry in project.store().installed())
-    known = project.recipes()
-    recipes = project.chosen(names) or [known[name] for name in installed if name in known]
+    all_recipes = project.recipes()
+    recipes = project.chosen(names) or [all_recipes[name] for name in installed if name in all_recipes]
     rows, documents = [], []
     for recipe in recipes:
         old, new = locks.get(recipe.name, platform), installation.lock(recipe, platform)

@@ -32,12 +32,14 @@ def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
       infra cache clean --damaged
     """
     folder = Paths(".").seeds()
-    known = seed_cache.seeds(folder, read_all=damaged)
-    if unknown := set(seeds) - {seed.name for seed in known}:
+    existing = seed_cache.seeds(folder, read_all=damaged)
+    if unknown := set(seeds) - {seed.name for seed in existing}:
         names = ", ".join(sorted(unknown))
         raise click.UsageError(f"unknown seeds: {names}; `infra cache list` prints the names of all seeds")
     selected = [
-        seed for seed in known if seed.name in (seeds or {seed.name}) and not (damaged and seed.state == "ok")
+        seed
+        for seed in existing
+        if seed.name in (seeds or {seed.name}) and not (damaged and seed.state == "ok")
     ]
     removed = [seed for seed in selected if seed_cache.remove(seed.path)]
     used = [seed for seed in selected if seed not in removed]

@@ -153,8 +153,8 @@ def service_url(source: str, target: Target) -> str:
     with target.client() as client:
         endpoints = client.call(ENDPOINTS, Nothing()).services
     if name not in endpoints:
-        known = ", ".join(sorted(endpoints)) or "none"
-        raise CompareError(source, f"the service {name!r} is not running; running services: {known}")
+        running = ", ".join(sorted(endpoints)) or "none"
+        raise CompareError(source, f"the service {name!r} is not running; running services: {running}")
     url = endpoints[name].exports.get("url", "")
     if not url.startswith(("http://", "https://")):
         raise CompareError(source, f"the service {name} has no HTTP URL")

@@ -19,7 +19,9 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the messages of a unit to a file, without attachments' content; return a list with the file."""
     path = folder / f"{unit.id}.json"
     received = run(unit, messages(unit.id))
-    write_json(path, {"messages": len(received), "shown": [_shown(one) for one in received[-MESSAGES:]]})
+    write_json(
+        path, {"messages": len(received), "shown": [_shown(message) for message in received[-MESSAGES:]]}
+    )
     return [path]
 
 

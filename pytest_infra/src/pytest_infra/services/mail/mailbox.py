@@ -107,7 +107,7 @@ class _Inbox:
             _conditions(subject, to, sender),
             timeout,
             tuple(self._described(summary) for summary in seen),
-            tuple(_recipients(one) for one in every if self._is_elsewhere(one)),
+            tuple(_recipients(message) for message in every if self._is_elsewhere(message)),
         )
 
     def _is_elsewhere(self, summary: dict[str, Any]) -> bool:

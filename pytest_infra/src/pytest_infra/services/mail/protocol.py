@@ -59,8 +59,8 @@ def messages(unit: str) -> Exchange[list[Message]]:
     """Return the messages of a unit, the oldest first."""
     received: list[Message] = []
     for summary in (yield from summaries(unit)):
-        one = yield from message(summary)
-        received += [one] if one is not None else []
+        received_message = yield from message(summary)
+        received += [received_message] if received_message is not None else []
     return received
 
 

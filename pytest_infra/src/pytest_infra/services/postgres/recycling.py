@@ -228,7 +228,10 @@ class Recycler:
         """Restore the rows of tables and the values of sequences, in one transaction."""
         self._check_sizes(oid, tables)
         filled = [table for table in tables if not table.empty]
-        setvals = [f"setval({it.oid}::regclass, {it.last_value}, {it.is_called})" for it in sequences]
+        setvals = [
+            f"setval({sequence.oid}::regclass, {sequence.last_value}, {sequence.is_called})"
+            for sequence in sequences
+        ]
         # The statements of one message are one transaction, unless it has a `begin`.
         statements = [
             *(["begin"] if filled else []),

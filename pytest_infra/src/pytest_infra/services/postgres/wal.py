@@ -126,8 +126,8 @@ class Wal:
         changes. The commit wrote all records up to `position` to the file. The next call reads the records
         after `position` again, because the last record in the file may have been incomplete.
         """
-        known, self._position = self._position, position
-        if not known or not self._changes:
+        previous, self._position = self._position, position
+        if not previous or not self._changes:
             return
         if changes is None:  # too many bytes
             self._changes.clear()

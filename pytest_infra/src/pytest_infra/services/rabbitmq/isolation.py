@@ -77,7 +77,7 @@ def read(value: Any, root: Path, where: str) -> str:
         table = value if isinstance(value, Mapping) else tomllib.loads((root / str(value)).read_text("utf-8"))
         return Topology.model_validate(table).model_dump_json(exclude_unset=True)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        problems = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
         raise ConfigurationError("\n".join(problems), where=where) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{value}: {error}", where=where) from None

@@ -78,8 +78,8 @@ class Storage:
         # Deleting changes the pages, so the first page is read until it is empty.
         while objects := next(self.versions(bucket)):
             listed = "".join(
-                f"<Object><Key>{escape(item.key)}</Key><VersionId>{escape(item.version)}</VersionId></Object>"
-                for item in objects
+                f"<Object><Key>{escape(version.key)}</Key><VersionId>{escape(version.version)}</VersionId></Object>"
+                for version in objects
             )
             body = f"<Delete>{listed}</Delete>".encode()
             answer = self.request(

@@ -96,10 +96,10 @@ class Metrics:
             self._server, "points", timeout, name=name, service=service, since=f"{since:.9f}", limit=1
         )
         if not answer["items"]:
-            known = [item["name"] for item in ask(self._server, "metrics")["items"]]
+            arrived = [metric["name"] for metric in ask(self._server, "metrics")["items"]]
             raise MetricMissingError(
                 f"no value of the metric {name!r} arrived within {timeout:g} s; "
-                f"metrics that arrived before: {', '.join(known) or 'none'}"
+                f"metrics that arrived before: {', '.join(arrived) or 'none'}"
             )
 
 
@@ -113,16 +113,16 @@ def newest_points(
     """
     newest: dict[str, Point] = {}
     added: dict[str, float] = {}
-    for item in items:
-        if not attributes.items() <= item["attributes"].items():
+    for point in items:
+        if not attributes.items() <= point["attributes"].items():
             continue
-        series = repr((item["resource"], sorted(item["attributes"].items())))
+        series = repr((point["resource"], sorted(point["attributes"].items())))
         last = newest[series].value if series in newest else 0.0
         offset = added.get(series, 0.0)
-        if item["delta"] or (restarts and item.get("monotonic") and item["value"] < last - offset):
+        if point["delta"] or (restarts and point.get("monotonic") and point["value"] < last - offset):
             offset = added[series] = last
-        fields: dict[str, Any] = {field: item.get(field) for field in Point._fields}
-        newest[series] = Point(**fields)._replace(value=item["value"] + offset)
+        fields: dict[str, Any] = {field: point.get(field) for field in Point._fields}
+        newest[series] = Point(**fields)._replace(value=point["value"] + offset)
     return newest
 
 

@@ -37,8 +37,8 @@ class Responder:
     def add(self, status: int, body: str) -> str:
         """Add a response and return its path."""
         response = (status, body.encode())
-        for path, known in self._responses.items():
-            if known == response:
+        for path, existing in self._responses.items():
+            if existing == response:
                 return path
         path = f"/{len(self._responses)}"
         self._responses[path] = response

@@ -96,16 +96,16 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
     architecture = platforms.DEBIAN_ARCHITECTURES.get(platform)
     if architecture is None:
         raise InstallError(recipe.name, f"the packages of Debian do not run on {platform}")
-    known = [of_release(repository, source.release) for repository in repositories()]
+    archives = [of_release(repository, source.release) for repository in repositories()]
     apt = _Apt(recipe.name, work, architecture)
-    apt.write_sources(known)
+    apt.write_sources(archives)
     apt.run("apt-get", "update")
     uris = apt.run("apt-get", "install", "--print-uris", "--no-install-recommends", "-y", *source.packages)
     solved = {_package_name(match[2]): match[1] for match in _URI.finditer(uris)}
     stanzas = _stanzas(apt.run("apt-cache", "show", "--no-all-versions", *sorted(solved)))
     wanted = [name for name in solved if name in stanzas and name not in source.without]
     needed = _closure(source.packages, {name: stanzas[name] for name in wanted})
-    artefacts = [_artefact(stanzas[name], solved[name], known) for name in needed]
+    artefacts = [_artefact(stanzas[name], solved[name], archives) for name in needed]
     main = next(artefact for artefact in artefacts if artefact.name == source.packages[0])
     return Locked(
         recipe=recipe.name,
@@ -152,11 +152,11 @@ class _Apt:
         }
         self._options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
-    def write_sources(self, known: Sequence[Repository]) -> None:
+    def write_sources(self, archives: Sequence[Repository]) -> None:
         """Write apt's list of sources: parts of Debian's archive, and the keys for their signatures."""
         lines = [
             f"deb [signed-by={KEYRING}] {repository.address} {repository.suite} main\n"
-            for repository in known
+            for repository in archives
         ]
         (self._work / "etc" / "sources.list").write_text("".join(lines))
 
@@ -211,8 +211,8 @@ def _dependencies(fields: Mapping[str, str]) -> Iterator[str]:
                 yield re.split(r"[ (:]", alternative.strip())[0]
 
 
-def _artefact(fields: Mapping[str, str], uri: str, known: Sequence[Repository]) -> Artefact:
-    suites = [repository.suite for repository in known if uri.startswith(repository.address)]
+def _artefact(fields: Mapping[str, str], uri: str, archives: Sequence[Repository]) -> Artefact:
+    suites = [repository.suite for repository in archives if uri.startswith(repository.address)]
     return Artefact(
         registry="debian",
         name=fields["Package"],
@@ -235,11 +235,11 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
         return
     if not Path(HELPER).exists():
         raise InstallError(recipe, "apt is missing on this machine", hint=_WITHOUT_APT)
-    known = repositories()
+    archives = repositories()
     words = [
         word
         for artefact in artefacts
-        for word in (_uri(artefact, known), str(folder / artefact.file_name), f"SHA256:{artefact.sha256}")
+        for word in (_uri(artefact, archives), str(folder / artefact.file_name), f"SHA256:{artefact.sha256}")
     ]
     command = [HELPER, "-o", "APT::Sandbox::User=", "download-file", *words]
     expected = sum(artefact.size for artefact in artefacts)
@@ -279,14 +279,14 @@ def _download(
             progress(done)
 
 
-def _uri(artefact: Artefact, known: Sequence[Repository]) -> str:
+def _uri(artefact: Artefact, archives: Sequence[Repository]) -> str:
     """Return the URL of a package in the part of Debian's archive from which it comes.
 
     If the suite of the package is not configured, the URL is in a part with the same purpose (security or
     not).
     """
     is_security = artefact.suite.endswith("-security")
-    same = [repository for repository in known if repository.suite == artefact.suite]
-    alike = [repository for repository in known if repository.suite.endswith("-security") == is_security]
-    chosen = next(iter([*same, *alike, *known]))
+    same = [repository for repository in archives if repository.suite == artefact.suite]
+    alike = [repository for repository in archives if repository.suite.endswith("-security") == is_security]
+    chosen = next(iter([*same, *alike, *archives]))
     return f"{chosen.address.rstrip('/')}/{artefact.path}"

@@ -81,4 +81,6 @@ def _licence(data: Mapping[str, Any]) -> str:
     """Return the licence of a package; old packages have tables or a list of tables."""
     given = data.get("license") or data.get("licenses") or ""
     licences = given if isinstance(given, list) else [given]
-    return " OR ".join(str(one.get("type", "") if isinstance(one, dict) else one) for one in licences)
+    return " OR ".join(
+        str(licence.get("type", "") if isinstance(licence, dict) else licence) for licence in licences
+    )

@@ -13,7 +13,7 @@ function update({ parts, order }) {
     if (!list) continue;
     const elements = names.map((name) => document.getElementById(name) ?? (parts[name] && parsed(parts[name])));
     const wanted = elements.filter(Boolean);
-    const isSame = wanted.length === list.children.length && wanted.every((each, at) => each === list.children[at]);
+    const isSame = wanted.length === list.children.length && wanted.every((element, at) => element === list.children[at]);
     if (!isSame) list.replaceChildren(...wanted);
   }
   showTimes();

@@ -35,13 +35,13 @@ async function read(path, more) {
 }
 
 function computeEnds({ depth }) {
-  const found = new Int32Array(depth.length).fill(depth.length);
+  const ends = new Int32Array(depth.length).fill(depth.length);
   const open = [];
   depth.forEach((level, at) => {
-    while (open.length && depth[open.at(-1)] >= level) found[open.pop()] = at;
+    while (open.length && depth[open.at(-1)] >= level) ends[open.pop()] = at;
     open.push(at);
   });
-  return found;
+  return ends;
 }
 
 function computeShown() {
@@ -146,7 +146,7 @@ function list(entries) {
   const made = element("dl", "facts");
   for (const [name, ...values] of entries) {
     const value = element("dd", "");
-    for (const each of values) value.append(each instanceof Node ? each : element("code", "", each));
+    for (const part of values) value.append(part instanceof Node ? part : element("code", "", part));
     made.append(element("dt", "", name), value);
   }
   return made;
@@ -170,7 +170,7 @@ function showDetails(span) {
   const close = button("Close", () => hide());
   const head = element("div", "bar");
   head.append(element("h2", "", span.name), close);
-  const links = span.links.map((each) => ["link", link(each.trace, each.span)]);
+  const links = span.links.map((linked) => ["link", link(linked.trace, linked.span)]);
   panel.replaceChildren(
     head,
     list([

@@ -38,8 +38,8 @@ def _operations(path: str, old: Value, new: Value) -> Iterator[tuple[str, str, V
         and not isinstance(new, str)
         and len(old) == len(new)
     ):
-        for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _operations(f"{path}/{number}", one, other)
+        for number, (old_member, new_member) in enumerate(zip(old, new, strict=True)):
+            yield from _operations(f"{path}/{number}", old_member, new_member)
     elif old != new:
         yield "replace", path, new
 

@@ -108,16 +108,16 @@ def sealed_secrets(
     sealed: dict[str, dict[str, str]] = {}
     for name, keys in required.items():
         kept = {variable: value for variable, value in present.get(name, {}).items() if variable in keys}
-        known = values.get(name)
-        if known is None:
-            known = {variable: secrets.token_hex(_BYTES) for variable in keys}
-        if missing := [variable for variable in keys if variable not in kept and variable not in known]:
+        plain = values.get(name)
+        if plain is None:
+            plain = {variable: secrets.token_hex(_BYTES) for variable in keys}
+        if missing := [variable for variable in keys if variable not in kept and variable not in plain]:
             raise ConfigurationError(
                 f"the Secret {name} needs the variables {', '.join(missing)}, which are not set",
                 hint="Set them for this command, or in .env; only their encrypted values are written.",
             )
         sealed[name] = {
-            variable: kept.get(variable) or seal(known[variable].encode(), key, namespace, name)
+            variable: kept.get(variable) or seal(plain[variable].encode(), key, namespace, name)
             for variable in keys
         }
     return sealed

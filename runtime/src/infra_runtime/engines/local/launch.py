@@ -100,7 +100,7 @@ def connect_or_launch(
     early = request.to_json() if request is not None and environment == "test" else None
     hello = Hello(lease=True, starting=early)
     launch = launch or launcher(paths)
-    known, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
+    tried_version, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
     child, client = _launch(argv, launch, paths, hello, deadlines or client_module.DEADLINES)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
@@ -108,8 +108,8 @@ def connect_or_launch(
     deadline = time.monotonic() + boot_seconds
     while client is None:
         version, now = control_file.version(paths), time.monotonic()
-        if version != known or second or now >= due:
-            known, due = version, now + RECONNECT_INTERVAL
+        if version != tried_version or second or now >= due:
+            tried_version, due = version, now + RECONNECT_INTERVAL
             with contextlib.suppress(NoStackError):
                 client = Client.connect(paths, lease=True, deadlines=deadlines)
                 break

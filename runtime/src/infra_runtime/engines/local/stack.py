@@ -241,8 +241,8 @@ class Stack:
         """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""
         outcome = self._client.call(START, Names(services=services))
         raise_failures(outcome.failures)
-        known = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
-        if any(known.get(service.name) != service.ports for service in outcome.services):
+        ports = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
+        if any(ports.get(service.name) != service.ports for service in outcome.services):
             self._endpoints = None  # if a port was in use, another port was chosen
 
     def stop(self, *services: str) -> None:

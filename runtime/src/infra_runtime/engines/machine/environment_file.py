@@ -91,7 +91,7 @@ def _value(spec: ServiceSpec, export: str, plan: Plan, specs: Mapping[str, Servi
 
 def _lookup(spec: ServiceSpec, plan: Plan, specs: Mapping[str, ServiceSpec]) -> Callable[[str], str]:
     """Return a function from a reference in an export of a service to its value, with marked variables."""
-    known = {
+    values = {
         "host": LOOPBACK,
         "stack.environment": plan.environment,
         "stack.service": spec.name,
@@ -99,8 +99,8 @@ def _lookup(spec: ServiceSpec, plan: Plan, specs: Mapping[str, ServiceSpec]) -> 
     }
 
     def lookup(reference: str) -> str:
-        if reference in known:
-            return known[reference]
+        if reference in values:
+            return values[reference]
         scope, _, name = reference.partition(".")
         if scope == "secret":
             return f"{_OPEN}{spec.name}_{name}{_CLOSE}".upper().replace("-", "_")

@@ -72,7 +72,7 @@ def _paths(path: str, old: Any, new: Any) -> Iterator[str]:
             else:
                 yield from _paths(inner, old[name], new[name])
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _paths(f"{path}[{number}]", one, other)
+        for number, (old_member, new_member) in enumerate(zip(old, new, strict=True)):
+            yield from _paths(f"{path}[{number}]", old_member, new_member)
     elif old != new:
         yield path

@@ -1,4 +1,4 @@
-"""Calls of kubectl, which brings the authentication of the user's clusters.
+"""Calls of kubectl, which provides the authentication of the user's clusters.
 
 Documents are sent through standard input, so that no secret is in the arguments of a process. Every call has
 a time limit. Source: the output of `kubectl options` and `kubectl apply --help`.

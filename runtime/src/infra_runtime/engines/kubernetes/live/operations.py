@@ -28,11 +28,11 @@ def find(kubectl: Kubectl, stack: str, service: str) -> Object:
     workloads = kubectl.require(
         "get", "deployments.apps,statefulsets.apps", selector(stack), "--output=json"
     ).objects()
-    known = {workload["metadata"]["name"]: workload for workload in workloads}
+    by_name = {workload["metadata"]["name"]: workload for workload in workloads}
     names = workload_names(service)
     for name in names:
-        if name in known:
-            return known[name]
+        if name in by_name:
+            return by_name[name]
     if any(resource["metadata"]["name"] in names for resource in operated(kubectl, stack)):
         raise ClusterError(
             f"an operator runs the pods of {service} in the namespace {kubectl.namespace}",
@@ -40,7 +40,7 @@ def find(kubectl: Kubectl, stack: str, service: str) -> Object:
         )
     raise ClusterError(
         f"the namespace {kubectl.namespace} has no service {service!r} of the stack {stack}"
-        f"{nearest(service, known)}",
+        f"{nearest(service, by_name)}",
         "`infra workflows status` shows what is deployed.",
     )
 

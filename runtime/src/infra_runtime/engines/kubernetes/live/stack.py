@@ -46,10 +46,10 @@ def installed_kinds(kubectl: Kubectl, kinds: Iterable[str] = OPERATED) -> list[s
 
     If an API service of the cluster is not available, kubectl fails, and prints the kinds of the others.
     """
-    known = kubectl.run("api-resources", "--output=name").out.split()
-    if not known:
-        known = kubectl.require("api-resources", "--output=name").out.split()
-    return [kind for kind in kinds if kind in known]
+    installed = kubectl.run("api-resources", "--output=name").out.split()
+    if not installed:
+        installed = kubectl.require("api-resources", "--output=name").out.split()
+    return [kind for kind in kinds if kind in installed]
 
 
 def selector(stack: str) -> str:

@@ -1,7 +1,7 @@
 """Connections to a port of a pod, one WebSocket for each, through `kubectl proxy` on a Unix socket.
 
-`kubectl proxy` brings the authentication. `kubectl port-forward` has one connection to the API server for all
-connections of its clients, and ends all of them when the pod resets one of them.
+`kubectl proxy` provides the authentication. `kubectl port-forward` has one connection to the API server for
+all connections of its clients, and ends all of them when the pod resets one of them.
 
 Sources: RFC 6455; Kubernetes, `k8s.io/cri-streaming`, `portforward/websocket.go`: channel 0 has the data of
 the port and channel 1 an error; the first message of each channel is the number of the port.
