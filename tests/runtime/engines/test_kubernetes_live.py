@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fakes.clock import Clock
 from infra_runtime.engines.kubernetes.live import checks, lease
@@ -299,6 +301,18 @@ def refused(*problems: str, warnings: tuple[str, ...] = ()) -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         checks.require_accepted(Answer(code=bool(problems), out="", problems=problems, warnings=warnings))
     return caught.value
+
+
+@pytest.mark.process
+def test_documents_are_written_so_that_a_parser_of_yaml_reads_the_same_texts(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\n")
+    program.chmod(0o755)
+    document = {"data": {"a": "\U0001f600", "b": "first\u2028second\x85", "c": "1e3"}}
+
+    Kubectl(program=str(program), namespace="shop").run("apply", documents=[document, document])
+
+    assert list(yaml.safe_load_all((tmp_path / "input").read_text("utf-8"))) == [document, document]
 
 
 def test_an_immutable_field_is_explained_without_the_dump_of_the_object() -> None:

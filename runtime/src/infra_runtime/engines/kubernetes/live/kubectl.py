@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.engines.kubernetes.cluster import MANAGER
+from infra_runtime.engines.yaml_text import inline
 from infra_runtime.errors import BinaryMissingError, ClusterError
 from infra_runtime.value import frozen
 
@@ -69,7 +70,7 @@ class Kubectl:
             done = subprocess.run(
                 self.command(*arguments),
                 # A document of the kind List is not validated by the server.
-                input="" if documents is None else "\n---\n".join(map(json.dumps, documents)),
+                input="" if documents is None else "\n---\n".join(map(inline, documents)),
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
