@@ -37,7 +37,8 @@ from infra_runtime.value import frozen
 FIRST_LINE = first_line("kubernetes")
 #: the level of Kubernetes' Pod Security Standards that all pods of the namespace have to meet
 _SECURITY = "restricted"
-_KUSTOMIZATION = "kustomization.yaml"
+#: the file with which Kustomize recognises a base or an overlay
+KUSTOMIZATION = "kustomization.yaml"
 #: the file with the sealed secrets of an overlay
 SEALED = "sealed-secrets.yaml"
 #: the name of the file with the resources that do not belong to one service
@@ -117,7 +118,7 @@ class Kubernetes:
                 groups.setdefault(group, []).append(made)
         for group, resources in groups.items():
             files[f"base/{group}.yaml"] = _documents(resources)
-        files[f"base/{_KUSTOMIZATION}"] = FIRST_LINE + dump(
+        files[f"base/{KUSTOMIZATION}"] = FIRST_LINE + dump(
             {**_head(), "resources": [f"{group}.yaml" for group in groups]}
         )
         for plan in plans:
@@ -267,7 +268,7 @@ class Kubernetes:
         ]
         if patches:
             kustomization["patches"] = patches
-        files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
+        files[f"{folder}/{KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
         return files
 
     def _sealed_secret(self, name: str, values: Mapping[str, str], plan: Plan) -> Resource:
