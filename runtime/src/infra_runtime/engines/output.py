@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from infra_runtime.errors import ExportError
+from infra_runtime.host import file_lock
 from infra_runtime.value import frozen
 
 #: the folder of the secret files, in the folder of the exported files
@@ -78,7 +77,7 @@ def write(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with file_lock.folder(folder):
             planned = changes(folder, files, engine, complete=complete)
             _check_foreign(folder, planned, engine, force=force)
             for change in planned:
@@ -90,18 +89,6 @@ def write(
     except OSError as error:
         raise ExportError(str(folder), f"cannot be written: {error.strerror}") from error
     return planned
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other export writes to a folder; some file systems, such as NFS, cannot lock a folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _check_foreign(folder: Path, planned: Iterable[Change], engine: str, *, force: bool) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from infra_runtime.engines.project import project_dependencies
 from infra_runtime.errors import ImageError
+from infra_runtime.host import file_lock
 from infra_runtime.images import documents, launcher, provenance, sbom
 from infra_runtime.images.archives import write_archive
 from infra_runtime.images.base_image import BaseImage, Contents, Source, contents, select
@@ -32,6 +33,8 @@ from infra_runtime.value import frozen
 
 #: the user of the program, as in distroless images; it needs no entry in /etc/passwd
 USER = 65532
+#: the beginning of the name of the folder with the files of a build that is not complete
+_NEW = ".new-"
 _LAUNCHER = "/opt/infra/launcher.py"
 #: seconds between two health checks, and until a check has failed, in nanoseconds. Source: Moby, image spec
 #: 1.2
@@ -108,7 +111,10 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
                 " dependencies.",
             )
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
+        with file_lock.folder(folder), tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as temporary:
+            for left in folder.glob(f"{_NEW}*"):  # of a build that was killed
+                if left != Path(temporary):
+                    shutil.rmtree(left)
             scratch = Layout.create(Path(temporary) / "layout")
             parts = list(_parts(request, scratch, Path(temporary), report))
             names = [request.combined] if request.combined else [spec.name for spec in request.services]
