@@ -9,9 +9,15 @@ from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
     ENVIRONMENTS,
+    HOST,
+    HOST_RULE,
+    LABEL,
     LONGEST_NAME,
     MANAGER,
+    REGISTRY,
     SIZES,
+    TAG,
+    WORD,
     Cluster,
     Resource,
     cluster_stack,
@@ -46,11 +52,6 @@ _STACK = "stack"
 #: kinds that belong to the cluster, and not to a namespace
 _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
 
-#: Sources: Kubernetes documentation, "Object Names and IDs"; OCI, "Distribution Specification", "Pulling
-#: manifests"
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-
 
 def _option(pattern: str, rule: str) -> str:
     """Return a field for an option: a value of the user has to match the pattern; `rule` explains it."""
@@ -67,17 +68,15 @@ class Kubernetes:
     project: str
     #: the name of the namespace; by default, the name of the stack
     namespace: str = _option(
-        _LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
+        LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
     )
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
     registry: str = _option(
-        rf"[A-Za-z0-9.-]+:\d{{1,5}}(/{_WORD})*|([A-Za-z0-9.-]+/)?{_WORD}(/{_WORD})*",
+        rf"{REGISTRY}(/{WORD})*|([A-Za-z0-9.-]+/)?{WORD}(/{WORD})*",
         "the host of the registry, its port, and a path of lower-case letters, digits and . _ - /",
     )
-    tag: str = _option("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "at most 128 letters, digits and . _ -")
-    host: str = _option(
-        rf"(?i)(\*\.)?{_LABEL}(\.{_LABEL})*", "labels of letters, digits and hyphens, with dots between them"
-    )
+    tag: str = _option(TAG, "at most 128 letters, digits and . _ -")
+    host: str = _option(HOST, HOST_RULE)
     email: str = _option(r"[^@\s]+@[^@\s]+", "a name, @ and a host name")
     #: environment → name of a Secret → key → encrypted value
     sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)

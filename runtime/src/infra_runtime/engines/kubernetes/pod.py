@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from infra_runtime.engines.health import INTERVAL, SUCCESS, TIMEOUT, health_command
-from infra_runtime.engines.kubernetes.cluster import Cluster, digest, labels, port_name
+from infra_runtime.engines.kubernetes.cluster import (
+    REGISTRY,
+    TAG,
+    WORD,
+    Cluster,
+    digest,
+    labels,
+    port_name,
+)
 from infra_runtime.engines.kubernetes.values import Variables, plain
 from infra_runtime.engines.references import (
     container_of,
@@ -20,6 +29,7 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.host.ports import UNPRIVILEGED
 from infra_runtime.spec import HttpProbe, ServiceSpec, TcpProbe
 
+_IMAGE = re.compile(rf"({REGISTRY}/|[A-Za-z0-9.-]+/)?{WORD}(/{WORD})*(:{TAG})?(@sha256:[0-9a-f]{{64}})?")
 #: seconds between two checks while a service starts
 _START_INTERVAL = 2
 #: the folder in a container with the files of secrets
@@ -106,6 +116,12 @@ def _check(spec: ServiceSpec) -> None:
             f"{spec.name} uses the path {paths[0]!r} of this machine, which does not exist in a cluster",
             where=setting_key(spec.name, "routes" if container.mounts else "volumes"),
             hint="Copy the files into an image, and use this image.",
+        )
+    if container.image and not _IMAGE.fullmatch(container.image):
+        raise ConfigurationError(
+            f"{spec.name}: {container.image!r} is not the name of an image",
+            where=setting_key(spec.name, "image" if spec.kind or spec.image else "container.image"),
+            hint="Write it as REGISTRY/PATH:TAG, such as registry.example/shop/api:1.4.2.",
         )
     if container.user and not container.uid:
         raise ConfigurationError(
