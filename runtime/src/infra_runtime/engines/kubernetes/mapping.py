@@ -138,8 +138,8 @@ USER_SERVICE: Mapping[str, Row] = {
     "route": Row(
         outcome="kept",
         attribute="the configuration of the proxy, Ingress",
-        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager. A host"
-        " that is not a DNS name is refused.",
+        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager. A "
+        "host that is not a DNS name is refused.",
     ),
     "container": _CONTAINER,
     **CONTAINER_USER_KEYS,
