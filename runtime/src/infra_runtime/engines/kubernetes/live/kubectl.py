@@ -24,7 +24,7 @@ Object: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str]
 #: seconds after which a call has failed; shorter than the time that a deploy lock is valid
 TIMEOUT = 40.0
-_WARNING = "Warning: "
+_WARNING, _ERROR = "Warning: ", "error: "
 #: the beginnings of messages that the API server cannot be reached
 _UNREACHABLE = re.compile(
     r"unable to connect to the server|connection to the server|couldn't get current server API group list",
@@ -85,7 +85,7 @@ class Kubectl:
             raise ClusterError(f"{self.program} cannot be started: {error.strerror}") from error
         lines = [line for line in done.stderr.splitlines() if line.strip() and not _LOG_LINE.match(line)]
         warnings = [line.removeprefix(_WARNING) for line in lines if line.startswith(_WARNING)]
-        problems = [line for line in lines if not line.startswith(_WARNING)]
+        problems = [line.removeprefix(_ERROR) for line in lines if not line.startswith(_WARNING)]
         if done.returncode and (unreachable := [line for line in problems if _UNREACHABLE.search(line)]):
             hint = "Check the cluster and the context with `kubectl cluster-info`."
             raise ClusterError(unreachable[0], hint)
