@@ -20,12 +20,8 @@ from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.value import frozen
 
 Resource = dict[str, Value]
-#: Sources: Kubernetes documentation, "Object Names and IDs"; OCI, "Distribution Specification", "Pulling
-#: manifests"
+#: Source: Kubernetes documentation, "Object Names and IDs"
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-TAG = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-REGISTRY = r"[A-Za-z0-9.-]+:\d{1,5}"
 #: a host name of an Ingress, which cannot be an address. Source: kubernetes, `pkg/apis/networking/validation`
 HOST = rf"(?i)(?!.{{254}}|\d+(\.\d+){{3}}\Z)(\*\.)?{LABEL}(\.{LABEL})*"
 HOST_RULE = "labels of letters, digits and hyphens, with dots between them; it is not an address"

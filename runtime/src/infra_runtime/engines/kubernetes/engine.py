@@ -14,10 +14,7 @@ from infra_runtime.engines.kubernetes.cluster import (
     LABEL,
     LONGEST_NAME,
     MANAGER,
-    REGISTRY,
     SIZES,
-    TAG,
-    WORD,
     Cluster,
     Resource,
     cluster_stack,
@@ -33,7 +30,15 @@ from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
 from infra_runtime.engines.kubernetes.workload import service_resources
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import check_needs, container_of, host_name, secret_file
+from infra_runtime.engines.references import (
+    REGISTRY,
+    TAG,
+    WORD,
+    check_needs,
+    container_of,
+    host_name,
+    secret_file,
+)
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan

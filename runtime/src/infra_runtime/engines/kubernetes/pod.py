@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 
 from infra_runtime.engines.health import INTERVAL, SUCCESS, TIMEOUT, health_command
-from infra_runtime.engines.kubernetes.cluster import (
-    REGISTRY,
-    TAG,
-    WORD,
-    Cluster,
-    digest,
-    labels,
-    port_name,
-)
+from infra_runtime.engines.kubernetes.cluster import Cluster, digest, labels, port_name
 from infra_runtime.engines.kubernetes.values import Variables, plain
 from infra_runtime.engines.references import (
+    check_image,
     container_of,
     inner_port,
     secret_file,
@@ -29,7 +21,6 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.host.ports import UNPRIVILEGED
 from infra_runtime.spec import HttpProbe, ServiceSpec, TcpProbe
 
-_IMAGE = re.compile(rf"({REGISTRY}/|[A-Za-z0-9.-]+/)?{WORD}(/{WORD})*(:{TAG})?(@sha256:[0-9a-f]{{64}})?")
 #: seconds between two checks while a service starts
 _START_INTERVAL = 2
 #: the folder in a container with the files of secrets
@@ -117,12 +108,7 @@ def _check(spec: ServiceSpec) -> None:
             where=setting_key(spec.name, "routes" if container.mounts else "volumes"),
             hint="Copy the files into an image, and use this image.",
         )
-    if container.image and not _IMAGE.fullmatch(container.image):
-        raise ConfigurationError(
-            f"{spec.name}: {container.image!r} is not the name of an image",
-            where=setting_key(spec.name, "image" if spec.kind or spec.image else "container.image"),
-            hint="Write it as REGISTRY/PATH:TAG, such as registry.example/shop/api:1.4.2.",
-        )
+    check_image(spec)
     if container.user and not container.uid:
         raise ConfigurationError(
             f"{spec.name} has the user {container.user!r}, and Kubernetes requires a number other than 0",
