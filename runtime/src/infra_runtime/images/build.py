@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from infra_runtime.images.base_image import BaseImage, Contents, Source, content
 from infra_runtime.images.dependencies import install, installer, relocate_scripts
 from infra_runtime.images.documents import Descriptor, Platform
 from infra_runtime.images.layers import Entry, Layer, tree, write_layer
-from infra_runtime.images.layout import Layout, replace_file
+from infra_runtime.images.layout import Layout, disk_errors, replace_file
 from infra_runtime.images.locked import find_lock, locked_packages
 from infra_runtime.images.project import Project, code_files, created
 from infra_runtime.images.roles import APP, DATA, DEPENDENCIES, Role, role_of
@@ -101,7 +100,7 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
         ConfigurationError: a service cannot be run in an image.
         IntegrityError: a blob of the base image is damaged.
     """
-    with _disk_errors(folder):
+    with disk_errors(folder, "The images of the last build are unchanged."):
         request = replace(request, lock=request.lock or find_lock(request.project.root))
         if not request.lock and project_dependencies(request.project.root):
             raise ImageError(
@@ -119,17 +118,6 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
             parts = list(_parts(request, scratch, Path(temporary), report))
             names = [request.combined] if request.combined else [spec.name for spec in request.services]
             return [_image(request, name, parts, scratch, folder, report) for name in names]
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        problem = f"a file cannot be written or read: {error.strerror or error}"
-        raise ImageError(
-            error.filename or str(folder), problem, "The images of the last build are unchanged."
-        ) from error
 
 
 def _parts(
