@@ -191,6 +191,20 @@ def test_a_base_and_overlays_for_kubernetes_are_written_and_checked(shop: Comman
     assert (shop(*options, "7").code, shop(*options, "8").code) == (0, 13)
 
 
+def test_all_overlays_of_a_folder_belong_to_the_same_base(shop: CommandLine) -> None:
+    only = shop("export", "kubernetes", "--env", "production")
+    overlays = shop.root / "kubernetes" / "overlays"
+    first = {path.name for path in overlays.iterdir()}
+    shop("export", "kubernetes", "--tag", "1")
+
+    answer = shop("export", "kubernetes", "--tag", "2", "--env", "production")
+
+    assert (only.code, first) == (0, {"production"})
+    assert answer.code == 0
+    assert "kubectl apply --server-side -k kubernetes/overlays/production" in answer.out
+    assert shop("export", "kubernetes", "--tag", "2", "--check").code == 0
+
+
 def test_a_file_of_a_removed_service_is_removed_from_the_base(shop: CommandLine) -> None:
     shop("export", "kubernetes")
     shop.write(STACK.replace('"postgres", ', "").replace('DATABASE_URL = "${postgres.url}", ', ""))
@@ -216,6 +230,15 @@ def test_variables_are_written_without_secrets(shop: CommandLine) -> None:
     assert answer.code == 0
     text = (shop.root / "env" / "staging.env").read_text("utf-8")
     assert 'DATABASE_URL="postgresql://postgres:${POSTGRES_PASSWORD}@127.0.0.1:5432/postgres"' in text
+
+
+def test_the_variables_of_other_environments_stay_in_the_folder(shop: CommandLine) -> None:
+    shop("export", "env", "--env", "staging")
+
+    answer = shop("export", "env", "--env", "production")
+
+    assert answer.out.split() == ["new", "env/production.env"]
+    assert {path.name for path in (shop.root / "env").iterdir()} == {"production.env", "staging.env"}
 
 
 def test_units_and_a_procfile_name_the_files_and_the_next_command(infra: CommandLine) -> None:

@@ -254,11 +254,14 @@ def test_an_immutable_field_is_changed_only_with_consent(shop: Shop) -> None:
 
     refused = shop.deploy(text % "2Gi")
     kept = shop.server.find("statefulsets", "search")["metadata"]["uid"]
+    misspelled = shop.deploy(text % "2Gi", "--recreate", "serch")
     recreated = shop.deploy(text % "2Gi", "--recreate", "search", "--json")
 
     assert refused.code == 18
     assert "the change of StatefulSet/search is not possible" in refused.err
     assert kept == uid
+    assert misspelled.code == 18
+    assert "'serch', which is not a workload of the stack; did you mean 'search'?" in misspelled.err
     assert recreated.code == 0, recreated
     assert ("recreate", "StatefulSet", "search") in changes_of(recreated)
     assert shop.server.find("statefulsets", "search")["metadata"]["uid"] != uid

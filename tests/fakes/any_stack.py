@@ -20,12 +20,15 @@ names = st.from_regex(r"[a-z][a-z0-9_-]{0,70}", fullmatch=True).filter(
     lambda name: name not in {"proxy", *KINDS, *OWN_NAMES, *OWN_SCOPES}
 )
 labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
-characters = st.characters(codec="utf-8", exclude_characters="$", exclude_categories=["Cc", "Cs"])
+#: characters of a program's arguments that Kustomize can read; $ begins a reference
+characters = st.characters(
+    codec="utf-8", exclude_characters=["$", "\0", *map(chr, range(0x7F, 0xA0)), "\ufffe", "\uffff"]
+)
 #: texts that some readers of YAML take for another value, or for syntax
 YAML = (
     *("y", "No", "on", "null", "~", "1e3", "0o17", "0x1f", "1_000", "12:30:45", "2001-12-14", ".inf"),
     *("=", "-", "- a", "a: b", "a #b", "{x", "[", "*a", "&a", "!t", "%d", "@", "`", "|", "> a", " a "),
-    *("'", '"', "\\n"),
+    *("'", '"', "\\n", "", "a\nb\n", "\n a\n  b", "a\n\n", "\U0001f600", "a\u2028b"),
 )
 texts = st.text(characters, max_size=20) | st.sampled_from(YAML)
 variables = st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True), texts, max_size=3)

@@ -12,6 +12,7 @@ from typing import Any
 
 import infra_runtime as infra
 from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.engines.yaml_text import inline
 
 #: seconds for one call of kubectl, and for the start of a cluster on a busy machine
 PATIENCE, START_TIMEOUT = 120.0, 900.0
@@ -35,7 +36,7 @@ class ControlPlane:
     def kubectl(self, *arguments: str, document: Any = None) -> str:
         """Run kubectl, and return its output."""
         done = subprocess.run(
-            ["kubectl", *arguments], input=json.dumps(document) if document else None, text=True,
+            ["kubectl", *arguments], input=inline(document) if document else None, text=True,
             capture_output=True, timeout=PATIENCE, check=False, env={**os.environ, **self.environ},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

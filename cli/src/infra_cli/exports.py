@@ -127,12 +127,13 @@ def write(
     secrets_folder: str = "",
     notes: Sequence[str] = (),
     start: str = "",
+    complete: bool = True,
 ) -> None:
     """Write the files of an export to a folder, and print their changes; `files` maps relative path to text.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
     the folder `secrets_folder`, by default `secrets`; existing files are not changed. `start` is the command
-    that starts the stack.
+    that starts the stack. If `complete` is false, generated files of other exports stay in the folder.
 
     Raises `ExportError` if a file is not up to date, or cannot be written.
     """
@@ -141,9 +142,9 @@ def write(
     secrets_folder = secrets_folder or files_on_disk.SECRETS
     made: Sequence[str] = []
     if export.check:
-        changes = files_on_disk.changes(folder, files, engine)
+        changes = files_on_disk.changes(folder, files, engine, complete=complete)
     else:
-        changes = files_on_disk.write(folder, files, engine, force=export.force)
+        changes = files_on_disk.write(folder, files, engine, force=export.force, complete=complete)
         made = files_on_disk.make_secrets(folder / secrets_folder, secrets)
     if export.as_json:
         states = [{"path": change.path, "state": change.state} for change in changes]

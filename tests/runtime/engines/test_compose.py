@@ -509,6 +509,13 @@ def test_without_an_image_a_dockerfile_is_generated(project: Project) -> None:
     assert api["build"] == {"context": "..", "dockerfile": "compose/Dockerfile"}
 
 
+@pytest.mark.parametrize("image", ["A B:x y", "acme/api:${env.TAG}", "acme/Api"])
+def test_a_name_that_is_not_the_name_of_an_image_is_an_error(project: Project, image: str) -> None:
+    text = f"use = ['api']\n[services.api]\ncommand = ['run']\ncontainer.image = '{image}'\n"
+
+    assert "is not the name of an image" in error_of(project, text).message
+
+
 def test_a_service_without_an_image_and_without_requirements_is_an_error(project: Project) -> None:
     error = error_of(project, "use = ['api']\n" + API, requirements="")
 

@@ -347,6 +347,39 @@ def test_a_variable_that_a_container_cannot_have_is_an_error(project: Project) -
     assert model(project, f"use = ['api']\n{API}env = {{ 'a b-c.1' = 'x' }}\n")
 
 
+@pytest.mark.parametrize(
+    "host", ["a_b.example", "a..b", "shop.example:8443", "shöp.example", "10.0.0.1", "shop.*", "-a.example"]
+)
+def test_a_host_that_an_ingress_cannot_have_is_an_error(project: Project, host: str) -> None:
+    error = error_of(project, f"use = ['api', 'caddy']\n{API}route = {{ path = '/', host = '{host}' }}\n")
+
+    assert f"an Ingress cannot have the host '{host}'" in error.message
+    assert error.where == "services.api.route"
+
+
+def test_the_hosts_of_routes_are_those_of_the_ingress(project: Project) -> None:
+    text = f"use = ['api', 'web', 'caddy']\n{API}route = {{ path = '/', host = '*.Shop.example' }}\n"
+    text += (
+        "[services.web]\ncommand = ['web']\nports = { http = 8001 }\nroute = { path = '/w', host = '*' }\n"
+    )
+
+    rules = model(project, text)["Ingress", "caddy"]["spec"]["rules"]
+
+    assert [rule["host"] for rule in rules] == ["*.shop.example"]
+
+
+@pytest.mark.parametrize(
+    "image", ["A B:x y", " a", "acme/Api", "acme/api:", "acme//api", "http://a/b", "a:b:c"]
+)
+def test_a_name_that_is_not_the_name_of_an_image_is_an_error(project: Project, image: str) -> None:
+    own = error_of(project, f"use = ['api']\n{API}[services.api.container]\nimage = '{image}'\n")
+    kind = error_of(project, f"use = ['valkey']\n[services.valkey]\nimage = '{image}'\n")
+
+    assert f"'{image}' is not the name of an image" in own.message
+    assert own.where == "services.api.container.image"
+    assert kind.where == "services.valkey.image"
+
+
 def test_data_are_kept_in_a_claim_of_one_writer(project: Project) -> None:
     resource = model(project, SHOP)["StatefulSet", "postgres"]["spec"]
 
@@ -626,6 +659,7 @@ def test_a_path_in_an_image_can_be_equal_to_the_folder_of_the_project(project: P
         ("registry", "reg.example/Shop"), ("registry", "reg.example//shop"), ("registry", "shop/"),
         ("registry", "https://reg.example/shop"),
         ("host", "a_b.example"), ("host", "-x.example"), ("host", "shop.example/a"), ("host", "a.*.b"),
+        ("host", "10.0.0.1"), ("host", ".".join(["a" * 60] * 5)),
         ("email", "ada"), ("email", "@x y"),
     ],
 )  # fmt: skip
@@ -636,7 +670,7 @@ def test_an_option_that_a_cluster_refuses_is_an_error(option: str, value: str) -
 
 def test_valid_options_are_accepted() -> None:
     engine(namespace="n" * 63, tag="V1.2_3-rc", registry="localhost:5000/a-b/c__d", host="*.Shop.example")
-    engine(registry="shop", host="10.0.0.1", email="ada@shop.example")
+    engine(registry="shop", host="1.example", email="ada@shop.example")
     engine(registry="localhost:5000")
 
 

@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fakes.clock import Clock
 from infra_runtime.engines.kubernetes.live import checks, lease, rollout
@@ -319,6 +321,39 @@ def refused(*problems: str, warnings: tuple[str, ...] = ()) -> ClusterError:
     with pytest.raises(ClusterError) as caught:
         checks.require_accepted(Answer(code=bool(problems), out="", problems=problems, warnings=warnings))
     return caught.value
+
+
+@pytest.mark.process
+def test_an_api_service_that_does_not_answer_hides_only_its_own_kinds(tmp_path: Path) -> None:
+    """Source: kubectl 1.37 with an API service whose server does not exist."""
+    program = tmp_path / "kubectl"
+    program.write_text(
+        "#!/bin/sh\necho 'services svc v1 true Service'\n"
+        "echo 'error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1' >&2\n"
+        "exit 1\n"
+    )
+    program.chmod(0o755)
+    kubectl = Kubectl(program=str(program), namespace="shop")
+    metadata = {"name": "api"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": metadata}
+
+    checks.check_kinds(kubectl, [service])
+    with pytest.raises(ClusterError, match=r"cannot be listed: .*metrics\.k8s\.io") as error:
+        checks.check_kinds(kubectl, [service, monitor])
+    assert "kubectl get apiservices" in error.value.hint
+
+
+@pytest.mark.process
+def test_documents_are_written_so_that_a_parser_of_yaml_reads_the_same_texts(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\n")
+    program.chmod(0o755)
+    document = {"data": {"a": "\U0001f600", "b": "first\u2028second\x85", "c": "1e3"}}
+
+    Kubectl(program=str(program), namespace="shop").run("apply", documents=[document, document])
+
+    assert list(yaml.safe_load_all((tmp_path / "input").read_text("utf-8"))) == [document, document]
 
 
 def test_an_immutable_field_is_explained_without_the_dump_of_the_object() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,33 @@ def test_a_second_build_in_another_folder_has_the_same_digest(request_: Request,
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "api", "api.cdx.json", "api.provenance.json",
     ]  # fmt: skip
+
+
+def test_two_builds_at_once_leave_a_complete_image(request_: Request, tmp_path: Path) -> None:
+    requests = []
+    for number in range(3):
+        root = tmp_path / f"project-{number}"
+        root.mkdir()
+        (root / "shop.py").write_text(f"print({number})\n")
+        requests.append(replace(request_, project=replace(request_.project, root=root)))
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        for done in [pool.submit(build, each, tmp_path / "out") for each in requests * 3]:
+            done.result()
+
+    layout = Layout.open(tmp_path / "out" / "api")
+    digests = {blob.digest for blob in layout.closure(layout.find("1.2")) if layout.read(blob)}
+    provenance = json.loads((tmp_path / "out" / "api.provenance.json").read_bytes())
+    assert len(digests) == len(layout.document(layout.find("1.2"))["layers"]) + 2
+    assert f"sha256:{provenance['subject'][0]['digest']['sha256']}" == layout.find("1.2").digest
+
+
+def test_the_folder_of_a_killed_build_is_removed_by_the_next_one(request_: Request, tmp_path: Path) -> None:
+    (tmp_path / "out" / ".new-killed" / "layout").mkdir(parents=True)
+
+    build(request_, tmp_path / "out")
+
+    assert not (tmp_path / "out" / ".new-killed").exists()
 
 
 def test_an_image_for_two_platforms_has_an_index(request_: Request, tmp_path: Path) -> None:

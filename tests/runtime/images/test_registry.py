@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -277,3 +280,55 @@ def test_the_digest_of_a_base_image_is_locked_and_the_image_pulled_once(
     assert lockfile.read(lock).images == {name: digest}
     assert lines == [f"{lock}: {name} has the digest {digest}"]
     assert server.requests == []
+
+
+def test_a_full_disk_during_a_pull_is_an_error_with_the_folder(
+    server: FakeRegistry, layout: Layout, tmp_path: Path
+) -> None:
+    pushed(server, layout)
+    name = f"{server.address}/shop/api@{layout.find().digest}"
+    open_it = partial(open_base, name, tmp_path / "cache", tmp_path / "unused", lock=tmp_path / "infra.lock")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(
+            ImageError, match=re.escape(f"{tmp_path}/cache: a file cannot be written")
+        ) as error:
+            open_it()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert "XDG_CACHE_HOME" in error.value.hint
+    assert open_it().layout.is_complete(layout.find())
+
+
+def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
+    server: FakeRegistry, layout: Layout, tmp_path: Path
+) -> None:
+    pushed(server, layout)
+    name = f"{server.address}/shop/api@{layout.find().digest}"
+    open_it = partial(open_base, name, tmp_path / "cache", tmp_path / "unused", lock=tmp_path / "infra.lock")
+    first = open_it()
+    for blob in first.layout.closure(first.image):
+        first.layout.path(blob.digest).unlink()
+        again = open_it()
+
+        assert again.layout.is_complete(again.image)
+        assert len(again.layout.images()) == 1
+
+
+def test_two_pulls_at_once_leave_both_images_in_the_cache(server: FakeRegistry, tmp_path: Path) -> None:
+    names = []
+    for number, architecture in enumerate(["amd64", "arm64", "amd64"]):
+        image = bare_base(tmp_path / str(number), architectures=(architecture,) * (number + 1))
+        pushed(server, image)
+        names.append(f"{server.address}/shop/api@{image.find().digest}")
+    open_it = partial(
+        open_base, cache=tmp_path / "cache", temporary=tmp_path / "unused", lock=tmp_path / "infra.lock"
+    )
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        sources = list(pool.map(open_it, names * 2))
+
+    assert all(source.layout.is_complete(source.image) for source in sources)
+    assert {image.digest for image in sources[0].layout.images()} == {each.image.digest for each in sources}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from infra_runtime.errors import ExportError
+from infra_runtime.host import file_lock
 from infra_runtime.value import frozen
 
 #: the folder of the secret files, in the folder of the exported files
@@ -52,20 +51,25 @@ class Change:
     state: str
 
 
-def changes(folder: Path, files: Mapping[str, str], engine: str) -> list[Change]:
+def changes(folder: Path, files: Mapping[str, str], engine: str, *, complete: bool = True) -> list[Change]:
     """Return the changes that `write` would make to the files in a folder. No file is written."""
     expected = [Change(path=path, state=_state(folder / path, text)) for path, text in sorted(files.items())]
     folders = {folder, *((folder / path).parent for path in files)}
     present = {path.relative_to(folder).as_posix(): path for inner in folders for path in inner.glob("*")}
     stale = sorted(
-        name for name, path in present.items() if name not in files and _is_generated(path, engine)
+        name
+        for name, path in present.items()
+        if complete and name not in files and _is_generated(path, engine)
     )
     return [*expected, *(Change(path=path, state="stale") for path in stale)]
 
 
-def write(folder: Path, files: Mapping[str, str], engine: str, *, force: bool = False) -> list[Change]:
+def write(
+    folder: Path, files: Mapping[str, str], engine: str, *, force: bool = False, complete: bool = True
+) -> list[Change]:
     """Write the exported files to a folder, remove stale files, and return the changes.
 
+    If `complete` is false, the folder can have generated files of other exports, and no file is stale.
     If `force` is false and a file that the export did not generate would be overwritten, no file is written.
 
     Raises:
@@ -73,8 +77,8 @@ def write(folder: Path, files: Mapping[str, str], engine: str, *, force: bool = 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            planned = changes(folder, files, engine)
+        with file_lock.folder(folder):
+            planned = changes(folder, files, engine, complete=complete)
             _check_foreign(folder, planned, engine, force=force)
             for change in planned:
                 if change.state == "stale":
@@ -85,18 +89,6 @@ def write(folder: Path, files: Mapping[str, str], engine: str, *, force: bool = 
     except OSError as error:
         raise ExportError(str(folder), f"cannot be written: {error.strerror}") from error
     return planned
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other export writes to a folder; some file systems, such as NFS, cannot lock a folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _check_foreign(folder: Path, planned: Iterable[Change], engine: str, *, force: bool) -> None:

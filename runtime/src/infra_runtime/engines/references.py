@@ -20,6 +20,12 @@ RUN = "/tmp"  # noqa: S108 - the container's own
 #: longest label of a DNS name. Source: RFC 1035, section 2.3.4
 _LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+#: the parts of the name of an image. Source: OCI, "Distribution Specification", "Pulling manifests"
+WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+TAG = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+REGISTRY = r"[A-Za-z0-9.-]+:\d{1,5}"
+_HOST = rf"{REGISTRY}|[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\](:\d{{1,5}})?"
+_IMAGE = re.compile(rf"(({_HOST})/)?{WORD}(/{WORD})*(:{TAG})?(@sha256:[0-9a-f]{{64}})?")
 #: the names and addresses of the container itself
 LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 #: a separator that no text of a spec contains: arguments and environment variables cannot
@@ -184,6 +190,17 @@ def check_needs(spec: ServiceSpec, stack: Stack) -> None:
                 where=setting_key(spec.name, "needs"),
                 hint=f"Remove {need} from `needs`, or describe {need} as your own service with an image.",
             )
+
+
+def check_image(spec: ServiceSpec) -> None:
+    """Raise `ConfigurationError` if the image of a service does not have the form of an image's name."""
+    image = container_of(spec).image
+    if image and not _IMAGE.fullmatch(image):
+        raise ConfigurationError(
+            f"{spec.name}: {image!r} is not the name of an image",
+            where=setting_key(spec.name, "image" if spec.kind or spec.image else "container.image"),
+            hint="Write it as REGISTRY/PATH:TAG, such as registry.example/shop/api:1.4.2.",
+        )
 
 
 def container_of(spec: ServiceSpec) -> Container:

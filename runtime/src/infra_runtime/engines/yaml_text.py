@@ -28,6 +28,14 @@ def dump(value: Mapping[str, Value]) -> str:
     return "".join(f"{line}\n" for line in _mapping(value, ""))
 
 
+def inline(value: Value) -> str:
+    """Return the data as JSON on one line, which parsers of YAML read in the same way.
+
+    Some of them refuse the two escapes with which JSON can write a character such as an emoji.
+    """
+    return _escaped(json.dumps(value, ensure_ascii=False))
+
+
 def _mapping(value: Mapping[str, Value], indent: str) -> Iterator[str]:
     for key, inner in value.items():
         yield from _entry(f"{indent}{_key(key)}:", inner, f"{indent}  ")
@@ -92,4 +100,8 @@ def _scalar(value: Value) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return _escaped(json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 
 from infra_runtime.host import ownership
 
@@ -44,6 +45,21 @@ def acquire_current(path: str, *, shared: bool = False) -> int:
         if is_current(descriptor, path):
             return descriptor
         os.close(descriptor)  # the previous holder removed the file before this process had the lock
+
+
+@contextlib.contextmanager
+def folder(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Wait until no other process has locked an existing folder, and lock it during the `with` statement.
+
+    Some file systems, such as NFS, cannot lock a folder; the `with` statement then runs without the lock.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def release(descriptor: int) -> None:

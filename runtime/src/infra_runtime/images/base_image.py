@@ -18,10 +18,11 @@ from typing import IO, Any, cast
 
 from infra_runtime.binaries import lockfile
 from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.host import file_lock
 from infra_runtime.images import documents
 from infra_runtime.images.archives import read_archive
 from infra_runtime.images.documents import OPAQUE, WHITEOUT, Descriptor, Platform
-from infra_runtime.images.layout import Layout
+from infra_runtime.images.layout import Layout, disk_errors
 from infra_runtime.images.project import source_date_epoch
 from infra_runtime.images.reference import parse_reference
 from infra_runtime.images.root_archive import is_root_archive, read_root_archive
@@ -111,8 +112,16 @@ def open_base(
     line. Images of registries are stored in the layout `cache`, and archives are unpacked into the folder
     `temporary`.
 
-    Raises `ImageError` if the image does not exist.
+    Raises `ImageError` if the image does not exist, or the disk is full.
     """
+    hint = f"Free some space, or set XDG_CACHE_HOME (for {cache}) or TMPDIR to folders of another disk."
+    with disk_errors(cache, hint):
+        return _opened(text, cache, temporary, lock, report, insecure=insecure)
+
+
+def _opened(
+    text: str, cache: Path, temporary: Path, lock: Path, report: Callable[[str], None], *, insecure: bool
+) -> Source:
     path, reference = _split(text)
     if path.is_dir() or path.is_file():
         layout = Layout.open(path) if path.is_dir() else _from_file(path, cache, temporary)
@@ -129,10 +138,14 @@ def open_base(
             parsed = replace(parsed, tag=parsed.tag or "latest")
             current = partial(registry.resolve, parsed.tag)
             parsed = replace(parsed, digest=_locked_digest(str(parsed), lock, current, report))
-        stored = [image for image in layout.images() if image.digest == parsed.digest]
-        image = stored[0] if stored else registry.pull(parsed.digest, layout)
-    if not stored:
-        layout.save([*layout.images(), image])
+        # The index is replaced as a whole, and the blobs that it does not contain are removed.
+        with file_lock.folder(cache):
+            stored = [image for image in layout.images() if image.digest == parsed.digest]
+            if stored and layout.is_complete(stored[0]):
+                image = stored[0]
+            else:
+                image = registry.pull(parsed.digest, layout)
+                layout.save([*(other for other in layout.images() if other not in stored), image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
 
 

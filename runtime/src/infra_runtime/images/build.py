@@ -9,20 +9,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from infra_runtime.engines.project import project_dependencies
 from infra_runtime.errors import ImageError
+from infra_runtime.host import file_lock
 from infra_runtime.images import documents, launcher, provenance, sbom
 from infra_runtime.images.archives import write_archive
 from infra_runtime.images.base_image import BaseImage, Contents, Source, contents, select
 from infra_runtime.images.dependencies import install, installer, relocate_scripts
 from infra_runtime.images.documents import Descriptor, Platform
 from infra_runtime.images.layers import Entry, Layer, tree, write_layer
-from infra_runtime.images.layout import Layout, replace_file
+from infra_runtime.images.layout import Layout, disk_errors, replace_file
 from infra_runtime.images.locked import find_lock, locked_packages
 from infra_runtime.images.project import Project, code_files, created
 from infra_runtime.images.roles import APP, DATA, DEPENDENCIES, Role, role_of
@@ -32,6 +32,8 @@ from infra_runtime.value import frozen
 
 #: the user of the program, as in distroless images; it needs no entry in /etc/passwd
 USER = 65532
+#: the beginning of the name of the folder with the files of a build that is not complete
+_NEW = ".new-"
 _LAUNCHER = "/opt/infra/launcher.py"
 #: seconds between two health checks, and until a check has failed, in nanoseconds. Source: Moby, image spec
 #: 1.2
@@ -98,7 +100,7 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
         ConfigurationError: a service cannot be run in an image.
         IntegrityError: a blob of the base image is damaged.
     """
-    with _disk_errors(folder):
+    with disk_errors(folder, "The images of the last build are unchanged."):
         request = replace(request, lock=request.lock or find_lock(request.project.root))
         if not request.lock and project_dependencies(request.project.root):
             raise ImageError(
@@ -108,22 +110,14 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
                 " dependencies.",
             )
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
+        with file_lock.folder(folder), tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as temporary:
+            for left in folder.glob(f"{_NEW}*"):  # of a build that was killed
+                if left != Path(temporary):
+                    shutil.rmtree(left)
             scratch = Layout.create(Path(temporary) / "layout")
             parts = list(_parts(request, scratch, Path(temporary), report))
             names = [request.combined] if request.combined else [spec.name for spec in request.services]
             return [_image(request, name, parts, scratch, folder, report) for name in names]
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        problem = f"a file cannot be written or read: {error.strerror or error}"
-        raise ImageError(
-            error.filename or str(folder), problem, "The images of the last build are unchanged."
-        ) from error
 
 
 def _parts(

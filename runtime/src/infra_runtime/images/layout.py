@@ -198,6 +198,13 @@ class Layout:
             if path.name not in used and not path.name.startswith(_TEMPORARY):
                 path.unlink()
 
+    def is_complete(self, image: Descriptor) -> bool:
+        """Return whether the layout contains all blobs of an image; their bytes are not read."""
+        try:
+            return all(map(self.has, self.closure(image)))
+        except (ImageError, IntegrityError):
+            return False
+
     def tree(self, descriptor: Descriptor) -> Iterator[str]:
         """Yield the digests of all blobs to which an image refers, directly or indirectly, and its own."""
         yield from (blob.digest for blob in self.closure(descriptor))
@@ -216,6 +223,19 @@ class Layout:
 
 
 _HINT = "The blob is damaged or incomplete, and was not used. Build or pull the image again."
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path, hint: str) -> Iterator[None]:
+    """Raise an `ImageError` for an error of the file system, such as a full disk, in the `with` statement.
+
+    `folder` is the location if the error has no path.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = f"a file cannot be written or read: {error.strerror or error}"
+        raise ImageError(error.filename or str(folder), problem, hint) from error
 
 
 @contextlib.contextmanager

@@ -73,7 +73,9 @@ def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSp
         "volumes": settings.volumes,
     }
     simulation = "\n---\n".join(
-        json.dumps(document) for document in (*documents(_POD_LOG), *settings.simulation)
+        # kwok refuses the two escapes with which JSON can write a character such as an emoji.
+        json.dumps(document, ensure_ascii=False)
+        for document in (*documents(_POD_LOG), *settings.simulation)
     )
     return ServiceSpec(
         name="kubernetes",

@@ -36,4 +36,4 @@ def command(target: Target, export: Export) -> None:
     engine = EnvironmentFile()
     with exports.checked([resolved]):
         files = engine.render(resolved.plan)
-    exports.write(engine.name, export, folder, files)
+    exports.write(engine.name, export, folder, files, complete=False)

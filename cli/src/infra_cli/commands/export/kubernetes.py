@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +52,11 @@ def command(
     """Write the stack as a Kustomize base and overlays for a Kubernetes cluster.
 
     The folder `base` contains the resources that all environments share. `overlays/ENVIRONMENT` contains the
-    changes of the environments development, staging and production; with --env, the command writes only one
-    overlay. No secret is written outside of development: create the Secret that the command names, or use
-    --secrets sealed, which writes encrypted values only. A setting that a cluster cannot have, such as a path
-    of this machine, is an error with the line of the stack file.
+    changes of the environments development, staging and production; with --env, the command writes only the
+    overlay of this environment and the overlays that the folder already has. No secret is written outside of
+    development: create the Secret that the command names, or use --secrets sealed, which writes encrypted
+    values only. A setting that a cluster cannot have, such as a path of this machine, is an error with the
+    line of the stack file.
 
     \b
     Examples:
@@ -68,37 +69,53 @@ def command(
         raise click.UsageError("--certificate is only used with --secrets sealed.")
     from infra_runtime.engines.kubernetes import Kubernetes
     from infra_runtime.engines.kubernetes.cluster import ENVIRONMENTS
+    from infra_runtime.engines.kubernetes.engine import KUSTOMIZATION
     from infra_runtime.engines.output import SECRETS
     from infra_runtime.engines.project import project_name
 
     stacks = exports.resolve_environments(target, export, ENVIRONMENTS)
     root = Path(stacks[0].plan.root)
     folder = export.target_folder(root, FOLDER)
+    selected = {stack.environment for stack in stacks}
+    if target.environment in ENVIRONMENTS:
+        # All overlays of a folder have the same base, so they are written together.
+        stacks = [
+            stack
+            for name in ENVIRONMENTS
+            if name in selected or (folder / "overlays" / name / KUSTOMIZATION).is_file()
+            for stack in exports.resolve_environments(target.within(name), export, ())
+        ]
     engine = Kubernetes(project=project_name(root), **options)
     plans = [resolved.plan for resolved in stacks]
     with exports.checked(stacks):
         if secrets == "sealed":
-            engine = _sealed(engine, stacks, folder, certificate)
+            engine = _sealed(engine, stacks, selected, folder, certificate)
         files = engine.render_environments(plans)
-    first = stacks[0].environment
+    first = target.environment or stacks[0].environment
+    development = stacks[0].environment == "development"
     exports.write(
         engine.name,
         export,
         folder,
         files,
-        secrets=engine.secrets(plans[0]) if first == "development" else (),
-        secrets_folder=f"overlays/{first}/{SECRETS}",
+        secrets=engine.secrets(plans[0]) if development else (),
+        secrets_folder=f"overlays/development/{SECRETS}",
         notes=engine.notes(plans),
         start=f"kubectl apply --server-side -k {exports.quoted(folder / 'overlays' / first)}",
     )
 
 
 def _sealed(
-    engine: Kubernetes, stacks: Sequence[Resolved], folder: Path, certificate: Path | None
+    engine: Kubernetes,
+    stacks: Sequence[Resolved],
+    selected: Collection[str],
+    folder: Path,
+    certificate: Path | None,
 ) -> Kubernetes:
     """Return a copy of the engine with the sealed secrets of staging and production.
 
-    Sealed values that the files of an earlier export contain are kept.
+    Sealed values that the files of an earlier export contain are kept. The environments that are not selected
+    have sealed secrets only if an earlier export has written them.
     """
     from infra_runtime.engines.kubernetes import sealing
     from infra_runtime.engines.kubernetes.engine import SEALED
@@ -112,8 +129,8 @@ def _sealed(
     key = sealing.read_certificate(certificate)
     sealed = {}
     for resolved in stacks:
-        if resolved.environment != "development":
-            present = sealing.read_sealed(folder / "overlays" / resolved.environment / SEALED)
+        present = sealing.read_sealed(folder / "overlays" / resolved.environment / SEALED)
+        if resolved.environment != "development" and (present or resolved.environment in selected):
             required = engine.required_secrets(resolved.plan)
             values = {f"{engine.stack_name()}-variables": resolved.variables}
             sealed[resolved.environment] = sealing.sealed_secrets(

@@ -25,6 +25,7 @@ def command(cluster: ClusterTarget, *, with_data: bool, yes: bool, as_json: bool
       infra workflows delete --to kubernetes --namespace shop-staging
       infra workflows delete --to kubernetes --namespace shop-staging --with-data --yes
     """
+    from infra_runtime.data_directory.leak_check import counted
     from infra_runtime.engines.kubernetes.live.lease import Lock, this_process
     from infra_runtime.engines.kubernetes.live.operations import delete_stack
 
@@ -41,4 +42,4 @@ def command(cluster: ClusterTarget, *, with_data: bool, yes: bool, as_json: bool
     else:
         for kind, name in deleted:
             output.note(f"deleted {kind}/{name}")
-        output.say(f"{len(deleted)} resources are deleted" if deleted else "no changes")
+        output.say(f"{counted(len(deleted), 'resource')} deleted" if deleted else "no changes")

@@ -80,6 +80,7 @@ def _follow(
     as_json: bool,
     operated: Sequence[str] = (),
 ) -> None:
+    from infra_runtime.data_directory.leak_check import counted
     from infra_runtime.engines.kubernetes.live import rollout
 
     states = {}
@@ -92,4 +93,4 @@ def _follow(
     if as_json:
         output.say_json({"workloads": [state.to_json() for state in states.values()]})
     else:
-        output.say(f"{len(states)} workloads are ready")
+        output.say(f"{counted(len(states), 'workload')} ready")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import ssl
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.engines.local.stack import Endpoint
+from infra_runtime.engines.yaml_text import inline
 from infra_runtime.errors import BinaryMissingError
 from pytest_infra.isolation.connection import CommandError
 from pytest_infra.kit_context import FixtureContext
@@ -69,9 +69,10 @@ def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
     def run(*arguments: str, document: Any = None) -> str:
         done = subprocess.run(
             [program, *arguments],
-            input="" if document is None else json.dumps(_as_list(document)),
+            input="" if document is None else inline(_as_list(document)),
             capture_output=True,
             text=True,
+            encoding="utf-8",
             timeout=PATIENCE,
             check=False,
             env=environment,

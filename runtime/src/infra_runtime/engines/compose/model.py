@@ -14,6 +14,7 @@ from infra_runtime.engines.output import SECRETS
 from infra_runtime.engines.references import (
     Piece,
     Stack,
+    check_image,
     check_needs,
     container_of,
     inner_port,
@@ -99,6 +100,7 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         raise ConfigurationError(
             f"{spec.name}: {container.problem}", where=setting_key(spec.name, "container")
         )
+    check_image(spec)
     whole_command = container.entrypoint is not None
     variables, from_secrets = _environment(spec, stack)
     command: list[Value] = [
@@ -141,7 +143,7 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
 
 def _image(container: Container, folders: Folders) -> dict[str, Value]:
     if container.image:
-        return {"image": container.image.replace("$", "$$")}
+        return {"image": container.image}
     context = posixpath.normpath(posixpath.join(folders.project, container.build))
     dockerfile = container.dockerfile
     if _is_generated(container):

@@ -20,6 +20,11 @@ from infra_runtime.spec import ServiceSpec, optional_exports
 from infra_runtime.value import frozen
 
 Resource = dict[str, Value]
+#: Source: Kubernetes documentation, "Object Names and IDs"
+LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+#: a host name of an Ingress, which cannot be an address. Source: kubernetes, `pkg/apis/networking/validation`
+HOST = rf"(?i)(?!.{{254}}|\d+(\.\d+){{3}}\Z)(\*\.)?{LABEL}(\.{LABEL})*"
+HOST_RULE = "labels of letters, digits and hyphens, with dots between them; it is not an address"
 #: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
 #: Source: kubernetes/kubernetes #64023
 LONGEST_NAME = 52

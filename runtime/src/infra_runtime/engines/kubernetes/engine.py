@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from infra_runtime.engines.kubernetes.cluster import (
     ENVIRONMENTS,
+    HOST,
+    HOST_RULE,
+    LABEL,
     LONGEST_NAME,
     MANAGER,
     SIZES,
@@ -27,7 +30,15 @@ from infra_runtime.engines.kubernetes.patches import patch
 from infra_runtime.engines.kubernetes.pod import image
 from infra_runtime.engines.kubernetes.workload import service_resources
 from infra_runtime.engines.output import SECRETS, first_line
-from infra_runtime.engines.references import check_needs, container_of, host_name, secret_file
+from infra_runtime.engines.references import (
+    REGISTRY,
+    TAG,
+    WORD,
+    check_needs,
+    container_of,
+    host_name,
+    secret_file,
+)
 from infra_runtime.engines.yaml_text import Value, dump
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.plan import Plan
@@ -37,18 +48,14 @@ from infra_runtime.value import frozen
 FIRST_LINE = first_line("kubernetes")
 #: the level of Kubernetes' Pod Security Standards that all pods of the namespace have to meet
 _SECURITY = "restricted"
-_KUSTOMIZATION = "kustomization.yaml"
+#: the file with which Kustomize recognises a base or an overlay
+KUSTOMIZATION = "kustomization.yaml"
 #: the file with the sealed secrets of an overlay
 SEALED = "sealed-secrets.yaml"
 #: the name of the file with the resources that do not belong to one service
 _STACK = "stack"
 #: kinds that belong to the cluster, and not to a namespace
 _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
-
-#: Sources: Kubernetes documentation, "Object Names and IDs"; OCI, "Distribution Specification", "Pulling
-#: manifests"
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 
 
 def _option(pattern: str, rule: str) -> str:
@@ -66,17 +73,15 @@ class Kubernetes:
     project: str
     #: the name of the namespace; by default, the name of the stack
     namespace: str = _option(
-        _LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
+        LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
     )
     #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
     registry: str = _option(
-        rf"[A-Za-z0-9.-]+:\d{{1,5}}(/{_WORD})*|([A-Za-z0-9.-]+/)?{_WORD}(/{_WORD})*",
+        rf"{REGISTRY}(/{WORD})*|([A-Za-z0-9.-]+/)?{WORD}(/{WORD})*",
         "the host of the registry, its port, and a path of lower-case letters, digits and . _ - /",
     )
-    tag: str = _option("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "at most 128 letters, digits and . _ -")
-    host: str = _option(
-        rf"(?i)(\*\.)?{_LABEL}(\.{_LABEL})*", "labels of letters, digits and hyphens, with dots between them"
-    )
+    tag: str = _option(TAG, "at most 128 letters, digits and . _ -")
+    host: str = _option(HOST, HOST_RULE)
     email: str = _option(r"[^@\s]+@[^@\s]+", "a name, @ and a host name")
     #: environment → name of a Secret → key → encrypted value
     sealed: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
@@ -117,7 +122,7 @@ class Kubernetes:
                 groups.setdefault(group, []).append(made)
         for group, resources in groups.items():
             files[f"base/{group}.yaml"] = _documents(resources)
-        files[f"base/{_KUSTOMIZATION}"] = FIRST_LINE + dump(
+        files[f"base/{KUSTOMIZATION}"] = FIRST_LINE + dump(
             {**_head(), "resources": [f"{group}.yaml" for group in groups]}
         )
         for plan in plans:
@@ -267,7 +272,7 @@ class Kubernetes:
         ]
         if patches:
             kustomization["patches"] = patches
-        files[f"{folder}/{_KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
+        files[f"{folder}/{KUSTOMIZATION}"] = FIRST_LINE + dump(kustomization)
         return files
 
     def _sealed_secret(self, name: str, values: Mapping[str, str], plan: Plan) -> Resource:

@@ -25,7 +25,8 @@ _NAME = (
 _ENV = (
     "A secret is a reference to the Secret `STACK-secrets`. The variables `INFRA_ENV` and `LOG_LEVEL` are "
     "added to your own services; the level is `debug` in development, `info` in staging and `warning` in "
-    "production."
+    "production. A name with other characters than printable ASCII, and a value with a character that "
+    "Kustomize cannot read (U+007F to U+009F), are refused."
 )
 _NEEDS = (
     "Network policies allow these connections only. If the image has Python, an init container waits for "
@@ -137,7 +138,8 @@ USER_SERVICE: Mapping[str, Row] = {
     "route": Row(
         outcome="kept",
         attribute="the configuration of the proxy, Ingress",
-        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager.",
+        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager. A "
+        "host that is not a DNS name is refused.",
     ),
     "container": _CONTAINER,
     **CONTAINER_USER_KEYS,

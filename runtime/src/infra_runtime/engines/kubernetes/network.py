@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from infra_runtime.contributions import Metrics, Route
 from infra_runtime.engines.kubernetes.cluster import (
+    HOST,
+    HOST_RULE,
     Cluster,
     Resource,
     labels,
     pod_labels,
     resource,
 )
-from infra_runtime.engines.references import container_of, inner_port
+from infra_runtime.engines.references import container_of, inner_port, setting_key
 from infra_runtime.engines.yaml_text import Value
+from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ServiceSpec
 
 #: addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
@@ -135,10 +139,24 @@ def _issuer_name(cluster: Cluster) -> str:
 
 
 def host_names(cluster: Cluster) -> list[str]:
-    """Return the host names of the Ingress: from the option `--host`, and from the routes."""
-    routes = [offer.value for offer in cluster.plan.contributions if isinstance(offer.value, Route)]
-    hosts = [cluster.host, *(route.host or "" for route in routes)]
-    return list(dict.fromkeys(host.lower() for host in hosts if host and "*" not in host.removeprefix("*.")))
+    """Return the host names of the Ingress: from the option `--host`, and from the routes.
+
+    A route with the host `*`, or without a host, is for all hosts.
+
+    Raises `ConfigurationError` if the host of a route is not a DNS name.
+    """
+    hosts = [cluster.host]
+    for offer in cluster.plan.contributions:
+        host = offer.value.host if isinstance(offer.value, Route) else None
+        if host and host != "*":
+            if not re.fullmatch(HOST, host):
+                raise ConfigurationError(
+                    f"{offer.service}: an Ingress cannot have the host {host!r} of the route",
+                    where=setting_key(offer.service, "route"),
+                    hint=f"The host consists of {HOST_RULE}. Other alphabets have the form xn--….",
+                )
+            hosts.append(host)
+    return list(dict.fromkeys(host.lower() for host in hosts if host))
 
 
 def _ports(spec: ServiceSpec) -> list[Value]:

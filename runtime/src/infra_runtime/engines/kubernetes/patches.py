@@ -6,10 +6,9 @@ others. A JSON patch results in exactly the resource of the environment. Source:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from infra_runtime.engines.yaml_text import Value
+from infra_runtime.engines.yaml_text import Value, inline
 
 
 def patch(base: Mapping[str, Value], wanted: Mapping[str, Value]) -> str:
@@ -18,7 +17,7 @@ def patch(base: Mapping[str, Value], wanted: Mapping[str, Value]) -> str:
         {"op": operation, "path": path, **({} if operation == "remove" else {"value": value})}
         for operation, path, value in _operations("", base, wanted)
     ]
-    return "".join(f"- {json.dumps(operation, ensure_ascii=False)}\n" for operation in operations)
+    return "".join(f"- {inline(operation)}\n" for operation in operations)
 
 
 def _operations(path: str, old: Value, new: Value) -> Iterator[tuple[str, str, Value]]:

@@ -9,6 +9,7 @@ from infra_runtime.engines.health import INTERVAL, SUCCESS, TIMEOUT, health_comm
 from infra_runtime.engines.kubernetes.cluster import Cluster, digest, labels, port_name
 from infra_runtime.engines.kubernetes.values import Variables, plain
 from infra_runtime.engines.references import (
+    check_image,
     container_of,
     inner_port,
     secret_file,
@@ -107,6 +108,7 @@ def _check(spec: ServiceSpec) -> None:
             where=setting_key(spec.name, "routes" if container.mounts else "volumes"),
             hint="Copy the files into an image, and use this image.",
         )
+    check_image(spec)
     if container.user and not container.uid:
         raise ConfigurationError(
             f"{spec.name} has the user {container.user!r}, and Kubernetes requires a number other than 0",

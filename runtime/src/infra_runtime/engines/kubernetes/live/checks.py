@@ -60,14 +60,23 @@ def check_server(kubectl: Kubectl) -> str:
 
 
 def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> None:
-    """Raise `ClusterError` if the cluster does not have the kind of a resource."""
+    """Raise `ClusterError` if the cluster does not have the kind of a resource.
+
+    kubectl fails if an API service of the cluster does not answer, and prints the kinds of all others.
+    """
     needed: dict[tuple[str, str], str] = {}
     for resource in resources:
         needed.setdefault((resource["apiVersion"], resource["kind"]), resource["metadata"]["name"])
-    lines = kubectl.require("api-resources", "--no-headers").out.splitlines()
+    answer = kubectl.run("api-resources", "--no-headers")
     # The columns are: name, short names (may be empty), API version, whether it has a namespace, kind.
-    existing = {(words[-3], words[-1]) for words in map(str.split, lines) if len(words) >= 4}
+    lines = map(str.split, answer.out.splitlines())
+    existing = {(words[-3], words[-1]) for words in lines if len(words) >= 4}
     if missing := [name for name in needed if name not in existing]:
+        if answer.code:
+            raise ClusterError(
+                f"the kinds of the cluster cannot be listed: {'; '.join(answer.problems)}",
+                "`kubectl get apiservices` shows which API service does not answer.",
+            )
         names = "; ".join(
             f"{kind} ({version}), needed by {needed[version, kind]}" for version, kind in missing
         )

@@ -5,7 +5,7 @@ All steps can be repeated: a deploy that was killed is completed by the next one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from infra_runtime.engines.kubernetes.live import checks, rollout
 from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
@@ -21,7 +21,7 @@ from infra_runtime.engines.kubernetes.live.stack import (
     owned,
 )
 from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
-from infra_runtime.errors import ClusterError, RolloutError
+from infra_runtime.errors import ClusterError, RolloutError, nearest
 from infra_runtime.value import frozen
 
 #: the field manager that keeps `replicas` when a plan hands them over to an HPA
@@ -150,6 +150,9 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     """Check all resources on the server, and return the changes; nothing is written."""
     ours = keyed(owned(kubectl, request.stack))
     live = {**ours, **live_resources(kubectl, resources)}
+    _check_recreated(
+        request.recreate, {name for kind, name in (*live, *map(key, resources)) if kind in WORKLOADS}
+    )
     states = rollout.snapshot(kubectl, request.stack).states()
     again = {
         name
@@ -167,6 +170,16 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     wanted = keyed(resources)
     checks.check_pods(kubectl, [resource for resource in resources if key(resource) in touched], live)
     return _Plan(resources=resources, changes=[*differences, *removals(ours, wanted)], live=live, force=force)
+
+
+def _check_recreated(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise `ClusterError` if a name of `--recreate` is not the name of a workload."""
+    for name in sorted(names):
+        if name not in known:
+            raise ClusterError(
+                f"--recreate names {name!r}, which is not a workload of the stack{nearest(name, known)}",
+                "`infra workflows status` shows the names of the workloads.",
+            )
 
 
 def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from infra_runtime.binaries import Binary, locate
 from infra_runtime.engines.kubernetes.cluster import MANAGER
+from infra_runtime.engines.yaml_text import inline
 from infra_runtime.errors import BinaryMissingError, ClusterError
 from infra_runtime.value import frozen
 
@@ -23,7 +24,7 @@ Object: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, str]
 #: seconds after which a call has failed; shorter than the time that a deploy lock is valid
 TIMEOUT = 40.0
-_WARNING = "Warning: "
+_WARNING, _ERROR = "Warning: ", "error: "
 #: the beginnings of messages that the API server cannot be reached
 _UNREACHABLE = re.compile(
     r"unable to connect to the server|connection to the server|couldn't get current server API group list",
@@ -69,7 +70,7 @@ class Kubectl:
             done = subprocess.run(
                 self.command(*arguments),
                 # A document of the kind List is not validated by the server.
-                input="" if documents is None else "\n---\n".join(map(json.dumps, documents)),
+                input="" if documents is None else "\n---\n".join(map(inline, documents)),
                 capture_output=True,
                 text=True,
                 encoding="utf-8",
@@ -84,7 +85,7 @@ class Kubectl:
             raise ClusterError(f"{self.program} cannot be started: {error.strerror}") from error
         lines = [line for line in done.stderr.splitlines() if line.strip() and not _LOG_LINE.match(line)]
         warnings = [line.removeprefix(_WARNING) for line in lines if line.startswith(_WARNING)]
-        problems = [line for line in lines if not line.startswith(_WARNING)]
+        problems = [line.removeprefix(_ERROR) for line in lines if not line.startswith(_WARNING)]
         if done.returncode and (unreachable := [line for line in problems if _UNREACHABLE.search(line)]):
             hint = "Check the cluster and the context with `kubectl cluster-info`."
             raise ClusterError(unreachable[0], hint)
