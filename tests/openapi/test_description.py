@@ -26,6 +26,8 @@ RESPONSE = "/paths/~1pets/get/responses/200"
         ("/components/schemas/Pet/additionalProperties", "Pet.*"),
         ("/components/schemas/Pet/$defs/Name", "Pet Name"),
         ("/components/schemas/Pet/not", "Pet not"),
+        ("/$defs/Pet", "Pet"),
+        ("/definitions/Pet/properties/name", "Pet.name"),
         ("/components/headers/Limit", "headers Limit"),
         ("/components/responses/Gone/content/text~1plain/schema", "responses Gone (text/plain)"),
         ("/paths/~1pets", "paths /pets"),
