@@ -22,6 +22,8 @@ from infra_runtime.errors import InfraError
 VERSION = "4.14.1"
 #: the rules for WCAG 2.0, 2.1 and 2.2 with the levels A and AA
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: the rules of these levels whose result depends on the colours
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 #: the cache outside of the tests, which keeps the script
 CACHE = user_cache()
 _SOURCE = Npm(package="axe-core", version=VERSION)
@@ -32,8 +34,8 @@ _VISIBLE = """() => {
   sheet.replaceSync("* { content-visibility: visible !important; }");
   document.adoptedStyleSheets.push(sheet);
 }"""
-_RUN = """async (tags) => {
-  const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
+_RUN = """async (rules) => {
+  const { violations } = await axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target, html, any, all, none }) =>
     `${id}: ${target}: ${html.slice(0, 150)}: ${[...any, ...all, ...none].map(({ message }) => message)}`));
 }"""
@@ -60,10 +62,13 @@ def script() -> str:
     return path.read_text(encoding="utf-8")
 
 
-def violations(page: Page, axe: str) -> list[str]:
-    """Return the violations in a page: the rule, the element, and the reason."""
+def violations(page: Page, axe: str, *, only_colours: bool = False) -> list[str]:
+    """Return the violations in a page: the rule, the element, and the reason.
+
+    With `only_colours`, only the rules that depend on the colours are checked.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe)
         page.evaluate(_VISIBLE)
-    results: list[Any] = page.evaluate(_RUN, TAGS)
+    results: list[Any] = page.evaluate(_RUN, COLOURS if only_colours else TAGS)
     return [str(result) for result in results]

@@ -89,7 +89,9 @@ def describe(element: Element) -> str:
         return _message(rest, operation, element)
     if not parts:
         return element.file
-    return (parts[-1] if parts[0] in _DEFINITIONS else parts[0]) + _inside(parts[1:])
+    if parts[0] in _DEFINITIONS and len(parts) > 1:
+        parts = parts[1:]
+    return parts[0] + _inside(parts[1:])
 
 
 def _message(rest: list[str], operation: str, element: Element) -> str:
