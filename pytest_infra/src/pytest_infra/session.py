@@ -47,6 +47,9 @@ class Session:
         self.on_open: list[Callable[[str], None]] = []
         #: functions that are called with the names of services when the services have become ready
         self.on_ready: list[Callable[[set[str]], None]] = []
+        #: functions that are called with the name of a service after the preparation of its units, such as
+        #: migrations
+        self.on_prepared: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         #: services and profile of a request → the last event of the stack when these services were found

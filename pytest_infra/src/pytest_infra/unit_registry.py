@@ -170,6 +170,8 @@ class UnitRegistry:
                 stops=self._session.stops,
             )
             self._units[key] = load(kit.units)(context)
+            for on_prepared in self._session.on_prepared:
+                on_prepared(instance.service)
         return self._units[key]
 
     def _read(self, instance: Instance, parameter: Parameter, value: Any) -> Any:

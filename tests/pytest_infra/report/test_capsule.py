@@ -302,6 +302,28 @@ def test_the_output_has_no_lines_from_the_start_of_a_service_but_the_report_has_
     assert "server on " in (folder / "logs" / "shop.log").read_text()
 
 
+@pytest.mark.real("postgres")
+def test_the_output_has_no_lines_from_the_migrations_but_the_report_has_them(suite: Suite) -> None:
+    pytest.importorskip("psycopg", reason="the minimal profile has no clients")
+    suite.stack("[services.postgres]\n")
+    suite.pytester.makeini("[pytest]\ninfra_postgres_migrations = a.sql\n")
+    (suite.root / "a.sql").write_text("do 'begin raise log $$in a migration$$; end';")
+    suite.test(
+        """
+        def test_failing(postgres_connection):
+            postgres_connection.execute("do 'begin raise log $$in a test$$; end'")
+            assert 0
+        """
+    )
+
+    result = suite.run()
+
+    result.stdout.fnmatch_lines(["*Captured log of postgres*", "*LOG:  in a test"])
+    result.stdout.no_fnmatch_line("*LOG:  in a migration")
+    [folder] = capsules(suite).values()
+    assert "LOG:  in a migration" in (folder / "logs" / "postgres.log").read_text()
+
+
 def test_the_report_has_the_lines_that_a_service_logs_before_the_stack_is_open(suite: Suite) -> None:
     suite.stack(service("shop", port=18080))
     suite.pytester.makeconftest(

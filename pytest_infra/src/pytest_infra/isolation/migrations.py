@@ -17,14 +17,20 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.value import frozen
 
-#: The type of a function that migrates; its argument is the empty unit.
+#: The type of a function that migrates; its argument is the empty unit. It can be a coroutine function.
 Migrate: TypeAlias = Callable[[Endpoint], object]
 #: The types of the values that a fixture for migrations can return; a list contains several of them.
 Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | Sequence[Source] | None"
+
+#: The exceptions besides `Exception` with which a function reports that a migration has failed: those of
+#: `sys.exit`, which the commands of Django and Alembic call, and of `pytest.fail`.
+ENDS = (SystemExit, pytest.fail.Exception)
 
 
 @frozen
@@ -48,7 +54,21 @@ class Migrations:
         in the folder. With a `version`, the key depends only on the string `version`.
         """
         content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
-        return cls(run=run, key=key_of(content))
+        return cls(run=functools.partial(_call, run), key=key_of(content))
+
+
+def _call(run: Migrate, unit: Endpoint) -> None:
+    """Call a function that migrates; if it is a coroutine function, run its coroutine to the end.
+
+    The coroutine has its own event loop, in a thread, because an event loop of a test may be running.
+    """
+    result = run(unit)
+    if inspect.iscoroutine(result):
+        import asyncio
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, result).result()
 
 
 def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
@@ -112,7 +132,7 @@ def imported(text: str, where: str) -> Migrations:
     module, _, name = text.partition(":")
     try:
         run: Migrate = attrgetter(name)(import_module(module))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"{text!r} cannot be imported: {type(error).__name__}: {error}",
             where=where,

@@ -67,6 +67,7 @@ class Capsules:
         self._tracing = Tracing(session, config, self._secrets)
         session.on_open.append(self._files.opened)
         session.on_ready += [self._files.ready, self._tracing.ready]
+        session.on_prepared.append(self._files.prepared)
         self._notes.closing.callback(self._tracing.close)
         #: the sections of the running test's report, after one of its phases has failed
         self._sections: list[tuple[str, str]] = []

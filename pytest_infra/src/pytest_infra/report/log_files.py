@@ -34,7 +34,7 @@ class LogFiles:
         self._data = data
         #: the sizes when the data directory was opened, for the test that opened it
         self._opened: Sizes = {}
-        #: the sizes when the services became ready for this process
+        #: the sizes when the services became ready for this process, and when their units were prepared
         self._ready: Sizes = {}
         #: the sizes when the running test started
         self._marks: Sizes = {}
@@ -50,6 +50,10 @@ class LogFiles:
         for path, size in _sizes(self._data).items():
             if path.stem in services and (path not in self._ready or "." in path.stem):
                 self._ready[path] = size  # a later copy can have the same name, `SERVICE.N`
+
+    def prepared(self, service: str) -> None:
+        """Record the size of a service's log: the lines before belong to the preparation of its units."""
+        self._ready |= {path: size for path, size in _sizes(self._data).items() if path.stem == service}
 
     def begin(self) -> None:
         """Record the sizes of the logs, because a test starts."""
@@ -71,7 +75,8 @@ class LogFiles:
     def parts(self, *, without_start: bool = False) -> dict[str, str]:
         """Return a mapping from service to the part of its log since the start of the test, if not empty.
 
-        With `without_start`, the lines that the service logged before it was ready are not included.
+        With `without_start`, the lines that the service logged before it was ready, and while its units were
+        prepared (for example by migrations), are not included.
         """
         parts = {}
         for path in self._paths():

@@ -14,7 +14,8 @@ from fakes.stacks import until
 from fakes.suite import PATIENCE, Suite
 from infra_runtime.engines.local import engine as stacks
 from infra_runtime.engines.local.stack import Endpoint, Stack
-from infra_runtime.errors import ConfigurationError
+from infra_runtime.errors import ConfigurationError, InfraError
+from pytest_infra.isolation.migrations import Migrations
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.services.mariadb.driver import connect, execute
 from pytest_infra.services.mariadb.isolation import Database, DatabaseFactory, unkept
@@ -154,6 +155,16 @@ def test_a_failed_migration_is_reported_with_its_place(
         factory.make()
 
     assert error.value.where == f"{tmp_path / 'bad.sql'}:{line}"
+    assert unkept(server) == []
+
+
+def test_a_migration_that_ends_the_program_is_an_error(made: Made, server: Endpoint) -> None:
+    def fill(_: Endpoint) -> None:
+        raise SystemExit("no revision")
+
+    with pytest.raises(InfraError, match="SystemExit: no revision"):
+        made.factory(Migrations.of(fill, version="1")).make()
+
     assert unkept(server) == []
 
 

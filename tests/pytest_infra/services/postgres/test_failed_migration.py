@@ -6,7 +6,16 @@ import pickle
 
 import pytest
 
-from pytest_infra.services.postgres.failed_migration import MAX_LINES, failure, hint, of_exception
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.services.postgres.failed_migration import (
+    MAX_LINES,
+    MigrationError,
+    failure,
+    hint,
+    migrate,
+    of_exception,
+)
 
 
 def test_the_hint_for_a_missing_extension_names_the_extension_and_the_setting() -> None:
@@ -57,3 +66,14 @@ def test_the_error_of_a_function_has_the_line_of_the_user_and_the_statement_of_t
     assert error.where.startswith(f"{__file__}:")
     assert str(error).splitlines()[0].endswith(": ValueError: no table in insert into a")
     assert "Traceback (most recent call last):" in str(error)
+
+
+@pytest.mark.parametrize("end", [SystemExit("no revision"), pytest.fail.Exception("no revision")])
+def test_a_function_that_ends_the_program_or_the_test_is_a_failed_migration(end: BaseException) -> None:
+    def fill(_: Endpoint) -> None:
+        raise end
+
+    with pytest.raises(MigrationError, match="no revision") as caught:
+        migrate(Migrations.of(fill, version="1"), Endpoint("postgres", {}, {}, "/data"))
+
+    assert caught.value.where.startswith(f"{__file__}:")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,9 +98,54 @@ def test_the_key_depends_on_additional_files(sql: Path) -> None:
     assert Migrations.of(_migrate, sql).key != before
 
 
-def test_a_function_can_be_given_by_module_and_name(tmp_path: Path) -> None:
-    assert read("pytest_infra.services.postgres.migrations:read", tmp_path, WHERE).run is read
-    assert read("pytest_infra:Migrations.of", tmp_path, WHERE).run == Migrations.of
+#: functions that append their argument to `CALLS`, as names in a module
+NAMED = """
+import asyncio
+from functools import partial
+CALLS = []
+
+def fill(database): CALLS.append(database)
+
+class Shop:
+    @staticmethod
+    def fill(database): CALLS.append(database)
+
+    async def __call__(self, database): CALLS.append(database)
+
+async def fill_async(database):
+    await asyncio.sleep(0)
+    CALLS.append(database)
+
+bound = partial(fill_async)
+instance = Shop()
+"""
+
+
+@pytest.mark.parametrize("name", ["fill", "Shop.fill", "fill_async", "bound", "instance"])
+@pytest.mark.parametrize("loop", [False, True], ids=["no loop", "running loop"])
+def test_a_function_or_coroutine_function_can_be_given_by_module_and_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, loop: bool
+) -> None:
+    (tmp_path / "named_functions.py").write_text(NAMED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "named_functions", raising=False)
+    named = importlib.import_module("named_functions")
+    database = Endpoint("postgres", {}, {}, "/data")
+    migrations = (
+        Migrations.of(named.instance, version="1")
+        if name == "instance"
+        else read(f"named_functions:{name}", tmp_path, WHERE)
+    )
+
+    async def run_in_a_loop() -> None:
+        migrations.run(database)
+
+    if loop:
+        asyncio.run(run_in_a_loop())
+    else:
+        migrations.run(database)
+
+    assert [database] == named.CALLS
 
 
 def test_a_module_that_fails_is_reported_with_its_error(

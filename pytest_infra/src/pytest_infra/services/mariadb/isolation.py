@@ -11,7 +11,8 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from infra_runtime.engines.local.stack import Endpoint
-from pytest_infra.isolation.migrations import Migrations
+from infra_runtime.errors import InfraError
+from pytest_infra.isolation.migrations import ENDS, Migrations
 from pytest_infra.isolation.owner import Owner
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.pooled import PooledUnits
@@ -86,8 +87,10 @@ class DatabaseFactory:
                 f"grant all on `{pattern}`.* to `{name}`",
             )
             self._migrations.run(Database(self._server, name, "migrations", password))
-        except Exception:
+        except (Exception, *ENDS) as error:
             self.remove(name)
+            if isinstance(error, ENDS):  # it would end the thread of the pool
+                raise InfraError(f"a migration has ended with {type(error).__name__}: {error}") from error
             raise
         self.passwords[name] = password
         return name

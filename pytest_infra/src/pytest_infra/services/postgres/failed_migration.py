@@ -11,7 +11,7 @@ from pathlib import Path
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.services.postgres_extensions import HINT as EXTENSION_HINT
-from pytest_infra.isolation.migrations import Migrations
+from pytest_infra.isolation.migrations import ENDS, Migrations
 
 #: the number of lines of a statement in an error
 MAX_LINES = 30
@@ -64,7 +64,7 @@ def migrate(migrations: Migrations, database: Endpoint) -> None:
         migrations.run(database)
     except MigrationError:
         raise
-    except Exception as error:
+    except (Exception, *ENDS) as error:
         raise of_exception(error, database.name) from error
 
 
@@ -92,7 +92,7 @@ def hint(error: str, service: str) -> str:
     return "Correct the migration."
 
 
-def of_exception(error: Exception, service: str) -> MigrationError:
+def of_exception(error: BaseException, service: str) -> MigrationError:
     """Return the error of a function that migrates: the last line of the user's code, and the statement."""
     trace = traceback.walk_tb(error.__traceback__)
     frames = [(frame, line) for frame, line in trace if not _is_own(frame.f_code.co_filename)]
