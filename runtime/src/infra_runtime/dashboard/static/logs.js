@@ -4,8 +4,10 @@ import { parameter, setParameter } from "./address.js";
 import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { chip, details } from "./log_details.js";
+import { startBetween, startText } from "./log_runs.js";
 import { copy, notice } from "./notices.js";
 import { partListeners } from "./parts.js";
+import { store, stored } from "./storage.js";
 import { stream } from "./stream.js";
 import { clock, zone } from "./times.js";
 
@@ -64,20 +66,6 @@ function setMode(next) {
   store("times", mode);
 }
 
-function store(name, value) {
-  try {
-    localStorage.setItem(`log-${name}`, value);
-  } catch { /* the browser stores nothing for this page */ }
-}
-
-function stored(name) {
-  try {
-    return localStorage.getItem(`log-${name}`);
-  } catch {  // the browser stores nothing for this page
-    return null;
-  }
-}
-
 const nextMode = () => setMode(MODES[(MODES.indexOf(mode) + 1) % MODES.length]);
 
 function row(line) {
@@ -109,9 +97,18 @@ function row(line) {
   return element;
 }
 
-function note(text) {
+// The rows of lines; a note is before the first line of a later run of the stack. `before` is the time of the line
+// above the rows.
+function rows(lines, before = Infinity) {
+  return lines.flatMap((line, at) => {
+    const start = startBetween(at ? lines[at - 1].time : before, line.time);
+    return start ? [note(startText(start), "start"), row(line)] : [row(line)];
+  });
+}
+
+function note(text, kind = "") {
   const element = document.createElement("div");
-  element.className = "line note";
+  element.className = `line note ${kind}`;
   element.textContent = text;
   return element;
 }
@@ -145,9 +142,9 @@ function append({ items, skipped }, id) {
     return;
   }
   box.querySelector(".empty")?.remove();
-  const rows = items.map(row);
-  if (skipped) rows.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
-  box.append(...rows.slice(-ROWS));
+  const added = rows(items, box.lastElementChild?.line?.time);
+  if (skipped) added.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
+  box.append(...added.slice(-ROWS));
   while (box.childElementCount > ROWS) box.firstElementChild.remove();
   if (items.length && box.childElementCount === ROWS) hasEarlier = true;
   box.scrollTop = box.scrollHeight;
@@ -176,7 +173,7 @@ async function reload() {
     ({ first, last } = data);
     start = NaN;
     hasEarlier = data.has_earlier;
-    box.replaceChildren(...data.items.map(row));
+    box.replaceChildren(...rows(data.items));
     if (!data.items.length) box.append(empty());
     box.scrollTop = box.scrollHeight;
     isFollowing = true;
@@ -219,7 +216,9 @@ async function earlier() {
     if (data.items.length) none?.remove();
     else none?.replaceWith(empty());
     const height = box.scrollHeight;
-    box.prepend(...data.items.map(row));
+    const start = startBetween(data.items.at(-1)?.time, box.firstElementChild?.line?.time);
+    if (start) box.prepend(note(startText(start), "start"));
+    box.prepend(...rows(data.items));
     box.scrollTop += box.scrollHeight - height;
     while (box.childElementCount > ROWS) box.lastElementChild.remove();
   } catch (error) {
