@@ -4,7 +4,7 @@ import { parameter, setParameter } from "./address.js";
 import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { chip, details } from "./log_details.js";
-import { startBetween, startText } from "./log_runs.js";
+import { note, startNotes } from "./log_notes.js";
 import { copy, notice } from "./notices.js";
 import { partListeners } from "./parts.js";
 import { store, stored } from "./storage.js";
@@ -100,17 +100,7 @@ function row(line) {
 // The rows of lines; a note is before the first line of a later run of the stack. `before` is the time of the line
 // above the rows.
 function rows(lines, before = Infinity) {
-  return lines.flatMap((line, at) => {
-    const start = startBetween(at ? lines[at - 1].time : before, line.time);
-    return start ? [note(startText(start), "start"), row(line)] : [row(line)];
-  });
-}
-
-function note(text, kind = "") {
-  const element = document.createElement("div");
-  element.className = `line note ${kind}`;
-  element.textContent = text;
-  return element;
+  return lines.flatMap((line, at) => [...startNotes(at ? lines[at - 1].time : before, line.time), row(line)]);
 }
 
 function atEnd() {
@@ -182,11 +172,17 @@ async function reload() {
     showNew();
     selectNamed();
     if (own !== reloads) return;  // the lines before an older line are read instead
-    // The stream also has the changes of the rest of the page: a browser has six connections to an origin.
-    endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
+    openStream();
   } catch (error) {
-    if (own === reloads) box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+    if (own !== reloads) return;
+    box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+    if (!filters) openStream();  // without filters, the request was not refused because of one
   }
+}
+
+// The stream also has the changes of the rest of the page: a browser has six connections to an origin.
+function openStream() {
+  endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
 }
 
 function empty() {
@@ -216,9 +212,8 @@ async function earlier() {
     if (data.items.length) none?.remove();
     else none?.replaceWith(empty());
     const height = box.scrollHeight;
-    const start = startBetween(data.items.at(-1)?.time, box.firstElementChild?.line?.time);
-    if (start) box.prepend(note(startText(start), "start"));
-    box.prepend(...rows(data.items));
+    const newest = data.items.at(-1)?.time;
+    box.prepend(...rows(data.items), ...startNotes(newest, box.firstElementChild?.line?.time));
     box.scrollTop += box.scrollHeight - height;
     while (box.childElementCount > ROWS) box.lastElementChild.remove();
   } catch (error) {
