@@ -25,6 +25,7 @@ from fakes.hostile_shop import NAME, TEXT, hostile_shop
 from fakes.shop import TRACE
 from fakes.telemetry import Answers
 from infra_runtime.dashboard.navigation import NAVIGATION
+from infra_runtime.data_directory.journal import Journal
 from infra_runtime.messages import Phase
 
 #: what a hostile text could have made of a page
@@ -107,6 +108,30 @@ def test_the_page_of_a_service_has_one_stream_for_its_state_and_its_log(
         expect(lines).to_have_text(["INFO first", "INFO again"], timeout=PATIENCE)
         expect(page.locator("#head")).to_contain_text("exited with status 3", timeout=PATIENCE)
         assert page.evaluate("window.streams.size") == 1
+
+
+def test_the_starts_of_the_stack_are_shown_between_the_lines_and_a_run_is_selected(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    site = Site(tmp_path, service("db"))
+    moments = iter((1_780_000_000.0, 1_780_000_100.0))
+    journal = Journal(site.paths.journal, lambda: next(moments))
+    journal.write("up")
+    journal.write("up")
+    site.log("db", "one\ntwo\n")
+    Path(site.paths.logs, "db.index").write_text("1780000010 4\n1780000110 8\n", encoding="ascii")
+    with serving(site) as (url, link):
+        page = log_in(context, link)
+        rows = page.locator("#log .line")
+        for path in ("/services/db", "/logs"):
+            page.goto(f"{url}{path}")
+            expect(rows).to_contain_text(["one", "The stack started: ", "two"], timeout=PATIENCE)
+
+        page.get_by_label("Run").select_option(index=2)
+
+        expect(rows).to_contain_text(["one"], timeout=PATIENCE)
+        expect(rows).to_have_count(1, timeout=PATIENCE)
+        assert "run=2026" in page.url
 
 
 def test_a_lost_connection_is_shown_on_every_live_page_until_it_is_back(

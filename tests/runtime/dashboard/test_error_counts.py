@@ -37,6 +37,29 @@ def test_messages_with_the_levels_error_and_critical_are_counted(tmp_path: Path,
     assert counts.update() == {"api": 2, "db": 1}
 
 
+TRACEBACK = "Traceback (most recent call last):\n  File 'a.py', line 1, in f\n    f()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (f"ERROR failed\n{TRACEBACK}ValueError: no\n", 1),
+        (f"ERROR failed\n{TRACEBACK}shop.Declined: no\n", 1),
+        (f"{TRACEBACK}ValueError: no\n", 1),
+        (f"{TRACEBACK}ValueError: no\n{TRACEBACK}ValueError\n", 2),
+        (f"INFO x\n{TRACEBACK}shop.Declined\nERROR y\n", 2),
+        ("ERROR one\nERROR two\nValueError: two\n", 2),
+        ("ValueError: one\nValueError: two\n", 2),
+    ],
+)
+def test_a_message_and_the_traceback_below_it_are_one_error(
+    tmp_path: Path, counts: ErrorCounts, text: str, count: int
+) -> None:
+    append(tmp_path, "api", text)
+
+    assert counts.update() == {"api": count}
+
+
 def test_the_lines_that_are_new_are_added(tmp_path: Path, counts: ErrorCounts) -> None:
     append(tmp_path, "api", "ERROR one\nERROR tw")
     assert counts.update() == {"api": 1}

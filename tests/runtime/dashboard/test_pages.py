@@ -377,6 +377,26 @@ def test_a_stream_continues_after_a_restart_of_the_supervisor(
     assert "started again" in again[1]["parts"]["service-db"]
 
 
+@pytest.mark.parametrize("path", ["/stream/services", "/stream/logs"])
+def test_a_stream_reports_that_the_supervisor_answers_again_although_nothing_has_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(streams, "UPDATE", 0.05)
+    status = site.supervisor.status
+
+    def once() -> Status:
+        monkeypatch.setattr(site.supervisor, "status", status)
+        raise SupervisorError("the supervisor is busy")
+
+    def fail() -> None:
+        monkeypatch.setattr(site.supervisor, "status", once)
+
+    _, lost, again = events(site, path, 3, fail)
+
+    assert lost == ("lost", "the supervisor is busy")
+    assert again[0] == "parts"
+
+
 def sent_until(site: Site, wanted: str, make: Callable[[Dashboard], Response]) -> list[str]:
     """Return the events of a stream up to the one that contains a text."""
     sent: list[str] = []

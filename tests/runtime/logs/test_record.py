@@ -137,10 +137,19 @@ def test_a_line_that_is_not_of_structlog_is_a_text(text: str) -> None:
         "\tat shop.Main",
         "",
         "2026-05-01 12:00:00.000 UTC [123] DETAIL:  Key (id)=(1) already exists.",
+        "shop.payments.CardDeclined: no credit",
+        "shop.CardDeclined",
     ],
 )
 def test_a_further_line_of_a_message_is_recognised(text: str) -> None:
     assert parse(text).continues
+
+
+@pytest.mark.parametrize(
+    "text", ["CardDeclined: no", "shop.CardDeclined was raised", "10.0.0.7: GET", "a.ValueError: x", "a.b: c"]
+)
+def test_another_line_begins_a_message(text: str) -> None:
+    assert not parse(text).continues
 
 
 @pytest.mark.parametrize(

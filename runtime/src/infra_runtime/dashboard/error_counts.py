@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from infra_runtime.logs.files import LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
-from infra_runtime.logs.record import at_least, may_be_error, parse
+from infra_runtime.logs.record import PYTHON_ERROR, TRACEBACK, at_least, may_be_error, parse
 
 #: bytes at the end of a log that are read at first, and of each log that a later count reads at most; what
 #: is before them is not counted
@@ -16,6 +16,8 @@ FIRST, MOST = 1 << 20, 1 << 18
 #: bytes that are searched at once
 _BLOCK = 1 << 16
 _ERRORS = at_least("error")
+#: the part of an error → the parts that can be above it
+_PARTS_BEFORE = {"traceback": ("message",), "exception": ("message", "traceback")}
 
 
 class _Counted(NamedTuple):
@@ -77,6 +79,25 @@ def _count(folder: Path, name: str, since: float, before: _Counted | None) -> _C
                 break
             end = offset + (complete or len(block))
             if may_be_error(block):
-                errors += sum(parse(line.text).level in _ERRORS for line in log.lines(offset, end))
+                errors += _errors(line.text for line in log.lines(offset, end))
             offset = end
         return _Counted(state, log.identity, offset, errors)
+
+
+def _errors(lines: Iterable[str]) -> int:
+    """Return the number of errors; a message and the traceback below it are one error."""
+    count, before = 0, ""
+    for text in lines:
+        record = parse(text)
+        if record.continues:
+            continue
+        kind = _kind(text) if record.level in _ERRORS else ""
+        count += bool(kind) and before not in _PARTS_BEFORE.get(kind, ())
+        before = kind
+    return count
+
+
+def _kind(text: str) -> str:
+    if text.startswith(TRACEBACK):
+        return "traceback"
+    return "exception" if PYTHON_ERROR.match(text) else "message"

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from infra_runtime.dashboard import LOGIN_LINKS
 from infra_runtime.dashboard.context import Dashboard
 from infra_runtime.dashboard.guard import session_of
-from infra_runtime.dashboard.rendering import template_of
+from infra_runtime.dashboard.rendering import compile_templates, template_of
 from infra_runtime.dashboard.sessions import TOKEN_SECONDS, Role, TooManyAttemptsError
 from infra_runtime.web.problems import ProblemError
 
@@ -52,6 +52,7 @@ class Login:
         return JSONResponse({"url": url, "role": name.lower(), "seconds": TOKEN_SECONDS}, HTTPStatus.CREATED)
 
     async def _page(self, request: Request) -> Response:
+        compile_templates()  # while the browser logs in
         return self._shown(HTTPStatus.OK, "", request.query_params.get("next", ""))
 
     async def _log_in(self, request: Request) -> Response:

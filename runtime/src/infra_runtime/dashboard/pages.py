@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class Pages:
             row=row(state, service),
             status=state.status,
             settings=settings,
-            earlier=[(iso(began), local_time(began)) for began in starts[1:6]],
+            starts=_runs(starts),
             exports=service.exports,
             **await self._history(service.name),
             **self._usage(service.name),
@@ -143,7 +144,7 @@ class Pages:
             "logs.html",
             services=services,
             query=query,
-            starts=[(iso(began), local_time(began)) for began in starts],
+            starts=_runs(starts),
             run=iso(query.began) if query.began else "",
             levels=LEVELS,
             stack=stack,
@@ -342,3 +343,8 @@ class Pages:
             return {"charts": template.render(**await self._measured(request))}
 
         return page_stream(self._dashboard, parts, every=INTERVAL)
+
+
+def _runs(starts: Sequence[float]) -> list[tuple[str, str, float]]:
+    """Return the value and the text of each run in a choice, and the Unix time of its start."""
+    return [(iso(began), local_time(began), round(began, 3)) for began in starts]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from http import HTTPStatus
 from importlib.metadata import version
@@ -23,6 +25,10 @@ from infra_runtime.dashboard.streams import Event, Parts, parts_stream
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
+#: the templates of the first page after the login
+_FIRST_PAGE = ("base.html", "services.html", "service_row.html", "summary.html")
+#: seconds between two templates that are compiled, so that requests are answered meanwhile
+_BETWEEN = 0.005
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -74,6 +80,24 @@ def template_of(name: str) -> Template:
     return environment().get_template(name)
 
 
+@functools.cache
+def compile_templates() -> threading.Thread:
+    """Start a thread that compiles the templates of all pages, those of the first page first.
+
+    Otherwise, the first request for each page would wait for this, up to 0.1 s on a slow machine.
+    """
+    names = dict.fromkeys((*_FIRST_PAGE, *environment().list_templates()))
+
+    def compile_all() -> None:
+        for name in names:
+            template_of(name)
+            time.sleep(_BETWEEN)
+
+    thread = threading.Thread(target=compile_all, name="templates", daemon=True)
+    thread.start()
+    return thread
+
+
 #: page → the part of the API with the same content; other pages have the path of their part
 _EXPORTS = {"/": "services", "/graph": "services", "/charts": "metrics"}
 
@@ -122,6 +146,7 @@ def page_stream(
 
 def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
     """Return a page with the navigation."""
+    compile_templates()
     session = session_of(request.scope)
     text = template_of(template).render(
         navigation=NAVIGATION,

@@ -104,24 +104,25 @@ def parts_stream(
     sent_before: Parts[_Part] = sent or {}
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent = sent_before
+        sent, is_lost = sent_before, False
         while True:
             # The stack may change while the parts are computed.
             change, began = dashboard.stack.next_change(), time.monotonic()
             try:
                 current = await parts()
             except InfraError as error:
+                is_lost = True
                 yield Event(name="lost", data=str(error))
             else:
                 changed = {key: html for key, html in current.items() if sent.get(key) != html}
                 names = [name for name in current if name not in beside]
                 is_reordered = bool(order) and names != [name for name in sent if name not in beside]
-                if changed or is_reordered:
+                if changed or is_reordered or is_lost:  # after `lost`, also an event without parts
                     reordered = {order: names} if is_reordered else {}
                     yield Event(name="parts", data={"parts": changed, "order": reordered})
                 else:
                     yield Event()
-                sent = current
+                sent, is_lost = current, False
             if every:
                 await asyncio.sleep(every)
             else:

@@ -67,7 +67,12 @@ _LETTER_LEVEL = re.compile(
     r"(?P<letter>[IWEF])\d{4} \d\d:\d\d:\d\d"
     r"|\d+:[XCSM] \d{2} \w{3} \d{4} \d\d:\d\d:\d\d[.\d]* (?P<sign>[.*#-]) "
 )
-_PYTHON_ERROR = re.compile(r"Traceback \(most recent call last\):|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
+#: the first line of a traceback. Source: Python's manual, "traceback"
+TRACEBACK = "Traceback (most recent call last):"
+#: matches the first line of a traceback, and the last line if the exception is called an error
+PYTHON_ERROR = re.compile(rf"{re.escape(TRACEBACK)}|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
+#: matches the last line of a traceback with another name, such as `shop.CardDeclined: no credit`
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::\s|:?$)")
 #: matches the beginning of lines that follow a message of PostgreSQL, after the time and the process
 _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
 #: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
@@ -117,7 +122,8 @@ def parse(text: str) -> Record:
     head = text[:_HEAD]
     if text[:1].isspace() or not text or (":  " in head and _DETAIL.search(head)):
         return Record(message=text, continues=True)
-    return Record(level=_text_level(head), message=text)
+    level = _text_level(head)
+    return Record(level=level, message=text, continues=not level and _EXCEPTION.match(text) is not None)
 
 
 def fields_of(text: str) -> dict[str, Any] | None:
@@ -161,7 +167,7 @@ def _text_level(head: str) -> str:
         return _LETTER[match["letter"] or match["sign"]]
     if match := _TEXT_LEVEL.search(head):
         return _LEVEL[(match["bracket"] or match["word"] or match["start"]).lower()]
-    return "error" if _PYTHON_ERROR.match(head) else ""
+    return "error" if PYTHON_ERROR.match(head) else ""
 
 
 def _json_fields(text: str) -> dict[str, Any] | None:

@@ -4,8 +4,10 @@ import { parameter, setParameter } from "./address.js";
 import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
 import { chip, details } from "./log_details.js";
+import { note, startNotes } from "./log_notes.js";
 import { copy, notice } from "./notices.js";
 import { partListeners } from "./parts.js";
+import { store, stored } from "./storage.js";
 import { stream } from "./stream.js";
 import { clock, zone } from "./times.js";
 
@@ -64,20 +66,6 @@ function setMode(next) {
   store("times", mode);
 }
 
-function store(name, value) {
-  try {
-    localStorage.setItem(`log-${name}`, value);
-  } catch { /* the browser stores nothing for this page */ }
-}
-
-function stored(name) {
-  try {
-    return localStorage.getItem(`log-${name}`);
-  } catch {  // the browser stores nothing for this page
-    return null;
-  }
-}
-
 const nextMode = () => setMode(MODES[(MODES.indexOf(mode) + 1) % MODES.length]);
 
 function row(line) {
@@ -109,11 +97,10 @@ function row(line) {
   return element;
 }
 
-function note(text) {
-  const element = document.createElement("div");
-  element.className = "line note";
-  element.textContent = text;
-  return element;
+// The rows of lines; a note is before the first line of a later run of the stack. `before` is the time of the line
+// above the rows.
+function rows(lines, before = Infinity) {
+  return lines.flatMap((line, at) => [...startNotes(at ? lines[at - 1].time : before, line.time), row(line)]);
 }
 
 function atEnd() {
@@ -145,9 +132,9 @@ function append({ items, skipped }, id) {
     return;
   }
   box.querySelector(".empty")?.remove();
-  const rows = items.map(row);
-  if (skipped) rows.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
-  box.append(...rows.slice(-ROWS));
+  const added = rows(items, box.lastElementChild?.line?.time);
+  if (skipped) added.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
+  box.append(...added.slice(-ROWS));
   while (box.childElementCount > ROWS) box.firstElementChild.remove();
   if (items.length && box.childElementCount === ROWS) hasEarlier = true;
   box.scrollTop = box.scrollHeight;
@@ -176,7 +163,7 @@ async function reload() {
     ({ first, last } = data);
     start = NaN;
     hasEarlier = data.has_earlier;
-    box.replaceChildren(...data.items.map(row));
+    box.replaceChildren(...rows(data.items));
     if (!data.items.length) box.append(empty());
     box.scrollTop = box.scrollHeight;
     isFollowing = true;
@@ -185,11 +172,17 @@ async function reload() {
     showNew();
     selectNamed();
     if (own !== reloads) return;  // the lines before an older line are read instead
-    // The stream also has the changes of the rest of the page: a browser has six connections to an origin.
-    endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
+    openStream();
   } catch (error) {
-    if (own === reloads) box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+    if (own !== reloads) return;
+    box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
+    if (!filters) openStream();  // without filters, the request was not refused because of one
   }
+}
+
+// The stream also has the changes of the rest of the page: a browser has six connections to an origin.
+function openStream() {
+  endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
 }
 
 function empty() {
@@ -219,7 +212,8 @@ async function earlier() {
     if (data.items.length) none?.remove();
     else none?.replaceWith(empty());
     const height = box.scrollHeight;
-    box.prepend(...data.items.map(row));
+    const newest = data.items.at(-1)?.time;
+    box.prepend(...rows(data.items), ...startNotes(newest, box.firstElementChild?.line?.time));
     box.scrollTop += box.scrollHeight - height;
     while (box.childElementCount > ROWS) box.lastElementChild.remove();
   } catch (error) {

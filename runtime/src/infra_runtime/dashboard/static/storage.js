@@ -1,0 +1,14 @@
+// The settings of the log view that the browser remembers.
+export function store(name, value) {
+  try {
+    localStorage.setItem(`log-${name}`, value);
+  } catch { /* the browser stores nothing for this page */ }
+}
+
+export function stored(name) {
+  try {
+    return localStorage.getItem(`log-${name}`);
+  } catch {  // the browser stores nothing for this page
+    return null;
+  }
+}
