@@ -215,17 +215,20 @@ def test_a_stack_of_many_services_starts_few_of_them_early(data: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
 @pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
-def test_a_service_of_another_user_gets_its_folders_and_does_not_start_early(
+def test_a_service_of_another_user_gets_its_folders_although_its_early_start_fails(
     data: Path, prepare: tuple[Run, ...]
 ) -> None:
     """Without user namespaces, a program that refuses to start as root runs as another user."""
     no_namespaces = "copy; from infra_runtime.host import privileges; "
-    no_namespaces += "privileges.user_namespaces_work = lambda: False"
+    no_namespaces += "privileges.user_namespaces_work = lambda: False; "
+    no_namespaces += "privileges.enter_user_namespace = lambda: open('/missing/uid_map')"
     spec = server("web", refuses_root=True, prepare=prepare)
     with opened(data, no_namespaces, spec) as stack:
         up(stack, data, spec)
 
-        assert not early(data)
+        assert [event.pid for event in journal_events(data) if event.event == "spawned"] != [
+            early(data)["web"]
+        ]
         assert stack.web.data.stat().st_uid == privileges.other_user()[0]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Mapping
 
 from infra_runtime.data_directory import memory_folder, remains, restoration, seed_cache
@@ -77,7 +78,7 @@ def prepared(
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
-    _begin(journal, environment, token, places)
+    entering = _begin(journal, environment, token, places)
     if cleaned:
         journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if cleaned.lost:
@@ -87,8 +88,9 @@ def prepared(
         journal.write("restore-undone")
     # In tests, each service gets free ports; in other environments, the ports in its spec.
     ports = Ports(paths.ports, paths.data, leased=is_test)
-    stage = Stage(paths, environment, token, guardian, journal, ports)
+    stage = Stage(paths, environment, token, guardian, journal, ports, entering)
     early = early_starts.start(first.line, stage) if is_test and first else {}
+    entering.join()
     return Boot(
         paths,
         launcher,
@@ -105,14 +107,20 @@ def prepared(
     )
 
 
-def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> None:
-    """Write the first event of a run, and enter the control group of the stack."""
+def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> threading.Thread:
+    """Write the first event of a run; return a thread that moves this process to the stack's control group.
+
+    The kernel needs up to 10 ms for this, without the processor. The thread ends before this process forks.
+    """
     group = cgroup.planned(token)
     details = {"environment": environment, "token": token, "boot": boot(), "cgroup": group}
     details |= {"folder": places.memory} if places.memory else {}
     details |= {"reason": places.reason} if places.reason else {}
     journal.write("up", pid=os.getpid(), **details)
-    cgroup.enter(group)  # after the event, by which the next supervisor finds the group of a killed one
+    # After the event, by which the next supervisor finds the group of a killed supervisor.
+    entering = threading.Thread(target=cgroup.enter, args=(group,))
+    entering.start()
+    return entering
 
 
 def remove(folder: str) -> None:

@@ -14,7 +14,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from functools import partial
-from subprocess import SubprocessError
+from threading import Thread
 
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.journal import Journal
@@ -27,7 +27,7 @@ from infra_runtime.message import decode
 from infra_runtime.messages import Hello, Up
 from infra_runtime.record import Record
 from infra_runtime.spec import Run, Seed, ServiceSpec, optional_exports, substitute
-from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, make_scope, resolver
+from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind_process, make_scope, resolver
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.seed_folders import seed_folder
 from infra_runtime.supervisor.spawn import environment_of, spawn
@@ -68,6 +68,8 @@ class Stage(Record):
     guardian: Guardian
     journal: Journal
     ports: Ports
+    #: moves this process to the control group, which the processes of the services inherit
+    entering: Thread
 
 
 def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
@@ -90,7 +92,7 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
     wanted = [spec for spec in request.services if spec.name in (request.wanted or (spec.name,))]
     starts: dict[str, EarlyStart] = {}
     for spec in sorted(filter(_is_independent, wanted), key=_preparation):
-        with contextlib.suppress(OSError, ValueError, SubprocessError, PortError, StepError, BindingError):
+        with contextlib.suppress(OSError, ValueError, PortError, StepError, BindingError):
             seeds = [seed_folder(cache, spec, seed, scope.binaries) for seed in _seeds(spec)]
             if len(starts) < MOST and all(map(os.path.isdir, seeds)):
                 starts[spec.name] = _start(spec, scope, seeds, stage)
@@ -98,13 +100,11 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
 
 
 def _is_independent(spec: ServiceSpec) -> bool:
-    """Return whether a service can be prepared and started without the other services, and as this user."""
+    """Return whether a service can be prepared and started without the other services."""
     needs_others = spec.all_needs() or optional_exports(spec.references)
     is_program = not (spec.image or spec.task or spec.starts_on_connection)
-    # Without user namespaces, another user must own the folders; only the usual preparation does this.
-    switches_user = spec.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
     is_data = all(seed.into == DATA for seed in _seeds(spec))
-    return is_program and is_data and not needs_others and not switches_user
+    return is_program and is_data and not needs_others
 
 
 def _seeds(spec: ServiceSpec) -> list[Seed]:
@@ -116,6 +116,15 @@ def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
     return not any(isinstance(step, Run) for step in spec.prepare), not _seeds(spec)
 
 
+def _enters_namespace(spec: ServiceSpec) -> bool:
+    """Return whether the process of a service enters a user namespace before the preparation.
+
+    If this fails, the early start fails, and the usual preparation gives the folders to another user. A check
+    in advance would take 6 ms.
+    """
+    return spec.refuses_root and os.geteuid() == 0
+
+
 def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) -> EarlyStart:
     """Start a service. Raises `OSError`, and another error of the steps."""
     name, paths = spec.name, stage.paths
@@ -124,9 +133,10 @@ def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) 
     log = f"{paths.logs}/{name}.log"
     size = os.stat(log).st_size if os.path.exists(log) else 0
     variables = environment_of(stage.environment, name, stage.token)
+    stage.entering.join()
     preparation, progress = Preparation(bound, scope, seeds, variables, log), None
     try:
-        if all(_preparation(spec)):
+        if all(_preparation(spec)) and not _enters_namespace(spec):
             pid, started = _spawn(preparation, stage)
         else:
             pid, started, progress = _fork(preparation, stage)
@@ -138,16 +148,21 @@ def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) 
 
 def _spawn(preparation: Preparation, stage: Stage) -> tuple[int, str]:
     """Prepare a service, and execute its command in a new process; return the pid and start time."""
+    import subprocess  # imported here, because it takes 4 ms, in which the services with forks already start
+
     bound = preparation.bound
     preparation.prepare()
-    bind(bound, preparation.scope, {})
-    child = spawn(
-        bound.command,
-        env={**preparation.variables, **bound.env},
-        cwd=bound.cwd,
-        log=preparation.log,
-        refuses_root=bound.spec.refuses_root,
-    )
+    bind_process(bound, preparation.scope, {})
+    try:
+        child = spawn(
+            bound.command,
+            env={**preparation.variables, **bound.env},
+            cwd=bound.cwd,
+            log=preparation.log,
+            refuses_root=False,
+        )
+    except subprocess.SubprocessError as error:
+        raise StepError(bound.command[0]) from error
     child.returncode = 0  # Popen must not wait for the process: the supervisor reads its exit status
     started = processes.started(child.pid)
     _record(bound, child.pid, started, stage)
@@ -199,10 +214,10 @@ class Preparation(Record):
         for stream in (1, 2):
             os.dup2(output, stream)
         try:
-            if self.bound.spec.refuses_root and os.geteuid() == 0:
+            if _enters_namespace(self.bound.spec):
                 privileges.enter_user_namespace()
             self.prepare()
-            bind(self.bound, self.scope, {})
+            bind_process(self.bound, self.scope, {})
             # After the supervisor's exit, this write fails, so that the command is not executed.
             os.write(report, EXECUTES)
         except (OSError, StepError, BindingError, ValueError):
