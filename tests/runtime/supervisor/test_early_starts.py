@@ -25,7 +25,7 @@ from infra_runtime.host import file_lock, privileges
 from infra_runtime.message import Message
 from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
-from infra_runtime.supervisor.early_starts import MOST
+from infra_runtime.supervisor.early_choice import MOST
 from infra_runtime.supervisor.seed_folders import seed_folder
 
 #: builds a tree with a file that has the same content in every copy
@@ -58,7 +58,10 @@ def tree(data: Path) -> Path:
 
 
 def opened(data: Path, copy: str, *specs: ServiceSpec, **options: Any) -> Stack:
-    """Open a stack whose supervisor uses another function for the early copies, and starts services early."""
+    """Open a stack whose supervisor uses another function for the early copies, and starts services early.
+
+    The data are on the disk, so that the client makes no copies (see `test_seeds_ahead`).
+    """
 
     def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         patch = "import os, time; from infra_runtime.host import file_copy; copy = file_copy.copy; "
@@ -68,7 +71,7 @@ def opened(data: Path, copy: str, *specs: ServiceSpec, **options: Any) -> Stack:
         )
         return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
-    found = resolved(data, specs or [seeded()], **options)
+    found = resolved(data, specs or [seeded()], tmpfs=False, **options)
     return LocalEngine(launch=launch).open(found, starting=True)
 
 
