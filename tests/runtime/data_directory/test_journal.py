@@ -204,7 +204,10 @@ def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
 ) -> None:
     monkeypatch.setattr(journal, "TAIL", 200)
     numbers = random.Random(5)
-    choices = ("up", "up", "spawned", "spawned", "down", "down", "down left", "exited", "reconciled", "cut")
+    choices = (
+        *("up", "up", "early-start", "spawned", "spawned", "down", "down", "down left"),
+        *("exited", "reconciled", "cut"),
+    )
     shorter, rounds = 0, 4 * settings().max_examples
     for _ in range(rounds):
         Path(path).unlink(missing_ok=True)
@@ -216,6 +219,8 @@ def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
                     events.write("up", token=f"t{number}", boot=known, cgroup=numbers.choice(("", "/g")))
                 case "spawned":
                     events.write("spawned", "web", pid=number, started="now", reason='"event":"down"')
+                case "early-start":
+                    events.write("early-start", "web", pid=number, started="now")
                 case "down":
                     events.write("down", left=[])
                 case "down left":
@@ -231,7 +236,7 @@ def test_the_recent_events_have_the_last_run_and_all_traces_of_the_journal(
         everything, recent = read(path), journal.recent(path)
 
         assert recent == everything[len(everything) - len(recent) :]
-        assert traces(recent) == traces(everything)
+        assert traces(recent) == journal.recent_traces(path) == traces(everything)
         assert last_run(recent) == last_run(everything)
         shorter += len(recent) < len(everything)
     assert shorter > rounds // 10
@@ -249,3 +254,4 @@ def test_the_recent_events_of_a_long_journal_are_those_of_its_last_two_runs(path
 
 def test_a_missing_journal_has_no_recent_events(path) -> None:
     assert journal.recent(path) == []
+    assert not journal.recent_traces(path)

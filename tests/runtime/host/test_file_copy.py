@@ -83,7 +83,7 @@ def test_a_copy_has_the_content_the_permissions_and_the_links_of_the_tree(
     tree: Path, tmp_path: Path, memory: Path, place: str
 ) -> None:
     to = (memory if place == "another file system" else tmp_path) / "copy"
-    umask = os.umask(0)
+    umask = os.umask(0o077)
     try:
         copy(str(tree), str(to))
     finally:

@@ -24,6 +24,22 @@ def test_the_superuser_is_made_after_the_seed_and_its_password_is_in_no_argument
     assert "secret" not in " ".join(superuser.command)
 
 
+def test_a_server_that_watches_no_hooks_and_has_no_hooks_of_the_user_makes_the_superuser_itself() -> None:
+    spec = made("pocketbase", watch=False, superuser="me@example.org", env={"DEBUG": "1"})
+
+    assert [type(step) for step in spec.prepare] == [Seed, Secret, WriteFile]
+    assert {"me@example.org", "${secret.password}", "1"} <= set(spec.env.values())
+    assert "secret" not in " ".join(spec.command)
+
+
+def test_the_folder_of_the_users_hooks_gets_no_file() -> None:
+    spec = made("pocketbase", watch=False, hooks="${root}/hooks")
+
+    assert isinstance(spec.prepare[-1], Run)
+    assert not any("${root}" in step.path for step in spec.prepare if isinstance(step, WriteFile))
+    assert "hooksPool" not in options(spec)
+
+
 def test_all_its_folders_are_in_the_data_directory() -> None:
     folders = options(made("pocketbase"))
 
@@ -61,8 +77,9 @@ def collections(endpoint: Endpoint, token: str) -> Any:
 
 
 @pytest.mark.real("pocketbase")
-def test_a_real_server_has_a_superuser_and_an_admin_ui(run) -> None:
-    endpoint = run("pocketbase").pocketbase
+@pytest.mark.parametrize("settings", [{}, {"hooks": "${data}/own"}], ids=["in the server", "before it"])
+def test_a_real_server_has_a_superuser_and_an_admin_ui(run, settings: dict[str, str]) -> None:
+    endpoint = run("pocketbase", **settings).pocketbase
 
     assert login(endpoint, endpoint.superuser_password)["record"]["email"] == "admin@example.com"
     with urllib.request.urlopen(endpoint.admin_url, timeout=60) as page:

@@ -14,6 +14,7 @@ from infra_runtime.supervisor.binding import (
     MissingSecretError,
     Scope,
     bind,
+    bind_process,
     resolver,
 )
 
@@ -213,3 +214,23 @@ def test_an_optional_reference_to_a_secret_that_does_not_exist_yet_names_both(tm
 
     assert (caught.value.service, caught.value.secret) == ("app", "password")
     assert resolver(bound(tmp_path), SCOPE, {"db": db}, masked=True)("db.url?") == f"db://:{MASK}@127.0.0.1"
+
+
+def test_the_values_for_a_process_are_bound_without_the_exports(tmp_path: Path) -> None:
+    """An early start has no other services, whose exports the exports of its own service may contain."""
+    app = bound(
+        tmp_path,
+        command=("${bin.server}", "${port.main}"),
+        env={"REGION": "${env.REGION}"},
+        cwd="${root}",
+        exports={"url": "${db.url}"},
+    )
+
+    bind_process(app, SCOPE, {})
+
+    assert (app.command, app.env, app.cwd) == (
+        ("/opt/bin/server", "20123"),
+        {"REGION": "eu"},
+        "/project",
+    )
+    assert not app.exports

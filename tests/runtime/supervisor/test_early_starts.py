@@ -25,7 +25,7 @@ from infra_runtime.host import file_lock, privileges
 from infra_runtime.message import Message
 from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
-from infra_runtime.supervisor.early_starts import MOST
+from infra_runtime.supervisor.early_choice import MOST
 from infra_runtime.supervisor.seed_folders import seed_folder
 
 pytestmark = pytest.mark.process
@@ -59,7 +59,10 @@ def tree(data: Path) -> Path:
 
 
 def opened(data: Path, copy: str, *specs: ServiceSpec, **options: Any) -> Stack:
-    """Open a stack whose supervisor uses another function for the early copies, and starts services early."""
+    """Open a stack whose supervisor uses another function for the early copies, and starts services early.
+
+    The data are on the disk, so that the client makes no copies (see `test_seeds_ahead`).
+    """
 
     def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         patch = "import os, time; from infra_runtime.host import file_copy; copy = file_copy.copy; "
@@ -69,7 +72,7 @@ def opened(data: Path, copy: str, *specs: ServiceSpec, **options: Any) -> Stack:
         )
         return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin, start_new_session=True)
 
-    plan = resolved(data, specs or [seeded()], **options)
+    plan = resolved(data, specs or [seeded()], tmpfs=False, **options)
     return LocalEngine(launch=launch).open(plan, starting=True)
 
 
@@ -216,17 +219,20 @@ def test_a_stack_of_many_services_starts_few_of_them_early(data: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
 @pytest.mark.parametrize("prepare", [(), (RUN,)], ids=["spawned", "forked"])
-def test_a_service_of_another_user_gets_its_folders_and_does_not_start_early(
+def test_a_service_of_another_user_gets_its_folders_although_its_early_start_fails(
     data: Path, prepare: tuple[Run, ...]
 ) -> None:
     """Without user namespaces, a program that refuses to start as root runs as another user."""
     no_namespaces = "copy; from infra_runtime.host import privileges; "
-    no_namespaces += "privileges.user_namespaces_work = lambda: False"
+    no_namespaces += "privileges.user_namespaces_work = lambda: False; "
+    no_namespaces += "privileges.enter_user_namespace = lambda: open('/missing/uid_map')"
     spec = server("web", refuses_root=True, prepare=prepare)
     with opened(data, no_namespaces, spec) as stack:
         up(stack, data, spec)
 
-        assert not early(data)
+        assert [event.pid for event in journal_events(data) if event.event == "spawned"] != [
+            early(data)["web"]
+        ]
         assert stack.web.data.stat().st_uid == privileges.other_user()[0]
 
 

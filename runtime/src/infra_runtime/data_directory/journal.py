@@ -22,7 +22,9 @@ ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
 TAIL = 1 << 16
 #: A line with one of these events contains this text. No other part of a line can contain the text, because
 #: quotes inside a JSON string have backslashes.
-_UP, _SPAWNED, _DOWN = (f'"event":"{name}"'.encode() for name in ("up", "spawned", "down"))
+_UP, _SPAWNED, _EARLY, _DOWN = (
+    f'"event":"{name}"'.encode() for name in ("up", "spawned", "early-start", "down")
+)
 
 
 class Journal:
@@ -79,6 +81,17 @@ def recent(path: str) -> list[Event]:
     These are the events since the last run that ended completely before another run. The time of the call
     does not depend on the number of earlier runs. Raises `OwnershipError` for a file of another user.
     """
+    return parsed(line.decode(errors="replace") for line in _recent_lines(path))
+
+
+def recent_traces(path: str) -> Traces:
+    """Return the traces of the last events of the journal at `path`; only the necessary lines are decoded."""
+    identify = (_UP, _SPAWNED, _EARLY, _DOWN)
+    lines = [line for line in _recent_lines(path) if any(text in line for text in identify)]
+    return traces(parsed(line.decode(errors="replace") for line in lines))
+
+
+def _recent_lines(path: str) -> list[bytes]:
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -92,7 +105,7 @@ def recent(path: str) -> list[Event]:
             lines = file.read(size - first).split(b"\n")[1 if first else 0 :]
             start = _start_of_recent(lines)
             if start or not first:
-                return parsed(line.decode(errors="replace") for line in lines[start:])
+                return lines[start:]
             length *= 4
 
 
@@ -101,7 +114,7 @@ def _start_of_recent(lines: list[bytes]) -> int:
     is_followed = False
     for number in range(len(lines) - 1, -1, -1):
         line = lines[number]
-        if _UP in line or _SPAWNED in line:
+        if _UP in line or _SPAWNED in line or _EARLY in line:
             is_followed = _UP in line
         elif is_followed and _DOWN in line and _is_complete(line):
             return number + 1

@@ -33,13 +33,18 @@ def create(paths: Paths) -> tuple[str, int]:
     """
     folder = recorded(paths)
     if not folder or os.path.lexists(folder):  # a name that is in use belongs to a copy in another container
-        folder = f"{memory.TMPFS}/infra-{paths.stack}-{os.urandom(8).hex()}"
+        folder = new_path(paths)
         _record(paths, os.path.basename(folder))
     return folder, make(paths, folder)
 
 
+def new_path(paths: Paths) -> str:
+    """Return a path for a new folder of a stack."""
+    return f"{memory.TMPFS}/infra-{paths.stack}-{os.urandom(8).hex()}"
+
+
 def make(paths: Paths, folder: str) -> int:
-    """Create a recorded folder, and return the descriptor that holds its lock. Raises `OSError`."""
+    """Create a folder, and return the descriptor that holds its lock. Raises `OSError`."""
     ownership.check_parents(folder)
     os.mkdir(folder, 0o700)
     descriptor = file_lock.acquire(f"{folder}/{OWNER}")

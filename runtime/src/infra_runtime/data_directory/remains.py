@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from infra_runtime.data_directory import control_file, journal, lock, memory_folder, seed_cache
 from infra_runtime.data_directory.journal import Journal, Traces
 from infra_runtime.data_directory.paths import Paths
-from infra_runtime.host import cgroup, containers, disk, file_lock, processes
+from infra_runtime.host import cgroup, disk, file_lock, processes
 from infra_runtime.value import frozen
 
 #: seconds to wait for the guardian of a killed supervisor; the guardian holds the lock during its clean-up
@@ -41,7 +41,7 @@ class Cleaned:
 
 def find(paths: Paths) -> Traces:
     """Return the data that identify remaining processes: from the journal and the file `descendants`."""
-    traces = journal.traces(journal.recent(paths.journal))
+    traces = journal.recent_traces(paths.journal)
     return traces._replace(roots=read_descendants(paths.descendants) | traces.roots) if traces else traces
 
 
@@ -53,6 +53,9 @@ def end(paths: Paths) -> Cleaned:
     file.
     """
     traces = find(paths)
+    if traces.engines:
+        from infra_runtime.host import containers  # imported here, because it is rarely used, and needs 4 ms
+
     # The containers are counted before the processes in them are killed.
     running = [name for engine, token in traces.engines for name in containers.left(engine, token)]
     pids, processes_left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])

@@ -16,6 +16,8 @@ from typing import TypeAlias
 COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
 #: copies bytes between two descriptors; returns their number, which is 0 at the end of the file
 Transfer: TypeAlias = Callable[[int, int], int]
+#: the permissions that the file mode creation mask of a process can remove from new files
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 #: the most bytes that one system call copies
 LARGEST_TRANSFER = 1 << 30
 #: Source: <linux/fs.h> for x86-64 and ARM64; on other processors the call fails, and the error is ignored
@@ -58,7 +60,10 @@ def copy(tree: str, to: str) -> None:
     folders = [(tree, to)]
     while folders:
         source, target = folders.pop()
-        os.mkdir(target, stat.S_IMODE(os.stat(source).st_mode))
+        permissions = stat.S_IMODE(os.stat(source).st_mode)
+        os.mkdir(target, permissions)
+        if permissions & OTHERS:
+            os.chmod(target, permissions)
         with os.scandir(source) as entries:
             for entry in entries:
                 path, status = f"{target}/{entry.name}", entry.stat(follow_symlinks=False)
@@ -81,8 +86,11 @@ def _copy_file(source: str, target: str, status: os.stat_result, transfer: Trans
     reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        writer = os.open(target, flags, stat.S_IMODE(status.st_mode))
+        permissions = stat.S_IMODE(status.st_mode)
+        writer = os.open(target, flags, permissions)
         try:
+            if permissions & OTHERS:
+                os.fchmod(writer, permissions)
             _transfer_all(transfer, reader, writer, status.st_size)
         except OSError:
             if transfer is not _share:

@@ -17,12 +17,12 @@ TMPFS, DISK = "tmpfs", "disk"
 LEFT_OUT = ("ssl", "_hashlib")
 
 
-def command(paths: Paths, environment: str, *, tmpfs: bool = True) -> list[str]:
+def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "") -> list[str]:
     """Return the command line with which this process starts a supervisor for a data directory.
 
     Python runs in isolated mode (-I), without the module `site` (-S), and imports `infra_runtime` from the
     same folder as this process. With `tmpfs`, the supervisor keeps the data of a test's services in RAM if
-    there is enough room.
+    there is enough room. `copies` is a folder in RAM to which this process may copy seeds.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
@@ -32,7 +32,7 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True) -> list[str]:
     code += "from infra_runtime.supervisor.deferred_modules import defer; defer(); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
     place = TMPFS if tmpfs else DISK
-    arguments = (paths.data, environment, place, str(os.getpid()))
+    arguments = (paths.data, environment, place, str(os.getpid()), copies)
     return [sys.executable, "-I", "-S", "-c", code, *arguments]
 
 

@@ -105,8 +105,8 @@ class Bound:
         return name in self.spec.sensitive or is_secret_name(name)
 
 
-def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Replace the references in a prepared service: command, variables, folder, probes and exports.
+def bind_process(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
+    """Replace the references in what the process of a prepared service needs: command, variables and folder.
 
     The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
     """
@@ -118,6 +118,16 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     env = {name: substitute(text, lookup) for name, text in spec.env.items() if name in own}
     bound.env = merged(env, defaults, scope.inherited)
     bound.cwd = substitute(spec.cwd, lookup)
+
+
+def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
+    """Replace all references in a prepared service: also in probes and exports, which can contain secrets.
+
+    The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
+    """
+    bind_process(bound, scope, others)
+    lookup = resolver(bound, scope, others)
+    spec = bound.spec
     bound.ready = bound_copy(spec.ready, lookup)
     bound.quiesce = bound_copy(spec.quiesce, lookup)
     bound.exports = {name: substitute(text, lookup) for name, text in spec.exports.items()}

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import stat
+import threading
 from collections.abc import Mapping
 
 from infra_runtime.data_directory import memory_folder, remains, restoration, seed_cache
@@ -20,6 +23,9 @@ from infra_runtime.supervisor import early_starts
 from infra_runtime.supervisor.early_starts import EarlyStart, Stage
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.service_folders import ServiceFolders
+
+#: seconds to wait for the first request of the client that started this process
+REQUEST_SECONDS = 5.0
 
 
 class FirstRequest(Record):
@@ -51,11 +57,20 @@ class Boot(Record):
 
 
 def prepared(
-    paths: Paths, descriptor: int, launcher: int, environment: str, *, tmpfs: bool, first: FirstRequest | None
+    paths: Paths,
+    descriptor: int,
+    launcher: int,
+    environment: str,
+    *,
+    tmpfs: bool,
+    copies: str,
+    connection: int,
 ) -> Boot:
     """Clean up after an earlier supervisor, start the guardian and the services that can start early.
 
-    `descriptor` holds the lock of the data directory. Raises `DataDirectoryError`, and `OSError`.
+    `descriptor` holds the lock of the data directory. `copies` is the folder in RAM to which the client
+    copies seeds, or an empty text; the client sends its first request over `connection`. Raises
+    `DataDirectoryError`, and `OSError`.
     """
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
@@ -72,12 +87,14 @@ def prepared(
     if places.memory:
         temporary.append(places.memory)
         leftovers += memory_folder.abandoned()
+    if copies:
+        temporary.append(copies)
     folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
     guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
     # Both after the start of the guardian, which removes them in any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
-    _begin(journal, environment, token, places)
+    entering = _begin(journal, environment, token, places)
     if cleaned:
         journal.write("reconciled", pids=cleaned.pids, left=cleaned.left)
     if cleaned.lost:
@@ -87,8 +104,10 @@ def prepared(
         journal.write("restore-undone")
     # In tests, each service gets free ports; in other environments, the ports in its spec.
     ports = Ports(paths.ports, paths.data, leased=is_test)
-    stage = Stage(paths, environment, token, guardian, journal, ports)
+    first = first_request(connection)
+    stage = Stage(paths, environment, token, guardian, journal, ports, copies, entering)
     early = early_starts.start(first.line, stage) if is_test and first else {}
+    entering.join()
     return Boot(
         paths,
         launcher,
@@ -105,14 +124,42 @@ def prepared(
     )
 
 
-def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> None:
-    """Write the first event of a run, and enter the control group of the stack."""
+def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> threading.Thread:
+    """Write the first event of a run; return a thread that moves this process to the stack's control group.
+
+    The kernel needs up to 10 ms for this, without the processor. The thread ends before this process forks.
+    """
     group = cgroup.planned(token)
     details = {"environment": environment, "token": token, "boot": boot(), "cgroup": group}
     details |= {"folder": places.memory} if places.memory else {}
     details |= {"reason": places.reason} if places.reason else {}
     journal.write("up", pid=os.getpid(), **details)
-    cgroup.enter(group)  # after the event, by which the next supervisor finds the group of a killed one
+    # After the event, by which the next supervisor finds the group of a killed supervisor.
+    entering = threading.Thread(target=cgroup.enter, args=(group,))
+    entering.start()
+    return entering
+
+
+def first_request(connection: int) -> FirstRequest | None:
+    """Return the first request of the client that started this process, or None without such a client.
+
+    The result is None, too, if the client has exited. The request is incomplete if the client has not sent it
+    in time, because the client is paused; the event loop then reads the rest.
+    """
+    line = b""
+    if stat.S_ISSOCK(os.fstat(connection).st_mode):
+        with contextlib.suppress(ConnectionError):
+            while select.select([connection], [], [], REQUEST_SECONDS)[0]:
+                block = os.read(connection, 1 << 16)
+                line += block
+                if not block or line.endswith(b"\n"):
+                    break
+            else:
+                return FirstRequest(connection, line)
+    if line.endswith(b"\n"):
+        return FirstRequest(connection, line)
+    os.close(connection)
+    return None
 
 
 def remove(folder: str) -> None:

@@ -14,32 +14,27 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from functools import partial
-from subprocess import SubprocessError
+from threading import Thread
 
 from infra_runtime.data_directory import seed_cache
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
-from infra_runtime.host import file_copy, file_lock, privileges, processes, requirements
+from infra_runtime.host import file_lock, privileges, processes, requirements
 from infra_runtime.host.fork import fork
 from infra_runtime.host.ports import PortError, Ports
 from infra_runtime.message import decode
 from infra_runtime.messages import Hello, Up
 from infra_runtime.record import Record
-from infra_runtime.spec import Run, Seed, ServiceSpec, optional_exports, substitute
-from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind, make_scope, resolver
+from infra_runtime.spec import Run, Seed, ServiceSpec, substitute
+from infra_runtime.supervisor import early_choice
+from infra_runtime.supervisor.binding import BindingError, Bound, Scope, bind_process, make_scope, resolver
 from infra_runtime.supervisor.guardian_process import Guardian
-from infra_runtime.supervisor.seed_folders import seed_folder
 from infra_runtime.supervisor.spawn import environment_of, spawn
 from infra_runtime.supervisor.steps import StepError, run_step
 
-#: the most services that start early: each is a fork of the supervisor, which needs its own copy of a part of
-#: the supervisor's memory until it executes the command of the service
-MOST = 8
 #: what the process writes before it executes the command, and after an error of this execution
 EXECUTES, FAILED = b"+", b"-"
-#: the target of a seed that is the whole data folder of the service
-DATA = "${data}"
 
 
 class EarlyStart(Record):
@@ -68,6 +63,10 @@ class Stage(Record):
     guardian: Guardian
     journal: Journal
     ports: Ports
+    #: the folder with the copies of seeds that the client makes; empty if there is none
+    copies: str
+    #: moves this process to the control group, which the processes of the services inherit
+    entering: Thread
 
 
 def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
@@ -86,34 +85,20 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
     except (SupervisorError, KeyError, TypeError, ValueError):
         return {}  # the same request fails with an error for the client
     scope = make_scope(request, stage.paths, stage.environment, stage.token)
-    cache = stage.paths.seeds()
-    wanted = [spec for spec in request.services if spec.name in (request.wanted or (spec.name,))]
     starts: dict[str, EarlyStart] = {}
-    for spec in sorted(filter(_is_independent, wanted), key=_preparation):
-        with contextlib.suppress(OSError, ValueError, SubprocessError, PortError, StepError, BindingError):
-            seeds = [seed_folder(cache, spec, seed, scope.binaries) for seed in _seeds(spec)]
-            if len(starts) < MOST and all(map(os.path.isdir, seeds)):
-                starts[spec.name] = _start(spec, scope, seeds, stage)
+    for spec, seeds in early_choice.chosen(request, stage.paths.seeds()):
+        with contextlib.suppress(OSError, ValueError, PortError, StepError, BindingError):
+            starts[spec.name] = _start(spec, scope, seeds, stage)
     return starts
 
 
-def _is_independent(spec: ServiceSpec) -> bool:
-    """Return whether a service can be prepared and started without the other services, and as this user."""
-    needs_others = spec.all_needs() or optional_exports(spec.references)
-    is_program = not (spec.image or spec.task or spec.starts_on_connection)
-    # Without user namespaces, another user must own the folders; only the usual preparation does this.
-    switches_user = spec.refuses_root and os.geteuid() == 0 and not privileges.user_namespaces_work()
-    is_data = all(seed.into == DATA for seed in _seeds(spec))
-    return is_program and is_data and not needs_others and not switches_user
+def _enters_namespace(spec: ServiceSpec) -> bool:
+    """Return whether the process of a service enters a user namespace before the preparation.
 
-
-def _seeds(spec: ServiceSpec) -> list[Seed]:
-    return [step for step in spec.prepare if isinstance(step, Seed)]
-
-
-def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
-    """Return the key by which services are sorted for their start: the longest preparation comes first."""
-    return not any(isinstance(step, Run) for step in spec.prepare), not _seeds(spec)
+    If this fails, the early start fails, and the usual preparation gives the folders to another user. A check
+    in advance would take 6 ms.
+    """
+    return spec.refuses_root and os.geteuid() == 0
 
 
 def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) -> EarlyStart:
@@ -124,9 +109,11 @@ def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) 
     log = f"{paths.logs}/{name}.log"
     size = os.stat(log).st_size if os.path.exists(log) else 0
     variables = environment_of(stage.environment, name, stage.token)
-    preparation, progress = Preparation(bound, scope, seeds, variables, log), None
+    stage.entering.join()
+    preparation = Preparation(bound, scope, seeds, stage.copies, variables, log)
+    progress = None
     try:
-        if all(_preparation(spec)):
+        if all(early_choice.preparation(spec)) and not _enters_namespace(spec):
             pid, started = _spawn(preparation, stage)
         else:
             pid, started, progress = _fork(preparation, stage)
@@ -138,16 +125,21 @@ def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) 
 
 def _spawn(preparation: Preparation, stage: Stage) -> tuple[int, str]:
     """Prepare a service, and execute its command in a new process; return the pid and start time."""
+    import subprocess  # imported here, because it takes 4 ms, in which the services with forks already start
+
     bound = preparation.bound
     preparation.prepare()
-    bind(bound, preparation.scope, {})
-    child = spawn(
-        bound.command,
-        env={**preparation.variables, **bound.env},
-        cwd=bound.cwd,
-        log=preparation.log,
-        refuses_root=bound.spec.refuses_root,
-    )
+    bind_process(bound, preparation.scope, {})
+    try:
+        child = spawn(
+            bound.command,
+            env={**preparation.variables, **bound.env},
+            cwd=bound.cwd,
+            log=preparation.log,
+            refuses_root=False,
+        )
+    except subprocess.SubprocessError as error:
+        raise StepError(bound.command[0]) from error
     child.returncode = 0  # Popen must not wait for the process: the supervisor reads its exit status
     started = processes.started(child.pid)
     _record(bound, child.pid, started, stage)
@@ -183,6 +175,8 @@ class Preparation(Record):
     scope: Scope
     #: the folders of the seeds, in the order of the steps
     seeds: Sequence[str]
+    #: the folder with the client's copies of seeds; empty if there is none
+    copies: str
     #: the environment variables of the service's processes, without those in its spec
     variables: Mapping[str, str]
     log: str
@@ -199,10 +193,10 @@ class Preparation(Record):
         for stream in (1, 2):
             os.dup2(output, stream)
         try:
-            if self.bound.spec.refuses_root and os.geteuid() == 0:
+            if _enters_namespace(self.bound.spec):
                 privileges.enter_user_namespace()
             self.prepare()
-            bind(self.bound, self.scope, {})
+            bind_process(self.bound, self.scope, {})
             # After the supervisor's exit, this write fails, so that the command is not executed.
             os.write(report, EXECUTES)
         except (OSError, StepError, BindingError, ValueError):
@@ -221,7 +215,7 @@ class Preparation(Record):
         lookup, seeds = resolver(bound, self.scope, {}), iter(self.seeds)
         for step in bound.spec.prepare:
             if isinstance(step, Seed):
-                _copy(next(seeds), bound.data)
+                self._fill(next(seeds))
             elif isinstance(step, Run):
                 command = tuple(substitute(text, lookup) for text in step.command)
                 env = {name: substitute(text, lookup) for name, text in step.env.items()}
@@ -231,6 +225,19 @@ class Preparation(Record):
             else:
                 run_step(step, lookup)
 
+    def _fill(self, tree: str) -> None:
+        """Move the client's copy of a seed to the data folder, or copy the seed. Raises `StepError`."""
+        copy = f"{self.copies}/{os.path.basename(tree)}"
+        with contextlib.suppress(OSError):  # the copy is missing, or another service has taken it
+            # The client holds this lock until it has made the copy.
+            lock = file_lock.acquire(f"{copy}.lock", create=False, wait=True) if self.copies else None
+            if lock is not None:
+                os.close(lock)
+                os.rename(copy, self.bound.data)
+                return
+        if problem := seed_cache.copy(tree, self.bound.data):
+            raise StepError(problem)
+
     def _execute(self, command: Sequence[str], env: Mapping[str, str], cwd: str) -> int:
         """Replace this process by a program. Raises `OSError`."""
         # Python ignores these signals, and a program would inherit that.
@@ -238,21 +245,3 @@ class Preparation(Record):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(cwd)
         os.execvpe(command[0], list(command), {**self.variables, **env})  # noqa: S606 - no shell is wanted
-
-
-def _copy(tree: str, into: str) -> None:
-    """Copy a seed to a data folder. Raises `StepError` if the seed is in use by its builder, or damaged."""
-    lock = file_lock.acquire(f"{tree}.lock", shared=True)
-    if lock is None:
-        raise StepError(f"{tree} is locked")
-    try:
-        copy = file_copy.stage(into)
-        mask = os.umask(0)  # the files get the permissions of the originals
-        file_copy.copy(tree, copy)
-        os.umask(mask)
-        if problem := seed_cache.damage(tree):
-            raise StepError(problem)
-        file_copy.publish(copy, into)
-        seed_cache.mark_used(tree)
-    finally:
-        os.close(lock)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import os
-import select
 import signal
 import socket
-import stat
 import sys
 import time
 
@@ -18,12 +15,9 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.supervisor import boot, code_archive
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, TMPFS
-from infra_runtime.supervisor.boot import FirstRequest
 
 #: seconds to wait for an earlier supervisor that is still stopping its services
 PATIENCE = 60.0
-#: seconds to wait for the first request of the client that started this process
-REQUEST_SECONDS = 5.0
 
 
 def main() -> int:
@@ -31,7 +25,7 @@ def main() -> int:
 
     The function `argv.command` builds the command line.
     """
-    data, environment, place, launcher = sys.argv[1:]
+    data, environment, place, launcher, copies = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
     if descriptor is None:
@@ -43,7 +37,13 @@ def main() -> int:
         signal.signal(number, _do_nothing)
     try:
         begun = boot.prepared(
-            paths, descriptor, int(launcher), environment, tmpfs=place == TMPFS, first=_first_request()
+            paths,
+            descriptor,
+            int(launcher),
+            environment,
+            tmpfs=place == TMPFS,
+            copies=copies,
+            connection=_connection(),
         )
         import asyncio  # imported here, while the guardian and the first services start
 
@@ -64,30 +64,13 @@ def _do_nothing(_number: int, _frame: object) -> None:
     """Handle a signal that must not end the supervisor."""
 
 
-def _first_request() -> FirstRequest | None:
-    """Return the first request of the client that started this process, whose connection is the input.
-
-    The result is None without such a connection, or if the client has exited. The request is incomplete if
-    the client has not sent it in time, because the client is paused; the event loop then reads the rest.
-    """
+def _connection() -> int:
+    """Return the descriptor of this process's input, which becomes empty for the processes of services."""
     connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
     os.close(null)
-    line = b""
-    if stat.S_ISSOCK(os.fstat(connection).st_mode):
-        with contextlib.suppress(ConnectionError):
-            while select.select([connection], [], [], REQUEST_SECONDS)[0]:
-                block = os.read(connection, 1 << 16)
-                line += block
-                if not block or line.endswith(b"\n"):
-                    break
-            else:
-                return FirstRequest(connection, line)
-    if line.endswith(b"\n"):
-        return FirstRequest(connection, line)
-    os.close(connection)
-    return None
+    return connection
 
 
 def take_lock(paths: Paths) -> int | None:

@@ -610,7 +610,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
     done.set()
 
     assert client.child is None
-    assert started[0][-4:] == [paths.data, "test", "tmpfs", str(os.getpid())]
+    assert started[0][-5:] == [paths.data, "test", "tmpfs", str(os.getpid()), ""]
 
 
 def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(

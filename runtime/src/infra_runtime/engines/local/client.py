@@ -67,6 +67,8 @@ class Client:
         self._early: deque[Event] = deque(maxlen=KEPT_EVENTS)
         #: the supervisor's process, if this process is its parent and must read its exit status
         self.child: subprocess.Popen[bytes] | None = None
+        #: is closed together with this client
+        self.closing = contextlib.ExitStack()
         #: the supervisor's pid
         self.supervisor = pid
         #: the version of the supervisor's protocol; 0 before its greeting
@@ -267,6 +269,7 @@ class Client:
     def close(self) -> None:
         """Close the connection to the supervisor, which also ends the lease of this connection."""
         self._connection.close()
+        self.closing.close()
         self.child = None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from infra_runtime.data_directory import control_file
+from infra_runtime.data_directory import control_file, memory_folder
 from infra_runtime.data_directory.logs import limits, tail
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import SOCKET_IN_RUN, SOCKET_PATH, Paths, refusal
@@ -95,13 +95,13 @@ def connect_or_launch(
     limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
-    argv = command(paths, environment, tmpfs=tmpfs)
     # The services of other environments have data and fixed ports, which are checked when they start.
-    early = request.to_json() if request is not None and environment == "test" else None
-    hello = Hello(lease=True, starting=early)
+    early = request if environment == "test" else None
+    copies = memory_folder.new_path(paths) if early is not None and tmpfs else ""
+    argv = command(paths, environment, tmpfs=tmpfs, copies=copies)
     launch = launch or launcher(paths)
     tried_version, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
-    child, client = _launch(argv, launch, paths, hello, deadlines or client_module.DEADLINES)
+    child, client = _launch(argv, launch, paths, early, copies, deadlines or client_module.DEADLINES)
     #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
     second = False
     boot_seconds = (deadlines or client_module.DEADLINES).boot
@@ -115,7 +115,7 @@ def connect_or_launch(
                 break
         status = child.poll() if child is not None else None
         if second:
-            child, client = _launch(argv, launch, paths, hello, deadlines or client_module.DEADLINES)
+            child, client = _launch(argv, launch, paths, early, copies, deadlines or client_module.DEADLINES)
         second = status == ALREADY_SUPERVISED and not second
         if status is not None and status != ALREADY_SUPERVISED:
             if refused := refusal(paths.data):
@@ -131,12 +131,13 @@ def connect_or_launch(
 
 
 def _launch(
-    argv: list[str], launch: Launch, paths: Paths, hello: Hello, deadlines: Deadlines
+    argv: list[str], launch: Launch, paths: Paths, early: Up | None, copies: str, deadlines: Deadlines
 ) -> tuple[subprocess.Popen[bytes] | None, Client | None]:
     """Start a supervisor whose standard input is a connection of this process; return it with the client.
 
     The client is None if the supervisor exits without an answer. Over this connection, the supervisor gets
-    the first request before it listens on its socket. Raises `SupervisorError` if the supervisor has not
+    the first request, with the request `early` if there is one, before it listens on its socket. If `copies`
+    is not empty, this process copies seeds to this folder. Raises `SupervisorError` if the supervisor has not
     answered after the time for its start.
     """
     ours, theirs = socket.socketpair()
@@ -149,9 +150,19 @@ def _launch(
     if child is not None:
         client_module.record(child)
     patient = replace(deadlines, answer=deadlines.boot)
-    client = None
-    with contextlib.suppress(NoStackError):
-        pid = child.pid if child is not None else 0
-        client = Client.greet(Connection(ours), paths, hello, pid=pid, deadlines=patient)
-        client.deadlines = deadlines
+    client, connected, copying = None, Connection(ours), contextlib.ExitStack()
+    try:
+        if early is not None and copies:
+            from infra_runtime.engines.local import seeds_ahead  # imported while the supervisor starts
+
+            copying = seeds_ahead.start(paths, early, copies)
+        with contextlib.suppress(NoStackError):
+            pid = child.pid if child is not None else 0
+            hello = Hello(lease=True, starting=early.to_json() if early is not None else None)
+            client = Client.greet(connected, paths, hello, pid=pid, deadlines=patient)
+            client.deadlines, client.closing = deadlines, copying
+    finally:
+        if client is None:  # also after Ctrl-C: the connection is a lease
+            connected.close()
+            copying.close()
     return child, client
