@@ -52,7 +52,8 @@ def find_credentials(registry: str) -> Credentials | None:
         helpers = document.credHelpers or {}
         # Docker asks the store with the first name, and podman writes the others. A helper with an empty name
         # replaces the store for its registry.
-        asked = [(key, helpers[key]) for key in names if key in helpers] or [(names[0], document.credsStore)]
+        asked = [(key, helpers[key]) for key in names if key in helpers]
+        asked = asked or [(names[0], document.credsStore or "")]
         for key, helper in asked:
             if helper and (credentials := _ask(helper, key, path)):
                 return credentials
