@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import uuid
@@ -80,6 +81,34 @@ def test_a_dry_run_reports_changes_and_writes_nothing(shop: Shop) -> None:
     }
     assert "spec.template.spec.containers[0].image" in fields["api"]
     assert shop.versions() == versions
+
+
+def test_services_with_long_names_and_unusual_texts_are_deployed(shop: Shop) -> None:
+    names = ["y", "a_b", "a-b", "n" * 63, f"{'n' * 62}m"]
+    texts = {
+        "A": "y",
+        "B": "1e3",
+        "C": "0o7",
+        "D": "",
+        "E": "\n a\n  b\n",
+        "F": "\U0001f600",
+        "G": "a\u2028b",
+    }
+    env = ", ".join(f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in texts.items())
+    shop.write(
+        f"use = {names}\ntelemetry = false\ndashboard = false\n"
+        + "".join(f"[services.{name}]\ncommand = ['run']\nenv = {{ {env} }}\n" for name in names)
+    )
+
+    first = shop.deploy("--create-namespace")
+    second = shop.deploy()
+
+    assert first.code == 0, first
+    assert second.out == "no changes\n", second
+    container = shop.get("deployment/y")["spec"]["template"]["spec"]["containers"][0]  # type: ignore[index]
+    written = {each["name"]: each.get("value", "") for each in container["env"]}
+    assert {name: written[name] for name in texts} == texts
+    assert shop.run("scale", names[-1], "3").code == 0
 
 
 def test_development_generates_missing_secrets_once(shop: Shop) -> None:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from fakes.clock import Clock
+from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME
 from infra_runtime.engines.kubernetes.live import checks, lease, rollout
 from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
 from infra_runtime.engines.kubernetes.live.checks import SecretKeys
@@ -342,6 +343,32 @@ def test_an_api_service_that_does_not_answer_hides_only_its_own_kinds(tmp_path: 
     with pytest.raises(ClusterError, match=r"cannot be listed: .*metrics\.k8s\.io") as error:
         checks.check_kinds(kubectl, [service, monitor])
     assert "kubectl get apiservices" in error.value.hint
+
+
+@pytest.mark.process
+def test_the_pods_of_a_dry_run_have_different_names_without_a_warning(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/input\n")
+    program.chmod(0o755)
+    template = {"metadata": {}, "spec": {"containers": []}}
+    names = ["api", "n" * LONGEST_NAME, f"{'n' * (LONGEST_NAME - 1)}m"]
+    workloads = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"template": template},
+        }
+        for name in names
+    ]
+
+    checks.check_pods(Kubectl(program=str(program), namespace="shop"), workloads, {})
+
+    pods = list(yaml.safe_load_all((tmp_path / "input").read_text("utf-8")))
+    sent = [pod["metadata"]["name"] for pod in pods]
+    assert sent[0] == "api-infra-check"
+    assert len({*sent}) == 3
+    assert max(map(len, sent)) <= 63
 
 
 @pytest.mark.process

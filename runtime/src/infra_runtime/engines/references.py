@@ -18,7 +18,7 @@ ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; `model` p
 #: the folder of a container's sockets, which other containers cannot access
 RUN = "/tmp"  # noqa: S108 - the container's own
 #: longest label of a DNS name. Source: RFC 1035, section 2.3.4
-_LABEL = 63
+LONGEST_LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 #: the parts of the name of an image. Source: OCI, "Distribution Specification", "Pulling manifests"
 WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -76,7 +76,7 @@ def stack_of(plan: Plan) -> Stack:
     )
 
 
-def host_name(name: str, taken: Collection[str] = (), longest: int = _LABEL) -> str:
+def host_name(name: str, taken: Collection[str] = (), longest: int = LONGEST_LABEL) -> str:
     """Return the host name of a service: its name as a DNS label of at most `longest` characters.
 
     If the name is too long or already in `taken`, the label ends with the first digits of the name's hash.
@@ -96,7 +96,7 @@ def shortened(label: str, name: str, taken: Collection[str], longest: int) -> st
 
 def _hosts(names: Collection[str]) -> dict[str, str]:
     """Return a unique host name for each service; names that are valid host names are not changed."""
-    hosts = {name: name for name in names if len(name) <= _LABEL and _DNS_LABEL.fullmatch(name)}
+    hosts = {name: name for name in names if len(name) <= LONGEST_LABEL and _DNS_LABEL.fullmatch(name)}
     for name in names:
         if name not in hosts:
             hosts[name] = host_name(name, hosts.values())

@@ -52,8 +52,9 @@ def find_credentials(registry: str) -> Credentials | None:
         helpers = document.credHelpers or {}
         # Docker requests the credentials under the first name, and podman writes the others. An empty helper
         # name replaces the store for its registry.
-        asked = [(key, helpers[key]) for key in names if key in helpers] or [(names[0], document.credsStore)]
-        for key, helper in asked:
+        requests = [(key, helpers[key]) for key in names if key in helpers]
+        requests = requests or [(names[0], document.credsStore or "")]
+        for key, helper in requests:
             if helper and (credentials := _ask(helper, key, path)):
                 return credentials
         for key, entry in (document.auths or {}).items():

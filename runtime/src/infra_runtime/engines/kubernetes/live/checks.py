@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from infra_runtime.engines.kubernetes.cluster import MANAGER
 from infra_runtime.engines.kubernetes.live.kubectl import Answer, Key, Kubectl, Object
 from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS
+from infra_runtime.engines.references import LONGEST_LABEL, shortened
 from infra_runtime.errors import ClusterError
 from infra_runtime.value import frozen
 
@@ -217,7 +218,12 @@ def check_pods(kubectl: Kubectl, workloads: Iterable[Object], live: Mapping[Key,
 
 def _is_of_replaced_pod(line: str, replaced: Iterable[str]) -> bool:
     """Return whether a line is about the quota of a pod which the new pod of a StatefulSet replaces."""
-    return "exceeded quota" in line and any(f'"{name}-infra-check"' in line for name in replaced)
+    return "exceeded quota" in line and any(f'"{_pod_name(name)}"' in line for name in replaced)
+
+
+def _pod_name(workload: str) -> str:
+    """Return the name of the pod that is sent as a dry run; the server has a warning about a longer name."""
+    return shortened(f"{workload}-infra-check", workload, (), LONGEST_LABEL)
 
 
 def _pod(workload: Object) -> dict[str, object]:
@@ -229,7 +235,7 @@ def _pod(workload: Object) -> dict[str, object]:
         volumes = [{"name": name, "emptyDir": {}} for name in claims]
         spec["volumes"] = [*spec.get("volumes", ()), *volumes]
     metadata = {
-        "name": f"{workload['metadata']['name']}-infra-check",
+        "name": _pod_name(workload["metadata"]["name"]),
         "namespace": workload["metadata"]["namespace"],
         "labels": template["metadata"].get("labels", {}),
     }
