@@ -106,7 +106,7 @@ def test_services_with_long_names_and_unusual_texts_are_deployed(shop: Shop) -> 
     assert first.code == 0, first
     assert second.out == "no changes\n", second
     container = shop.get("deployment/y")["spec"]["template"]["spec"]["containers"][0]  # type: ignore[index]
-    written = {each["name"]: each.get("value", "") for each in container["env"]}
+    written = {variable["name"]: variable.get("value", "") for variable in container["env"]}
     assert {name: written[name] for name in texts} == texts
     assert shop.run("scale", names[-1], "3").code == 0
 

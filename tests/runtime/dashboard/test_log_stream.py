@@ -128,10 +128,10 @@ def test_the_stream_of_a_service_also_has_the_new_lines_of_its_log(site: Site) -
     site.log("other", "not shown\n")
     cursor = f"api:{Path(site.paths.logs, 'api.log').stat().st_ino:x}:8"
 
-    found = dict(events(site, "/stream/services/api", 2, **{"last-event-id": cursor}))
+    data = dict(events(site, "/stream/services/api", 2, **{"last-event-id": cursor}))
 
-    assert found.keys() == {"parts", "lines"}
-    assert [(line["service"], line["text"]) for line in found["lines"]["items"]] == [("api", "three")]
+    assert data.keys() == {"parts", "lines"}
+    assert [(line["service"], line["text"]) for line in data["lines"]["items"]] == [("api", "three")]
 
 
 @pytest.mark.parametrize("path", ["/stream/services/api", "/stream/logs", "/api/v1/streams/logs"])

@@ -132,13 +132,13 @@ def test_merged_events_arrive_from_all_sources_and_the_sources_are_closed() -> N
 
     async def main() -> list[tuple[str, object]]:
         events = streams.merged(source("short", 2), source("waits", 3))
-        found = [await anext(events) for _ in range(5)]
+        first_events = [await anext(events) for _ in range(5)]
         await events.aclose()
-        return [(event.name, event.data) for event in found]
+        return [(event.name, event.data) for event in first_events]
 
-    found = asyncio.run(asyncio.wait_for(main(), 60))
+    merged_events = asyncio.run(asyncio.wait_for(main(), 60))
 
-    assert sorted(found) == [("short", 0), ("short", 1), ("waits", 0), ("waits", 1), ("waits", 2)]
+    assert sorted(merged_events) == [("short", 0), ("short", 1), ("waits", 0), ("waits", 1), ("waits", 2)]
     assert sorted(ended) == ["short", "waits"]
 
 

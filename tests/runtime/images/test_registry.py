@@ -331,4 +331,6 @@ def test_two_pulls_at_once_leave_both_images_in_the_cache(server: FakeRegistry, 
         sources = list(pool.map(open_it, names * 2))
 
     assert all(source.layout.is_complete(source.image) for source in sources)
-    assert {image.digest for image in sources[0].layout.images()} == {each.image.digest for each in sources}
+    assert {image.digest for image in sources[0].layout.images()} == {
+        source.image.digest for source in sources
+    }

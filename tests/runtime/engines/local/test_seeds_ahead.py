@@ -40,9 +40,9 @@ def tree(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def started(data: Path) -> list[str]:
     """Start the service; return the files in its data folder."""
-    found = resolved(data, [SPEC])
-    with LocalEngine().open(found, starting=True) as stack:
-        raise_failures(stack.up(found).failures)
+    plan = resolved(data, [SPEC])
+    with LocalEngine().open(plan, starting=True) as stack:
+        raise_failures(stack.up(plan).failures)
         return sorted(path.name for path in (services_of(data) / "web").iterdir())
 
 
@@ -116,9 +116,9 @@ def test_the_copies_for_a_supervisor_that_does_not_start_are_removed(tree: Path,
     def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen([argv[0], "-c", "raise SystemExit(3)"], stdin=stdin)
 
-    found = resolved(data, [SPEC])
+    plan = resolved(data, [SPEC])
     with pytest.raises(InfraError):
-        LocalEngine(launch=launch).open(found, starting=True)
+        LocalEngine(launch=launch).open(plan, starting=True)
 
     assert not folders(data)
 

@@ -1,4 +1,4 @@
-// The settings of the log view that the browser remembers.
+// The settings of the log view that the browser stores.
 export function store(name, value) {
   try {
     localStorage.setItem(`log-${name}`, value);
