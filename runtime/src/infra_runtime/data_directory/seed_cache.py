@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra_runtime.data_directory.checksums import checksums
-from infra_runtime.host import disk, file_copy, file_lock
+from infra_runtime.host import disk, file_lock
 from infra_runtime.record import Record
 
 #: the greatest total size of all seeds after a build, in bytes; a cluster of PostgreSQL has 25 to 40 MB
@@ -94,25 +94,6 @@ def damage(tree: str, *, read_all: bool = False) -> str:
     except KeyError:
         return "the file with the hashes of the seed is incomplete"
     return ""
-
-
-def copy(tree: str, into: str) -> str:
-    """Copy a seed to the folder `into`; return an empty string, or why the seed cannot be used.
-
-    A seed that is being built is not copied. After the copy, the seed is compared with its stamp. Raises
-    `OSError`.
-    """
-    if (lock := file_lock.acquire(f"{tree}.lock", shared=True)) is None:
-        return f"{tree} is locked"
-    try:
-        staged = file_copy.stage(into)
-        file_copy.copy(tree, staged)
-        if not (problem := damage(tree)):
-            file_copy.publish(staged, into)
-            mark_used(tree)
-    finally:
-        os.close(lock)
-    return problem
 
 
 def mark_used(tree: str) -> None:

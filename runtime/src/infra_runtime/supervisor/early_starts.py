@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from threading import Thread
 
-from infra_runtime.data_directory import seed_cache
+from infra_runtime.data_directory import seed_copy
 from infra_runtime.data_directory.journal import Journal
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import SupervisorError
@@ -235,7 +235,7 @@ class Preparation(Record):
                 os.close(lock)
                 os.rename(copy, self.bound.data)
                 return
-        if problem := seed_cache.copy(tree, self.bound.data):
+        if problem := seed_copy.copy(tree, self.bound.data):
             raise StepError(problem)
 
     def _execute(self, command: Sequence[str], env: Mapping[str, str], cwd: str) -> int:

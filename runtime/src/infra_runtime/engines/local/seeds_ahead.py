@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra_runtime.data_directory import memory_folder, seed_cache
+from infra_runtime.data_directory import memory_folder, seed_copy
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import disk, file_lock, memory
 from infra_runtime.messages import Up
@@ -46,7 +46,7 @@ def _copy(copies: Mapping[str, str], locks: dict[str, int]) -> None:
     try:
         for tree, copy in copies.items():
             with contextlib.suppress(OSError):
-                seed_cache.copy(tree, copy)
+                seed_copy.copy(tree, copy)
             file_lock.release(locks.pop(tree))
     finally:
         for lock in locks.values():
