@@ -161,9 +161,7 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(
-                self._equal(kept_literal, literal) for kept_literal in positive
-            ):
+            if literal.role.positive and not any(self._equal(other, literal) for other in positive):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
@@ -175,11 +173,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestricted or any(self._equal(kept_literal, literal) for kept_literal in positive):
+            if node.unrestricted or any(self._equal(other, literal) for other in positive):
                 return None
-            if not any(self.apart(kept_literal.node, node) for kept_literal in positive):
+            if not any(self.apart(other.node, node) for other in positive):
                 negative.append(literal)
-        kept = [kept_literal for kept_literal in positive if not kept_literal.node.unrestricted]
+        kept = [literal for literal in positive if not literal.node.unrestricted]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -196,10 +194,9 @@ class Questions:
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
         """Return a mapping from each required property with enumerated scalar values to these values."""
-        tags_of_node = self._tags.get(node.key)
-        if tags_of_node is None:
-            tags_of_node = self._tags[node.key] = members.tags(node, self.node_of)
-        return tags_of_node
+        if node.key not in self._tags:
+            self._tags[node.key] = members.tags(node, self.node_of)
+        return self._tags[node.key]
 
     def _split(self, literals: Literals) -> Any:
         """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
@@ -246,9 +243,8 @@ class Questions:
         elif node.conditions:
             condition = node.conditions[0]
             base = Literal(_rest(node, conditions=node.conditions[1:]), role)
-            when, then, otherwise = (
-                self.node_of(term) for term in (condition.when, condition.then, condition.otherwise)
-            )
+            terms = (condition.when, condition.then, condition.otherwise)
+            when, then, otherwise = map(self.node_of, terms)
             yield (base, Literal(when, role), Literal(then, role))
             yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
         else:
