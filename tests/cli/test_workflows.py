@@ -333,7 +333,11 @@ def test_an_autoscaler_determines_the_number_of_pods_in_production(deployed: Sho
     number = deployed.server.find("deployments", "api")["spec"]["replicas"]
     again = deployed.deploy(shop_of(), environment="production")
     refused = deployed.run("scale", "api", "2")
+    staging = deployed.deploy(shop_of())
+    without = deployed.server.find("deployments", "api")["spec"]["replicas"]
+    unchanged = deployed.deploy(shop_of())
 
+    assert (staging.code, without, unchanged.out) == (0, 2, "no changes\n"), staging
     assert (scaled.code, scaled.json["ready"]) == (0, 4), scaled
     assert production.code == 0, production
     assert number == 4  # neither the number of the stack file nor that of a new Deployment

@@ -385,6 +385,10 @@ def test_the_number_of_an_autoscaler_is_neither_changed_nor_reset(shop: Shop) ->
     refused = shop.run("scale", "api", "2")
     assert refused.code == 18
     assert "the HPA api determines the number of pods" in refused.err
+    staging = shop.deploy()
+    assert staging.code == 0, staging
+    assert shop.field("deployment/api", ".spec.replicas") == "2"
+    assert shop.deploy().out == "no changes\n"
 
 
 def test_an_autoscaler_of_the_user_is_not_fought(shop: Shop) -> None:

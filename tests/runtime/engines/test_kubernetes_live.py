@@ -21,8 +21,9 @@ from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.deploy import batches
 from infra_runtime.engines.kubernetes.live.kubectl import Answer, Kubectl, keyed, objects_of
 from infra_runtime.engines.kubernetes.live.lease import Lock, Owner
+from infra_runtime.engines.kubernetes.live.rollout import failed
 from infra_runtime.engines.kubernetes.live.stack import autoscaled, autoscaler_of
-from infra_runtime.engines.kubernetes.live.workloads import State, snapshot_of
+from infra_runtime.engines.kubernetes.live.workloads import Failure, State, snapshot_of
 from infra_runtime.errors import ClusterError, DeployLockedError, RolloutError
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -326,7 +327,7 @@ def refused(*problems: str, warnings: tuple[str, ...] = ()) -> ClusterError:
 
 @pytest.mark.process
 def test_an_api_service_that_does_not_answer_hides_only_its_own_kinds(tmp_path: Path) -> None:
-    """Source: kubectl 1.37 with an API service whose server does not exist."""
+    """Source: kubectl, `pkg/cmd/apiresources`: an error of the discovery is returned after the list."""
     program = tmp_path / "kubectl"
     program.write_text(
         "#!/bin/sh\necho 'services svc v1 true Service'\n"
@@ -407,6 +408,23 @@ def test_a_claim_that_cannot_be_changed_is_explained_and_never_deleted(problem: 
 
     assert "the change of the volume claim load-data is not possible" in str(error)
     assert "--recreate" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ('pods "api-7" is forbidden: exceeded quota: small, requested: pods=1', "Increase the quota"),
+        ("failed quota: cpu: must specify limits.cpu for: api", "LimitRange"),
+        ('pods "api-7" is forbidden: violates PodSecurity "restricted:latest"', "pod-security.kubernetes.io"),
+        ("ImagePullBackOff", "`infra workflows rollout undo`"),
+    ],
+)
+def test_a_refused_pod_has_a_hint_about_its_reason(reason: str, hint: str) -> None:
+    state = State(kind="Deployment", name="api", ready=0, wanted=2, done=False)
+
+    error = failed(Kubectl(program="kubectl", namespace="shop"), state, Failure(reason=reason))
+
+    assert hint in error.hint
 
 
 def test_a_warning_and_a_conflict_are_errors() -> None:

@@ -168,11 +168,11 @@ def require_accepted(answer: Answer) -> None:
                 f"other programs have changed fields of the stack ({', '.join(managers)}):\n{text}",
                 "Use --force-conflicts to replace their values.",
             )
-        raise ClusterError(f"the server refuses the resources:\n{text}", _hint(text))
+        raise ClusterError(f"the server refuses the resources:\n{text}", refusal_hint(text))
     if answer.warnings:
         raise ClusterError(
             "the server has warnings, which are errors here:\n" + "\n".join(dict.fromkeys(answer.warnings)),
-            _hint("\n".join(answer.warnings)),
+            refusal_hint("\n".join(answer.warnings)),
         )
 
 
@@ -182,14 +182,17 @@ def _reason(text: str) -> str:
     return ", ".join(dict.fromkeys(fields)) or "spec"
 
 
-def _hint(text: str) -> str:
+def refusal_hint(text: str) -> str:
+    """Return how to fix the reason for which the server refuses a resource or a pod; empty if unknown."""
     if "violates PodSecurity" in text or "would violate PodSecurity" in text:
         return (
             "Change the table `container` of the service, or the label pod-security.kubernetes.io/enforce of"
             " the namespace."
         )
     if "exceeded quota" in text:
-        return "Increase the quota of the namespace, or reduce `replicas` of the service."
+        return "Increase the quota of the namespace, or reduce `replicas` or `storage` of the service."
+    if "failed quota" in text:
+        return "The quota requires a value that the pods do not have: add a LimitRange with a default value."
     return ""
 
 

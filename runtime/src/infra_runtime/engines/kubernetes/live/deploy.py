@@ -24,6 +24,7 @@ from infra_runtime.engines.kubernetes.live.workloads import WORKLOADS, State
 from infra_runtime.errors import ClusterError, RolloutError, nearest
 from infra_runtime.value import frozen
 
+_AUTOSCALER = "HorizontalPodAutoscaler"
 #: the field manager that keeps `replicas` when a plan hands them over to an HPA
 _HANDOVER = "infra-replicas"
 
@@ -159,7 +160,14 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
         for name, state in states.items()
         if name in live and (name[1] in request.recreate or (name[0] == "Job" and state.failure))
     }
-    resources = [autoscaled(resource, live) for resource in resources]
+    # An HPA of the stack that the plan no longer contains is removed before the workloads are written.
+    wanted = keyed(resources)
+    kept = {
+        name: resource
+        for name, resource in live.items()
+        if name[0] != _AUTOSCALER or name not in ours or name in wanted
+    }
+    resources = [autoscaled(resource, kept) for resource in resources]
     compared = [resource for resource in resources if key(resource) not in again]
     planned, force = checks.dry_run(kubectl, compared, force=request.force_conflicts)
     differences = [
@@ -167,7 +175,6 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
         *changes(live, keyed(planned)),
     ]
     touched = {(change.kind, change.name) for change in differences}
-    wanted = keyed(resources)
     checks.check_pods(kubectl, [resource for resource in resources if key(resource) in touched], live)
     return _Plan(resources=resources, changes=[*differences, *removals(ours, wanted)], live=live, force=force)
 
@@ -188,6 +195,9 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
         if action == "recreate":
             yield Step(text=f"deletes {target[0]}/{target[1]}, which is created again")
             delete(kubectl, [target], between=lock.renew)
+    removed = [(change.kind, change.name) for change in plan.changes if change.action == "remove"]
+    if autoscalers := [name for name in removed if name[0] == _AUTOSCALER]:
+        delete(kubectl, autoscalers, between=lock.renew)
     for batch in batches(plan.resources):
         written = [resource for resource in batch if key(resource) in actions]
         lock.renew()
@@ -202,10 +212,9 @@ def _write(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Itera
         workloads = [key(made) for made in batch if made["kind"] in WORKLOADS or is_operated(made)]
         if workloads:
             yield from _waited(kubectl, request, workloads, lock)
-    removed = [(change.kind, change.name) for change in plan.changes if change.action == "remove"]
-    if removed:
+    if others := [name for name in removed if name[0] != _AUTOSCALER]:
         lock.renew()
-        delete(kubectl, removed, between=lock.renew)
+        delete(kubectl, others, between=lock.renew)
 
 
 def _waited(kubectl: Kubectl, request: Request, workloads: Collection[Key], lock: Lock) -> Iterator[Step]:

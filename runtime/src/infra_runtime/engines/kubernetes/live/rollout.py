@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from infra_runtime.engines.kubernetes.cluster import PODS
+from infra_runtime.engines.kubernetes.live.checks import refusal_hint
 from infra_runtime.engines.kubernetes.live.kubectl import Key, Kubectl, keyed
 from infra_runtime.engines.kubernetes.live.stack import installed_kinds, is_operated
 from infra_runtime.engines.kubernetes.live.workloads import KINDS, Failure, Snapshot, State, snapshot_of
@@ -105,4 +106,4 @@ def failed(kubectl: Kubectl, state: State, failure: Failure) -> RolloutError:
             if answer.code == 0 and answer.out:
                 lines = answer.out.splitlines()[-_LINES:]
                 break
-    return RolloutError(f"{state.kind}/{state.name}", failure.reason, lines)
+    return RolloutError(f"{state.kind}/{state.name}", failure.reason, lines, refusal_hint(failure.reason))
