@@ -217,7 +217,7 @@ def test_an_optional_reference_to_a_secret_that_does_not_exist_yet_names_both(tm
 
 
 def test_the_values_for_a_process_are_bound_without_the_exports(tmp_path: Path) -> None:
-    """An early start has no other services, whose exports the exports of its own service may contain."""
+    """An early start knows no other services, although the exports of its service may refer to them."""
     app = bound(
         tmp_path,
         command=("${bin.server}", "${port.main}"),
