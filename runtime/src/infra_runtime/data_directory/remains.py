@@ -53,14 +53,17 @@ def end(paths: Paths) -> Cleaned:
     file.
     """
     traces = find(paths)
-    if traces.engines:
-        from infra_runtime.host import containers  # imported here, because it is rarely used, and needs 4 ms
+    running = 0
+    for engine, token in traces.engines:
+        from infra_runtime.host import containers  # imported here, because it is rarely used, and takes 4 ms
 
-    # The containers are counted before the processes in them are killed.
-    running = [name for engine, token in traces.engines for name in containers.left(engine, token)]
+        running += len(containers.left(engine, token))  # before the processes in the containers are killed
     pids, processes_left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
     left = [f"process {process.pid}" for process in processes_left]
-    left += [name for engine, token in traces.engines for name in containers.remove(engine, token)]
+    for engine, token in traces.engines:
+        from infra_runtime.host import containers
+
+        left += containers.remove(engine, token)
     for folder, token in traces.groups:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
@@ -71,7 +74,7 @@ def end(paths: Paths) -> Cleaned:
     for folder in {control_file.run_folder(paths), paths.run}:
         with contextlib.suppress(OSError):
             disk.remove(folder)
-    return Cleaned(pids=tuple(sorted(pids)), containers=len(running), left=tuple(left), lost=traces.lost)
+    return Cleaned(pids=tuple(sorted(pids)), containers=running, left=tuple(left), lost=traces.lost)
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
