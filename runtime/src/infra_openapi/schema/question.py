@@ -161,9 +161,7 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(
-                self._equal(kept_literal, literal) for kept_literal in positive
-            ):
+            if literal.role.positive and not any(self._equal(chosen, literal) for chosen in positive):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
@@ -175,11 +173,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestricted or any(self._equal(kept_literal, literal) for kept_literal in positive):
+            if node.unrestricted or any(self._equal(chosen, literal) for chosen in positive):
                 return None
-            if not any(self.apart(kept_literal.node, node) for kept_literal in positive):
+            if not any(self.apart(chosen.node, node) for chosen in positive):
                 negative.append(literal)
-        kept = [kept_literal for kept_literal in positive if not kept_literal.node.unrestricted]
+        kept = [chosen for chosen in positive if not chosen.node.unrestricted]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -244,11 +242,9 @@ class Questions:
                 excluded = (Literal(other, Role.DENIED) for other in kept if other.types & branch.types)
                 yield (base, Literal(branch, role), *excluded)
         elif node.conditions:
-            condition = node.conditions[0]
+            first = node.conditions[0]
             base = Literal(_rest(node, conditions=node.conditions[1:]), role)
-            when, then, otherwise = (
-                self.node_of(term) for term in (condition.when, condition.then, condition.otherwise)
-            )
+            when, then, otherwise = map(self.node_of, (first.when, first.then, first.otherwise))
             yield (base, Literal(when, role), Literal(then, role))
             yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
         else:
