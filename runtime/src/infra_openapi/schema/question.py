@@ -161,7 +161,7 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(self._equal(other, literal) for other in positive):
+            if literal.role.positive and not any(self._equal(chosen, literal) for chosen in positive):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
@@ -173,11 +173,11 @@ class Questions:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestricted or any(self._equal(other, literal) for other in positive):
+            if node.unrestricted or any(self._equal(chosen, literal) for chosen in positive):
                 return None
-            if not any(self.apart(other.node, node) for other in positive):
+            if not any(self.apart(chosen.node, node) for chosen in positive):
                 negative.append(literal)
-        kept = [literal for literal in positive if not literal.node.unrestricted]
+        kept = [chosen for chosen in positive if not chosen.node.unrestricted]
         return (*kept, *negative)
 
     def _equal(self, one: Literal, other: Literal) -> bool:
@@ -194,9 +194,10 @@ class Questions:
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
         """Return a mapping from each required property with enumerated scalar values to these values."""
-        if node.key not in self._tags:
-            self._tags[node.key] = members.tags(node, self.node_of)
-        return self._tags[node.key]
+        tags_of_node = self._tags.get(node.key)
+        if tags_of_node is None:
+            tags_of_node = self._tags[node.key] = members.tags(node, self.node_of)
+        return tags_of_node
 
     def _split(self, literals: Literals) -> Any:
         """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
@@ -241,10 +242,9 @@ class Questions:
                 excluded = (Literal(other, Role.DENIED) for other in kept if other.types & branch.types)
                 yield (base, Literal(branch, role), *excluded)
         elif node.conditions:
-            condition = node.conditions[0]
+            first = node.conditions[0]
             base = Literal(_rest(node, conditions=node.conditions[1:]), role)
-            terms = (condition.when, condition.then, condition.otherwise)
-            when, then, otherwise = map(self.node_of, terms)
+            when, then, otherwise = map(self.node_of, (first.when, first.then, first.otherwise))
             yield (base, Literal(when, role), Literal(then, role))
             yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
         else:

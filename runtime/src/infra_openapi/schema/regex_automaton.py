@@ -230,12 +230,12 @@ class _Reader:
         begin = finish = made.state()
         optional: list[int] = []
         for number in range(most if most is not None else max(least, 1)):
-            part = (inner, outer) if number == 0 else self._again(start, end)
+            copy = (inner, outer) if number == 0 else self._again(start, end)
             optional += [finish] if number >= least else []
-            made.jumps[finish].append(("", part[0]))
+            made.jumps[finish].append(("", copy[0]))
             if most is None and number == max(least, 1) - 1:
-                made.jumps[part[1]].append(("", part[0]))
-            finish = part[1]
+                made.jumps[copy[1]].append(("", copy[0]))
+            finish = copy[1]
         for state in optional:
             made.jumps[state].append(("", finish))
         self._at = after
@@ -394,4 +394,4 @@ def of_texts(texts: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "".join(c if c.isalnum() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in text)
+    return "".join(sign if sign.isalnum() or ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}" for sign in text)
