@@ -29,18 +29,19 @@ def working_folder(file: Path, root: Path) -> Path:
 
     This is the folder in which psql finds more of the files.
     """
-    return _found(file, root)[0]
+    return _folder_and_files(file, root)[0]
 
 
 def files_of(file: Path, root: Path) -> set[Path]:
     """Return a file and the files that psql reads when it runs this file, if they exist."""
-    return _found(file, root)[1]
+    return _folder_and_files(file, root)[1]
 
 
-def _found(file: Path, root: Path) -> tuple[Path, set[Path]]:
+def _folder_and_files(file: Path, root: Path) -> tuple[Path, set[Path]]:
     text_of = functools.cache(lambda path: path.read_text(encoding="utf-8", errors="replace"))
-    found = {folder: set(_read(file, folder, text_of, {}, ())) for folder in (file.parent, root)}
-    return max(found.items(), key=lambda item: len(item[1]))
+    files = {folder: set(_read(file, folder, text_of, {}, ())) for folder in (file.parent, root)}
+    working = max(files, key=lambda folder: len(files[folder]))
+    return working, files[working]
 
 
 def _read(
