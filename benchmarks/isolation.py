@@ -200,6 +200,7 @@ def writing_variants(folder: Path, in_memory: Path, *, peer: bool) -> list[Varia
         writing(folder, "reset", ROW),
         writing(folder, "reset", ROW, name="reset, on disk", stack=ON_DISK),
         writing(folder, "clone", ROW),
+        writing(folder, "clone", ROW, name="clone, on disk", stack=ON_DISK),
         writing(folder, "reset", TABLE, name="reset, tables"),
         writing(folder, "clone", TABLE, name="clone, tables"),
     ]

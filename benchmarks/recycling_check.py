@@ -39,11 +39,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--postgres", type=int, help="the major version of the server")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     total = Tally()
     with stage() as folder:
-        file = f'use = ["postgres"]\n[services.postgres]\noptions = {OPTIONS}\n'
+        version = f"version = {options.postgres}\n" if options.postgres else ""
+        file = f'use = ["postgres"]\n[services.postgres]\n{version}options = {OPTIONS}\n'
         cwd = project(folder, "recycling", infra_toml=file)
         pg_dump = resolve(("postgres",), directory=cwd, environment="test").binaries.get("pg_dump", "")
         with stacks.start("postgres", directory=cwd, environment="test") as stack:

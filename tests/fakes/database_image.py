@@ -74,7 +74,7 @@ def image(connection: psycopg.Connection[Any], *, pg_dump: str = "", url: str = 
     for name, row in rows_of.items():
         parts[name] = str((row.fetchone() or ("",))[0])
     if pg_dump:
-        command = [pg_dump, "--large-objects", f"--dbname={url}"]
+        command = [pg_dump, "-b", f"--dbname={url}"]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         parts["pg_dump"] = re.sub(r"(?m)^\\(un)?restrict .*$", "", text)
     return parts

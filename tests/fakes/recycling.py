@@ -119,7 +119,9 @@ class Recycling:
         return reset
 
     def _act(self, acts: list[str]) -> Any:
-        session = psycopg.connect(url_of(self.server, self._name), autocommit=True)
+        # An act can wait for a lock of a transaction that an earlier act has prepared: then it is rejected.
+        options = "-c lock_timeout=2s"
+        session = psycopg.connect(url_of(self.server, self._name), autocommit=True, options=options)
         for act in acts:
             if session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 session.execute("rollback")  # an earlier act left it open

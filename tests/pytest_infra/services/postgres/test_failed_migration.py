@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,20 @@ def test_the_error_of_a_function_has_the_line_of_the_user_and_the_statement_of_t
     assert error.where.startswith(f"{__file__}:")
     assert str(error).splitlines()[0].endswith(": ValueError: no table in insert into a")
     assert "Traceback (most recent call last):" in str(error)
+
+
+def test_the_error_of_a_compiled_driver_has_the_line_of_the_user() -> None:
+    """The frames of asyncpg, which Cython has compiled, have relative names of files."""
+    source = "def execute(query):\n    raise ValueError('no table')\n"
+    module: dict[str, Any] = {}
+    exec(compile(source, "asyncpg/protocol/protocol.pyx", "exec"), module)
+
+    with pytest.raises(ValueError, match="no table") as caught:
+        module["execute"]("insert into a")
+
+    error = of_exception(caught.value, "postgres")
+    assert error.where.startswith(f"{__file__}:")
+    assert "insert into a" in str(error)
 
 
 @pytest.mark.parametrize("end", [SystemExit("no revision"), pytest.fail.Exception("no revision")])

@@ -120,9 +120,9 @@ def _is_own(file: str) -> bool:
 
 
 def _is_installed(file: str) -> bool:
-    """Return whether a file belongs to an installed package, the standard library or generated code."""
+    """Return whether a file belongs to an installed package, the standard library, or compiled code."""
     folders = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return file.startswith(("<", *folders))
+    return not file.endswith(".py") or file.startswith(tuple(folders))
 
 
 def _shortened(statement: str) -> str:

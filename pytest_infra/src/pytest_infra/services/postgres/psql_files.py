@@ -5,8 +5,9 @@ Source: PostgreSQL documentation, "psql", sections "Meta-Commands" and "Variable
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: a command, and the rest of its line; a command begins a line, or follows a statement on the same line
@@ -28,28 +29,37 @@ def working_folder(file: Path, root: Path) -> Path:
 
     This is the folder in which psql finds more of the files.
     """
-    return max((file.parent, root), key=lambda folder: len(files_in(file, folder)))
+    return _folder_and_files(file, root)[0]
 
 
 def files_of(file: Path, root: Path) -> set[Path]:
     """Return a file and the files that psql reads when it runs this file, if they exist."""
-    return files_in(file, working_folder(file, root))
+    return _folder_and_files(file, root)[1]
 
 
-def files_in(file: Path, folder: Path) -> set[Path]:
-    """Return a file and the existing files that psql reads when it runs this file in a folder."""
-    return set(_read(file, folder, {}, ()))
+def _folder_and_files(file: Path, root: Path) -> tuple[Path, set[Path]]:
+    text_of = functools.cache(lambda path: path.read_text(encoding="utf-8", errors="replace"))
+    files = {folder: set(_read(file, folder, text_of, {}, ())) for folder in (file.parent, root)}
+    working = max(files, key=lambda folder: len(files[folder]))
+    return working, files[working]
 
 
-def _read(file: Path, folder: Path, variables: dict[str, str], within: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield a file and the files that it reads; `within` are the files whose commands read this file.
+def _read(
+    file: Path,
+    folder: Path,
+    text_of: Callable[[Path], str],
+    variables: dict[str, str],
+    within: tuple[Path, ...],
+) -> Iterator[Path]:
+    """Yield a file and the files that psql reads with it, in the folder in which psql runs.
 
-    The commands are read in the order in which psql runs them, because they change `variables`.
+    `within` are the files whose commands read this file. The commands are read in the order in which psql
+    runs them, because they change `variables`.
     """
     if file in within or not file.is_file():
         return
     yield file
-    for command in _COMMAND.finditer(file.read_text(encoding="utf-8", errors="replace")):
+    for command in _COMMAND.finditer(text_of(file)):
         name, rest = command["name"], command["rest"]
         if name == "copy":  # psql does not replace variables here
             match = _COPY.search(rest)
@@ -65,7 +75,7 @@ def _read(file: Path, folder: Path, variables: dict[str, str], within: tuple[Pat
                 yield path
         else:
             base = file.parent if name in _RELATIVE else folder
-            yield from _read(base / arguments[0], folder, variables, (*within, file))
+            yield from _read(base / arguments[0], folder, text_of, variables, (*within, file))
 
 
 def _value(argument: str, variables: dict[str, str]) -> str:
