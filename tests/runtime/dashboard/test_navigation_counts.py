@@ -19,14 +19,14 @@ ALERTS = {
         {
             "start": 1,
             "end": 0,
-            "status": "firing",
+            "status": status,
             "name": name,
             "service": "api",
             "severity": "critical",
             "labels": {},
             "annotations": {},
         }
-        for name in ("Slow", "Down")
+        for name, status in (("Slow", "firing"), ("Down", "firing"), ("Late", "resolved"))
     ],
     "more": False,
 }

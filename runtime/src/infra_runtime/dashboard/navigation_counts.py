@@ -87,5 +87,5 @@ async def _firing(stack: Stack) -> int:
     # A request would start the process of a telemetry service that starts at its first connection.
     if name is None or not pids.get(name):
         return 0
-    firing, _ = await alerts.stored(endpoints, {"status": "firing"}, MOST_ALERTS)
-    return len(firing)
+    stored, _ = await alerts.stored(endpoints, {"status": "firing"}, MOST_ALERTS)
+    return sum(alert.status == "firing" for alert in stored)
