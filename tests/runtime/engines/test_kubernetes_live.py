@@ -435,12 +435,12 @@ def test_a_warning_and_a_conflict_are_errors() -> None:
 
 
 def test_missing_keys_of_a_secret_are_an_error() -> None:
-    keys = SecretKeys(name="shop-secrets", keys=["a", "b"])
-
-    checks.check_secret(keys, [])
-    with pytest.raises(ClusterError, match="does not have the keys b") as caught:
-        checks.check_secret(keys, ["b"])
+    checks.check_secrets({"shop-secrets": []})
+    with pytest.raises(ClusterError, match="the Secret shop-variables does not have the keys c, d") as caught:
+        checks.check_secrets({"shop-secrets": ["b"], "shop-variables": ["c", "d"]})
+    assert "the Secret shop-secrets does not have the keys b" in str(caught.value)
     assert "kubectl create secret generic shop-secrets --from-file=b=FILE" in caught.value.hint
+    assert "shop-variables --from-file=c=FILE --from-file=d=FILE" in caught.value.hint
 
 
 def test_generated_values_are_random_and_only_for_missing_keys() -> None:

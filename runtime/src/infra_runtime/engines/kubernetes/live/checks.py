@@ -109,14 +109,18 @@ def missing_keys(kubectl: Kubectl, wanted: SecretKeys) -> list[str]:
     return [name for name in wanted.keys if name not in existing]
 
 
-def check_secret(wanted: SecretKeys, missing: Sequence[str]) -> None:
-    """Raise `ClusterError` if keys of a Secret are missing."""
+def check_secrets(missing: Mapping[str, Sequence[str]]) -> None:
+    """Raise `ClusterError` if a Secret has missing keys; `missing` is name of the Secret → the keys."""
+    missing = {name: keys for name, keys in missing.items() if keys}
     if missing:
-        files = " ".join(f"--from-file={name}=FILE" for name in missing)
-        raise ClusterError(
-            f"the Secret {wanted.name} does not have the keys {', '.join(missing)}",
-            f"Create it with `kubectl create secret generic {wanted.name} {files}`, or add the keys.",
-        )
+        problems = [
+            f"the Secret {name} does not have the keys {', '.join(keys)}" for name, keys in missing.items()
+        ]
+        commands = [
+            f"`kubectl create secret generic {name} {' '.join(f'--from-file={key}=FILE' for key in keys)}`"
+            for name, keys in missing.items()
+        ]
+        raise ClusterError("; ".join(problems), f"Create it with {' and '.join(commands)}, or add the keys.")
 
 
 def generated_secret(wanted: SecretKeys, missing: Sequence[str], stack: str) -> dict[str, object]:

@@ -98,9 +98,8 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     resources = [
         resource for resource in request.resources if not (foreign and resource["kind"] == "Namespace")
     ]
-    for wanted in request.secrets:
-        if not wanted.generated:
-            checks.check_secret(wanted, checks.missing_keys(kubectl, wanted))
+    required = [wanted for wanted in request.secrets if not wanted.generated]
+    checks.check_secrets({wanted.name: checks.missing_keys(kubectl, wanted) for wanted in required})
     if request.dry_run:
         plan = _checked(kubectl, request, resources)
         for change in plan.changes:
