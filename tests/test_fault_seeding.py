@@ -139,7 +139,7 @@ def test_a_statement_that_an_import_executes_is_tested_by_the_quickest_other_tes
     [
         ("runtime/src/infra_runtime/redaction.py", ["tests/runtime/test_redaction.py"]),
         ("cli/src/infra_cli/commands/bin/verify.py", ["tests/cli/test_bin.py"]),
-        ("cli/src/infra_cli/commands/dev/capsule.py", ["tests/cli/test_capsule.py"]),
+        ("cli/src/infra_cli/commands/dev/failure_report.py", ["tests/cli/test_failure_report.py"]),
         (
             "pytest_infra/src/pytest_infra/services/traefik/isolation.py",
             ["tests/runtime/services/test_traefik.py"],
