@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stacks import resolved, server, services_of, until
+from fakes.users import MALLORY
 from infra_runtime.data_directory import memory_folder, seed_cache
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
@@ -242,3 +243,20 @@ def test_a_process_cannot_move_a_copy_that_is_being_removed(
 
     assert removed
     assert not folders(data)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can create a folder of another user")
+def test_copies_in_a_folder_of_another_user_are_not_used(
+    tree: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path is among the arguments of the supervisor, so another user can create the folder first."""
+    foreign = Path(memory_folder.new_path(Paths(str(data))))
+    copy = foreign / tree.name
+    copy.mkdir(parents=True)
+    (copy / "foreign").touch()
+    (foreign / f"{tree.name}.lock").touch()
+    for path in (foreign, *foreign.rglob("*")):
+        os.chown(path, MALLORY, MALLORY)
+    monkeypatch.setattr(memory_folder, "new_path", lambda _: str(foreign))
+
+    assert started(data) == ["file"]
