@@ -233,8 +233,9 @@ def test_a_process_cannot_move_a_copy_that_is_being_removed(
     removed: list[str] = []
 
     def removes(path: str) -> None:
-        removed.append(path)
-        assert not Path(folder).exists()
+        if Path(path).parent == Path(memory.TMPFS):
+            removed.append(path)
+            assert not Path(folder).exists()
         remove(path)
 
     monkeypatch.setattr(disk, "remove", removes)
