@@ -261,3 +261,29 @@ def test_copies_in_a_folder_of_another_user_are_not_used(
     monkeypatch.setattr(memory_folder, "new_path", lambda _: str(foreign))
 
     assert started(data) == ["file"]
+
+
+def test_a_service_does_not_wait_for_the_copy_of_a_paused_client(
+    tree: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other clients can use the stack while the client that has started it is paused."""
+    continued = threading.Event()
+
+    def is_paused(tree: str, to: str) -> None:
+        continued.wait()
+
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
+        patch = "from infra_runtime.supervisor import early_starts; early_starts.COPY_SECONDS = 0.1; "
+        code = argv[4].replace(
+            "from infra_runtime.supervisor.main", f"{patch}from infra_runtime.supervisor.main"
+        )
+        return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin)
+
+    monkeypatch.setattr(file_copy, "copy", is_paused)
+    plan = resolved(data, [SPEC])
+    with LocalEngine(launch=launch).open(plan, starting=True) as stack:
+        raise_failures(stack.up(plan).failures)
+        continued.set()
+
+        assert (services_of(data) / "web" / "file").exists()
+    assert not folders(data)
