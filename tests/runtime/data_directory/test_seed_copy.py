@@ -36,7 +36,16 @@ def test_a_damaged_seed_is_not_used(tree: Path, tmp_path: Path) -> None:
 
     assert "bytes instead of" in copy(str(tree), str(tmp_path / "data"))
 
-    assert not (tmp_path / "data").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["seeds"]
+
+
+def test_a_copy_that_fails_uses_no_space(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "pipe")
+
+    with pytest.raises(OSError, match="not a regular file"):
+        copy(str(tree), str(tmp_path / "data"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["seeds"]
 
 
 def test_a_seed_that_is_being_built_is_not_copied(tree: Path, tmp_path: Path) -> None:

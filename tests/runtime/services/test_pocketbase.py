@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.engine import made, options
+from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import StartError
 from infra_runtime.spec import Run, Secret, Seed, WriteFile
@@ -24,20 +25,25 @@ def test_the_superuser_is_made_after_the_seed_and_its_password_is_in_no_argument
     assert "secret" not in " ".join(superuser.command)
 
 
-def test_a_server_that_watches_no_hooks_and_has_no_hooks_of_the_user_makes_the_superuser_itself() -> None:
-    spec = made("pocketbase", watch=False, superuser="me@example.org", env={"DEBUG": "1"})
+def test_a_server_of_tests_without_hooks_of_the_user_makes_the_superuser_itself() -> None:
+    hooks = entry("pocketbase").defaults["test"]["hooks"]
+    spec = made("pocketbase", hooks=hooks, superuser="me@example.org", env={"DEBUG": "1"})
 
     assert [type(step) for step in spec.prepare] == [Seed, Secret, WriteFile]
     assert {"me@example.org", "${secret.password}", "1"} <= set(spec.env.values())
     assert "secret" not in " ".join(spec.command)
 
 
-def test_the_folder_of_the_users_hooks_gets_no_file() -> None:
-    spec = made("pocketbase", watch=False, hooks="${root}/hooks")
+@pytest.mark.parametrize("settings", [{"hooks": "${root}/hooks"}, {}], ids=["set", "default"])
+def test_the_users_hooks_are_separate_from_the_hook_of_the_superuser(settings: dict[str, str]) -> None:
+    """In development, the default folder of hooks contains hooks of the user."""
+    spec = made("pocketbase", watch=False, **settings)
+    hooks = options(spec)["hooksDir"]
 
     assert isinstance(spec.prepare[-1], Run)
-    assert not any("${root}" in step.path for step in spec.prepare if isinstance(step, WriteFile))
+    assert not any(step.path.startswith(hooks) for step in spec.prepare if isinstance(step, WriteFile))
     assert "hooksPool" not in options(spec)
+    assert not spec.env
 
 
 def test_all_its_folders_are_in_the_data_directory() -> None:

@@ -68,7 +68,7 @@ def recorded(paths: Paths) -> str:
 def existing(paths: Paths) -> str:
     """Return the recorded folder if it exists and belongs to this user, or else an empty text."""
     folder = recorded(paths)
-    return folder if folder and _is_own(folder, paths) else ""
+    return folder if folder and is_own(folder, paths) else ""
 
 
 def remove(paths: Paths) -> str:
@@ -107,7 +107,8 @@ def _is_abandoned(folder: str) -> bool:
         return False
 
 
-def _is_own(folder: str, paths: Paths) -> bool:
+def is_own(folder: str, paths: Paths) -> bool:
+    """Return whether a folder exists, is not a link, and belongs to a trusted user of the data directory."""
     try:
         return disk.is_folder(folder) and os.lstat(folder).st_uid in ownership.trusted_uids(paths.data)
     except OSError:

@@ -14,8 +14,8 @@ from infra_runtime.spec import HttpProbe, Run, Secret, Seed, ServiceSpec, WriteF
 
 _PORTS = KINDS["pocketbase"].ports
 EMAIL, PASSWORD = "INFRA_SUPERUSER", "INFRA_SUPERUSER_PASSWORD"
-#: the default folder of the user's hooks; in the data of a test, it is empty
-HOOKS = "${data}/pb_hooks"
+#: the folder of the hook that creates the superuser; in tests, also the default of the setting `hooks`
+SUPERUSER_HOOKS = "${data}/superuser"
 #: A hook that creates the superuser if none exists. All stacks share the seed, so the hook first renews the
 #: keys that sign login tokens; with SQL, this takes 1 ms instead of 13 ms. The password is random, so a hash
 #: with few rounds is as safe as one with many rounds; the setting of the password field is not changed.
@@ -51,7 +51,7 @@ class PocketbaseSettings(ServiceSettings):
     ports: PocketbasePorts = PocketbasePorts()
     #: the e-mail address of the first superuser; its password is random
     superuser: str = "admin@example.com"
-    hooks: str = HOOKS
+    hooks: str = "${data}/pb_hooks"
     migrations: str = "${data}/pb_migrations"
     public: str = "${data}/pb_public"
     #: write a migration for each change in the admin UI, and reload changed hooks
@@ -65,16 +65,15 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
 
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
     Therefore a hook creates the superuser; the process of the hook gets the password in its environment.
-    This process is the server itself if it watches no hooks, and if the user has not set the folder of the
-    hooks. Otherwise, it is a process before the start of the server, which takes 60 ms.
+    In tests, this process is the server itself if the user has not set the folder of the hooks. Otherwise, it
+    is a process before the start of the server, which takes 60 ms: hooks of the user could read the password.
 
     The spec has no container, because the developers of PocketBase publish a Dockerfile but no image.
     """
     credentials = {EMAIL: settings.superuser, PASSWORD: "${secret.password}"}
-    is_made_by_server = settings.hooks == HOOKS and not settings.watch
-    folder = HOOKS if is_made_by_server else "${data}/superuser"
+    is_made_by_server = settings.hooks == SUPERUSER_HOOKS
     # The process ends after 30 ms, so it needs no garbage collection, which takes a quarter of its time.
-    superuser = Run(command=_migrate("${data}", hooks=folder), env={**credentials, "GOGC": "off"})
+    superuser = Run(command=_migrate("${data}", hooks=SUPERUSER_HOOKS), env={**credentials, "GOGC": "off"})
     watch = "true" if settings.watch else "false"
     return ServiceSpec(
         name="pocketbase",
@@ -95,7 +94,7 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
         prepare=(
             Seed(into="${data}", steps=(Run(command=_migrate("${out}", hooks="${out}/none")),)),
             Secret(path="${data}/password.secret"),
-            WriteFile(path=f"{folder}/infra_superuser.pb.js", text=HOOK.replace("$", "$$")),
+            WriteFile(path=f"{SUPERUSER_HOOKS}/superuser.pb.js", text=HOOK.replace("$", "$$")),
             *(() if is_made_by_server else (superuser,)),
         ),
         ports=settings.port_map(),
@@ -136,5 +135,5 @@ ENTRY = Entry(
     make=pocketbase,
     binaries=(Binary(name="pocketbase"),),
     # The heap of a new server is small, and half of the work of its start would be garbage collection.
-    defaults={"test": {"watch": False, "env": {"GOGC": "400"}}},
+    defaults={"test": {"hooks": SUPERUSER_HOOKS, "watch": False, "env": {"GOGC": "400"}}},
 )

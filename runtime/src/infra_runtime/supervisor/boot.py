@@ -105,6 +105,8 @@ def prepared(
     # In tests, each service gets free ports; in other environments, the ports in its spec.
     ports = Ports(paths.ports, paths.data, leased=is_test)
     first = first_request(connection)
+    # Another user can read the path among the arguments, and create the folder before the client does.
+    copies = copies if memory_folder.is_own(copies, paths) else ""
     stage = Stage(paths, environment, token, guardian, journal, ports, copies, entering)
     early = early_starts.start(first.line, stage) if is_test and first else {}
     entering.join()

@@ -35,6 +35,8 @@ from infra_runtime.supervisor.steps import StepError, run_step
 
 #: what the process writes before it executes the command, and after an error of this execution
 EXECUTES, FAILED = b"+", b"-"
+#: seconds to wait for the client's copy of a seed; a paused client does not continue the copy
+COPY_SECONDS = 5.0
 
 
 class EarlyStart(Record):
@@ -226,11 +228,18 @@ class Preparation(Record):
                 run_step(step, lookup)
 
     def _fill(self, tree: str) -> None:
-        """Move the client's copy of a seed to the data folder, or copy the seed. Raises `StepError`."""
+        """Move the client's copy of a seed to the data folder, or copy the seed. Raises `StepError`.
+
+        After `COPY_SECONDS`, SIGALRM ends this process; the early start fails.
+        """
         copy = f"{self.copies}/{os.path.basename(tree)}"
         with contextlib.suppress(OSError):  # the copy is missing, or another service has taken it
-            # The client holds this lock until it has made the copy.
-            lock = file_lock.acquire(f"{copy}.lock", create=False, wait=True) if self.copies else None
+            signal.setitimer(signal.ITIMER_REAL, COPY_SECONDS)
+            try:
+                # The client holds this lock until it has made the copy.
+                lock = file_lock.acquire(f"{copy}.lock", create=False, wait=True) if self.copies else None
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
             if lock is not None:
                 os.close(lock)
                 os.rename(copy, self.bound.data)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fakes.stacks import resolved, server, services_of, until
-from infra_runtime.data_directory import memory_folder
+from fakes.users import MALLORY
+from infra_runtime.data_directory import memory_folder, seed_cache
 from infra_runtime.data_directory.marker import make_data_directory
 from infra_runtime.data_directory.paths import Paths
+from infra_runtime.engines.local import seeds_ahead
 from infra_runtime.engines.local.client import Client, raise_failures
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.local.launch import launcher, make_home
 from infra_runtime.errors import InfraError
-from infra_runtime.host import file_copy, memory
-from infra_runtime.spec import Run, Seed
+from infra_runtime.host import disk, file_copy, file_lock, memory
+from infra_runtime.messages import Up
+from infra_runtime.spec import Run, Seed, ServiceSpec
 from infra_runtime.supervisor.argv import command
 from infra_runtime.supervisor.seed_folders import seed_folder
 
@@ -69,6 +74,31 @@ def ends(tree: str, to: str) -> None:
 
 def is_interrupted(*_: object, **__: object) -> Client:
     raise KeyboardInterrupt
+
+
+def has_no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def request(cache: Path) -> Up:
+    """Return a request with a service that has two seeds; their folders exist."""
+    seeds = [Seed(into="${data}", steps=(Run(command=(name,)),)) for name in ("first", "second")]
+    spec = ServiceSpec(name="web", command=("true",), prepare=tuple(seeds))
+    for seed in seeds:
+        tree = seed_folder(str(cache), spec, seed, {})
+        Path(tree).mkdir(parents=True)
+        Path(tree, "file").touch()
+        seed_cache.stamp(tree)
+    return Up(services=(spec,), root="/", binaries={}, variables={})
+
+
+def opened_below(folder: str) -> list[str]:
+    """Return the files below a folder that this process has open."""
+    targets = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            targets.append(str(link.readlink()))
+    return [target for target in targets if target.startswith(f"{folder}/")]
 
 
 def test_the_service_uses_the_copy_of_the_client(
@@ -138,4 +168,122 @@ def test_the_supervisor_removes_the_copies_of_a_killed_client(tree: Path, data: 
 
     assert child is not None
     child.wait()
+    assert not folders(data)
+
+
+def test_without_a_thread_the_supervisor_makes_the_copy(
+    tree: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", has_no_thread)
+
+    assert started(data) == ["file"]
+    assert not folders(data)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_after_an_error_before_the_copies_no_file_stays_open_or_locked(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
+    paths, acquire_current = Paths(str(data)), file_lock.acquire_current
+    calls: list[str] = []
+
+    def fails_at_the_second(path: str) -> int:
+        calls.append(path)
+        if len(calls) == 2:
+            raise error
+        return acquire_current(path)
+
+    monkeypatch.setattr(file_lock, "acquire_current", fails_at_the_second)
+    folder = memory_folder.new_path(paths)
+    with contextlib.suppress(KeyboardInterrupt):
+        seeds_ahead.start(paths, request(Path(paths.seeds())), folder).close()
+
+    assert len(calls) == 2
+    assert not opened_below(folder)
+    assert not folders(data)
+
+
+def test_copies_do_not_create_the_folder_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C interrupts the wait for the copies; the folder is then removed during a copy."""
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
+    paths = Paths(str(data))
+    calls: list[str] = []
+
+    def loses_the_folder(_: str, to: str) -> None:
+        calls.append(to)
+        disk.remove(folder)
+        raise FileNotFoundError(2, "No such file or directory", to)
+
+    monkeypatch.setattr(file_copy, "copy", loses_the_folder)
+    folder = memory_folder.new_path(paths)
+    seeds_ahead.start(paths, request(Path(paths.seeds())), folder).close()
+
+    assert len(calls) == 1
+
+
+def test_a_process_cannot_move_a_copy_that_is_being_removed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process of a service may wait for the copy when the client closes its connection."""
+    monkeypatch.setenv("INFRA_CACHE", str(tmp_path / "cache"))
+    paths, remove = Paths(str(data)), disk.remove
+    removed: list[str] = []
+
+    def removes(path: str) -> None:
+        if Path(path).parent == Path(memory.TMPFS):
+            removed.append(path)
+            assert not Path(folder).exists()
+        remove(path)
+
+    monkeypatch.setattr(disk, "remove", removes)
+    folder = memory_folder.new_path(paths)
+    seeds_ahead.start(paths, request(Path(paths.seeds())), folder).close()
+
+    assert removed
+    assert not folders(data)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can create a folder of another user")
+def test_copies_in_a_folder_of_another_user_are_not_used(
+    tree: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path is among the arguments of the supervisor, so another user can create the folder first."""
+    foreign = Path(memory_folder.new_path(Paths(str(data))))
+    copy = foreign / tree.name
+    copy.mkdir(parents=True)
+    (copy / "foreign").touch()
+    (foreign / f"{tree.name}.lock").touch()
+    for path in (foreign, *foreign.rglob("*")):
+        os.chown(path, MALLORY, MALLORY)
+    monkeypatch.setattr(memory_folder, "new_path", lambda _: str(foreign))
+
+    assert started(data) == ["file"]
+
+
+def test_a_service_does_not_wait_for_the_copy_of_a_paused_client(
+    tree: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other clients can use the stack while the client that has started it is paused."""
+    continued = threading.Event()
+
+    def is_paused(tree: str, to: str) -> None:
+        continued.wait()
+
+    def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:
+        patch = "from infra_runtime.supervisor import early_starts; early_starts.COPY_SECONDS = 0.1; "
+        code = argv[4].replace(
+            "from infra_runtime.supervisor.main", f"{patch}from infra_runtime.supervisor.main"
+        )
+        return subprocess.Popen([*argv[:4], code, *argv[5:]], stdin=stdin)
+
+    monkeypatch.setattr(file_copy, "copy", is_paused)
+    plan = resolved(data, [SPEC])
+    with LocalEngine(launch=launch).open(plan, starting=True) as stack:
+        raise_failures(stack.up(plan).failures)
+        continued.set()
+
+        assert (services_of(data) / "web" / "file").exists()
     assert not folders(data)
