@@ -304,6 +304,22 @@ def test_a_full_disk_during_a_pull_is_an_error_with_the_folder(
     assert open_it().layout.is_complete(layout.find())
 
 
+def test_a_cache_that_is_not_a_folder_is_an_error_without_the_claim_that_the_disk_is_full(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cache").write_text("")
+
+    with pytest.raises(ImageError, match="Not a directory") as error:
+        open_base(
+            f"registry.example/api@sha256:{'a' * 64}",
+            tmp_path / "cache",
+            tmp_path / "unused",
+            lock=tmp_path / "infra.lock",
+        )
+
+    assert error.value.hint.startswith("Check the owner and the free space of the folder.")
+
+
 def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:

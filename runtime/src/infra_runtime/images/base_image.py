@@ -114,7 +114,10 @@ def open_base(
 
     Raises `ImageError` if the image does not exist, or the disk is full.
     """
-    hint = f"Free some space, or set XDG_CACHE_HOME (for {cache}) or TMPDIR to folders of another disk."
+    hint = (
+        "Check the owner and the free space of the folder. XDG_CACHE_HOME selects another folder for"
+        f" {cache}, and TMPDIR for temporary files."
+    )
     with disk_errors(cache, hint):
         return _opened(text, cache, temporary, lock, report, insecure=insecure)
 
