@@ -300,6 +300,27 @@ def test_sealed_secrets_are_encrypted_once_and_only_for_their_cluster(
     assert again.code == 0, again
 
 
+def test_an_export_of_one_environment_keeps_the_sealed_secrets_of_the_others(
+    shop: CommandLine, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography", reason="the minimal profile has no cryptography")
+    from fakes.sealing import new_key, write_certificate
+
+    certificate = write_certificate(tmp_path / "controller.pem", new_key())
+    shop.environ["API_TOKEN"] = "hunter2"
+    shop("export", "kubernetes", "--secrets", "sealed", "--certificate", str(certificate))
+    folder = shop.root / "kubernetes" / "overlays" / "production"
+    before = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    del shop.environ["API_TOKEN"]
+
+    answer = shop("export", "kubernetes", *DEVELOPMENT)
+
+    assert answer.code == 0, answer
+    assert "sealed-secrets.yaml" in before
+    assert {path.name: path.read_text("utf-8") for path in folder.iterdir()} == before
+    assert "in production" not in answer.err
+
+
 def test_sealed_secrets_without_a_certificate_are_an_error(shop: CommandLine) -> None:
     answer = shop("export", "kubernetes", "--secrets", "sealed")
     other = shop("export", "kubernetes", "--certificate", "a.pem")

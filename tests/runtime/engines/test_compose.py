@@ -516,6 +516,21 @@ def test_a_name_that_is_not_the_name_of_an_image_is_an_error(project: Project, i
     assert "is not the name of an image" in error_of(project, text).message
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "acme/api",
+        f"acme/api@sha256:{'a' * 64}",
+        f"reg:5000/acme/api:1@sha512:{'a' * 128}",
+        "[::1]:5000/api:1",
+    ],
+)
+def test_the_name_of_an_image_is_kept(project: Project, image: str) -> None:
+    text = f"use = ['api']\n[services.api]\ncommand = ['run']\ncontainer.image = '{image}'\n"
+
+    assert complete(project, text)["services"]["api"]["image"] == image
+
+
 def test_a_service_without_an_image_and_without_requirements_is_an_error(project: Project) -> None:
     error = error_of(project, "use = ['api']\n" + API, requirements="")
 

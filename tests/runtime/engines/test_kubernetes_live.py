@@ -435,12 +435,15 @@ def test_a_warning_and_a_conflict_are_errors() -> None:
 
 
 def test_missing_keys_of_a_secret_are_an_error() -> None:
-    checks.check_secrets({"shop-secrets": []})
+    checks.check_secrets({"shop-secrets": []}, "prod")
     with pytest.raises(ClusterError, match="the Secret shop-variables does not have the keys c, d") as caught:
-        checks.check_secrets({"shop-secrets": ["b"], "shop-variables": ["c", "d"]})
+        checks.check_secrets({"shop-secrets": ["b"], "shop-variables": ["c", "d"]}, "prod")
     assert "the Secret shop-secrets does not have the keys b" in str(caught.value)
-    assert "kubectl create secret generic shop-secrets --from-file=b=FILE" in caught.value.hint
-    assert "shop-variables --from-file=c=FILE --from-file=d=FILE" in caught.value.hint
+    assert caught.value.hint == (
+        "Run `kubectl create secret generic shop-secrets --from-file=b=FILE --namespace=prod` and"
+        " `kubectl create secret generic shop-variables --from-file=c=FILE --from-file=d=FILE"
+        " --namespace=prod`, or add the keys to the existing Secrets."
+    )
 
 
 def test_generated_values_are_random_and_only_for_missing_keys() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,3 +85,20 @@ def test_a_file_that_the_export_did_not_write_is_replaced_only_with_force(tmp_pa
 
     assert kept == "own"
     assert (tmp_path / "a.yaml").read_text() == SMALL
+
+
+def test_a_secret_is_made_on_a_file_system_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(source), None, str(target))
+
+    monkeypatch.setattr(os, "link", fail)
+
+    made = make_secrets(tmp_path / "secrets", ["password"])
+    text = (tmp_path / "secrets" / "password").read_text()
+    again = make_secrets(tmp_path / "secrets", ["password"])
+
+    assert (made, again) == (["password"], [])
+    assert len(text) == 48
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["password"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,36 @@ def test_a_waiting_process_gets_the_lock_when_it_is_released(path) -> None:
         os.close(descriptor)
 
         assert other.stdout.read() == "locked\n"
+
+
+def test_a_wait_for_a_locked_folder_is_reported(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        assert held.enter_context(file_lock.folder(tmp_path))
+        waits = []
+
+        def report() -> None:
+            waits.append("waits")
+            held.close()
+
+        with file_lock.folder(tmp_path, report) as is_locked:
+            assert is_locked
+
+    with file_lock.folder(tmp_path, report):
+        pass
+
+    assert waits == ["waits"]
+
+
+def test_a_folder_that_the_file_system_cannot_lock_is_not_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int, operation: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+
+    with file_lock.folder(tmp_path) as is_locked:
+        assert not is_locked
 
 
 def test_a_released_lock_is_free_although_a_copy_of_its_descriptor_is_open(path) -> None:

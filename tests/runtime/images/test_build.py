@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from fakes.base_image import bare_base
 from infra_runtime.errors import ImageError
+from infra_runtime.host import file_lock
 from infra_runtime.images import documents
 from infra_runtime.images.base_image import Source
 from infra_runtime.images.build import Built, Request, build
@@ -140,10 +142,40 @@ def test_two_builds_at_once_leave_a_complete_image(request_: Request, tmp_path: 
 
 def test_the_folder_of_a_killed_build_is_removed_by_the_next_one(request_: Request, tmp_path: Path) -> None:
     (tmp_path / "out" / ".new-killed" / "layout").mkdir(parents=True)
+    (tmp_path / "out" / ".new-link").symlink_to(tmp_path)  # not of a build
 
     build(request_, tmp_path / "out")
 
     assert not (tmp_path / "out" / ".new-killed").exists()
+    assert (tmp_path / "out" / ".new-link").is_symlink()
+
+
+def test_a_build_reports_that_it_waits_for_another_build(request_: Request, tmp_path: Path) -> None:
+    folder, lines = tmp_path / "out", list[str]()
+    folder.mkdir()
+
+    with ExitStack() as other:
+        other.enter_context(file_lock.folder(folder))
+
+        def report(line: str) -> None:
+            lines.append(line)
+            other.close()
+
+        build(request_, folder, report=report)
+
+    assert lines[0] == f"waiting for another build, which writes images to {folder}"
+
+
+def test_a_build_without_a_lock_keeps_the_folder_of_another_build(
+    request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_lock, "folder", lambda *_: nullcontext(enter_result=False))
+    other = tmp_path / "out" / ".new-other" / "layout"
+    other.mkdir(parents=True)
+
+    build(request_, tmp_path / "out")
+
+    assert other.exists()
 
 
 def test_an_image_for_two_platforms_has_an_index(request_: Request, tmp_path: Path) -> None:

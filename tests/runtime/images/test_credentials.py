@@ -163,3 +163,11 @@ def test_the_login_of_a_namespace_is_not_that_of_the_registry(home: Path) -> Non
     configure(home, {"auths": {f"{REGISTRY}/team": {"auth": AUTH}}})
 
     assert find_credentials(REGISTRY) is None
+
+
+def test_null_is_an_empty_value(home: Path) -> None:
+    """Source: Go, package `encoding/json`, "Unmarshal": null has no effect on a string."""
+    login = {"auth": AUTH, "username": None, "password": None, "identitytoken": None}
+    configure(home, {"credsStore": None, "credHelpers": {REGISTRY: None}, "auths": {REGISTRY: login}})
+
+    assert find_credentials(REGISTRY) == Credentials(user="me", password="pass:word")

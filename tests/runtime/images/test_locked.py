@@ -143,3 +143,10 @@ def test_uv_lock_is_preferred_and_needs_uv(tmp_path: Path) -> None:
     assert path == tmp_path / "uv.lock"
     with pytest.raises(ImageError, match=r"uv is needed to read uv\.lock"):
         locked_packages(path, uv=None)
+
+
+def test_a_lock_file_that_cannot_be_read_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "pylock.toml").mkdir()
+
+    with pytest.raises(ImageError, match=r"pylock\.toml: the file cannot be read: Is a directory"):
+        locked_packages(tmp_path / "pylock.toml", uv=None)

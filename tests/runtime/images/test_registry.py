@@ -6,6 +6,7 @@ import re
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fakes.base_image import bare_base
 from fakes.registry import PASSWORD, USER, FakeRegistry, fake_registry
 from infra_runtime.binaries import lockfile
 from infra_runtime.errors import ImageError, IntegrityError
+from infra_runtime.host import file_lock
 from infra_runtime.images import documents
 from infra_runtime.images.base_image import open_base
 from infra_runtime.images.credentials import Credentials
@@ -302,6 +304,22 @@ def test_a_full_disk_during_a_pull_is_an_error_with_the_folder(
     assert open_it().layout.is_complete(layout.find())
 
 
+def test_a_cache_that_is_not_a_folder_is_an_error_without_the_claim_that_the_disk_is_full(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cache").write_text("")
+
+    with pytest.raises(ImageError, match="Not a directory") as error:
+        open_base(
+            f"registry.example/api@sha256:{'a' * 64}",
+            tmp_path / "cache",
+            tmp_path / "unused",
+            lock=tmp_path / "infra.lock",
+        )
+
+    assert error.value.hint.startswith("Check the owner and the free space of the folder.")
+
+
 def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:
@@ -315,6 +333,32 @@ def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
 
         assert again.layout.is_complete(again.image)
         assert len(again.layout.images()) == 1
+
+
+def test_a_pull_reports_that_it_waits_for_another_pull(
+    server: FakeRegistry, layout: Layout, tmp_path: Path
+) -> None:
+    pushed(server, layout)
+    name, cache = f"{server.address}/shop/api@{layout.find().digest}", tmp_path / "cache"
+    lines = list[str]()
+    cache.mkdir()
+
+    with ExitStack() as other:
+
+        def report(line: str) -> None:
+            lines.append(line)
+            other.close()
+
+        open_it = partial(
+            open_base, name, cache, tmp_path / "unused", lock=tmp_path / "infra.lock", report=report
+        )
+        other.enter_context(file_lock.folder(cache))
+        first = open_it()
+        other.enter_context(file_lock.folder(cache))
+        again = open_it()  # the image is in the cache, so no lock is needed
+
+    assert lines == [f"waiting for another build, which pulls a base image into {cache}"]
+    assert again.image == first.image
 
 
 def test_two_pulls_at_once_leave_both_images_in_the_cache(server: FakeRegistry, tmp_path: Path) -> None:

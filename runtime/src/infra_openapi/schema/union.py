@@ -222,14 +222,14 @@ class _Matching:
                     self._pair(branch, partner)
             left = [branch for branch in left if branch not in partners]
         senders = TagIndex(self._sent)
-        added = [branch for branch in self._free if not self._within(branch, senders)]
-        removed, added = (
-            [branch for branch in branches if branch not in self._undecided] for branches in (left, added)
+        free = [branch for branch in self._free if not self._within(branch, senders)]
+        only_sent, only_received = (
+            [branch for branch in branches if branch not in self._undecided] for branches in (left, free)
         )
-        disappearing, appearing = (removed, added) if self._request else (added, removed)
+        removed, added = (only_sent, only_received) if self._request else (only_received, only_sent)
         if not self._request and self._expects_more():
             # A value that was sent as the removed alternative may now be sent as the new alternative.
-            for old, new in zip(disappearing, appearing, strict=False):
+            for old, new in zip(removed, added, strict=False):
                 self._change.fact(
                     facts.UNION_BRANCH_REPLACED,
                     self._old.element,
@@ -238,9 +238,9 @@ class _Matching:
                     new.shown,
                     new.shown,
                 )
-            count = min(len(disappearing), len(appearing))
-            disappearing, appearing = disappearing[count:], appearing[count:]
-        for branch in disappearing:
+            count = min(len(removed), len(added))
+            removed, added = removed[count:], added[count:]
+        for branch in removed:
             self._change.fact(
                 facts.UNION_BRANCH_REMOVED,
                 branch.element,
@@ -249,7 +249,7 @@ class _Matching:
                 None,
                 branch.shown,
             )
-        for branch in appearing:
+        for branch in added:
             is_expected = self._request or (self._expects_more() and branch.node.types == _ONLY_OBJECT)
             kind = facts.UNION_BRANCH_ADDED if is_expected else facts.NEW_ALTERNATIVE
             self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)

@@ -8,7 +8,6 @@ from infra_runtime.dashboard.view import Row
 from infra_runtime.data_directory import journal
 from infra_runtime.data_directory.critical_path import Start
 from infra_runtime.data_directory.critical_path import last_start as start_of
-from infra_runtime.errors import InfraError
 from infra_runtime.messages import Event
 from infra_runtime.value import frozen
 
@@ -118,7 +117,7 @@ def starts(path: str) -> list[float]:
     """Return the Unix times of the newest starts of the stack, the newest first."""
     try:
         return journal.starts(path, RUNS)
-    except InfraError:  # a file of another user
+    except OSError:  # such as a file of another user
         return []
 
 
@@ -174,7 +173,7 @@ def levels(shown: Sequence[Row]) -> list[list[Row]]:
 def _events(path: str) -> list[Event]:
     try:
         return journal.recent(path)
-    except InfraError:  # a file of another user
+    except OSError:  # such as a file of another user
         return []
 
 

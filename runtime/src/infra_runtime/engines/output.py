@@ -136,6 +136,8 @@ def _create(path: Path, text: str) -> bool:
         os.link(beside, path)
     except FileExistsError:
         return False
+    except OSError:  # the file system has no hard links
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     return True

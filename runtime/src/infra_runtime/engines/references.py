@@ -25,7 +25,9 @@ WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 TAG = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 REGISTRY = r"[A-Za-z0-9.-]+:\d{1,5}"
 _HOST = rf"{REGISTRY}|[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\](:\d{{1,5}})?"
-_IMAGE = re.compile(rf"(({_HOST})/)?{WORD}(/{WORD})*(:{TAG})?(@sha256:[0-9a-f]{{64}})?")
+#: Source: OCI, "Image Format Specification", "Digests", "Registered algorithms"
+_DIGEST = "sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+_IMAGE = re.compile(rf"(({_HOST})/)?{WORD}(/{WORD})*(:{TAG})?(@({_DIGEST}))?")
 #: the names and addresses of the container itself
 LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
 #: a separator that no text of a spec contains: arguments and environment variables cannot

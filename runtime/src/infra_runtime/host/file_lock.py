@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from infra_runtime.host import ownership
 
@@ -48,18 +48,28 @@ def acquire_current(path: str, *, shared: bool = False) -> int:
 
 
 @contextlib.contextmanager
-def folder(path: str | os.PathLike[str]) -> Iterator[None]:
+def folder(path: str | os.PathLike[str], before_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
     """Wait until no other process has locked an existing folder, and lock it during the `with` statement.
 
-    Some file systems, such as NFS, cannot lock a folder; the `with` statement then runs without the lock.
+    If another process has locked the folder, `before_wait` is called first. Some file systems, such as NFS,
+    cannot lock a folder; the `with` statement then runs without the lock, and its value is false.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield _lock(descriptor, before_wait)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, before_wait: Callable[[], None]) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        before_wait()
+    except OSError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # without effect if this descriptor already has the lock
+    return True
 
 
 def release(descriptor: int) -> None:

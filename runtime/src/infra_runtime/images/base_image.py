@@ -114,7 +114,10 @@ def open_base(
 
     Raises `ImageError` if the image does not exist, or the disk is full.
     """
-    hint = f"Free some space, or set XDG_CACHE_HOME (for {cache}) or TMPDIR to folders of another disk."
+    hint = (
+        "Check the owner and the free space of the folder. XDG_CACHE_HOME selects another folder for"
+        f" {cache}, and TMPDIR for temporary files."
+    )
     with disk_errors(cache, hint):
         return _opened(text, cache, temporary, lock, report, insecure=insecure)
 
@@ -138,15 +141,23 @@ def _opened(
             parsed = replace(parsed, tag=parsed.tag or "latest")
             current = partial(registry.resolve, parsed.tag)
             parsed = replace(parsed, digest=_locked_digest(str(parsed), lock, current, report))
-        # The index is replaced as a whole, and the blobs that it does not contain are removed.
-        with file_lock.folder(cache):
-            stored = [image for image in layout.images() if image.digest == parsed.digest]
-            if stored and layout.is_complete(stored[0]):
-                image = stored[0]
-            else:
-                image = registry.pull(parsed.digest, layout)
-                layout.save([*(other for other in layout.images() if other not in stored), image])
+        image = _stored(layout, parsed.digest)
+        if image is None:
+            waits = f"waiting for another build, which pulls a base image into {cache}"
+            # The index is replaced as a whole, and the blobs that it does not contain are removed.
+            with file_lock.folder(cache, lambda: report(waits)):
+                image = _stored(layout, parsed.digest)
+                if image is None:
+                    image = registry.pull(parsed.digest, layout)
+                    others = [other for other in layout.images() if other.digest != parsed.digest]
+                    layout.save([*others, image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
+
+
+def _stored(layout: Layout, digest: str) -> Descriptor | None:
+    """Return the image with this digest if the layout contains all its blobs."""
+    stored = (image for image in layout.images() if image.digest == digest)
+    return next(filter(layout.is_complete, stored), None)
 
 
 def _locked_digest(

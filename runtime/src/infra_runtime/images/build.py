@@ -110,14 +110,24 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
                 " dependencies.",
             )
         folder.mkdir(parents=True, exist_ok=True)
-        with file_lock.folder(folder), tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as temporary:
-            for left in folder.glob(f"{_NEW}*"):  # of a build that was killed
-                if left != Path(temporary):
-                    shutil.rmtree(left)
+        waits = f"waiting for another build, which writes images to {folder}"
+        with (
+            file_lock.folder(folder, lambda: report(waits)) as is_locked,
+            tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as temporary,
+        ):
+            if is_locked:
+                _remove_left(folder, Path(temporary))
             scratch = Layout.create(Path(temporary) / "layout")
             parts = list(_parts(request, scratch, Path(temporary), report))
             names = [request.combined] if request.combined else [spec.name for spec in request.services]
             return [_image(request, name, parts, scratch, folder, report) for name in names]
+
+
+def _remove_left(folder: Path, own: Path) -> None:
+    """Remove the folders of builds that were killed; a folder that cannot be removed stays."""
+    for left in folder.glob(f"{_NEW}*"):
+        if left != own:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _parts(

@@ -85,17 +85,17 @@ def _files() -> Iterator[Path]:
 class _Entry(BaseModel):
     """The login of one registry: a token, the Base64 text of user and password, or both as plain text."""
 
-    auth: str = ""
-    username: str = ""
-    password: str = ""
-    identitytoken: str = ""
+    auth: str | None = None
+    username: str | None = None
+    password: str | None = None
+    identitytoken: str | None = None
 
 
 class _Configuration(BaseModel):
     """The keys of a configuration file that are about credentials."""
 
     auths: Mapping[str, _Entry | None] | None = None
-    credHelpers: Mapping[str, str] | None = None  # noqa: N815 - the name in the file
+    credHelpers: Mapping[str, str | None] | None = None  # noqa: N815 - the name in the file
     credsStore: str | None = None  # noqa: N815 - the name in the file
 
 
@@ -114,7 +114,7 @@ def _decoded(entry: _Entry, path: Path) -> Credentials | None:
     if entry.identitytoken:
         return Credentials(token=entry.identitytoken)
     if not entry.auth:
-        return Credentials(user=entry.username, password=entry.password) if entry.username else None
+        return Credentials(user=entry.username, password=entry.password or "") if entry.username else None
     try:
         user, _, password = base64.b64decode(entry.auth, validate=True).decode().partition(":")
     except ValueError:

@@ -167,7 +167,9 @@ def _pylock(path: Path) -> Iterator[Locked]:
         raise ImageError(
             str(path), f"the file is not in the format of PEP 751: {key}: {first['msg']}"
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ImageError(str(path), f"the file cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise ImageError(str(path), f"the file is not valid TOML: {error}") from None
     for package in document.packages:
         if package.directory and (package.directory.editable or package.directory.path == "."):

@@ -90,6 +90,9 @@ def command(
     with exports.checked(stacks):
         if secrets == "sealed":
             engine = _sealed(engine, stacks, selected, folder, certificate)
+        else:
+            others = [stack.environment for stack in stacks if stack.environment not in selected]
+            engine = _kept(engine, others, folder)
         files = engine.render_environments(plans)
     first = target.environment or stacks[0].environment
     development = stacks[0].environment == "development"
@@ -137,3 +140,15 @@ def _sealed(
                 required, present, values, key, engine.namespace_name()
             )
     return replace(engine, sealed=sealed)
+
+
+def _kept(engine: Kubernetes, environments: Sequence[str], folder: Path) -> Kubernetes:
+    """Return a copy of the engine with the sealed secrets that an earlier export has written, if any."""
+    from infra_runtime.engines.kubernetes.engine import SEALED
+
+    paths = {name: folder / "overlays" / name / SEALED for name in environments}
+    if existing := {name: path for name, path in paths.items() if path.is_file()}:
+        from infra_runtime.engines.kubernetes import sealing
+
+        return replace(engine, sealed={name: sealing.read_sealed(path) for name, path in existing.items()})
+    return engine

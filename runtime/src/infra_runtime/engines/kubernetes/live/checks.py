@@ -109,18 +109,21 @@ def missing_keys(kubectl: Kubectl, wanted: SecretKeys) -> list[str]:
     return [name for name in wanted.keys if name not in existing]
 
 
-def check_secrets(missing: Mapping[str, Sequence[str]]) -> None:
+def check_secrets(missing: Mapping[str, Sequence[str]], namespace: str) -> None:
     """Raise `ClusterError` if a Secret has missing keys; `missing` is name of the Secret → the keys."""
     missing = {name: keys for name, keys in missing.items() if keys}
     if missing:
         problems = [
             f"the Secret {name} does not have the keys {', '.join(keys)}" for name, keys in missing.items()
         ]
+        files = {name: " ".join(f"--from-file={key}=FILE" for key in keys) for name, keys in missing.items()}
         commands = [
-            f"`kubectl create secret generic {name} {' '.join(f'--from-file={key}=FILE' for key in keys)}`"
-            for name, keys in missing.items()
+            f"`kubectl create secret generic {name} {options} --namespace={namespace}`"
+            for name, options in files.items()
         ]
-        raise ClusterError("; ".join(problems), f"Create it with {' and '.join(commands)}, or add the keys.")
+        raise ClusterError(
+            "; ".join(problems), f"Run {' and '.join(commands)}, or add the keys to the existing Secrets."
+        )
 
 
 def generated_secret(wanted: SecretKeys, missing: Sequence[str], stack: str) -> dict[str, object]:

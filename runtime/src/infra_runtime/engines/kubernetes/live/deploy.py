@@ -99,7 +99,8 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
         resource for resource in request.resources if not (foreign and resource["kind"] == "Namespace")
     ]
     required = [wanted for wanted in request.secrets if not wanted.generated]
-    checks.check_secrets({wanted.name: checks.missing_keys(kubectl, wanted) for wanted in required})
+    missing = {wanted.name: checks.missing_keys(kubectl, wanted) for wanted in required}
+    checks.check_secrets(missing, kubectl.namespace)
     if request.dry_run:
         plan = _checked(kubectl, request, resources)
         for change in plan.changes:
