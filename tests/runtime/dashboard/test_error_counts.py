@@ -117,7 +117,7 @@ def test_the_errors_of_a_service_are_shown_with_a_link_and_in_the_navigation(tmp
     own = site.ask("/services/api", headers=HEADERS).text
     items = site.ask("/api/v1/services", headers=HEADERS).json()["items"]
 
-    link = 'href="/logs?level=error&amp;service=api"'
+    link = 'href="/logs?level=error&amp;run=0s&amp;service=api"'
     assert link in page
     assert link in own
     assert "2 errors</a>" in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from pathlib import Path
 
@@ -122,6 +124,20 @@ def test_the_page_of_a_service_has_links_to_the_log_of_earlier_runs(site: Site) 
         assert (
             f'href="/logs?service=api&amp;run={iso(began).replace(":", "%3A").replace("+", "%2B")}"' in text
         )
+
+
+def test_the_link_beside_the_errors_of_this_run_selects_only_this_run(tmp_path: Path) -> None:
+    site = Site(tmp_path, service("api"))
+    start(site, FIRST, SECOND)
+    site.log("api", "ERROR one\nERROR two\n")
+    index = f"{FIRST + 1:.3f} 10\n{SECOND + 1:.3f} 20\n"
+    Path(site.paths.logs, "api.index").write_text(index, encoding="ascii")
+
+    page = site.ask("/services/api", headers=HEADERS).text
+    link = re.search(r'class="chip bad" href="([^"]+)" title="Errors in the log of this run"', page)
+
+    assert link
+    assert lines(site, html.unescape(link[1]).partition("?")[2]) == ["ERROR two"]
 
 
 def test_the_stream_of_a_service_also_has_the_new_lines_of_its_log(site: Site) -> None:
