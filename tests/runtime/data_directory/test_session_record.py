@@ -59,6 +59,15 @@ def test_sessions_are_listed_the_newest_first_from_all_data_directories(tmp_path
     assert find([tmp_path], second.stem) == second
 
 
+def test_an_unreadable_record_does_not_replace_an_older_session(tmp_path: Path) -> None:
+    readable = write(tmp_path, start(time=BEGAN))
+    write(tmp_path, start(time=BEGAN + 1), began=BEGAN + 1).write_bytes(b"not a record\n")
+
+    sessions = listing([tmp_path], 1).sessions
+
+    assert [session.id for session in sessions] == [readable.stem]
+
+
 def test_a_session_is_running_while_its_process_has_locked_the_record(tmp_path: Path) -> None:
     writer = Writer(tmp_path, BEGAN)
     writer.write([start(), line_of("a")])

@@ -10,6 +10,7 @@ Only the owner can read the files. They contain no settings, no output and no lo
 """
 
 import contextlib
+import itertools
 import os
 import re
 import time
@@ -193,10 +194,10 @@ class Listing:
 
 
 def listing(folders: Iterable[Path], most: int = SESSIONS) -> Listing:
-    """Return the newest sessions of these data directories."""
+    """Return the newest sessions of these data directories whose records can be read."""
     paths = sorted(_paths(folders), key=lambda path: path.name, reverse=True)
-    summaries = (summary(path) for path in paths[:most])
-    return Listing(sessions=tuple(session for session in summaries if session), total=len(paths))
+    readable = filter(None, map(summary, paths))
+    return Listing(sessions=tuple(itertools.islice(readable, most)), total=len(paths))
 
 
 def find(folders: Iterable[Path], name: str) -> Path | None:
