@@ -1,4 +1,4 @@
-"""A file of an OpenAPI document: its content, its data, and the line of each part."""
+"""A file of an OpenAPI document: its text, the parsed data, and the line number of each value."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def required(element: Element) -> dict[str, Element]:
 
 
 def formats(element: Element) -> dict[str, Element]:
-    """Return the formats of a schema with their elements.
+    """Return a mapping from each format of a schema to the element that contains it.
 
     Newer versions of JSON Schema express some formats with other keywords, such as `contentEncoding`.
     """

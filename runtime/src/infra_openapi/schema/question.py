@@ -202,7 +202,7 @@ class Questions:
     def _split(self, literals: Literals) -> Any:
         """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits.
 
-        The search tries each alternative of one composed schema: the schema with the fewest alternatives.
+        The search tries each alternative of the composed schema that has the fewest alternatives.
         """
         counts = [
             (_count(node, positive=role.positive), index)

@@ -126,7 +126,7 @@ class _Matching:
         return partners
 
     def _similarity(self, one: Branch, other: Branch) -> float:
-        """Return the share of the keywords and properties that two alternatives have in common: 0 to 1."""
+        """Return the fraction of all keywords and properties of two alternatives that both have, 0 to 1."""
         first, second = self._marks(one), self._marks(other)
         return len(first & second) / max(1, len(first | second))
 

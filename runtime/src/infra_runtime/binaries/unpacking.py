@@ -191,7 +191,9 @@ class _Tree:
         if self._written > self._limits.size:
             raise self.refuse(entry, f"exceeds the limit of {self._limits.size} unpacked bytes")
         if self._written > self._limits.ratio_from and self._written > self._limits.ratio * self._packed:
-            raise self.refuse(entry, f"expands the archive more than {self._limits.ratio} times")
+            raise self.refuse(
+                entry, f"makes the content more than {self._limits.ratio} times as large as the archive"
+            )
 
     def count_read(self, total: int) -> None:
         """Check how many bytes of a tar archive have been read: `total` without compression."""

@@ -80,7 +80,7 @@ def _failed_tests(reports: Iterable[Path]) -> int:
 
 
 async def _firing(stack: Stack) -> int:
-    """Return the number of firing alerts; 0 if no telemetry service is running. Raises `InfraError`."""
+    """Return the number of firing alerts, or 0 if no telemetry service is running. Raises `InfraError`."""
     endpoints, state = await stack.endpoints(), stack.last
     name = telemetry.service_of(endpoints)
     pids = {service.name: service.pid for service in state.services} if state else {}

@@ -183,7 +183,10 @@ class Pages:
         )
 
     async def _alert_values(self, query: dict[str, str]) -> dict[str, Any]:
-        """Return the values of the template `alert_list.html`. Raises `ParameterError`."""
+        """Return the values for the template `alert_list.html`.
+
+        Raises `ParameterError` if a filter of the query is not valid.
+        """
         problems, problem, is_missing = alerts.Problems(), "", False
         try:
             problems = await alerts.read(await self._dashboard.stack.endpoints(), query)

@@ -57,7 +57,7 @@ def run_at(text: str, starts: Sequence[float]) -> tuple[float, float]:
         if began <= time:
             return began, ended
         ended = began
-    raise ParameterError(f"the journal has no start of the stack before {text[:80]!r}")
+    raise ParameterError(f"the journal contains no start of the stack before the time {text[:80]!r}")
 
 
 def count_of(text: str, default: int, most: int) -> int:

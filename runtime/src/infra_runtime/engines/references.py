@@ -106,7 +106,7 @@ def _hosts(names: Collection[str]) -> dict[str, str]:
 
 
 def secret_file(host: str, secret: str) -> str:
-    """Return the name of a secret in the exported files, and of the file with its value."""
+    """Return the name of a secret in exported files; the file with its value has the same name."""
     return f"{host}-{secret}"
 
 

@@ -132,7 +132,7 @@ def parse_request(head: bytes) -> Request:
         url = urlsplit(words[1])
         parameters = {name: values[-1] for name, values in parse_qs(url.query, max_num_fields=50).items()}
     except ValueError as error:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"the request has no valid address: {error}") from error
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"the URL of the request is not valid: {error}") from error
     return Request(method=words[0], path=url.path, parameters=parameters, headers=headers)
 
 

@@ -63,9 +63,9 @@ class NginxSettings(ProxySettings):
 
 
 def nginx(settings: NginxSettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an nginx server with one worker, or more (`workers`).
+    """Return the spec of an nginx server with `workers` worker processes (default: 1).
 
-    If root starts nginx, its worker processes run as root, too (directive `user`), because another user could
+    If root starts nginx, its worker processes run as root, too, because another user could
     not read the data folder of the service. If another user starts nginx, nginx ignores this directive.
     """
     routes = all_routes(settings, contributions)

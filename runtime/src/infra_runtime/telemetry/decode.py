@@ -138,7 +138,7 @@ def _varint(number: int) -> bytes:
 
 
 def _fill(message: Message, data: Any, depth: int, path: str) -> None:
-    """Set the fields of a message from the keys of a JSON object."""
+    """Set each field of a protobuf message to the value of its key in a JSON object."""
     if not isinstance(data, dict):
         raise DecodeError(f"{path} is not a JSON object")
     if not depth:

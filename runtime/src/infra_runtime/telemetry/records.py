@@ -62,9 +62,10 @@ class LogRecord(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A value of a metric at a time. `value` is the sum of a distribution, whose other data are in `data`.
+    """The value of a metric at one point in time.
 
-    Of a sum that only increases, `data` has the key `monotonic`.
+    For a distribution, `value` is its sum, and `data` contains its other data. For a sum that only increases,
+    `data` has the key `monotonic`.
     """
 
     resource: Resource

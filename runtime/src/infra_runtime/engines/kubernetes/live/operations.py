@@ -35,7 +35,7 @@ def find(kubectl: Kubectl, stack: str, service: str) -> Object:
             return by_name[name]
     if any(resource["metadata"]["name"] in names for resource in operated(kubectl, stack)):
         raise ClusterError(
-            f"an operator runs the pods of {service} in the namespace {kubectl.namespace}",
+            f"a Kubernetes operator manages the pods of {service} in the namespace {kubectl.namespace}",
             f"Change the table `operator` of the service {service}, and deploy the stack.",
         )
     raise ClusterError(

@@ -28,7 +28,7 @@ OPERATED = ("clusters.postgresql.cnpg.io", "rabbitmqclusters.rabbitmq.com")
 
 
 def is_operated(resource: Object) -> bool:
-    """Return whether an operator runs the pods of a resource."""
+    """Return whether a Kubernetes operator manages the pods of a resource."""
     return READY in (resource["metadata"].get("annotations") or {})
 
 
