@@ -181,7 +181,9 @@ def test_bombs_are_refused_before_they_fill_the_disk(
 
     with pytest.raises(IntegrityError, match="'zeros' exceeds the limit of 1000000 unpacked bytes"):
         unpack(bomb, tmp_path / "size", limits=Limits(size=1_000_000))
-    with pytest.raises(IntegrityError, match="'zeros' makes the content more than 20 times as large as the archive"):
+    with pytest.raises(
+        IntegrityError, match="'zeros' makes the content more than 20 times as large as the archive"
+    ):
         unpack(bomb, tmp_path / "ratio", limits=Limits(ratio=20, ratio_from=1_000_000))
     with pytest.raises(IntegrityError, match="'10' is entry number 11, but the limit is 10"):
         unpack(many, tmp_path / "count", limits=Limits(entries=10))
