@@ -211,10 +211,10 @@ def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for data in (folder, *plan_folders(folder)):
             try:
-                found = [*data.glob(_PATTERN)]
+                descriptions = [*data.glob(_PATTERN)]
             except OSError:  # a folder was removed meanwhile
                 continue
-            for path in found:
+            for path in descriptions:
                 parents = path.relative_to(data).parents
                 if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{parent}") for parent in parents):
                     yield path
