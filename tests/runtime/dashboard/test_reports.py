@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,12 +222,19 @@ def test_a_report_without_a_stack_has_the_error(site: Site, tests: Path) -> None
     [
         *("{", "{}", "[]", '{"spans": [1], "logs": []}', "[" * 100_000),
         *(trace(start="x"), trace(attributes="x"), trace(events=[1]), trace(end=10**400)),
+        *(trace(name={"a": 1}), trace(name=None), trace(service=["x"]), trace(id=5), trace(parent=5)),
+        trace(end=0).replace('"end": 0', '"end": 1e999'),
     ],
 )
 def test_a_damaged_trace_is_reported(site: Site, tests: Path, content: str) -> None:
     (write(tests, "test_order") / "trace.json").write_text(content, encoding="utf-8")
+    address = f"/api/v1/tests/{listed(site)['items'][0]['id']}"
 
     assert "trace.json cannot be read" in report_page(site)
+    answers = [
+        site.ask(f"{address}/{part}", headers=HEADERS) for part in ("waterfall", "spans", "otlp", "har")
+    ]
+    assert 404 in {answer.status_code for answer in answers} <= {200, 404}
 
 
 def test_the_spans_of_a_report_are_in_the_api(site: Site, tests: Path) -> None:
@@ -266,6 +275,36 @@ def test_a_report_is_an_item_of_the_api(site: Site, tests: Path) -> None:
         {"service": "api", "left_out": 0, "lines": [{"level": "error", "text": "ERROR no stock"}]}
     ]
     assert site.ask("/api/v1/tests/unknown", headers=HEADERS).status_code == 404
+
+
+def test_a_folder_that_is_removed_while_it_is_listed_has_no_reports(
+    site: Site, tests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tests, "test_order")
+    glob = Path.glob
+
+    def removed(folder: Path, pattern: str) -> Iterator[Path]:
+        if pattern.startswith("capsules/"):
+            shutil.rmtree(tests / "capsules", ignore_errors=True)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder / "capsules"))
+        return glob(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", removed)
+
+    assert listed(site) == {"items": [], "total": 0, "damaged": 0}
+    assert site.ask("/api/v1/tests/unknown/har", headers=HEADERS).status_code == 404
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/secret/place")
+
+    monkeypatch.setattr(reports, "listing", fail)
+
+    answer = site.ask("/api/v1/tests", headers=HEADERS)
+
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "a file cannot be read: No such file or directory; try again"
 
 
 def test_a_removed_report_is_not_found(site: Site, tests: Path) -> None:

@@ -1,8 +1,10 @@
-"""The process of the dashboard refuses a key that can be guessed."""
+"""The process of the dashboard: its key, and its socket of the IPv6 loopback address."""
 
 from __future__ import annotations
 
 import secrets
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ pytest.importorskip("jinja2", reason="the minimal profile has no templates")
 pytest.importorskip("starlette", reason="the minimal profile has no web framework")
 pytest.importorskip("uvicorn", reason="the minimal profile has no web server")
 
-from infra_runtime.dashboard.server import key_of
+from infra_runtime.dashboard.server import ipv6_socket, key_of
 from infra_runtime.errors import ConfigurationError
 
 
@@ -30,3 +32,32 @@ def test_a_random_key_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "key.secret").write_text(f"{key}\n", encoding="ascii")
 
     assert key_of(tmp_path) == key
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port of the IPv6 loopback address on which another program listens."""
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"the machine has no IPv6: {error}")
+    with listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.process
+def test_a_port_that_another_program_has_taken_for_ipv6_is_refused(taken: int) -> None:
+    with pytest.raises(ConfigurationError, match=rf"another process listens on \[::1\]:{taken}"):
+        ipv6_socket(taken)
+
+
+@pytest.mark.process
+def test_a_browser_that_prefers_ipv6_connects_to_the_dashboard(taken: int) -> None:
+    with socket.socket(socket.AF_INET6) as free:
+        free.bind(("::1", 0))
+        port = free.getsockname()[1]
+
+    (listener,) = ipv6_socket(port)
+
+    with listener, socket.create_connection(("::1", port)) as browser:
+        assert browser.getpeername()[:2] == ("::1", port)

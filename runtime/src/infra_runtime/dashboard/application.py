@@ -66,7 +66,9 @@ def application(dashboard: Dashboard) -> Application:
     starlette = Starlette(
         routes=routes,
         # ClientDisconnect: the connection was closed before the end of the body
-        exception_handlers=dict.fromkeys((HTTPException, InfraError, ValueError, ClientDisconnect), failed),
+        exception_handlers=dict.fromkeys(
+            (HTTPException, InfraError, ValueError, OSError, ClientDisconnect), failed
+        ),
     )
     guard = Guard(
         starlette,
@@ -95,6 +97,8 @@ def _status_of(error: Exception) -> tuple[HTTPStatus, str]:
         return HTTPStatus(error.status), str(error)
     if isinstance(error, SnapshotError):
         return HTTPStatus.CONFLICT, str(error)
+    if isinstance(error, OSError):  # such as a file that was removed while the request read it
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"a file cannot be read: {error.strerror or error}; try again"
     if isinstance(error, InfraError):
         return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
     return HTTPStatus.BAD_REQUEST, str(error)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra_runtime.dashboard.log_query import Query
+from infra_runtime.dashboard.log_states import states_of
 from infra_runtime.dashboard.parameters import ParameterError
 from infra_runtime.logs.files import SUFFIXES, LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
@@ -186,13 +187,16 @@ async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View
     places: dict[str, Place | None] = {**parse_cursor(cursor)}
     if not cursor:
         places = {name: _end(folder, name) for name in _selected(folder, query)}
+    shared = states_of(folder)
     #: service → the inode and the size of its log when it was read
-    seen: dict[str, tuple[int, int]] = {}
+    seen: Mapping[str, tuple[int, int]] = {}
     idle = 0.0
     while True:
-        states = {name: _state(folder, name) for name in _selected(folder, query)}
-        grown = {name: state for name, state in states.items() if state and state != seen.get(name)}
-        seen |= grown
+        states = shared.read()
+        grown = []
+        if states is not seen:
+            changed = (name for name in sorted(states) if states[name] != seen.get(name))
+            seen, grown = states, query.selected(changed)
         if grown:
             entries, skipped = await asyncio.to_thread(_advance, folder, selection, grown, places)
             if entries or skipped:
@@ -238,14 +242,6 @@ def _following(log: LogFile, place: Place | None) -> tuple[list[Line], Place, in
         skipped = partial.end - offset if partial else 0
     lines = [*log.lines(offset + skipped, size, complete=True)]
     return lines, Place(log.identity, lines[-1].end if lines else offset + skipped), skipped
-
-
-def _state(folder: Path, name: str) -> tuple[int, int] | None:
-    try:
-        status = (folder / f"{name}.log").stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size
 
 
 def _selected(folder: Path, query: Query) -> list[str]:

@@ -6,6 +6,7 @@ not followed. A request contains the id of a report and never a path.
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -31,6 +32,8 @@ IMPORTED = "imported-"
 _PATTERN = "capsules/*/capsule.json"
 #: errors of a file that another program has written
 NOT_READABLE = (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError)
+#: the fields of a span that are texts
+_TEXTS = ("id", "parent", "name", "service")
 #: levels in `trace.json` → the number in OpenTelemetry
 _SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
 
@@ -207,7 +210,11 @@ def to_json(report: Report, content: Content) -> dict[str, Any]:
 def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for data in (folder, *plan_folders(folder)):
-            for path in data.glob(_PATTERN):
+            try:
+                descriptions = [*data.glob(_PATTERN)]
+            except OSError:  # a folder was removed meanwhile
+                continue
+            for path in descriptions:
                 parents = path.relative_to(data).parents
                 if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{parent}") for parent in parents):
                     yield path
@@ -289,10 +296,7 @@ def trace_of(report: Report) -> tuple[dict[str, Any] | None, str]:
         return None, ""
     try:
         whole = _json(path, _TRACE)
-        spans = [
-            _with_attributes({**span, "events": [*map(_with_attributes, span["events"])]})
-            for span in whole["spans"]
-        ]
+        spans = [*map(_span, whole["spans"])]
         logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in whole["logs"]]
     except NOT_READABLE as error:
         return None, f"{path.name} cannot be read: {error!r}"
@@ -307,6 +311,16 @@ def _trace(report: Report) -> tuple[Waterfall | None, str]:
         return waterfall(whole), ""
     except NOT_READABLE as error:
         return None, f"trace.json cannot be read: {error!r}"
+
+
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a span of `trace.json`. Raises an error of `NOT_READABLE` for another content."""
+    for name in _TEXTS:
+        if not isinstance(span[name], str):
+            raise TypeError(f"{name!r} of a span is not a text")
+    if not (math.isfinite(span["start"]) and math.isfinite(span["end"])):
+        raise ValueError("the time of a span is not a number")
+    return _with_attributes({**span, "events": [*map(_with_attributes, span["events"])]})
 
 
 def _with_attributes(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
 import socket
@@ -25,6 +26,7 @@ from infra_runtime.web.audit import AuditLog
 
 #: the least numbers of characters of a key, and of different characters; random keys have 64 and about 16
 KEY_CHARACTERS, KEY_DIFFERENT = 32, 8
+IPV6_LOOPBACK = "::1"
 
 
 async def serve(
@@ -46,6 +48,7 @@ async def serve(
         apis=ApiChecks(root),
         reports=_report_folders(root, data),
     )
+    sockets = [*sockets, *ipv6_socket(port)]
     stack.follow()
     print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
     sampling = asyncio.create_task(stack.sample())
@@ -53,6 +56,34 @@ async def serve(
     server = AsgiServer(application(dashboard), stopping=dashboard.closing)
     await server.serve(sockets=sockets)
     sampling.cancel()
+
+
+def ipv6_socket(port: int) -> list[socket.socket]:
+    """Return a socket that listens on the IPv6 loopback address; none on a machine without IPv6.
+
+    Browsers connect to `NAME.localhost` on this address first. Without the socket, a program of another user
+    could listen there, and would receive login links and cookies of the dashboard.
+
+    Raises `ConfigurationError` if another process already listens there.
+    """
+    try:
+        listener = socket.socket(socket.AF_INET6)
+    except OSError:
+        return []
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((IPV6_LOOPBACK, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return []
+        raise ConfigurationError(
+            f"another process listens on [{IPV6_LOOPBACK}]:{port}, and browsers would send it the requests "
+            f"for the dashboard: {error.strerror}",
+            hint="Stop the process, or choose another port in `services.dashboard.ports.http`.",
+        ) from None
+    return [listener]
 
 
 def _start_of(paths: Paths) -> float:

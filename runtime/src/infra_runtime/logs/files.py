@@ -30,7 +30,7 @@ SUFFIXES = (".1", "")
 #: the decimal places to which the time of a line is rounded, and the largest difference that rounding causes
 _DIGITS, _ROUNDING = 3, 0.0005
 #: the log of the supervisor, which is not a service
-_SUPERVISOR = "supervisor"
+SUPERVISOR = "supervisor"
 
 
 class LogFile:
@@ -194,4 +194,4 @@ def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0)
 
 def services_with_logs(folder: Path) -> list[str]:
     """Return the services that have a log; the log of the supervisor is omitted."""
-    return sorted(path.stem for path in folder.glob("*.log") if path.stem != _SUPERVISOR)
+    return sorted(path.stem for path in folder.glob("*.log") if path.stem != SUPERVISOR)
