@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="the browser tests need Playwright")
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from fakes.chromium import NEEDED, PATIENCE, log_in
 from fakes.dashboard import Site, service
@@ -68,16 +69,22 @@ def append(site: Site, name: str, text: str) -> None:
         file.write(text)
 
 
-def test_a_page_of_logs_has_one_stream_after_its_filters_have_changed_and_it_was_hidden(
-    context: BrowserContext, tmp_path: Path
-) -> None:
-    site = Site(tmp_path, service("db"))
+@contextmanager
+def counted_streams(context: BrowserContext, folder: Path, path: str) -> Iterator[tuple[Site, Page, Locator]]:
+    """Open a page with the log of the service `db`; yield the site, the page and the texts of the lines."""
+    site = Site(folder, service("db"))
     site.log("db", "INFO first\n")
     context.add_init_script(COUNTED)
     with serving(site) as (url, link):
         page = log_in(context, link)
-        page.goto(f"{url}/logs")
-        lines = page.locator("#log .line .text")
+        page.goto(f"{url}{path}")
+        yield site, page, page.locator("#log .line .text")
+
+
+def test_a_page_of_logs_has_one_stream_after_its_filters_have_changed_and_it_was_hidden(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    with counted_streams(context, tmp_path, "/logs") as (site, page, lines):
         for text in ("fir", "irs", "first"):
             page.get_by_label("Text in the line").fill(text)
             expect(page).to_have_url(re.compile(f"text={text}$"), timeout=PATIENCE)
@@ -93,13 +100,7 @@ def test_a_page_of_logs_has_one_stream_after_its_filters_have_changed_and_it_was
 def test_the_page_of_a_service_has_one_stream_for_its_state_and_its_log(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    site = Site(tmp_path, service("db"))
-    site.log("db", "INFO first\n")
-    context.add_init_script(COUNTED)
-    with serving(site) as (url, link):
-        page = log_in(context, link)
-        page.goto(f"{url}/services/db")
-        lines = page.locator("#log .line .text")
+    with counted_streams(context, tmp_path, "/services/db") as (site, page, lines):
         expect(lines).to_have_text(["INFO first"], timeout=PATIENCE)
 
         append(site, "db", "INFO again\n")

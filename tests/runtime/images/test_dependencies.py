@@ -77,15 +77,20 @@ if "broken" in text or "other" in text:
 """
 
 
+def fake_uv(folder: Path, text: str) -> Installer:
+    """Return an installer whose uv is a Python program; `text` contains `{python}` in its first line."""
+    program = folder / "uv"
+    program.write_text(text.format(python=sys.executable))
+    program.chmod(0o755)
+    return Installer(uv=program)
+
+
 @pytest.mark.process
 def test_the_first_package_without_a_wheel_is_named(tmp_path: Path) -> None:
-    program = tmp_path / "uv"
-    program.write_text(PROGRAM.format(python=sys.executable))
-    program.chmod(0o755)
     packages = [Locked(name=name, version="1", hashes=("sha256:0",)) for name in ("fine", "broken", "other")]
 
     with pytest.raises(ImageError, match=r"^broken 1: no wheel for linux/arm64 and Python 3\.12") as error:
-        install(packages, tmp_path / "t", platform=ARM, python="3.12", program=Installer(uv=program))
+        install(packages, tmp_path / "t", platform=ARM, python="3.12", program=fake_uv(tmp_path, PROGRAM))
     assert "no matching distribution" in error.value.hint
 
 
@@ -100,11 +105,8 @@ if "--dry-run" not in sys.argv:
 
 @pytest.mark.process
 def test_a_package_whose_wheel_has_another_hash_is_named(tmp_path: Path) -> None:
-    program = tmp_path / "uv"
-    program.write_text(MISMATCH.format(python=sys.executable))
-    program.chmod(0o755)
     packages = [Locked(name=name, version="1", hashes=("sha256:0",)) for name in ("her", "an-other", "other")]
 
     with pytest.raises(ImageError, match=r"^other 1: .*another hash than in the lock") as error:
-        install(packages, tmp_path / "t", platform=ARM, python="3.12", program=Installer(uv=program))
+        install(packages, tmp_path / "t", platform=ARM, python="3.12", program=fake_uv(tmp_path, MISMATCH))
     assert "Hash mismatch for `Other==1`" in error.value.hint

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from infra_runtime.binaries import lockfile
 from infra_runtime.errors import ImageError, IntegrityError
 from infra_runtime.host import file_lock
 from infra_runtime.images import documents
-from infra_runtime.images.base_image import open_base
+from infra_runtime.images.base_image import Source, open_base
 from infra_runtime.images.credentials import Credentials
 from infra_runtime.images.layout import Layout
 from infra_runtime.images.reference import parse_reference
@@ -284,12 +285,18 @@ def test_the_digest_of_a_base_image_is_locked_and_the_image_pulled_once(
     assert server.requests == []
 
 
+def pushed_base(server: FakeRegistry, layout: Layout, folder: Path, **options: Any) -> Callable[[], Source]:
+    """Push an image; return a function that opens it as a base image, with the cache in a folder."""
+    pushed(server, layout)
+    name = f"{server.address}/shop/api@{layout.find().digest}"
+    lock = folder / "infra.lock"
+    return partial(open_base, name, folder / "cache", folder / "unused", lock=lock, **options)
+
+
 def test_a_full_disk_during_a_pull_is_an_error_with_the_folder(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:
-    pushed(server, layout)
-    name = f"{server.address}/shop/api@{layout.find().digest}"
-    open_it = partial(open_base, name, tmp_path / "cache", tmp_path / "unused", lock=tmp_path / "infra.lock")
+    open_it = pushed_base(server, layout, tmp_path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
@@ -323,9 +330,7 @@ def test_a_cache_that_is_not_a_folder_is_an_error_without_the_claim_that_the_dis
 def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:
-    pushed(server, layout)
-    name = f"{server.address}/shop/api@{layout.find().digest}"
-    open_it = partial(open_base, name, tmp_path / "cache", tmp_path / "unused", lock=tmp_path / "infra.lock")
+    open_it = pushed_base(server, layout, tmp_path)
     first = open_it()
     for blob in first.layout.closure(first.image):
         first.layout.path(blob.digest).unlink()
@@ -338,9 +343,7 @@ def test_a_base_image_whose_blob_is_missing_in_the_cache_is_pulled_again(
 def test_a_pull_reports_that_it_waits_for_another_pull(
     server: FakeRegistry, layout: Layout, tmp_path: Path
 ) -> None:
-    pushed(server, layout)
-    name, cache = f"{server.address}/shop/api@{layout.find().digest}", tmp_path / "cache"
-    lines = list[str]()
+    cache, lines = tmp_path / "cache", list[str]()
     cache.mkdir()
 
     with ExitStack() as other:
@@ -349,9 +352,7 @@ def test_a_pull_reports_that_it_waits_for_another_pull(
             lines.append(line)
             other.close()
 
-        open_it = partial(
-            open_base, name, cache, tmp_path / "unused", lock=tmp_path / "infra.lock", report=report
-        )
+        open_it = pushed_base(server, layout, tmp_path, report=report)
         other.enter_context(file_lock.folder(cache))
         first = open_it()
         other.enter_context(file_lock.folder(cache))
