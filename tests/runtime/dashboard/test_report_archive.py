@@ -19,11 +19,15 @@ DESCRIPTION = '{"test": "test_x", "phase": "call", "began": 1.0, "seconds": 1.0,
 
 
 def archive(**files: str | bytes) -> io.BytesIO:
-    """Return a ZIP file; in the names, `__` stands for a slash."""
+    """Return a ZIP file whose bytes depend only on the arguments; in the names, `__` means a slash.
+
+    The default time of an entry is the current time. The ids of parametrised tests contain these bytes, and
+    pytest-xdist refuses to run if its workers collect different ids.
+    """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
         for name, content in files.items():
-            written.writestr(name.replace("__", "/"), content)
+            written.writestr(zipfile.ZipInfo(name.replace("__", "/")), content, zipfile.ZIP_DEFLATED)
     return file
 
 
