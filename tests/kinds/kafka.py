@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from infra_runtime.engines.local.stack import Endpoint
 
 #: seconds for one request
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:

@@ -19,7 +19,7 @@ from infra_runtime.binaries.recipe import Debian
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Stack
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 API = """
 import http.server, json, pathlib, sys
 

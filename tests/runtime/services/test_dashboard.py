@@ -23,7 +23,7 @@ from infra_runtime.engines.local.stack import Stack
 from infra_runtime.manifest import DASHBOARD
 
 #: seconds that the dashboard has for an answer
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def test_the_dashboard_starts_at_the_first_connection_and_has_no_container() -> None:

@@ -17,7 +17,7 @@ from infra_runtime.engines.local.stack import Stack
 from infra_runtime.spec import Seed, WriteFile
 
 #: seconds for one request
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def properties(**settings: object) -> dict[str, str]:

@@ -20,7 +20,7 @@ from infra_runtime.logs import files
 from infra_runtime.logs.line import Line
 from infra_runtime.logs.selection import Selection
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 PROGRAM = "import time; print('ready', flush=True); time.sleep(600)"
 FILE = f"""
 use = ["nats", "api"]

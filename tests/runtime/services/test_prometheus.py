@@ -23,7 +23,7 @@ from infra_runtime.contributions import Alert, AlertSink, Contribution, Metrics
 from infra_runtime.engines.local.stack import Endpoint, Stack
 from infra_runtime.spec import ServiceSpec, WriteFile
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 OFFERS = (
     Contribution(key="alert", service="api", value=Alert(name="Hot", expression='a{x="1"} > 5', after=0.5)),
     Contribution(
