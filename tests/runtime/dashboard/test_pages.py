@@ -38,7 +38,7 @@ HOSTILE = (
     "\u202e{{ 71 * 73 * 79 }}{% raw %}&lt;"
 )
 #: the numbers in the navigation, which every stream of a page updates
-COUNTS = (*NavigationCounts().shown(None),)
+COUNTS = (*NavigationCounts().numbers(None),)
 
 
 class Page(HTMLParser):

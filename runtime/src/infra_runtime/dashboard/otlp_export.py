@@ -14,7 +14,7 @@ from infra_runtime.telemetry import SPAN_KINDS, SPAN_STATUSES
 
 
 def otlp(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return spans of the query API as the JSON form of `TracesData`."""
+    """Return spans of the query API as the message `TracesData` of OTLP (JSON data)."""
     grouped: dict[tuple[str, str], tuple[Mapping[str, Any], dict[str, list[dict[str, Any]]]]] = {}
     for span in spans:
         key = span["service"], json.dumps(span.get("resource", {}), sort_keys=True)
@@ -68,7 +68,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(names: tuple[str, ...], name: str) -> int:
-    """Return the number of a name; the query API returns an unknown number as a string."""
+    """Return the number of `name`; the query API returns an unknown number as a string instead of a name."""
     return names.index(name) if name in names else int(name)
 
 

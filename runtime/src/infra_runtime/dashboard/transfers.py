@@ -1,4 +1,4 @@
-"""Failure reports and traces as files: download, import of files of another machine, removal of imports."""
+"""Failure reports and traces as files: download, import from another machine, removal of imported reports."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from infra_runtime.dashboard.session_pages import found_report, no_trace
 from infra_runtime.host import disk
 from infra_runtime.web.problems import ProblemError
 
-#: bytes of a trace that is imported
+#: the largest size of an imported trace in bytes
 LARGEST_TRACE = 64 << 20
-#: format → the function that converts spans, and the ending of the file
+#: format → the function that converts spans to this format, and the file name extension
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]], str]] = {
     "otlp": (otlp, "otlp.json"),
     "har": (har, "har"),
@@ -34,7 +34,7 @@ FORMATS: Mapping[str, tuple[Callable[[Sequence[Mapping[str, Any]]], dict[str, An
 
 
 class Transfers:
-    """The handlers of requests with files."""
+    """The handlers for requests that download, import or remove files."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -123,20 +123,20 @@ class Transfers:
         await self._dashboard.audit.record(action, actor=session.actor if session else "", **details)
 
 
-async def _received(request: Request, file: IO[bytes], most: int) -> None:
-    """Write the body of a request to a file. Raises `ProblemError` for a larger body."""
+async def _received(request: Request, file: IO[bytes], limit: int) -> None:
+    """Write the body of a request to a file. Raises `ProblemError` if it has more than `limit` bytes."""
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > most:
+        if size > limit:
             raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file has more than {most >> 20} MiB"
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file has more than {limit >> 20} MiB"
             )
         file.write(part)
 
 
 def _traces_in(content: bytes) -> list[str]:
-    """Return the ids of the traces in OTLP JSON. Raises `ProblemError` for other content."""
+    """Return the ids of the traces in `content`. Raises `ProblemError` if it is not OTLP JSON with spans."""
     try:
         request = json.loads(content)
         spans = [
@@ -154,5 +154,5 @@ def _traces_in(content: bytes) -> list[str]:
 
 
 def file_header(name: str) -> dict[str, str]:
-    """Return the header with which a browser saves an answer as a file."""
+    """Return the header Content-Disposition, so that a browser saves the answer as the file `name`."""
     return {"content-disposition": f'attachment; filename="{name}"'}
