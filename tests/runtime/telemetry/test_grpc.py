@@ -153,7 +153,7 @@ def test_rejected_spans_are_counted_in_the_response(tmp_path: Path) -> None:
         (framed(b"")[:3], {}, 3, "the message is missing"),
         (framed(b"")[:4] + b"\x09", {}, 3, "9 bytes are missing"),
         (framed(b"") + b"x", {}, 3, "more bytes than its message"),
-        (framed(b""), {KEY_HEADER.replace("-", "_"): "wrong"}, 16, "has no valid key"),
+        (framed(b""), {KEY_HEADER.replace("-", "_"): "wrong"}, 16, "does not contain the key"),
         (framed(b""), {"path": "/other.Service/Call"}, 12, "/other.Service/Call does not exist"),
     ],
     ids=["bomb", "huge", "nonsense", "plain", "snappy", "empty", "cut", "longer", "key", "method"],
