@@ -57,9 +57,9 @@ def write(
             f"{recipe}/{path.name}": [path.stat().st_size, lockfile.sha256(path)] for recipe, path in built
         }
         built_list.write_text(json.dumps(sums, indent=1, sort_keys=True), encoding="utf-8")
-        part = path.with_name(f"{path.name}.part")
+        part_path = path.with_name(f"{path.name}.part")
         try:
-            with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+            with tarfile.open(part_path, "w", format=tarfile.PAX_FORMAT) as tar:
                 tar.add(lock, lockfile.NAME, filter=_plain)
                 tar.add(built_list, _BUILT_LIST, filter=_plain)
                 files = {
@@ -71,10 +71,10 @@ def write(
                     tar.add(file, _FOLDER + name, filter=_plain)
                 for recipe, program in built:
                     tar.add(program, f"{_BUILT}{recipe}/{program.name}", filter=_plain)
-            part.replace(path)
+            part_path.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                part.unlink()
+                part_path.unlink()
             problem = f"the bundle cannot be written: {error.strerror or error}"
             raise InstallError(str(path), problem, "Select another file.") from error
 
@@ -108,28 +108,29 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def read(
-    path: Path, chosen: Iterable[Recipe], known: Mapping[str, Recipe], store: Store
+    path: Path, selected_recipes: Iterable[Recipe], known: Mapping[str, Recipe], store: Store
 ) -> list[tuple[Recipe, Locked]]:
     """Copy the artefacts of a bundle for this platform to the downloads of a store, and return its entries.
 
-    The artefacts of installed entries are not copied. `chosen` contains the recipes to install; if it is
-    empty, all recipes of the bundle are installed. Each artefact is compared with the lock of the bundle.
+    The artefacts of installed entries are not copied. `selected_recipes` contains the recipes to install; if
+    it is empty, all recipes of the bundle are selected. Each artefact is compared with the lock of the
+    bundle.
 
     Raises:
-        InstallError: the bundle does not contain a chosen recipe for this platform, its recipe is unknown, or
+        InstallError: the bundle lacks a selected recipe for this platform, its recipe is unknown, or
             a file cannot be read or written.
         IntegrityError: the file is not a bundle, or an artefact differs from its lock.
     """
     store.prepare()
     platform = platforms.current()
-    names = {recipe.name for recipe in chosen}
+    names = {recipe.name for recipe in selected_recipes}
     try:
         with tarfile.open(path, "r:") as tar:
             lock = _lock(tar, path)
             entries = [
                 entry
-                for (name, where), entry in lock.entries.items()
-                if where == platform and (not names or name in names)
+                for (name, platform_of_entry), entry in lock.entries.items()
+                if platform_of_entry == platform and (not names or name in names)
             ]
             _check(path, names, lock, entries, known)
             built = json.loads(_content(tar, _BUILT_LIST, path))
@@ -193,7 +194,9 @@ def _check(
 ) -> None:
     platform = platforms.current()
     for name in sorted(names - {entry.recipe for entry in entries}) or ([] if entries else ["bundle"]):
-        existing = ", ".join(f"{recipe} for {where}" for recipe, where in sorted(lock.entries))
+        existing = ", ".join(
+            f"{recipe} for {platform_of_entry}" for recipe, platform_of_entry in sorted(lock.entries)
+        )
         problem = f"{path} contains no artefact for {platform}; it contains {existing}"
         raise InstallError(name, problem, "Create the bundle with `--platform`.")
     for entry in entries:

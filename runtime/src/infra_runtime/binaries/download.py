@@ -55,19 +55,20 @@ def download(
         IntegrityError: the server sends too many bytes, or the hash differs; the bytes are removed.
     """
     _check_address(name, url)
-    part = target.with_name(f"{target.name}.part")
-    resumed = part.exists() and part.stat().st_size > 0
+    part_path = target.with_name(f"{target.name}.part")
+    resumed = part_path.exists() and part_path.stat().st_size > 0
     problem = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            if _transfer(name, url, part, size=size, progress=progress, stall=stall):
+            if _transfer(name, url, part_path, size=size, progress=progress, stall=stall):
                 break
-            problem = f"the server has sent only {part.stat().st_size} of {size} bytes"
+            problem = f"the server has sent only {part_path.stat().st_size} of {size} bytes"
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the error contains the open connection
                 if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    part.unlink(missing_ok=True)  # the partial file is longer than the file on the server
+                    # the partial file is longer than the file on the server
+                    part_path.unlink(missing_ok=True)
                     problem = problem or _reason(error)
                     continue
             elif isinstance(error, OSError) and error.filename:  # an error of the disk, not of the network
@@ -77,13 +78,13 @@ def download(
                 raise InstallError(name, f"{url}: {problem}", _hint(error)) from error
     else:
         raise InstallError(name, f"{url}: {problem}", "The next attempt continues the download.")
-    if digest and (actual := sha256(part)) != digest:
-        part.unlink()
+    if digest and (actual := sha256(part_path)) != digest:
+        part_path.unlink()
         if resumed:  # the interrupted download can belong to another version of the file
             download(name, url, target, size=size, digest=digest, progress=progress, stall=stall)
             return
         raise IntegrityError(name, f"{url}: the SHA-256 is {actual}, but the lock contains {digest}")
-    part.replace(target)
+    part_path.replace(target)
 
 
 def _check_address(name: str, url: str) -> None:
@@ -104,14 +105,16 @@ def _check_address(name: str, url: str) -> None:
         raise InstallError(name, problem, "Write the login to ~/.netrc, which curl and pip also read.")
 
 
-def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress | None, stall: float) -> bool:
-    """Append the missing bytes of a file to the file `part`; return whether the file is complete."""
+def _transfer(
+    name: str, url: str, part_path: Path, *, size: int, progress: Progress | None, stall: float
+) -> bool:
+    """Append the missing bytes of a file to the file `part_path`; return whether the file is complete."""
     limit = size or UNKNOWN_LIMIT
-    have = part.stat().st_size if part.exists() else 0
+    have = part_path.stat().st_size if part_path.exists() else 0
     if size and have >= size:
         if have == size:
             return True
-        part.unlink()
+        part_path.unlink()
         have = 0
     headers = {"User-Agent": "pytest-infra", "Accept-Encoding": "identity"}
     if have:
@@ -120,18 +123,18 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
     if header := _login(urlsplit(url).hostname or ""):
         request.add_unredirected_header("Authorization", header)
     with _OPENER.open(request, timeout=stall) as answer:
-        have = _start(answer, have, part)
+        have = _start(answer, have, part_path)
         announced = answer.length
         if announced is not None and have + announced > limit:
             total = have + announced
             raise IntegrityError(name, f"{url}: the file on the server has {total} bytes instead of {limit}")
-        with _opened(part, append=bool(have)) as file:
+        with _opened(part_path, append=bool(have)) as file:
             for block in _blocks(answer, stall):
                 have += len(block)
                 if have > limit:
-                    part.unlink()
+                    part_path.unlink()
                     raise IntegrityError(name, f"{url}: the server sends more than {limit} bytes")
-                _write(file, block, part)
+                _write(file, block, part_path)
                 if progress:
                     progress(have)
         if announced and answer.length:
@@ -258,23 +261,23 @@ def _login(host: str) -> str:
     return "Basic " + base64.b64encode(f"{login[0]}:{login[2] or ''}".encode()).decode()
 
 
-def _start(answer: http.client.HTTPResponse, have: int, part: Path) -> int:
-    """Return the offset in bytes of the first byte of an answer: `have`, or 0 if it contains the whole file.
+def _start(answer: http.client.HTTPResponse, present_bytes: int, part_path: Path) -> int:
+    """Return the offset of the first byte of an answer: `present_bytes`, or 0 for the whole file.
 
     Raises `HTTPException` if the answer begins at another offset. Source: RFC 9110, "Content-Range".
     """
-    if not have or answer.status != http.client.PARTIAL_CONTENT:
+    if not present_bytes or answer.status != http.client.PARTIAL_CONTENT:
         return 0
-    if not re.match(rf"bytes {have}-", answer.headers.get("Content-Range") or ""):
-        part.unlink()
+    if not re.match(rf"bytes {present_bytes}-", answer.headers.get("Content-Range") or ""):
+        part_path.unlink()
         raise http.client.HTTPException("the server has not sent the requested part of the file")
-    return have
+    return present_bytes
 
 
-def _opened(part: Path, *, append: bool) -> FileIO:
+def _opened(part_path: Path, *, append: bool) -> FileIO:
     # `O_NOFOLLOW`: if the path is a symbolic link, opening it fails.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if append else os.O_TRUNC)
-    return FileIO(os.open(part, flags, 0o600), "wb")
+    return FileIO(os.open(part_path, flags, 0o600), "wb")
 
 
 def _blocks(answer: http.client.HTTPResponse, stall: float) -> Iterator[bytes]:
@@ -289,12 +292,12 @@ def _blocks(answer: http.client.HTTPResponse, stall: float) -> Iterator[bytes]:
             received, start = 0, time.monotonic()
 
 
-def _write(file: FileIO, block: bytes, part: Path) -> None:
+def _write(file: FileIO, block: bytes, part_path: Path) -> None:
     try:
         while block:  # a full disk can shorten a write before the next write fails
             block = block[file.write(block) :]
     except OSError as error:
-        error.filename = str(part)
+        error.filename = str(part_path)
         raise
 
 

@@ -183,14 +183,16 @@ def install_or_renew(
     path, renewed = project / lockfile.NAME, []
     project_lock = lockfile.read(path)
     for recipe, locked in locked_recipes:
-        new = locked
+        new_entry = locked
         if locked.source == debian.NAME and store.get(locked) is None:
-            new = lock(recipe, locked.platform)
-            for line in lockfile.differences(locked, new):
+            new_entry = lock(recipe, locked.platform)
+            for line in lockfile.differences(locked, new_entry):
                 report(f"{recipe.name}: {line}")
-        renewed.append((recipe, new))
+        renewed.append((recipe, new_entry))
     changed_entries = [
-        new for _, new in renewed if project_lock.get(new.recipe, new.platform) not in {None, new}
+        new_entry
+        for _, new_entry in renewed
+        if project_lock.get(new_entry.recipe, new_entry.platform) not in {None, new_entry}
     ]
     if changed_entries:
         lockfile.update(path, changed_entries)

@@ -48,20 +48,20 @@ class Launch:
     #: the folder with the unpacked files
     root: str
 
-    def moved(self, old: str, new: str) -> Launch:
-        """Return the start of the same program after its folder was renamed from `old` to `new`."""
+    def moved(self, old_folder: str, new_folder: str) -> Launch:
+        """Return the start of the program after its folder was renamed from `old_folder` to `new_folder`."""
         return Launch(
-            argv=tuple(word.replace(old, new) for word in self.argv),
-            env={name: value.replace(old, new) for name, value in self.env.items()},
-            root=self.root.replace(old, new),
+            argv=tuple(word.replace(old_folder, new_folder) for word in self.argv),
+            env={name: value.replace(old_folder, new_folder) for name, value in self.env.items()},
+            root=self.root.replace(old_folder, new_folder),
         )
 
     def script(self) -> str:
         """Return a shell script that starts the program with the arguments of the script."""
         lines = ["#!/bin/sh"]
         for name, value in sorted(self.env.items()):
-            rest = f"${{{name}:+:${name}}}" if name in _PATH_LISTS else ""
-            lines.append(f"export {name}={shlex.quote(value)}{rest}")
+            inherited = f"${{{name}:+:${name}}}" if name in _PATH_LISTS else ""
+            lines.append(f"export {name}={shlex.quote(value)}{inherited}")
         return "\n".join([*lines, f'exec {shlex.join(self.argv)} "$@"', ""])
 
 

@@ -117,19 +117,19 @@ def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
     return {**kit(), **_joined(), **{recipe.name: recipe for recipe in users}}
 
 
-def with_needed(chosen: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
-    """Return the recipes in `chosen`, after the recipes that they need.
+def with_needed(selected_recipes: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
+    """Return the recipes in `selected_recipes`, after the recipes that they need.
 
     Programs of Maven repositories need Java, and Debian's programs with absolute paths need bubblewrap.
     """
-    chosen = list(chosen)
-    sources = [source for recipe in chosen for source in recipe.sources]
+    selected_recipes = list(selected_recipes)
+    sources = [source for recipe in selected_recipes for source in recipe.sources]
     programs = [JAVA] if any(isinstance(source, Maven) for source in sources) else []
     programs += (
         [BUBBLEWRAP] if any(isinstance(source, Debian) and source.mounts for source in sources) else []
     )
     needed = [find(program, users) for program in programs]
-    return list({recipe.name: recipe for recipe in (*needed, *chosen)}.values())
+    return list({recipe.name: recipe for recipe in (*needed, *selected_recipes)}.values())
 
 
 def providing(
@@ -162,12 +162,14 @@ def _joined() -> dict[str, Recipe]:
     from importlib.metadata import entry_points  # imported late: the search for entry points takes 20 ms
 
     joined = {}
-    for point in entry_points(group=GROUP):
-        recipe = point.load()
+    for entry_point in entry_points(group=GROUP):
+        recipe = entry_point.load()
         if not isinstance(recipe, Recipe):
-            raise ConfigurationError(f"{point.value} should be a Recipe, but is a {type(recipe).__name__}")
+            raise ConfigurationError(
+                f"{entry_point.value} should be a Recipe, but is a {type(recipe).__name__}"
+            )
         if wrong := problem(recipe):
-            raise ConfigurationError(f"{point.value}: {wrong}")
+            raise ConfigurationError(f"{entry_point.value}: {wrong}")
         joined[recipe.name] = replace(
             recipe, is_users=False
         )  # the licence of this recipe is checked, because it is not from the stack file

@@ -30,12 +30,12 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the dashboard until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    missing = [
+    missing_packages = [
         name for name in ("jinja2", "prometheus_client", "starlette", "uvicorn") if not is_importable(name)
     ]
-    if missing:
+    if missing_packages:
         print(
-            f"{sys.executable} does not have {', '.join(missing)}; "
+            f"{sys.executable} does not have {', '.join(missing_packages)}; "
             "install them with `python -m pip install 'pytest-infra[web]'`",
             file=sys.stderr,
         )

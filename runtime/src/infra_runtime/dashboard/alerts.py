@@ -89,10 +89,10 @@ async def stored(
     answer = await telemetry.ask(
         endpoints, "alerts", {**parameters, "limit": str(STORED if lower_text else count)}
     )
-    matching = sorted(
+    matching_alerts = sorted(
         (alert for alert in map(_alert, answer["items"]) if lower_text in _text(alert)), key=_order
     )
-    return matching[:count], answer["more"] or len(matching) > count
+    return matching_alerts[:count], answer["more"] or len(matching_alerts) > count
 
 
 async def groups(
@@ -114,15 +114,15 @@ def _order(alert: Alert) -> tuple[bool, float]:
     return alert.status != "firing", -alert.start
 
 
-def _alert(item: Mapping[str, Any]) -> Alert:
-    annotations, labels = item["annotations"], item["labels"]
+def _alert(row: Mapping[str, Any]) -> Alert:
+    annotations, labels = row["annotations"], row["labels"]
     return Alert(
-        name=item["name"],
-        service=item["service"],
-        severity=item["severity"],
-        status=item["status"],
-        start=item["start"] / 1e9,
-        end=item["end"] / 1e9,
+        name=row["name"],
+        service=row["service"],
+        severity=row["severity"],
+        status=row["status"],
+        start=row["start"] / 1e9,
+        end=row["end"] / 1e9,
         summary=annotations.get("summary") or annotations.get("description", ""),
         labels={
             key: value for key, value in labels.items() if key not in {"alertname", "service", "severity"}
@@ -130,15 +130,15 @@ def _alert(item: Mapping[str, Any]) -> Alert:
     )
 
 
-def _error(item: Mapping[str, Any]) -> ErrorGroup:
+def _error(row: Mapping[str, Any]) -> ErrorGroup:
     return ErrorGroup(
-        fingerprint=item["fingerprint"],
-        service=item["service"],
-        type=item["type"],
-        message=item["message"],
-        frame=item["frame"],
-        count=item["count"],
-        first=item["first"] / 1e9,
-        last=item["last"] / 1e9,
-        trace=item["trace"],
+        fingerprint=row["fingerprint"],
+        service=row["service"],
+        type=row["type"],
+        message=row["message"],
+        frame=row["frame"],
+        count=row["count"],
+        first=row["first"] / 1e9,
+        last=row["last"] / 1e9,
+        trace=row["trace"],
     )

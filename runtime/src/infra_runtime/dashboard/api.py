@@ -61,7 +61,7 @@ class Api:
             Route("/api/v1/services/{name}/history", self._history),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
-            *(Route(f"/api/v1/logs.{form}", self._logs_file) for form in log_export.FORMATS),
+            *(Route(f"/api/v1/logs.{extension}", self._logs_file) for extension in log_export.FORMATS),
             Route("/api/v1/streams/services", self._services_stream),
             Route("/api/v1/streams/logs", self._logs_stream),
             Route("/api/v1/start", self._start),
@@ -185,12 +185,12 @@ class Api:
         return JSONResponse(view.to_json())
 
     async def _logs_file(self, request: Request) -> Response:
-        form = request.url.path.rpartition(".")[2]
+        extension = request.url.path.rpartition(".")[2]
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
         return StreamingResponse(
-            log_export.parts(Path(paths.logs), query_of(self._dashboard, request), form),
-            media_type=log_export.FORMATS[form][0],
-            headers={"content-disposition": f'attachment; filename="logs.{form}"'},
+            log_export.parts(Path(paths.logs), query_of(self._dashboard, request), extension),
+            media_type=log_export.FORMATS[extension][0],
+            headers={"content-disposition": f'attachment; filename="logs.{extension}"'},
         )
 
     async def _logs_stream(self, request: Request) -> Response:

@@ -95,12 +95,12 @@ def of_service(path: str, service: str) -> tuple[list[Change], list[ProbeResult]
 
 
 def _probes(events: Sequence[Event]) -> list[ProbeResult]:
-    results, spawned = [], 0.0
+    probe_results, spawned = [], 0.0
     for event in events:
         if event.event == "spawned":
             spawned = event.time
         elif spawned and event.event in {PROBE_FAILED, "ready"}:
-            results.append(
+            probe_results.append(
                 ProbeResult(
                     time=event.time,
                     seconds=round(event.time - spawned, 3),
@@ -110,7 +110,7 @@ def _probes(events: Sequence[Event]) -> list[ProbeResult]:
             )
             if event.event == "ready":
                 spawned = 0.0  # a later `ready`, for example after a pause, is not the result of a probe
-    return results
+    return probe_results
 
 
 def starts(path: str) -> list[float]:

@@ -109,12 +109,12 @@ def page(
 
 
 class _Search:
-    """The search for lines of one log, backwards from `before`, or from the end of the log if it is None."""
+    """The search for lines of one log, backwards from the place `end`; None: from the end of the log."""
 
-    def __init__(self, folder: Path, service: str, before: Place | None, most_bytes: int) -> None:
+    def __init__(self, folder: Path, service: str, end: Place | None, most_bytes: int) -> None:
         self._folder, self._service, self._most = folder, service, most_bytes
         #: the place where the search starts; None if the service has no current log
-        self.start = before or _end(folder, service)
+        self.start = end or _end(folder, service)
         #: the places of the earliest line that was read, and of the earliest line that the page shows
         self._reached, self.shown = self.start, self.start
         self._is_complete = False

@@ -75,7 +75,9 @@ def usage_charts(stack: Stack, time_range: Range, service: str = "") -> list[Cha
     for title, field, unit, factor in _USAGE:
         samples = stack.history.read(field, time_range.since, time_range.until)
         series = [
-            Series(name=name, service=name, values=tuple((at, value * factor) for at, value in values))
+            Series(
+                name=name, service=name, values=tuple((moment, value * factor) for moment, value in values)
+            )
             for name, values in samples.items()
             if service in {"", name}
         ]
@@ -108,8 +110,8 @@ async def read(stack: Stack, state: State, query: Mapping[str, str]) -> Measured
             raise result
         else:
             charts += _selected(result, related_names) if related_names else result
-    missing = isinstance(received_charts, TelemetryError) and received_charts.is_missing
-    return Measured(range=time_range, charts=tuple(charts), problems=problems, is_missing=missing)
+    is_missing = isinstance(received_charts, TelemetryError) and received_charts.is_missing
+    return Measured(range=time_range, charts=tuple(charts), problems=problems, is_missing=is_missing)
 
 
 async def _earlier(stack: Stack, query: Mapping[str, str], run: str) -> Measured:
@@ -179,8 +181,8 @@ def _thinned(series: Series, step: float) -> Series:
     if len(series.values) <= (series.values[-1][0] - series.values[0][0]) / step + 1:
         return series
     periods: dict[float, list[tuple[float, float]]] = {}
-    for at, value in series.values:
-        periods.setdefault(at // step, []).append((at, value))
+    for moment, value in series.values:
+        periods.setdefault(moment // step, []).append((moment, value))
     means = tuple(
         (period[-1][0], sum(value for _, value in period) / len(period)) for period in periods.values()
     )

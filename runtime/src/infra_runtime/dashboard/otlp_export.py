@@ -26,7 +26,8 @@ def otlp(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             {
                 "resource": {"attributes": _attributes(attributes)},
                 "scopeSpans": [
-                    {"scope": {"name": name} if name else {}, "spans": own} for name, own in scopes.items()
+                    {"scope": {"name": name} if name else {}, "spans": scope_spans}
+                    for name, scope_spans in scopes.items()
                 ],
             }
             for attributes, scopes in grouped.values()

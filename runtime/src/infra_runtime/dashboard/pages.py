@@ -121,7 +121,7 @@ class Pages:
     def _usage(self, service: str) -> dict[str, Any]:
         time_range = metrics.range_of({})
         measured = metrics.usage_charts(self._dashboard.stack, time_range, service)
-        drawings = [charts.drawing(item, time_range.since, time_range.until) for item in measured]
+        drawings = [charts.drawing(chart, time_range.since, time_range.until) for chart in measured]
         return {"drawings": drawings, "time_range": time_range}
 
     async def _search(self, request: Request) -> Response:
@@ -166,7 +166,7 @@ class Pages:
             "query": query,
             "address": request.url.query,
             "measured": measured,
-            "drawings": [charts.drawing(item, since, until) for item in measured.charts],
+            "drawings": [charts.drawing(chart, since, until) for chart in measured.charts],
             "services": [row.name for row in self._rows.of(state)],
         }
 
@@ -361,4 +361,4 @@ class Pages:
 
 def _runs(starts: Sequence[float]) -> list[tuple[str, str, float]]:
     """Return the value and the text of each run for a selection list, and the Unix time of its start."""
-    return [(iso(began), local_time(began), round(began, 3)) for began in starts]
+    return [(iso(start), local_time(start), round(start, 3)) for start in starts]

@@ -72,7 +72,7 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (path for name in names if disk.is_file(str(path := Path(parent, name))))
 
 
-def unpack(file: IO[bytes], data: Path) -> list[Path]:
+def unpack(file: IO[bytes], data_directory: Path) -> list[Path]:
     """Write the failure reports of an archive into a data directory; return their folders.
 
     An archive, such as an artefact of CI, can contain several reports, each in its own folder. If a report
@@ -82,7 +82,7 @@ def unpack(file: IO[bytes], data: Path) -> list[Path]:
         _check_directory(file)
         with zipfile.ZipFile(file) as archive:
             members = _members(archive)
-            reports_folder = data / FOLDER
+            reports_folder = data_directory / FOLDER
             reports_folder.mkdir(mode=0o700, exist_ok=True)
             if not disk.is_folder(str(reports_folder)):
                 raise ArchiveError(f"{reports_folder} must be a folder, not a file or a symbolic link")

@@ -109,8 +109,8 @@ class Report:
     @property
     def settings(self) -> dict[str, str]:
         """The settings whose values differ from the defaults."""
-        entries = self.description.settings.items()
-        return {key: text for key, text in entries if not text.endswith(("(default)", "(default in test)"))}
+        settings = self.description.settings.items()
+        return {key: text for key, text in settings if not text.endswith(("(default)", "(default in test)"))}
 
 
 @frozen
@@ -211,14 +211,16 @@ def to_json(report: Report, content: Content) -> dict[str, Any]:
 
 def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for data in (folder, *plan_folders(folder)):
+        for data_directory in (folder, *plan_folders(folder)):
             try:
-                descriptions = [*data.glob(_PATTERN)]
+                descriptions = [*data_directory.glob(_PATTERN)]
             except OSError:  # the folder was removed meanwhile
                 continue
             for path in descriptions:
-                parents = path.relative_to(data).parents
-                if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{parent}") for parent in parents):
+                parents = path.relative_to(data_directory).parents
+                if disk.is_file(str(path)) and all(
+                    disk.is_folder(f"{data_directory}/{parent}") for parent in parents
+                ):
                     yield path
 
 

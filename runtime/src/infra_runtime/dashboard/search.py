@@ -84,14 +84,14 @@ async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[Sig
 
 
 async def _search_signal(dashboard: Dashboard, signal: str, text: str, count: int) -> SignalHits:
-    find_hits, page, part = SIGNALS[signal]
+    find_hits, page, scope = SIGNALS[signal]
     link = f"{page}?{urlencode({'text': text})}" if page else ""
     try:
         all_hits = await find_hits(dashboard, text, count)
     except InfraError as error:
-        return SignalHits(signal=signal, hits=(), has_more=False, link="", part=part, problem=str(error))
+        return SignalHits(signal=signal, hits=(), has_more=False, link="", part=scope, problem=str(error))
     return SignalHits(
-        signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=part
+        signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=scope
     )
 
 

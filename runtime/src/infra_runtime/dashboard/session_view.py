@@ -171,12 +171,12 @@ def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
     )
 
 
-def stack_of(data: Path, dashboard: Dashboard) -> dict[str, str] | None:
+def stack_of(data_directory: Path, dashboard: Dashboard) -> dict[str, str] | None:
     """Return the query parameters that select the stack of a data directory in links.
 
     The result is empty for the stack of the dashboard, and None if the stack no longer exists.
     """
-    identifier = Paths(str(data)).stack
+    identifier = Paths(str(data_directory)).stack
     if identifier == dashboard.paths.stack:
         return {}
     return {"stack": identifier} if identifier in dashboard.stacks() else None

@@ -21,16 +21,16 @@ from infra_runtime.errors import ConfigurationError, InfraError, from_json
 SECONDS = 60.0
 
 
-def read(root: Path, data: Path) -> dict[str, tuple[str, str]]:
+def read(root: Path, data_directory: Path) -> dict[str, tuple[str, str]]:
     """Return a mapping from dotted key to value and source of each setting.
 
     Raises `InfraError` if the stack file is not valid.
     """
-    request = make_request(directory=root, environment=os.environ.get("INFRA_ENV"), data=data)
+    request = make_request(directory=root, environment=os.environ.get("INFRA_ENV"), data=data_directory)
     if resolved := plan_cache.load(request, executables=False):
         return _settings(resolved, root)
     # The working directory is the project. With -P, its modules do not replace the modules of this program.
-    command = [sys.executable, "-P", "-m", "infra_runtime.dashboard.settings", str(root), str(data)]
+    command = [sys.executable, "-P", "-m", "infra_runtime.dashboard.settings", str(root), str(data_directory)]
     try:
         process = subprocess.run(
             command, cwd=root, text=True, capture_output=True, timeout=SECONDS, check=False
@@ -52,10 +52,10 @@ def _settings(resolved: Resolved, root: Path) -> dict[str, tuple[str, str]]:
 
 def main() -> int:
     """Print the settings as JSON; arguments: the folder of the stack file, and the data directory."""
-    root, data = map(Path, sys.argv[1:])
+    root, data_directory = map(Path, sys.argv[1:])
     try:
         environment = os.environ.get("INFRA_ENV")
-        resolved = resolve(directory=root, environment=environment, data=data, executables=False)
+        resolved = resolve(directory=root, environment=environment, data=data_directory, executables=False)
     except InfraError as error:
         json.dump({"error": error.to_json()}, sys.stdout)
     else:

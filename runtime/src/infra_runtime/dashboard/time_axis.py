@@ -62,9 +62,9 @@ def time_axis(report: Report, content: Content, folders: Iterable[Path]) -> Axis
     seconds = max(report.description.seconds, sum(phases.values()), 1e-3)
     events = [(event.service, event.time, *_shown(event)) for event in _events(report) if event.service]
     lines = [
-        (part.service, time, "bad" if level in {"error", "critical"} else "", level or "line")
-        for part in content.logs
-        for time, level in part.times
+        (log.service, time, "bad" if level in {"error", "critical"} else "", level or "line")
+        for log in content.logs
+        for time, level in log.times
     ]
     return Axis(
         seconds=seconds,
@@ -95,16 +95,16 @@ def to_json(axis: Axis) -> dict[str, Any]:
 
 
 def _bars(phases: Mapping[str, float], seconds: float) -> Iterable[Bar]:
-    at = 0.0
+    elapsed = 0.0
     for phase, length in phases.items():
         width = max(length, 0.0)
         yield Bar(
             phase=phase,
-            start=round(at / seconds * 100, 2),
+            start=round(elapsed / seconds * 100, 2),
             width=round(width / seconds * 100, 2),
             seconds=round(width, 3),
         )
-        at += width
+        elapsed += width
 
 
 def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds: float) -> tuple[Row, ...]:
@@ -113,8 +113,8 @@ def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds:
     for service, time, tone, text in moments:
         offset = time - began
         if -_MARGIN <= offset <= seconds + _MARGIN and len(rows.setdefault(service, [])) < MARKS:
-            place = round(min(max(offset / seconds, 0.0), 1.0) * 100, 2)
-            rows[service].append(Mark(place, round(offset, 3), tone, text))
+            position = round(min(max(offset / seconds, 0.0), 1.0) * 100, 2)
+            rows[service].append(Mark(position, round(offset, 3), tone, text))
     return tuple(Row(service=service, marks=tuple(marks)) for service, marks in rows.items() if marks)
 
 

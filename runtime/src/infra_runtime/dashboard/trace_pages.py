@@ -40,7 +40,7 @@ class TracePages:
             Route("/stream/traces", self._traces_stream),
             Route("/api/v1/traces", self._items),
             Route("/api/v1/traces/{trace}", self._one),
-            *(Route(f"/api/v1/traces/{{trace}}/{form}", self._file) for form in FORMATS),
+            *(Route(f"/api/v1/traces/{{trace}}/{export_format}", self._file) for export_format in FORMATS),
             Route("/api/v1/traces/{trace}/waterfall", self._waterfall),
             Route("/api/v1/traces/{trace}/spans", self._matching),
             Route("/api/v1/traces/{trace}/spans/{span}", self._span),

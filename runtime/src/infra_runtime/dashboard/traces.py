@@ -143,8 +143,8 @@ def waterfall_to_json(waterfall: Waterfall) -> dict[str, Any]:
     """
     names = {span.name: None for span in waterfall.spans}
     services = {span.service: None for span in waterfall.spans}
-    place = {name: number for number, name in enumerate(names)}
-    service_place = {name: number for number, name in enumerate(services)}
+    name_index = {name: number for number, name in enumerate(names)}
+    service_index = {name: number for number, name in enumerate(services)}
     return {
         "trace": waterfall.trace,
         "name": waterfall.name,
@@ -154,8 +154,8 @@ def waterfall_to_json(waterfall: Waterfall) -> dict[str, Any]:
         "names": [*names],
         "services": [*services],
         "id": [span.id for span in waterfall.spans],
-        "name_of": [place[span.name] for span in waterfall.spans],
-        "service_of": [service_place[span.service] for span in waterfall.spans],
+        "name_of": [name_index[span.name] for span in waterfall.spans],
+        "service_of": [service_index[span.service] for span in waterfall.spans],
         "depth": [span.depth for span in waterfall.spans],
         "offset": [span.offset for span in waterfall.spans],
         "length": [span.duration for span in waterfall.spans],
@@ -208,11 +208,11 @@ def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:
 
 def matching(spans: Sequence[Mapping[str, Any]], text: str) -> list[str]:
     """Return the ids of the spans whose name, service, message or attributes contain a string."""
-    wanted = text.lower()
+    lower_text = text.lower()
     return [
         span["id"]
         for span in spans
-        if wanted
+        if lower_text
         in " ".join(
             (
                 span["name"],

@@ -45,7 +45,7 @@ class Transfers:
             Route("/api/v1/tests/imports", self._import_reports, methods=["POST"]),
             Route("/api/v1/tests/{report}/archive", self._archive),
             Route("/api/v1/tests/{report}/remove", self._remove, methods=["POST"]),
-            *(Route(f"/api/v1/tests/{{report}}/{form}", self._spans) for form in FORMATS),
+            *(Route(f"/api/v1/tests/{{report}}/{export_format}", self._spans) for export_format in FORMATS),
             Route("/api/v1/traces/imports", self._import_traces, methods=["POST"]),
         ]
 
@@ -67,22 +67,22 @@ class Transfers:
     async def _spans(self, request: Request) -> Response:
         report = await found_report(self._dashboard, request)
         convert, ending = FORMATS[request.url.path.rpartition("/")[2]]
-        whole, problem = await asyncio.to_thread(reports.trace_of, report)
-        if whole is None:
+        trace, problem = await asyncio.to_thread(reports.trace_of, report)
+        if trace is None:
             raise no_trace(problem)
         try:
-            content = convert(whole["spans"])
+            content = convert(trace["spans"])
         except reports.NOT_READABLE as error:
             raise no_trace(f"trace.json cannot be read: {error!r}") from error
         return JSONResponse(content, headers=file_header(f"{report.id}.{ending}"))
 
     async def _import_reports(self, request: Request) -> Response:
-        data = Path(self._dashboard.paths.data)
+        data_directory = Path(self._dashboard.paths.data)
         with tempfile.TemporaryFile() as file:
             await _received(request, file, report_archive.LARGEST)
             await self._record("import reports", request)
             try:
-                folders = await asyncio.to_thread(report_archive.unpack, file, data)
+                folders = await asyncio.to_thread(report_archive.unpack, file, data_directory)
             except ArchiveError as error:
                 raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
         self._dashboard.stack.change()  # the list of reports changes
@@ -126,13 +126,13 @@ class Transfers:
 async def _received(request: Request, file: IO[bytes], limit: int) -> None:
     """Write the body of a request to a file. Raises `ProblemError` if it has more than `limit` bytes."""
     size = 0
-    async for part in request.stream():
-        size += len(part)
+    async for chunk in request.stream():
+        size += len(chunk)
         if size > limit:
             raise ProblemError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file has more than {limit >> 20} MiB"
             )
-        file.write(part)
+        file.write(chunk)
 
 
 def _traces_in(content: bytes) -> list[str]:

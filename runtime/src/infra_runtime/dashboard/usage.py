@@ -58,16 +58,16 @@ class UsageMeter:
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
         """Return a mapping from service to usage; `pids` maps each service to its main process (0: none)."""
-        entries = {entry.pid: entry for entry in _entries(self._proc)}
+        processes = {entry.pid: entry for entry in _entries(self._proc)}
         children: dict[int, list[int]] = {}
-        for entry in entries.values():
+        for entry in processes.values():
             children.setdefault(entry.parent, []).append(entry.pid)
         now, measured = self._clock(), {}
         for service, pid in pids.items():
-            if pid not in entries:
+            if pid not in processes:
                 self._previous.pop(service, None)
                 continue
-            family = [entries[member] for member in _family(pid, children)]
+            family = [processes[member] for member in _family(pid, children)]
             transfers = [_transfers(self._proc, entry.pid) for entry in family]
             totals = _Totals(
                 seconds=sum(entry.seconds for entry in family),

@@ -166,10 +166,10 @@ def duration(seconds: float) -> str:
     """Return a duration as a short text: `0.4 s`, `12 s`, `5 min`, `3 h 20 min`, `2 d 4 h`."""
     if seconds < 10:
         return f"{max(seconds, 0):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes = whole // 60
+    whole_seconds = int(seconds)
+    if whole_seconds < 60:
+        return f"{whole_seconds} s"
+    minutes = whole_seconds // 60
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)

@@ -210,9 +210,9 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
 
     Raises `ImageError` if the image does not exist for the platform, or its documents are not valid.
     """
-    where = f"{name} ({layout.folder})"
+    location = f"{name} ({layout.folder})"
     if image.media_type in documents.INDEXES:
-        manifests = documents.descriptors(layout.document(image), "manifests", where)
+        manifests = documents.descriptors(layout.document(image), "manifests", location)
         offers = [offer for offer in manifests if offer.platform and offer.platform.os != "unknown"]
         matching_images = [
             offer for offer in offers if platform is None or str(offer.platform) == str(platform)
@@ -225,10 +225,11 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         return select(layout, matching_images[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(
-            where, f"{image.digest} has the media type {image.media_type}, which is not the type of an image"
+            location,
+            f"{image.digest} has the media type {image.media_type}, which is not the type of an image",
         )
     document = layout.document(image)
-    config = layout.document(Descriptor.from_json(document.get("config"), where))
+    config = layout.document(Descriptor.from_json(document.get("config"), location))
     own_platform = Platform(
         os=str(config.get("os", "linux")), architecture=str(config.get("architecture", ""))
     )
@@ -238,13 +239,13 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
         layout=layout,
         manifest=image,
         config=config,
-        layers=tuple(documents.descriptors(document, "layers", where)),
+        layers=tuple(documents.descriptors(document, "layers", location)),
         platform=own_platform,
         name=name,
     )
     if len(base.diff_ids) != len(base.layers):
         raise ImageError(
-            where, "the configuration and the manifest of the image contain different numbers of layers"
+            location, "the configuration and the manifest of the image contain different numbers of layers"
         )
     return base
 

@@ -179,26 +179,26 @@ def relocate_scripts(folder: Path, interpreter: str) -> None:
 
     uv and pip write the path of the interpreter on this machine into the scripts.
     """
-    changed: dict[str, str] = {}
+    changed_records: dict[str, str] = {}
     for script in sorted((folder / "bin").glob("*")) if (folder / "bin").is_dir() else ():
         script_bytes = script.read_bytes()
         if (body := _body(script_bytes)) is not None:
             script_bytes = f"#!{interpreter}\n".encode() + body
             script.write_bytes(script_bytes)
             digest = base64.urlsafe_b64encode(hashlib.sha256(script_bytes).digest()).rstrip(b"=").decode()
-            changed[f"bin/{script.name}"] = f"sha256={digest},{len(script_bytes)}"
+            changed_records[f"bin/{script.name}"] = f"sha256={digest},{len(script_bytes)}"
     for record in sorted(folder.glob("*.dist-info/RECORD")):
         lines = record.read_text(encoding="utf-8").splitlines()
-        new_lines = [*_record(lines, changed)]
+        new_lines = [*_record(lines, changed_records)]
         if new_lines != lines:
             record.write_text("".join(f"{line}\n" for line in new_lines), encoding="utf-8")
 
 
-def _record(lines: Sequence[str], changed: dict[str, str]) -> Iterator[str]:
+def _record(lines: Sequence[str], changed_records: dict[str, str]) -> Iterator[str]:
     for line in lines:
         path = line.partition(",")[0]
         name = re.sub(r"^(\.\./)*", "", path)
-        yield f"{path},{changed[name]}" if name in changed else line
+        yield f"{path},{changed_records[name]}" if name in changed_records else line
 
 
 def _body(data: bytes) -> bytes | None:

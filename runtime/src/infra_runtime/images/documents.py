@@ -48,12 +48,12 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def checked_digest(digest: object, where: str) -> str:
+def checked_digest(digest: object, location: str) -> str:
     """Return a valid digest, which can be part of a path. Raises `ImageError` if it is not valid."""
     if isinstance(digest, str) and _DIGEST.fullmatch(digest):
         return digest
     raise ImageError(
-        where,
+        location,
         f"{digest!r} must be `sha256:` and 64 hexadecimal digits",
         "Other hash functions are not supported.",
     )
@@ -97,20 +97,20 @@ class Descriptor:
         return document
 
     @classmethod
-    def from_json(cls, document: Any, where: str) -> Descriptor:
+    def from_json(cls, document: Any, location: str) -> Descriptor:
         """Return a descriptor from a manifest or an index. Raises `ImageError` if it is not valid."""
         if not isinstance(document, Mapping):
-            raise ImageError(where, "a descriptor is missing, or is not an object")
+            raise ImageError(location, "a descriptor is missing, or is not an object")
         size, media_type = document.get("size"), document.get("mediaType", "")
         if not isinstance(size, int) or size < 0 or not isinstance(media_type, str):
             raise ImageError(
-                where, f"the descriptor of {document.get('digest')} has no valid size and media type"
+                location, f"the descriptor of {document.get('digest')} has no valid size and media type"
             )
         platform = document.get("platform")
         annotations = document.get("annotations") or {}
         return cls(
             media_type=media_type,
-            digest=checked_digest(document.get("digest"), where),
+            digest=checked_digest(document.get("digest"), location),
             size=size,
             annotations={str(name): str(value) for name, value in annotations.items()},
             platform=_platform(platform) if isinstance(platform, Mapping) else None,
@@ -126,23 +126,23 @@ def _platform(document: Mapping[str, Any]) -> Platform:
     )
 
 
-def parse(data: bytes, where: str) -> dict[str, Any]:
+def parse(data: bytes, location: str) -> dict[str, Any]:
     """Return the object in a JSON document. Raises `ImageError` if the document is not a JSON object."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ImageError(where, f"the document is not valid JSON: {error}") from None
+        raise ImageError(location, f"the document is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ImageError(where, "the document is not a JSON object")
+        raise ImageError(location, "the document is not a JSON object")
     return document
 
 
-def descriptors(document: Mapping[str, Any], key: str, where: str) -> list[Descriptor]:
+def descriptors(document: Mapping[str, Any], key: str, location: str) -> list[Descriptor]:
     """Return the descriptors in the list `key` of a manifest or an index, such as `layers`."""
     values = document.get(key)
     if not isinstance(values, list):
-        raise ImageError(where, f"the document has no list `{key}`")
-    return [Descriptor.from_json(value, where) for value in values]
+        raise ImageError(location, f"the document has no list `{key}`")
+    return [Descriptor.from_json(value, location) for value in values]
 
 
 def manifest(config: Descriptor, layers: list[Descriptor], annotations: Mapping[str, str]) -> bytes:

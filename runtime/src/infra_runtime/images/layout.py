@@ -129,7 +129,7 @@ class Layout:
         after the last block.
         """
         hashing, size = hashlib.sha256(), 0
-        where = str(self.folder)
+        location = str(self.folder)
         try:
             with self.path(descriptor.digest).open("rb") as file:
                 while block := file.read(_BLOCK):
@@ -137,13 +137,15 @@ class Layout:
                     size += len(block)
                     yield block
         except FileNotFoundError:
-            raise IntegrityError(where, f"the blob {descriptor.digest} is missing", _HINT) from None
+            raise IntegrityError(location, f"the blob {descriptor.digest} is missing", _HINT) from None
         if size != descriptor.size:
             raise IntegrityError(
-                where, f"{descriptor.digest} has {size} bytes instead of {descriptor.size}", _HINT
+                location, f"{descriptor.digest} has {size} bytes instead of {descriptor.size}", _HINT
             )
         if (actual := f"sha256:{hashing.hexdigest()}") != descriptor.digest:
-            raise IntegrityError(where, f"the bytes of {descriptor.digest} have the digest {actual}", _HINT)
+            raise IntegrityError(
+                location, f"the bytes of {descriptor.digest} have the digest {actual}", _HINT
+            )
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return the bytes of a document, after a check of their size and digest.
@@ -213,14 +215,14 @@ class Layout:
 
     def closure(self, descriptor: Descriptor) -> Iterator[Descriptor]:
         """Yield the descriptors of all blobs of an image; a blob comes after the blobs to which it refers."""
-        where = f"{self.folder}: {descriptor.digest}"
+        location = f"{self.folder}: {descriptor.digest}"
         if descriptor.media_type in documents.INDEXES:
-            for manifest in documents.descriptors(self.document(descriptor), "manifests", where):
+            for manifest in documents.descriptors(self.document(descriptor), "manifests", location):
                 yield from self.closure(manifest)
         elif descriptor.media_type in documents.MANIFESTS:
             document = self.document(descriptor)
-            yield Descriptor.from_json(document.get("config"), where)
-            yield from documents.descriptors(document, "layers", where)
+            yield Descriptor.from_json(document.get("config"), location)
+            yield from documents.descriptors(document, "layers", location)
         yield descriptor
 
 

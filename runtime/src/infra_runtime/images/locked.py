@@ -126,12 +126,14 @@ def _exported(path: Path, uv: Path | None) -> str:
     return _output(command, str(path))
 
 
-def _output(command: Sequence[str], where: str) -> str:
+def _output(command: Sequence[str], location: str) -> str:
     process = subprocess.run(
         list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False
     )
     if process.returncode:
-        raise ImageError(where, f"`{' '.join(command[:2])}` failed: {' '.join(process.stderr.split())[:500]}")
+        raise ImageError(
+            location, f"`{' '.join(command[:2])}` failed: {' '.join(process.stderr.split())[:500]}"
+        )
     return process.stdout
 
 

@@ -109,18 +109,18 @@ class Registry:
         return self._pull(data, media_type, layout)
 
     def _pull(self, data: bytes, media_type: str, layout: Layout) -> Descriptor:
-        where = str(self.reference)
-        document = documents.parse(data, where)
+        location = str(self.reference)
+        document = documents.parse(data, location)
         if media_type in documents.INDEXES:
-            for manifest_of_platform in documents.descriptors(document, "manifests", where):
+            for manifest_of_platform in documents.descriptors(document, "manifests", location):
                 self._pull(*self._manifest(manifest_of_platform.digest), layout)
         elif media_type in documents.MANIFESTS:
-            config = Descriptor.from_json(document.get("config"), where)
-            for blob in (config, *documents.descriptors(document, "layers", where)):
+            config = Descriptor.from_json(document.get("config"), location)
+            for blob in (config, *documents.descriptors(document, "layers", location)):
                 self._pull_blob(blob, layout)
         else:
             raise ImageError(
-                where,
+                location,
                 f"the manifest has the media type {media_type!r}, which is not the type of an image",
                 "Push the image again with a current program; schema 1 of Docker manifests is not supported.",
             )
@@ -137,14 +137,14 @@ class Registry:
             )
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in documents.MANIFESTS | documents.INDEXES:
-            own = documents.parse(answer.content, str(answer.url)).get("mediaType")
-            media_type = str(own or media_type)
+            stated_media_type = documents.parse(answer.content, str(answer.url)).get("mediaType")
+            media_type = str(stated_media_type or media_type)
         return answer.content, media_type
 
     def _pull_blob(self, blob: Descriptor, layout: Layout) -> None:
         if layout.has(blob):
             return
-        where = str(self.reference)
+        location = str(self.reference)
         # The blob gets its name only if its digest is right: the name is made from the bytes.
         with layout.writer() as file:
             with self._stream(f"blobs/{blob.digest}") as answer:
@@ -155,11 +155,11 @@ class Registry:
             if file.size != blob.size:
                 length = "more" if file.size > blob.size else f"{file.size}"
                 raise IntegrityError(
-                    where, f"{blob.digest} has {length} instead of {blob.size} bytes", _DAMAGED
+                    location, f"{blob.digest} has {length} instead of {blob.size} bytes", _DAMAGED
                 )
             if file.digest != blob.digest:
                 raise IntegrityError(
-                    where, f"the bytes of {blob.digest} have the digest {file.digest}", _DAMAGED
+                    location, f"the bytes of {blob.digest} have the digest {file.digest}", _DAMAGED
                 )
 
     def push(self, layout: Layout, image: Descriptor, tags: list[str]) -> None:
@@ -240,8 +240,8 @@ class Registry:
         for path in (f"referrers/{digest}", f"manifests/{digest.replace(':', '-')}"):
             answer = self._send("GET", path, headers={"Accept": documents.INDEX}, missing=True)
             if answer.status_code == 200:
-                where = f"{self.reference.repository}: referrers"
-                return documents.descriptors(documents.parse(answer.content, where), "manifests", where)
+                location = f"{self.reference.repository}: referrers"
+                return documents.descriptors(documents.parse(answer.content, location), "manifests", location)
         return []
 
     def _send(

@@ -89,13 +89,13 @@ def _bubblewrap(program: Path, container: Container, words: Sequence[str]) -> It
             os.kill(int(children[0]), number)
 
         def execute(check: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-            with _sandbox(program, container, check, output=subprocess.PIPE) as made:
+            with _sandbox(program, container, check, output=subprocess.PIPE) as sandbox:
                 try:
-                    out, problem = made.communicate(timeout=timeout)
+                    out, problem = sandbox.communicate(timeout=timeout)
                 except subprocess.TimeoutExpired:
-                    made.kill()  # the kernel then kills all processes of the namespace
+                    sandbox.kill()  # the kernel then kills all processes of the namespace
                     raise
-                return subprocess.CompletedProcess(check, made.returncode, out, problem)
+                return subprocess.CompletedProcess(check, sandbox.returncode, out, problem)
 
         with _stopping(container, process, send):
             yield Running(container=container, process=process, execute=execute)

@@ -154,9 +154,9 @@ class LinearPattern:
 
     # --- the search --------------------------------------------------------------------------------
 
-    def _node(self, states: frozenset[int], before: str) -> _Node:
+    def _node(self, states: frozenset[int], previous_character: str) -> _Node:
         # Only the kind of the previous character matters, so that similar positions share a node.
-        kind = "" if not before else "a" if _WORD.match(before) else " "
+        kind = "" if not previous_character else "a" if _WORD.match(previous_character) else " "
         return self._known.setdefault((states, kind), _Node(self, states, kind))
 
     def after(self, node: _Node, character: str) -> _Node:
@@ -169,10 +169,10 @@ class LinearPattern:
             self._kept = 0
             for successors in self._known.values():
                 successors.clear()
-        matching = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
-        if matching not in node.transitions:
-            node.transitions[matching] = self._computed_node(node, character)
-        return node.transitions[matching]
+        matches = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
+        if matches not in node.transitions:
+            node.transitions[matches] = self._computed_node(node, character)
+        return node.transitions[matches]
 
     def _computed_node(self, node: _Node, character: str) -> _Node:
         self._computed += 1
@@ -188,14 +188,14 @@ class LinearPattern:
 
     def _closure(self, states: Iterable[int], context: _Context) -> set[int]:
         """Return the states, and all states that can be reached from them without reading a character."""
-        reached = set(states)
-        waiting = [*reached]
+        reachable = set(states)
+        waiting = [*reachable]
         while waiting:
             for anchor, end in self._jumps[waiting.pop()]:
-                if end not in reached and (not anchor or context.allows(anchor)):
-                    reached.add(end)
+                if end not in reachable and (not anchor or context.allows(anchor)):
+                    reachable.add(end)
                     waiting.append(end)
-        return reached
+        return reachable
 
 
 class _Node(dict[str, "_Node"]):

@@ -228,7 +228,7 @@ def _unquoted(value: str) -> str:
         return value.strip('"')
 
 
-def _structured(fields: dict[str, Any], form: _Format) -> Record:
+def _structured(fields: dict[str, Any], line_format: _Format) -> Record:
     level = _level(_taken(fields, _LEVEL_KEYS))
     time = _moment(_taken(fields, _TIME_KEYS))
     message = _taken(fields, _MESSAGE_KEYS)
@@ -239,7 +239,7 @@ def _structured(fields: dict[str, Any], form: _Format) -> Record:
         message=message if isinstance(message, str) else "" if message is None else json.dumps(message),
         ids=ids,
         fields=fields,
-        format=form,
+        format=line_format,
     )
 
 

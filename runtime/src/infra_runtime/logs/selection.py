@@ -116,15 +116,15 @@ class Selection:
         )  # fmt: skip
 
     def _fulfils(self, line: Line, record: Record) -> bool:
-        wanted: dict[str, bool] = {}
+        is_fulfilled: dict[str, bool] = {}
         for condition in self.conditions:
             is_selected = condition.selects(line.text, record)
             if condition.is_excluded:
                 if not is_selected:
                     return False
             else:
-                wanted[condition.name] = wanted.get(condition.name, False) or is_selected
-        return all(wanted.values())
+                is_fulfilled[condition.name] = is_fulfilled.get(condition.name, False) or is_selected
+        return all(is_fulfilled.values())
 
     def _contains(self, line: Line) -> bool:
         if not self.since <= line.time <= self.until:

@@ -77,9 +77,9 @@ def jaeger(settings: JaegerSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-def _configuration(settings: JaegerSettings, data: str) -> str:
+def _configuration(settings: JaegerSettings, data_folder: str) -> str:
     """Return the configuration as JSON, which is also YAML."""
-    folders = {"keys": f"{data}/traces/keys", "values": f"{data}/traces/values"}
+    folders = {"keys": f"{data_folder}/traces/keys", "values": f"{data_folder}/traces/values"}
     stores = {
         "badger": {"badger": {"directories": folders, "ephemeral": False}},
         "memory": {"memory": {"max_traces": settings.max_traces}},

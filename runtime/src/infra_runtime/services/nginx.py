@@ -108,10 +108,12 @@ def nginx(settings: NginxSettings, contributions: Contributions = ()) -> Service
     )
 
 
-def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str, data: str) -> dict[str, str]:
+def _files(
+    settings: NginxSettings, routes: Sequence[Route], configuration: str, data_folder: str
+) -> dict[str, str]:
     """Return a mapping from file name to content for the files in the folder `configuration`.
 
-    nginx writes its data to the folder `data`.
+    nginx writes its data to the folder `data_folder`.
     """
     named_routes = [(f"route_{number}", route) for number, route in enumerate(routes)]
     hosts = dict.fromkeys(route.host.lower() for route in routes if route.host)
@@ -134,7 +136,7 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
         "proxy_read_timeout": "1d",
         "proxy_send_timeout": "1d",
         **{
-            f"{name}_temp_path": quoted(f"{data}/{name}_temp")
+            f"{name}_temp_path": quoted(f"{data_folder}/{name}_temp")
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         },
         **settings.options,
@@ -155,7 +157,7 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
         f"  include {quoted(f'{configuration}/{HOSTS}/*.conf')};\n",
     )
     main = (
-        f"pid {quoted(f'{data}/nginx.pid')};\nerror_log stderr notice;\n"
+        f"pid {quoted(f'{data_folder}/nginx.pid')};\nerror_log stderr notice;\n"
         "events {\n  worker_connections 1024;\n}\nhttp {\n"
         f"{''.join((*lines, *blocks))}}}\n"
     )

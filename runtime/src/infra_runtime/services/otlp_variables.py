@@ -47,23 +47,38 @@ def defaults(*, grpc: bool) -> Iterator[Default]:
 
 def _own_defaults(signal: str, *, grpc: bool) -> Iterator[Default]:
     """Yield the variables for one signal. They are set if another signal is sent to another receiver."""
-    own = _OWN[signal]
-    others = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
-    changed = _receiver(_ALL, own)
-    is_grpc = f"{own}PROTOCOL=grpc"
+    prefix_of_signal = _OWN[signal]
+    other_receivers = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
+    receiver_variables = _receiver(_ALL, prefix_of_signal)
+    is_grpc = f"{prefix_of_signal}PROTOCOL=grpc"
     # If the user selects gRPC for all signals and another receiver for one signal, pytest-infra sets no
     # addresses of the other signals.
     unreachable = (f"{_ALL}PROTOCOL=grpc", *([] if grpc else [is_grpc]))
     yield Default(
-        name=f"{own}ENDPOINT",
+        name=f"{prefix_of_signal}ENDPOINT",
         value=f"${{url}}/v1/{signal.lower()}",
-        only_with=others,
-        unless=(*changed, f"{_ALL}PROTOCOL=grpc", is_grpc),
+        only_with=other_receivers,
+        unless=(*receiver_variables, f"{_ALL}PROTOCOL=grpc", is_grpc),
     )
     if grpc:
-        yield Default(name=f"{own}ENDPOINT", value="${grpc_url}", only_with=(is_grpc,), unless=changed)
-    yield Default(name=f"{own}PROTOCOL", value=_HTTP, only_with=others, unless=(*changed, f"{_ALL}PROTOCOL"))
-    yield Default(name=f"{own}HEADERS", value=_KEY, only_with=others, unless=(*changed, *unreachable))
+        yield Default(
+            name=f"{prefix_of_signal}ENDPOINT",
+            value="${grpc_url}",
+            only_with=(is_grpc,),
+            unless=receiver_variables,
+        )
+    yield Default(
+        name=f"{prefix_of_signal}PROTOCOL",
+        value=_HTTP,
+        only_with=other_receivers,
+        unless=(*receiver_variables, f"{_ALL}PROTOCOL"),
+    )
+    yield Default(
+        name=f"{prefix_of_signal}HEADERS",
+        value=_KEY,
+        only_with=other_receivers,
+        unless=(*receiver_variables, *unreachable),
+    )
 
 
 def _receiver(*prefixes: str) -> tuple[str, ...]:

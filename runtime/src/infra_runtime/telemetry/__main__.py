@@ -53,9 +53,9 @@ def main() -> int:
     sockets = inherited_sockets()
     needs_grpc = arguments.grpc_port is not None or GRPC_PORT in sockets
     names = ("opentelemetry.proto", "starlette", "uvicorn", *([GRPC_LIBRARY] if needs_grpc else []))
-    if missing := [name for name in names if not is_importable(name)]:
+    if missing_packages := [name for name in names if not is_importable(name)]:
         print(
-            f"{sys.executable} does not have {', '.join(missing)}; "
+            f"{sys.executable} does not have {', '.join(missing_packages)}; "
             "install them with `python -m pip install 'pytest-infra[telemetry,telemetry-grpc]'`",
             file=sys.stderr,
         )

@@ -78,8 +78,8 @@ def _alert(alert: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAler
 
 
 def _texts(pairs: Mapping[str, Any], limits: Limits) -> dict[str, str]:
-    kept = [*pairs.items()][: limits.attributes]
-    return {_text(key, limits.key_length): _text(value, limits.value_length) for key, value in kept}
+    limited_pairs = [*pairs.items()][: limits.attributes]
+    return {_text(key, limits.key_length): _text(value, limits.value_length) for key, value in limited_pairs}
 
 
 def _text(value: object, length: int) -> str:

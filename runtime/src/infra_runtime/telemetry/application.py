@@ -171,14 +171,14 @@ class Telemetry:
         """Repeat a query until its answer contains an item, or for `wait` seconds; return the last answer."""
         deadline = time.monotonic() + wait
         while True:
-            written = self._written
+            next_transaction = self._written
             result = await _in_thread(answer)
             remaining = deadline - time.monotonic()
             if result.get("items", True) or remaining <= 0:
                 return result
             await asyncio.sleep(min(PAUSE, remaining))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), remaining)
+                await asyncio.wait_for(next_transaction.wait(), remaining)
 
     async def _health(self, request: Request) -> Response:
         if not _is_local(request):

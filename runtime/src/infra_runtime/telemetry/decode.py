@@ -149,41 +149,41 @@ def _fill(message: Message, data: Any, depth: int, path: str) -> None:
         if field is None or value is None:
             continue
         name, convert, repeated = field
-        where = f"{path}.{key}"
+        location = f"{path}.{key}"
         if not repeated:
             if convert is None:
                 child = getattr(message, name)
                 child.SetInParent()
-                _fill(child, value, depth - 1, where)
+                _fill(child, value, depth - 1, location)
             else:
-                _set(message, name, _converted(convert, value, where), where)
+                _set(message, name, _converted(convert, value, location), location)
             continue
         if not isinstance(value, list):
-            raise DecodeError(f"{where} must be a JSON array")
+            raise DecodeError(f"{location} must be a JSON array")
         items = getattr(message, name)
         if convert is None:
             for number, item in enumerate(value):
-                _fill(items.add(), item, depth - 1, f"{where}[{number}]")
+                _fill(items.add(), item, depth - 1, f"{location}[{number}]")
         else:
-            converted = [_converted(convert, item, where) for item in value]
+            converted = [_converted(convert, item, location) for item in value]
             try:
                 items.extend(converted)
             except (TypeError, ValueError) as error:
-                raise DecodeError(f"{where}: {error}") from error
+                raise DecodeError(f"{location}: {error}") from error
 
 
-def _set(message: Message, name: str, value: Any, where: str) -> None:
+def _set(message: Message, name: str, value: Any, location: str) -> None:
     try:
         setattr(message, name, value)
     except (TypeError, ValueError) as error:
-        raise DecodeError(f"{where}: {error}") from error
+        raise DecodeError(f"{location}: {error}") from error
 
 
-def _converted(convert: Callable[[Any], Any], value: Any, where: str) -> Any:
+def _converted(convert: Callable[[Any], Any], value: Any, location: str) -> Any:
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError, binascii.Error) as error:
-        raise DecodeError(f"{where}: {error}") from error
+        raise DecodeError(f"{location}: {error}") from error
 
 
 #: key in JSON → the name of the field, the function that converts a value (None for a message), and whether

@@ -46,9 +46,9 @@ class Reception:
         #: the requests whose records are not stored yet: the position of the last record, and the result
         self._waiting: deque[tuple[int, asyncio.Future[str]]] = deque()
 
-    def check_key(self, given: str) -> None:
+    def check_key(self, key: str) -> None:
         """Raise `RefusedError` if the key of a client is not the key of the service."""
-        if not hmac.compare_digest(given.encode(), self._key):
+        if not hmac.compare_digest(key.encode(), self._key):
             raise RefusedError(
                 HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} does not contain the key of the service"
             )

@@ -281,9 +281,9 @@ def _id_problem(trace: bytes, span: bytes) -> str:
     return ""
 
 
-def _valid_id(given: bytes, length: int) -> bytes:
+def _valid_id(identifier: bytes, length: int) -> bytes:
     """Return an id of `length` bytes; empty if the id has another length or consists of zeros."""
-    return given if len(given) == length and any(given) else b""
+    return identifier if len(identifier) == length and any(identifier) else b""
 
 
 def _value(value: Any) -> Any:

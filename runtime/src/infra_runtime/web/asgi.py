@@ -53,8 +53,8 @@ def with_headers(message: Message, headers: Headers) -> Message:
     """Return a copy of a message `http.response.start`; `headers` replace headers with the same names."""
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     names = {name for name, _ in encoded}
-    kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
-    return {**message, "headers": [*kept, *encoded]}
+    other_headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
+    return {**message, "headers": [*other_headers, *encoded]}
 
 
 def adding_headers(send: Send, headers: Headers) -> Send:

@@ -82,17 +82,17 @@ class AuditLog:
     def append(self, action: str, *, actor: str = "", **details: object) -> Head:
         """Append an entry, and return the new head. Values that are not JSON are stored as strings."""
         with self._lock, self._opened() as descriptor:
-            last = self._last_entry(descriptor)
+            last_head = self._last_entry(descriptor)
             fields = {
-                "number": last.entries + 1,
+                "number": last_head.entries + 1,
                 "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds"),
                 "actor": actor,
                 "action": action,
                 "request": request_id.get(),
                 "details": json.loads(json.dumps(details, default=str)),
-                "previous": last.hash,
+                "previous": last_head.hash,
             }
-            head = Head(entries=last.entries + 1, hash=digest(fields, self._key))
+            head = Head(entries=last_head.entries + 1, hash=digest(fields, self._key))
             line = json.dumps({**fields, "hash": head.hash}, ensure_ascii=True).encode() + b"\n"
             if len(line) > MAX_ENTRY:
                 raise ValueError(f"the entry has {len(line)} bytes, but the limit is {MAX_ENTRY} bytes")
@@ -125,18 +125,19 @@ class AuditLog:
         tail = os.pread(descriptor, size - start, start)
         complete = tail[: tail.rfind(b"\n") + 1]
         recorded = read_head(self.path, self._key)
-        last = Head(entries=0, hash=ORIGIN)
+        last_head = Head(entries=0, hash=ORIGIN)
         if complete or start:
             line = complete.rstrip(b"\n").rpartition(b"\n")[2]
             entry = _parsed(self.path, recorded.entries if recorded else 1, line, self._key)
-            last = Head(entries=entry["number"], hash=entry["hash"])
+            last_head = Head(entries=entry["number"], hash=entry["hash"])
         if recorded:
-            _compare(self.path, last, recorded)
-        elif last.entries > 1:  # if the file is missing, a crash has prevented the first write of the head
-            raise _missing_head(self.path, last)
+            _compare(self.path, last_head, recorded)
+        # With one entry, a crash can have prevented the first write of the head.
+        elif last_head.entries > 1:
+            raise _missing_head(self.path, last_head)
         if len(complete) < len(tail):
             os.ftruncate(descriptor, start + len(complete))
-        return last
+        return last_head
 
 
 def verify(path: Path, *, key: str = "", head: str = "") -> Head:
@@ -146,34 +147,34 @@ def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     this check detects changes by a program that has the key, or that replaces the log and the file
     `NAME.head` by earlier copies.
     """
-    last, is_found = Head(entries=0, hash=ORIGIN), not head
+    last_head, is_found = Head(entries=0, hash=ORIGIN), not head
     with path.open("rb") as file:
         # Entries that are written after this moment are not read, so that the check does not block a writer.
         fcntl.flock(file, fcntl.LOCK_SH)
         size, recorded = os.fstat(file.fileno()).st_size, read_head(path, key.encode())
         fcntl.flock(file, fcntl.LOCK_UN)
         while file.tell() < size and (line := file.readline(MAX_ENTRY + 1)):
-            number = last.entries + 1
+            number = last_head.entries + 1
             if not line.endswith(b"\n"):
                 raise AuditError(str(path), number, "the line is too long, or its end is missing")
             entry = _parsed(path, number, line, key.encode())
             if entry["number"] != number:
                 reason = f"the entry has the number {entry['number']}: entries were removed, added or moved"
                 raise AuditError(str(path), number, reason)
-            if entry["previous"] != last.hash:
+            if entry["previous"] != last_head.hash:
                 reason = "the hash of the previous entry is wrong: the previous entry was replaced"
                 raise AuditError(str(path), number, reason)
-            last = Head(entries=number, hash=entry["hash"])
+            last_head = Head(entries=number, hash=entry["hash"])
             if recorded and recorded.entries == number:
-                _compare(path, last, recorded)
-            is_found = is_found or last.hash == head
+                _compare(path, last_head, recorded)
+            is_found = is_found or last_head.hash == head
     if recorded:
-        _compare(path, last, recorded)
-    elif last.entries:
-        raise _missing_head(path, last)
+        _compare(path, last_head, recorded)
+    elif last_head.entries:
+        raise _missing_head(path, last_head)
     if not is_found:
-        raise AuditError(str(path), last.entries + 1, f"the log does not contain the entry {head}")
-    return last
+        raise AuditError(str(path), last_head.entries + 1, f"the log does not contain the entry {head}")
+    return last_head
 
 
 def digest(fields: Mapping[str, Any], key: bytes) -> str:
@@ -217,17 +218,19 @@ def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
     return dict(entry)
 
 
-def _compare(path: Path, last: Head, recorded: Head) -> None:
+def _compare(path: Path, last_head: Head, recorded: Head) -> None:
     """Raise `AuditError` if the last entry of the log differs from the file `NAME.head`."""
-    if recorded.entries > last.entries:
-        reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
-        raise AuditError(str(path), last.entries + 1, reason)
-    if recorded.entries == last.entries and recorded.hash != last.hash:
-        raise AuditError(str(path), last.entries, f"the hash differs from the file {_head_path(path).name}")
+    if recorded.entries > last_head.entries:
+        reason = f"the log ends after {last_head.entries} entries, but had {recorded.entries}"
+        raise AuditError(str(path), last_head.entries + 1, reason)
+    if recorded.entries == last_head.entries and recorded.hash != last_head.hash:
+        raise AuditError(
+            str(path), last_head.entries, f"the hash differs from the file {_head_path(path).name}"
+        )
 
 
-def _missing_head(path: Path, last: Head) -> AuditError:
-    return AuditError(str(path), last.entries + 1, f"the file {_head_path(path).name} is missing")
+def _missing_head(path: Path, last_head: Head) -> AuditError:
+    return AuditError(str(path), last_head.entries + 1, f"the file {_head_path(path).name} is missing")
 
 
 def _head_path(path: Path) -> Path:

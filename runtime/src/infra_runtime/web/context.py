@@ -70,11 +70,11 @@ def continued(headers: Mapping[str, str]) -> Iterator[None]:
     `headers` are the headers of the message, which `outgoing_headers` has returned; upper and lower case are
     equal. If they contain no valid correlation id, a new one is generated.
     """
-    given = {name.lower(): value for name, value in headers.items()}
-    correlation = accepted_identifier(given.get("x-correlation-id", "")) or new_identifier()
+    lower_headers = {name.lower(): value for name, value in headers.items()}
+    correlation = accepted_identifier(lower_headers.get("x-correlation-id", "")) or new_identifier()
     tokens = (
         correlation_id.set(correlation),
-        traceparent.set(accepted_traceparent(given.get("traceparent", ""))),
+        traceparent.set(accepted_traceparent(lower_headers.get("traceparent", ""))),
     )
     try:
         yield

@@ -45,9 +45,9 @@ class Endpoints:
             await self.app(scope, receive, send)
             return
         path, method = local_path(scope), scope["method"]
-        allowed = ("GET", "HEAD", "PUT") if path == "/debug/log-level" else ("GET", "HEAD")
-        if method not in allowed:
-            raise ProblemError(405, headers={"allow": ", ".join(allowed)})
+        allowed_methods = ("GET", "HEAD", "PUT") if path == "/debug/log-level" else ("GET", "HEAD")
+        if method not in allowed_methods:
+            raise ProblemError(405, headers={"allow": ", ".join(allowed_methods)})
         if path == "/health":
             await respond_json(send, *self._health.live())
         elif path == "/ready":

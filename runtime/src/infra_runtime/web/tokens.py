@@ -83,14 +83,14 @@ class Keys:
         """
         _key_class(algorithms, {OctKey})
         shortest = max(SHORTEST_SECRETS[algorithm] for algorithm in algorithms)
-        for text, where in (
+        for text, setting in (
             (secret, "WEB_JWT_SECRET"),
             *((text, "WEB_JWT_FORMER_SECRETS") for text in former),
         ):
             if len(text.encode()) < shortest:
-                raise _invalid(f"the secret has fewer than {shortest} bytes", where)
+                raise _invalid(f"the secret has fewer than {shortest} bytes", setting)
             if "-----BEGIN" in text:
-                raise _invalid("the secret is a PEM file", where)
+                raise _invalid("the secret is a PEM file", setting)
         keys = [OctKey.import_key(text) for text in (secret, *former)]
         return cls(algorithms=tuple(algorithms), verifying=_by_id(keys), signing=keys[0])
 
@@ -310,5 +310,5 @@ def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | R
     return key_class
 
 
-def _invalid(message: str, where: str) -> ConfigurationError:
-    return ConfigurationError(message, where, "The page docs/reference/web.md describes the settings.")
+def _invalid(message: str, setting: str) -> ConfigurationError:
+    return ConfigurationError(message, setting, "The page docs/reference/web.md describes the settings.")
