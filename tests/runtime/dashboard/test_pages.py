@@ -447,7 +447,7 @@ def test_a_stream_continues_after_the_parts_that_the_page_has(site: Site) -> Non
         async def parts() -> streams.Parts[str]:
             return {"db": "stopped", "api": "ready"}
 
-        return parts_stream(dashboard, parts, order="services", sent={"db": "ready", "api": "ready"})
+        return parts_stream(dashboard, parts, order="services", initial_parts={"db": "ready", "api": "ready"})
 
     (only,) = sent_until(site, "stopped", make)
 

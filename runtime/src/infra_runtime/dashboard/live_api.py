@@ -51,6 +51,6 @@ def _streaming(dashboard: Dashboard, handler: Handler, every: float) -> Handler:
             return json.loads(bytes((await handler(request)).body))
 
         # If a parameter is not valid or a name is unknown, the response is a `Problem` instead of a stream.
-        return value_stream(dashboard, value, first=await value(), every=every)
+        return value_stream(dashboard, value, initial_value=await value(), every=every)
 
     return stream

@@ -152,7 +152,7 @@ def _collected(state: State, time_range: Range) -> list[Chart]:
         (service.exports for service in state.services if service.ready and "jobs" in service.exports), None
     )
     if exports is None:
-        raise collected.CollectedError("no Prometheus of the stack is ready")
+        raise collected.CollectedError("the stack has no Prometheus that is ready")
     return collected.charts(exports["url"], time_range.since, time_range.until, time_range.step)
 
 
