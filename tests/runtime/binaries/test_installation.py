@@ -627,7 +627,7 @@ def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own: Store, t
     path = tmp_path / "servers.bundle"
     bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
 
-    with pytest.raises(InstallError, match="no such recipe") as caught:
+    with pytest.raises(InstallError, match="does not contain this recipe") as caught:
         bundle.read(path, [], {}, own)
 
     assert "[binaries.tool]" in caught.value.hint
