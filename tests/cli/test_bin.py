@@ -96,7 +96,7 @@ def test_a_recipe_without_a_lock_is_an_error_that_names_the_command(project: Com
     answer = project("bin", "install", "tool")
 
     assert answer.code == 14
-    assert "infra: error: tool: the recipe is not locked" in answer.err
+    assert "infra: error: tool: no lock contains the recipe" in answer.err
     assert "hint: Run `infra bin lock tool`." in answer.err
 
 

@@ -166,7 +166,7 @@ def test_a_stack_without_an_own_service_and_an_unknown_base_are_errors(shop: Com
 
     assert (without.code, wrong.code) == (17, 6)
     assert "the stack has no service for which an image can be built" in without.err
-    assert "registry is not your own program" in wrong.err
+    assert "registry is not one of your own services" in wrong.err
 
 
 @pytest.mark.process

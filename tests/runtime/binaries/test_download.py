@@ -212,7 +212,7 @@ def test_a_download_that_is_cut_every_time_fails_and_keeps_its_part(files: Files
 def test_a_wrong_hash_is_an_error_and_nothing_is_kept(files: Files, tmp_path: Path) -> None:
     url = files.add("tool", CONTENT[:-1] + b"x")
 
-    with pytest.raises(IntegrityError, match=f"and the lock contains {DIGEST}"):
+    with pytest.raises(IntegrityError, match=f"but the lock contains {DIGEST}"):
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 
     assert list(tmp_path.iterdir()) == []
@@ -223,7 +223,7 @@ def test_more_bytes_than_in_the_lock_are_refused(files: Files, tmp_path: Path) -
     silent = files.add("silent", CONTENT)
     files.lengths["silent"] = None
 
-    with pytest.raises(IntegrityError, match=f"announces {SIZE} bytes instead of 1000"):
+    with pytest.raises(IntegrityError, match=f"file on the server has {SIZE} bytes instead of 1000"):
         download("tool", announced, tmp_path / "file", size=1000, digest=DIGEST)
     with pytest.raises(IntegrityError, match="sends more than 1000 bytes"):
         download("tool", silent, tmp_path / "file", size=1000, digest=DIGEST)
@@ -317,7 +317,10 @@ def test_an_answer_without_the_whole_file_is_an_error(answer: bytes, tmp_path: P
 @pytest.mark.parametrize("length", [SIZE + 1, 1 << 62])
 def test_a_longer_file_than_in_the_lock_is_refused_before_its_content(length: int, tmp_path: Path) -> None:
     header = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
-    with answering(header) as url, pytest.raises(IntegrityError, match=f"announces {length} bytes"):
+    with (
+        answering(header) as url,
+        pytest.raises(IntegrityError, match=f"file on the server has {length} bytes"),
+    ):
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 
 
@@ -344,7 +347,7 @@ def test_only_http_addresses_are_accepted(tmp_path: Path) -> None:
         "http://files.test:0/",
     )
     for url in ("file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd", *invalid):
-        with pytest.raises(InstallError, match="is not an HTTP address"):
+        with pytest.raises(InstallError, match="must be an address that begins with http"):
             download("tool", url, tmp_path / "file")
 
 

@@ -58,7 +58,7 @@ def test_a_client_that_writes_too_much_is_killed(tmp_path: Path, monkeypatch: py
         "    while True: file.write(bytes(1000)); time.sleep(0.001)\n"
     )
 
-    with pytest.raises(IntegrityError, match="more than the 5000 bytes of the lock"):
+    with pytest.raises(IntegrityError, match="larger than the 5000 bytes in the lock"):
         run("tool", python(code), folder=tmp_path, expected=5000)
 
 

@@ -50,12 +50,12 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def all_pages(folder: Path, query: Query, count: int, most: int = log_view.SCANNED) -> list[str]:
+def all_pages(folder: Path, query: Query, count: int, most_bytes: int = log_view.SCANNED) -> list[str]:
     """Return the lines of all pages, from the newest page to the oldest."""
     texts: list[str] = []
     cursor = ""
     while True:
-        view = log_view.page(folder, query, cursor, count, most=most)
+        view = log_view.page(folder, query, cursor, count, most_bytes=most_bytes)
         texts = [*lines(view), *texts]
         cursor = view.first
         if not view.has_earlier:
@@ -259,17 +259,17 @@ def test_a_filter_searches_earlier_blocks(tmp_path: Path) -> None:
 def test_a_search_reads_a_limited_part_of_a_log_and_continues_there(tmp_path: Path) -> None:
     raw(tmp_path, b"ERROR wanted\n  detail\n" + b"other line\n" * 40)
 
-    view = log_view.page(tmp_path, Query(level="error"), most=100)
+    view = log_view.page(tmp_path, Query(level="error"), most_bytes=100)
 
     assert (lines(view), view.has_earlier) == ([], True)
-    assert all_pages(tmp_path, Query(level="error"), 5, most=100) == ["ERROR wanted", "  detail"]
+    assert all_pages(tmp_path, Query(level="error"), 5, most_bytes=100) == ["ERROR wanted", "  detail"]
 
 
 def test_a_limited_search_does_not_end_between_the_lines_of_a_message(tmp_path: Path) -> None:
     messages = "".join(f"ERROR {number}\n  detail {number}\n" for number in range(20))
     raw(tmp_path, messages.encode())
 
-    assert all_pages(tmp_path, Query(level="error"), 100, most=40) == messages.splitlines()
+    assert all_pages(tmp_path, Query(level="error"), 100, most_bytes=40) == messages.splitlines()
 
 
 def test_only_existing_services_are_read(tmp_path: Path) -> None:

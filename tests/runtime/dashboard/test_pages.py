@@ -38,7 +38,7 @@ HOSTILE = (
     "\u202e{{ 71 * 73 * 79 }}{% raw %}&lt;"
 )
 #: the numbers in the navigation, which every stream of a page updates
-COUNTS = (*NavigationCounts().shown(None),)
+COUNTS = (*NavigationCounts().numbers(None),)
 
 
 class Page(HTMLParser):
@@ -447,7 +447,7 @@ def test_a_stream_continues_after_the_parts_that_the_page_has(site: Site) -> Non
         async def parts() -> streams.Parts[str]:
             return {"db": "stopped", "api": "ready"}
 
-        return parts_stream(dashboard, parts, order="services", sent={"db": "ready", "api": "ready"})
+        return parts_stream(dashboard, parts, order="services", initial_parts={"db": "ready", "api": "ready"})
 
     (only,) = sent_until(site, "stopped", make)
 

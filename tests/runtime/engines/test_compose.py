@@ -599,7 +599,7 @@ def test_a_service_with_an_image_keeps_its_image_and_settings(project: Project) 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('options = ["--memory=64m"]', "`options` are options of the local engine"),
+        ('options = ["--memory=64m"]', "the key `options` contains options of the local"),
         ('volumes = { "/a" = "${data}/a" }', "only one volume with the path ${data}"),
         ('volumes = { "/a" = { path = "a", writable = true } }', "a volume that is writable"),
         ('volumes = { "/a" = { path = "/a", outside = true } }', "outside of the project"),
@@ -618,7 +618,7 @@ def test_a_setting_of_an_image_that_compose_cannot_have_is_an_error(
     ("table", "problem"),
     [
         ("image = 'a:1'\nbuild = '.'\n", "must have either `image`, or `build`"),
-        ("health = ['a']\nhealth_client = 'curl'\n", "set `health` (a whole command) or"),
+        ("health = ['a']\nhealth_client = 'curl'\n", "set only one of `health` (a whole command)"),
         ("root = 'app'\n", "in the image, should be an absolute path"),
     ],
 )

@@ -71,7 +71,7 @@ def test_a_new_index_removes_the_blobs_of_old_images(layout: Layout) -> None:
 
 
 def test_a_digest_that_is_a_path_is_an_error(layout: Layout) -> None:
-    with pytest.raises(ImageError, match="is not a digest"):
+    with pytest.raises(ImageError, match="must be `sha256:`"):
         layout.path("sha256:../../index.json")
 
 

@@ -141,7 +141,7 @@ def test_uv_lock_is_preferred_and_needs_uv(tmp_path: Path) -> None:
     path = find_lock(tmp_path)
 
     assert path == tmp_path / "uv.lock"
-    with pytest.raises(ImageError, match=r"uv is needed to read uv\.lock"):
+    with pytest.raises(ImageError, match=r"the program uv, which reads uv\.lock, is missing"):
         locked_packages(path, uv=None)
 
 

@@ -71,7 +71,7 @@ def test_the_time_of_the_files_is_source_date_epoch(tmp_path: Path, monkeypatch:
 
     assert created(project) == "2025-06-15T15:06:40Z"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(ConfigurationError, match="SOURCE_DATE_EPOCH: 'yesterday' is not a number"):
+    with pytest.raises(ConfigurationError, match="SOURCE_DATE_EPOCH: 'yesterday' must be a number"):
         read_project(tmp_path, tmp_path / "dist")
 
 

@@ -99,13 +99,13 @@ def test_a_registry_with_a_login_gets_the_credentials(
 @pytest.mark.parametrize(
     ("status", "reason", "hint"),
     [
-        (403, "the credentials do not allow this", "docker login "),
-        (404, "the registry does not have it", "the name and the tag"),
+        (403, "the credentials do not permit", "docker login "),
+        (404, "the registry does not have this image", "the name and the tag"),
         (413, "a blob is too large for the registry or for a proxy before it", "the limit"),
-        (418, "this status has no meaning for a registry", "the proxy"),
+        (418, "a registry does not use this status", "the proxy"),
         (429, "the registry limits the number of requests", "again later"),
-        (500, "the registry failed", "again later"),
-        (503, "the registry failed", "again later"),
+        (500, "the registry has an internal", "again later"),
+        (503, "the registry has an internal", "again later"),
     ],
 )
 def test_an_error_has_request_status_and_code(
@@ -215,7 +215,7 @@ def test_an_sbom_is_a_referrer_with_and_without_the_api(
             "answers 200 without a token",
         ),
         ({"WWW-Authenticate": 'Bearer realm="http://[token/"'}, "", "without a token"),
-        ({"WWW-Authenticate": "Bearer"}, "", "requires a token of an unnamed server"),
+        ({"WWW-Authenticate": "Bearer"}, "", "does not send the address of the token server"),
         ({"WWW-Authenticate": "Negotiate"}, "<html>", "401 for GET manifests/1"),
         ({}, '{"errors": ["no"]}', "401 for GET manifests/1"),
         ({}, "[]", "401 for GET manifests/1"),

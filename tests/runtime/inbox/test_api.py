@@ -178,7 +178,7 @@ def test_an_unknown_attachment_and_a_wrong_method_are_refused(store: Store) -> N
 
     with pytest.raises(RequestError, match="no attachment 1"):
         ask(store, f"/api/messages/{number}/attachments/1")
-    with pytest.raises(RequestError, match="does not have the method DELETE"):
+    with pytest.raises(RequestError, match="does not support the method DELETE"):
         ask(store, f"/api/messages/{number}/raw", "DELETE")
 
 

@@ -24,7 +24,7 @@ def test_the_limits_and_options_are_arguments_of_the_server_and_of_the_container
 
 
 def test_an_item_that_is_larger_than_half_of_the_memory_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"`memory` \(1\) should be at least twice `max_item`"):
+    with pytest.raises(ValueError, match=r"`memory` \(1 MB\) should be at least twice `max_item`"):
         made("memcached", memory=1)
 
 

@@ -47,8 +47,11 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
     ("indexes", "problem"),
     [
         ("a = [{ keys = [] }]", "services.mongodb.indexes.a.0.keys: "),
-        ('a = [{ keys = ["b", "-b"] }]', "services.mongodb.indexes.a.0: a field occurs twice in b, -b"),
-        ('a = [{ keys = ["$b"] }]', "'$b' is not the name of a field"),
+        (
+            'a = [{ keys = ["b", "-b"] }]',
+            "services.mongodb.indexes.a.0: a field occurs twice in `keys`: b, -b",
+        ),
+        ('a = [{ keys = ["$b"] }]', "'$b' in `keys` is not a valid name of a field"),
         ('a = [{ keys = ["b"], expire_after = -1 }]', "services.mongodb.indexes.a.0.expire_after: "),
         ('a = [{ keys = ["b", "c"], expire_after = 1 }]', "`expire_after` needs an index of one field"),
         ('a = [{ keys = ["b"], ttl = 1 }]', "services.mongodb.indexes.a.0.ttl: "),
@@ -101,7 +104,8 @@ def test_a_refused_index_is_the_reason_why_the_service_is_not_ready(error: bytes
         writer.close()
 
     assert asyncio.run(reason()) == (
-        "the indexes of users are not created: E11000 duplicate key error collection: test.users"
+        "the indexes of the collection users cannot be created: "
+        "E11000 duplicate key error collection: test.users"
     )
 
 

@@ -78,13 +78,13 @@ def test_bytes_are_base64_of_either_alphabet(text: str) -> None:
 @every(
     [
         (b"{", "not JSON"),
-        (b"[]", "the body is not a JSON object"),
-        (b'{"resourceSpans": {}}', "the body.resourceSpans is not a JSON array"),
-        (b'{"resourceSpans": [3]}', r"resourceSpans\[0\] is not a JSON object"),
+        (b"[]", "the body must be a JSON object"),
+        (b'{"resourceSpans": {}}', "the body.resourceSpans must be a JSON array"),
+        (b'{"resourceSpans": [3]}', r"resourceSpans\[0\] must be a JSON object"),
         (json.dumps(request(traceId="xyz")).encode(), "traceId: "),
-        (json.dumps(request(name=3)).encode(), "name: 3 is not a string"),
+        (json.dumps(request(name=3)).encode(), "name: 3 must be a string"),
         (json.dumps(request(attributes=[{"value": {"bytesValue": "$"}}])).encode(), "bytesValue: "),
-        (json.dumps(request(kind=1.5)).encode(), "kind: 1.5 is not an integer"),
+        (json.dumps(request(kind=1.5)).encode(), "kind: 1.5 must be an integer"),
         (json.dumps(request(flags=2**40)).encode(), "flags: "),
         (json.dumps(request(startTimeUnixNano=-1)).encode(), "startTimeUnixNano: "),
     ]
@@ -114,7 +114,7 @@ def test_deeply_nested_values_are_refused() -> None:
     for _ in range(200):
         value = {"arrayValue": {"values": [value]}}
 
-    with pytest.raises(DecodeError, match="more than 100 nested objects"):
+    with pytest.raises(DecodeError, match="nested in more than 100 objects"):
         decoded_span(attributes=[{"key": "k", "value": value}])
 
 

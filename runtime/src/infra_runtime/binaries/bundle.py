@@ -1,8 +1,9 @@
 """Bundles: one tar archive with the artefacts of lock entries, for machines without network.
 
 The archive contains `infra.lock` with the entries, and the artefacts below `artefacts/`. The archive is not
-compressed, because the artefacts are. The programs of Go modules are built, so that the other machine does
-not need Go: they are below `built/`, and `built.json` contains their sizes and hashes.
+compressed, because the artefacts are already compressed. The programs of Go modules are built before, so that
+the other machine does not need Go: the programs are below `built/`, and `built.json` contains their sizes and
+hashes.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ def write(
 ) -> None:
     """Download the artefacts of lock entries, build the programs of Go modules, and write a bundle.
 
-    `known` are the recipes of the entries by name. Raises as `installation.install` does.
+    `known` maps the name of each entry to its recipe. Raises the same errors as `installation.install`.
     """
-    if not path.parent.is_dir():  # before a long download
-        problem = "cannot be written: its folder does not exist"
+    if not path.parent.is_dir():  # checked before the download, which can take long
+        problem = "the bundle cannot be written: its folder does not exist"
         raise InstallError(str(path), problem, "Create the folder, or select another file.")
     store.prepare()
     with _temporary_folder(store) as folder:
@@ -56,9 +57,9 @@ def write(
             f"{recipe}/{path.name}": [path.stat().st_size, lockfile.sha256(path)] for recipe, path in built
         }
         built_list.write_text(json.dumps(sums, indent=1, sort_keys=True), encoding="utf-8")
-        part = path.with_name(f"{path.name}.part")
+        part_path = path.with_name(f"{path.name}.part")
         try:
-            with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+            with tarfile.open(part_path, "w", format=tarfile.PAX_FORMAT) as tar:
                 tar.add(lock, lockfile.NAME, filter=_plain)
                 tar.add(built_list, _BUILT_LIST, filter=_plain)
                 files = {
@@ -70,11 +71,11 @@ def write(
                     tar.add(file, _FOLDER + name, filter=_plain)
                 for recipe, program in built:
                     tar.add(program, f"{_BUILT}{recipe}/{program.name}", filter=_plain)
-            part.replace(path)
+            part_path.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                part.unlink()
-            problem = f"cannot be written: {error.strerror or error}"
+                part_path.unlink()
+            problem = f"the bundle cannot be written: {error.strerror or error}"
             raise InstallError(str(path), problem, "Select another file.") from error
 
 
@@ -89,7 +90,7 @@ def _temporary_folder(store: Store) -> Iterator[str]:
 
 
 def _built(recipe: Recipe, locked: Locked, store: Store, downloads: Path) -> list[Path]:
-    """Return the built programs of a Go module: those in the store, or programs that are built now."""
+    """Return the paths of the programs of a Go module; programs that are not in the store are built."""
     if installed := store.get(locked):
         return [installed.folder / path for _, path in sorted(installed.programs.items())]
     source = next(source for source in recipe.sources if isinstance(source, Go))
@@ -99,7 +100,7 @@ def _built(recipe: Recipe, locked: Locked, store: Store, downloads: Path) -> lis
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Remove owner, mode and time, so that the same artefacts give the same bundle."""
+    """Remove owner, mode and time of a member, so that equal artefacts give equal bundles."""
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.mode = 0o644
@@ -107,28 +108,29 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def read(
-    path: Path, chosen: Iterable[Recipe], known: Mapping[str, Recipe], store: Store
+    path: Path, selected_recipes: Iterable[Recipe], known: Mapping[str, Recipe], store: Store
 ) -> list[tuple[Recipe, Locked]]:
     """Copy the artefacts of a bundle for this platform to the downloads of a store, and return its entries.
 
-    The artefacts of installed entries are not copied. `chosen` are the recipes to install; if it is empty,
-    all recipes of the bundle. Each artefact is compared with the lock of the bundle.
+    The artefacts of installed entries are not copied. `selected_recipes` contains the recipes to install; if
+    it is empty, all recipes of the bundle are selected. Each artefact is compared with the lock of the
+    bundle.
 
     Raises:
-        InstallError: the bundle does not contain a chosen recipe for this platform, its recipe is unknown, or
+        InstallError: the bundle lacks a selected recipe for this platform, its recipe is unknown, or
             a file cannot be read or written.
         IntegrityError: the file is not a bundle, or an artefact differs from its lock.
     """
     store.prepare()
     platform = platforms.current()
-    names = {recipe.name for recipe in chosen}
+    names = {recipe.name for recipe in selected_recipes}
     try:
         with tarfile.open(path, "r:") as tar:
             lock = _lock(tar, path)
             entries = [
                 entry
-                for (name, where), entry in lock.entries.items()
-                if where == platform and (not names or name in names)
+                for (name, platform_of_entry), entry in lock.entries.items()
+                if platform_of_entry == platform and (not names or name in names)
             ]
             _check(path, names, lock, entries, known)
             built = json.loads(_content(tar, _BUILT_LIST, path))
@@ -148,7 +150,7 @@ def read(
     except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise IntegrityError(path.name, f"the file is not a complete bundle: {error}", _HINT) from error
     except OSError as error:
-        problem = f"cannot be read or written: {error.strerror or error}"
+        problem = f"the bundle cannot be read, or its files cannot be written: {error.strerror or error}"
         raise InstallError(str(error.filename or path), problem, _HINT) from error
     return [(known[entry.recipe], entry) for entry in entries]
 
@@ -159,13 +161,13 @@ def _copy(tar: tarfile.TarFile, name: str, target: Path, expected: tuple[int, st
     content = tar.extractfile(member)
     size, digest = expected
     if content is None or member.size != size:
-        raise IntegrityError(path.name, f"{name} is not a file, or does not have {size} bytes", _HINT)
+        raise IntegrityError(path.name, f"{name} in the bundle must be a file of {size} bytes", _HINT)
     target.unlink(missing_ok=True)
     with target.open("xb") as file:
         shutil.copyfileobj(content, file)
     if (actual := lockfile.sha256(target)) != digest:
         target.unlink()
-        problem = f"{name}: the SHA-256 is {actual}, and the bundle contains {digest}"
+        problem = f"{name}: the SHA-256 is {actual}, but {digest} according to the bundle"
         raise IntegrityError(path.name, problem, _HINT)
 
 
@@ -192,12 +194,14 @@ def _check(
 ) -> None:
     platform = platforms.current()
     for name in sorted(names - {entry.recipe for entry in entries}) or ([] if entries else ["bundle"]):
-        existing = ", ".join(f"{recipe} for {where}" for recipe, where in sorted(lock.entries))
-        problem = f"{path} contains nothing for {platform}; it contains {existing}"
+        existing = ", ".join(
+            f"{recipe} for {platform_of_entry}" for recipe, platform_of_entry in sorted(lock.entries)
+        )
+        problem = f"{path} contains no artefact for {platform}; it contains {existing}"
         raise InstallError(name, problem, "Create the bundle with `--platform`.")
     for entry in entries:
         if entry.recipe not in known:
-            problem = "the stack file of this directory has no such recipe"
+            problem = "the stack file of this directory does not contain this recipe"
             raise InstallError(
                 entry.recipe, problem, f"Add the table [binaries.{entry.recipe}] to the stack file."
             )

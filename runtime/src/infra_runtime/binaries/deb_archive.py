@@ -14,13 +14,13 @@ from typing import IO
 from infra_runtime.errors import IntegrityError
 
 _MAGIC = b"!<arch>\n"
-#: bytes of the header of a member
+#: the size of the header of a member in bytes
 _HEADER = 60
 
 
 @contextmanager
 def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Yield the tar archive with the files of a package, at its position in the package.
+    """Yield the tar archive with the files of a package as a file that is read from the package.
 
     Raises `IntegrityError` if the file is not a Debian package.
     """
@@ -33,11 +33,11 @@ def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
             with _decompressed(file, package) as tar:
                 yield tar
             return
-    raise IntegrityError(package, "the package contains no data.tar with a known compression")
+    raise IntegrityError(package, "the package contains no file data.tar with a supported compression")
 
 
 def _members(file: IO[bytes], package: str) -> Iterator[tuple[str, int]]:
-    """Yield name and size of each member; the position of the file is then at the member's content."""
+    """Yield the name and the size of each member; at this moment, the next read returns the content."""
     file.seek(0)
     if file.read(len(_MAGIC)) != _MAGIC:
         raise IntegrityError(package, "is not a Debian package")
@@ -63,9 +63,9 @@ class _Part:
         self._file, self._left, self._package = file, size, package
 
     def read(self, size: int) -> bytes:
-        wanted = min(size, self._left)
-        block = self._file.read(wanted)
-        if wanted and not block:
+        length = min(size, self._left)
+        block = self._file.read(length)
+        if length and not block:
             raise IntegrityError(self._package, "the package is cut off")
         self._left -= len(block)
         return block
@@ -73,7 +73,7 @@ class _Part:
 
 @contextmanager
 def _decompressed(file: IO[bytes], package: str) -> Iterator[IO[bytes]]:
-    """Yield the tar archive of a package with Zstandard, which Python before 3.14 cannot decompress."""
+    """Yield the tar archive of a package that is compressed with Zstandard; `dpkg-deb` decompresses it."""
     program = shutil.which("dpkg-deb")
     if program is None:
         raise IntegrityError(

@@ -1,4 +1,4 @@
-"""Download a file by URL: resumable, with a bound on its size, a time limit for stalls, and its SHA-256."""
+"""Download a file from a URL: resume it, limit its size, detect stalls, and compare its SHA-256."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from infra_runtime.binaries.lockfile import sha256
 from infra_runtime.errors import InstallError, IntegrityError
 from infra_runtime.redaction import masked_text
 
-#: called with the number of bytes that are downloaded so far
+#: a function that is called with the number of bytes that have been downloaded
 Progress = Callable[[int], None]
 #: seconds without any new byte, or with fewer than `_LEAST` bytes, after which a download has failed
 STALL_SECONDS = 60.0
 _LEAST = 1024
-#: how often a cut download is continued
+#: the number of times that an interrupted download is continued
 ATTEMPTS = 4
 _BLOCK = 1 << 16
-#: the largest file whose size the lock does not know yet
+#: the size limit in bytes of a file that is not locked yet
 UNKNOWN_LIMIT = 2 << 30
 
 
@@ -44,46 +44,47 @@ def download(
     progress: Progress | None = None,
     stall: float = STALL_SECONDS,
 ) -> None:
-    """Download a file to the path `target`, which exists only when size and hash are right.
+    """Download a file to the path `target`; the file appears there only after its size and hash are verified.
 
-    The bytes are written to `target` with the suffix `.part`. If that file exists, because an earlier
-    download was cut, only the rest is requested. `size` is the size in bytes in the lock; 0 if unknown. The
-    login for the server is read from the file of the variable NETRC, or from `~/.netrc`.
+    The bytes are written to `target` with the suffix `.part`. If this file exists because an earlier download
+    was interrupted, only the missing bytes are requested. `size` is the size in bytes in the lock; 0 if
+    unknown. The login for the server is read from the file in the variable NETRC, or from `~/.netrc`.
 
     Raises:
         InstallError: the server does not answer, or sends an error or too few bytes.
         IntegrityError: the server sends too many bytes, or the hash differs; the bytes are removed.
     """
     _check_address(name, url)
-    part = target.with_name(f"{target.name}.part")
-    resumed = part.exists() and part.stat().st_size > 0
+    part_path = target.with_name(f"{target.name}.part")
+    resumed = part_path.exists() and part_path.stat().st_size > 0
     problem = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            if _transfer(name, url, part, size=size, progress=progress, stall=stall):
+            if _transfer(name, url, part_path, size=size, progress=progress, stall=stall):
                 break
-            problem = f"the server sent {part.stat().st_size} of {size} bytes"
+            problem = f"the server has sent only {part_path.stat().st_size} of {size} bytes"
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # the error contains the open connection
                 if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    part.unlink(missing_ok=True)  # the rest of a longer file
+                    # the partial file is longer than the file on the server
+                    part_path.unlink(missing_ok=True)
                     problem = problem or _reason(error)
                     continue
-            elif isinstance(error, OSError) and error.filename:  # of the disk
+            elif isinstance(error, OSError) and error.filename:  # an error of the disk, not of the network
                 raise
             problem = _reason(error)
             if attempt == ATTEMPTS or _is_final(error):
                 raise InstallError(name, f"{url}: {problem}", _hint(error)) from error
     else:
         raise InstallError(name, f"{url}: {problem}", "The next attempt continues the download.")
-    if digest and (actual := sha256(part)) != digest:
-        part.unlink()
-        if resumed:  # the file of another version may have been continued
+    if digest and (actual := sha256(part_path)) != digest:
+        part_path.unlink()
+        if resumed:  # the interrupted download can belong to another version of the file
             download(name, url, target, size=size, digest=digest, progress=progress, stall=stall)
             return
-        raise IntegrityError(name, f"{url}: the SHA-256 is {actual}, and the lock contains {digest}")
-    part.replace(target)
+        raise IntegrityError(name, f"{url}: the SHA-256 is {actual}, but the lock contains {digest}")
+    part_path.replace(target)
 
 
 def _check_address(name: str, url: str) -> None:
@@ -94,20 +95,26 @@ def _check_address(name: str, url: str) -> None:
     except ValueError:
         is_http = has_login = False
     if not is_http:
-        raise InstallError(name, f"{masked_text(url)} is not an HTTP address", "Correct the address.")
+        raise InstallError(
+            name,
+            f"{masked_text(url)} must be an address that begins with http:// or https://",
+            "Correct the address.",
+        )
     if has_login:
         problem = f"{masked_text(url)} contains a login"
         raise InstallError(name, problem, "Write the login to ~/.netrc, which curl and pip also read.")
 
 
-def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress | None, stall: float) -> bool:
-    """Append the missing bytes of a file to the file `part`; return whether all bytes are there."""
+def _transfer(
+    name: str, url: str, part_path: Path, *, size: int, progress: Progress | None, stall: float
+) -> bool:
+    """Append the missing bytes of a file to the file `part_path`; return whether the file is complete."""
     limit = size or UNKNOWN_LIMIT
-    have = part.stat().st_size if part.exists() else 0
+    have = part_path.stat().st_size if part_path.exists() else 0
     if size and have >= size:
         if have == size:
             return True
-        part.unlink()
+        part_path.unlink()
         have = 0
     headers = {"User-Agent": "pytest-infra", "Accept-Encoding": "identity"}
     if have:
@@ -116,18 +123,18 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
     if header := _login(urlsplit(url).hostname or ""):
         request.add_unredirected_header("Authorization", header)
     with _OPENER.open(request, timeout=stall) as answer:
-        have = _start(answer, have, part)
+        have = _start(answer, have, part_path)
         announced = answer.length
         if announced is not None and have + announced > limit:
             total = have + announced
-            raise IntegrityError(name, f"{url}: the server announces {total} bytes instead of {limit}")
-        with _opened(part, append=bool(have)) as file:
+            raise IntegrityError(name, f"{url}: the file on the server has {total} bytes instead of {limit}")
+        with _opened(part_path, append=bool(have)) as file:
             for block in _blocks(answer, stall):
                 have += len(block)
                 if have > limit:
-                    part.unlink()
+                    part_path.unlink()
                     raise IntegrityError(name, f"{url}: the server sends more than {limit} bytes")
-                _write(file, block, part)
+                _write(file, block, part_path)
                 if progress:
                     progress(have)
         if announced and answer.length:
@@ -136,7 +143,7 @@ def _transfer(name: str, url: str, part: Path, *, size: int, progress: Progress 
 
 
 class _Header:
-    """The lines of an answer before its content, which must arrive before a deadline.
+    """Reads the lines of the header of an answer, which must arrive before a deadline.
 
     The time limit of a socket applies to each packet, so that a server could send single bytes without end.
     """
@@ -162,7 +169,7 @@ class _Header:
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer whose header must arrive within the time limit of its socket."""
+    """An HTTP answer whose complete header must arrive within the time limit of its socket."""
 
     fp: Any
 
@@ -171,7 +178,7 @@ class _Answer(http.client.HTTPResponse):
         self._seconds = sock.gettimeout() or STALL_SECONDS
 
     def begin(self) -> None:
-        """Read the header."""
+        """Read the header of the answer."""
         file = self.fp
         self.fp = header = _Header(file, self._seconds)
         try:
@@ -204,7 +211,7 @@ def _limited(connection_class: Callable[..., http.client.HTTPConnection]) -> Any
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to HTTP addresses without a login only, and from HTTPS only to HTTPS."""
+    """Follows redirects only to HTTP addresses without a login, and from HTTPS only to HTTPS."""
 
     def redirect_request(
         self,
@@ -243,7 +250,7 @@ _OPENER = urllib.request.build_opener(_Redirects, _Http, _Https)
 
 
 def _login(host: str) -> str:
-    """Return the header with which the user logs in to a server; empty if no netrc file contains a login."""
+    """Return the value of the header Authorization for a server; empty if no netrc file contains a login."""
     try:
         path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
         login = netrc.netrc(str(path)).authenticators(host)
@@ -254,50 +261,50 @@ def _login(host: str) -> str:
     return "Basic " + base64.b64encode(f"{login[0]}:{login[2] or ''}".encode()).decode()
 
 
-def _start(answer: http.client.HTTPResponse, have: int, part: Path) -> int:
-    """Return the position in the file at which an answer begins: `have`, or 0 for the whole file.
+def _start(answer: http.client.HTTPResponse, present_bytes: int, part_path: Path) -> int:
+    """Return the offset of the first byte of an answer: `present_bytes`, or 0 for the whole file.
 
-    Raises `HTTPException` if the answer begins at another position. Source: RFC 9110, "Content-Range".
+    Raises `HTTPException` if the answer begins at another offset. Source: RFC 9110, "Content-Range".
     """
-    if not have or answer.status != http.client.PARTIAL_CONTENT:
+    if not present_bytes or answer.status != http.client.PARTIAL_CONTENT:
         return 0
-    if not re.match(rf"bytes {have}-", answer.headers.get("Content-Range") or ""):
-        part.unlink()
-        raise http.client.HTTPException("the server sent another part of the file than requested")
-    return have
+    if not re.match(rf"bytes {present_bytes}-", answer.headers.get("Content-Range") or ""):
+        part_path.unlink()
+        raise http.client.HTTPException("the server has not sent the requested part of the file")
+    return present_bytes
 
 
-def _opened(part: Path, *, append: bool) -> FileIO:
-    # `O_NOFOLLOW`: a link at this path is not written through.
+def _opened(part_path: Path, *, append: bool) -> FileIO:
+    # `O_NOFOLLOW`: if the path is a symbolic link, opening it fails.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if append else os.O_TRUNC)
-    return FileIO(os.open(part, flags, 0o600), "wb")
+    return FileIO(os.open(part_path, flags, 0o600), "wb")
 
 
 def _blocks(answer: http.client.HTTPResponse, stall: float) -> Iterator[bytes]:
-    """Yield the bytes of an answer. Raises `HTTPException` if too few arrive within `stall` seconds."""
-    received, began = 0, time.monotonic()
+    """Yield the bytes of an answer. Raises `HTTPException` if too few bytes arrive within `stall` seconds."""
+    received, start = 0, time.monotonic()
     while block := answer.read1(_BLOCK):
         yield block
         received += len(block)
-        if time.monotonic() - began > stall:
+        if time.monotonic() - start > stall:
             if received < _LEAST:
                 raise http.client.HTTPException(f"only {received} bytes in {stall:g} s")
-            received, began = 0, time.monotonic()
+            received, start = 0, time.monotonic()
 
 
-def _write(file: FileIO, block: bytes, part: Path) -> None:
+def _write(file: FileIO, block: bytes, part_path: Path) -> None:
     try:
         while block:  # a full disk can shorten a write before the next write fails
             block = block[file.write(block) :]
     except OSError as error:
-        error.filename = str(part)
+        error.filename = str(part_path)
         raise
 
 
 def _is_final(error: Exception) -> bool:
     """Return whether a repeated request would fail in the same way.
 
-    These are an address that no server can have, and an answer 3xx or 4xx, except 408 and 429.
+    This is true for an invalid address, and for the status 3xx or 4xx, except 408 and 429.
     """
     if isinstance(error, urllib.error.HTTPError):
         return 300 <= error.code < 500 and error.code not in {408, 429}
@@ -316,7 +323,7 @@ def _reason(error: Exception) -> str:
 
 def _hint(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return "The file may have been removed; `infra bin lock` reads the registry again."
+        return "The file may have been removed from the server; `infra bin lock` reads the registry again."
     if _is_final(error):
         return "Correct the address."
     return "Check the network and the proxy; the next attempt continues the download."

@@ -20,7 +20,7 @@ from infra_runtime.value import frozen
 
 @frozen
 class Locks:
-    """The lock of the project, which takes precedence, and the lock of the kit."""
+    """The lock of the project, and the lock of the kit. The lock of the project takes precedence."""
 
     project: Lock = lockfile.EMPTY
     kit: Lock = lockfile.EMPTY
@@ -31,9 +31,9 @@ class Locks:
 
 
 def read_locks(project: Path | None) -> Locks:
-    """Return the locks that apply in a project's folder."""
-    own = lockfile.read(project / lockfile.NAME) if project else lockfile.EMPTY
-    return Locks(project=own, kit=lockfile.read(lockfile.KIT))
+    """Return the locks for a project; without a project, only the lock of the kit."""
+    project_lock = lockfile.read(project / lockfile.NAME) if project else lockfile.EMPTY
+    return Locks(project=project_lock, kit=lockfile.read(lockfile.KIT))
 
 
 def lock(recipe: Recipe, platform: str) -> Locked:
@@ -78,11 +78,11 @@ def _kind(source: Source) -> str:
 
 
 def refuse_licence(recipe: Recipe, licence: str) -> None:
-    """Raise `InstallError` if programs under a licence are never downloaded."""
+    """Raise `InstallError` if pytest-infra never downloads programs with this licence."""
     if refused := recipe.refused_licence(licence):
         raise InstallError(
             recipe.name,
-            f"programs under the licence {refused} are never downloaded",
+            f"pytest-infra never downloads programs with the licence {refused}",
             hint=f"Put the program on PATH, or write a recipe [binaries.{recipe.name}] in the stack file.",
         )
 
@@ -97,14 +97,14 @@ def required(recipe: Recipe, locks: Locks, platform: str) -> Locked:
         return locked
     existing = sorted({*locks.project.platforms(recipe.name), *locks.kit.platforms(recipe.name)})
     if not existing:
-        problem = "the recipe is not locked"
+        problem = "no lock contains the recipe"
         raise InstallError(recipe.name, problem, f"Run `infra bin lock {recipe.name}`.")
-    problem = f"no artefact for {platform}; there are artefacts for {', '.join(existing)}"
+    problem = f"the lock contains no artefact for {platform}, only for {', '.join(existing)}"
     raise InstallError(recipe.name, problem, recipe.hint)
 
 
 def install(
-    wanted: Iterable[tuple[Recipe, Locked]],
+    locked_recipes: Iterable[tuple[Recipe, Locked]],
     store: Store,
     *,
     offline: bool = False,
@@ -119,78 +119,83 @@ def install(
         InstallError: an artefact cannot be downloaded, or `offline` is true and it is not in the store.
         IntegrityError: an artefact differs from the lock, or is unsafe.
     """
-    wanted = list(wanted)
-    missing = [(recipe, locked) for recipe, locked in wanted if store.get(locked) is None]
-    missing.sort(key=lambda pair: not pair[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
-    for recipe, locked in missing:
+    locked_recipes = list(locked_recipes)
+    missing_recipes = [(recipe, locked) for recipe, locked in locked_recipes if store.get(locked) is None]
+    missing_recipes.sort(key=lambda pair: not pair[0].programs.keys() & {recipes.JAVA, recipes.BUBBLEWRAP})
+    for recipe, locked in missing_recipes:
         wheel.check_library(recipe, locked)
-    if missing:
+    if missing_recipes:
         store.prepare()
-    counter = Counter(progress, [locked for _, locked in missing])
-    for group in _groups(missing):
+    counter = Counter(progress, [locked for _, locked in missing_recipes])
+    for group in _groups(missing_recipes):
         with store.locked(*(recipe.name for recipe, _ in group)):
-            # Another process may have installed an entry while this one waited for the lock.
-            rest = [(recipe, locked) for recipe, locked in group if store.get(locked) is None]
-            entries = [locked for _, locked in rest]
+            # Another process can have installed an entry while this process waited for the lock.
+            missing_in_group = [(recipe, locked) for recipe, locked in group if store.get(locked) is None]
+            lock_entries = [locked for _, locked in missing_in_group]
             try:
-                artefacts.fetch(entries, store.downloads, offline=offline, counter=counter)
+                artefacts.fetch(lock_entries, store.downloads, offline=offline, counter=counter)
             except OSError as error:
                 raise unwritable(Path(error.filename or store.downloads), error) from error
-            for recipe, locked in rest:
+            for recipe, locked in missing_in_group:
                 store.add(locked, lambda folder: _build(recipe, locked, store, folder))  # noqa: B023
-            for locked in entries:
+            for locked in lock_entries:
                 _remove_artefacts(locked, store.downloads / locked.recipe)
-    return [entry for _, locked in wanted if (entry := store.get(locked))]
+    return [entry for _, locked in locked_recipes if (entry := store.get(locked))]
 
 
-def _groups(missing: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe, Locked]]]:
-    """Return lists of recipes that are installed together, while this process holds the locks of the list.
+def _groups(missing_recipes: Sequence[tuple[Recipe, Locked]]) -> list[list[tuple[Recipe, Locked]]]:
+    """Return lists of recipes; this process holds the locks of all recipes of a list while it installs them.
 
-    A build with Go takes minutes, so each recipe with Go is alone in a list: another process then waits for
-    one build at most.
+    A build with Go takes minutes, so each Go recipe is the only recipe of its list. Another process then
+    waits for at most one build.
     """
-    built = [pair for pair in missing if pair[1].source == go.NAME]
-    others = [pair for pair in missing if pair[1].source != go.NAME]
-    return [others, *([pair] for pair in built)]
+    built = [pair for pair in missing_recipes if pair[1].source == go.NAME]
+    recipes_without_go = [pair for pair in missing_recipes if pair[1].source != go.NAME]
+    return [recipes_without_go, *([pair] for pair in built)]
 
 
 def _remove_artefacts(locked: Locked, folder: Path) -> None:
     names = [artefact.file_name for artefact in locked.artefacts]
     for path in (*(folder / name for name in names), *folder.glob(go.built_name(locked, "*"))):
         path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # the folder may contain the rest of another version's download
+    with contextlib.suppress(OSError):  # the folder can contain an incomplete download of another version
         folder.rmdir()
 
 
 def install_or_renew(
-    wanted: Sequence[tuple[Recipe, Locked]],
+    locked_recipes: Sequence[tuple[Recipe, Locked]],
     store: Store,
     *,
     project: Path,
     report: Callable[[str], None],
     progress: Progress | None = None,
 ) -> list[Installed]:
-    """Install lock entries; resolve recipes again whose packages have left the archive of Debian.
+    """Install lock entries. If the archive of Debian has removed a package, lock its recipe again.
 
-    `report` is called with a line for each difference to the lock. The new entries replace those in the lock
-    of the project, `infra.lock` in the folder `project`. Raises as `install` does.
+    `report` is called with a line for each difference between the old and the new lock entry. The new entries
+    are written to the lock of the project, `infra.lock` in the folder `project`. Raises the same errors as
+    `install`.
     """
     try:
-        return install(wanted, store, progress=progress)
+        return install(locked_recipes, store, progress=progress)
     except debian.GoneError as error:
         report(f"{error}; the packages are resolved again")
     path, renewed = project / lockfile.NAME, []
-    own = lockfile.read(path)
-    for recipe, locked in wanted:
-        new = locked
+    project_lock = lockfile.read(path)
+    for recipe, locked in locked_recipes:
+        new_entry = locked
         if locked.source == debian.NAME and store.get(locked) is None:
-            new = lock(recipe, locked.platform)
-            for line in lockfile.differences(locked, new):
+            new_entry = lock(recipe, locked.platform)
+            for line in lockfile.differences(locked, new_entry):
                 report(f"{recipe.name}: {line}")
-        renewed.append((recipe, new))
-    changed = [new for _, new in renewed if own.get(new.recipe, new.platform) not in {None, new}]
-    if changed:
-        lockfile.update(path, changed)
+        renewed.append((recipe, new_entry))
+    changed_entries = [
+        new_entry
+        for _, new_entry in renewed
+        if project_lock.get(new_entry.recipe, new_entry.platform) not in {None, new_entry}
+    ]
+    if changed_entries:
+        lockfile.update(path, changed_entries)
         report(f"{path} is updated")
     return install(renewed, store, progress=progress)
 
@@ -221,9 +226,9 @@ def _build(recipe: Recipe, locked: Locked, store: Store, folder: Path) -> Instal
 def _with_launch_methods(
     recipe: Recipe, locked: Locked, store: Store, folder: Path, programs: Mapping[str, str]
 ) -> Installed:
-    """Return the entry of Debian packages, with the methods by which this machine can start the programs.
+    """Return the entry of Debian packages with the methods that can start its programs on this machine.
 
-    Raises `InstallError` if this machine has none of the methods.
+    Raises `InstallError` if no method works on this machine.
     """
     packages = next((source for source in recipe.sources if isinstance(source, Debian)), None)
     mounts = packages.mounts if packages else ()
@@ -231,13 +236,13 @@ def _with_launch_methods(
     has_loader = (folder / "glibc").is_dir()
     methods = [launch.LIBRARIES]
     methods += [launch.LOADER] if has_loader else []
-    # In the mount namespace, the program needs the C library of its packages or of the machine, too.
+    # In the mount namespace, too, the program needs the C library of its packages or of the machine.
     methods += [launch.BUBBLEWRAP] if bubblewrap and (has_loader or platforms.glibc_version()) else []
     if packages and packages.mounts_required:
         methods = [launch.BUBBLEWRAP]
         if not bubblewrap:
             paths = ", ".join(mounts)
-            problem = f"its programs need {paths}, for which `bwrap` is missing or cannot create namespaces"
+            problem = f"its programs need `bwrap` for {paths}, which is missing or cannot create namespaces"
             hint = f"Run `infra bin install bubblewrap {recipe.name}`, or put the program on PATH."
             raise InstallError(recipe.name, problem, recipe.hint or hint)
     glibc = next((artefact.version for artefact in locked.artefacts if artefact.name == debian.GLIBC), "")

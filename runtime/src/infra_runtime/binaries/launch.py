@@ -29,13 +29,13 @@ from infra_runtime.binaries.unpacking import is_program
 from infra_runtime.value import frozen
 
 LIBRARIES, LOADER, BUBBLEWRAP = "libraries", "loader", "bubblewrap"
-#: in the order in which they are preferred
+#: the names of the methods, the preferred method first
 METHODS = (LIBRARIES, LOADER, BUBBLEWRAP)
 #: the folders whose programs do not depend on their own path
 _SEARCHED = frozenset({"usr/bin", "usr/sbin", "bin", "sbin"})
 #: the name of the tree of links in the folder with the scripts of a method
 LINKS = "links"
-#: variables to which the script adds the value that it has inherited
+#: the variables whose inherited value the script appends to the new value
 _PATH_LISTS = frozenset({"PATH", "LD_LIBRARY_PATH"})
 
 
@@ -48,20 +48,20 @@ class Launch:
     #: the folder with the unpacked files
     root: str
 
-    def moved(self, old: str, new: str) -> Launch:
-        """Return the start of the same program after its folder has got another name."""
+    def moved(self, old_folder: str, new_folder: str) -> Launch:
+        """Return the start of the program after its folder was renamed from `old_folder` to `new_folder`."""
         return Launch(
-            argv=tuple(word.replace(old, new) for word in self.argv),
-            env={name: value.replace(old, new) for name, value in self.env.items()},
-            root=self.root.replace(old, new),
+            argv=tuple(word.replace(old_folder, new_folder) for word in self.argv),
+            env={name: value.replace(old_folder, new_folder) for name, value in self.env.items()},
+            root=self.root.replace(old_folder, new_folder),
         )
 
     def script(self) -> str:
         """Return a shell script that starts the program with the arguments of the script."""
         lines = ["#!/bin/sh"]
         for name, value in sorted(self.env.items()):
-            rest = f"${{{name}:+:${name}}}" if name in _PATH_LISTS else ""
-            lines.append(f"export {name}={shlex.quote(value)}{rest}")
+            inherited = f"${{{name}:+:${name}}}" if name in _PATH_LISTS else ""
+            lines.append(f"export {name}={shlex.quote(value)}{inherited}")
         return "\n".join([*lines, f'exec {shlex.join(self.argv)} "$@"', ""])
 
 
@@ -103,7 +103,7 @@ class Tree:
 
 
 def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> Launch:
-    """Return how a program of Debian packages is started with a method.
+    """Return the start of a program of Debian packages with a method.
 
     `bubblewrap` is the path of `bwrap`, for the method with this name.
     """
@@ -115,13 +115,14 @@ def launch(tree: Tree, program: Path, method: str, *, bubblewrap: str = "") -> L
     if method == LOADER:
         argv = (*_loader_words(tree, program), str(program)) if is_program(program) else (str(program),)
         return Launch(argv=argv, env=env, root=str(tree.root))
-    inner = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
+    program_launch = launch(tree, program, LOADER if tree.loader() else LIBRARIES)
     # A mount at `/` would hide all files of the machine.
     folders = dict.fromkeys(folder for mount in tree.mounts if (folder := _existing(mount)) != "/")
     binds = [word for folder in folders for word in ("--ro-bind", f"{tree.root}{folder}", folder)]
-    # Without `--die-with-parent`: the supervisor also sends stop signals to what remains after `bwrap`.
+    # The option `--die-with-parent` is not set: if `bwrap` exits first, the supervisor sends the stop signals
+    # to its child processes.
     prefix = (bubblewrap, "--dev-bind", "/", "/", *binds, "--")
-    return Launch(argv=(*prefix, *inner.argv), env=inner.env, root=str(tree.root))
+    return Launch(argv=(*prefix, *program_launch.argv), env=program_launch.env, root=str(tree.root))
 
 
 def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
@@ -137,7 +138,7 @@ def _loader_words(tree: Tree, program: Path) -> tuple[str, ...]:
 def _existing(path: str) -> str:
     """Return the nearest folder of this machine above a path, or the path itself if it is a folder.
 
-    A mount point must exist; bubblewrap would create a missing one on the file system of the machine.
+    A mount point must exist: bubblewrap would create a missing folder on the file system of the machine.
     """
     folder = Path(path)
     while not folder.is_dir():
@@ -163,19 +164,19 @@ def available(methods: Iterable[str], *, glibc_needed: str, mounts: bool, bubble
 
 
 def bubblewrap_program(installed: Path | None = None) -> str:
-    """Return the path of `bwrap` if it can create namespaces on this machine; otherwise an empty text.
+    """Return the path of `bwrap` if it can create namespaces on this machine, and otherwise an empty string.
 
-    `installed` is the path of `bwrap` in the store, which is used if PATH contains none.
+    `installed` is the path of `bwrap` in the store; it is used if `bwrap` is not on PATH.
     """
     program = shutil.which("bwrap") or (str(installed) if installed else "")
     if not program:
         return ""
     test = [program, "--dev-bind", "/", "/", "--", "/bin/true"]
     try:
-        done = subprocess.run(test, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+        process = subprocess.run(test, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return program if done.returncode == 0 else ""
+    return program if process.returncode == 0 else ""
 
 
 def write_links(tree: Tree, program: Path) -> None:

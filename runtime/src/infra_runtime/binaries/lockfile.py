@@ -29,12 +29,13 @@ NAME = "infra.lock"
 KIT = Path(__file__).with_name("kit.lock.json")
 #: the version of the format
 FORMAT = 1
-#: the kinds of registries
+#: the names of the types of registries
 REGISTRIES = frozenset({"python", "debian", "maven", "go", "npm", "url"})
-#: the name of a recipe, which is the name of a folder in the store
+#: the pattern of the name of a recipe; a folder in the store has the same name
 RECIPE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _HASH = re.compile(r"[0-9a-f]{64}")
-#: a name or a version, which is a word of the command line of a registry's client, and not an option
+#: the pattern of a name or a version, which is an argument of a registry's client and must not look like an
+#: option
 _WORD = re.compile(r"[^\s-]\S*")
 
 
@@ -53,21 +54,21 @@ class Artefact:
     #: the name of the distribution or package
     name: str
     version: str
-    #: the name of the wheel, the URL of the archive, or the path in the archive of Debian, in a Maven
+    #: the file name of the wheel, the URL of the archive, or the path in the archive of Debian, in a Maven
     #: repository or in a Go module proxy
     path: str
     sha256: str
     size: int
     #: the SPDX expression in the metadata of the artefact; may be empty
     licence: str = ""
-    #: for Debian: the suite from which the package comes, such as `bookworm-security`
+    #: for Debian: the suite of the archive that contains the package, such as `bookworm-security`
     suite: str = ""
 
     @classmethod
     def of(
         cls, file: Path, *, registry: str, name: str, version: str, path: str = "", licence: str = ""
     ) -> Artefact:
-        """Return an artefact with the size and hash of a downloaded file, and with the given fields.
+        """Return an artefact with the size and the hash of a downloaded file, and with these fields.
 
         `path` is the path of the file in its registry; by default, the name of the file.
         """
@@ -83,7 +84,7 @@ class Artefact:
 
     @property
     def file_name(self) -> str:
-        """The name of the downloaded file in the store: the start of its hash, and the end of its path."""
+        """The name of the downloaded file in the store: the first digits of its hash, and its file name."""
         return f"{self.sha256[:16]}-{self.path.rpartition('/')[2]}"
 
 
@@ -93,17 +94,17 @@ class Locked:
 
     recipe: str
     platform: str
-    #: the name of the module in `sources`
+    #: the name of the module in the package `sources` that has created the entry
     source: str
     version: str
     licence: str
     artefacts: tuple[Artefact, ...]
-    #: a hash of the settings with which the programs are built; empty if there are none
+    #: a hash of the settings for the build of the programs; empty without such settings
     build: str = ""
 
     @classmethod
     def single(cls, recipe: Recipe, platform: str, source: str, artefact: Artefact) -> Locked:
-        """Return the lock entry of a recipe with a single artefact; both have the same version."""
+        """Return the lock entry of a recipe with a single artefact; the entry has the same version."""
         return cls(
             recipe=recipe.name,
             platform=platform,
@@ -135,7 +136,7 @@ class Lock:
     images: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, recipe: str, platform: str) -> Locked | None:
-        """Return the entry of a recipe for a platform; None if the lock has none."""
+        """Return the entry of a recipe for a platform; None if the lock does not contain it."""
         return self.entries.get((recipe, platform))
 
     def platforms(self, recipe: str) -> list[str]:
@@ -143,16 +144,19 @@ class Lock:
         return sorted(platform for name, platform in self.entries if name == recipe)
 
     def updated(self, entries: Iterable[Locked]) -> Lock:
-        """Return a lock in which these entries are added, or replace the entries of the same key."""
-        new = {(entry.recipe, entry.platform): entry for entry in entries}
-        return replace(self, entries={**self.entries, **new})
+        """Return a copy of the lock with `entries`; they replace those with the same recipe and platform."""
+        new_entries = {(entry.recipe, entry.platform): entry for entry in entries}
+        return replace(self, entries={**self.entries, **new_entries})
 
 
 EMPTY = Lock(entries={})
 
 
 def read(path: Path) -> Lock:
-    """Read a lock file; a missing file is an empty lock. Raises `ConfigurationError` for another content."""
+    """Return the lock in a file; empty if the file is missing.
+
+    Raises `ConfigurationError` if the content is not a lock.
+    """
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -213,10 +217,10 @@ def write(path: Path, lock: Lock) -> None:
 
 
 def update(path: Path, entries: Iterable[Locked] = (), images: Mapping[str, str] | None = None) -> None:
-    """Add entries and digests of images to a lock file, or replace those of the same key.
+    """Add entries and digests of images to a lock file; they replace entries with the same key.
 
-    The folder is locked meanwhile, so that two processes do not lose the entries of each other. Raises
-    `InstallError` if the file cannot be written, and `ConfigurationError` as `read` does.
+    A lock on the folder prevents that two processes overwrite the entries of each other. Raises
+    `InstallError` if the file cannot be written, and `ConfigurationError` if its content is not a lock.
     """
     try:
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -240,7 +244,7 @@ def _one_line(fields: str) -> str:
 
 
 def encode(entry: Locked) -> dict[str, Any]:
-    """Return an entry as JSON data, without the names of its recipe and platform."""
+    """Return an entry as JSON data, without the names of its recipe and of its platform."""
     return {
         "source": entry.source,
         "version": entry.version,
@@ -256,7 +260,7 @@ def _encoded(artefact: Artefact) -> dict[str, Any]:
 
 
 def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
-    """Return the entry that `encode` converted. Raises `KeyError`, `TypeError` or `ValueError`."""
+    """Return the entry in JSON data of `encode`. Raises `KeyError`, `TypeError` or `ValueError`."""
     artefacts = tuple(Artefact(**artefact) for artefact in data["artefacts"])
     for artefact in artefacts:
         texts = (artefact.registry, artefact.name, artefact.version, artefact.path, artefact.sha256)
@@ -265,7 +269,7 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
         if artefact.registry not in REGISTRIES:
             raise ValueError(f"{artefact.name}: the registry {artefact.registry!r} is unknown")
         if not all(_WORD.fullmatch(text) for text in (artefact.name, artefact.version or "0")):
-            raise ValueError(f"{artefact.name!r} {artefact.version!r} is not a name and a version")
+            raise ValueError(f"the name {artefact.name!r} or the version {artefact.version!r} is invalid")
         if not _HASH.fullmatch(artefact.sha256):
             raise ValueError(f"{artefact.name}: {artefact.sha256!r} is not a SHA-256")
         if artefact.size < 0:
@@ -288,16 +292,16 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
 
 def differences(old: Locked | None, new: Locked) -> list[str]:
     """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`."""
-    before = {artefact.name: artefact for artefact in old.artefacts} if old else {}
-    after = {artefact.name: artefact for artefact in new.artefacts}
+    old_artefacts = {artefact.name: artefact for artefact in old.artefacts} if old else {}
+    new_artefacts = {artefact.name: artefact for artefact in new.artefacts}
     lines = []
-    for name in sorted(before.keys() | after.keys()):
-        old_artefact, new_artefact = before.get(name), after.get(name)
+    for name in sorted(old_artefacts.keys() | new_artefacts.keys()):
+        old_artefact, new_artefact = old_artefacts.get(name), new_artefacts.get(name)
         if old_artefact is None or new_artefact is None or old_artefact.sha256 != new_artefact.sha256:
             versions = (
                 old_artefact.version if old_artefact else "absent",
                 new_artefact.version if new_artefact else "absent",
             )
-            changed = " (another file)" if versions[0] == versions[1] else ""
-            lines.append(f"{name} {versions[0]} → {versions[1]}{changed}")
+            suffix = " (another file)" if versions[0] == versions[1] else ""
+            lines.append(f"{name} {versions[0]} → {versions[1]}{suffix}")
     return lines

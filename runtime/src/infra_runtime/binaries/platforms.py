@@ -29,7 +29,8 @@ WHEEL_TAGS = {
         *(f"macosx_10_{minor}_x86_64" for minor in range(16, 8, -1)),
     ),
 }
-#: platform → the name of its processor in Debian; with musl, the loader of the packages starts their programs
+#: platform → the name of its processor in Debian. On platforms with musl, Debian programs are started by the
+#: loader in their packages.
 DEBIAN_ARCHITECTURES = {
     "linux-x86_64": "amd64",
     "linux-aarch64": "arm64",
@@ -52,7 +53,7 @@ def current() -> str:
 
 @functools.cache
 def glibc_version() -> tuple[int, ...]:
-    """Return the version of the GNU C library of this process, such as (2, 36); empty for another library."""
+    """Return the version of the GNU C library, such as (2, 36); empty if this process uses another one."""
     try:
         text = os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):

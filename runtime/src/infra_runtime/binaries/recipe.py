@@ -39,17 +39,18 @@ class Debian:
     #: configuration of apt. The programs use the C library of this release if the C library of the machine is
     #: older.
     release: str = ""
-    #: absolute paths that the programs contain, such as `/usr/share/prometheus`: the program runs in a mount
-    #: namespace in which these paths are the folders of the packages
+    #: the absolute paths that the programs contain, such as `/usr/share/prometheus`; the programs run in a
+    #: mount namespace, where these paths are folders of the packages
     mounts: tuple[str, ...] = ()
     #: whether the programs do not start without `mounts`
     mounts_required: bool = False
-    #: libraries that the programs do not need although the packages depend on them
+    #: the libraries that are left out, because the programs do not need them although the packages depend on
+    #: them
     without: tuple[str, ...] = ()
-    #: environment variable → folder of the packages to which it is set, such as `usr/share/proj`
+    #: environment variable → its value: a folder of the packages, such as `usr/share/proj`
     variables: Mapping[str, str] = field(default_factory=dict)
-    #: path of a link → name of a file in the same folder; the links that the scripts of an installation in
-    #: the system create
+    #: path of a symbolic link → name of the target in the same folder; usually, the installation scripts of
+    #: the packages create these links
     links: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,7 +74,8 @@ class Maven:
     artefacts: tuple[str, ...]
     #: the oldest major version of Java that runs the programs
     java: int = 17
-    #: the names of classes in the folder `java` of this package that are added, only in recipes of the kit
+    #: the names of additional classes in the folder `java` of this Python package; only for recipes of the
+    #: kit
     classes: tuple[str, ...] = ()
 
 
@@ -95,7 +97,7 @@ class Go:
     files: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self) -> str:
-        """Return a hash of the settings that change the programs; empty if there are none."""
+        """Return a hash of the settings that change the programs; empty without such settings."""
         settings = [list(self.flags), sorted(self.replace.items()), sorted(self.files.items())]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest() if any(settings) else ""
 
@@ -119,23 +121,23 @@ class Recipe:
     name: str
     #: program → glob pattern of its path in the unpacked files; an empty pattern searches the usual folders
     programs: Mapping[str, str]
-    #: in the order in which they are tried
+    #: the sources, in the order in which they are tried
     sources: tuple[Source, ...]
     #: the SPDX expression of the licence
     licence: str
     homepage: str = ""
-    #: advice for users whose platform has none of the sources
+    #: the advice for platforms without a source
     hint: str = ""
     summary: str = ""
-    #: the major version of the programs, if other recipes install other major versions of them; otherwise 0
+    #: the major version of the programs, if other recipes install other major versions; otherwise 0
     major: int = 0
-    #: features that not every recipe of these programs has, such as extensions
+    #: the features that distinguish this recipe from other recipes of these programs, such as extensions
     features: tuple[str, ...] = ()
-    #: true for a recipe of the stack file, for whose licence the user is responsible
+    #: whether the recipe is in the stack file; the user is responsible for the licence of such a recipe
     is_users: bool = field(default=False)
 
     def refused_licence(self, licence: str = "") -> str:
-        """Return the licence if programs under it are never downloaded, otherwise an empty text.
+        """Return the licence if programs with this licence are never downloaded, or else an empty string.
 
         `licence` is the expression in the metadata of an artefact; by default, the licence of the recipe.
         """

@@ -14,7 +14,7 @@ from infra_runtime.errors import ConfigurationError, nearest
 
 #: the entry points by which other distributions add recipes; each is a `Recipe`
 GROUP = "infra.binaries"
-#: the program that runs the programs of Maven repositories, and the one that mounts folders at absolute paths
+#: the program that runs Java programs, and the program that mounts folders at absolute paths
 JAVA, BUBBLEWRAP = "java", "bwrap"
 #: the folder of the downloads in the store, beside the folders of the recipes
 DOWNLOADS = "downloads"
@@ -75,12 +75,12 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
 
 
 def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the items of a dictionary whose keys are in `names`."""
+    """Return the items of a table whose keys are in `names`."""
     return {name: table[name] for name in names if table.get(name) is not None}
 
 
 def problem(recipe: Recipe) -> str:
-    """Return why the names or paths of a recipe are not possible in the store; empty if they are."""
+    """Return the reason why a name or a path of a recipe is invalid in the store; empty if all are valid."""
     if not NAME.fullmatch(recipe.name) or recipe.name == DOWNLOADS:
         return f"{recipe.name!r} cannot be the name of a recipe"
     if wrong := [name for name in recipe.programs if not NAME.fullmatch(name)]:
@@ -91,21 +91,23 @@ def problem(recipe: Recipe) -> str:
         parts = pattern.split("/")
         is_inside = not pattern.startswith("/") and ".." not in parts
         if not is_inside or any("**" in part and part != "**" for part in parts):
-            return f"{pattern!r} is not a glob pattern of a path in the unpacked files"
+            return (
+                f"{pattern!r} must be a glob pattern of a relative path in the unpacked files, without `..`"
+            )
     return ""
 
 
 def find(name: str, users: Iterable[Recipe] = ()) -> Recipe:
-    """Return the recipe with a name: a recipe of the stack file, of another distribution, or of the kit.
+    """Return the recipe called `name`: from the stack file, from another distribution, or from the kit.
 
-    `name` can also be the name of a program that the recipe installs. Raises `ConfigurationError` for an
-    unknown name.
+    `name` can also be the name of a program that the recipe installs. Raises `ConfigurationError` if the name
+    is unknown.
     """
-    known = all_recipes(users)
-    if recipe := known.get(name) or providing(name, known.values()):
+    recipes_by_name = all_recipes(users)
+    if recipe := recipes_by_name.get(name) or providing(name, recipes_by_name.values()):
         return recipe
     raise ConfigurationError(
-        f"unknown recipe {name!r}{nearest(name, known)}",
+        f"unknown recipe {name!r}{nearest(name, recipes_by_name)}",
         hint="`infra bin list` prints all recipes; a table [binaries.NAME] in the stack file adds one.",
     )
 
@@ -115,19 +117,19 @@ def all_recipes(users: Iterable[Recipe] = ()) -> dict[str, Recipe]:
     return {**kit(), **_joined(), **{recipe.name: recipe for recipe in users}}
 
 
-def with_needed(chosen: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
-    """Return recipes, and before them the recipes that they need.
+def with_needed(selected_recipes: Iterable[Recipe], users: Iterable[Recipe] = ()) -> list[Recipe]:
+    """Return the recipes in `selected_recipes`, after the recipes that they need.
 
     Programs of Maven repositories need Java, and Debian's programs with absolute paths need bubblewrap.
     """
-    chosen = list(chosen)
-    sources = [source for recipe in chosen for source in recipe.sources]
+    selected_recipes = list(selected_recipes)
+    sources = [source for recipe in selected_recipes for source in recipe.sources]
     programs = [JAVA] if any(isinstance(source, Maven) for source in sources) else []
     programs += (
         [BUBBLEWRAP] if any(isinstance(source, Debian) and source.mounts for source in sources) else []
     )
     needed = [find(program, users) for program in programs]
-    return list({recipe.name: recipe for recipe in (*needed, *chosen)}.values())
+    return list({recipe.name: recipe for recipe in (*needed, *selected_recipes)}.values())
 
 
 def providing(
@@ -160,11 +162,15 @@ def _joined() -> dict[str, Recipe]:
     from importlib.metadata import entry_points  # imported late: the search for entry points takes 20 ms
 
     joined = {}
-    for point in entry_points(group=GROUP):
-        recipe = point.load()
+    for entry_point in entry_points(group=GROUP):
+        recipe = entry_point.load()
         if not isinstance(recipe, Recipe):
-            raise ConfigurationError(f"{point.value} should be a Recipe, but is a {type(recipe).__name__}")
+            raise ConfigurationError(
+                f"{entry_point.value} should be a Recipe, but is a {type(recipe).__name__}"
+            )
         if wrong := problem(recipe):
-            raise ConfigurationError(f"{point.value}: {wrong}")
-        joined[recipe.name] = replace(recipe, is_users=False)  # the user has not accepted its licence
+            raise ConfigurationError(f"{entry_point.value}: {wrong}")
+        joined[recipe.name] = replace(
+            recipe, is_users=False
+        )  # the licence of this recipe is checked, because it is not from the stack file
     return joined

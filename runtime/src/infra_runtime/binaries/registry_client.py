@@ -20,24 +20,25 @@ from pathlib import Path
 from infra_runtime.errors import InstallError, IntegrityError
 from infra_runtime.redaction import masked_text
 
-#: called with the number of bytes that are downloaded so far
+#: a function that is called with the number of bytes that have been downloaded
 Progress = Callable[[int], None]
-#: seconds without any new byte after which a download has failed
+#: the seconds without a new byte after which a download fails
 STALL_SECONDS = 120.0
-#: bytes that a client may write besides the artefacts
+#: the number of bytes that a client may write besides the artefacts
 _SLACK = 8 << 20
-#: the lines in which apt and pip report errors
+#: the pattern of the lines in which apt and pip report errors
 _ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
-#: what apt, pip, Go, npm and Maven print if a file differs from its hash or its size
+#: the messages of apt, pip, Go, npm and Maven about a file with another hash or another size
 _MISMATCH = re.compile(
     r"Hash Sum mismatch|unexpected size|DO NOT MATCH THE HASHES|checksum mismatch|EINTEGRITY"
     r"|Checksum validation failed"
 )
-#: what the clients print if a file cannot be written
+#: the messages of the clients about a file that cannot be written
 _DISK = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|ENOSPC")
-#: seconds between two measurements of the files, at least
+#: the shortest time in seconds between two measurements of the files
 _INTERVAL = 0.05
-#: the time between two measurements as a multiple of the time that one takes: a build writes many files
+#: the time between two measurements, as a multiple of the duration of a measurement, which is long if a build
+#: writes many files
 _PAUSE = 30
 
 
@@ -60,7 +61,7 @@ def run(
         InstallError: the client fails, or writes nothing for `stall` seconds.
         IntegrityError: the client writes more than the lock allows, or refuses a file with another hash.
     """
-    # The kernel does not kill a child process together with this process without this program of util-linux.
+    # With `setpriv` (util-linux), the kernel kills the client when this process is killed.
     setpriv = shutil.which("setpriv")
     prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv and shutil.which(command[0]) else []
     with tempfile.TemporaryFile() as output:
@@ -97,7 +98,7 @@ def run(
 
 
 def _important(text: str) -> list[str]:
-    """Return the lines of a client's output that contain the reason of a failure, at most three.
+    """Return at most three lines of the output of a client, which contain the reason of its failure.
 
     A password in the address of a registry is masked, because some clients print it.
     """
@@ -114,22 +115,22 @@ def _watch(
     progress: Progress | None,
     stall: float,
 ) -> None:
-    size, changed, interval = -1, time.monotonic(), _INTERVAL
+    size, last_change, interval = -1, time.monotonic(), _INTERVAL
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(interval)
-        began = time.monotonic()
-        now = _bytes(folder)
-        interval = max(_INTERVAL, _PAUSE * (time.monotonic() - began))
-        if now != size:
-            size, changed = now, time.monotonic()
+        measurement_start = time.monotonic()
+        new_size = _bytes(folder)
+        interval = max(_INTERVAL, _PAUSE * (time.monotonic() - measurement_start))
+        if new_size != size:
+            size, last_change = new_size, time.monotonic()
         if progress:
             progress(min(size, expected) if expected else size)
         if expected and size > 2 * expected + _SLACK:
-            raise IntegrityError(name, f"the download has more than the {expected} bytes of the lock")
+            raise IntegrityError(name, f"the download is larger than the {expected} bytes in the lock")
         if process.returncode is not None:
             return
-        if time.monotonic() - changed > stall:
+        if time.monotonic() - last_change > stall:
             raise InstallError(name, f"no data arrived for {stall:.0f} s")
 
 

@@ -114,12 +114,16 @@ class Installed:
 
     def damage(self) -> list[str]:
         """Return the paths of files that have changed, are missing or were added since the installation."""
-        now = _checksums(self.folder)
+        current_checksums = _checksums(self.folder)
         try:
             then: dict[str, str] = json.loads((self.folder / FILES).read_bytes())
         except (OSError, ValueError):
             return [FILES]
-        return sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
+        return sorted(
+            path
+            for path in then.keys() | current_checksums.keys()
+            if then.get(path) != current_checksums.get(path)
+        )
 
 
 class Store:
@@ -159,7 +163,7 @@ class Store:
         Without `wait`, the result is false if another process holds one of the locks. The locks are acquired
         in the order of their names, so that two processes never wait for each other.
         """
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             for name in sorted(set(names)):
                 path = f"{self.folder}/{name}.lock"
                 try:
@@ -169,7 +173,7 @@ class Store:
                 if descriptor is None:
                     yield False
                     return
-                held.callback(file_lock.release, descriptor)
+                stack.callback(file_lock.release, descriptor)
             yield True
 
     def path(self, locked: Locked) -> Path:
@@ -198,8 +202,8 @@ class Store:
         parent = final.parent
         try:
             parent.mkdir(mode=0o755, exist_ok=True)
-            for rest in parent.glob(f"{_NEW}*"):
-                shutil.rmtree(rest)
+            for leftover in parent.glob(f"{_NEW}*"):
+                shutil.rmtree(leftover)
             folder = parent / f"{_NEW}{locked.key}"
             folder.mkdir(mode=0o755)
         except OSError as error:
@@ -298,20 +302,20 @@ def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Insta
     If the project's lock has a version of a recipe that is not installed, the result has no entry for the
     recipe.
     """
-    own = lockfile.read(project / lockfile.NAME) if project and candidates else lockfile.EMPTY
+    project_lock = lockfile.read(project / lockfile.NAME) if project and candidates else lockfile.EMPTY
     recipes: dict[str, list[Installed]] = {}
     for entry in candidates:
         recipes.setdefault(entry.locked.recipe, []).append(entry)
-    locked, others = [], []
+    locked, other_entries = [], []
     for entries in recipes.values():
-        if any(_in_lock(own, entry) for entry in entries):
-            locked += [entry for entry in entries if entry.locked == _in_lock(own, entry)][:1]
+        if any(_in_lock(project_lock, entry) for entry in entries):
+            locked += [entry for entry in entries if entry.locked == _in_lock(project_lock, entry)][:1]
         elif len(entries) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
-            others += entries
+            other_entries += entries
         else:
             kit = lockfile.read(lockfile.KIT)
-            others.append(next((e for e in entries if e.locked == _in_lock(kit, e)), entries[0]))
-    return locked + others
+            other_entries.append(next((e for e in entries if e.locked == _in_lock(kit, e)), entries[0]))
+    return locked + other_entries
 
 
 def _in_lock(lock: Lock, entry: Installed) -> Locked | None:

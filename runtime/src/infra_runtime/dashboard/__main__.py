@@ -22,7 +22,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the data directory of the stack")
     parser.add_argument("--root", type=Path, required=True, help="the folder of the stack file")
     parser.add_argument(
-        "--folder", type=Path, required=True, help="the folder of key, sessions and audit log"
+        "--folder", type=Path, required=True, help="the folder of the key, the sessions and the audit log"
     )
     return parser
 
@@ -30,12 +30,12 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the dashboard until SIGTERM or SIGINT, and return the exit status."""
     arguments = _arguments().parse_args()
-    missing = [
+    missing_packages = [
         name for name in ("jinja2", "prometheus_client", "starlette", "uvicorn") if not is_importable(name)
     ]
-    if missing:
+    if missing_packages:
         print(
-            f"{sys.executable} does not have {', '.join(missing)}; "
+            f"{sys.executable} does not have {', '.join(missing_packages)}; "
             "install them with `python -m pip install 'pytest-infra[web]'`",
             file=sys.stderr,
         )
@@ -43,7 +43,7 @@ def main() -> int:
     from infra_runtime.dashboard.server import serve
 
     os.umask(0o077)
-    # uvicorn sends itself the signal again at the end.
+    # uvicorn sends the signal to its own process again when it ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         sockets = [*inherited_sockets().values()] or [socket.create_server((LOOPBACK, arguments.port))]

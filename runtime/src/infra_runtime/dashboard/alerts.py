@@ -11,13 +11,13 @@ from infra_runtime.dashboard.parameters import selected
 from infra_runtime.messages import Endpoints
 from infra_runtime.value import frozen
 
-#: alerts, and groups of errors, that a page shows at most
+#: the largest number of alerts on a page, and of groups of errors
 MOST = 200
-#: alerts that the telemetry service keeps
+#: the largest number of alerts that the telemetry service keeps
 STORED = 10_000
-#: the parameters of a request; the query API has the same parameters, except that its alerts have no `text`
+#: the parameters of a request; the query API has the same parameters, except `text` for alerts
 PARAMETERS = ("status", "severity", "service", "since", "run", "text")
-#: those that also select groups of errors
+#: the parameters that also select groups of errors
 _ERROR_PARAMETERS = ("text", "service", "since", "run")
 STATUSES = ("firing", "resolved")
 
@@ -36,20 +36,20 @@ class Alert:
     end: float
     #: the description or summary in the annotations of the alert; may be empty
     summary: str
-    #: the labels except name, service and severity
+    #: the other labels, without name, service and severity
     labels: Mapping[str, str]
 
 
 @frozen
 class ErrorGroup:
-    """Equal errors, with the latest message and the latest trace. Times are Unix seconds."""
+    """A group of equal errors, with the newest message and the newest trace. Times are Unix seconds."""
 
     fingerprint: str
     service: str
     #: the type of the exception; empty for a log record without an exception
     type: str
     message: str
-    #: file and function that raised the exception
+    #: the file and the function that raised the exception
     frame: str
     count: int
     first: float
@@ -60,16 +60,16 @@ class ErrorGroup:
 
 @frozen
 class Problems:
-    """The newest alerts (firing alerts come first), and the latest groups of errors."""
+    """The newest alerts (firing alerts come first), and the newest groups of errors."""
 
     alerts: tuple[Alert, ...] = ()
     errors: tuple[ErrorGroup, ...] = ()
-    #: whether older ones exist
+    #: whether older alerts or older groups of errors exist
     has_more: bool = False
 
 
 async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
-    """Return what the telemetry service has stored; `query` has the keys `PARAMETERS`.
+    """Return the stored alerts and groups of errors that match `query`, with the keys `PARAMETERS`.
 
     Raises `TelemetryError` if the service is missing or does not answer, and `ParameterError` for a time
     that is not valid.
@@ -83,25 +83,29 @@ async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
 async def stored(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[Alert], bool]:
-    """Return the alerts that match a query, those that fire first, and whether there are more."""
-    chosen = {name: text for name, text in selected(query).items() if name != "text"}
-    wanted = query.get("text", "").lower()
-    answer = await telemetry.ask(endpoints, "alerts", {**chosen, "limit": str(STORED if wanted else count)})
-    matching = sorted((alert for alert in map(_alert, answer["items"]) if wanted in _text(alert)), key=_order)
-    return matching[:count], answer["more"] or len(matching) > count
+    """Return the alerts that match a query, firing alerts first, and whether more alerts match."""
+    parameters = {name: text for name, text in selected(query).items() if name != "text"}
+    lower_text = query.get("text", "").lower()
+    answer = await telemetry.ask(
+        endpoints, "alerts", {**parameters, "limit": str(STORED if lower_text else count)}
+    )
+    matching_alerts = sorted(
+        (alert for alert in map(_alert, answer["items"]) if lower_text in _text(alert)), key=_order
+    )
+    return matching_alerts[:count], answer["more"] or len(matching_alerts) > count
 
 
 async def groups(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[ErrorGroup], bool]:
-    """Return the latest groups of errors that match a query, and whether there are more."""
-    chosen = {name: text for name, text in selected(query).items() if name in _ERROR_PARAMETERS}
-    answer = await telemetry.ask(endpoints, "errors", {**chosen, "limit": str(count)})
+    """Return the newest groups of errors that match a query, and whether more groups match."""
+    parameters = {name: text for name, text in selected(query).items() if name in _ERROR_PARAMETERS}
+    answer = await telemetry.ask(endpoints, "errors", {**parameters, "limit": str(count)})
     return [*map(_error, answer["items"])], answer["more"]
 
 
 def _text(alert: Alert) -> str:
-    """Return what the filter `text` searches, in lower case."""
+    """Return the texts of an alert that the filter `text` searches, as one string in lower case."""
     labels = (f"{name}={value}" for name, value in alert.labels.items())
     return " ".join((alert.name, alert.service, alert.severity, alert.summary, *labels)).lower()
 
@@ -110,15 +114,15 @@ def _order(alert: Alert) -> tuple[bool, float]:
     return alert.status != "firing", -alert.start
 
 
-def _alert(item: Mapping[str, Any]) -> Alert:
-    annotations, labels = item["annotations"], item["labels"]
+def _alert(row: Mapping[str, Any]) -> Alert:
+    annotations, labels = row["annotations"], row["labels"]
     return Alert(
-        name=item["name"],
-        service=item["service"],
-        severity=item["severity"],
-        status=item["status"],
-        start=item["start"] / 1e9,
-        end=item["end"] / 1e9,
+        name=row["name"],
+        service=row["service"],
+        severity=row["severity"],
+        status=row["status"],
+        start=row["start"] / 1e9,
+        end=row["end"] / 1e9,
         summary=annotations.get("summary") or annotations.get("description", ""),
         labels={
             key: value for key, value in labels.items() if key not in {"alertname", "service", "severity"}
@@ -126,15 +130,15 @@ def _alert(item: Mapping[str, Any]) -> Alert:
     )
 
 
-def _error(item: Mapping[str, Any]) -> ErrorGroup:
+def _error(row: Mapping[str, Any]) -> ErrorGroup:
     return ErrorGroup(
-        fingerprint=item["fingerprint"],
-        service=item["service"],
-        type=item["type"],
-        message=item["message"],
-        frame=item["frame"],
-        count=item["count"],
-        first=item["first"] / 1e9,
-        last=item["last"] / 1e9,
-        trace=item["trace"],
+        fingerprint=row["fingerprint"],
+        service=row["service"],
+        type=row["type"],
+        message=row["message"],
+        frame=row["frame"],
+        count=row["count"],
+        first=row["first"] / 1e9,
+        last=row["last"] / 1e9,
+        trace=row["trace"],
     )

@@ -1,4 +1,4 @@
-"""The JSON API: services, logs, actions, and the checks of the dashboard itself."""
+"""The JSON API of the dashboard: services, logs, actions, and the state of the dashboard process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from infra_runtime.web.problems import MEDIA_TYPE, ProblemError
 
 
 class Api:
-    """The handlers of the requests of programs."""
+    """The handlers for the requests of programs."""
 
     def __init__(self, dashboard: Dashboard, own_metrics: Metrics) -> None:
         self._dashboard, self._measurements = dashboard, own_metrics
@@ -61,7 +61,7 @@ class Api:
             Route("/api/v1/services/{name}/history", self._history),
             Route("/api/v1/services/{name}/{action}", self._act, methods=["POST"]),
             Route("/api/v1/logs", self._logs),
-            *(Route(f"/api/v1/logs.{form}", self._logs_file) for form in log_export.FORMATS),
+            *(Route(f"/api/v1/logs.{extension}", self._logs_file) for extension in log_export.FORMATS),
             Route("/api/v1/streams/services", self._services_stream),
             Route("/api/v1/streams/logs", self._logs_stream),
             Route("/api/v1/start", self._start),
@@ -86,7 +86,7 @@ class Api:
     async def _ready(self, _: Request) -> Response:
         try:
             await self._dashboard.stack.state()
-        except InfraError:  # the reason is only for sessions
+        except InfraError:  # only sessions, not public requests, get the reason
             return JSONResponse({"status": "unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ok"})
 
@@ -120,8 +120,8 @@ class Api:
         group = request.query_params.get("group", "")
         if group and group not in GROUPS:
             raise ParameterError(f"the group is one of {', '.join(GROUPS)}, not {group[:80]!r}")
-        shown = [row for row in rows(state) if group in {"", row.group} and text in row.text.lower()]
-        return JSONResponse({"items": [service_to_json(row) for row in shown]})
+        matching_rows = [row for row in rows(state) if group in {"", row.group} and text in row.text.lower()]
+        return JSONResponse({"items": [service_to_json(row) for row in matching_rows]})
 
     async def _service(self, request: Request) -> Response:
         state = await self._dashboard.stack.state()
@@ -185,12 +185,12 @@ class Api:
         return JSONResponse(view.to_json())
 
     async def _logs_file(self, request: Request) -> Response:
-        form = request.url.path.rpartition(".")[2]
+        extension = request.url.path.rpartition(".")[2]
         paths = self._dashboard.paths_of(request.query_params.get("stack", ""))
         return StreamingResponse(
-            log_export.parts(Path(paths.logs), query_of(self._dashboard, request), form),
-            media_type=log_export.FORMATS[form][0],
-            headers={"content-disposition": f'attachment; filename="logs.{form}"'},
+            log_export.parts(Path(paths.logs), query_of(self._dashboard, request), extension),
+            media_type=log_export.FORMATS[extension][0],
+            headers={"content-disposition": f'attachment; filename="logs.{extension}"'},
         )
 
     async def _logs_stream(self, request: Request) -> Response:
@@ -289,7 +289,7 @@ def _failures_to_json(failures: Iterable[Failure]) -> list[dict[str, object]]:
 
 
 def known(state: State, name: str) -> ServiceStatus:
-    """Return the state of a service. Raises `ProblemError` if the stack does not have it."""
+    """Return the state of a service. Raises `ProblemError` if the stack does not have this service."""
     try:
         return state.services[name]
     except KeyError:
@@ -302,24 +302,24 @@ def text_of(request: Request) -> str:
     return text.lower()
 
 
-def service_to_json(shown: Row) -> dict[str, object]:
+def service_to_json(row: Row) -> dict[str, object]:
     """Return a service as JSON data."""
     return {
-        "name": shown.name,
-        "kind": shown.kind,
-        "group": shown.group,
-        "summary": shown.summary,
-        "phase": shown.phase,
-        "reason": shown.reason,
-        "since": shown.since,
-        "restarts": shown.restarts,
-        "errors": shown.errors,
-        "pid": shown.pid,
-        "cpu": shown.cpu,
-        "memory": shown.memory,
-        "addresses": {address.label: address.text for address in shown.addresses},
-        "ports": dict(shown.ports),
-        "needs": list(shown.needs),
-        "dependents": list(shown.dependents),
-        "actions": dict(shown.actions),
+        "name": row.name,
+        "kind": row.kind,
+        "group": row.group,
+        "summary": row.summary,
+        "phase": row.phase,
+        "reason": row.reason,
+        "since": row.since,
+        "restarts": row.restarts,
+        "errors": row.errors,
+        "pid": row.pid,
+        "cpu": row.cpu,
+        "memory": row.memory,
+        "addresses": {address.label: address.text for address in row.addresses},
+        "ports": dict(row.ports),
+        "needs": list(row.needs),
+        "dependents": list(row.dependents),
+        "actions": dict(row.actions),
     }

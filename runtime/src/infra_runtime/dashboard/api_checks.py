@@ -1,8 +1,8 @@
-"""The checks of the APIs that the stack file declares: what `infra dev api-check` finds, as JSON data.
+"""The checks of the APIs that the stack file declares, with the findings of `infra dev api-check` as JSON.
 
 The checks run in a separate process, because a document can need much memory, and an app can exit the
-interpreter. `python -m infra_runtime.dashboard.api_checks ROOT` reads service → URL as JSON from standard
-input, and prints the checks.
+interpreter. `python -m infra_runtime.dashboard.api_checks ROOT` reads a JSON object from standard input,
+which maps each service to its URL, and prints the checks as JSON.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from infra_openapi.sources import Access, Opened
     from infra_runtime.config.declared_apis import Api
 
-#: findings of an API that are returned; the rest is counted
+#: the largest number of findings of an API in an answer; further findings are only counted
 FINDINGS = 500
-#: seconds for reading one document, and for all checks
+#: the time limits in seconds: for reading one document, and for all checks together
 DOCUMENT_SECONDS, CHECK_SECONDS = 30.0, 120.0
-#: seconds for which a result is used for further requests
+#: the seconds for which a result is used for later requests
 FRESH = 5.0
 LEVELS = ("breaking", "warning", "info")
 
 
 class CheckError(InfraError):
-    """The error that the APIs cannot be checked."""
+    """The APIs cannot be checked."""
 
 
 class ApiChecks:
@@ -45,7 +45,7 @@ class ApiChecks:
         self._root, self._clock = root, clock
         self._lock = asyncio.Lock()
         self._time = 0.0
-        #: the newest result; None before the first one
+        #: the newest result; None before the first check has ended
         self.last: list[dict[str, Any]] | None = None
 
     async def read(self, urls: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ class ApiChecks:
 
 
 def selected(checks: Iterable[Mapping[str, Any]], level: str, text: str) -> list[dict[str, Any]]:
-    """Return the checks with those findings that have a level and contain a text in lower case."""
+    """Return the checks, with only those findings that have `level` and contain `text` (in lower case)."""
     return [
         {**check, "findings": [finding for finding in check["findings"] if _matches(finding, level, text)]}
         for check in checks
@@ -71,10 +71,10 @@ def _matches(finding: Mapping[str, Any], level: str, text: str) -> bool:
 
 
 def _run(root: Path, urls: Mapping[str, str]) -> list[dict[str, Any]]:
-    # The working directory is the project, whose modules must not replace those of this program.
+    # The working directory is the project. With -P, its modules do not replace the modules of this program.
     command = [sys.executable, "-P", "-m", "infra_runtime.dashboard.api_checks", str(root)]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             input=json.dumps(dict(urls)),
             cwd=root,
@@ -87,15 +87,15 @@ def _run(root: Path, urls: Mapping[str, str]) -> list[dict[str, Any]]:
         raise CheckError(f"the API checks were stopped after {CHECK_SECONDS:g} s") from None
     except OSError as error:
         raise CheckError(f"the checks cannot start: {error}") from error
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise CheckError(last[0])
-    checks: list[dict[str, Any]] = json.loads(done.stdout)
+    if process.returncode:
+        last_line = process.stderr.strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
+        raise CheckError(last_line[0])
+    checks: list[dict[str, Any]] = json.loads(process.stdout)
     return checks
 
 
 def checked(root: Path, urls: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Check the APIs that the stack file of a folder declares; return an object for each of them.
+    """Check the APIs that the stack file in `root` declares, and return an object for each API.
 
     Raises `InfraError` if the stack file is not valid.
     """
@@ -145,7 +145,7 @@ def _report(api: Api, urls: Mapping[str, str], access: Access) -> Report:
             return open_source(source, directory=api.directory, access=access)
         name, _, path = source.removeprefix("service:").partition("/")
         if name not in urls:
-            raise CheckError(f"{source}: the service {name!r} is not running, or has no HTTP URL")
+            raise CheckError(f"{source}: the service {name!r} is not running, or it has no HTTP URL")
         address = urljoin(urls[name].rstrip("/") + "/", path or "openapi.json")
         return replace(open_source(address, access=access), name=source)
 
@@ -153,15 +153,15 @@ def _report(api: Api, urls: Mapping[str, str], access: Access) -> Report:
 
 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
-    place = finding["location"] or {"file": "", "pointer": "", "line": 0}
+    location = finding["location"] or {"file": "", "pointer": "", "line": 0}
     names = ("rule", "level", "method", "path", "subject", "message", "advice", "fingerprint")
     return {name: finding[name] for name in names} | {
-        name: place[name] for name in ("file", "pointer", "line")
+        name: location[name] for name in ("file", "pointer", "line")
     }
 
 
 def main() -> int:
-    """Check the APIs of the folder in the arguments, and return the exit status."""
+    """Check the APIs of the stack file in the folder of the first argument, and return the exit status."""
     try:
         checks = checked(Path(sys.argv[1]), json.load(sys.stdin))
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Write the reference of the API.
+"""Print the reference of the JSON API as Markdown.
 
 `python -m infra_runtime.dashboard.api_reference > docs/reference/dashboard-api.md`
 """
@@ -23,16 +23,16 @@ a `detail`.
 
 
 def reference() -> Iterator[str]:
-    """Yield the lines of the page."""
-    shown = document()
+    """Yield the lines of the page `docs/reference/dashboard-api.md`."""
+    openapi = document()
     yield PREFACE
     yield "## Requests"
-    for path, operations in shown["paths"].items():
+    for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             yield from _request(f"{method.upper()} {path}", operation)
     yield ""
     yield "## Answers"
-    for name, schema in shown["components"]["schemas"].items():
+    for name, schema in openapi["components"]["schemas"].items():
         yield ""
         yield f"### {name}"
         yield ""
@@ -63,7 +63,7 @@ def _answer(operation: Mapping[str, Any]) -> str:
 
 
 def type_of(schema: Mapping[str, Any]) -> str:
-    """Return the values that a schema allows as a short text in Markdown."""
+    """Return a short description of the values that a schema allows, in Markdown."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -27,12 +27,12 @@ from infra_runtime.web.asgi import Application, Scope, Send
 from infra_runtime.web.metrics import Measurement, Metrics
 from infra_runtime.web.problems import ProblemError, send_problem
 
-#: paths that need no session
+#: the paths whose requests need no session
 PUBLIC = frozenset({"/login", "/health", "/ready"})
 
 
 def application(dashboard: Dashboard) -> Application:
-    """Return the application with all checks."""
+    """Return the ASGI application: the routes, behind the checks of `Guard`."""
     measurements = Metrics()
     api, login, pages = Api(dashboard, measurements), Login(dashboard), Pages(dashboard)
 
@@ -49,7 +49,7 @@ def application(dashboard: Dashboard) -> Application:
             return api.problem(status, reason)
         return pages.error(status, reason)
 
-    own = [
+    base_routes = [
         *api.routes(),
         *login.routes(),
         *pages.routes(),
@@ -59,13 +59,13 @@ def application(dashboard: Dashboard) -> Application:
         *RecordPages(dashboard).routes(),
     ]
     routes = [
-        *live_routes(dashboard, own),
-        *own,
+        *live_routes(dashboard, base_routes),
+        *base_routes,
         Mount(assets(), routes=[Route("/{name}", asset)]),
     ]
     starlette = Starlette(
         routes=routes,
-        # ClientDisconnect: the connection was closed before the end of the body
+        # ClientDisconnect: the client has closed the connection before the end of the body
         exception_handlers=dict.fromkeys(
             (HTTPException, InfraError, ValueError, OSError, ClientDisconnect), failed
         ),
@@ -84,7 +84,7 @@ def application(dashboard: Dashboard) -> Application:
 
 
 def is_for_programs(path: str) -> bool:
-    """Return whether the server answers requests for a path with data (such as JSON) instead of a page."""
+    """Return whether the answer to a request for the path is data (such as JSON) instead of a page."""
     return path.startswith(("/api/", "/stream/")) or path in {"/health", "/ready", "/status", "/metrics"}
 
 
@@ -97,7 +97,7 @@ def _status_of(error: Exception) -> tuple[HTTPStatus, str]:
         return HTTPStatus(error.status), str(error)
     if isinstance(error, SnapshotError):
         return HTTPStatus.CONFLICT, str(error)
-    if isinstance(error, OSError):  # such as a file that was removed while the request read it
+    if isinstance(error, OSError):  # for example, a file was removed while the request read it
         return HTTPStatus.SERVICE_UNAVAILABLE, f"a file cannot be read: {error.strerror or error}; try again"
     if isinstance(error, InfraError):
         return HTTPStatus.SERVICE_UNAVAILABLE, str(error)

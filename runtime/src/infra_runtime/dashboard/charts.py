@@ -1,4 +1,4 @@
-"""Charts: series of values, their lines as paths of SVG, and their tables as JSON and CSV."""
+"""Charts of series of values, with their lines as SVG paths, and their tables as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from itertools import pairwise
 from infra_runtime.dashboard.view import milliseconds, size
 from infra_runtime.value import frozen
 
-#: the size of the drawing, whose width and height the page scales
+#: the width and the height of a drawing in units of SVG; the page scales them
 WIDTH, HEIGHT = 600, 120
-#: points of a series for a time range
+#: the number of points of a series in a time range
 POINTS = 120
-#: seconds without a value after which a line has a hole; in a long time range, the time of three points
+#: the seconds without a value after which a line is interrupted; in a long time range, the time of three
+#: points
 GAP = 60.0
-#: series of a chart, and those that are drawn; the tables contain all
+#: the largest number of series in a chart, and of series that are drawn; the table contains all series of the
+#: chart
 SERIES, DRAWN = 50, 8
-#: characters with which a spreadsheet begins a formula. Source: OWASP, "CSV Injection"
+#: the characters at the beginning of a cell that a spreadsheet program treats as a formula. Source: OWASP,
+#: "CSV Injection"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @frozen
 class Series:
-    """One line of a chart; each value has its time in Unix seconds."""
+    """A named series of values; each value is a pair of its time in Unix seconds and a number."""
 
     name: str
-    #: the service to which the values belong; empty if it is not known
+    #: the name of the service that the values describe; empty if the service is not known
     service: str
     values: tuple[tuple[float, float], ...]
 
 
 @frozen
 class Chart:
-    """A title with series of one unit.
+    """A title, and series whose values have the same unit.
 
-    `unit` is `s`, `B`, `%`, `/s`, `B/s`, another text that follows the number, or empty.
+    `unit` is `s`, `B`, `%`, `/s`, `B/s`, another text that is written after the number, or empty.
     """
 
     title: str
@@ -46,18 +49,18 @@ class Chart:
     #: `processes`, `collected` (by requests for the metrics of services), or `received` (from services)
     source: str
     series: tuple[Series, ...]
-    #: series above the limit
+    #: the number of series that are left out because of the limit
     left_out: int = 0
 
 
 @frozen
 class Line:
-    """A drawn series, and the texts of its smallest, largest and last value."""
+    """A series on a page: its path, and the texts of its smallest, largest and last value."""
 
     name: str
-    #: the class of the style sheet
+    #: the class of the line in the style sheet
     style: str
-    #: the path; empty if the series is only in the table
+    #: the path in SVG; empty if the series is only in the table
     path: str
     least: str
     largest: str
@@ -66,92 +69,96 @@ class Line:
 
 @frozen
 class Drawing:
-    """A chart as the page shows it."""
+    """A chart as a page shows it, with texts instead of numbers."""
 
     id: str
     title: str
     source: str
     lines: tuple[Line, ...]
-    #: the text of the value at the upper edge; the lower edge is 0, or `bottom` if a value is negative
+    #: the texts of the values at the upper and the lower edge; the lower edge is 0 if no value is negative
     top: str
     bottom: str
     left_out: int
 
     @property
     def drawn(self) -> tuple[Line, ...]:
-        """The lines with a path."""
+        """The lines that are drawn."""
         return tuple(line for line in self.lines if line.path)
 
     @property
     def label(self) -> str:
-        """The text for screen readers."""
+        """The description of the drawing for screen readers."""
         values = ", ".join(f"{line.name}: last {line.last}" for line in self.drawn)
         return f"{self.title}. {values}"
 
 
 def chart(title: str, unit: str, source: str, series: Iterable[Series]) -> Chart:
-    """Return a chart of the series with the largest values, which are at most `SERIES`, sorted by name."""
+    """Return a chart of at most `SERIES` series: those with the largest values, sorted by name."""
     filled = [line for line in series if line.values]
     largest = sorted(filled, key=lambda line: -max(value for _, value in line.values))
-    kept = sorted(largest[:SERIES], key=lambda line: (line.name, line.service))
+    visible_series = sorted(largest[:SERIES], key=lambda line: (line.name, line.service))
     return Chart(
-        title=title, unit=unit, source=source, series=tuple(kept), left_out=max(len(filled) - SERIES, 0)
+        title=title,
+        unit=unit,
+        source=source,
+        series=tuple(visible_series),
+        left_out=max(len(filled) - SERIES, 0),
     )
 
 
-def drawing(shown: Chart, since: float, until: float) -> Drawing:
-    """Return the lines of a chart between two times."""
-    values = [value for line in shown.series for _, value in line.values]
+def drawing(chart: Chart, since: float, until: float) -> Drawing:
+    """Return a chart as a page shows it, in the time range from `since` to `until` (Unix seconds)."""
+    values = [value for line in chart.series for _, value in line.values]
     top, bottom = _rounded(max(values, default=0.0)), min(0.0, *values) if values else 0.0
-    ranked = sorted(shown.series, key=lambda line: -max(value for _, value in line.values))
+    ranked = sorted(chart.series, key=lambda line: -max(value for _, value in line.values))
     is_drawn = {id(line) for line in ranked[:DRAWN]}
     gap = max(3 * (until - since) / POINTS, GAP)
     lines, number = [], 0
-    for line in shown.series:
+    for line in chart.series:
         path = ""
         if id(line) in is_drawn:
             path, number = _path(line.values, since, until, bottom, top, gap), number + 1
-        own = [value for _, value in line.values]
+        numbers = [value for _, value in line.values]
         lines.append(
             Line(
                 name=line.name,
                 style=f"line-{(number - 1) % DRAWN}",
                 path=path,
-                least=text(min(own), shown.unit),
-                largest=text(max(own), shown.unit),
-                last=text(own[-1], shown.unit),
+                least=text(min(numbers), chart.unit),
+                largest=text(max(numbers), chart.unit),
+                last=text(numbers[-1], chart.unit),
             )
         )
-    identity = "".join(character if character.isalnum() else "-" for character in shown.title.lower())
+    identity = "".join(character if character.isalnum() else "-" for character in chart.title.lower())
     return Drawing(
-        id=f"chart-{shown.source}-{identity}",
-        title=shown.title,
-        source=shown.source,
+        id=f"chart-{chart.source}-{identity}",
+        title=chart.title,
+        source=chart.source,
         lines=tuple(lines),
-        top=text(top, shown.unit),
-        bottom=text(bottom, shown.unit),
-        left_out=shown.left_out,
+        top=text(top, chart.unit),
+        bottom=text(bottom, chart.unit),
+        left_out=chart.left_out,
     )
 
 
 def _path(
     values: Sequence[tuple[float, float]], since: float, until: float, bottom: float, top: float, gap: float
 ) -> str:
-    """Return the path of a line, which has a hole where no value is for `gap` seconds."""
+    """Return the SVG path of a line, which is interrupted where more than `gap` seconds have no value."""
     width, height = max(until - since, 1e-9), max(top - bottom, 1e-9)
-    places = [
+    positions = [
         (time, f"{(time - since) / width * WIDTH:.1f} {HEIGHT - (value - bottom) / height * HEIGHT:.1f}")
         for time, value in values
     ]
-    parts = [f"M{places[0][1]}"]
-    for (before, _), (time, place) in pairwise(places):
-        parts.append(f"{'M' if time - before > gap else 'L'}{place}")
-    # A single point has no length, and a line with round ends shows it.
-    return "".join(parts) + ("h0.1" if len(places) == 1 else "")
+    commands = [f"M{positions[0][1]}"]
+    for (previous_time, _), (time, position) in pairwise(positions):
+        commands.append(f"{'M' if time - previous_time > gap else 'L'}{position}")
+    # A single point gets a short line, because browsers do not draw a path without a length.
+    return "".join(commands) + ("h0.1" if len(positions) == 1 else "")
 
 
 def _rounded(value: float) -> float:
-    """Return the next larger number with one digit, or with 1.5 or 2.5, times a power of ten."""
+    """Return the smallest round number that is not less than `value`, such as 1.5, 2, 2.5 or 300."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -176,20 +183,20 @@ def to_json(charts: Iterable[Chart]) -> list[dict[str, object]]:
     """Return charts as JSON data."""
     return [
         {
-            "title": item.title,
-            "unit": item.unit,
-            "source": item.source,
-            "left_out": item.left_out,
+            "title": chart.title,
+            "unit": chart.unit,
+            "source": chart.source,
+            "left_out": chart.left_out,
             "series": [
                 {
                     "name": series.name,
                     "service": series.service,
                     "values": [{"time": time, "value": value} for time, value in series.values],
                 }
-                for series in item.series
+                for series in chart.series
             ],
         }
-        for item in charts
+        for chart in charts
     ]
 
 
@@ -198,12 +205,12 @@ def to_csv(charts: Iterable[Chart]) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(("time", "source", "chart", "service", "series", "unit", "value"))
-    for item in charts:
-        for series in item.series:
-            names = [_inert(name) for name in (item.source, item.title, series.service, series.name)]
+    for chart in charts:
+        for series in chart.series:
+            names = [_inert(name) for name in (chart.source, chart.title, series.service, series.name)]
             for time, value in series.values:
                 moment = dt.datetime.fromtimestamp(time, tz=dt.UTC).isoformat(timespec="milliseconds")
-                writer.writerow((moment, *names, item.unit, f"{value:.6g}"))
+                writer.writerow((moment, *names, chart.unit, f"{value:.6g}"))
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Charts of the metrics in the stack's Prometheus, with the panels that Grafana has, too.
+"""Charts of the metrics in the stack's Prometheus, with the same panels as the dashboards of Grafana.
 
 Source: Prometheus documentation, "HTTP API".
 """
@@ -17,9 +17,9 @@ from infra_runtime.dashboard.charts import Chart, Series, chart
 from infra_runtime.errors import InfraError
 from infra_runtime.services.grafana_dashboards import DASHBOARDS, Panel
 
-#: seconds for an answer
+#: the time limit in seconds for an answer of Prometheus
 PATIENCE = 5.0
-#: bytes of an answer
+#: the largest size of an answer in bytes
 LARGEST = 16 << 20
 #: the units of Grafana → the units of charts
 _UNITS = {"s": "s", "bytes": "B", "percent": "%", "reqps": "/s", "ops": "/s", "Bps": "B/s"}
@@ -28,7 +28,7 @@ _LABEL = re.compile(r"\{\{(\w+)\}\}")
 
 
 class CollectedError(InfraError):
-    """The error that Prometheus does not answer, or refuses a query."""
+    """Prometheus does not answer, or it refuses a query."""
 
 
 def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
@@ -54,9 +54,9 @@ def _series(
     connection: http.client.HTTPConnection, panel: Panel, names: set[str], period: Mapping[str, str]
 ) -> Iterator[Series]:
     for legend, query in panel.queries.items():
-        read = _NAME.findall(query)
-        # A query without a name of a metric selects the metrics by a pattern.
-        if not read or not names.issuperset(read):
+        metric_names = _NAME.findall(query)
+        # A query that contains no name of a metric selects its metrics with a pattern.
+        if not metric_names or not names.issuperset(metric_names):
             continue
         expression = Template(query).substitute(jobs='job=~".+"')
         answer = _asked(connection, "/api/v1/query_range", {"query": expression, **period})

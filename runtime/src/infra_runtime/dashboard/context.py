@@ -1,4 +1,4 @@
-"""The data and functions that the handlers of all requests share."""
+"""The object `Dashboard`, with the data and functions that the handlers of all requests share."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from infra_runtime.messages import Endpoints
 from infra_runtime.value import frozen
 from infra_runtime.web.audit import AuditLog
 
-#: a function that returns dotted key → value and source of each setting, with masked secrets. Raises
-#: `InfraError` if the stack file is not valid.
+#: A function that maps the dotted key of each setting to its value, with masked secrets, and its source.
+#: Raises `InfraError` if the stack file is not valid.
 Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
 
 
@@ -30,7 +30,7 @@ Configuration: TypeAlias = Callable[[], dict[str, tuple[str, str]]]
 class Dashboard:
     """The settings of the dashboard, and the objects that its handlers use."""
 
-    #: the name of the service, and the port on which it listens
+    #: the name of the service, and the number of its port
     name: str
     port: int
     #: the folder of the stack file
@@ -44,14 +44,14 @@ class Dashboard:
     apis: ApiChecks
     #: the data directories with the failure reports of tests
     reports: tuple[Path, ...] = ()
-    #: the numbers in the navigation
+    #: the numbers beside the links of the navigation
     counts: NavigationCounts = field(default_factory=NavigationCounts)
-    #: set when the process stops, so that the streams end
+    #: an event that is set when the process stops, so that the streams end
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
-        """The address for browsers, with a host name that no other service has."""
+        """The URL of the dashboard for browsers; no other service has the host name of this URL."""
         return f"http://{self.name}.localhost:{self.port}"
 
     @property
@@ -62,7 +62,7 @@ class Dashboard:
 
     @property
     def cookie(self) -> str:
-        """The name of the cookie. Browsers send a cookie to all ports of a host, so it contains the port."""
+        """The name of the cookie. It contains the port: browsers send a cookie to all ports of a host."""
         return f"infra-{self.port}"
 
     @property
@@ -73,7 +73,7 @@ class Dashboard:
     def paths_of(self, stack: str) -> Paths:
         """Return the paths of a stack of this project.
 
-        `stack` is a key of `stacks`; an empty text selects the stack of the dashboard. Raises
+        `stack` is a key of `stacks`; an empty string selects the stack of the dashboard itself. Raises
         `ParameterError` for an unknown key.
         """
         if not stack or stack == self.paths.stack:
@@ -84,7 +84,7 @@ class Dashboard:
         return Paths(str(folder))
 
     def stacks(self) -> dict[str, Path]:
-        """Return a mapping from id to data directory of the project's stacks, also those of test runs."""
+        """Return a mapping from id to data directory: the stacks of the project, also those of test runs."""
         folders = [path for folder in self.reports for path in (folder, *plan_folders(folder))]
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 

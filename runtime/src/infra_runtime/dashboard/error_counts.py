@@ -10,20 +10,20 @@ from infra_runtime.logs.files import LogFile, services_with_logs
 from infra_runtime.logs.index import NO_TIMES
 from infra_runtime.logs.record import PYTHON_ERROR, TRACEBACK, at_least, may_be_error, parse
 
-#: bytes at the end of a log that are read at first, and of each log that a later count reads at most; what
-#: is before them is not counted
+#: the largest number of bytes that the first count reads from the end of a log, and that each later count
+#: reads; errors in earlier bytes are not counted
 FIRST, MOST = 1 << 20, 1 << 18
-#: bytes that are searched at once
+#: the number of bytes that are read and searched at once
 _BLOCK = 1 << 16
 _ERRORS = at_least("error")
-#: the part of an error → the parts that can be above it
+#: the kind of a line of an error → the kinds of the line above that belong to the same error
 _PARTS_BEFORE = {"traceback": ("message",), "exception": ("message", "traceback")}
 
 
 class _Counted(NamedTuple):
     """The errors of a log up to an offset in bytes."""
 
-    #: the inode and the size of the file when it was read, and its identity
+    #: the inode and the size of the file when the file was read, and the identity of the file
     state: tuple[int, int]
     identity: str
     offset: int
@@ -34,13 +34,13 @@ class ErrorCounts:
     """Counts the messages with the level `error` or `critical` in the logs of a folder."""
 
     def __init__(self, folder: Path, since: float = 0.0) -> None:
-        """`since` is the Unix time of the start of the stack; the lines of earlier runs are not counted."""
+        """Count only lines since `since` (Unix seconds), which is the start of the stack."""
         self._folder, self._since = folder, since
-        #: service → what was counted of its log
+        #: service → the result of the newest count
         self._counted: dict[str, _Counted] = {}
 
     def update(self) -> Mapping[str, int]:
-        """Read what is new, and return a mapping from service to the errors in its log; 0 is left out."""
+        """Read the new lines, and return a mapping from service to number of errors, without zeros."""
         counted = {}
         for name in services_with_logs(self._folder):
             try:
@@ -52,30 +52,30 @@ class ErrorCounts:
 
 
 def _offset(folder: Path, name: str, since: float) -> int:
-    """Return the offset of the first line of a log since a time. Raises `OSError`."""
+    """Return the offset in bytes of the first line that was logged at or after `since`. Raises `OSError`."""
     with LogFile(folder, name) as log:
         return log.offset(since)
 
 
-def _count(folder: Path, name: str, since: float, before: _Counted | None) -> _Counted:
-    """Return the errors of a log, whose count continues after `before`. Raises `OSError`.
+def _count(folder: Path, name: str, since: float, previous: _Counted | None) -> _Counted:
+    """Count the errors in a log, and continue the count `previous`. Raises `OSError`.
 
-    A new or shorter file is counted like one that is read for the first time.
+    If the file is new, or shorter than before, the count begins again.
     """
     status = (folder / f"{name}.log").stat()
     state = status.st_ino, status.st_size
-    if before and before.state == state:
-        return before
+    if previous and previous.state == state:
+        return previous
     with LogFile(folder, name, index=NO_TIMES) as log:
         size = log.size
-        if before and before.identity == log.identity and before.offset <= size:
-            errors, offset = before.errors, max(before.offset, size - MOST)
+        if previous and previous.identity == log.identity and previous.offset <= size:
+            errors, offset = previous.errors, max(previous.offset, size - MOST)
         else:
             errors, offset = 0, max(log.start, size - FIRST, min(_offset(folder, name, since), size))
         while offset < size:
             block = log.read(offset, min(offset + _BLOCK, size))
             complete = block.rfind(b"\n") + 1
-            if not complete and offset + len(block) == size:  # the line is still being written
+            if not complete and offset + len(block) == size:  # the supervisor is still writing this line
                 break
             end = offset + (complete or len(block))
             if may_be_error(block):
@@ -86,14 +86,14 @@ def _count(folder: Path, name: str, since: float, before: _Counted | None) -> _C
 
 def _errors(lines: Iterable[str]) -> int:
     """Return the number of errors; a message and the traceback below it are one error."""
-    count, before = 0, ""
+    count, previous_kind = 0, ""
     for text in lines:
         record = parse(text)
         if record.continues:
             continue
         kind = _kind(text) if record.level in _ERRORS else ""
-        count += bool(kind) and before not in _PARTS_BEFORE.get(kind, ())
-        before = kind
+        count += bool(kind) and previous_kind not in _PARTS_BEFORE.get(kind, ())
+        previous_kind = kind
     return count
 
 

@@ -1,8 +1,8 @@
-"""The checks of every request before the application runs: host, origin, session; and the security headers.
+"""The checks of every request before the application runs (host, origin, session), and the security headers.
 
-Sources: RFC 9110, section 7.2, "Host"; Fetch Metadata Request Headers; Content Security Policy Level 3;
-Fetch standard, "Origin header". A page of another port of the same host is same-site, and its requests have
-the cookie of the dashboard, so cookies are not sufficient for requests that change something.
+Sources: RFC 9110, section 7.2, "Host"; Fetch Metadata Request Headers; Content Security Policy Level 3; Fetch
+standard, "Origin header". A page on another port of the same host is same-site, so its requests contain the
+cookie of the dashboard. Therefore, the cookie alone does not authorise a request that changes something.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra_runtime.dashboard import KEY_HEADER, TOKEN_HEADER
 from infra_runtime.dashboard.sessions import Role, Session, Sessions
 from infra_runtime.web.asgi import Application, Receive, Scope, Send, adding_headers, header
 
-#: the key in the scope of a request with its session
+#: the key of the session in the ASGI scope of a request
 SESSION = "infra_runtime.dashboard.session"
 _READING = frozenset({"GET", "HEAD"})
 HEADERS = {
@@ -34,18 +34,19 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-#: for the static files, whose path changes with their content. Source: RFC 8246
+#: the header Cache-Control for static files, whose path changes with their content. Source: RFC 8246
 _KEPT = "max-age=31536000, immutable"
 
-#: a function that sends the response to a request which is refused, with a status and a reason
+#: a function that sends the response to a refused request, with a status and a reason
 Refusal: TypeAlias = Callable[[Scope, Send, HTTPStatus, str], Awaitable[None]]
 
 
 class Guard:
-    """Refuses requests of other hosts and origins, and requests without a session.
+    """Middleware that refuses requests for other hosts, from other origins, or without a session.
 
-    Paths in `public`, and below `assets`, need no session; their handlers check POST requests themselves.
-    All other requests than GET need the role `OPERATOR`, and the header with the token of the session.
+    The paths in `public` and below `assets` need no session; their handlers check POST requests themselves.
+    For other paths, every request except GET needs the role `OPERATOR`, and the header with the token of the
+    session.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     def _problem(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
-        """Return the status and the reason with which a request is refused; None if it is allowed."""
+        """Return the status and the reason of the refusal of a request; None if the request is allowed."""
         if header(scope, "host").lower() not in self._hosts:
             return HTTPStatus.FORBIDDEN, "the header Host is not an address of this dashboard"
         is_reading = scope["method"] in _READING
@@ -88,7 +89,7 @@ class Guard:
             scope[SESSION] = Session(id="", role=Role.ADMIN, header_token="")
             return None
         if not is_reading and not _names_its_origin(scope):
-            return HTTPStatus.FORBIDDEN, "the request does not name its origin"
+            return HTTPStatus.FORBIDDEN, "the request has no header with its origin"
         scope[SESSION] = session = self._sessions.find(cookie_of(scope, self._cookie))
         if scope["path"] in self._public or scope["path"].startswith(self._assets):
             return None
@@ -101,18 +102,18 @@ class Guard:
 
 
 def _problem_of_change(scope: Scope, session: Session) -> tuple[HTTPStatus, str] | None:
-    """Return the status and the reason with which a request other than GET is refused; None if allowed."""
+    """Return the status and the reason of the refusal of a request except GET; None if it is allowed."""
     if session.role < Role.OPERATOR:
         return HTTPStatus.FORBIDDEN, (
-            "the role of this session does not permit changes; a link with another role is needed"
+            "this session may not change anything; log in with a link for the role operator or admin"
         )
     if not hmac.compare_digest(header(scope, TOKEN_HEADER).encode(), session.header_token.encode()):
-        return HTTPStatus.FORBIDDEN, f"the header {TOKEN_HEADER} does not have the token of the session"
+        return HTTPStatus.FORBIDDEN, f"the header {TOKEN_HEADER} does not contain the token of the session"
     return None
 
 
 def session_of(scope: Scope) -> Session | None:
-    """Return the session of a request; None for a public path without a login."""
+    """Return the session of a request; None if the path is public and the browser is not logged in."""
     session: Session | None = scope.get(SESSION)
     return session
 
@@ -132,8 +133,8 @@ def is_foreign(scope: Scope) -> bool:
     content of the page.
     """
     origins = [value for key, value in scope["headers"] if key.lower() == b"origin"]
-    own = f"http://{header(scope, 'host').lower()}".encode()
-    if origins and origins != [own]:
+    own_origin = f"http://{header(scope, 'host').lower()}".encode()
+    if origins and origins != [own_origin]:
         return True
     site = header(scope, "sec-fetch-site")
     if site in {"", "same-origin", "none"}:

@@ -19,14 +19,15 @@ _METHODS, _STATUSES = (
     ("http.response.status_code", "http.status_code"),
 )
 _URLS = ("url.full", "http.url")
-#: prefixes of attributes with headers, whose values are lists
+#: the prefixes of the attributes that contain headers; the values of these attributes are lists
 _REQUEST_HEADER, _RESPONSE_HEADER = "http.request.header.", "http.response.header."
 
 
 def har(spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the HTTP requests in spans of the query API as the JSON form of a HAR.
+    """Return the HTTP requests in spans of the query API as a HAR document (JSON data).
 
-    A span of a server whose parent is the span of its client is the same request, and is left out.
+    If the parent of a server span is a client span, both spans describe the same request, and the server span
+    is left out.
     """
     requests = {span["id"] for span in spans if _method(span) and span.get("kind") == "client"}
     entries = [
@@ -48,7 +49,7 @@ def _entry(span: Mapping[str, Any]) -> dict[str, Any]:
     status = _integer(_first(attributes, _STATUSES, 0))
     version = f"HTTP/{attributes.get('network.protocol.version', '1.1')}"
     url = _url(attributes)
-    answered = _headers(attributes, _RESPONSE_HEADER)
+    response_headers = _headers(attributes, _RESPONSE_HEADER)
     return {
         "startedDateTime": iso(span["start"] / 1e9),
         "time": milliseconds,
@@ -67,12 +68,12 @@ def _entry(span: Mapping[str, Any]) -> dict[str, Any]:
             "statusText": HTTPStatus(status).phrase if status in {*HTTPStatus} else "",
             "httpVersion": version,
             "cookies": [],
-            "headers": answered,
+            "headers": response_headers,
             "content": {
                 "size": max(_integer(attributes.get("http.response.body.size", 0)), 0),
-                "mimeType": next((h["value"] for h in answered if h["name"] == "content-type"), ""),
+                "mimeType": next((h["value"] for h in response_headers if h["name"] == "content-type"), ""),
             },
-            "redirectURL": next((h["value"] for h in answered if h["name"] == "location"), ""),
+            "redirectURL": next((h["value"] for h in response_headers if h["name"] == "location"), ""),
             "headersSize": -1,
             "bodySize": _integer(attributes.get("http.response.body.size", -1)),
         },

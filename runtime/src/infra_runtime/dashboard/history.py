@@ -1,4 +1,4 @@
-"""Data that are read from the journal of the stack: the changes of a service, and the last start."""
+"""The changes of a service and the last start of the stack, read from the journal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from infra_runtime.data_directory.critical_path import last_start as start_of
 from infra_runtime.messages import Event
 from infra_runtime.value import frozen
 
-#: runs of the stack whose log lines can be selected
+#: the number of newest runs of the stack that a page offers for the selection of log lines
 RUNS = 20
-#: changes of a service that a page shows at most
+#: the largest number of changes of a service on a page
 CHANGES = 50
 #: the event of a failed attempt of a probe
 PROBE_FAILED = "probe-failed"
-#: events → the tone in which a page shows them; other events have none
+#: event → the tone (a class of the style sheet) on a page; other events have no tone
 _TONES = {
     "ready": "good",
     "done": "good",
@@ -42,19 +42,19 @@ class Change:
 
 @frozen
 class ProbeResult:
-    """The first attempt of a probe with this result since the start of the process."""
+    """An attempt of a probe, the first one with this result since the start of the process."""
 
-    #: Unix time in seconds, and the seconds since the start of the process
+    #: the time of the attempt in Unix seconds, and the seconds since the start of the process
     time: float
     seconds: float
     is_ready: bool
-    #: why the attempt has failed; empty if the service was ready
+    #: the reason of the failure; empty if the service was ready
     reason: str
 
 
 @frozen
 class Bar:
-    """A phase of the start of a service, or of a test; `start` and `width` are in percent of the whole."""
+    """A phase of a start or of a test; `start` and `width` are in percent of the total duration."""
 
     phase: str
     start: float
@@ -64,7 +64,7 @@ class Bar:
 
 @frozen
 class StartRow:
-    """The start of one service."""
+    """The start of one service, as the page shows it."""
 
     service: str
     outcome: str
@@ -85,22 +85,22 @@ class StartView:
 
 
 def of_service(path: str, service: str) -> tuple[list[Change], list[ProbeResult]]:
-    """Return the newest events of a service in the last run, and the results of its probe.
+    """Return the newest events of a service in the last run of the stack, and the results of its probe.
 
-    The newest ones are first.
+    The newest events and the newest results come first.
     """
-    own = [event for event in journal.last_run(_events(path)) if event.service == service]
-    changes = [event for event in own if event.event != PROBE_FAILED]
-    return [_change(event) for event in reversed(changes[-CHANGES:])], _probes(own)[: -CHANGES - 1 : -1]
+    events = [event for event in journal.last_run(_events(path)) if event.service == service]
+    changes = [event for event in events if event.event != PROBE_FAILED]
+    return [_change(event) for event in reversed(changes[-CHANGES:])], _probes(events)[: -CHANGES - 1 : -1]
 
 
 def _probes(events: Sequence[Event]) -> list[ProbeResult]:
-    results, spawned = [], 0.0
+    probe_results, spawned = [], 0.0
     for event in events:
         if event.event == "spawned":
             spawned = event.time
         elif spawned and event.event in {PROBE_FAILED, "ready"}:
-            results.append(
+            probe_results.append(
                 ProbeResult(
                     time=event.time,
                     seconds=round(event.time - spawned, 3),
@@ -109,15 +109,15 @@ def _probes(events: Sequence[Event]) -> list[ProbeResult]:
                 )
             )
             if event.event == "ready":
-                spawned = 0.0  # a later `ready`, such as after a pause, is not the result of a probe
-    return results
+                spawned = 0.0  # a later `ready`, for example after a pause, is not the result of a probe
+    return probe_results
 
 
 def starts(path: str) -> list[float]:
     """Return the Unix times of the newest starts of the stack, the newest first."""
     try:
         return journal.starts(path, RUNS)
-    except OSError:  # such as a file of another user
+    except OSError:  # for example, the file belongs to another user
         return []
 
 
@@ -145,27 +145,31 @@ def start_to_json(start: StartView) -> dict[str, object]:
     }
 
 
-def levels(shown: Sequence[Row]) -> list[list[Row]]:
-    """Return the services in columns: each service is right of all services that it needs.
+def levels(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of services in columns; each service is to the right of all services that it needs.
 
-    In a column, services are in the order of the services that they need, so that few lines cross.
+    The services in a column have the same order as the services that they need, so that few lines cross.
     """
-    names = {row.name for row in shown}
+    names = {row.name for row in rows}
     columns: dict[str, int] = {}
-    remaining = list(shown)
+    remaining = list(rows)
     while remaining:
-        ready = [row for row in remaining if all(need in columns or need not in names for need in row.needs)]
-        # A cycle cannot be started, and its services are shown in the last column.
-        for row in ready or remaining:
+        next_rows = [
+            row for row in remaining if all(need in columns or need not in names for need in row.needs)
+        ]
+        # Services that need each other in a cycle cannot start; they are in the last column.
+        for row in next_rows or remaining:
             columns[row.name] = 1 + max((columns.get(need, -1) for need in row.needs), default=-1)
         remaining = [row for row in remaining if row.name not in columns]
     count = max(columns.values(), default=-1) + 1
     ordered = []
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for number in range(count):
-        column = [row for row in shown if columns[row.name] == number]
-        column.sort(key=lambda row: sum(places.get(need, 0) for need in row.needs) / max(len(row.needs), 1))
-        places |= {row.name: place for place, row in enumerate(column)}
+        column = [row for row in rows if columns[row.name] == number]
+        column.sort(
+            key=lambda row: sum(positions.get(need, 0) for need in row.needs) / max(len(row.needs), 1)
+        )
+        positions |= {row.name: position for position, row in enumerate(column)}
         ordered.append(column)
     return ordered
 
@@ -173,7 +177,7 @@ def levels(shown: Sequence[Row]) -> list[list[Row]]:
 def _events(path: str) -> list[Event]:
     try:
         return journal.recent(path)
-    except OSError:  # such as a file of another user
+    except OSError:  # for example, the file belongs to another user
         return []
 
 
@@ -193,9 +197,9 @@ def _change(event: Event) -> Change:
 
 def _start_view(start: Start) -> StartView:
     total = max(start.seconds, 1e-6)
-    shown = []
+    rows = []
     for share in start.shares:
-        bars, at = [], 0.0
+        bars, elapsed = [], 0.0
         for phase, seconds in (
             ("waiting", share.waiting),
             ("preparing", share.preparing),
@@ -205,13 +209,13 @@ def _start_view(start: Start) -> StartView:
             bars.append(
                 Bar(
                     phase=phase,
-                    start=round(at / total * 100, 2),
+                    start=round(elapsed / total * 100, 2),
                     width=round(width / total * 100, 2),
                     seconds=round(width, 3),
                 )
             )
-            at += width
-        shown.append(
+            elapsed += width
+        rows.append(
             StartRow(
                 service=share.service,
                 outcome=share.outcome,
@@ -220,4 +224,4 @@ def _start_view(start: Start) -> StartView:
                 bars=tuple(bars),
             )
         )
-    return StartView(began=start.began, seconds=start.seconds, chain=start.chain, rows=tuple(shown))
+    return StartView(began=start.began, seconds=start.seconds, chain=start.chain, rows=tuple(rows))

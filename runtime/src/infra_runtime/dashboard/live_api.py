@@ -1,4 +1,4 @@
-"""The streams of the JSON API: the answer of a GET request, again each time that it has changed."""
+"""The streams of the JSON API, which send the answer to a GET request again when the answer has changed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from infra_runtime.dashboard.streams import value_stream
 from infra_runtime.dashboard.usage_history import INTERVAL
 
 PREFIX = "/api/v1/"
-#: path below `PREFIX` → the seconds between two answers, which are compared; 0: after each change of the
-#: stack, and every two seconds
+#: path below `PREFIX` → the seconds until the answer is computed again and compared; 0: after each change of
+#: the stack, and every two seconds
 LIVE = {
     "services/{name}": 0.0,
     "services/{name}/history": 0.0,
@@ -35,7 +35,7 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 def live_routes(dashboard: Dashboard, routes: Iterable[Route]) -> list[Route]:
-    """Return a route of a stream for each path in `LIVE`; `routes` contains the routes of the answers."""
+    """Return the route of a stream for each path in `LIVE`; `routes` are the routes of the GET requests."""
     handlers = {
         route.path: route.endpoint for route in routes if route.methods is not None and "GET" in route.methods
     }
@@ -50,7 +50,7 @@ def _streaming(dashboard: Dashboard, handler: Handler, every: float) -> Handler:
         async def value() -> Any:
             return json.loads(bytes((await handler(request)).body))
 
-        # A parameter that is not valid, or an unknown name, is a problem instead of a stream.
-        return value_stream(dashboard, value, first=await value(), every=every)
+        # If a parameter is not valid or a name is unknown, the response is a `Problem` instead of a stream.
+        return value_stream(dashboard, value, initial_value=await value(), every=every)
 
     return stream

@@ -1,4 +1,4 @@
-"""All selected lines of the logs as a file: text, or one JSON object for each line."""
+"""Export of the selected log lines as a file: text, or one JSON object for each line."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from infra_runtime.logs.files import merged, services_with_logs
 from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.selection import Entry
 
-#: bytes of a part of the file
+#: the size in bytes of the chunks of a file
 PART = 64 * 1024
 
 
-def parts(folder: Path, query: Query, form: str) -> Iterator[bytes]:
-    """Yield the parts of a file in a format of `FORMATS`: the lines up to now, the oldest first.
+def parts(folder: Path, query: Query, extension: str) -> Iterator[bytes]:
+    """Yield the chunks of a file with the selected lines, oldest first; `extension` is a key of `FORMATS`.
 
-    A regular expression that needs too many states ends the file with a line about it.
+    If the regular expression of the query needs too many states, the last line of the file contains this
+    error.
     """
     selection = query.selection()
     sizes = {name: _size(folder, name) for name in query.selected(services_with_logs(folder))}
-    _, line_of = FORMATS[form]
-    part = bytearray()
+    _, line_of = FORMATS[extension]
+    chunk = bytearray()
     try:
         lines = merged(folder, sizes, selection.since)
-        until = itertools.takewhile(lambda line: line.time <= selection.until, lines)
-        for entry in selection.entries(until):
-            part += line_of(entry).encode(errors="replace") + b"\n"
-            if len(part) >= PART:
-                yield bytes(part)
-                part.clear()
+        selected_lines = itertools.takewhile(lambda line: line.time <= selection.until, lines)
+        for entry in selection.entries(selected_lines):
+            chunk += line_of(entry).encode(errors="replace") + b"\n"
+            if len(chunk) >= PART:
+                yield bytes(chunk)
+                chunk.clear()
     except PatternError as error:
-        part += f"the regular expression cannot be used: {error}\n".encode()
-    yield bytes(part)
+        chunk += f"the regular expression cannot be used: {error}\n".encode()
+    yield bytes(chunk)
 
 
 def _size(folder: Path, name: str) -> int:
@@ -49,7 +50,7 @@ def _size(folder: Path, name: str) -> int:
 
 def _text(entry: Entry) -> str:
     line, record = entry
-    # The message of a line that is only a text has no escape sequences of terminals.
+    # `record.message` has no escape sequences of terminals.
     text = record.message if record.format == "text" else line.text
     return f"{iso(line.time)} {line.service} {text}"
 
@@ -67,7 +68,7 @@ def _json(entry: Entry) -> str:
     return json.dumps(content, default=str)
 
 
-#: ending of the file → its media type, and the function that returns a line
+#: file name extension → the media type, and the function that converts a log entry to a line of the file
 FORMATS: Mapping[str, tuple[str, Callable[[Entry], str]]] = {
     "txt": ("text/plain", _text),
     "jsonl": ("application/jsonl", _json),

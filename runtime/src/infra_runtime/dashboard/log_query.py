@@ -13,43 +13,43 @@ from infra_runtime.logs.record import LEVELS
 from infra_runtime.logs.selection import Level, Pattern, Selection
 from infra_runtime.value import frozen
 
-#: conditions of a filter, and characters of one of them, at most
+#: the largest number of conditions in a filter, and of characters in a condition
 CONDITIONS, LONGEST_CONDITION = 50, 500
-#: names of conditions that are not fields of a message
+#: the names of conditions that do not refer to a field of a message
 _NOT_FIELDS = ("service", "text")
 
 
 @frozen
 class Query:
-    """The filter of a log view, as a request contains it; empty texts select all lines."""
+    """The filter for log lines in a request; an empty string or tuple does not restrict the lines."""
 
-    #: empty: all services
+    #: the names of the services; empty: all services
     services: tuple[str, ...] = ()
-    #: the least important level
+    #: the lowest level of the selected messages
     level: str = ""
-    #: the text that each line contains, without regard to case
+    #: a text that each line contains, in upper or lower case
     text: str = ""
-    #: a regular expression that a part of each line matches (`LinearPattern`)
+    #: a regular expression that matches a part of each line (`LinearPattern`)
     grep: str = ""
-    #: one of the ids of the line
+    #: a correlation id that the line contains
     correlation: str = ""
     #: `NAME=VALUE`: a field that the message has, or does not have; the names `service`, `level` and `text`
     #: are the name of the service, the level, and a text that the line contains
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    #: times, or durations before now (`15m`)
+    #: the first and the last time, each as a time or as a duration before the present time (`15m`)
     since: str = ""
     until: str = ""
-    #: the Unix times between which the lines of the selected run were written
+    #: the start and the end of the selected run, in Unix seconds
     began: float = 0.0
     ended: float = math.inf
 
     def __post_init__(self) -> None:
-        """Raise `ParameterError` for a text that is not valid."""
+        """Check the filter. Raises `ParameterError` if a string is not valid."""
         self.selection()
 
     def selection(self) -> Selection:
-        """Return the conditions for lines; a duration ends now."""
+        """Return the filter as a `Selection`; durations become times. Raises `ParameterError`."""
         if self.level and self.level not in LEVELS:
             raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         if len(self.include) + len(self.exclude) > CONDITIONS:
@@ -68,10 +68,14 @@ class Query:
         )
 
     def selected(self, services: Iterable[str]) -> list[str]:
-        """Return those of the services whose lines are selected."""
-        wanted = {*self.services, *_named("service", self.include)}
-        unwanted = {*_named("service", self.exclude)}
-        return [name for name in services if name not in unwanted and (not wanted or name in wanted)]
+        """Return the names in `services` whose lines the filter selects."""
+        included_names = {*self.services, *_named("service", self.include)}
+        excluded_names = {*_named("service", self.exclude)}
+        return [
+            name
+            for name in services
+            if name not in excluded_names and (not included_names or name in included_names)
+        ]
 
     def _patterns(self) -> Iterator[Pattern]:
         if self.text:
@@ -81,44 +85,45 @@ class Query:
                 yield LinearPattern(self.grep)
             except PatternError as error:
                 raise ParameterError(
-                    f"`grep` is not a regular expression that can be used here: {error}"
+                    f"`grep` is not a valid or supported regular expression: {error}"
                 ) from None
 
 
 class _Text:
-    """A text that a line contains, in upper or lower case.
+    """A pattern that matches each line that contains a text, in upper or lower case.
 
-    `re` would compare the text at each position of a line, which takes seconds for a long text and line.
+    The module `re` would compare the text at each position of a line; for long texts, this would take
+    seconds.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text.lower()
 
     def search(self, string: str, /) -> object | None:
-        """Return None if the line does not contain the text."""
+        """Return True if the line contains the text, and otherwise None (like `re.Pattern.search`)."""
         return True if self._text in string.lower() else None
 
 
 def _conditions(name: str, texts: Iterable[str]) -> list[Condition]:
-    """Return the conditions in a parameter. Raises `ParameterError`."""
+    """Return the conditions in the values of the parameter `name`. Raises `ParameterError`."""
     try:
         conditions = [Condition.parse(text, is_excluded=name == "exclude") for text in texts]
     except ValueError as error:
         raise ParameterError(f"`{name}`: {error}") from None
     if any(len(condition.name) + len(condition.value) > LONGEST_CONDITION for condition in conditions):
-        raise ParameterError(f"`{name}` can have at most {LONGEST_CONDITION} characters")
+        raise ParameterError(f"each value of `{name}` can have at most {LONGEST_CONDITION} characters")
     return conditions
 
 
 def _texts(conditions: Iterable[Condition]) -> Iterator[Pattern]:
-    """Yield the patterns of the conditions for the text of a line."""
+    """Yield a pattern for each condition with the name `text`."""
     for condition in conditions:
         if condition.name == "text":
             yield _Text(condition.value)
 
 
 def _named(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """Yield the values of the conditions with a name."""
+    """Yield the values of the conditions `NAME=VALUE` whose name is `name`."""
     for text in texts:
         if text.startswith(f"{name}="):
             yield text.removeprefix(f"{name}=")

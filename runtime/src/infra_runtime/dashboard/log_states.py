@@ -1,4 +1,4 @@
-"""The states of the logs in a folder. All streams share them, because each reading has a cost per service."""
+"""The sizes of the logs in a folder. All streams share them, so that they are not read for each stream."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from infra_runtime.logs.files import SUPERVISOR
 
-#: seconds in which the folder is read at most once
+#: the seconds for which a result is used; the folder is not read again during this time
 FRESH = 0.05
-#: folders whose states are kept
+#: the largest number of folders whose states are in memory
 _FOLDERS = 16
 _SUFFIX = ".log"
 
@@ -27,7 +27,7 @@ class LogStates:
         self._read_at: float | None = None
 
     def read(self) -> Mapping[str, tuple[int, int]]:
-        """Return service → inode and size of its log, at most `FRESH` seconds old.
+        """Return a mapping from service to inode and size of its log, at most `FRESH` seconds old.
 
         The result is the same object until a log changes.
         """

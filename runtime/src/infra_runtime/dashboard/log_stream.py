@@ -1,4 +1,4 @@
-"""The events of new log lines, for the stream of the API and for the streams of the pages with a log."""
+"""The events for new log lines, which the stream of the API and the streams of pages with a log send."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def query_of(dashboard: Dashboard, request: Request) -> Query:
 
 
 def line_events(dashboard: Dashboard, request: Request, query: Query) -> AsyncGenerator[Event, None]:
-    """Return the events with the new lines that a filter selects.
+    """Return a generator of the events with the new lines that the filter selects.
 
-    The lines begin after the position in the header `Last-Event-ID`, or else in the parameter `after`.
-    Raises `ParameterError`.
+    The first line follows the position in the header `Last-Event-ID` or, without the header, in the parameter
+    `after`. Raises `ParameterError`.
     """
     cursor = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
     paths = dashboard.paths_of(request.query_params.get("stack", ""))

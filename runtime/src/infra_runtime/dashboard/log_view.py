@@ -1,7 +1,7 @@
 """The log lines of several services, filtered and sorted by time, for the pages and streams of the log view.
 
-A cursor contains the position up to which each log was read: `SERVICE:FILE:OFFSET,…`. FILE identifies the
-file, and OFFSET is in bytes.
+A cursor is a string with a position in each log: `SERVICE:FILE:OFFSET,…`. The log was read up to this
+position. FILE identifies the file, and OFFSET is in bytes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from infra_runtime.logs.record import parse
 from infra_runtime.logs.selection import Entry, Selection
 from infra_runtime.value import frozen
 
-#: lines of a page, if the request has no number, and at most
+#: the default and the largest number of lines on a page
 LINES, MOST_LINES = 300, 1000
-#: characters of a line that a page shows; the rest of a longer line is cut
+#: the largest number of characters of a line on a page; a longer line is cut
 LONGEST_TEXT = 16_384
-#: bytes of each log that one request reads at most while it searches for lines
+#: the largest number of bytes of each log that one request reads to search for lines
 SCANNED = 8 << 20
-#: bytes of new lines of each log that one step of a stream shows at most; earlier lines are skipped
+#: the largest number of new bytes of each log that one step of a stream sends; earlier new lines are skipped
 FOLLOWED = 256 * 1024
 #: seconds between two checks of the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
@@ -44,13 +44,13 @@ class Place(NamedTuple):
 
 @frozen
 class View:
-    """Lines of several logs, the oldest first, and the cursors before and after them."""
+    """Lines of several logs, oldest first; `first` is the cursor before these lines, `last` the one after."""
 
     lines: tuple[Entry, ...]
     first: str
     last: str
     has_earlier: bool = False
-    #: bytes that a stream has skipped, because they arrived faster than they are shown
+    #: the number of bytes that a stream has skipped, because the logs grow faster than the stream sends lines
     skipped: int = 0
 
     def to_json(self) -> dict[str, object]:
@@ -65,7 +65,7 @@ class View:
 
 
 def line_to_json(entry: Entry) -> dict[str, object]:
-    """Return a line as JSON data."""
+    """Return a log line with its level as JSON data."""
     line, record = entry
     return {
         "service": line.service,
@@ -81,23 +81,27 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 # --- pages -----------------------------------------------------------------------------------------
 
 
-def page(folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most: int = SCANNED) -> View:
+def page(
+    folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most_bytes: int = SCANNED
+) -> View:
     """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines of the log.
 
-    At most about `most` bytes of each log are read.
+    At most about `most_bytes` bytes of each log are read.
 
     Raises `ParameterError` for a cursor or a filter that is not valid.
     """
     places, selection = parse_cursor(cursor), query.selection()
-    searches = {name: _Search(folder, name, places.get(name), most) for name in _selected(folder, query)}
+    searches = {
+        name: _Search(folder, name, places.get(name), most_bytes) for name in _selected(folder, query)
+    }
     entries = (search.entries(selection) for search in searches.values())
     merged = heapq.merge(*entries, key=lambda entry: entry.line.time, reverse=True)
     lines = [*itertools.islice(merged, count + 1)]
-    shown = lines[:count]
-    for entry in shown:
+    page_lines = lines[:count]
+    for entry in page_lines:
         searches[entry.line.service].shown = Place(entry.line.file, entry.line.offset)
     return View(
-        lines=tuple(reversed(shown)),
+        lines=tuple(reversed(page_lines)),
         first=make_cursor({name: search.first for name, search in searches.items()}),
         last=make_cursor({name: search.start for name, search in searches.items()}),
         has_earlier=len(lines) > count or any(search.is_limited for search in searches.values()),
@@ -105,16 +109,16 @@ def page(folder: Path, query: Query, cursor: str = "", count: int = LINES, *, mo
 
 
 class _Search:
-    """The search for lines of one log before a place, or before the end of the log (None)."""
+    """The search for lines of one log, backwards from the place `end`; None: from the end of the log."""
 
-    def __init__(self, folder: Path, service: str, before: Place | None, most: int) -> None:
-        self._folder, self._service, self._most = folder, service, most
-        #: where the search starts; None if the service has no current log
-        self.start = before or _end(folder, service)
-        #: the earliest line that was read, and the earliest line that is shown
+    def __init__(self, folder: Path, service: str, end: Place | None, most_bytes: int) -> None:
+        self._folder, self._service, self._most = folder, service, most_bytes
+        #: the place where the search starts; None if the service has no current log
+        self.start = end or _end(folder, service)
+        #: the places of the earliest line that was read, and of the earliest line that the page shows
         self._reached, self.shown = self.start, self.start
         self._is_complete = False
-        #: whether the search has ended because of `most`
+        #: whether the search has ended because of `most_bytes`
         self.is_limited = False
 
     @property
@@ -142,7 +146,7 @@ class _Search:
 
 
 def _lines_before(folder: Path, service: str, place: Place | None, until: float) -> Iterator[Line]:
-    """Yield the lines of a log before a place that were written at a time or before, the newest first.
+    """Yield the lines of a log before `place` that were written at or before `until`, the newest first.
 
     The lines of a log that the supervisor has truncated come last. If the file of the place was removed, no
     lines are yielded.
@@ -161,17 +165,17 @@ def _lines_before(folder: Path, service: str, place: Place | None, until: float)
 
 
 def _end(folder: Path, service: str) -> Place | None:
-    """Return the place after the last complete line of a log; None if it is missing."""
+    """Return the place after the last complete line of a log; None if the log is missing."""
     try:
         log = LogFile(folder, service, index=NO_TIMES)
     except OSError:
         return None
     with log:
-        last = next(log.lines_before(), None)
-        if last is None:
+        last_line = next(log.lines_before(), None)
+        if last_line is None:
             return Place(log.identity, log.size)
-        is_complete = next(log.lines(last.offset, last.end, complete=True), None) is not None
-        return Place(log.identity, last.end if is_complete else last.offset)
+        is_complete = next(log.lines(last_line.offset, last_line.end, complete=True), None) is not None
+        return Place(log.identity, last_line.end if is_complete else last_line.offset)
 
 
 # --- the stream ------------------------------------------------------------------------------------
@@ -189,14 +193,14 @@ async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View
         places = {name: _end(folder, name) for name in _selected(folder, query)}
     shared = states_of(folder)
     #: service → the inode and the size of its log when it was read
-    seen: Mapping[str, tuple[int, int]] = {}
+    known_states: Mapping[str, tuple[int, int]] = {}
     idle = 0.0
     while True:
         states = shared.read()
         grown = []
-        if states is not seen:
-            changed = (name for name in sorted(states) if states[name] != seen.get(name))
-            seen, grown = states, query.selected(changed)
+        if states is not known_states:
+            changed_names = (name for name in sorted(states) if states[name] != known_states.get(name))
+            known_states, grown = states, query.selected(changed_names)
         if grown:
             entries, skipped = await asyncio.to_thread(_advance, folder, selection, grown, places)
             if entries or skipped:
@@ -212,7 +216,7 @@ async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View
 def _advance(
     folder: Path, selection: Selection, names: Iterable[str], places: dict[str, Place | None]
 ) -> tuple[list[Entry], int]:
-    """Read the new lines of these logs, and move their places; return selected lines and skipped bytes."""
+    """Read the new lines of these logs, and update `places`; return selected lines and skipped bytes."""
     merged: list[list[Entry]] = []
     skipped = 0
     for name in names:
@@ -229,7 +233,7 @@ def _advance(
 
 
 def _following(log: LogFile, place: Place | None) -> tuple[list[Line], Place, int]:
-    """Return the complete lines of a log after a place, the place after them, and skipped bytes.
+    """Return the complete lines of a log after `place`, the place after these lines, and the skipped bytes.
 
     A new or shorter file is read from its beginning.
     """
@@ -252,19 +256,21 @@ def _selected(folder: Path, query: Query) -> list[str]:
 
 
 def make_cursor(places: Mapping[str, Place | None]) -> str:
-    """Return the text of places in several logs."""
+    """Return the cursor for places in several logs."""
     return ",".join(
         f"{name}:{place.file}:{place.offset}" for name, place in sorted(places.items()) if place is not None
     )
 
 
 def parse_cursor(text: str) -> dict[str, Place]:
-    """Return the places in a cursor. Raises `ParameterError`."""
+    """Return a mapping from service to the place in a cursor. Raises `ParameterError`."""
     places = {}
-    for part in filter(None, text.split(",")):
-        name, _, place = part.partition(":")
+    for position_text in filter(None, text.split(",")):
+        name, _, file_and_offset = position_text.partition(":")
         try:
-            places[name] = Place(*position(place))
+            places[name] = Place(*position(file_and_offset))
         except ValueError:
-            raise ParameterError(f"{part[:80]!r} is not a position in a log") from None
+            raise ParameterError(
+                f"{position_text[:80]!r} is not a position SERVICE:FILE:OFFSET in a log"
+            ) from None
     return places

@@ -1,4 +1,4 @@
-"""Login and logout. The token of a login link is in the fragment, which browsers send to no server."""
+"""Login and logout. The token of a login link is in the fragment, which browsers do not send to servers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from infra_runtime.dashboard.rendering import compile_templates, template_of
 from infra_runtime.dashboard.sessions import TOKEN_SECONDS, Role, TooManyAttemptsError
 from infra_runtime.web.problems import ProblemError
 
-#: bytes of a login form
+#: the largest size of a login form in bytes
 _FORM = 4096
 
 
 class Login:
-    """The handlers of requests for login links, logins and logouts."""
+    """The handlers for requests that create login links, log in, or log out."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -39,7 +39,9 @@ class Login:
     async def _link(self, request: Request) -> Response:
         session = session_of(request.scope)
         if session is None or session.role < Role.ADMIN:
-            raise ProblemError(HTTPStatus.FORBIDDEN, "only a user with the role admin can create login links")
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN, "only a session with the role admin can create login links"
+            )
         name = request.query_params.get("role", "admin").upper()
         if name not in Role.__members__:
             roles = ", ".join(role.name.lower() for role in Role)
@@ -91,9 +93,9 @@ class Login:
 
 
 def own_path(address: str) -> str:
-    """Return an address if it is a path of the dashboard, or else `/`.
+    """Return the address if it is a path of the dashboard, and otherwise `/`.
 
-    Browsers read a backslash as a slash, and `//host` as another host.
+    Browsers treat a backslash as a slash, and `//NAME` as a URL with another host.
     """
     is_path = address.startswith("/") and not address.startswith(("//", "/login"))
     if not is_path or "\\" in address or any(ord(character) <= 32 for character in address):
@@ -107,8 +109,8 @@ def own_path(address: str) -> str:
 
 async def _body(request: Request) -> str:
     body = bytearray()
-    async for part in request.stream():
-        body += part
+    async for chunk in request.stream():
+        body += chunk
         if len(body) > _FORM:
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the form has more than {_FORM} bytes")
     return body.decode("ascii", errors="replace")

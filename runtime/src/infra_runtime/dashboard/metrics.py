@@ -16,13 +16,13 @@ from infra_runtime.dashboard.usage_history import INTERVAL
 from infra_runtime.errors import InfraError
 from infra_runtime.value import frozen
 
-#: the time range of a request without one, and the longest one
+#: the default time range of a request, and the longest time range in seconds
 DEFAULT, LONGEST = "15m", 7 * 86400.0
 #: the parameters of a request
 PARAMETERS = ("since", "until", "service", "run")
-#: points that the telemetry service returns at most
+#: the largest number of points in an answer of the telemetry service
 MOST_POINTS = 10_000
-#: title, field of the usage, unit and factor of the charts of processes
+#: the title, the field of `Usage`, the unit and the factor of each chart about processes
 _USAGE = (
     ("CPU", "cpu", "%", 100.0),
     ("Memory", "memory", "B", 1.0),
@@ -33,24 +33,24 @@ _USAGE = (
 
 @frozen
 class Range:
-    """A time range in Unix seconds, with the seconds between two values."""
+    """A time range in Unix seconds."""
 
     since: float
     until: float
 
     @property
     def step(self) -> float:
-        """The seconds between two values of a series."""
+        """The seconds between two values of a series in this time range."""
         return max((self.until - self.since) / POINTS, INTERVAL)
 
 
 @frozen
 class Measured:
-    """The charts of a time range; for each source without charts, the reason."""
+    """The charts of a time range, and the reasons why sources have no charts."""
 
     range: Range
     charts: tuple[Chart, ...]
-    #: the source → the reason
+    #: source of charts → the reason why the source has no charts
     problems: Mapping[str, str]
     #: whether the stack has no telemetry service
     is_missing: bool = False
@@ -69,18 +69,20 @@ def range_of(query: Mapping[str, str]) -> Range:
     return Range(since=max(since, until - LONGEST, 0.0), until=until)
 
 
-def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
+def usage_charts(stack: Stack, time_range: Range, service: str = "") -> list[Chart]:
     """Return the charts of the resource usage of all services, or of one service."""
     charts = []
     for title, field, unit, factor in _USAGE:
-        own = stack.history.read(field, chosen.since, chosen.until)
+        samples = stack.history.read(field, time_range.since, time_range.until)
         series = [
-            Series(name=name, service=name, values=tuple((at, value * factor) for at, value in values))
-            for name, values in own.items()
+            Series(
+                name=name, service=name, values=tuple((moment, value * factor) for moment, value in values)
+            )
+            for name, values in samples.items()
             if service in {"", name}
         ]
         largest = chart(title, unit, "processes", series)
-        thinned = tuple(_thinned(line, chosen.step) for line in largest.series)
+        thinned = tuple(_thinned(line, time_range.step) for line in largest.series)
         charts.append(replace(largest, series=thinned))
     return [item for item in charts if item.series]
 
@@ -88,54 +90,54 @@ def usage_charts(stack: Stack, chosen: Range, service: str = "") -> list[Chart]:
 async def read(stack: Stack, state: State, query: Mapping[str, str]) -> Measured:
     """Return the charts of a request with the parameters `PARAMETERS`. Raises `ParameterError`.
 
-    A newer `state` contains newer figures, because `Stack.state` adds them to the history.
+    The figures up to `state` are in the history, because `Stack.state` has added them.
     """
     if run := query.get("run", ""):
         return await _earlier(stack, query, run)
-    chosen, service = range_of(query), query.get("service", "")
-    own = related(state, service) if service else frozenset()
+    time_range, service = range_of(query), query.get("service", "")
+    related_names = related(state, service) if service else frozenset()
     problems: dict[str, str] = {}
-    scraped, sent = await asyncio.gather(
-        asyncio.to_thread(_collected, state, chosen),
-        _received(stack, chosen, service),
+    scraped, received_charts = await asyncio.gather(
+        asyncio.to_thread(_collected, state, time_range),
+        _received(stack, time_range, service),
         return_exceptions=True,
     )
-    charts = usage_charts(stack, chosen, service)
-    for source, result in (("collected", scraped), ("received", sent)):
+    charts = usage_charts(stack, time_range, service)
+    for source, result in (("collected", scraped), ("received", received_charts)):
         if isinstance(result, InfraError):
             problems[source] = str(result)
         elif isinstance(result, BaseException):
             raise result
         else:
-            charts += _selected(result, own) if own else result
-    missing = isinstance(sent, TelemetryError) and sent.is_missing
-    return Measured(range=chosen, charts=tuple(charts), problems=problems, is_missing=missing)
+            charts += _selected(result, related_names) if related_names else result
+    is_missing = isinstance(received_charts, TelemetryError) and received_charts.is_missing
+    return Measured(range=time_range, charts=tuple(charts), problems=problems, is_missing=is_missing)
 
 
 async def _earlier(stack: Stack, query: Mapping[str, str], run: str) -> Measured:
-    """Return the charts of what services have sent in an earlier run.
+    """Return the charts of the metrics that services have sent in an earlier run of the stack.
 
-    Without `until`, the range ends at the last value of the run. Raises `ParameterError`.
+    Without `until`, the time range ends at the last value of the run. Raises `ParameterError`.
     """
     service = query.get("service", "")
-    chosen, charts, problem, is_missing = range_of(query), [], "", False
+    time_range, charts, problem, is_missing = range_of(query), [], "", False
     try:
         if not query.get("until"):
-            selected = {"run": run, "limit": "1", **({"service": service} if service else {})}
-            newest = (await telemetry.ask(await stack.endpoints(), "points", selected))["items"]
-            end = newest[-1]["time"] / 1e9 if newest else chosen.until
-            length = chosen.until - chosen.since
-            chosen = Range(since=max(end - length, 0.0), until=end)
-        charts = await _received(stack, chosen, service, run)
+            parameters = {"run": run, "limit": "1", **({"service": service} if service else {})}
+            newest = (await telemetry.ask(await stack.endpoints(), "points", parameters))["items"]
+            newest_time = newest[-1]["time"] / 1e9 if newest else time_range.until
+            length = time_range.until - time_range.since
+            time_range = Range(since=max(newest_time - length, 0.0), until=newest_time)
+        charts = await _received(stack, time_range, service, run)
     except TelemetryError as error:
         problem, is_missing = str(error), error.is_missing
-    only = "an earlier run has only the metrics that services have sent"
+    only = "for an earlier run, only the metrics that services have sent are stored"
     problems = {"processes": only, "collected": only, **({"received": problem} if problem else {})}
-    return Measured(range=chosen, charts=tuple(charts), problems=problems, is_missing=is_missing)
+    return Measured(range=time_range, charts=tuple(charts), problems=problems, is_missing=is_missing)
 
 
 def related(state: State, service: str) -> frozenset[str]:
-    """Return a service and the exporters with its metrics, which are services that need it."""
+    """Return the names of a service and of its exporters (the exporters that need the service)."""
     exporters = (
         exporter.name
         for exporter in state.services
@@ -144,42 +146,44 @@ def related(state: State, service: str) -> frozenset[str]:
     return frozenset({service, *exporters})
 
 
-def _collected(state: State, chosen: Range) -> list[Chart]:
-    # The service with scrape jobs exports their names.
+def _collected(state: State, time_range: Range) -> list[Chart]:
+    # Prometheus exports the names of its scrape jobs.
     exports = next(
         (service.exports for service in state.services if service.ready and "jobs" in service.exports), None
     )
     if exports is None:
         raise collected.CollectedError("the stack has no Prometheus that is ready")
-    return collected.charts(exports["url"], chosen.since, chosen.until, chosen.step)
+    return collected.charts(exports["url"], time_range.since, time_range.until, time_range.step)
 
 
-async def _received(stack: Stack, chosen: Range, service: str, run: str = "") -> list[Chart]:
+async def _received(stack: Stack, time_range: Range, service: str, run: str = "") -> list[Chart]:
     parameters = {
-        "since": f"{chosen.since:.3f}",
-        "until": f"{chosen.until:.3f}",
-        "step": f"{chosen.step:.3f}",
+        "since": f"{time_range.since:.3f}",
+        "until": f"{time_range.until:.3f}",
+        "step": f"{time_range.step:.3f}",
         "limit": str(MOST_POINTS),
         **{name: text for name, text in (("service", service), ("run", run)) if text},
     }
     answer = await telemetry.ask(await stack.endpoints(), "points", parameters)
-    return await asyncio.to_thread(received.charts, answer["items"], chosen.step)
+    return await asyncio.to_thread(received.charts, answer["items"], time_range.step)
 
 
 def _selected(charts: Sequence[Chart], services: frozenset[str]) -> list[Chart]:
-    selected = [
-        replace(item, series=tuple(series for series in item.series if series.service in services))
-        for item in charts
+    charts_of_services = [
+        replace(chart, series=tuple(series for series in chart.series if series.service in services))
+        for chart in charts
     ]
-    return [item for item in selected if item.series]
+    return [chart for chart in charts_of_services if chart.series]
 
 
 def _thinned(series: Series, step: float) -> Series:
-    """Return the mean of each period, if a series has more values than periods."""
+    """Return the mean of each period of `step` seconds, if a series has more values than periods."""
     if len(series.values) <= (series.values[-1][0] - series.values[0][0]) / step + 1:
         return series
     periods: dict[float, list[tuple[float, float]]] = {}
-    for at, value in series.values:
-        periods.setdefault(at // step, []).append((at, value))
-    means = tuple((part[-1][0], sum(value for _, value in part) / len(part)) for part in periods.values())
+    for moment, value in series.values:
+        periods.setdefault(moment // step, []).append((moment, value))
+    means = tuple(
+        (period[-1][0], sum(value for _, value in period) / len(period)) for period in periods.values()
+    )
     return replace(series, values=means)

@@ -1,6 +1,6 @@
 """The pages in the navigation of the dashboard."""
 
-#: path, title and key (after `g`) of the pages in the navigation
+#: the path, the title and the key (pressed after `g`) of each page in the navigation
 NAVIGATION = (
     ("/", "Services", "s"),
     ("/logs", "Logs", "l"),

@@ -14,11 +14,11 @@ from infra_runtime.data_directory import session_record
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import Phase
 
-#: seconds between two reads of the tests and alerts while a page is open
+#: the seconds between two reads of the tests and alerts while a page is open
 INTERVAL = 5.0
-#: alerts that are counted at most; the navigation shows `999+` for a larger number
+#: the largest number of alerts that are counted; the navigation shows `999+` for 1000 or more
 MOST_ALERTS = 1000
-#: outcomes of tests that are counted
+#: the outcomes of the tests that are counted
 _FAILURES = ("failed", "error")
 
 
@@ -35,10 +35,10 @@ class NavigationCounts:
         self._task: asyncio.Task[None] | None = None
 
     def refresh(self, stack: Stack, reports: Iterable[Path]) -> None:
-        """Begin to read the tests and alerts, unless that began less than `INTERVAL` seconds ago.
+        """Start a task that reads the tests and alerts, at most once in `INTERVAL` seconds.
 
-        `reports` are the data directories with the sessions of tests. The streams of all pages continue when
-        a number has changed.
+        `reports` are the data directories with the sessions of tests. If a number has changed, the streams of
+        all pages send it.
         """
         is_reading = self._task is not None and not self._task.done()
         if is_reading or self._clock() - self._began < INTERVAL:
@@ -46,8 +46,8 @@ class NavigationCounts:
         self._began = self._clock()
         self._task = asyncio.create_task(self._read(stack, tuple(reports)))
 
-    def shown(self, state: State | None) -> Mapping[str, tuple[int, str]]:
-        """Return the id of an element beside a link → the number, and its description."""
+    def numbers(self, state: State | None) -> Mapping[str, tuple[int, str]]:
+        """Return a mapping from id (of the element beside a link) to the number and its description."""
         failed = errors = 0
         if state:
             failed = sum(service.phase is Phase.FAILED for service in state.services)
@@ -61,11 +61,13 @@ class NavigationCounts:
         }
 
     async def _read(self, stack: Stack, reports: tuple[Path, ...]) -> None:
-        before = self._failed_tests, self._alerts
+        previous_counts = self._failed_tests, self._alerts
         self._failed_tests = await asyncio.to_thread(_failed_tests, reports)
-        with contextlib.suppress(InfraError):  # the supervisor or telemetry does not answer at the moment
+        with contextlib.suppress(
+            InfraError
+        ):  # the supervisor or the telemetry service does not answer at the moment
             self._alerts = await _firing(stack)
-        if (self._failed_tests, self._alerts) != before:
+        if (self._failed_tests, self._alerts) != previous_counts:
             stack.change()
 
 
@@ -84,7 +86,8 @@ async def _firing(stack: Stack) -> int:
     endpoints, state = await stack.endpoints(), stack.last
     name = telemetry.service_of(endpoints)
     pids = {service.name: service.pid for service in state.services} if state else {}
-    # A request would start the process of a telemetry service that starts at its first connection.
+    # No request is sent to a telemetry service without a process, because the connection would start this
+    # process.
     if name is None or not pids.get(name):
         return 0
     stored, _ = await alerts.stored(endpoints, {"status": "firing"}, MOST_ALERTS)

@@ -23,7 +23,7 @@ from infra_runtime.logs.record import LEVELS
 
 
 def document() -> dict[str, Any]:
-    """Return the document. Source: OpenAPI Specification 3.1."""
+    """Return the OpenAPI document as JSON data. Source: OpenAPI Specification 3.1."""
     name = _parameter("name", "path", TEXT)
     action = _parameter("action", "path", {"type": "string", "enum": [*ACTIONS]})
     snapshot_action = _parameter("action", "path", {"type": "string", "enum": [*SNAPSHOT_ACTIONS]})
@@ -43,8 +43,8 @@ def document() -> dict[str, Any]:
     ]
     lines = [*filters, _parameter("before", "query", TEXT), _limit(LINES, MOST_LINES)]
     followed = [*filters, _parameter("after", "query", TEXT)]
-    place = [_parameter("stack", "query", TEXT), _parameter("run", "query", TEXT)]
-    trace = [_parameter("trace", "path", TEXT), *place]
+    stack_and_run = [_parameter("stack", "query", TEXT), _parameter("run", "query", TEXT)]
+    trace = [_parameter("trace", "path", TEXT), *stack_and_run]
     report = [_parameter("report", "path", TEXT)]
     span, text = _parameter("span", "path", TEXT), _parameter("text", "query", TEXT)
     group = _parameter("group", "query", {"type": "string", "enum": ["", *GROUPS]})
@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
             for name in ("service", "text", "test", "longer", "since", "until")
         ),
         _parameter("status", "query", {"type": "string", "enum": ["", "unset", "ok", "error"]}),
-        *place,
+        *stack_and_run,
         _limit(TRACES, MOST_TRACES),
     ]
     sessions = [text, _limit(SESSIONS, MOST_SESSIONS)]
@@ -88,7 +88,9 @@ def document() -> dict[str, Any]:
             "/api/v1/openapi.json": {"get": _operation("This document", "application/json")},
             "/api/v1/search": {
                 "get": _operation(
-                    "Where a text occurs, in all signals", "Search", [text, _limit(HITS, MOST_HITS)]
+                    "The hits for a text in all signals, such as logs and traces",
+                    "Search",
+                    [text, _limit(HITS, MOST_HITS)],
                 )
             },
             "/api/v1/services": {"get": _operation("All services", "Services", [group, text])},
@@ -100,25 +102,33 @@ def document() -> dict[str, Any]:
                 "get": _operation("The newest events of a service", "History", [name])
             },
             "/api/v1/streams/services": {
-                "get": _operation("Services that have changed, as server-sent events", "text/event-stream")
+                "get": _operation(
+                    "The services whose state has changed, as server-sent events", "text/event-stream"
+                )
             },
             "/api/v1/streams/logs": {
-                "get": _operation("New lines, as server-sent events", "text/event-stream", followed)
+                "get": _operation("New log lines, as server-sent events", "text/event-stream", followed)
             },
             "/api/v1/start": {"get": _operation("The last start with its critical path", "Start")},
             "/api/v1/configuration": {
                 "get": _operation("All settings with their sources", "Configuration", [text])
             },
-            "/api/v1/logs": {"get": _operation("Lines of the logs, the oldest first", "Lines", lines)},
+            "/api/v1/logs": {
+                "get": _operation("Log lines that match the filter, the oldest first", "Lines", lines)
+            },
             **{
-                f"/api/v1/logs.{form}": {
-                    "get": _operation("All selected lines as a file", media_type, filters)
+                f"/api/v1/logs.{extension}": {
+                    "get": _operation("All log lines that match the filter, as a file", media_type, filters)
                 }
-                for form, (media_type, _) in FORMATS.items()
+                for extension, (media_type, _) in FORMATS.items()
             },
             "/api/v1/alerts": {"get": _operation("Alerts, and groups of equal errors", "Alerts", alerts)},
             "/api/v1/apis": {
-                "get": _operation("The checks of the declared APIs", "ApiChecks", [level_of_changes, text])
+                "get": _operation(
+                    "The checks of the APIs that the stack file declares",
+                    "ApiChecks",
+                    [level_of_changes, text],
+                )
             },
             "/api/v1/metrics": {"get": _operation("The metrics of a time range", "Metrics", measured)},
             "/api/v1/metrics.csv": {
@@ -168,10 +178,14 @@ def document() -> dict[str, Any]:
                 "get": _operation("The HTTP requests of a trace as HAR", "Har", trace)
             },
             "/api/v1/traces/imports": {
-                "post": _operation("Import traces in OTLP JSON; the ids of the traces", "ImportedTraces")
+                "post": _operation("Import traces in OTLP JSON, and return their ids", "ImportedTraces")
             },
             "/api/v1/traces/{trace}/waterfall": {
-                "get": _operation("The spans of a trace, one list for each field", "Waterfall", trace)
+                "get": _operation(
+                    "The spans of a trace: for each field, a list with the values of all spans",
+                    "Waterfall",
+                    trace,
+                )
             },
             "/api/v1/traces/{trace}/spans": {
                 "get": _operation("The spans that contain a text", "SpanIds", [*trace, text])
@@ -187,7 +201,10 @@ def document() -> dict[str, Any]:
             },
             "/api/v1/login-links": {
                 "post": _operation(
-                    "A link for one login", "LoginLink", [_parameter("role", "query", role)], status="201"
+                    "Create a login link, which is valid for one login",
+                    "LoginLink",
+                    [_parameter("role", "query", role)],
+                    status="201",
                 )
             },
         },
@@ -202,17 +219,17 @@ def document() -> dict[str, Any]:
     paths = described["paths"]
     for path in LIVE:
         parameters = paths[f"{PREFIX}{path}"]["get"]["parameters"]
-        summary = f"Server-sent events: the answer of `{PREFIX}{path}`, again after each change of the answer"
+        summary = f"Server-sent events: the answer of `{PREFIX}{path}`, sent again when it has changed"
         paths[f"{PREFIX}streams/{path}"] = {"get": _operation(summary, "text/event-stream", parameters)}
     return described
 
 
-def _parameter(name: str, place: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+def _parameter(name: str, location: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": location, "required": location == "path", "schema": schema}
 
 
-def _limit(default: int, most: int) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+def _limit(default: int, maximum: int) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}
     return _parameter("limit", "query", schema)
 
 
@@ -224,7 +241,7 @@ def _operation(
     status: str = "200",
     is_open: bool = False,
 ) -> dict[str, Any]:
-    """Return an operation; its answer is the name of a schema, or the media type of another answer."""
+    """Return an operation; `answer` is the name of a schema, or a media type if the answer is not JSON."""
     is_schema = "/" not in answer
     content: dict[str, Any] = (
         {"application/json": {"schema": reference(answer)}} if is_schema else {answer: {}}

@@ -1,4 +1,4 @@
-"""The shapes of the answers in the OpenAPI document of the JSON API."""
+"""The schemas of the answers in the OpenAPI document of the JSON API."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from infra_runtime.telemetry import SPAN_KINDS, SPAN_STATUSES
 
 
 def otlp(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return spans of the query API as the JSON form of `TracesData`."""
+    """Return spans of the query API as the message `TracesData` of OTLP (JSON data)."""
     grouped: dict[tuple[str, str], tuple[Mapping[str, Any], dict[str, list[dict[str, Any]]]]] = {}
     for span in spans:
         key = span["service"], json.dumps(span.get("resource", {}), sort_keys=True)
@@ -26,7 +26,8 @@ def otlp(spans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             {
                 "resource": {"attributes": _attributes(attributes)},
                 "scopeSpans": [
-                    {"scope": {"name": name} if name else {}, "spans": own} for name, own in scopes.items()
+                    {"scope": {"name": name} if name else {}, "spans": scope_spans}
+                    for name, scope_spans in scopes.items()
                 ],
             }
             for attributes, scopes in grouped.values()
@@ -68,7 +69,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(names: tuple[str, ...], name: str) -> int:
-    """Return the number of a name; the query API returns an unknown number as a string."""
+    """Return the number of `name`; the query API returns an unknown number as a string instead of a name."""
     return names.index(name) if name in names else int(name)
 
 

@@ -40,12 +40,12 @@ from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.record import LEVELS
 
-#: seconds between two checks of the APIs while a page shows them
+#: the seconds between two checks of the APIs while a page shows them
 API_SECONDS = 30.0
 
 
 class Pages:
-    """The handlers of the requests for pages and for their streams."""
+    """The handlers for the requests of pages and of their streams."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard, self._rows = dashboard, ServiceRows()
@@ -76,7 +76,7 @@ class Pages:
         ]
 
     def error(self, status: HTTPStatus, reason: str) -> Response:
-        """Return the page for an error."""
+        """Return the response with the page for an error."""
         text = template_of("error.html").render(status=status, reason=reason, name=self._dashboard.name)
         return HTMLResponse(text, status)
 
@@ -119,10 +119,10 @@ class Pages:
         )
 
     def _usage(self, service: str) -> dict[str, Any]:
-        shown = metrics.range_of({})
-        measured = metrics.usage_charts(self._dashboard.stack, shown, service)
-        drawings = [charts.drawing(item, shown.since, shown.until) for item in measured]
-        return {"drawings": drawings, "shown": shown}
+        time_range = metrics.range_of({})
+        measured = metrics.usage_charts(self._dashboard.stack, time_range, service)
+        drawings = [charts.drawing(chart, time_range.since, time_range.until) for chart in measured]
+        return {"drawings": drawings, "time_range": time_range}
 
     async def _search(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
@@ -166,7 +166,7 @@ class Pages:
             "query": query,
             "address": request.url.query,
             "measured": measured,
-            "drawings": [charts.drawing(item, since, until) for item in measured.charts],
+            "drawings": [charts.drawing(chart, since, until) for chart in measured.charts],
             "services": [row.name for row in self._rows.of(state)],
         }
 
@@ -197,17 +197,20 @@ class Pages:
         return {**values, "query": query, "kinds": kinds}
 
     async def _apis(self, request: Request) -> Response:
-        # The stream sends the result, because the import of an app can take seconds.
+        # The page does not wait for the checks; its stream sends them, because importing an app can take
+        # seconds.
         checks = self._dashboard.apis.last
         return page(
             self._dashboard, request, "apis.html", **self._shown_checks(request, checks=checks, problem="")
         )
 
-    def _shown_checks(self, request: Request, **more: Any) -> dict[str, Any]:
+    def _shown_checks(self, request: Request, **template_values: Any) -> dict[str, Any]:
         query = {name: request.query_params.get(name, "") for name in ("level", "text")}
-        if more["checks"] is not None:
-            more["checks"] = api_checks.selected(more["checks"], query["level"], query["text"].lower())
-        return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **more}
+        if template_values["checks"] is not None:
+            template_values["checks"] = api_checks.selected(
+                template_values["checks"], query["level"], query["text"].lower()
+            )
+        return {"query": query, "levels": api_checks.LEVELS, "address": request.url.query, **template_values}
 
     async def _graph(self, request: Request) -> Response:
         state = await self._dashboard.stack.state(FRESH_FOR_PAGES)
@@ -231,13 +234,18 @@ class Pages:
     async def _configuration(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
         settings = await self._settings("")
-        matching = [entry for entry in settings if text.lower() in " ".join(entry).lower()]
+        matching_settings = [setting for setting in settings if text.lower() in " ".join(setting).lower()]
         return page(
-            self._dashboard, request, "configuration.html", settings=matching, text=text, total=len(settings)
+            self._dashboard,
+            request,
+            "configuration.html",
+            settings=matching_settings,
+            text=text,
+            total=len(settings),
         )
 
     async def _settings(self, prefix: str) -> list[tuple[str, str, str]]:
-        """Return key, value and source of the settings that begin with a prefix, without the prefix."""
+        """Return key (without `prefix`), value and source of the settings whose keys begin with `prefix`."""
         try:
             settings = await asyncio.to_thread(self._dashboard.configuration)
         except InfraError as error:
@@ -258,9 +266,11 @@ class Pages:
         async def parts() -> Parts[str]:
             return self._services_parts(await self._dashboard.stack.state())
 
-        # The first stream of a page continues after the parts in the page.
-        sent = self._rows.remembered(request.query_params.get("page", ""))
-        return page_stream(self._dashboard, parts, order="services", beside={"summary"}, sent=sent)
+        # The first stream of a page sends only the parts that differ from the parts in the page.
+        page_parts = self._rows.remembered(request.query_params.get("page", ""))
+        return page_stream(
+            self._dashboard, parts, order="services", beside={"summary"}, initial_parts=page_parts
+        )
 
     async def _service_stream(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -275,9 +285,10 @@ class Pages:
             values = {"row": service, **await self._history(name), **self._usage(name)}
             return {part: template.render(values) for part, template in parts_of.items()}
 
-        # One connection for the state and the log, because a browser has six connections to an origin.
+        # The state and the log share one connection, because a browser opens at most six connections to an
+        # origin.
         lines = line_events(self._dashboard, request, Query(services=(name,)))
-        return page_stream(self._dashboard, parts, further=lines)
+        return page_stream(self._dashboard, parts, other_events=lines)
 
     async def _logs_stream(self, request: Request) -> Response:
         async def parts() -> Parts[str]:
@@ -285,7 +296,7 @@ class Pages:
             return {}
 
         lines = line_events(self._dashboard, request, query_of(self._dashboard, request))
-        return page_stream(self._dashboard, parts, further=lines)
+        return page_stream(self._dashboard, parts, other_events=lines)
 
     async def _graph_stream(self, _: Request) -> Response:
         template = template_of("graph_levels.html")
@@ -331,10 +342,10 @@ class Pages:
             try:
                 checks = await self._dashboard.apis.read(await self._dashboard.stack.urls())
             except api_checks.CheckError as error:
-                shown = self._shown_checks(request, checks=None, problem=str(error))
+                template_values = self._shown_checks(request, checks=None, problem=str(error))
             else:
-                shown = self._shown_checks(request, checks=checks, problem="")
-            return {"apis": template.render(**shown)}
+                template_values = self._shown_checks(request, checks=checks, problem="")
+            return {"apis": template.render(**template_values)}
 
         return page_stream(self._dashboard, parts, every=API_SECONDS)
 
@@ -349,5 +360,5 @@ class Pages:
 
 
 def _runs(starts: Sequence[float]) -> list[tuple[str, str, float]]:
-    """Return the value and the text of each run in a choice, and the Unix time of its start."""
-    return [(iso(began), local_time(began), round(began, 3)) for began in starts]
+    """Return the value and the text of each run for a selection list, and the Unix time of its start."""
+    return [(iso(start), local_time(start), round(start, 3)) for start in starts]

@@ -1,4 +1,4 @@
-"""Parameters of requests that several pages have."""
+"""The parameters of requests that several pages have in common."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 from infra_runtime.logs.selection import moment
 
-#: the time at the beginning of the name of a run of telemetry
+#: the pattern of the time at the beginning of a run name of the telemetry service
 _RUN_OF_TELEMETRY = re.compile(r"\d{8}T\d{6}(?=-\d{9})")
 
 
 class ParameterError(ValueError):
-    """The error that a parameter of a request is not valid."""
+    """A parameter of a request is not valid."""
 
 
 def time_of(name: str, text: str, default: float) -> float:
-    """Return the Unix time of a parameter; `default` for an empty text. Raises `ParameterError`."""
+    """Return the time in a parameter as Unix seconds; `default` if it is empty. Raises `ParameterError`."""
     if not text:
         return default
     try:
@@ -31,46 +31,48 @@ def time_of(name: str, text: str, default: float) -> float:
 
 
 def selected(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters that are not empty; `since` and `until` become Unix seconds.
+    """Return the parameters that are not empty; `since` and `until` are converted to Unix seconds.
 
     Raises `ParameterError` for a time that is not valid.
     """
-    chosen = {name: text for name, text in query.items() if text}
-    times = (name for name in ("since", "until") if name in chosen)
-    return {**chosen, **{name: f"{max(time_of(name, chosen[name], 0.0), 0.0):.3f}" for name in times}}
+    parameters = {name: text for name, text in query.items() if text}
+    times = (name for name in ("since", "until") if name in parameters)
+    return {**parameters, **{name: f"{max(time_of(name, parameters[name], 0.0), 0.0):.3f}" for name in times}}
 
 
 def run_at(text: str, starts: Sequence[float]) -> tuple[float, float]:
-    """Return the start of the run with the time in a parameter `run`, and the start of the next run.
+    """Return the start of the run that contains a time, and the start of the next run, in Unix seconds.
 
-    `starts` are the starts of the runs, the newest first. Without a next run, its start is infinite, and an
-    empty text selects all runs. The name of a run of telemetry is also a time. Raises `ParameterError`.
+    `text` is the parameter `run`: a time, a run name of the telemetry service, or an empty string for all
+    runs. `starts` contains the starts of the runs, the newest first. For the newest run, the start of the
+    next run is infinite. Raises `ParameterError`.
     """
     if not text:
         return 0.0, math.inf
-    # Source: `telemetry.store`, which names a run by the local time at which it begins
-    named = _RUN_OF_TELEMETRY.match(text)
-    # A name has whole seconds, and `iso` milliseconds: the time can be this much before the start.
-    time = time_of("run", named[0] if named else text, 0.0) + (1.0 if named else 0.001)
+    # Source: `telemetry.store`; the name of a run begins with its start in local time
+    run_name = _RUN_OF_TELEMETRY.match(text)
+    # A run name has a resolution of one second, and `iso` of one millisecond. Therefore, the time can be up
+    # to this number of seconds before the start of the run.
+    time = time_of("run", run_name[0] if run_name else text, 0.0) + (1.0 if run_name else 0.001)
     ended = math.inf
-    for began in starts:
-        if began <= time:
-            return began, ended
-        ended = began
+    for start in starts:
+        if start <= time:
+            return start, ended
+        ended = start
     raise ParameterError(f"the journal contains no start of the stack before the time {text[:80]!r}")
 
 
-def count_of(text: str, default: int, most: int) -> int:
-    """Return the number of a parameter `limit`; `default` for an empty text. Raises `ParameterError`."""
+def count_of(text: str, default: int, maximum: int) -> int:
+    """Return the number in the parameter `limit`; `default` if it is empty. Raises `ParameterError`."""
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
-        raise ParameterError(f"the limit must be a number from 1 to {most}, not {text[:80]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= maximum):
+        raise ParameterError(f"the limit must be a number from 1 to {maximum}, not {text[:80]!r}")
     return int(text)
 
 
 def iso(seconds: float) -> str:
-    """Return a Unix time as a text that `time_of` reads; empty for a time that is out of range."""
+    """Return a Unix time as a string for `time_of`; empty if the time is out of range."""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):

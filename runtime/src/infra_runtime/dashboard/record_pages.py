@@ -1,4 +1,4 @@
-"""The log records that services have sent to the telemetry service: their page, and their list in the API."""
+"""The page and the API requests for the log records that services have sent to the telemetry service."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from infra_runtime.dashboard.telemetry import TelemetryError
 from infra_runtime.dashboard.traces import attribute_texts, log_to_json
 from infra_runtime.logs.record import LEVELS
 
-#: records of a list, if the request has no number, and at most
+#: the default and the largest number of records in a list
 RECORDS, MOST_RECORDS = 200, 1000
 PARAMETERS = ("service", "level", "text", "trace", "since", "until", "run")
-#: level → its name in the query API
+#: level on the page → the name of the level in the query API
 _LEVELS = {"warning": "warn", "critical": "fatal"}
 
 
 class RecordPages:
-    """The handlers of the requests for log records."""
+    """The handlers for requests of log records."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -54,7 +54,7 @@ class RecordPages:
 
     async def _stream(self, request: Request) -> Response:
         template = template_of("record_list.html")
-        await self._values(request)  # an invalid filter is refused before the stream begins
+        await self._values(request)  # check the filter before the stream begins
 
         async def parts() -> Parts[str]:
             return {"record-list": template.render(await self._values(request))}
@@ -75,15 +75,15 @@ class RecordPages:
         return {**answer, "query": _query(request), "problem": problem, "is_missing": is_missing}
 
     async def _read(self, request: Request) -> dict[str, Any]:
-        """Return the newest records that match a request, the newest first."""
+        """Return the newest log records that match the filter of a request, the newest first."""
         count = count_of(request.query_params.get("limit", ""), RECORDS, MOST_RECORDS)
-        chosen = selected(_query(request))
-        if level := chosen.get("level"):
+        parameters = selected(_query(request))
+        if level := parameters.get("level"):
             if level not in LEVELS:
-                raise ParameterError(f"the level is one of {', '.join(LEVELS)}, not {level[:80]!r}")
-            chosen["level"] = _LEVELS.get(level, level)
+                raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {level[:80]!r}")
+            parameters["level"] = _LEVELS.get(level, level)
         answer = await telemetry.ask(
-            await self._dashboard.stack.endpoints(), "logs", {**chosen, "limit": str(count)}
+            await self._dashboard.stack.endpoints(), "logs", {**parameters, "limit": str(count)}
         )
         return {
             "items": [_item(record) for record in reversed(answer["items"])],

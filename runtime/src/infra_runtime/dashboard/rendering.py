@@ -25,22 +25,22 @@ from infra_runtime.dashboard.streams import Event, Parts, parts_stream
 from infra_runtime.dashboard.view import duration, milliseconds, size
 
 FOLDER = Path(__file__).parent
-#: the templates of the first page after the login
+#: the templates that are compiled first, because the first page after the login needs them
 _FIRST_PAGE = ("base.html", "services.html", "service_row.html", "summary.html")
-#: seconds between two templates that are compiled, so that requests are answered meanwhile
+#: the pause in seconds after each compiled template, so that requests are answered meanwhile
 _BETWEEN = 0.005
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 @functools.cache
 def files() -> dict[str, bytes]:
-    """Return the name of each static file → its content."""
+    """Return a mapping from name to content of the static files."""
     return {path.name: path.read_bytes() for path in sorted((FOLDER / "static").iterdir()) if path.is_file()}
 
 
 @functools.cache
 def assets() -> str:
-    """Return the path of the static files, with a hash of their content, so that browsers can keep them."""
+    """Return the URL path of the static files. It contains a hash of their content, for the browser cache."""
     digest = hashlib.blake2b(digest_size=8)
     for name, content in files().items():
         digest.update(name.encode() + content)
@@ -58,8 +58,8 @@ async def asset(request: Request) -> Response:
 
 @functools.cache
 def environment() -> Environment:
-    """Return the environment of the templates, which compiles each template once."""
-    made = Environment(
+    """Return the Jinja environment, which compiles each template once."""
+    templates = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -67,24 +67,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters["duration"] = duration
-    made.filters["milliseconds"] = milliseconds
-    made.filters["size"] = size
-    made.globals["assets"] = assets()
-    made.globals["version"] = version("pytest-infra")
-    return made
+    templates.filters["duration"] = duration
+    templates.filters["milliseconds"] = milliseconds
+    templates.filters["size"] = size
+    templates.globals["assets"] = assets()
+    templates.globals["version"] = version("pytest-infra")
+    return templates
 
 
 def template_of(name: str) -> Template:
-    """Return a template."""
+    """Return the compiled template with this file name."""
     return environment().get_template(name)
 
 
 @functools.cache
 def compile_templates() -> threading.Thread:
-    """Start a thread that compiles the templates of all pages, those of the first page first.
+    """Start a thread that compiles the templates of all pages; the templates of the first page come first.
 
-    Otherwise, the first request for each page would wait for this, up to 0.1 s on a slow machine.
+    Without this thread, the first request for each page would wait up to 0.1 s (on a slow machine).
     """
     names = dict.fromkeys((*_FIRST_PAGE, *environment().list_templates()))
 
@@ -98,23 +98,23 @@ def compile_templates() -> threading.Thread:
     return thread
 
 
-#: page → the part of the API with the same content; other pages have the path of their part
+#: path of a page → the name of the API request with the same content, if it differs from the path of the page
 _EXPORTS = {"/": "services", "/graph": "services", "/charts": "metrics"}
 
 
 def export_of(path: str, query: str) -> str:
-    """Return the URL of the JSON API that returns the content of a page."""
+    """Return the URL of the API request that returns the content of a page as JSON."""
     name = _EXPORTS.get(path, path.removeprefix("/"))
     return f"/api/v1/{name}" + (f"?{query}" if query else "")
 
 
 def _counts(dashboard: Dashboard) -> Parts[str]:
-    """Return the HTML of the numbers in the navigation, and begin to read them again if they are old."""
+    """Return the HTML of the numbers in the navigation, and start to read them again if they are old."""
     dashboard.counts.refresh(dashboard.stack, dashboard.reports)
     template = template_of("nav_count.html")
     return {
         name: template.render(id=name, count=count, text=text)
-        for name, (count, text) in dashboard.counts.shown(dashboard.stack.last).items()
+        for name, (count, text) in dashboard.counts.numbers(dashboard.stack.last).items()
     }
 
 
@@ -124,11 +124,11 @@ def page_stream(
     *,
     order: str = "",
     beside: Collection[str] = (),
-    sent: Parts[str] | None = None,
+    initial_parts: Parts[str] | None = None,
     every: float = 0.0,
-    further: AsyncGenerator[Event, None] | None = None,
+    other_events: AsyncGenerator[Event, None] | None = None,
 ) -> Response:
-    """Return a stream of changed parts of a page and of its navigation; the arguments of `parts_stream`."""
+    """Return a response that sends the changed parts of a page and of the navigation (see `parts_stream`)."""
 
     async def all_parts() -> Parts[str]:
         return {**await parts(), **_counts(dashboard)}
@@ -137,10 +137,10 @@ def page_stream(
         dashboard,
         all_parts,
         order=order,
-        beside={*beside, *dashboard.counts.shown(None)},
-        sent=sent,
+        beside={*beside, *dashboard.counts.numbers(None)},
+        initial_parts=initial_parts,
         every=every,
-        further=further,
+        other_events=other_events,
     )
 
 

@@ -1,7 +1,7 @@
 """The failure reports of tests: folders with `capsule.json`, which the pytest plugin writes.
 
-A failure report can come from another machine, so its files can have any content. Symbolic links in it are
-not followed. A request contains the id of a report and never a path.
+A failure report can come from another machine, so its files can have any content. Symbolic links in a report
+are not followed. A request contains the id of a report, and never a path.
 """
 
 import hashlib
@@ -22,19 +22,19 @@ from infra_runtime.logs.selection import Selection
 from infra_runtime.message import Message, MessageError, data_of, decode
 from infra_runtime.value import frozen
 
-#: reports of a list, and lines of each log, that a page shows at most
+#: the largest number of reports in a list, and of lines of each log
 REPORTS, LINES = 200, 1000
-#: bytes of a description, of a trace, and at the end of a log, that are read at most
+#: the largest number of bytes that are read: of a description, of a trace, and from the end of a log
 _DESCRIPTION, _TRACE, _LOG = 4 << 20, 16 << 20, 256 << 10
-#: the beginning of the names of imported reports
+#: the beginning of the folder names of imported reports
 IMPORTED = "imported-"
-#: the descriptions in a data directory
+#: the pattern of the descriptions of reports in a data directory
 _PATTERN = "capsules/*/capsule.json"
-#: errors of a file that another program has written
+#: the exceptions while a file with any content is read
 NOT_READABLE = (OSError, ValueError, RecursionError, LookupError, TypeError, ArithmeticError)
-#: the fields of a span that are texts
+#: the fields of a span whose values must be strings
 _TEXTS = ("id", "parent", "name", "service")
-#: levels in `trace.json` → the number in OpenTelemetry
+#: level in `trace.json` → the severity number of OpenTelemetry
 _SEVERITIES = {"info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21, "critical": 21}
 
 
@@ -48,33 +48,33 @@ class ServiceState(Message):
 
 
 class StackState(Message):
-    """The states of the services, or the reason why they are unknown."""
+    """The states of the services, or in `error` the reason why the states are unknown."""
 
     services: tuple[ServiceState, ...] = ()
     error: str = ""
 
 
 class Description(Message):
-    """The content of `capsule.json`."""
+    """The content of `capsule.json`: the description of a failed test."""
 
     test: str
     #: `setup`, `call` or `teardown`
     phase: str
-    #: Unix seconds, and seconds
+    #: the start of the test in Unix seconds, and its duration in seconds
     began: float
     seconds: float
     failure: str
     trace: str = ""
     stack: StackState = field(default_factory=StackState)
-    #: unit → the file with its content, or the reason why it is missing
+    #: isolation unit → the file with the data of this unit, or the reason why the file is missing
     dumps: Mapping[str, str] = field(default_factory=dict)
-    #: key → value with its source
+    #: dotted key of a setting → its value with its source in parentheses
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @frozen
 class Report:
-    """A failure report."""
+    """A failure report: its id, its folder, and the description of the failed test."""
 
     id: str
     folder: Path
@@ -82,35 +82,35 @@ class Report:
 
     @property
     def path(self) -> str:
-        """The path of the folder as a string."""
+        """The path of the folder as a string, in which bytes that are not UTF-8 are replaced."""
         return _shown(self.folder)
 
     @property
     def is_imported(self) -> bool:
-        """Return whether the report is of another machine."""
+        """Whether the report was imported from a file."""
         return self.folder.name.startswith(IMPORTED)
 
     @property
     def text(self) -> str:
-        """What the filter of the page searches."""
+        """The text that the filter of the page searches."""
         return f"{self.description.test} {self.exception} {self.description.phase}"
 
     @property
     def exception(self) -> str:
-        """The first line of the last exception in the failure."""
+        """The first line of the last exception in the text of the failure."""
         lines = [line.rstrip() for line in self.description.failure.splitlines() if line.strip()]
         marked = [
             line[1:].strip()
-            for before, line in zip(["", *lines], lines, strict=False)
-            if line.startswith("E ") and not before.startswith("E ")
+            for previous_line, line in zip(["", *lines], lines, strict=False)
+            if line.startswith("E ") and not previous_line.startswith("E ")
         ]
         return (marked or lines or [""])[-1]
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that are not defaults."""
-        entries = self.description.settings.items()
-        return {key: text for key, text in entries if not text.endswith(("(default)", "(default in test)"))}
+        """The settings whose values differ from the defaults."""
+        settings = self.description.settings.items()
+        return {key: text for key, text in settings if not text.endswith(("(default)", "(default in test)"))}
 
 
 @frozen
@@ -118,7 +118,7 @@ class Listing:
     """The newest failure reports, the newest first."""
 
     reports: tuple[Report, ...]
-    #: the number of all reports, and of the newest reports that cannot be read
+    #: the number of all reports, and the number of unreadable reports among the newest `REPORTS` reports
     total: int
     damaged: int
 
@@ -128,26 +128,26 @@ class LogPart:
     """The end of the log of a service during a test."""
 
     service: str
-    #: each with level and text
+    #: the level and the text of each line
     lines: tuple[tuple[str, str], ...]
-    #: Unix time and level of each line that contains its time
+    #: the time (Unix seconds) and the level of each line that contains its time
     times: tuple[tuple[float, str], ...]
-    #: bytes before these lines
+    #: the number of bytes of the log before these lines
     left_out: int
 
 
 @frozen
 class Content:
-    """The files of a failure report."""
+    """The logs and the trace of a failure report."""
 
     logs: tuple[LogPart, ...]
     trace: Waterfall | None
-    #: why the trace cannot be shown; empty without a problem
+    #: the reason why the trace cannot be shown; empty without an error
     trace_problem: str
 
 
 def listing(folders: Iterable[Path]) -> Listing:
-    """Return the newest failure reports in data directories. An incomplete report is not readable."""
+    """Return the newest failure reports in data directories; an incomplete report counts as damaged."""
     paths = sorted(_descriptions(folders), key=_time, reverse=True)
     readable = [report for path in paths[:REPORTS] if (report := _report(path))]
     return Listing(
@@ -167,9 +167,11 @@ def content(report: Report) -> Content:
     """Return the logs and the trace of a failure report."""
     logs = report.folder / "logs"
     paths = sorted(logs.glob("*.log")) if disk.is_folder(str(logs)) else []
-    parts = [_log_part(path) for path in paths if disk.is_file(str(path))]
+    log_parts = [_log_part(path) for path in paths if disk.is_file(str(path))]
     trace, problem = _trace(report)
-    return Content(logs=tuple(part for part in parts if part), trace=trace, trace_problem=problem)
+    return Content(
+        logs=tuple(log_part for log_part in log_parts if log_part), trace=trace, trace_problem=problem
+    )
 
 
 def to_json(report: Report, content: Content) -> dict[str, Any]:
@@ -198,30 +200,32 @@ def to_json(report: Report, content: Content) -> dict[str, Any]:
         "settings": report.settings,
         "logs": [
             {
-                "service": part.service,
-                "left_out": part.left_out,
-                "lines": [{"level": level, "text": text} for level, text in part.lines],
+                "service": log.service,
+                "left_out": log.left_out,
+                "lines": [{"level": level, "text": text} for level, text in log.lines],
             }
-            for part in content.logs
+            for log in content.logs
         ],
     }
 
 
 def _descriptions(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for data in (folder, *plan_folders(folder)):
+        for data_directory in (folder, *plan_folders(folder)):
             try:
-                descriptions = [*data.glob(_PATTERN)]
-            except OSError:  # a folder was removed meanwhile
+                descriptions = [*data_directory.glob(_PATTERN)]
+            except OSError:  # the folder was removed meanwhile
                 continue
             for path in descriptions:
-                parents = path.relative_to(data).parents
-                if disk.is_file(str(path)) and all(disk.is_folder(f"{data}/{parent}") for parent in parents):
+                parents = path.relative_to(data_directory).parents
+                if disk.is_file(str(path)) and all(
+                    disk.is_folder(f"{data_directory}/{parent}") for parent in parents
+                ):
                     yield path
 
 
 def id_of(folder: Path) -> str:
-    """Return the id of the failure report in a folder, whose path contains no symbolic link."""
+    """Return the id of the failure report in a folder; `folder` must not contain symbolic links."""
     return hashlib.blake2b(bytes(folder), digest_size=8).hexdigest()
 
 
@@ -240,22 +244,26 @@ def _report(path: Path) -> Report | None:
 
 
 def description(path: Path) -> Description:
-    """Return the description in a file.
+    """Return the description in a file `capsule.json`.
 
-    Raises `OSError`, and `ValueError`, `RecursionError` or `MessageError` for another content.
+    Raises `OSError` if the file cannot be read, and `ValueError`, `RecursionError` or `MessageError` if its
+    content is not a description.
     """
-    read = decode(Description, _json(path, _DESCRIPTION))
-    if not (0 <= read.began < LATEST and 0 <= read.seconds < LATEST):
-        raise ValueError("its times are out of range")
-    return read
+    described = decode(Description, _json(path, _DESCRIPTION))
+    if not (0 <= described.began < LATEST and 0 <= described.seconds < LATEST):
+        raise ValueError("`began` or `seconds` is out of range")
+    return described
 
 
-def _json(path: Path, most: int) -> Any:
-    """Return JSON data. Raises `OSError`, and `ValueError` for another content or a larger file."""
+def _json(path: Path, limit: int) -> Any:
+    """Return the JSON data in a file.
+
+    Raises `OSError`, and `ValueError` if the content is not JSON or has more than `limit` bytes.
+    """
     with path.open("rb") as file:
-        text = file.read(most + 1)
-    if len(text) > most:
-        raise ValueError(f"the file has more than {most} bytes")
+        text = file.read(limit + 1)
+    if len(text) > limit:
+        raise ValueError(f"the file has more than {limit} bytes")
     return data_of(text.decode())
 
 
@@ -270,13 +278,13 @@ def _log_part(path: Path) -> LogPart | None:
     except OSError:
         return None
     with log:
-        least = log.size - _LOG
-        newest = itertools.takewhile(lambda line: line.offset >= least, log.lines_before())
+        lowest_offset = log.size - _LOG
+        newest = itertools.takewhile(lambda line: line.offset >= lowest_offset, log.lines_before())
         lines = [*itertools.islice(newest, LINES)][::-1]
     entries = [*Selection().entries(lines)]
     return LogPart(
         service=_shown(path.with_suffix("")).rpartition("/")[2],
-        # The message of a line that is only a text has no escape sequences of terminals.
+        # `record.message` has no escape sequences of terminals.
         lines=tuple(
             (record.level, record.message if record.format == "text" else line.text)
             for line, record in entries
@@ -287,42 +295,43 @@ def _log_part(path: Path) -> LogPart | None:
 
 
 def trace_of(report: Report) -> tuple[dict[str, Any] | None, str]:
-    """Return the trace of a failure report as the query API has it, or the reason why it cannot be read.
+    """Return the trace of a failure report in the format of the query API, and the reason of an error.
 
-    Both are empty if the report has no trace.
+    The trace is None if it cannot be read, or if the report has no trace; in the second case, the reason is
+    empty.
     """
     path = report.folder / "trace.json"
     if not disk.is_file(str(path)):
         return None, ""
     try:
-        whole = _json(path, _TRACE)
-        spans = [*map(_span, whole["spans"])]
-        logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in whole["logs"]]
+        trace = _json(path, _TRACE)
+        spans = [*map(_span, trace["spans"])]
+        logs = [{**log, "severity": _SEVERITIES.get(str(log["level"]).lower(), 5)} for log in trace["logs"]]
     except NOT_READABLE as error:
         return None, f"{path.name} cannot be read: {error!r}"
-    return ({**whole, "spans": spans, "logs": logs} if spans or logs else None), ""
+    return ({**trace, "spans": spans, "logs": logs} if spans or logs else None), ""
 
 
 def _trace(report: Report) -> tuple[Waterfall | None, str]:
-    whole, problem = trace_of(report)
-    if whole is None:
+    trace, problem = trace_of(report)
+    if trace is None:
         return None, problem
     try:
-        return waterfall(whole), ""
+        return waterfall(trace), ""
     except NOT_READABLE as error:
         return None, f"trace.json cannot be read: {error!r}"
 
 
 def _span(span: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a span of `trace.json`. Raises an error of `NOT_READABLE` for another content."""
+    """Return a checked span of `trace.json`. Raises an exception of `NOT_READABLE` if it is not valid."""
     for name in _TEXTS:
         if not isinstance(span[name], str):
-            raise TypeError(f"{name!r} of a span is not a text")
+            raise TypeError(f"{name!r} of a span is not a string")
     if not (math.isfinite(span["start"]) and math.isfinite(span["end"])):
         raise ValueError("the time of a span is not a number")
     return _with_attributes({**span, "events": [*map(_with_attributes, span["events"])]})
 
 
-def _with_attributes(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a span or an event whose attributes are a table. Raises `TypeError` or `ValueError`."""
-    return {**item, "attributes": dict(item.get("attributes", {}))}
+def _with_attributes(span_or_event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a span or an event with its attributes as a dictionary. Raises `TypeError` or `ValueError`."""
+    return {**span_or_event, "attributes": dict(span_or_event.get("attributes", {}))}

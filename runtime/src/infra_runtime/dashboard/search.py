@@ -1,6 +1,7 @@
 """The search for one text in all signals: services, logs, traces, metrics, tests, alerts and settings.
 
-Each signal is searched on its own, so that a signal that cannot be read is a problem of this signal only.
+Each signal is searched separately. If a signal cannot be searched, the hits of the other signals are still
+shown.
 """
 
 from __future__ import annotations
@@ -25,29 +26,29 @@ from infra_runtime.errors import InfraError
 from infra_runtime.logs.files import services_with_logs
 from infra_runtime.value import frozen
 
-#: hits of a signal, if the request has no number, and at most; characters of a text
+#: the default and the largest number of hits of a signal, and the largest number of characters of the text
 HITS, MOST_HITS, LONGEST = 10, 100, 200
-#: sessions of pytest whose tests are searched
+#: the number of newest pytest sessions whose tests are searched
 SESSIONS = 20
-#: bytes of each log that are searched at most, of all logs together, and of each log at least
+#: the largest number of searched bytes of each log, of all logs together, and the smallest number of each log
 SCANNED, SCANNED_TOGETHER, SCANNED_LEAST = 1 << 20, 32 << 20, 1 << 16
-#: seconds before and after a line that its link shows, too
+#: the seconds before and after a line whose other lines the link also shows
 _AROUND = 5.0
 _TRACE, _SPAN = re.compile(r"[0-9a-fA-F]{32}"), re.compile(r"[0-9a-fA-F]{16}")
 
 
 @frozen
 class Hit:
-    """What contains the text."""
+    """An object that contains the text, such as a log line or a test."""
 
     title: str
-    #: the part with the text, or what the hit is
+    #: the excerpt with the text, or the name of the object
     detail: str
-    #: the name of the service; empty if the hit has none
+    #: the name of the service; empty if the object has no service
     service: str
-    #: Unix seconds; 0 if the hit has no time
+    #: Unix seconds; 0 if the object has no time
     time: float
-    #: the address of the page that shows the hit; empty if there is none
+    #: the URL of the page that shows the object; empty without such a page
     link: str
 
 
@@ -58,20 +59,23 @@ class SignalHits:
     #: one of `SIGNALS`
     signal: str
     hits: tuple[Hit, ...]
-    #: whether further hits can exist
+    #: whether more hits can exist
     has_more: bool
-    #: the address of the page with all hits; empty if there is none
+    #: the URL of the page with all hits; empty without such a page
     link: str
-    #: what is searched of the signal; empty if it is searched completely
+    #: the description of the part that is searched; empty if all data of the signal is searched
     part: str
-    #: why the signal cannot be searched; empty without a problem
+    #: the reason why the signal cannot be searched; empty without an error
     problem: str = ""
 
 
 async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[SignalHits]:
-    """Return the hits of each signal; none for an empty text. Raises `ParameterError` for a long text."""
+    """Return the hits of each signal; empty for an empty text.
+
+    `count` is the largest number of hits of a signal. Raises `ParameterError` if the text is too long.
+    """
     if len(text) > LONGEST:
-        raise ParameterError(f"the text has at most {LONGEST} characters, not {len(text)}")
+        raise ParameterError(f"the text must have at most {LONGEST} characters, not {len(text)}")
     if not text.strip():
         return []
     return [
@@ -80,32 +84,32 @@ async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[Sig
 
 
 async def _search_signal(dashboard: Dashboard, signal: str, text: str, count: int) -> SignalHits:
-    hits, page, part = SIGNALS[signal]
+    find_hits, page, scope = SIGNALS[signal]
     link = f"{page}?{urlencode({'text': text})}" if page else ""
     try:
-        all_hits = await hits(dashboard, text, count)
+        all_hits = await find_hits(dashboard, text, count)
     except InfraError as error:
-        return SignalHits(signal=signal, hits=(), has_more=False, link="", part=part, problem=str(error))
+        return SignalHits(signal=signal, hits=(), has_more=False, link="", part=scope, problem=str(error))
     return SignalHits(
-        signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=part
+        signal=signal, hits=tuple(all_hits[:count]), has_more=len(all_hits) > count, link=link, part=scope
     )
 
 
-def to_json(parts: Iterable[SignalHits]) -> list[dict[str, Any]]:
-    """Return the hits as JSON data."""
+def to_json(signals: Iterable[SignalHits]) -> list[dict[str, Any]]:
+    """Return the hits of all signals as JSON data."""
     return [
         {
-            "signal": part.signal,
+            "signal": signal.signal,
             "items": [
                 {name: getattr(hit, name) for name in ("title", "detail", "service", "time", "link")}
-                for hit in part.hits
+                for hit in signal.hits
             ],
-            "more": part.has_more,
-            "link": part.link,
-            "part": part.part,
-            "problem": part.problem,
+            "more": signal.has_more,
+            "link": signal.link,
+            "part": signal.part,
+            "problem": signal.problem,
         }
-        for part in parts
+        for signal in signals
     ]
 
 
@@ -128,7 +132,7 @@ async def _logs(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     view = await asyncio.to_thread(_lines, Path(dashboard.paths.logs), text, count + 1)
     return [
         Hit(
-            # The message of a line that is only a text has no escape sequences of terminals.
+            # `record.message` has no escape sequences of terminals.
             title=_excerpt(record.message if record.format == "text" else line.text, text),
             detail=record.level,
             service=line.service,
@@ -141,12 +145,12 @@ async def _logs(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
 
 def _lines(folder: Path, text: str, count: int) -> log_view.View:
     number = max(len(services_with_logs(folder)), 1)
-    most = max(min(SCANNED, SCANNED_TOGETHER // number), SCANNED_LEAST)
-    return log_view.page(folder, Query(text=text), "", count, most=most)
+    most_bytes = max(min(SCANNED, SCANNED_TOGETHER // number), SCANNED_LEAST)
+    return log_view.page(folder, Query(text=text), "", count, most_bytes=most_bytes)
 
 
 def _place_of(service: str, offset: int, time: float) -> str:
-    """Return the address of a line with the lines of all services around it."""
+    """Return the URL of the log page that shows a line, and the lines of all services around this line."""
     period = {"since": iso(time - _AROUND), "until": iso(time + _AROUND)}
     return f"/logs?{urlencode({**period, 'line': f'{service}:{offset}'})}"
 
@@ -161,7 +165,9 @@ async def _traces(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     else:
         query["text"] = text
     answer = await telemetry.ask(endpoints, "traces", query)
-    if not answer["items"] and "text" not in query:  # the digits of another id, such as a correlation id
+    if (
+        not answer["items"] and "text" not in query
+    ):  # the text can be another id with the same number of digits, such as a correlation id
         answer = await telemetry.ask(endpoints, "traces", {"limit": query["limit"], "text": text})
     return [
         Hit(
@@ -182,7 +188,7 @@ async def _records(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
         answer = await telemetry.ask(endpoints, "logs", {"trace": text.lower(), "limit": limit})
     if not answer["items"]:
         answer = await telemetry.ask(endpoints, "logs", {"text": text, "limit": limit})
-    shown = [(item, traces.log_to_json(item)) for item in reversed(answer["items"])]
+    items_and_records = [(item, traces.log_to_json(item)) for item in reversed(answer["items"])]
     return [
         Hit(
             title=_excerpt(record["text"], text),
@@ -191,7 +197,7 @@ async def _records(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
             time=record["time"],
             link=f"/traces/{item['trace']}" if item.get("trace") else f"/records?{urlencode({'text': text})}",
         )
-        for item, record in shown
+        for item, record in items_and_records
     ]
 
 
@@ -252,13 +258,13 @@ def _matching_tests(dashboard: Dashboard, text: str) -> Iterator[Hit]:
         for test in reversed(Reading.of(session.path).tests):
             if _contains(text, test.test, test.outcome, test.error, test.trace, test.worker):
                 row = test_row(test, stack)
-                own = f"/tests/sessions/{session.id}?{urlencode({'text': test.test})}"
+                session_link = f"/tests/sessions/{session.id}?{urlencode({'text': test.test})}"
                 yield Hit(
                     title=test.test,
                     detail=" · ".join(filter(None, (test.outcome, test.error))),
                     service="",
                     time=test.began,
-                    link=row.report_link or own,
+                    link=row.report_link or session_link,
                 )
 
 
@@ -294,8 +300,8 @@ async def _settings(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     return hits[: count + 1]
 
 
-#: signal → the function that returns its hits, the page whose parameter `text` shows all of them, and what is
-#: searched
+#: signal → the function that returns its hits, the page whose parameter `text` selects all hits, and the
+#: description of the part that is searched
 SIGNALS: Mapping[str, tuple[Callable[[Dashboard, str, int], Awaitable[list[Hit]]], str, str]] = {
     "services": (_services, "/", ""),
     "tests": (_tests, "", f"the newest {SESSIONS} sessions"),
@@ -310,15 +316,15 @@ SIGNALS: Mapping[str, tuple[Callable[[Dashboard, str, int], Awaitable[list[Hit]]
 }
 
 
-def _contains(text: str, *parts: str) -> bool:
-    wanted = text.lower()
-    return any(wanted in part.lower() for part in parts)
+def _contains(text: str, *texts: str) -> bool:
+    lower_text = text.lower()
+    return any(lower_text in candidate.lower() for candidate in texts)
 
 
-def _excerpt(whole: str, text: str, characters: int = 300) -> str:
-    """Return the part of a long text around the first place of another text."""
-    if len(whole) <= characters:
-        return whole
-    start = max(whole.lower().find(text.lower()) - characters // 3, 0)
-    part = whole[start : start + characters]
-    return f"{'…' if start else ''}{part}{'…' if start + characters < len(whole) else ''}"
+def _excerpt(long_text: str, text: str, characters: int = 300) -> str:
+    """Return an excerpt of `long_text` around the first occurrence of `text`."""
+    if len(long_text) <= characters:
+        return long_text
+    start = max(long_text.lower().find(text.lower()) - characters // 3, 0)
+    excerpt = long_text[start : start + characters]
+    return f"{'…' if start else ''}{excerpt}{'…' if start + characters < len(long_text) else ''}"

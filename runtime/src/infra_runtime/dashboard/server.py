@@ -1,4 +1,4 @@
-"""The process of the dashboard: uvicorn on the socket that the supervisor has opened."""
+"""The process of the dashboard, which runs uvicorn on the socket that the supervisor has opened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infra_runtime.errors import ConfigurationError, InfraError
 from infra_runtime.host import processes
 from infra_runtime.web.audit import AuditLog
 
-#: the least numbers of characters of a key, and of different characters; random keys have 64 and about 16
+#: the smallest number of characters of a key, and of different characters; random keys have 64 and about 16
 KEY_CHARACTERS, KEY_DIFFERENT = 32, 8
 IPV6_LOOPBACK = "::1"
 
@@ -32,7 +32,7 @@ IPV6_LOOPBACK = "::1"
 async def serve(
     sockets: list[socket.socket], *, name: str, port: int, data: Path, root: Path, folder: Path
 ) -> None:
-    """Serve requests on listening sockets until SIGTERM or SIGINT."""
+    """Serve requests on listening sockets until SIGTERM or SIGINT; `folder` contains the key and sessions."""
     paths = Paths(str(data))
     stack = Stack(SupervisorLink(paths), UsageMeter(), ErrorCounts(Path(paths.logs), _start_of(paths)))
     dashboard = Dashboard(
@@ -59,12 +59,12 @@ async def serve(
 
 
 def ipv6_socket(port: int) -> list[socket.socket]:
-    """Return a socket that listens on the IPv6 loopback address; none on a machine without IPv6.
+    """Return a list with a socket that listens on `[::1]:PORT`; empty on a machine without IPv6.
 
-    Browsers connect to `NAME.localhost` on this address first. Without the socket, a program of another user
-    could listen there, and would receive login links and cookies of the dashboard.
+    Browsers connect to `NAME.localhost` on this IPv6 address first. Without the socket, a program of another
+    user could listen on the address, and would receive login links and cookies of the dashboard.
 
-    Raises `ConfigurationError` if another process already listens there.
+    Raises `ConfigurationError` if another process already listens on the address.
     """
     try:
         listener = socket.socket(socket.AF_INET6)
@@ -87,14 +87,14 @@ def ipv6_socket(port: int) -> list[socket.socket]:
 
 
 def _start_of(paths: Paths) -> float:
-    """Return the Unix time of the start of the stack; 0 if it is not known."""
+    """Return the start of the stack in Unix seconds; 0 if it is not known."""
     return next(iter(history.starts(paths.journal)), 0.0)
 
 
 def key_of(folder: Path) -> str:
     """Return the key of the dashboard, which the supervisor has created.
 
-    Raises `ConfigurationError` for a key that can be guessed, such as an empty one or a default.
+    Raises `ConfigurationError` if the key can be guessed, for example because it is empty or too short.
     """
     path = folder / "key.secret"
     key = path.read_text(encoding="ascii").strip()
@@ -102,13 +102,13 @@ def key_of(folder: Path) -> str:
         raise ConfigurationError(
             f"the key in {path} can be guessed: it has {len(key)} characters, "
             f"{len(set(key))} of them different",
-            hint="Remove the file; the next start of the service creates a random key.",
+            hint="Remove the file; the next start of the dashboard creates a random key.",
         )
     return key
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
-    """Return the data directories of this stack and of the tests of its project."""
+    """Return the data directory of this stack and the data directory of the tests of the project."""
     try:
         return data, data_directory(root, environment="test")
     except InfraError:  # the stack file is not valid at the moment

@@ -1,4 +1,4 @@
-"""Recent sessions of pytest and failure reports: their pages, their streams, and the sessions in the API."""
+"""The pages, streams and API requests for pytest sessions and failure reports."""
 
 from __future__ import annotations
 
@@ -48,58 +48,68 @@ from infra_runtime.web.problems import ProblemError
 
 
 @frozen
-class Shown:
-    """The tests of a session that are shown."""
+class SessionTests:
+    """A session, and the tests of this session that the filter selects."""
 
     session: SessionRow
     tests: tuple[TestRow, ...]
     #: the number of selected tests
     total: int
-    #: running test → Unix time of its start
+    #: each running test, with its start in Unix seconds
     running: tuple[tuple[str, float], ...]
 
 
-def sessions(dashboard: Dashboard, most: int) -> tuple[list[SessionRow], int]:
+def sessions(dashboard: Dashboard, limit: int) -> tuple[list[SessionRow], int]:
     """Return the newest sessions, the newest first, and the number of all sessions."""
-    listing, now = session_record.listing(dashboard.reports, most), time.time()
+    listing, now = session_record.listing(dashboard.reports, limit), time.time()
     return [session_row(session, now) for session in listing.sessions], listing.total
 
 
 def record_of(dashboard: Dashboard, name: str) -> Path:
-    """Return the record of a session. Raises `ProblemError` if it does not exist."""
+    """Return the path of the record of a session. Raises `ProblemError` if the session does not exist."""
     path = session_record.find(dashboard.reports, name)
     if path is None:
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
-            f"this session does not exist: its record was removed. The newest {MOST_SESSIONS} records of a "
-            "data directory are kept.",
+            f"this session does not exist, or its record was removed: a data directory keeps the newest "
+            f"{MOST_SESSIONS} records",
         )
     return path
 
 
-def read(dashboard: Dashboard, name: str, query: TestQuery, most: int) -> Shown:
-    """Return the selected tests of a session. Raises `ProblemError` if the record cannot be read."""
+def read(dashboard: Dashboard, name: str, query: TestQuery, limit: int) -> SessionTests:
+    """Return a session and at most `limit` tests that `query` selects.
+
+    Raises `ProblemError` if the record cannot be read.
+    """
     path = record_of(dashboard, name)
-    return shown(dashboard, path, Reading.of(path), query, most)
+    return session_tests(dashboard, path, Reading.of(path), query, limit)
 
 
-def shown(dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, most: int) -> Shown:
-    """Return the selected tests of a record. Raises `ProblemError` if the record cannot be read."""
+def session_tests(
+    dashboard: Dashboard, path: Path, reading: Reading, query: TestQuery, limit: int
+) -> SessionTests:
+    """Return the session in a record and at most `limit` tests that `query` selects.
+
+    Raises `ProblemError` if the record cannot be read.
+    """
     summary = session_record.summary(path)
     if summary is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "the record of this session was removed, or it is damaged")
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND, "the record of this session was removed, or the record is damaged"
+        )
     stack = stack_of(Path(summary.start.data), dashboard)
-    selected = query.selected(reading.tests)
-    return Shown(
+    selected_tests = query.selected(reading.tests)
+    return SessionTests(
         session=session_row(summary, time.time()),
-        tests=tuple(test_row(test, stack) for test in selected[:most]),
-        total=len(selected),
+        tests=tuple(test_row(test, stack) for test in selected_tests[:limit]),
+        total=len(selected_tests),
         running=tuple(running(reading, summary)),
     )
 
 
 class SessionPages:
-    """The handlers of the requests for the pages of tests and for their streams."""
+    """The handlers for the requests of sessions, tests and failure reports."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -149,7 +159,7 @@ class SessionPages:
             self._dashboard,
             request,
             "session.html",
-            shown=values,
+            session_tests=values,
             query=query,
             outcomes=OUTCOMES,
             sorts=SORTS,
@@ -165,31 +175,34 @@ class SessionPages:
         async def parts() -> Parts[str]:
             nonlocal reading
             reading = await asyncio.to_thread(reading.continued, path)
-            values = await asyncio.to_thread(shown, self._dashboard, path, reading, query, TESTS)
-            more = {"shown": values, "query": query, "outcomes": OUTCOMES}
-            return {"session-head": head.render(more), "session-tests": tests.render(more)}
+            values = await asyncio.to_thread(session_tests, self._dashboard, path, reading, query, TESTS)
+            template_values = {"session_tests": values, "query": query, "outcomes": OUTCOMES}
+            return {
+                "session-head": head.render(template_values),
+                "session-tests": tests.render(template_values),
+            }
 
         return page_stream(self._dashboard, parts)
 
     async def _session_items(self, request: Request) -> Response:
-        most = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
+        limit = count_of(request.query_params.get("limit", ""), SESSIONS, MOST_SESSIONS)
         text = text_of(request)
-        rows, total = await asyncio.to_thread(sessions, self._dashboard, MOST_SESSIONS if text else most)
+        rows, total = await asyncio.to_thread(sessions, self._dashboard, MOST_SESSIONS if text else limit)
         if text:
             rows = [row for row in rows if text in row.text.lower()]
             total = len(rows)
-        return JSONResponse({"items": [session_to_json(row) for row in rows[:most]], "total": total})
+        return JSONResponse({"items": [session_to_json(row) for row in rows[:limit]], "total": total})
 
     async def _test_items(self, request: Request) -> Response:
         query, name = query_of(request), request.path_params["session"]
-        most = count_of(request.query_params.get("limit", ""), TESTS, MOST_TESTS)
-        values = await asyncio.to_thread(read, self._dashboard, name, query, most)
+        limit = count_of(request.query_params.get("limit", ""), TESTS, MOST_TESTS)
+        values = await asyncio.to_thread(read, self._dashboard, name, query, limit)
         return JSONResponse(
             {
                 "session": session_to_json(values.session),
                 "items": [test_to_json(row) for row in values.tests],
                 "total": values.total,
-                "running": [{"test": test, "began": began} for test, began in values.running],
+                "running": [{"test": test, "began": start} for test, start in values.running],
             }
         )
 
@@ -234,34 +247,34 @@ class SessionPages:
 
     async def _matching(self, request: Request) -> Response:
         text = request.query_params.get("text", "")
-        return await self._from_trace(request, lambda whole: {"items": traces.matching(whole["spans"], text)})
+        return await self._from_trace(request, lambda trace: {"items": traces.matching(trace["spans"], text)})
 
     async def _span(self, request: Request) -> Response:
         name = request.path_params["span"]
 
-        def found(whole: dict[str, Any]) -> dict[str, Any]:
-            span = next((span for span in whole["spans"] if span["id"] == name), None)
+        def found(trace: dict[str, Any]) -> dict[str, Any]:
+            span = next((span for span in trace["spans"] if span["id"] == name), None)
             if span is None:
                 raise ProblemError(HTTPStatus.NOT_FOUND, f"the trace has no span {name[:80]!r}")
-            return traces.span_to_json(span, [log for log in whole["logs"] if log.get("span") == name])
+            return traces.span_to_json(span, [log for log in trace["logs"] if log.get("span") == name])
 
         return await self._from_trace(request, found)
 
     async def _from_trace(
-        self, request: Request, answer: Callable[[dict[str, Any]], dict[str, Any]]
+        self, request: Request, convert: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> Response:
-        whole, problem = await asyncio.to_thread(
+        trace, problem = await asyncio.to_thread(
             reports.trace_of, await found_report(self._dashboard, request)
         )
-        if whole is None:
+        if trace is None:
             raise no_trace(problem)
         try:
-            return JSONResponse(answer(whole))
+            return JSONResponse(convert(trace))
         except reports.NOT_READABLE as error:
             raise no_trace(f"trace.json cannot be read: {error!r}") from error
 
     def _links(self, report: reports.Report) -> dict[str, str]:
-        """Return the addresses of the logs and the traces of the time of a failure report."""
+        """Return the URLs of the logs and traces of the failed test; empty if its stack does not exist."""
         stack = stack_of(report.folder.parent.parent, self._dashboard)
         if stack is None:
             return {}
@@ -275,15 +288,18 @@ class SessionPages:
 
 
 async def found_report(dashboard: Dashboard, request: Request) -> reports.Report:
-    """Return the failure report in the path of a request. Raises `ProblemError` if it does not exist."""
+    """Return the failure report with the id in the path of a request.
+
+    Raises `ProblemError` if the report does not exist.
+    """
     report = await asyncio.to_thread(reports.find, dashboard.reports, request.path_params["report"])
     if report is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "this failure report does not exist: it was removed")
+        raise ProblemError(HTTPStatus.NOT_FOUND, "this failure report does not exist, or it was removed")
     return report
 
 
 def no_trace(problem: str) -> ProblemError:
-    """Return the problem that a failure report has no trace, or one that cannot be read."""
+    """Return the error that a failure report has no trace; `problem` is the reason, if it is known."""
     return ProblemError(HTTPStatus.NOT_FOUND, problem or "this failure report has no trace")
 
 

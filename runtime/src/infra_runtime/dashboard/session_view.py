@@ -1,4 +1,4 @@
-"""The pytest sessions of the project as the pages and the API show them, with links to logs and traces."""
+"""The rows of pytest sessions and tests for the pages and the API, with links to logs and traces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.data_directory.session_record import Reading, Summary, TestEnd
 from infra_runtime.value import frozen
 
-#: sessions of a list, and tests of a session, that a page shows at most
+#: the largest number of sessions on a page, and of tests of a session
 SESSIONS, TESTS = 50, 300
 #: the largest number of sessions, and of tests, in an answer of the API
 MOST_SESSIONS, MOST_TESTS = 1000, 20_000
@@ -38,7 +38,8 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 #: the orders of the tests of a session
 SORTS = ("newest", "slowest", "waits")
-#: seconds after a test in which lines of its services are also shown; a log has times of about a second
+#: the seconds after the end of a test in which log lines are also shown, because times in logs are accurate
+#: to about a second
 _MARGIN = 1.0
 
 
@@ -52,23 +53,23 @@ class SessionRow:
     icon: str
     began: float
     seconds: float
-    #: outcome → tests, in the order of `OUTCOMES`
+    #: outcome → number of tests, in the order of `OUTCOMES`
     counts: Mapping[str, int]
-    #: tests that have ended, and all selected tests (0: unknown)
+    #: the number of tests that have ended, and of all selected tests (0: unknown)
     tests: int
     selected: int
     workers: int
-    #: the selection on the command line of pytest; empty if it selected all tests
+    #: the paths and options on the command line of pytest that select tests; empty: all tests
     selection: str
     python: str
     pytest: str
     status: int | None
-    #: the tests that have no line in the record
+    #: the number of tests that are missing in the record
     left_out: int
 
     @property
     def text(self) -> str:
-        """What the filter of the page searches."""
+        """The text that the filter of the page searches."""
         return f"{self.selection} {self.state} {self.id}"
 
 
@@ -83,7 +84,7 @@ class TestRow:
     icon: str
     #: seconds
     waited: float
-    #: addresses of pages; empty if there is none
+    #: the URLs of pages; empty if such a page does not exist
     report_link: str
     logs_link: str
     trace_link: str
@@ -91,7 +92,7 @@ class TestRow:
 
 @frozen
 class TestQuery:
-    """The filter of the tests of a session; empty texts select all tests."""
+    """The filter for the tests of a session; empty strings select all tests."""
 
     __test__ = False
 
@@ -100,7 +101,7 @@ class TestQuery:
     sort: str = ""
 
     def __post_init__(self) -> None:
-        """Raise `ParameterError` for a string that is not valid."""
+        """Check the filter. Raises `ParameterError` if a string is not valid."""
         if self.outcome and self.outcome not in OUTCOMES:
             outcomes = ", ".join(OUTCOMES)
             raise ParameterError(f"the outcome must be one of {outcomes}, not {self.outcome[:80]!r}")
@@ -108,7 +109,7 @@ class TestQuery:
             raise ParameterError(f"`sort` must be one of {', '.join(SORTS)}, not {self.sort[:80]!r}")
 
     def selected(self, tests: Sequence[TestEnd]) -> list[TestEnd]:
-        """Return the selected tests in the chosen order."""
+        """Return the tests that the filter selects, in the order `sort` (by default, newest first)."""
         text = self.text.lower()
         newest_first = [
             test
@@ -129,8 +130,10 @@ def session_row(summary: Summary, now: float) -> SessionRow:
     tone, icon = STATES[summary.state]
     until = now if summary.is_running else summary.changed
     counts = {outcome: summary.counts[outcome] for outcome in OUTCOMES if outcome in summary.counts}
-    parts = [*(_short(path, start.root) for path in start.paths)]
-    parts += [f"{option} {text}" for option, text in (("-k", start.keyword), ("-m", start.markers)) if text]
+    selection = [*(_short(path, start.root) for path in start.paths)]
+    selection += [
+        f"{option} {text}" for option, text in (("-k", start.keyword), ("-m", start.markers)) if text
+    ]
     return SessionRow(
         id=summary.id,
         state=summary.state,
@@ -142,7 +145,7 @@ def session_row(summary: Summary, now: float) -> SessionRow:
         tests=sum(summary.counts.values()),
         selected=start.selected,
         workers=start.workers,
-        selection=" ".join(filter(None, parts)),
+        selection=" ".join(filter(None, selection)),
         python=start.python,
         pytest=start.pytest,
         status=end.status if end else None,
@@ -168,12 +171,12 @@ def test_row(test: TestEnd, stack: Mapping[str, str] | None) -> TestRow:
     )
 
 
-def stack_of(data: Path, dashboard: Dashboard) -> dict[str, str] | None:
-    """Return the query parameters that select the stack of a data directory; empty for the dashboard's stack.
+def stack_of(data_directory: Path, dashboard: Dashboard) -> dict[str, str] | None:
+    """Return the query parameters that select the stack of a data directory in links.
 
-    The result is None if the stack no longer exists, so that its logs and traces are not available.
+    The result is empty for the stack of the dashboard, and None if the stack no longer exists.
     """
-    identifier = Paths(str(data)).stack
+    identifier = Paths(str(data_directory)).stack
     if identifier == dashboard.paths.stack:
         return {}
     return {"stack": identifier} if identifier in dashboard.stacks() else None
@@ -203,7 +206,10 @@ def test_to_json(row: TestRow) -> dict[str, Any]:
 
 
 def running(reading: Reading, summary: Summary) -> list[tuple[str, float]]:
-    """Return the tests that run now, or that ran when the session was killed, with their starts."""
+    """Return the tests without an end, and their starts; empty if the session has ended.
+
+    If the session was killed, these are the tests that ran at this moment.
+    """
     return [*reading.running.items()][:SESSIONS] if summary.end is None else []
 
 
@@ -217,9 +223,9 @@ def _report_link(test: TestEnd) -> str:
     return f"/tests/{id_of(Path(test.report))}?{urlencode({'trace': test.trace})}"
 
 
-def link_to_logs(stack: Mapping[str, str], began: float, seconds: float, services: Iterable[str]) -> str:
-    """Return the address of the logs of services at the time of a test."""
-    period = {"since": iso(began), "until": iso(began + seconds + _MARGIN)}
+def link_to_logs(stack: Mapping[str, str], start: float, seconds: float, services: Iterable[str]) -> str:
+    """Return the URL of the logs of `services` at the time of a test."""
+    period = {"since": iso(start), "until": iso(start + seconds + _MARGIN)}
     return f"/logs?{urlencode({**stack, **period, 'service': [*services]}, doseq=True)}"
 
 

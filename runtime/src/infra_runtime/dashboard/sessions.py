@@ -21,13 +21,13 @@ from pathlib import Path
 
 from infra_runtime.value import frozen
 
-#: random bytes of a login token, and of a session's cookie
+#: the number of random bytes of a login token, and of the cookie of a session
 TOKEN_BYTES, COOKIE_BYTES = 16, 32
 #: seconds until a login token expires
 TOKEN_SECONDS = 300.0
-#: the largest numbers of unused tokens, and of sessions; the oldest are dropped
+#: the largest number of unused tokens, and of sessions; beyond these limits, the oldest are removed
 TOKENS, SESSIONS = 100, 1000
-#: failed logins in `ATTEMPT_SECONDS` seconds, after which logins are refused
+#: the number of failed logins in `ATTEMPT_SECONDS` seconds after which logins are refused
 ATTEMPTS, ATTEMPT_SECONDS = 10, 60.0
 
 
@@ -49,7 +49,7 @@ class Session:
     #: the hash of the cookie; empty for a request with the key
     id: str
     role: Role
-    #: the value of the header that requests other than GET must have
+    #: the required value of the token header in all requests except GET
     header_token: str
 
     @property
@@ -59,7 +59,7 @@ class Session:
 
 
 class TooManyAttemptsError(Exception):
-    """The error that logins are refused for some seconds, because too many have failed."""
+    """Too many logins have failed, so logins are refused for some seconds."""
 
 
 class Sessions:
@@ -67,14 +67,14 @@ class Sessions:
 
     def __init__(self, file: Path, run: str, *, clock: Callable[[], float] = time.time) -> None:
         self._file, self._run, self._clock = file, run, clock
-        #: hash of a token → its role, and when it expires
+        #: hash of a token → the role, and the time at which the token expires
         self._tokens: dict[str, tuple[Role, float]] = {}
         self._failures: deque[float] = deque(maxlen=ATTEMPTS)
         #: hash of a cookie → role
         self._sessions = _stored(file, run)
 
     def issue(self, role: Role) -> str:
-        """Return a new login token; it is valid for one login within `TOKEN_SECONDS` seconds."""
+        """Return a new login token, which is valid for one login within `TOKEN_SECONDS` seconds."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         self._tokens[_hash(token)] = role, self._clock() + TOKEN_SECONDS
         while len(self._tokens) > TOKENS:
@@ -84,7 +84,7 @@ class Sessions:
     def log_in(self, token: str) -> str | None:
         """Use a login token; return the cookie of the new session, or None if the token is not valid.
 
-        Raises `TooManyAttemptsError` after too many tokens that were not valid.
+        Raises `TooManyAttemptsError` if too many tokens were not valid.
         """
         now = self._clock()
         if len(self._failures) == ATTEMPTS and now - self._failures[0] < ATTEMPT_SECONDS:
@@ -101,7 +101,7 @@ class Sessions:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """Return the session of a cookie; None if the cookie is not valid."""
+        """Return the session that the cookie identifies; None if the cookie is not valid."""
         identifier = _hash(cookie)
         role = self._sessions.get(identifier)
         if role is None:
@@ -115,15 +115,18 @@ class Sessions:
 
     def _store(self) -> None:
         content = {"run": self._run, "sessions": {key: role.value for key, role in self._sessions.items()}}
-        new = self._file.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        new_file = self._file.with_suffix(".new")
+        descriptor = os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             json.dump(content, file)
-        new.replace(self._file)
+        new_file.replace(self._file)
 
 
 def _stored(file: Path, run: str) -> dict[str, Role]:
-    """Return the sessions in a file; none if the file is from another run, is missing or is damaged."""
+    """Return a mapping from hash of the cookie to role, for the sessions in a file.
+
+    The mapping is empty if the file is missing, damaged or from another run of the stack.
+    """
     try:
         content = json.loads(file.read_text(encoding="ascii"))
         if content["run"] != run:

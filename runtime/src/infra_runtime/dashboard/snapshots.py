@@ -22,14 +22,14 @@ class Row:
     name: str
     #: Unix seconds
     time: float
-    #: bytes on the disk; file systems that share blocks count them for each copy
+    #: the size on the disk in bytes; a block that snapshots share is counted for each snapshot
     size: int
     services: tuple[str, ...]
 
 
 @frozen
 class Listing:
-    """The snapshots, the newest first, and the damaged ones."""
+    """The snapshots, newest first, and the damaged snapshots."""
 
     rows: tuple[Row, ...]
     damaged: tuple[DamagedSnapshot, ...]
@@ -60,7 +60,7 @@ def _size(paths: Paths, name: str) -> int:
 
 @functools.lru_cache(maxsize=256)
 def _size_of(folder: str, _saved: float) -> int:
-    """Return the size of a complete snapshot, whose files do not change."""
+    """Return the size of a complete snapshot in bytes; it is cached, because the files do not change."""
     total = 0
     for parent, _, names in os.walk(folder):
         for file in names:

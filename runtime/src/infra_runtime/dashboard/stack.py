@@ -42,26 +42,27 @@ from infra_runtime.messages import (
 )
 from infra_runtime.value import frozen
 
-#: the actions on services that the pages offer
+#: the actions for services on the pages
 ACTIONS: Mapping[str, Method[Names, Outcome]] = {"start": START, "stop": STOP, "restart": RESTART}
-#: seconds for which a state with its figures is used for further requests, unless an event arrives; and for
-#: which the figures are used after an event, because their measurement would delay the new state
+#: the seconds for which a state with its figures is used for later requests, unless an event arrives, and the
+#: seconds for which the figures are used after an event, because a measurement would delay the new state
 FRESH, FRESH_AFTER_EVENT = 1.0, 5.0
-#: seconds for which a new page shows a state, unless an event arrives; the stream of the page then sends a
-#: newer one
+#: the seconds for which a new page shows a state, unless an event arrives; the stream of the page then sends
+#: a newer state
 FRESH_FOR_PAGES = 2 * IDLE_INTERVAL
-#: actions that run at the same time
+#: the largest number of actions that run at the same time
 ACTIONS_AT_ONCE = 4
-#: seconds until the next attempt, after the supervisor has closed the connection with the events
+#: the seconds until the next attempt to connect, after the supervisor has closed the connection for events
 RETRY = 1.0
-#: seconds between two computed starts of the same phase, which the duration of the calls causes
+#: the largest difference in seconds between two computed starts of the same phase; the duration of the calls
+#: causes this difference
 JITTER = 1.0
 
 
 class Link(Protocol):
-    """The calls to the supervisor; each one blocks until the answer arrives. `SupervisorLink` describes them.
+    """The calls to the supervisor (see `SupervisorLink`); each call blocks until the answer arrives.
 
-    All raise `InfraError`.
+    Each call can raise `InfraError`.
     """
 
     def status(self) -> Status: ...
@@ -73,11 +74,11 @@ class Link(Protocol):
 
 
 class SupervisorLink:
-    """The calls to the supervisor of a data directory."""
+    """Sends calls to the supervisor of a data directory."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        #: the open connection of `status`, which is called often
+        #: the open connection for `status`, which is called often
         self._client: Client | None = None
         #: a thread of a cancelled request can still use the connection
         self._lock = threading.Lock()
@@ -124,7 +125,7 @@ class SupervisorLink:
 
 @frozen
 class State:
-    """The state of the stack at one moment, and the figures of each service."""
+    """The state of the stack at one time, and the resource usage and error count of each service."""
 
     status: Status
     usage: Mapping[str, Usage]
@@ -143,7 +144,7 @@ class State:
 
 @frozen
 class _Figures:
-    """The figures of all services, and the pids of the processes that were measured."""
+    """The resource usage and error count of all services, and the pids of the measured processes."""
 
     pids: Mapping[str, int]
     usage: Mapping[str, Usage]
@@ -163,7 +164,8 @@ class Stack:
         #: the newest state, which is used while `_is_new`
         self._state: State | None = None
         self._is_new = False
-        #: the exports of all services until the next event, and the Unix time of the answer
+        #: the exports of all services (valid until the next event), and the time of the answer in Unix
+        #: seconds
         self._endpoints: tuple[Endpoints, float] | None = None
         self._figures = _Figures(pids={}, usage={}, errors={}, time=0.0)
         #: service → its phase, and the Unix time at which the phase began
@@ -173,7 +175,7 @@ class Stack:
         self._actions = ThreadPoolExecutor(ACTIONS_AT_ONCE, thread_name_prefix="action")
 
     def change(self) -> None:
-        """Record that the stack has changed, and wake the streams."""
+        """Record that the stack has changed, so that the streams continue."""
         self._is_new, self._endpoints = False, None
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -183,7 +185,7 @@ class Stack:
         return self._changed
 
     async def state(self, age: float = FRESH) -> State:
-        """Return the state of the stack, which is at most `age` seconds old unless an event arrives.
+        """Return the state of the stack; it is at most `age` seconds old, and no event has arrived since.
 
         Raises `InfraError` if the supervisor does not answer.
         """
@@ -193,27 +195,31 @@ class Stack:
                 changed = self._changed
                 fresh = FRESH_AFTER_EVENT if is_after_event else FRESH
                 self._state = state = await asyncio.to_thread(self._read, fresh)
-                # An event during the call may be newer than the answer.
+                # If an event arrives during the call, the answer can be older than the event.
                 self._is_new = changed is self._changed
             return state
 
     @property
     def last(self) -> State | None:
-        """The last known state, which can be old; None before the first one."""
+        """The last known state, which can be old; None before the first answer of the supervisor."""
         return self._state
 
     def _read(self, fresh: float) -> State:
         status = self.link.status()
         pids = {service.name: service.pid for service in status.services}
         figures = self._measured(pids, fresh)
-        # A process that is younger than the last measurement has no figures.
-        usage = {name: own for name, own in figures.usage.items() if figures.pids[name] == pids.get(name)}
+        # A process that was started after the last measurement has no figures.
+        usage = {
+            name: service_usage
+            for name, service_usage in figures.usage.items()
+            if figures.pids[name] == pids.get(name)
+        }
         now = self._clock()
-        since = self._since(status.services, now)
-        return State(status=status, usage=usage, errors=figures.errors, since=since, time=now)
+        phase_starts = self._since(status.services, now)
+        return State(status=status, usage=usage, errors=figures.errors, since=phase_starts, time=now)
 
     def _measured(self, pids: dict[str, int], fresh: float) -> _Figures:
-        """Return the figures; they are measured again after `fresh` seconds."""
+        """Return the figures; they are measured again if they are older than `fresh` seconds."""
         if not 0 <= self._clock() - self._figures.time <= fresh:
             usage, errors = self._meter.measure(pids), self._counts.update()
             self._figures = _Figures(pids=pids, usage=usage, errors=errors, time=self._clock())
@@ -223,7 +229,7 @@ class Stack:
     def _since(self, services: Services, now: float) -> dict[str, float]:
         """Return a mapping from service to the start time of its phase.
 
-        The start time of a service stays exactly the same until its phase changes.
+        While the phase of a service does not change, its start time is exactly the same in all results.
         """
         phases = {}
         for service in services:
@@ -235,7 +241,7 @@ class Stack:
         return {name: since for name, (_, since) in phases.items()}
 
     async def sample(self) -> None:
-        """Add the figures of the processes to the history at intervals, until the task is cancelled."""
+        """Measure the processes every `IDLE_INTERVAL` seconds, until the task is cancelled."""
         while True:
             with contextlib.suppress(InfraError):
                 await self.state()
@@ -252,7 +258,7 @@ class Stack:
         return endpoints
 
     async def urls(self) -> dict[str, str]:
-        """Return a mapping from service to HTTP URL."""
+        """Return a mapping from service to its HTTP URL; services without such a URL are left out."""
         services = (await self.endpoints()).services
         urls = {name: endpoint.exports.get("url", "") for name, endpoint in services.items()}
         return {name: url for name, url in urls.items() if url.startswith(("http://", "https://"))}
@@ -289,19 +295,19 @@ class Stack:
 
 
 def dependents(services: Services) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from service to the services that need it, directly or not, in dependency order."""
+    """Return a mapping from service to its direct and indirect dependents, in dependency order."""
     direct: dict[str, list[str]] = {service.name: [] for service in services}
     for service in services:
         for need in service.needs:
             direct.setdefault(need, []).append(service.name)
     order = {name: number for number, name in enumerate(direct)}
     by_service = {}
-    for name, own in direct.items():
-        affected = set(own)
+    for name, direct_names in direct.items():
+        affected = set(direct_names)
         queue = list(affected)
         while queue:
-            new = set(direct[queue.pop()]) - affected
-            affected |= new
-            queue += new
+            new_names = set(direct[queue.pop()]) - affected
+            affected |= new_names
+            queue += new_names
         by_service[name] = tuple(sorted(affected - {name}, key=order.__getitem__))
     return by_service

@@ -1,4 +1,4 @@
-"""Server-sent events: a response that sends events until the browser, or the process, ends it.
+"""Server-sent events: a response that sends events until the browser disconnects or the process stops.
 
 The stream of a page sends the parts that have changed, rendered by the same templates as the page.
 
@@ -22,11 +22,11 @@ from infra_runtime.errors import InfraError
 from infra_runtime.value import frozen
 from infra_runtime.web.asgi import Receive, Scope, Send
 
-#: seconds in which a browser must read an event; a browser that reads slower is disconnected
+#: the seconds in which a browser must read an event; a slower browser is disconnected
 WRITE_SECONDS = 10.0
-#: milliseconds until a browser connects again
+#: the milliseconds after which a browser connects again
 RETRY = 1000
-#: the shortest and the longest seconds between two updates of a page
+#: the shortest and the longest time in seconds between two updates of a page
 PAUSE, UPDATE = 0.05, 2.0
 _Part = TypeVar("_Part")
 #: the id of an element → its HTML, or the name of a service → its JSON data
@@ -39,11 +39,11 @@ class Event:
 
     name: str = ""
     data: object = None
-    #: the id that the browser sends when it connects again
+    #: the id of the event; the browser sends the last id when it connects again
     id: str = ""
 
     def encode(self) -> bytes:
-        """Return the bytes of the event. JSON contains no line break, so the data are one line."""
+        """Return the event as bytes; the JSON data contains no line break, so it is one line."""
         if not self.name:
             return f"id: {self.id}\n:\n\n".encode() if self.id else b":\n\n"
         head = f"id: {self.id}\n" if self.id else ""
@@ -91,71 +91,74 @@ def parts_stream(
     *,
     order: str = "",
     beside: Collection[str] = (),
-    sent: Parts[_Part] | None = None,
+    initial_parts: Parts[_Part] | None = None,
     every: float = 0.0,
-    further: AsyncGenerator[Event, None] | None = None,
+    other_events: AsyncGenerator[Event, None] | None = None,
 ) -> Response:
-    """Return a stream of changed parts.
+    """Return a response that sends the changed parts of a page.
 
-    `order` is the element that contains all parts in order, except those in `beside`. `sent` are the parts
-    that the page already has. With `every`, the parts are sent at this interval in seconds, and not when the
-    stack changes. The stream also has the events in `further`.
+    `order` is the id of the element that contains the parts in order, except the parts in `beside`.
+    `initial_parts` are the parts that the page already contains. If `every` is not 0, the parts are computed
+    at this interval in seconds, and not when the stack changes. The stream also sends `other_events`.
     """
-    sent_before: Parts[_Part] = sent or {}
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent, is_lost = sent_before, False
+        sent_parts, is_lost = initial_parts or {}, False
         while True:
-            # The stack may change while the parts are computed.
-            change, began = dashboard.stack.next_change(), time.monotonic()
+            # The event is created first, because the stack can change while the parts are computed.
+            change, start = dashboard.stack.next_change(), time.monotonic()
             try:
-                current = await parts()
+                current_parts = await parts()
             except InfraError as error:
                 is_lost = True
                 yield Event(name="lost", data=str(error))
             else:
-                changed = {key: html for key, html in current.items() if sent.get(key) != html}
-                names = [name for name in current if name not in beside]
-                is_reordered = bool(order) and names != [name for name in sent if name not in beside]
-                if changed or is_reordered or is_lost:  # after `lost`, also an event without parts
+                changed_parts = {
+                    key: html for key, html in current_parts.items() if sent_parts.get(key) != html
+                }
+                names = [name for name in current_parts if name not in beside]
+                is_reordered = bool(order) and names != [name for name in sent_parts if name not in beside]
+                if (
+                    changed_parts or is_reordered or is_lost
+                ):  # after `lost`, an event without parts is also sent
                     reordered = {order: names} if is_reordered else {}
-                    yield Event(name="parts", data={"parts": changed, "order": reordered})
+                    yield Event(name="parts", data={"parts": changed_parts, "order": reordered})
                 else:
                     yield Event()
-                sent, is_lost = current, False
+                sent_parts, is_lost = current_parts, False
             if every:
                 await asyncio.sleep(every)
             else:
                 await _wait(change, UPDATE)
-                await asyncio.sleep(began + PAUSE - time.monotonic())
+                await asyncio.sleep(start + PAUSE - time.monotonic())
 
-    sources = [events()] if further is None else [events(), further]
+    sources = [events()] if other_events is None else [events(), other_events]
     return EventStream(merged(*sources), closing=dashboard.closing)
 
 
 def value_stream(
-    dashboard: Dashboard, value: Callable[[], Awaitable[object]], *, first: object, every: float = 0.0
+    dashboard: Dashboard, value: Callable[[], Awaitable[object]], *, initial_value: object, every: float = 0.0
 ) -> Response:
-    """Return a stream with a value of JSON data, which is sent again when it has changed.
+    """Return a response that sends JSON data: `initial_value`, and then each changed result of `value`.
 
-    The arguments are those of `parts_stream`; `first` is the present value.
+    If `every` is not 0, the value is computed at this interval in seconds, and not when the stack changes.
     """
 
     async def events() -> AsyncGenerator[Event, None]:
-        sent, change = first, dashboard.stack.next_change()
-        yield Event(name="value", data=first)
+        sent_value, change = initial_value, dashboard.stack.next_change()
+        yield Event(name="value", data=initial_value)
         while True:
             await asyncio.sleep(every or PAUSE)
             if not every:
                 await _wait(change, UPDATE)
-            change = dashboard.stack.next_change()  # the stack may change while the value is computed
+            change = dashboard.stack.next_change()  # the stack can change while the value is computed
             try:
-                current = await value()
+                current_value = await value()
             except (InfraError, ValueError) as error:
                 yield Event(name="lost", data=str(error))
                 continue
-            yield Event() if current == sent else Event(name="value", data=current)
-            sent = current
+            yield Event() if current_value == sent_value else Event(name="value", data=current_value)
+            sent_value = current_value
 
     return EventStream(events(), closing=dashboard.closing)
 
@@ -165,8 +168,8 @@ async def merged(*sources: AsyncGenerator[Event, None]) -> AsyncGenerator[Event,
     waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
     try:
         while waiting:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            completed_tasks, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in completed_tasks:
                 source = waiting.pop(task)
                 with contextlib.suppress(StopAsyncIteration):
                     event = task.result()
@@ -181,7 +184,7 @@ async def merged(*sources: AsyncGenerator[Event, None]) -> AsyncGenerator[Event,
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most this number of seconds."""
+    """Wait until the event is set, at most `seconds` seconds."""
     # In Python 3.11, `asyncio.wait_for` loses a cancellation that arrives together with the event.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -15,16 +15,16 @@ from infra_runtime.errors import InfraError
 from infra_runtime.messages import Endpoints
 from infra_runtime.telemetry import KEY_HEADER
 
-#: seconds for an answer; the process of the telemetry may start at the request
+#: the time limit in seconds for an answer; the request can start the process of the telemetry service
 PATIENCE = 30.0
 
 
 class TelemetryError(InfraError):
-    """The error that the telemetry service does not answer, or refuses a request."""
+    """The telemetry service does not answer, or it refuses a request."""
 
     def __init__(self, problem: str, status: int = 0, *, is_missing: bool = False) -> None:
         super().__init__(problem, status)
-        #: the status of the answer; 0 without an answer
+        #: the HTTP status of the answer; 0 without an answer
         self.problem, self.status, self.is_missing = problem, status, is_missing
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class TelemetryError(InfraError):
 async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the answer of the telemetry service to a query.
 
-    Raises `TelemetryError` if the stack has no telemetry service, or if it does not answer.
+    Raises `TelemetryError` if the stack has no telemetry service, or if the service does not answer.
     """
     exports = _exports(endpoints)
     return await asyncio.to_thread(_ask, exports["query_url"], exports["key"], path, parameters)
@@ -43,7 +43,7 @@ async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) ->
 async def send_traces(endpoints: Endpoints, content: bytes) -> int:
     """Send traces in OTLP JSON to the telemetry service; return the number of rejected spans.
 
-    Raises `TelemetryError` if the stack has no telemetry service, or if it does not accept the traces.
+    Raises `TelemetryError` if the stack has no telemetry service, or if the service refuses the traces.
     """
     exports = _exports(endpoints)
     answer = await asyncio.to_thread(_send, exports["url"], exports["key"], content)
@@ -51,7 +51,7 @@ async def send_traces(endpoints: Endpoints, content: bytes) -> int:
 
 
 def service_of(endpoints: Endpoints) -> str | None:
-    """Return the name of the telemetry service; None if the stack has none."""
+    """Return the name of the telemetry service; None if the stack has no telemetry service."""
     for name, endpoint in endpoints.services.items():
         if {"query_url", "key"} <= endpoint.exports.keys():
             return name
@@ -66,7 +66,7 @@ def _exports(endpoints: Endpoints) -> Mapping[str, str]:
 
 
 async def runs(endpoints: Endpoints) -> list[str]:
-    """Return the names of the stored runs, the newest first; none if the service does not name them."""
+    """Return the names of the stored runs, the newest first; empty if the service does not return them."""
     with contextlib.suppress(TelemetryError):
         state = await ask(endpoints, "state", {})
         return [str(name) for name in reversed(state.get("runs", []))]

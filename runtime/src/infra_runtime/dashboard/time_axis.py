@@ -14,20 +14,20 @@ from infra_runtime.host import disk
 from infra_runtime.messages import Event
 from infra_runtime.value import frozen
 
-#: the order of the phases of a test
+#: the phases of a test, in their order
 PHASES = ("setup", "call", "teardown")
-#: bytes of the events of a report that are read, and marks of a service that are shown, at most
+#: the largest number of bytes of the events of a report that are read, and of marks of a service
 _BYTES, MARKS = 1 << 20, 500
-#: sessions in which the test of a report is searched
+#: the number of newest sessions in which the test of a report is searched
 _SESSIONS = 50
-#: seconds before and after the test in which a line belongs to it
+#: the seconds before and after a test in which log lines are also shown
 _MARGIN = 1.0
-#: events that a service has on its own → the tone of their marks
+#: event of a service → the tone (a class of the style sheet) of its mark
 _TONES = {"failed": "bad", "exited": "bad", "backoff": "warn", "killing": "warn", "ready": "good"}
 
 
 class Mark(NamedTuple):
-    """A moment, in percent of the axis and in seconds since its beginning, with what happened."""
+    """A mark on the axis: its position in percent, its time in seconds since the start, and a text."""
 
     place: float
     seconds: float
@@ -49,7 +49,7 @@ class Axis:
 
     seconds: float
     bars: tuple[Bar, ...]
-    #: name of a service or an isolation unit, and the seconds for which the test has waited for it
+    #: the name of a service or isolation unit, and the seconds for which the test has waited for it
     waits: tuple[tuple[str, float], ...]
     events: tuple[Row, ...]
     logs: tuple[Row, ...]
@@ -62,9 +62,9 @@ def time_axis(report: Report, content: Content, folders: Iterable[Path]) -> Axis
     seconds = max(report.description.seconds, sum(phases.values()), 1e-3)
     events = [(event.service, event.time, *_shown(event)) for event in _events(report) if event.service]
     lines = [
-        (part.service, time, "bad" if level in {"error", "critical"} else "", level or "line")
-        for part in content.logs
-        for time, level in part.times
+        (log.service, time, "bad" if level in {"error", "critical"} else "", level or "line")
+        for log in content.logs
+        for time, level in log.times
     ]
     return Axis(
         seconds=seconds,
@@ -95,16 +95,16 @@ def to_json(axis: Axis) -> dict[str, Any]:
 
 
 def _bars(phases: Mapping[str, float], seconds: float) -> Iterable[Bar]:
-    at = 0.0
+    elapsed = 0.0
     for phase, length in phases.items():
         width = max(length, 0.0)
         yield Bar(
             phase=phase,
-            start=round(at / seconds * 100, 2),
+            start=round(elapsed / seconds * 100, 2),
             width=round(width / seconds * 100, 2),
             seconds=round(width, 3),
         )
-        at += width
+        elapsed += width
 
 
 def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds: float) -> tuple[Row, ...]:
@@ -113,8 +113,8 @@ def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds:
     for service, time, tone, text in moments:
         offset = time - began
         if -_MARGIN <= offset <= seconds + _MARGIN and len(rows.setdefault(service, [])) < MARKS:
-            place = round(min(max(offset / seconds, 0.0), 1.0) * 100, 2)
-            rows[service].append(Mark(place, round(offset, 3), tone, text))
+            position = round(min(max(offset / seconds, 0.0), 1.0) * 100, 2)
+            rows[service].append(Mark(position, round(offset, 3), tone, text))
     return tuple(Row(service=service, marks=tuple(marks)) for service, marks in rows.items() if marks)
 
 
@@ -137,7 +137,7 @@ def _events(report: Report) -> list[Event]:
 
 
 def _recorded(report: Report, folders: Iterable[Path]) -> TestEnd | None:
-    """Return the test of a report in the record of its session; None if the record does not exist."""
+    """Return the test of a failure report from the record of its session; None if it is not in a record."""
     began = report.description.began
     for session in session_record.listing(folders, _SESSIONS).sessions:
         if session.start.time - _MARGIN <= began <= session.changed + _MARGIN:

@@ -1,4 +1,4 @@
-"""The traces of the telemetry service: their pages, and the traces in the API."""
+"""The pages and the API requests for the traces of the telemetry service."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from infra_runtime.dashboard.transfers import FORMATS, file_header
 from infra_runtime.web.problems import ProblemError
 
 _TRACE, _SPAN = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
-#: the parameters with the stack and the run of a trace
+#: the names of the parameters for the stack and for the run of a trace
 _PLACE = ("stack", "run")
 
 
 class TracePages:
-    """The handlers of the requests for traces."""
+    """The handlers for requests of traces."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -40,7 +40,7 @@ class TracePages:
             Route("/stream/traces", self._traces_stream),
             Route("/api/v1/traces", self._items),
             Route("/api/v1/traces/{trace}", self._one),
-            *(Route(f"/api/v1/traces/{{trace}}/{form}", self._file) for form in FORMATS),
+            *(Route(f"/api/v1/traces/{{trace}}/{export_format}", self._file) for export_format in FORMATS),
             Route("/api/v1/traces/{trace}/waterfall", self._waterfall),
             Route("/api/v1/traces/{trace}/spans", self._matching),
             Route("/api/v1/traces/{trace}/spans/{span}", self._span),
@@ -65,7 +65,7 @@ class TracePages:
 
     async def _traces_stream(self, request: Request) -> Response:
         template = template_of("trace_list.html")
-        await self._list_values(request)  # an invalid filter is refused before the stream begins
+        await self._list_values(request)  # check the filter before the stream begins
 
         async def parts() -> Parts[str]:
             return {"trace-list": template.render(await self._list_values(request))}
@@ -97,14 +97,14 @@ class TracePages:
         return await self._ask(request, "traces", traces.parameters({**query, "limit": str(count)}))
 
     async def _trace(self, request: Request) -> Response:
-        shown = traces.waterfall(await self._whole(request))
+        trace = traces.waterfall(await self._whole(request))
         return page(
             self._dashboard,
             request,
             "trace.html",
-            trace=shown,
+            trace=trace,
             place=_place(request),
-            waterfall=f"/api/v1/traces/{shown.trace}",
+            waterfall=f"/api/v1/traces/{trace.trace}",
         )
 
     # --- API ---------------------------------------------------------------------------------------
@@ -120,16 +120,16 @@ class TracePages:
         )
 
     async def _one(self, request: Request) -> Response:
-        whole = await self._whole(request)
+        trace = await self._whole(request)
         logs: dict[str, list[Mapping[str, Any]]] = {}
-        for log in whole["logs"]:
+        for log in trace["logs"]:
             logs.setdefault(log.get("span", ""), []).append(log)
         spans = [
             {"parent": span["parent"], **traces.span_to_json(span, logs.pop(span["id"], []))}
-            for span in whole["spans"]
+            for span in trace["spans"]
         ]
-        others = [traces.log_to_json(log) for records in logs.values() for log in records]
-        return JSONResponse({"trace": whole["trace"], "spans": spans, "logs": others})
+        other_logs = [traces.log_to_json(log) for records in logs.values() for log in records]
+        return JSONResponse({"trace": trace["trace"], "spans": spans, "logs": other_logs})
 
     async def _file(self, request: Request) -> Response:
         convert, ending = FORMATS[request.url.path.rpartition("/")[2]]
@@ -137,8 +137,8 @@ class TracePages:
         return JSONResponse(convert((await self._whole(request))["spans"]), headers=headers)
 
     async def _waterfall(self, request: Request) -> Response:
-        shown = traces.waterfall(await self._whole(request))
-        return JSONResponse(traces.waterfall_to_json(shown))
+        trace = traces.waterfall(await self._whole(request))
+        return JSONResponse(traces.waterfall_to_json(trace))
 
     async def _matching(self, request: Request) -> Response:
         spans = (await self._whole(request))["spans"]
@@ -174,5 +174,5 @@ def _name(request: Request) -> str:
 
 
 def _place(request: Request) -> dict[str, str]:
-    """Return the parameters of a request with which links lead to the same stack and run."""
+    """Return those parameters of a request that select its stack and run, for the links on the page."""
     return {name: text for name in _PLACE if (text := request.query_params.get(name, ""))}

@@ -1,4 +1,4 @@
-"""The traces of the stack's telemetry service: the rows of the list and of a waterfall."""
+"""The rows of the list of traces, and the rows of a waterfall (one trace), from the telemetry service."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from infra_runtime.dashboard.parameters import selected
 from infra_runtime.telemetry.span_tree import levels
 from infra_runtime.value import frozen
 
-#: traces of a list, if the request has no number, and at most; spans of a waterfall, and its log records
+#: the default and the largest number of traces in a list, and the largest number of spans and of log records
+#: in a waterfall
 TRACES, MOST_TRACES, SPANS, LOGS = 100, 1000, 10_000, 1000
 #: the parameters of a list; the query API has the same parameters
 PARAMETERS = ("service", "text", "status", "longer", "since", "until", "run")
-#: the parameter with the id of a test
+#: the name of the parameter with the id of a test
 TEST = "test"
 
 
@@ -55,26 +56,26 @@ class Waterfall:
     start: float
     duration: float
     spans: tuple[SpanRow, ...]
-    #: the number of spans that are not shown
+    #: the number of spans that are left out
     left_out: int
-    #: each with seconds since the start, service, level and text
+    #: for each log record: the seconds since the start of the trace, the service, the level and the text
     logs: tuple[tuple[float, str, str, str], ...]
 
 
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters of a request to the query API, without empty ones.
+    """Return the parameters for a request to the query API; parameters without a value are left out.
 
-    The root span of a test has its id as an attribute, which is stored as a string in JSON. Raises
+    A test is searched by its id, which is an attribute (a JSON string) of the root span of the test. Raises
     `ParameterError` for a time that is not valid.
     """
     test = query.get(TEST, "")
     text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
-    chosen = {
+    query_parameters = {
         **{name: query.get(name, "") for name in PARAMETERS},
         "text": text,
         "limit": query.get("limit", "") or str(TRACES),
     }
-    return selected(chosen)
+    return selected(query_parameters)
 
 
 def trace_rows(items: Sequence[Mapping[str, Any]]) -> list[TraceRow]:
@@ -111,9 +112,9 @@ def row_to_json(row: TraceRow) -> dict[str, Any]:
     }
 
 
-def waterfall(whole: Mapping[str, Any]) -> Waterfall:
-    """Return the rows of one trace. A span whose parent is missing is a root."""
-    spans, logs = whole["spans"], whole["logs"]
+def waterfall(trace: Mapping[str, Any]) -> Waterfall:
+    """Return the rows of one trace; a span whose parent is missing becomes a root."""
+    spans, logs = trace["spans"], trace["logs"]
     times = [span["start"] for span in spans] or [log["time"] for log in logs]
     start = min(times)
     total = max(max((span["end"] for span in spans), default=start) - start, 1)
@@ -121,7 +122,7 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
     depths = levels({key: span["parent"] for key, span in by_id.items()})
     ordered = [(depth, by_id[key]) for key, depth in depths.items()]
     return Waterfall(
-        trace=whole["trace"],
+        trace=trace["trace"],
         name=ordered[0][1]["name"] if ordered else "",
         start=start / 1e9,
         duration=total / 1e9,
@@ -134,31 +135,31 @@ def waterfall(whole: Mapping[str, Any]) -> Waterfall:
     )
 
 
-def waterfall_to_json(shown: Waterfall) -> dict[str, Any]:
+def waterfall_to_json(waterfall: Waterfall) -> dict[str, Any]:
     """Return a waterfall as JSON data: one list for each field of the spans.
 
-    A name or service of a span is an index of the list `names` or `services`, because many spans have equal
-    values.
+    The name and the service of a span are indices in the lists `names` and `services`, because many spans
+    have equal values.
     """
-    names = {span.name: None for span in shown.spans}
-    services = {span.service: None for span in shown.spans}
-    place = {name: number for number, name in enumerate(names)}
-    service_place = {name: number for number, name in enumerate(services)}
+    names = {span.name: None for span in waterfall.spans}
+    services = {span.service: None for span in waterfall.spans}
+    name_index = {name: number for number, name in enumerate(names)}
+    service_index = {name: number for number, name in enumerate(services)}
     return {
-        "trace": shown.trace,
-        "name": shown.name,
-        "start": shown.start,
-        "duration": shown.duration,
-        "left_out": shown.left_out,
+        "trace": waterfall.trace,
+        "name": waterfall.name,
+        "start": waterfall.start,
+        "duration": waterfall.duration,
+        "left_out": waterfall.left_out,
         "names": [*names],
         "services": [*services],
-        "id": [span.id for span in shown.spans],
-        "name_of": [place[span.name] for span in shown.spans],
-        "service_of": [service_place[span.service] for span in shown.spans],
-        "depth": [span.depth for span in shown.spans],
-        "offset": [span.offset for span in shown.spans],
-        "length": [span.duration for span in shown.spans],
-        "error": [span.is_error for span in shown.spans],
+        "id": [span.id for span in waterfall.spans],
+        "name_of": [name_index[span.name] for span in waterfall.spans],
+        "service_of": [service_index[span.service] for span in waterfall.spans],
+        "depth": [span.depth for span in waterfall.spans],
+        "offset": [span.offset for span in waterfall.spans],
+        "length": [span.duration for span in waterfall.spans],
+        "error": [span.is_error for span in waterfall.spans],
     }
 
 
@@ -191,7 +192,7 @@ def span_to_json(span: Mapping[str, Any], logs: Sequence[Mapping[str, Any]]) -> 
 
 
 def attribute_texts(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Return attributes with their values as texts."""
+    """Return a mapping from attribute name to its value as a string."""
     return {key: _text(value) for key, value in attributes.items()}
 
 
@@ -207,11 +208,11 @@ def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:
 
 def matching(spans: Sequence[Mapping[str, Any]], text: str) -> list[str]:
     """Return the ids of the spans whose name, service, message or attributes contain a string."""
-    wanted = text.lower()
+    lower_text = text.lower()
     return [
         span["id"]
         for span in spans
-        if wanted
+        if lower_text
         in " ".join(
             (
                 span["name"],

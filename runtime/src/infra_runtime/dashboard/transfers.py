@@ -1,4 +1,4 @@
-"""Failure reports and traces as files: download, import of files of another machine, removal of imports."""
+"""Failure reports and traces as files: download, import from another machine, removal of imported reports."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from infra_runtime.dashboard.session_pages import found_report, no_trace
 from infra_runtime.host import disk
 from infra_runtime.web.problems import ProblemError
 
-#: bytes of a trace that is imported
+#: the largest size of an imported trace in bytes
 LARGEST_TRACE = 64 << 20
-#: format → the function that converts spans, and the ending of the file
+#: format → the function that converts spans to this format, and the file name extension
 FORMATS: Mapping[str, tuple[Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]], str]] = {
     "otlp": (otlp, "otlp.json"),
     "har": (har, "har"),
@@ -34,7 +34,7 @@ FORMATS: Mapping[str, tuple[Callable[[Sequence[Mapping[str, Any]]], dict[str, An
 
 
 class Transfers:
-    """The handlers of requests with files."""
+    """The handlers for requests that download, import or remove files."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
@@ -45,7 +45,7 @@ class Transfers:
             Route("/api/v1/tests/imports", self._import_reports, methods=["POST"]),
             Route("/api/v1/tests/{report}/archive", self._archive),
             Route("/api/v1/tests/{report}/remove", self._remove, methods=["POST"]),
-            *(Route(f"/api/v1/tests/{{report}}/{form}", self._spans) for form in FORMATS),
+            *(Route(f"/api/v1/tests/{{report}}/{export_format}", self._spans) for export_format in FORMATS),
             Route("/api/v1/traces/imports", self._import_traces, methods=["POST"]),
         ]
 
@@ -67,22 +67,22 @@ class Transfers:
     async def _spans(self, request: Request) -> Response:
         report = await found_report(self._dashboard, request)
         convert, ending = FORMATS[request.url.path.rpartition("/")[2]]
-        whole, problem = await asyncio.to_thread(reports.trace_of, report)
-        if whole is None:
+        trace, problem = await asyncio.to_thread(reports.trace_of, report)
+        if trace is None:
             raise no_trace(problem)
         try:
-            content = convert(whole["spans"])
+            content = convert(trace["spans"])
         except reports.NOT_READABLE as error:
             raise no_trace(f"trace.json cannot be read: {error!r}") from error
         return JSONResponse(content, headers=file_header(f"{report.id}.{ending}"))
 
     async def _import_reports(self, request: Request) -> Response:
-        data = Path(self._dashboard.paths.data)
+        data_directory = Path(self._dashboard.paths.data)
         with tempfile.TemporaryFile() as file:
             await _received(request, file, report_archive.LARGEST)
             await self._record("import reports", request)
             try:
-                folders = await asyncio.to_thread(report_archive.unpack, file, data)
+                folders = await asyncio.to_thread(report_archive.unpack, file, data_directory)
             except ArchiveError as error:
                 raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
         self._dashboard.stack.change()  # the list of reports changes
@@ -123,20 +123,20 @@ class Transfers:
         await self._dashboard.audit.record(action, actor=session.actor if session else "", **details)
 
 
-async def _received(request: Request, file: IO[bytes], most: int) -> None:
-    """Write the body of a request to a file. Raises `ProblemError` for a larger body."""
+async def _received(request: Request, file: IO[bytes], limit: int) -> None:
+    """Write the body of a request to a file. Raises `ProblemError` if it has more than `limit` bytes."""
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
             raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file has more than {most >> 20} MiB"
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the file has more than {limit >> 20} MiB"
             )
-        file.write(part)
+        file.write(chunk)
 
 
 def _traces_in(content: bytes) -> list[str]:
-    """Return the ids of the traces in OTLP JSON. Raises `ProblemError` for other content."""
+    """Return the ids of the traces in `content`. Raises `ProblemError` if it is not OTLP JSON with spans."""
     try:
         request = json.loads(content)
         spans = [
@@ -154,5 +154,5 @@ def _traces_in(content: bytes) -> list[str]:
 
 
 def file_header(name: str) -> dict[str, str]:
-    """Return the header with which a browser saves an answer as a file."""
+    """Return the header Content-Disposition, so that a browser saves the answer as the file `name`."""
     return {"content-disposition": f'attachment; filename="{name}"'}

@@ -1,6 +1,6 @@
 """The processor time, the memory and the disk transfers of the processes of each service.
 
-Sources: proc_pid_stat(5), proc_pid_io(5). On other systems than Linux, no figures are available.
+Sources: proc_pid_stat(5), proc_pid_io(5). Only Linux provides these figures.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PROC = "/proc"
 class Usage:
     """The processor time, memory and disk transfers of the processes of one service."""
 
-    #: processors, such as 0.25; None until the second measurement
+    #: the number of used processors, such as 0.25; None until the second measurement
     cpu: float | None
-    #: resident bytes; memory that processes share is counted for each of them
+    #: the resident memory in bytes; memory that processes share is counted for each process
     memory: int
-    #: bytes per second that were read from and written to disks; None until the second measurement
+    #: the bytes per second that were read from disks and written to disks; None until the second measurement
     read: float | None = None
     written: float | None = None
 
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
 
 class _Totals(NamedTuple):
-    """The totals of a service's processes since their starts: seconds of processor time, and bytes."""
+    """The totals of the processes of a service: processor time in seconds, and disk transfers in bytes."""
 
     seconds: float
     read: float
@@ -49,25 +49,25 @@ class _Totals(NamedTuple):
 
 
 class UsageMeter:
-    """Measures services; processor time and disk transfers are rates since the previous measurement."""
+    """Measures the resource usage of services; the rates refer to the time since the previous measurement."""
 
     def __init__(self, proc: str = PROC, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._proc, self._clock = proc, clock
-        #: service → the pid of its first process, its totals, and the time of the measurement
+        #: service → the pid of its main process, its totals, and the time of the measurement
         self._previous: dict[str, tuple[int, _Totals, float]] = {}
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
-        """Return a mapping from service to usage; `pids` maps each service to its first process, or to 0."""
-        entries = {entry.pid: entry for entry in _entries(self._proc)}
+        """Return a mapping from service to usage; `pids` maps each service to its main process (0: none)."""
+        processes = {entry.pid: entry for entry in _entries(self._proc)}
         children: dict[int, list[int]] = {}
-        for entry in entries.values():
+        for entry in processes.values():
             children.setdefault(entry.parent, []).append(entry.pid)
         now, measured = self._clock(), {}
         for service, pid in pids.items():
-            if pid not in entries:
+            if pid not in processes:
                 self._previous.pop(service, None)
                 continue
-            family = [entries[member] for member in _family(pid, children)]
+            family = [processes[member] for member in _family(pid, children)]
             transfers = [_transfers(self._proc, entry.pid) for entry in family]
             totals = _Totals(
                 seconds=sum(entry.seconds for entry in family),
@@ -85,11 +85,11 @@ class UsageMeter:
         return measured
 
     def _changes(self, service: str, pid: int, totals: _Totals, now: float) -> _Totals | None:
-        """Return the changes per second since the previous measurement; None for the first one."""
-        before, then_totals, then = self._previous.get(service, (0, totals, 0.0))
-        if before != pid or now <= then:
+        """Return the changes per second since the previous measurement; None for the first measurement."""
+        previous_pid, then_totals, then = self._previous.get(service, (0, totals, 0.0))
+        if previous_pid != pid or now <= then:
             return None
-        # A sum gets smaller when a child process has exited.
+        # A negative change becomes 0: the total gets smaller when a child process exits.
         return _Totals(
             *(
                 max(total - former, 0.0) / (now - then)
@@ -99,7 +99,7 @@ class UsageMeter:
 
 
 def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
-    """Return a process and its descendants. A server may give each child its own session."""
+    """Return the pids of a process and its descendants, also of those in other process sessions."""
     family = [pid]
     for member in family:
         family += children.get(member, ())
@@ -113,14 +113,14 @@ def _entries(proc: str) -> Iterator[Entry]:
             text = (folder / "stat").read_bytes()
         except OSError:  # the process has exited
             continue
-        # The program's name is in parentheses, and may itself contain spaces and parentheses.
+        # The name of the program is in parentheses, and can contain spaces and parentheses.
         fields = text[text.rindex(b")") + 2 :].split()
         seconds = (int(fields[11]) + int(fields[12])) / ticks
         yield Entry(int(folder.name), int(fields[1]), seconds, int(fields[21]) * page)
 
 
 def _transfers(proc: str, pid: int) -> tuple[int, int]:
-    """Return the bytes that a process has read from and written to disks; 0 if they are not readable."""
+    """Return the bytes that a process has read from disks and written to disks; 0 if they are unknown."""
     try:
         text = Path(proc, str(pid), "io").read_text(encoding="ascii")
     except OSError:  # the process has exited, or belongs to another user

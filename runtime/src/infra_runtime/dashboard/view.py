@@ -1,4 +1,4 @@
-"""The values that the templates show: services as rows, with words, icons and links."""
+"""The rows of services for the templates, with words, icons and links."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ TONES: Mapping[Phase, tuple[str, str]] = {
 RUNNING = frozenset(
     {Phase.WAITING, Phase.PREPARING, Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.BACKOFF}
 )
-#: the groups of services: your own, servers, and what observes the stack
+#: the groups of services: your own services, servers, and services that observe the stack
 GROUPS = ("own", "servers", "observability")
-#: schemes of addresses that a browser opens
+#: the schemes of the URLs that become links
 _WEB = frozenset({"http", "https"})
 
 
 @frozen
 class Address:
-    """An address of a service."""
+    """An address in the exports of a service."""
 
-    #: such as `url` or `inbox`
+    #: the name of the address, such as `url` or `inbox`
     label: str
     text: str
     #: whether the address is a link for the browser
@@ -53,16 +53,16 @@ class Row:
     name: str
     kind: str
     summary: str
-    #: the word of the state
+    #: the name of the phase
     phase: str
     tone: str
     icon: str
     reason: str
-    #: Unix seconds since which the service is in this phase
+    #: the start of this phase in Unix seconds
     since: float
     restarts: int
     pid: int
-    #: processors, and bytes; None if they are not known
+    #: the number of used processors, and the resident memory in bytes; None if they are not known
     cpu: float | None
     memory: int | None
     addresses: tuple[Address, ...]
@@ -70,12 +70,12 @@ class Row:
     needs: tuple[str, ...]
     #: the services that need this service
     dependents: tuple[str, ...]
-    #: action → the reason why it is not possible; empty if it is possible
+    #: action → the reason why the action is not possible; empty if the action is possible
     actions: Mapping[str, str]
-    #: messages with the level `error` or `critical` in the log of this run
+    #: the number of messages with the level `error` or `critical` in the log since the start of the stack
     errors: int
     log_dropped: int
-    #: whether the service is a task that is done
+    #: whether the service is a task that is complete
     is_finished: bool
 
     @property
@@ -87,18 +87,18 @@ class Row:
 
     @property
     def text(self) -> str:
-        """What the filter of the page searches."""
+        """The text that the filter of the page searches."""
         return f"{self.name} {self.kind} {self.phase} {self.reason}"
 
 
 def rows(state: State) -> list[Row]:
-    """Return the services in the plan, in dependency order, without the copies for single tests."""
+    """Return the rows of the services in dependency order, without copies of services for single tests."""
     affected = dependents(state.services)
     return [_row(state, service, affected[service.name]) for service in state.services if not service.copy_of]
 
 
 def row(state: State, service: ServiceStatus) -> Row:
-    """Return one service."""
+    """Return the row of a service."""
     return _row(state, service, dependents(state.services)[service.name])
 
 
@@ -131,22 +131,22 @@ def _row(state: State, service: ServiceStatus, affected: tuple[str, ...]) -> Row
 
 def addresses(service: ServiceStatus) -> tuple[Address, ...]:
     """Return the addresses in the exports of a service, the main address first."""
-    named = {
+    addresses_by_name = {
         name: text for name, text in service.exports.items() if name == "url" or name.endswith("_url") if text
     }
     return tuple(
         Address(label=name.removesuffix("_url").replace("_", " "), text=text, is_web=_is_web(text))
-        for name, text in sorted(named.items(), key=lambda item: item[0] != "url")
+        for name, text in sorted(addresses_by_name.items(), key=lambda item: item[0] != "url")
     )
 
 
 def _is_web(text: str) -> bool:
-    """Return whether a browser can open an address. Other schemes, such as `javascript`, are never links."""
+    """Return whether a page may show the address as a link: only http and https, never `javascript`."""
     try:
-        parts = urlsplit(text)
+        url = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in _WEB and bool(parts.hostname)
+    return url.scheme in _WEB and bool(url.hostname)
 
 
 def _actions(phase: Phase) -> dict[str, str]:
@@ -166,10 +166,10 @@ def duration(seconds: float) -> str:
     """Return a duration as a short text: `0.4 s`, `12 s`, `5 min`, `3 h 20 min`, `2 d 4 h`."""
     if seconds < 10:
         return f"{max(seconds, 0):.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes = whole // 60
+    whole_seconds = int(seconds)
+    if whole_seconds < 60:
+        return f"{whole_seconds} s"
+    minutes = whole_seconds // 60
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
@@ -179,7 +179,7 @@ def duration(seconds: float) -> str:
 
 
 def local_time(seconds: float) -> str:
-    """Return a Unix time as date and time in the zone of the machine: `2026-03-01 12:30:05`."""
+    """Return a Unix time as date and time in the time zone of the machine: `2026-03-01 12:30:05`."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 

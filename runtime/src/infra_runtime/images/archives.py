@@ -1,4 +1,4 @@
-"""Archives of images: tar files of this project and of `docker save`, podman and skopeo."""
+"""Archives of images: tar files from this project, from `docker save`, from podman and from skopeo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_archive(layout: Layout, image: Descriptor, path: Path, names: Sequence
     """Write an image as a tar file: an OCI layout that also contains Docker's `manifest.json`.
 
     `names` are the names of the image after `docker load`, such as `shop/api:0.1.0`; `image` is a manifest.
-    The same image and names result in the same bytes.
+    For the same arguments, the bytes of the file are the same.
     """
     manifest = layout.document(image)
     config = Descriptor.from_json(manifest.get("config"), str(layout.folder))
@@ -57,7 +57,7 @@ def _name(blob: Descriptor) -> str:
 def read_archive(path: Path, into: Path) -> Layout:
     """Unpack an archive of images into the folder `into`, and return the layout in it.
 
-    The archive contains an OCI layout, or is from `docker save`.
+    The archive contains an OCI layout, or the files of `docker save`.
 
     Raises:
         ImageError: the file is not an archive of images.
@@ -68,7 +68,10 @@ def read_archive(path: Path, into: Path) -> Layout:
         Layout.create(into)
         return Layout.open(into)
     if not (into / "manifest.json").is_file():
-        raise ImageError(str(path), "the archive contains neither index.json nor manifest.json of an image")
+        raise ImageError(
+            str(path),
+            "the archive contains neither index.json nor manifest.json, so it is not an archive of images",
+        )
     with tempfile.TemporaryDirectory(dir=into.parent) as temporary:
         layout = Layout.create(Path(temporary) / "layout")
         images = [_from_docker(image, into, layout, path) for image in _docker_manifest(into, path)]
@@ -83,17 +86,19 @@ def _docker_manifest(folder: Path, path: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise ImageError(str(path), f"manifest.json is not valid JSON: {error}") from None
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
-        raise ImageError(str(path), "manifest.json is not a list of images")
+        raise ImageError(str(path), "manifest.json must contain a list of images")
     return images
 
 
 def _from_docker(image: dict[str, Any], folder: Path, layout: Layout, path: Path) -> Descriptor:
     """Copy an image of `docker save` to a layout, and return its manifest."""
-    data = _member(folder, image.get("Config"), path).read_bytes()
-    diff_ids = documents.parse(data, str(path)).get("rootfs", {}).get("diff_ids", [])
+    config_bytes = _member(folder, image.get("Config"), path).read_bytes()
+    diff_ids = documents.parse(config_bytes, str(path)).get("rootfs", {}).get("diff_ids", [])
     names = image.get("Layers")
     if not isinstance(names, list) or len(names) != len(diff_ids):
-        raise ImageError(str(path), "the configuration and manifest.json have different numbers of layers")
+        raise ImageError(
+            str(path), "the configuration of the image and manifest.json contain different numbers of layers"
+        )
     layers = []
     for name in names:
         member = _member(folder, name, path)
@@ -103,7 +108,7 @@ def _from_docker(image: dict[str, Any], folder: Path, layout: Layout, path: Path
             shutil.copyfileobj(file, cast("IO[bytes]", blob))
         media_type = documents.LAYER_GZIP if compressed else documents.LAYER
         layers.append(Descriptor(media_type=media_type, digest=blob.digest, size=blob.size))
-    config = layout.add(data, documents.CONFIG)
+    config = layout.add(config_bytes, documents.CONFIG)
     manifest = layout.add(documents.manifest(config, layers, {}), documents.MANIFEST)
     tags = image.get("RepoTags") or [""]
     annotations = {documents.REF_NAME: str(tags[0]).rpartition(":")[2]} if tags[0] else {}

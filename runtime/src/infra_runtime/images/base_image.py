@@ -1,4 +1,4 @@
-"""The base image, on which an image is built, and data from its layers."""
+"""The base image of a build, and data from the layers of the base image."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ from infra_runtime.images.root_archive import is_root_archive, read_root_archive
 from infra_runtime.value import frozen
 
 _PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<version>3\.\d+)")
-#: files in the layers that are read: the packages of Debian and Alpine, and the name of the distribution
+#: the files that are read from the layers: the lists of packages of Debian and Alpine, and the name of the
+#: distribution
 _STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
 _FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
-#: bytes of the largest of these files
+#: the size limit for each of these files in bytes
 _LIMIT = 64 << 20
-#: the layers that are read without a program for another compression
+#: the media types of the layers that can be read; other compressions are not supported
 _GZIP = frozenset({documents.LAYER_GZIP, documents.DOCKER_LAYER})
 
 
 @frozen
 class Source:
-    """An image in a layout that a user has selected: a manifest, or an index for several platforms."""
+    """The image that a user has selected, in a layout: a manifest, or an index for several platforms."""
 
     layout: Layout
     image: Descriptor
@@ -51,14 +52,14 @@ class Source:
 
 @frozen
 class BaseImage:
-    """The image for one platform on which an image is built."""
+    """A base image for one platform."""
 
     layout: Layout
     manifest: Descriptor
     config: Mapping[str, Any]
     layers: tuple[Descriptor, ...]
     platform: Platform
-    #: the name of the image for messages
+    #: the name of the image, for messages
     name: str
 
     @property
@@ -71,7 +72,7 @@ class BaseImage:
 class Contents:
     """Data from the layers of an image: the Python interpreters, and the files that list its packages."""
 
-    #: version such as `3.13` → absolute path
+    #: version of Python, such as `3.13` → the absolute path of its interpreter
     pythons: Mapping[str, str]
     #: the text of `var/lib/dpkg/status`; empty if it is missing
     dpkg_status: str = ""
@@ -83,13 +84,14 @@ class Contents:
         `version` is the version to search for, such as `3.13`; if it is empty, the newest interpreter is
         returned.
 
-        Raises `ImageError` if the image does not contain it; `name` is the name of the image.
+        Raises `ImageError` if the image does not contain such an interpreter; `name` is the name of the
+        image.
         """
         versions = sorted(self.pythons, key=lambda text: int(text.partition(".")[2]), reverse=True)
-        chosen = version or next(iter(versions), "")
-        if chosen in self.pythons:
-            return chosen, self.pythons[chosen]
-        problem = "the base image contains no Python"
+        selected_version = version or next(iter(versions), "")
+        if selected_version in self.pythons:
+            return selected_version, self.pythons[selected_version]
+        problem = "the base image contains no Python interpreter"
         if versions:
             problem = f"the base image does not contain Python {version}; it contains: {', '.join(versions)}"
         raise ImageError(name, problem, "Use a base image with Python, such as python:3.13-slim.")
@@ -108,11 +110,11 @@ def open_base(
 
     `text` is `PATH`, `PATH:TAG` or `PATH@DIGEST` of an OCI layout or an archive, a tar file with a root file
     system, or a reference to an image in a registry. A reference without a digest gets the digest in the file
-    `lock`; if the file does not contain it, the current digest is written to the file, and `report` gets a
-    line. Images of registries are stored in the layout `cache`, and archives are unpacked into the folder
-    `temporary`.
+    `lock`; if the file does not contain it, the current digest is written to the file, and `report` is called
+    with a line of text. Images of registries are stored in the layout `cache`, and archives are unpacked into
+    the folder `temporary`.
 
-    Raises `ImageError` if the image does not exist, or the disk is full.
+    Raises `ImageError` if the image does not exist, or a file cannot be written.
     """
     hint = (
         "Check the owner and the free space of the folder. XDG_CACHE_HOME selects another folder for"
@@ -132,7 +134,7 @@ def _opened(
     if "/" not in text.strip("/") and "@" not in text and not text.endswith(".tar"):
         text = f"docker.io/library/{text}"
     parsed = parse_reference(text)
-    # Imported here because a local base image needs no HTTP client.
+    # imported here because a local base image needs no HTTP client
     from infra_runtime.images.registry import Registry
 
     layout = Layout.create(cache)
@@ -144,13 +146,14 @@ def _opened(
         image = _stored(layout, parsed.digest)
         if image is None:
             waits = f"waiting for another build, which pulls a base image into {cache}"
-            # The index is replaced as a whole, and the blobs that it does not contain are removed.
+            # `save` replaces the whole index and removes all blobs that the new index does not use, so only
+            # one process may do this at a time.
             with file_lock.folder(cache, lambda: report(waits)):
                 image = _stored(layout, parsed.digest)
                 if image is None:
                     image = registry.pull(parsed.digest, layout)
-                    others = [other for other in layout.images() if other.digest != parsed.digest]
-                    layout.save([*others, image])
+                    other_images = [other for other in layout.images() if other.digest != parsed.digest]
+                    layout.save([*other_images, image])
     return Source(layout=layout, image=image, name=str(parsed), is_local=False)
 
 
@@ -163,7 +166,7 @@ def _stored(layout: Layout, digest: str) -> Descriptor | None:
 def _locked_digest(
     name: str, lock: Path, current: Callable[[], Descriptor], report: Callable[[str], None]
 ) -> str:
-    """Return the digest of an image in a lock file, to which the current digest is written if necessary."""
+    """Return the digest of an image in a lock file; if it is missing, add the current digest to the file."""
     if digest := lockfile.read(lock).images.get(name):
         return digest
     digest = current().digest
@@ -175,7 +178,7 @@ def _locked_digest(
 def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
     """Return the layout of an archive.
 
-    The image that is made from a root file system is stored in `cache`, because its compression is slow.
+    An image that is built from a root file system is stored in `cache`, because the compression is slow.
     """
     if not is_root_archive(path):
         return read_archive(path, temporary)
@@ -191,7 +194,7 @@ def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
 
 
 def _split(source: str) -> tuple[Path, str]:
-    """Return the parts of `PATH`, `PATH:TAG` or `PATH@DIGEST`: the path, and the tag or digest."""
+    """Return the path in `PATH`, `PATH:TAG` or `PATH@DIGEST`, and the tag or digest (empty if missing)."""
     text = source.removeprefix("oci:").removeprefix("docker-archive:").removeprefix("oci-archive:")
     if Path(text).exists():
         return Path(text), ""
@@ -207,41 +210,48 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
 
     Raises `ImageError` if the image does not exist for the platform, or its documents are not valid.
     """
-    where = f"{name} ({layout.folder})"
+    location = f"{name} ({layout.folder})"
     if image.media_type in documents.INDEXES:
-        inner = documents.descriptors(layout.document(image), "manifests", where)
-        offers = [offer for offer in inner if offer.platform and offer.platform.os != "unknown"]
-        matching = [offer for offer in offers if platform is None or str(offer.platform) == str(platform)]
-        if not matching or (platform is None and len(matching) > 1):
+        manifests = documents.descriptors(layout.document(image), "manifests", location)
+        offers = [offer for offer in manifests if offer.platform and offer.platform.os != "unknown"]
+        matching_images = [
+            offer for offer in offers if platform is None or str(offer.platform) == str(platform)
+        ]
+        if not matching_images or (platform is None and len(matching_images) > 1):
             names = ", ".join(str(offer.platform) for offer in offers) or "none"
             problem = f"does not exist for {platform}" if platform else "does not have exactly one platform"
             hint = "Select an existing platform with --platform." if offers else ""
-            raise ImageError(name, f"the image {problem}; it exists for: {names}", hint)
-        return select(layout, matching[0], platform, name)
+            raise ImageError(name, f"the image {problem}; its platforms: {names}", hint)
+        return select(layout, matching_images[0], platform, name)
     if image.media_type not in documents.MANIFESTS:
         raise ImageError(
-            where, f"{image.digest} has the media type {image.media_type}, which is not the type of an image"
+            location,
+            f"{image.digest} has the media type {image.media_type}, which is not the type of an image",
         )
     document = layout.document(image)
-    config = layout.document(Descriptor.from_json(document.get("config"), where))
-    own = Platform(os=str(config.get("os", "linux")), architecture=str(config.get("architecture", "")))
-    if platform is not None and str(own) != str(platform):
-        raise ImageError(name, f"the image does not exist for {platform}; it exists for: {own}")
+    config = layout.document(Descriptor.from_json(document.get("config"), location))
+    own_platform = Platform(
+        os=str(config.get("os", "linux")), architecture=str(config.get("architecture", ""))
+    )
+    if platform is not None and str(own_platform) != str(platform):
+        raise ImageError(name, f"the image does not exist for {platform}, only for {own_platform}")
     base = BaseImage(
         layout=layout,
         manifest=image,
         config=config,
-        layers=tuple(documents.descriptors(document, "layers", where)),
-        platform=own,
+        layers=tuple(documents.descriptors(document, "layers", location)),
+        platform=own_platform,
         name=name,
     )
     if len(base.diff_ids) != len(base.layers):
-        raise ImageError(where, "the configuration and the manifest have different numbers of layers")
+        raise ImageError(
+            location, "the configuration and the manifest of the image contain different numbers of layers"
+        )
     return base
 
 
 def contents(base: BaseImage) -> Contents:
-    """Read the interpreters and the packages in the layers of an image.
+    """Return the interpreters and the lists of packages in the layers of an image.
 
     Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration.
     """
@@ -250,7 +260,7 @@ def contents(base: BaseImage) -> Contents:
         with plain_layer(base.layout, layer) as plain, damage_reported(base.name, layer):
             file = _HashingReader(plain)
             files = _with_layer(files, cast("IO[bytes]", file))
-            while file.read(1 << 18):  # the digest of the blob is checked at its end
+            while file.read(1 << 18):  # at the end of the blob, its digest is checked
                 pass
             if file.digest != diff_id:
                 problem = f"the layer {layer.digest} unpacks to {file.digest} instead of {diff_id}"
@@ -268,24 +278,24 @@ def _with_layer(below: Mapping[str, str], file: IO[bytes]) -> dict[str, str]:
     `.wh.NAME` hides NAME and everything in it, `.wh..wh..opq` hides everything in the folder that contains
     the whiteout. Source: OCI image specification, "Layer", "Whiteouts".
     """
-    added: dict[str, str] = {}
+    new_files: dict[str, str] = {}
     hidden: set[str] = set()
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
             name = member.name.removeprefix("./").lstrip("/")
-            folder, _, last = name.rpartition("/")
-            if last == OPAQUE:
+            folder, _, file_name = name.rpartition("/")
+            if file_name == OPAQUE:
                 hidden.add(f"{folder}/")
-            elif last.startswith(WHITEOUT):
-                hidden.add(f"{folder}/{last.removeprefix(WHITEOUT)}/".lstrip("/"))
+            elif file_name.startswith(WHITEOUT):
+                hidden.add(f"{folder}/{file_name.removeprefix(WHITEOUT)}/".lstrip("/"))
             elif _PYTHON.fullmatch(name):
-                added[name] = ""
+                new_files[name] = ""
             elif name in _FILES and member.isreg() and member.size < _LIMIT:
                 content = archive.extractfile(member)
-                added[name] = content.read().decode("utf-8", "replace") if content else ""
+                new_files[name] = content.read().decode("utf-8", "replace") if content else ""
     # Each folder of a path, and the path itself, ends with a slash; the root of the image is "/".
-    kept = {name: text for name, text in below.items() if hidden.isdisjoint(_enclosing(name))}
-    return {**kept, **added}
+    remaining_files = {name: text for name, text in below.items() if hidden.isdisjoint(_enclosing(name))}
+    return {**remaining_files, **new_files}
 
 
 def _enclosing(name: str) -> list[str]:
@@ -294,25 +304,25 @@ def _enclosing(name: str) -> list[str]:
 
 
 class _HashingReader:
-    """A file with the digest of the bytes that are read from it."""
+    """A file that computes the digest of the bytes that are read from it."""
 
     def __init__(self, inner: IO[bytes]) -> None:
         self._inner, self._hash = inner, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes."""
+        """Return the next bytes, at most `size`, and add them to the digest."""
         data = self._inner.read(size)
         self._hash.update(data)
         return data
 
     @property
     def digest(self) -> str:
-        """The digest of all bytes that are read so far."""
+        """The digest of all bytes that have been read."""
         return f"sha256:{self._hash.hexdigest()}"
 
 
 class _Blocks(io.RawIOBase):
-    """A file that reads the checked bytes of a blob."""
+    """A file with the bytes of a blob, which are checked while they are read."""
 
     def __init__(self, layout: Layout, descriptor: Descriptor) -> None:
         self._blocks, self._rest = layout.blocks(descriptor), b""
@@ -328,12 +338,12 @@ class _Blocks(io.RawIOBase):
 
 
 def plain_layer(layout: Layout, layer: Descriptor) -> IO[bytes]:
-    """Return a file with the uncompressed bytes of a layer. The digest is checked when all bytes are read."""
-    raw = cast("IO[bytes]", io.BufferedReader(_Blocks(layout, layer), 1 << 18))
+    """Return a file with the uncompressed bytes of a layer; its digest is checked at the end of the file."""
+    blob = cast("IO[bytes]", io.BufferedReader(_Blocks(layout, layer), 1 << 18))
     if layer.media_type in _GZIP:
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=blob))
     if layer.media_type.endswith(".tar"):
-        return raw
+        return blob
     raise ImageError(
         str(layout.folder),
         f"the layer {layer.digest} has the media type {layer.media_type}, which is not supported",
@@ -343,7 +353,7 @@ def plain_layer(layout: Layout, layer: Descriptor) -> IO[bytes]:
 
 @contextlib.contextmanager
 def damage_reported(name: str, layer: Descriptor) -> Iterator[None]:
-    """Convert the errors that a damaged layer causes to `IntegrityError`; `name` is the name of the image."""
+    """Convert the exceptions for a damaged layer to `IntegrityError`; `name` is the name of the image."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:

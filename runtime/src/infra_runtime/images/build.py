@@ -1,7 +1,7 @@
 """Build images of a user's own services: a base image, a layer of dependencies, and a layer of code.
 
-The same base, lock and code result in the same layers on every machine, and with the same release of zlib in
-the same digests.
+For the same base image, lock file and code, the layers are the same on every machine. Their digests are the
+same if the release of zlib is the same.
 """
 
 from __future__ import annotations
@@ -30,31 +30,32 @@ from infra_runtime.images.root_archive import DEFAULT_PATH
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
-#: the user of the program, as in distroless images; it needs no entry in /etc/passwd
+#: the id of the user who runs the program, as in distroless images; the image needs no line in /etc/passwd
+#: for this user
 USER = 65532
-#: the beginning of the name of the folder with the files of a build that is not complete
+#: the beginning of the name of the folder for the files of an incomplete build
 _NEW = ".new-"
 _LAUNCHER = "/opt/infra/launcher.py"
-#: seconds between two health checks, and until a check has failed, in nanoseconds. Source: Moby, image spec
-#: 1.2
+#: the time between two health checks, and the time limit of a health check, in nanoseconds. Source: Moby,
+#: image spec 1.2
 _SECOND = 1_000_000_000
-#: the beginning of the labels of this project
+#: the beginning of the names of this project's labels
 LABEL = "io.github.pytest-infra"
 
 
 @frozen
 class Request:
-    """The request for a build: the services, the base image, the project and the options."""
+    """The arguments of a build: the services, the base image, the project and the options."""
 
     project: Project
     services: Sequence[ServiceSpec]
     base: Source
     platforms: Sequence[Platform] = ()
-    #: the version of Python, such as `3.13`; empty for the newest of the base image
+    #: the version of Python, such as `3.13`; empty: the newest version in the base image
     python: str = ""
-    #: the name of one image with all services as roles; empty for an image of each service
+    #: the name of one image that contains all services as roles; empty: one image for each service
     combined: str = ""
-    #: the lock file; None for the first one that the project has
+    #: the path of the lock file; None: the first file of `LOCK_FILES` in the project
     lock: Path | None = None
     archive: bool = False
     compress: bool = True
@@ -66,12 +67,12 @@ class Built:
 
     name: str
     layout: Layout
-    #: a manifest, or for several platforms an index
+    #: the descriptor of a manifest, or for several platforms of an index
     image: Descriptor
     tags: Sequence[str]
-    #: platform → the digests of the uncompressed layers of dependencies and code
+    #: platform → the digests of two uncompressed layers: dependencies and code
     diff_ids: Mapping[str, Sequence[str]]
-    #: the names of variables that are set when the image runs
+    #: the names of the environment variables that must be set when the image runs
     variables: Sequence[str]
     sbom: Path
     provenance: Path
@@ -80,7 +81,7 @@ class Built:
 
 @frozen
 class _Parts:
-    """The common parts of the images for one platform."""
+    """The base image and the layer of dependencies for one platform; all images of the build share them."""
 
     base: BaseImage
     contents: Contents
@@ -93,7 +94,8 @@ class _Parts:
 def build(request: Request, folder: Path, *, report: Callable[[str], None] = lambda _: None) -> list[Built]:
     """Build the images into layouts in a folder, with SBOM, provenance and archives beside them.
 
-    `report` gets a line for each step. Files of earlier builds are replaced when the new ones are complete.
+    `report` is called with a line of text for each step. The new files replace the files of earlier builds
+    only when all new files are complete.
 
     Raises:
         ImageError: the base image, the lock file or a package cannot be used, or the disk is full.
@@ -118,30 +120,30 @@ def build(request: Request, folder: Path, *, report: Callable[[str], None] = lam
             if is_locked:
                 _remove_left(folder, Path(temporary))
             scratch = Layout.create(Path(temporary) / "layout")
-            parts = list(_parts(request, scratch, Path(temporary), report))
+            parts_of_platforms = list(_parts(request, scratch, Path(temporary), report))
             names = [request.combined] if request.combined else [spec.name for spec in request.services]
-            return [_image(request, name, parts, scratch, folder, report) for name in names]
+            return [_image(request, name, parts_of_platforms, scratch, folder, report) for name in names]
 
 
-def _remove_left(folder: Path, own: Path) -> None:
-    """Remove the folders of builds that were killed; a folder that cannot be removed stays."""
-    for left in folder.glob(f"{_NEW}*"):
-        if left != own:
-            shutil.rmtree(left, ignore_errors=True)
+def _remove_left(folder: Path, own_folder: Path) -> None:
+    """Remove the folders of killed builds except `own_folder`; a folder that cannot be removed is ignored."""
+    for killed_folder in folder.glob(f"{_NEW}*"):
+        if killed_folder != own_folder:
+            shutil.rmtree(killed_folder, ignore_errors=True)
 
 
 def _parts(
     request: Request, scratch: Layout, temporary: Path, report: Callable[[str], None]
 ) -> Iterator[_Parts]:
-    """Yield the base and the layer of dependencies for each platform."""
+    """Yield the base image and the layer of dependencies for each platform."""
     program = installer()
     lock = request.lock
     packages = locked_packages(lock, uv=program.uv) if lock else []
     source = request.base
     for platform in request.platforms or (None,):
         base = select(source.layout, source.image, platform, source.name)
-        read = contents(base)
-        version, python = read.python(request.python, base.name)
+        base_contents = contents(base)
+        version, python = base_contents.python(request.python, base.name)
         report(f"base image {base.name} for {base.platform}, Python {version}")
         target = temporary / f"dependencies-{base.platform.architecture}"
         install(packages, target, platform=base.platform, python=version, program=program)
@@ -153,7 +155,12 @@ def _parts(
         shutil.rmtree(target)
         report(f"{len(installed)} packages from {lock.name if lock else 'no lock file'} with {program.name}")
         yield _Parts(
-            base=base, contents=read, version=version, python=python, dependencies=layer, installed=installed
+            base=base,
+            contents=base_contents,
+            version=version,
+            python=python,
+            dependencies=layer,
+            installed=installed,
         )
 
 
@@ -176,16 +183,18 @@ def _image(
         )
         for blob in part.base.layers:
             layout.link_from(part.base.layout, blob)
-        own = [part.dependencies, code]
-        for layer in own:
+        new_layers = [part.dependencies, code]
+        for layer in new_layers:
             layout.link_from(scratch, layer.descriptor)
-        config = layout.add(documents.json_bytes(_config(request, name, part, roles, own)), documents.CONFIG)
-        blobs = [*part.base.layers, *(layer.descriptor for layer in own)]
+        config = layout.add(
+            documents.json_bytes(_config(request, name, part, roles, new_layers)), documents.CONFIG
+        )
+        blobs = [*part.base.layers, *(layer.descriptor for layer in new_layers)]
         manifest = layout.add(
             documents.manifest(config, blobs, _annotations(request, part)), documents.MANIFEST
         )
         manifests.append(replace(manifest, platform=part.base.platform))
-        diff_ids[str(part.base.platform)] = [layer.diff_id for layer in own]
+        diff_ids[str(part.base.platform)] = [layer.diff_id for layer in new_layers]
     image = (
         replace(manifests[0], platform=None)
         if len(manifests) == 1
@@ -225,16 +234,16 @@ def _packages(parts: Sequence[_Parts]) -> list[sbom.Package]:
 
 
 def _code(request: Request, roles: Sequence[Role], folder: Path) -> Iterator[Entry]:
-    """Yield the files of the project, the folder for data, and the launcher of a combined image."""
+    """Yield the entries of the layer of code: files of the project, folder for data, and launcher."""
     root = request.project.root
     yield from tree(root, APP, code_files(root, without=[folder]))
     if any(role.has_data for role in roles):
         yield Entry(name=DATA.strip("/"), uid=USER)
     if request.combined:
         document = documents.json_bytes({role.name: role.to_json() for role in roles})
-        place = Path(_LAUNCHER.strip("/"))
-        yield Entry(name=str(place), content=Path(launcher.__file__))
-        yield Entry(name=str(place.with_name(launcher.ROLES)), content=document)
+        launcher_path = Path(_LAUNCHER.strip("/"))
+        yield Entry(name=str(launcher_path), content=Path(launcher.__file__))
+        yield Entry(name=str(launcher_path.with_name(launcher.ROLES)), content=document)
 
 
 def _archives(
@@ -268,13 +277,13 @@ def _labels(request: Request, name: str, part: _Parts, roles: Sequence[Role]) ->
 
 def _annotations(request: Request, part: _Parts) -> dict[str, str]:
     annotations = {"org.opencontainers.image.base.digest": part.base.manifest.digest}
-    if not request.base.is_local:  # a path is not a name, and it differs between machines
+    if not request.base.is_local:  # the path of a base image is left out, because it differs between machines
         annotations["org.opencontainers.image.base.name"] = part.base.name.partition("@")[0]
     return annotations
 
 
 def _config(
-    request: Request, name: str, part: _Parts, roles: Sequence[Role], own: Sequence[Layer]
+    request: Request, name: str, part: _Parts, roles: Sequence[Role], new_layers: Sequence[Layer]
 ) -> dict[str, Any]:
     """Return the configuration of an image.
 
@@ -282,7 +291,7 @@ def _config(
     """
     base = part.base.config
     inherited = base.get("config") or {}
-    first = roles[0]
+    first_role = roles[0]
     env = {name: value for text in inherited.get("Env") or [] for name, _, value in [text.partition("=")]}
     sources = [APP, *([f"{APP}/src"] if (request.project.root / "src").is_dir() else []), DEPENDENCIES]
     env |= {
@@ -290,15 +299,15 @@ def _config(
         "PYTHONPATH": ":".join(sources),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **({} if request.combined else first.env),
+        **({} if request.combined else first_role.env),
     }
     config: dict[str, Any] = {
         "User": f"{USER}:{USER}",
         "Env": [f"{variable}={value}" for variable, value in sorted(env.items())],
-        "Entrypoint": [part.python, _LAUNCHER] if request.combined else list(first.command),
-        "WorkingDir": APP if request.combined else first.folder,
+        "Entrypoint": [part.python, _LAUNCHER] if request.combined else list(first_role.command),
+        "WorkingDir": APP if request.combined else first_role.folder,
         "Labels": {**(inherited.get("Labels") or {}), **_labels(request, name, part, roles)},
-        "StopSignal": "SIGTERM" if request.combined else first.stop_signal,
+        "StopSignal": "SIGTERM" if request.combined else first_role.stop_signal,
     }
     if request.combined:
         config["Cmd"] = ["all"]
@@ -306,7 +315,7 @@ def _config(
         config["ExposedPorts"] = {f"{port}/tcp": {} for port in ports}
     if any(role.has_data for role in roles):
         config["Volumes"] = {DATA: {}}
-    check = (part.python, _LAUNCHER, "--health") if request.combined else first.health
+    check = (part.python, _LAUNCHER, "--health") if request.combined else first_role.health
     if check and any(role.health for role in roles):
         config["Healthcheck"] = {
             "Test": ["CMD", *check],
@@ -324,7 +333,10 @@ def _config(
         "os": part.base.platform.os,
         "created": created(request.project),
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [*part.base.diff_ids, *(layer.diff_id for layer in own)]},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [*part.base.diff_ids, *(layer.diff_id for layer in new_layers)],
+        },
         "history": [*(base.get("history") or []), *history],
     }
 

@@ -1,4 +1,4 @@
-"""An image that is unpacked on this machine, and waiting until its health check succeeds."""
+"""Unpacks an image on this machine, and waits until its health check succeeds."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from infra_runtime.images.roles import DATA
 from infra_runtime.images.rootfs import unpack_image
 from infra_runtime.value import frozen
 
-#: seconds between two health checks
+#: the seconds between two health checks
 _INTERVAL = 0.2
-#: seconds for one health check
+#: the time limit of one health check in seconds
 _CHECK_TIMEOUT = 30.0
 _SECOND = 1_000_000_000
 
 
 @frozen
 class Container:
-    """An image that is unpacked, and the values with which it is run."""
+    """An unpacked image, and the values of the variables that are set when it runs."""
 
     name: str
-    #: a folder with the folder `root`, the folders that replace /tmp and /data, and files of a runner
+    #: the folder that contains `root` (the unpacked image), the folders for /tmp and /data, and files of a
+    #: runner
     folder: Path
     settings: Mapping[str, Any]
     #: the values of variables that the image does not contain; they can be secrets
@@ -38,35 +39,35 @@ class Container:
         return self.folder / "root"
 
     def writable(self) -> dict[str, Path]:
-        """Return path in the container → folder of this machine, for the folders that are not read-only."""
+        """Return a mapping from path in the container to folder of this machine, for the writable folders."""
         folders = {"/tmp": self.folder / "temporary"}  # noqa: S108 - in the container
         if DATA in (self.settings.get("Volumes") or {}):
             folders[DATA] = self.folder / "data"
         return folders
 
     def user(self) -> tuple[int, int]:
-        """Return the numbers of user and group. Raises `ImageError` if the image has the name of a user."""
+        """Return user id and group id. Raises `ImageError` if the image contains a user name instead."""
         user, _, group = str(self.settings.get("User") or "0").partition(":")
         if not user.isdigit() or not (group or user).isdigit():
-            raise ImageError(self.name, f"the user {user!r} of the image is not a number")
+            raise ImageError(self.name, f"the user {user!r} of the image must be a number")
         return int(user), int(group or user)
 
     def working_folder(self) -> str:
-        """Return the working directory."""
+        """Return the working directory in the container."""
         return str(self.settings.get("WorkingDir") or "/")
 
     def own_environment(self) -> dict[str, str]:
-        """Return the variables that are part of the image."""
+        """Return the environment variables that are part of the image."""
         return {
             name: value for text in self.settings.get("Env") or [] for name, _, value in [text.partition("=")]
         }
 
     def environment(self) -> dict[str, str]:
-        """Return the variables in the container."""
+        """Return all environment variables of the container."""
         return self.own_environment() | dict(self.variables)
 
     def words(self, arguments: Sequence[str] = ()) -> list[str]:
-        """Return the command line of the image: its `Entrypoint`, and `arguments` or else its `Cmd`."""
+        """Return the command line: `Entrypoint` of the image, and `arguments` (by default, its `Cmd`)."""
         return [*(self.settings.get("Entrypoint") or []), *(arguments or self.settings.get("Cmd") or [])]
 
     def health(self) -> list[str]:
@@ -82,12 +83,12 @@ class Container:
 
 @frozen
 class Running:
-    """A container that runs."""
+    """A running container."""
 
     container: Container
-    #: the process whose exit code is that of the program
+    #: the client process; it exits with the exit code of the program
     process: subprocess.Popen[bytes]
-    #: runs a command in the container for at most this number of seconds
+    #: a function that runs a command in the container; the number is the time limit in seconds
     execute: Callable[[Sequence[str], float], subprocess.CompletedProcess[bytes]]
 
 
@@ -108,30 +109,30 @@ def prepare(image: BaseImage, folder: Path, variables: Mapping[str, str]) -> Con
 
 
 def wait_until_ready(running: Running) -> float:
-    """Return the seconds until the health check succeeds; 0 if the image has no health check.
+    """Wait until the health check succeeds, and return the seconds; 0 if the image has no health check.
 
-    Raises `StartError` if the program exits, or is not ready at its time limit.
+    Raises `StartError` if the program exits, or if it is not ready before the time limit.
     """
     container = running.container
     check = container.health()
-    began = time.monotonic()
+    start = time.monotonic()
     if not check:
         return 0.0
     reason = "the health check did not run"
-    while time.monotonic() - began < container.start_timeout():
+    while time.monotonic() - start < container.start_timeout():
         if (code := running.process.poll()) is not None:
             raise StartError(
                 container.name, f"the image exited with {code} before its health check succeeded"
             )
         try:
-            done = running.execute(check, _CHECK_TIMEOUT)
+            result = running.execute(check, _CHECK_TIMEOUT)
         except subprocess.TimeoutExpired:
             reason = f"the health check did not exit in {_CHECK_TIMEOUT:.0f} s"
             continue
-        if done.returncode == 0:
-            return time.monotonic() - began
-        lines = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-        reason = lines[-1] if lines else f"the health check exited with {done.returncode}"
+        if result.returncode == 0:
+            return time.monotonic() - start
+        lines = (result.stderr or result.stdout).decode("utf-8", "replace").strip().splitlines()
+        reason = lines[-1] if lines else f"the health check exited with {result.returncode}"
         time.sleep(_INTERVAL)
     raise StartError(
         container.name, f"the image was not ready after {container.start_timeout():.0f} s: {reason}"

@@ -1,8 +1,8 @@
 """The folder of a container. At the end, the container, its processes and the folder are removed.
 
-Another process (`python -m infra_runtime.images.container_folder`) creates and removes the folder. It reads
-from a pipe to which only the user of the folder could write. The pipe ends when the user closes it or exits,
-also after a SIGKILL.
+Another process (`python -m infra_runtime.images.container_folder`) creates and removes the folder. This
+process reads from a pipe, whose other end the process that uses the folder holds open. The pipe ends when
+that process closes it or exits, also after a SIGKILL.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from infra_runtime.errors import InfraError
 from infra_runtime.host import disk, processes
 
-#: the file with the command that removes the container
+#: the name of the file with the command that removes the container
 _REMOVAL = "removal.json"
-#: seconds until the command has removed the container
+#: the time limit in seconds of the command that removes the container
 _PATIENCE = 60.0
 
 
@@ -33,7 +33,7 @@ def container_folder() -> Iterator[Path]:
 
     Raises `InfraError` if the folder cannot be created.
     """
-    # In another session, because a signal of the terminal must not end the process.
+    # The process has its own session, so that a signal from the terminal does not end the process.
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", __name__],
         stdin=subprocess.PIPE,
@@ -89,7 +89,7 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="infra-container-")
     print(folder, flush=True)
     sys.stdin.buffer.read()
-    # First the clients, which could otherwise still create the container.
+    # The clients are ended first, because a client could still create the container.
     processes.end({}, Path(folder).name)
     _remove_container(Path(folder, _REMOVAL))
     disk.remove(folder)

@@ -20,14 +20,14 @@ from pydantic import BaseModel, ValidationError
 from infra_runtime.errors import ImageError
 from infra_runtime.value import frozen
 
-#: the key of Docker Hub in config.json, and its other names
+#: the key of Docker Hub in config.json, and the other names of Docker Hub
 _DOCKER_HUB = "https://index.docker.io/v1/"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 #: a helper is `docker-credential-NAME` on PATH; another name could be a path
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
-#: the user with which a helper marks an identity token
+#: the user name that a helper returns together with an identity token
 _TOKEN = "<token>"  # noqa: S105 - not a password
-#: seconds for a helper, which may ask the user to unlock a key ring
+#: the time limit of a helper in seconds; a helper can ask the user to unlock a key ring
 _TIMEOUT = 60
 
 
@@ -41,7 +41,7 @@ class Credentials:
 
 
 def find_credentials(registry: str) -> Credentials | None:
-    """Return the credentials for a registry such as `127.0.0.1:5000`; None if there are none.
+    """Return the credentials for a registry such as `127.0.0.1:5000`; None if no credentials exist.
 
     Raises `ImageError` if a configuration file is not valid or a credential helper fails.
     """
@@ -50,8 +50,8 @@ def find_credentials(registry: str) -> Credentials | None:
     for path in _files():
         document = _read(path)
         helpers = document.credHelpers or {}
-        # Docker requests the credentials under the first name, and podman writes the others. An empty helper
-        # name replaces the store for its registry.
+        # Docker uses the first name for the credentials of Docker Hub, and podman writes the other names. An
+        # empty helper name means that the store is not used for this registry.
         requests = [(key, helpers[key]) for key in names if key in helpers]
         requests = requests or [(names[0], document.credsStore or "")]
         for key, helper in requests:
@@ -66,7 +66,8 @@ def find_credentials(registry: str) -> Credentials | None:
 def _host(key: str) -> str:
     """Return the name of the registry in a key such as `https://registry.example:5000/v2/`.
 
-    The result is empty for a key of podman with a namespace, which is for some repositories only.
+    The result is empty for a key of podman with a namespace, because such a key applies only to some
+    repositories.
     """
     name, _, path = key.rpartition("://")[2].partition("/")
     return name if "://" in key or path.strip("/") in {"", "v1", "v2"} else ""
@@ -79,7 +80,7 @@ def _files() -> Iterator[Path]:
     places = [os.environ.get("REGISTRY_AUTH_FILE"), docker]
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         places.append(Path(runtime) / "containers" / "auth.json")
-    yield from (Path(place) for place in places if place and Path(place).is_file())
+    yield from (Path(candidate) for candidate in places if candidate and Path(candidate).is_file())
 
 
 class _Entry(BaseModel):
@@ -92,7 +93,7 @@ class _Entry(BaseModel):
 
 
 class _Configuration(BaseModel):
-    """The keys of a configuration file that are about credentials."""
+    """The keys of a configuration file that contain credentials or the names of helpers."""
 
     auths: Mapping[str, _Entry | None] | None = None
     credHelpers: Mapping[str, str | None] | None = None  # noqa: N815 - the name in the file
@@ -105,7 +106,9 @@ def _read(path: Path) -> _Configuration:
     except ValidationError as error:
         # The message of pydantic would contain the value, which can be a password.
         key = ".".join(map(str, error.errors()[0]["loc"])) or "the document"
-        raise ImageError(str(path), f"the file with credentials has a value of another type: {key}") from None
+        raise ImageError(
+            str(path), f"the file with credentials contains a value of the wrong type: {key}"
+        ) from None
     except (OSError, ValueError) as error:
         raise ImageError(str(path), f"the file with credentials cannot be read: {error}") from None
 
@@ -125,12 +128,12 @@ def _decoded(entry: _Entry, path: Path) -> Credentials | None:
 
 
 def _ask(helper: str, key: str, path: Path) -> Credentials | None:
-    """Run a credential helper, which gets the registry on standard input; None if it has no credentials."""
+    """Return the credentials of the registry `key` from a helper; None if the helper has no credentials."""
     if not _HELPER.fullmatch(helper):
         raise ImageError(str(path), f"{helper!r} is not the name of a credential helper")
     program = f"docker-credential-{helper}"
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [program, "get"], input=key, capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
     except FileNotFoundError:
@@ -138,15 +141,15 @@ def _ask(helper: str, key: str, path: Path) -> Credentials | None:
         raise ImageError(program, "the credential helper is not on PATH", hint) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImageError(program, f"the credential helper failed: {error}") from None
-    if done.returncode:
+    if process.returncode:
         # Source: docker-credential-helpers, `credentials/error.go`.
-        if "credentials not found" in done.stdout:
+        if "credentials not found" in process.stdout:
             return None
         raise ImageError(
-            program, f"the credential helper failed: {(done.stdout + done.stderr).strip()[:200]}"
+            program, f"the credential helper failed: {(process.stdout + process.stderr).strip()[:200]}"
         )
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(process.stdout)
         user, secret = str(answer["Username"]), str(answer["Secret"])
     except (ValueError, KeyError, TypeError):
         raise ImageError(program, "the answer of the credential helper is not valid") from None

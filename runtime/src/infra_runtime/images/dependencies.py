@@ -1,7 +1,7 @@
 """Install the locked packages of a project into a folder, from wheels only, for the platform of an image.
 
-uv installs the packages, or pip if uv is missing. The two write different files, so the digest of the layer
-depends on the program; it does not depend on the machine.
+uv installs the packages, or pip if uv is missing. uv and pip write different files, so the digest of the
+layer depends on the program, but not on the machine.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _PROCESSORS = {"amd64": "x86_64", "arm64": "aarch64"}
 #: The newest C library that a wheel may need: Debian 10 and RHEL 8 have 2.28. With `manylinux2014` many
 #: wheels for arm64 are missing.
 _GLIBC = 28
-#: seconds for the installation of all packages
+#: the time limit in seconds for the installation of all packages
 _TIMEOUT = 1800
-#: characters of the errors of an installer in a message
+#: the largest number of characters in a message that are copied from the output of the installer
 _LONGEST = 1000
-#: files that the two programs write for themselves
+#: the patterns of the files that uv and pip write for their own use
 _OWN_FILES = (".lock", "__pycache__")
 _PYTHON = re.compile(r"python[\d.]*")
 
@@ -49,7 +49,7 @@ class Installer:
         return "uv" if self.uv else "pip"
 
     def command(self, file: Path, target: Path, platform: Platform, python: str, *, test: bool) -> list[str]:
-        """Return the command that installs the requirements in a file; with `test`, a dry run."""
+        """Return the command that installs the requirements in a file; if `test` is true, a dry run."""
         common = ["--require-hashes", "--no-deps", "--target", str(target), "--python-version", python]
         common += ["--only-binary", ":all:", *(["--dry-run"] if test else []), "-r", str(file)]
         processor = _PROCESSORS[platform.architecture]
@@ -105,14 +105,16 @@ def install(
     file = target.with_suffix(".requirements.txt")
     problem = _run(program, packages, file, target, platform, python, test=False)
     if problem:
-        first = _first_missing(program, packages, file, target, platform, python) or _named(problem, packages)
-        where = f"{first.name} {first.version}" if first else program.name
+        failed_package = _first_missing(program, packages, file, target, platform, python) or _named(
+            problem, packages
+        )
+        location = f"{failed_package.name} {failed_package.version}" if failed_package else program.name
         what = (
             f"no wheel for {platform} and Python {python}, or another hash than in the lock"
-            if first
+            if failed_package
             else "failed"
         )
-        raise ImageError(where, what, f"The output of {program.name}: {problem}")
+        raise ImageError(location, what, f"The output of {program.name}: {problem}")
     for name in _OWN_FILES:
         for path in target.rglob(name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -121,7 +123,7 @@ def install(
 def _first_missing(
     program: Installer, packages: Sequence[Locked], file: Path, target: Path, platform: Platform, python: str
 ) -> Locked | None:
-    """Return the first package that cannot be installed; the installer tries each package separately."""
+    """Return the first package that cannot be installed, after a separate dry run for each package."""
     return next(
         (
             package
@@ -133,7 +135,7 @@ def _first_missing(
 
 
 def _named(output: str, packages: Sequence[Locked]) -> Locked | None:
-    """Return the package that the installer names: uv reads no wheel in a dry run, so it checks no hash."""
+    """Return the package that `output` contains. A dry run of uv does not compare the hashes of wheels."""
     for package in packages:
         pinned = re.escape(f"{package.name}=={package.version}")
         if re.search(rf"(?i)(?<![\w.-]){pinned}(?![\w.+-])", output):
@@ -151,11 +153,11 @@ def _run(
     *,
     test: bool,
 ) -> str:
-    """Run the program, and return the end of its errors; empty if it succeeds."""
+    """Run the program, and return the end of its error output; empty if the program succeeds."""
     file.write_text("".join(package.requirement() for package in packages), encoding="utf-8")
     command = program.command(file, target, platform, python, test=test)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             stdin=subprocess.DEVNULL,
@@ -168,50 +170,50 @@ def _run(
         return f"{program.name} was stopped after {_TIMEOUT} s"
     finally:
         file.unlink(missing_ok=True)
-    text = " ".join(done.stderr.split())[-_LONGEST:]
-    return text or f"exit code {done.returncode}" if done.returncode else ""
+    text = " ".join(process.stderr.split())[-_LONGEST:]
+    return text or f"exit code {process.returncode}" if process.returncode else ""
 
 
 def relocate_scripts(folder: Path, interpreter: str) -> None:
-    """Write the interpreter of the image into each console script, and the new hash into RECORD.
+    """Replace the interpreter in each console script by that of the image, and update the hashes in RECORD.
 
-    uv and pip write the interpreter of the machine on which they run.
+    uv and pip write the path of the interpreter on this machine into the scripts.
     """
-    changed: dict[str, str] = {}
+    changed_records: dict[str, str] = {}
     for script in sorted((folder / "bin").glob("*")) if (folder / "bin").is_dir() else ():
-        data = script.read_bytes()
-        if (body := _body(data)) is not None:
-            data = f"#!{interpreter}\n".encode() + body
-            script.write_bytes(data)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            changed[f"bin/{script.name}"] = f"sha256={digest},{len(data)}"
+        script_bytes = script.read_bytes()
+        if (body := _body(script_bytes)) is not None:
+            script_bytes = f"#!{interpreter}\n".encode() + body
+            script.write_bytes(script_bytes)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(script_bytes).digest()).rstrip(b"=").decode()
+            changed_records[f"bin/{script.name}"] = f"sha256={digest},{len(script_bytes)}"
     for record in sorted(folder.glob("*.dist-info/RECORD")):
         lines = record.read_text(encoding="utf-8").splitlines()
-        new = [*_record(lines, changed)]
-        if new != lines:
-            record.write_text("".join(f"{line}\n" for line in new), encoding="utf-8")
+        new_lines = [*_record(lines, changed_records)]
+        if new_lines != lines:
+            record.write_text("".join(f"{line}\n" for line in new_lines), encoding="utf-8")
 
 
-def _record(lines: Sequence[str], changed: dict[str, str]) -> Iterator[str]:
+def _record(lines: Sequence[str], changed_records: dict[str, str]) -> Iterator[str]:
     for line in lines:
         path = line.partition(",")[0]
         name = re.sub(r"^(\.\./)*", "", path)
-        yield f"{path},{changed[name]}" if name in changed else line
+        yield f"{path},{changed_records[name]}" if name in changed_records else line
 
 
 def _body(data: bytes) -> bytes | None:
-    """Return a script for Python without the lines that name its interpreter; None for another file.
+    """Return a Python script without its first lines, which contain the interpreter; None for other files.
 
     For a long path, the first three lines are `#!/bin/sh`, `'''exec' PATH "$0" "$@"` and `' '''`.
     """
-    first, _, rest = data.partition(b"\n")
-    if first.startswith(b"#!/bin/sh") and rest.startswith(b"'''exec' "):
-        return rest.split(b"\n", 2)[2]
-    words = first.removeprefix(b"#!").split()
+    first_line, _, remainder = data.partition(b"\n")
+    if first_line.startswith(b"#!/bin/sh") and remainder.startswith(b"'''exec' "):
+        return remainder.split(b"\n", 2)[2]
+    words = first_line.removeprefix(b"#!").split()
     if (
-        first.startswith(b"#!")
+        first_line.startswith(b"#!")
         and words
         and _PYTHON.fullmatch(words[-1].decode("utf-8", "replace").rpartition("/")[2])
     ):
-        return rest
+        return remainder
     return None

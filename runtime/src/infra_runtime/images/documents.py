@@ -26,19 +26,20 @@ DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 INDEXES = frozenset({INDEX, DOCKER_INDEX})
 MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
-#: the annotation with the tag of an image in a layout; the value is a bare tag, because `app:0.1.0` is
-#: refused by some clients
+#: the annotation with the tag of an image in a layout; the value is a tag without the name of the image,
+#: because some clients refuse `app:0.1.0`
 REF_NAME = "org.opencontainers.image.ref.name"
-#: entries of a layer that hide files of lower layers: the prefix for one file, the name for a whole folder.
-#: Source: OCI, "Image Format Specification" 1.1, "Whiteouts"
+#: whiteouts, which are entries of a layer that hide files of lower layers: the prefix of the name that hides
+#: one file, and the name that hides all files of a folder. Source: OCI, "Image Format Specification" 1.1,
+#: "Whiteouts"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-#: bytes of the largest document that is read
+#: the size limit of a document in bytes
 LIMIT = 4 << 20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON with sorted keys and without spaces: the same value has the same bytes."""
+    """Return a value as JSON with sorted keys and without spaces, so that equal values have equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -47,12 +48,14 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def checked_digest(digest: object, where: str) -> str:
-    """Return a digest. Raises `ImageError` if it has another form; a path is made from the digest."""
+def checked_digest(digest: object, location: str) -> str:
+    """Return a valid digest, which can be part of a path. Raises `ImageError` if it is not valid."""
     if isinstance(digest, str) and _DIGEST.fullmatch(digest):
         return digest
     raise ImageError(
-        where, f"{digest!r} is not a digest of the form sha256:…", "Other hashes are not supported."
+        location,
+        f"{digest!r} must be `sha256:` and 64 hexadecimal digits",
+        "Other hash functions are not supported.",
     )
 
 
@@ -81,7 +84,7 @@ class Descriptor:
     artifact_type: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the descriptor as in a manifest or an index."""
+        """Return the descriptor as the JSON object of a manifest or an index."""
         document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         if self.annotations:
             document["annotations"] = dict(self.annotations)
@@ -94,20 +97,20 @@ class Descriptor:
         return document
 
     @classmethod
-    def from_json(cls, document: Any, where: str) -> Descriptor:
+    def from_json(cls, document: Any, location: str) -> Descriptor:
         """Return a descriptor from a manifest or an index. Raises `ImageError` if it is not valid."""
         if not isinstance(document, Mapping):
-            raise ImageError(where, "a descriptor is missing, or is not an object")
+            raise ImageError(location, "a descriptor is missing, or is not an object")
         size, media_type = document.get("size"), document.get("mediaType", "")
         if not isinstance(size, int) or size < 0 or not isinstance(media_type, str):
             raise ImageError(
-                where, f"the descriptor of {document.get('digest')} has no valid size and media type"
+                location, f"the descriptor of {document.get('digest')} has no valid size and media type"
             )
         platform = document.get("platform")
         annotations = document.get("annotations") or {}
         return cls(
             media_type=media_type,
-            digest=checked_digest(document.get("digest"), where),
+            digest=checked_digest(document.get("digest"), location),
             size=size,
             annotations={str(name): str(value) for name, value in annotations.items()},
             platform=_platform(platform) if isinstance(platform, Mapping) else None,
@@ -123,27 +126,27 @@ def _platform(document: Mapping[str, Any]) -> Platform:
     )
 
 
-def parse(data: bytes, where: str) -> dict[str, Any]:
+def parse(data: bytes, location: str) -> dict[str, Any]:
     """Return the object in a JSON document. Raises `ImageError` if the document is not a JSON object."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ImageError(where, f"the document is not valid JSON: {error}") from None
+        raise ImageError(location, f"the document is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ImageError(where, "the document is not a JSON object")
+        raise ImageError(location, "the document is not a JSON object")
     return document
 
 
-def descriptors(document: Mapping[str, Any], key: str, where: str) -> list[Descriptor]:
-    """Return the descriptors in a list of a manifest or an index, such as `layers`."""
+def descriptors(document: Mapping[str, Any], key: str, location: str) -> list[Descriptor]:
+    """Return the descriptors in the list `key` of a manifest or an index, such as `layers`."""
     values = document.get(key)
     if not isinstance(values, list):
-        raise ImageError(where, f"the document has no list `{key}`")
-    return [Descriptor.from_json(value, where) for value in values]
+        raise ImageError(location, f"the document has no list `{key}`")
+    return [Descriptor.from_json(value, location) for value in values]
 
 
 def manifest(config: Descriptor, layers: list[Descriptor], annotations: Mapping[str, str]) -> bytes:
-    """Return the manifest of an image."""
+    """Return the manifest of an image as JSON."""
     document: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -154,6 +157,6 @@ def manifest(config: Descriptor, layers: list[Descriptor], annotations: Mapping[
 
 
 def index(manifests: list[Descriptor]) -> bytes:
-    """Return the index of the manifests for several platforms, or of a layout."""
+    """Return the index of a layout, or of the manifests for several platforms, as JSON."""
     document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [image.to_json() for image in manifests]}
     return json_bytes(document)

@@ -1,7 +1,7 @@
 """The program that starts in an image with several services: all services, one of them, or another command.
 
-This file is copied to the image, in which pytest-infra is not installed: it uses the standard library only,
-and works with Python 3.8.
+This file is copied to the image. pytest-infra is not installed there, so this file uses only the standard
+library, and works with Python 3.8.
 
     docker run IMAGE                       all services
     docker run IMAGE api                   the service `api`
@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-#: the file with the roles, beside this file
+#: the file with the roles, in the folder of this file
 ROLES = "roles.json"
 #: the file with the names of the running roles, for the health check, which is another process
 RUNNING = os.environ.get("INFRA_LAUNCHER_STATE", "/tmp/infra-roles")  # noqa: S108 - of the container
-#: seconds in which the services exit after a signal
+#: the seconds in which the services must exit after a signal
 PATIENCE = 10.0
 _MISSING = 127
 
@@ -52,7 +52,7 @@ def main(words: list[str]) -> int:
 
 
 def _missing(env: dict[str, str]) -> dict[str, str]:
-    """Return the variables of a role that the container does not have."""
+    """Return those variables of a role that are not set in the container."""
     return {name: value for name, value in env.items() if name not in os.environ}
 
 

@@ -1,8 +1,8 @@
 """Layers of an image: reproducible tar archives.
 
-The same files result in the same bytes: the entries are sorted, have a fixed time and no names of users, and
-modes do not depend on the umask. The compressed bytes also depend on the release of zlib; the `diff_id`,
-which is the digest of the uncompressed bytes, does not.
+For the same files, the bytes of a layer are the same: the entries are sorted, have a fixed time and no user
+names, and modes do not depend on the umask. The compressed bytes also depend on the release of zlib, but the
+`diff_id`, the digest of the uncompressed bytes, does not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from infra_runtime.images.documents import LAYER, LAYER_GZIP, Descriptor
 from infra_runtime.images.layout import HashingFile, Layout
 from infra_runtime.value import frozen
 
-#: the level at which gzip is used: higher levels take twice the time for one percent
+#: the level of gzip; higher levels take twice the time and save only one percent
 _LEVEL = 6
 
 
@@ -107,7 +107,7 @@ def layer_of(layout: Layout, write: Callable[[tarfile.TarFile], None], *, compre
 
 
 def _complete(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries with all folders above them, sorted so that a folder precedes its content."""
+    """Return the entries and all folders above them, sorted so that a folder precedes its content."""
     by_name: dict[str, Entry] = {}
     for entry in entries:
         if entry.name in by_name and not (entry.is_folder and by_name[entry.name].is_folder):
@@ -141,7 +141,7 @@ def add_entry(archive: tarfile.TarFile, entry: Entry, time: int) -> None:
     try:
         archive.addfile(info, content)
     except OSError as error:
-        if error.errno is None:  # of tarfile: the file has become shorter
+        if error.errno is None:  # raised by tarfile: the file has become shorter
             raise ImageError(str(entry.content), f"the file changed while it was read: {error}") from None
         raise
     finally:
@@ -150,7 +150,7 @@ def add_entry(archive: tarfile.TarFile, entry: Entry, time: int) -> None:
 
 
 def archive_format(info: tarfile.TarInfo) -> Literal[0, 2]:
-    """Return the format of an entry: USTAR, or for a long path or a large file PAX."""
+    """Return the format of an entry: PAX for a long path or a large file, and otherwise USTAR."""
     try:
         info.tobuf(tarfile.USTAR_FORMAT)
     except ValueError:

@@ -1,6 +1,6 @@
-"""An OCI layout: a folder with the blobs of images, named by their digests, and an index of the images.
+"""An OCI layout: a folder with the blobs of images (the name of a blob is its digest) and an index.
 
-A blob gets its name when all its bytes are written and hashed, and `index.json` is replaced by a rename.
+A blob gets its name only after all its bytes are written and hashed, and a rename replaces `index.json`.
 Therefore, if the disk is full or the process is killed, the old images are unchanged, and no blob is
 incomplete.
 
@@ -27,7 +27,7 @@ _TEMPORARY = ".new-"
 
 
 class HashingFile:
-    """A file to which bytes are written, with the SHA-256 and the number of these bytes."""
+    """A writable file that computes the SHA-256 and the number of the written bytes."""
 
     def __init__(self, inner: IO[bytes]) -> None:
         self._inner, self._hash, self.size = inner, hashlib.sha256(), 0
@@ -44,7 +44,7 @@ class HashingFile:
 
     @property
     def digest(self) -> str:
-        """The digest of all bytes that are written so far."""
+        """The digest of all bytes that have been written."""
         return f"sha256:{self._hash.hexdigest()}"
 
 
@@ -72,7 +72,7 @@ class Layout:
         return cls(folder)
 
     def path(self, digest: str) -> Path:
-        """Return the path of a blob, which may be missing."""
+        """Return the path of a blob, whether or not the blob exists."""
         return (
             self.folder
             / "blobs"
@@ -99,7 +99,7 @@ class Layout:
         return Descriptor(media_type=media_type, digest=file.digest, size=file.size)
 
     def copy_from(self, other: Layout, descriptor: Descriptor) -> None:
-        """Copy a blob of another layout, and check it; a blob that exists here is not copied again."""
+        """Copy a blob from another layout and check it, unless this layout already contains it."""
         if self.has(descriptor):
             return
         with self.writer() as file:
@@ -107,12 +107,12 @@ class Layout:
                 file.write(block)
 
     def link_from(self, other: Layout, descriptor: Descriptor) -> None:
-        """Add a blob of another layout, which the caller has checked, as a hard link or a copy."""
+        """Add a blob from another layout as a hard link or a copy; the caller has checked the blob."""
         if not self.has(descriptor):
             try:
                 self.path(descriptor.digest).unlink(missing_ok=True)
                 self.path(descriptor.digest).hardlink_to(other.path(descriptor.digest))
-            except OSError:  # another file system
+            except OSError:  # the other layout is on another file system
                 self.copy_from(other, descriptor)
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -125,11 +125,11 @@ class Layout:
     def blocks(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the bytes of a blob.
 
-        Raises `IntegrityError` if the blob is missing or differs from the descriptor. The last block may
-        precede the error.
+        Raises `IntegrityError` if the blob is missing or differs from the descriptor. The error can be raised
+        after the last block.
         """
         hashing, size = hashlib.sha256(), 0
-        where = str(self.folder)
+        location = str(self.folder)
         try:
             with self.path(descriptor.digest).open("rb") as file:
                 while block := file.read(_BLOCK):
@@ -137,13 +137,15 @@ class Layout:
                     size += len(block)
                     yield block
         except FileNotFoundError:
-            raise IntegrityError(where, f"the blob {descriptor.digest} is missing", _HINT) from None
+            raise IntegrityError(location, f"the blob {descriptor.digest} is missing", _HINT) from None
         if size != descriptor.size:
             raise IntegrityError(
-                where, f"{descriptor.digest} has {size} bytes instead of {descriptor.size}", _HINT
+                location, f"{descriptor.digest} has {size} bytes instead of {descriptor.size}", _HINT
             )
         if (actual := f"sha256:{hashing.hexdigest()}") != descriptor.digest:
-            raise IntegrityError(where, f"the bytes of {descriptor.digest} have the digest {actual}", _HINT)
+            raise IntegrityError(
+                location, f"the bytes of {descriptor.digest} have the digest {actual}", _HINT
+            )
 
     def read(self, descriptor: Descriptor) -> bytes:
         """Return the bytes of a document, after a check of their size and digest.
@@ -157,7 +159,7 @@ class Layout:
         return b"".join(self.blocks(descriptor))
 
     def document(self, descriptor: Descriptor) -> dict[str, Any]:
-        """Return the JSON object of a blob, which is checked."""
+        """Return the JSON object in a blob, after a check of its size and digest."""
         return documents.parse(self.read(descriptor), f"{self.folder}: {descriptor.digest}")
 
     def images(self) -> list[Descriptor]:
@@ -170,32 +172,34 @@ class Layout:
         return documents.descriptors(documents.parse(path.read_bytes(), str(path)), "manifests", str(path))
 
     def find(self, reference: str = "") -> Descriptor:
-        """Return the image with a tag or digest; without a reference, the only image of the layout.
+        """Return the image with a tag or digest; if `reference` is empty, the only image of the layout.
 
-        Raises `ImageError` if the layout has no such image, or several.
+        Raises `ImageError` if the layout contains no such image or several such images.
         """
         images = self.images()
-        matching = [
+        matching_images = [
             image
             for image in images
             if not reference or reference in {image.digest, image.annotations.get(REF_NAME)}
         ]
-        if len({image.digest for image in matching}) == 1:
-            return matching[0]
+        if len({image.digest for image in matching_images}) == 1:
+            return matching_images[0]
         names = sorted({image.annotations.get(REF_NAME, image.digest) for image in images})
-        wanted = f"no image {reference}" if reference else f"{len(images)} images instead of one"
+        requested_image = f"no image {reference}" if reference else f"{len(images)} images instead of one"
         hint = "Add the tag or the digest of the image." if names else ""
         raise ImageError(
-            str(self.folder), f"the layout has {wanted}; its images: {', '.join(names) or 'none'}", hint
+            str(self.folder),
+            f"the layout contains {requested_image}; its images: {', '.join(names) or 'none'}",
+            hint,
         )
 
     def save(self, images: Iterable[Descriptor]) -> None:
-        """Replace the index, and remove the blobs that no image in the new index uses."""
+        """Write `images` as the new index, and remove the blobs that none of these images uses."""
         images = list(images)
         replace_file(self.folder / "index.json", documents.index(images))
-        used = {digest.removeprefix("sha256:") for image in images for digest in self.tree(image)}
+        used_digests = {digest.removeprefix("sha256:") for image in images for digest in self.tree(image)}
         for path in (self.folder / "blobs" / "sha256").iterdir():
-            if path.name not in used and not path.name.startswith(_TEMPORARY):
+            if path.name not in used_digests and not path.name.startswith(_TEMPORARY):
                 path.unlink()
 
     def is_complete(self, image: Descriptor) -> bool:
@@ -206,30 +210,30 @@ class Layout:
             return False
 
     def tree(self, descriptor: Descriptor) -> Iterator[str]:
-        """Yield the digests of all blobs to which an image refers, directly or indirectly, and its own."""
+        """Yield the digests of an image and of all blobs to which it refers directly or indirectly."""
         yield from (blob.digest for blob in self.closure(descriptor))
 
     def closure(self, descriptor: Descriptor) -> Iterator[Descriptor]:
-        """Yield the descriptors of all blobs of an image, each after the blobs to which it refers."""
-        where = f"{self.folder}: {descriptor.digest}"
+        """Yield the descriptors of all blobs of an image; a blob comes after the blobs to which it refers."""
+        location = f"{self.folder}: {descriptor.digest}"
         if descriptor.media_type in documents.INDEXES:
-            for inner in documents.descriptors(self.document(descriptor), "manifests", where):
-                yield from self.closure(inner)
+            for manifest in documents.descriptors(self.document(descriptor), "manifests", location):
+                yield from self.closure(manifest)
         elif descriptor.media_type in documents.MANIFESTS:
             document = self.document(descriptor)
-            yield Descriptor.from_json(document.get("config"), where)
-            yield from documents.descriptors(document, "layers", where)
+            yield Descriptor.from_json(document.get("config"), location)
+            yield from documents.descriptors(document, "layers", location)
         yield descriptor
 
 
-_HINT = "The blob is damaged or incomplete, and was not used. Build or pull the image again."
+_HINT = "The blob is damaged or incomplete, and is not used. Build or pull the image again."
 
 
 @contextlib.contextmanager
 def disk_errors(folder: Path, hint: str) -> Iterator[None]:
     """Raise an `ImageError` for an error of the file system, such as a full disk, in the `with` statement.
 
-    `folder` is the location if the error has no path.
+    If the error has no path, the message contains `folder` instead.
     """
     try:
         yield
@@ -240,7 +244,7 @@ def disk_errors(folder: Path, hint: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that replaces the file at `path` at the end of the `with` statement without an error."""
+    """Yield a new file; if the `with` statement ends without an error, it replaces the file at `path`."""
     with _temporary(path.parent) as (file, temporary):
         yield file
         file.flush()
@@ -250,7 +254,7 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """Yield a new file in a folder, which the caller renames; otherwise, the file is removed."""
+    """Yield a new file in a folder and its path; the file is removed, unless the caller renames it."""
     number, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
     path = Path(name)
     try:

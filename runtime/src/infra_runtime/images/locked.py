@@ -1,4 +1,4 @@
-"""The locked packages of a project: `uv.lock`, `pylock.toml`, or requirements with hashes, as one list.
+"""The list of a project's locked packages, from `uv.lock`, `pylock.toml` or requirements with hashes.
 
 Sources: pip documentation, "Requirements File Format"; PEP 751 for `pylock.toml`.
 """
@@ -25,7 +25,7 @@ _REQUIREMENT = re.compile(
 _HASH = re.compile(r"\s--hash[= ](?P<hash>sha256:[0-9a-f]{64})")
 _INCLUDED = re.compile(r"(?:-r|--requirement)[\s=]*(?P<path>\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]*(?P<path>\S.*)")
-#: seconds for `uv export`, which does not use the network
+#: the time limit of `uv export` in seconds; the command does not use the network
 _TIMEOUT = 120
 
 
@@ -54,7 +54,8 @@ def find_lock(root: Path) -> Path | None:
 def locked_packages(path: Path, *, uv: Path | None) -> list[Locked]:
     """Return the packages of a lock file, sorted by name. `uv` is the path of uv, which reads `uv.lock`.
 
-    Raises `ImageError` if the file is not a lock, or if a package has no hash; the error names the package.
+    Raises `ImageError` if the file is not a lock, or if a package has no hash; the message contains the name
+    of the package.
     """
     if path.name == "uv.lock":
         packages = requirements(_exported(path, uv), path)
@@ -72,7 +73,7 @@ def requirements(text: str, path: Path) -> list[Locked]:
     packages = []
     for line in _lines(text):
         if folder := _EDITABLE.fullmatch(line):
-            if folder["path"] == ".":  # the project itself
+            if folder["path"] == ".":  # the package is the project itself
                 continue
             raise ImageError(str(path), f"the package {folder['path']} is a folder, which has no wheel")
         if line.startswith("-"):  # an option, such as --index-url; `_files` reads the files of -r
@@ -92,19 +93,19 @@ def requirements(text: str, path: Path) -> list[Locked]:
     return packages
 
 
-def _files(path: Path, first: Path, read: set[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield a requirements file with its text, and each file that it includes with `-r` once."""
-    if path.resolve() in read:
+def _files(path: Path, main_file: Path, read_files: set[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of a requirements file, and of each file that it includes with `-r`, once."""
+    if path.resolve() in read_files:
         return
-    read.add(path.resolve())
+    read_files.add(path.resolve())
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ImageError(str(first), f"the requirements file {path} cannot be read: {error}") from None
+        raise ImageError(str(main_file), f"the requirements file {path} cannot be read: {error}") from None
     yield path, text
     for line in _lines(text):
         if included := _INCLUDED.fullmatch(line):
-            yield from _files(path.parent / included["path"], first, read)
+            yield from _files(path.parent / included["path"], main_file, read_files)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _lines(text: str) -> Iterator[str]:
 def _exported(path: Path, uv: Path | None) -> str:
     if uv is None:
         hint = "Install it with `python -m pip install uv`, or write pylock.toml with `uv export`."
-        raise ImageError(str(path), "uv is needed to read uv.lock, and was not found", hint)
+        raise ImageError(str(path), "the program uv, which reads uv.lock, is missing", hint)
     command = [
         *(str(uv), "export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-workspace", "--quiet"),
         *("--no-annotate", "--no-header", "--format", "requirements-txt", "--project", str(path.parent)),
@@ -125,13 +126,15 @@ def _exported(path: Path, uv: Path | None) -> str:
     return _output(command, str(path))
 
 
-def _output(command: Sequence[str], where: str) -> str:
-    done = subprocess.run(
+def _output(command: Sequence[str], location: str) -> str:
+    process = subprocess.run(
         list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False
     )
-    if done.returncode:
-        raise ImageError(where, f"`{' '.join(command[:2])}` failed: {' '.join(done.stderr.split())[:500]}")
-    return done.stdout
+    if process.returncode:
+        raise ImageError(
+            location, f"`{' '.join(command[:2])}` failed: {' '.join(process.stderr.split())[:500]}"
+        )
+    return process.stdout
 
 
 class _Wheel(BaseModel):
@@ -162,10 +165,10 @@ def _pylock(path: Path) -> Iterator[Locked]:
     try:
         document = _Pylock.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        first_error = error.errors()[0]
+        key = ".".join(map(str, first_error["loc"]))
         raise ImageError(
-            str(path), f"the file is not in the format of PEP 751: {key}: {first['msg']}"
+            str(path), f"the file is not in the format of PEP 751: {key}: {first_error['msg']}"
         ) from None
     except OSError as error:
         raise ImageError(str(path), f"the file cannot be read: {error.strerror}") from None
@@ -173,7 +176,7 @@ def _pylock(path: Path) -> Iterator[Locked]:
         raise ImageError(str(path), f"the file is not valid TOML: {error}") from None
     for package in document.packages:
         if package.directory and (package.directory.editable or package.directory.path == "."):
-            continue  # the project itself
+            continue  # the package is the project itself
         if package.directory or package.vcs:
             problem = f"the package {package.name} is a folder or a repository, which has no wheel"
             raise ImageError(str(path), problem)

@@ -1,4 +1,4 @@
-"""The project from which an image is built: the project's files, name, version, branch and revision."""
+"""The project whose image is built: its files, name, version, branch and revision."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.images.reference import as_tag
 from infra_runtime.value import frozen
 
-#: patterns of names that are left out of images at every depth: local state, caches, environments,
-#: repositories
+#: the patterns of file names that are left out of images in every folder: local state, caches, Python
+#: environments, repositories
 IGNORED = (
     *(".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", "*.pyc", "*.egg-info"),
     *(".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox"),
@@ -24,27 +24,27 @@ IGNORED = (
 )
 #: the folder of the images, relative to the folder of the stack file; it is not part of an image
 OUTPUT = Path("dist") / "images"
-#: a file in the folder of the stack file with further patterns, as for Docker
+#: the name of a file in the folder of the stack file that contains further patterns, as for Docker
 IGNORE_FILE = ".dockerignore"
 _TIMEOUT = 30
 
 
 @frozen
 class Project:
-    """A project: the folder with the stack file, and the names of the current state of its code."""
+    """A project: the folder with the stack file, and the version, branch and revision of its code."""
 
     root: Path
     name: str
-    #: `project.version` in pyproject.toml; empty if there is none
+    #: `project.version` in pyproject.toml; empty without a version
     version: str = ""
-    #: the commit, with `-dirty` if files differ from it; empty without git
+    #: the hash of the commit, with `-dirty` if files differ from the commit; empty without git
     revision: str = ""
     branch: str = ""
     #: the time of all files in the image, in seconds since 1970
     epoch: int = 0
 
     def tags(self) -> list[str]:
-        """Return the tags of an image: version, branch and revision; `latest` if the project has none."""
+        """Return the tags of an image: version, branch and revision; `latest` if none of these is known."""
         names = (self.version, self.branch, self.revision)
         return list(dict.fromkeys(filter(None, map(as_tag, names)))) or ["latest"]
 
@@ -55,14 +55,14 @@ def created(project: Project) -> str:
 
 
 def read_project(root: Path, output: Path) -> Project:
-    """Return the project in a folder. `output` is the folder of the images, whose files are not changes.
+    """Return the project in a folder; files in `output`, the folder of the images, do not count as changes.
 
-    The time of the files is SOURCE_DATE_EPOCH, or the time of the commit, or 0.
+    The time of the files is SOURCE_DATE_EPOCH; without this variable, the time of the commit; without git, 0.
     """
     revision = _git(root, "rev-parse", "HEAD")
     outputs = [OUTPUT, *([output.relative_to(root)] if output.is_relative_to(root) else [])]
-    written = [f":(exclude){path}" for path in outputs]
-    dirty = bool(revision) and bool(_git(root, "status", "--porcelain", "--", ".", *written))
+    excluded_paths = [f":(exclude){path}" for path in outputs]
+    dirty = bool(revision) and bool(_git(root, "status", "--porcelain", "--", ".", *excluded_paths))
     return Project(
         root=root,
         name=project_name(root),
@@ -74,7 +74,10 @@ def read_project(root: Path, output: Path) -> Project:
 
 
 def source_date_epoch(default: str = "0") -> int:
-    """Return the seconds since 1970 in SOURCE_DATE_EPOCH. Raises `ConfigurationError` for another text.
+    """Return the seconds since 1970 in SOURCE_DATE_EPOCH.
+
+    Raises `ConfigurationError` if the variable does not contain a number of seconds.
+
 
     Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification".
     """
@@ -82,7 +85,7 @@ def source_date_epoch(default: str = "0") -> int:
     if text.isascii() and text.isdigit() and int(text) < 1 << 33:  # USTAR has 33 bits for a time
         return int(text)
     raise ConfigurationError(
-        f"{text!r} is not a number of seconds since 1970",
+        f"{text!r} must be a number of seconds since 1970",
         where="SOURCE_DATE_EPOCH",
         hint="Set the variable to a number such as 1750000000, or remove it.",
     )
@@ -91,7 +94,7 @@ def source_date_epoch(default: str = "0") -> int:
 def _git(root: Path, *arguments: str) -> str:
     """Return the output of git; empty if git is missing or fails, for example outside of a repository."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(root), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -101,15 +104,16 @@ def _git(root: Path, *arguments: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return process.stdout.strip() if process.returncode == 0 else ""
 
 
 def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     """Return the sorted paths of the files, folders and links for an image, relative to the project.
 
-    Paths that match a name in `IGNORED`, a pattern in `.dockerignore` or a folder in `without` are not
-    returned; neither are the folders of exports, which can contain secrets. A pattern matches a path below
-    the project, or with `**/` a name at any depth; `!` is not supported.
+    Paths that match a pattern in `IGNORED` or `.dockerignore`, and the folders in `without`, are left out.
+    The folders of exports are also left out, because they can contain secrets. A pattern in `.dockerignore`
+    matches a path relative to the project; with `**/`, it matches a name in any folder. Exceptions (`!`) are
+    not supported.
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}
@@ -121,8 +125,8 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
 def _walk(root: Path, folder: str, patterns: Sequence[str], without: set[Path]) -> Iterator[str]:
     for entry in os.scandir(root / folder):
         path = f"{folder}/{entry.name}".lstrip("/")
-        named = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in IGNORED)
-        if named or _matches(path, patterns) or root / path in without or is_export(root / path):
+        is_ignored = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in IGNORED)
+        if is_ignored or _matches(path, patterns) or root / path in without or is_export(root / path):
             continue
         yield path
         if entry.is_dir(follow_symlinks=False):

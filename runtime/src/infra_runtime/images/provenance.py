@@ -1,4 +1,4 @@
-"""The provenance of an image: from which base image, code and lock it was built, as an in-toto statement.
+"""The provenance of an image, an in-toto statement about its base image, its code and its lock file.
 
 Sources: in-toto, "Attestation Framework", Statement v1; SLSA, "Provenance" v1.
 """
@@ -22,7 +22,7 @@ _BUILD_TYPE = "https://github.com/pytest-infra/pytest-infra/tree/main/docs/how-t
 class Inputs:
     """The inputs of the build of an image."""
 
-    #: the reference of the base image in a registry; empty for an image of this machine
+    #: the reference of the base image in a registry; empty for a base image in a folder or file
     base: str
     base_digest: str
     platforms: Sequence[str]
@@ -34,7 +34,7 @@ class Inputs:
 def document(project: Project, name: str, digest: str, inputs: Inputs) -> bytes:
     """Return the provenance of an image with a digest.
 
-    The document contains no time, so that the same inputs always result in the same provenance.
+    The document contains no time, so that the provenance is always the same for the same inputs.
     """
     sources: list[dict[str, Any]] = [
         _source(f"image:{inputs.base or inputs.base_digest}", inputs.base_digest)

@@ -14,7 +14,7 @@ from infra_runtime.value import frozen
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?")
-#: the registry of references without a host, and the host that serves it
+#: the registry of references without a host, and the name of its server
 _DOCKER_HUB, _DOCKER_HUB_SERVER = "docker.io", "registry-1.docker.io"
 
 
@@ -40,7 +40,7 @@ class Reference:
 
     @property
     def is_local(self) -> bool:
-        """Whether the registry is on this machine, so that it is used without TLS."""
+        """Whether the registry is on this machine, so that requests do not use TLS."""
         host = (
             self.registry.rpartition(":")[0] if self.registry.rpartition(":")[2].isdigit() else self.registry
         )
@@ -51,14 +51,14 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Return the parts of a reference. Raises `ImageError` if the text is not a reference."""
-    rest, _, digest = text.partition("@")
-    first, slash, path = rest.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        first, path = _DOCKER_HUB, rest if slash else f"library/{rest}"
+    """Return the reference in a string. Raises `ImageError` if the string is not a valid reference."""
+    without_digest, _, digest = text.partition("@")
+    first_component, slash, path = without_digest.partition("/")
+    if not slash or not ("." in first_component or ":" in first_component or first_component == "localhost"):
+        first_component, path = _DOCKER_HUB, without_digest if slash else f"library/{without_digest}"
     path, _, tag = path.partition(":")
     problems = (
-        ("host", _HOST.fullmatch(first)),
+        ("host", _HOST.fullmatch(first_component)),
         ("repository, which consists of lower-case letters, digits and . _ - /", _REPOSITORY.fullmatch(path)),
         ("tag", not tag or _TAG.fullmatch(tag)),
         ("digest", not digest or re.fullmatch(r"sha256:[0-9a-f]{64}", digest)),
@@ -66,9 +66,9 @@ def parse_reference(text: str) -> Reference:
     for part, valid in problems:
         if not valid:
             raise ImageError(text, f"the reference has no valid {part}", "A reference is HOST:PORT/NAME:TAG.")
-    return Reference(registry=first, repository=path, tag=tag, digest=digest)
+    return Reference(registry=first_component, repository=path, tag=tag, digest=digest)
 
 
 def as_tag(text: str) -> str:
-    """Return a string as a tag: characters that a tag cannot contain become hyphens."""
+    """Return a valid tag for a string: each character that a tag cannot contain becomes a hyphen."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text).lstrip(".-")[:128]

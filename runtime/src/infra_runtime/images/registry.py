@@ -1,7 +1,7 @@
 """A client of OCI registries: pull and push images with all their blobs, and list referrers.
 
-The bytes of a manifest are never changed, so its digest stays the same. Every blob is checked before it gets
-its name.
+The bytes of a manifest are never changed, so that its digest stays the same. The digest of every blob is
+checked before the blob gets its name.
 
 Sources: OCI, "Distribution Specification" 1.1; Docker, "Token Authentication Specification".
 """
@@ -32,17 +32,17 @@ except ImportError as error:
 
 _ACCEPT = ", ".join(sorted(documents.MANIFESTS | documents.INDEXES))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-#: seconds without an answer, or without new bytes, after which a request has failed
+#: the seconds without an answer or without new bytes after which a request fails
 _TIMEOUT = 60.0
 _LOGIN = "Log in with `docker login {registry}` or `podman login {registry}`, which write the credentials."
-_LATER = "Run the command again later; blobs that are complete are not sent again."
+_LATER = "Run the command again later; complete blobs are not sent again."
 #: HTTP status → its meaning for a registry, and how to fix the problem
 _REASONS = {
     400: ("the registry does not accept the request", "The answer of the registry contains the reason."),
-    401: ("the registry requires other credentials", _LOGIN),
-    403: ("the credentials do not allow this", _LOGIN),
+    401: ("the credentials for the registry are missing or wrong", _LOGIN),
+    403: ("the credentials do not permit this request", _LOGIN),
     404: (
-        "the registry does not have it",
+        "the registry does not have this image or repository",
         "Check the name and the tag, and the login: some registries answer 404 instead of 401.",
     ),
     413: (
@@ -51,8 +51,8 @@ _REASONS = {
     ),
     429: ("the registry limits the number of requests", f"{_LATER} A login often has a higher limit."),
 }
-_FAILED = ("the registry failed", _LATER)
-_UNKNOWN = ("this status has no meaning for a registry", "Check the name of the registry and the proxy.")
+_FAILED = ("the registry has an internal error", _LATER)
+_UNKNOWN = ("a registry does not use this status", "Check the name of the registry and the proxy.")
 
 
 class Registry:
@@ -68,12 +68,13 @@ class Registry:
     ) -> None:
         """Open a connection. TLS is not used for a registry on this machine, or if `insecure` is true.
 
-        `transport` replaces the network in tests.
+        `transport` replaces the network connection in tests.
         """
         self.reference = reference
         scheme = "http" if insecure or reference.is_local else "https"
         self._url = f"{scheme}://{reference.server}/v2/{reference.repository}/"
-        #: called when the registry requires credentials for the first time
+        #: a function that returns the credentials; it is called when the registry requires credentials for
+        #: the first time
         self._credentials = cache(partial(credentials, reference.registry))
         self._authorization = ""
         self._http = httpx.Client(
@@ -96,7 +97,7 @@ class Registry:
         return Descriptor(media_type=media_type, digest=documents.digest_of(data), size=len(data))
 
     def pull(self, reference: str, layout: Layout) -> Descriptor:
-        """Copy an image with all its blobs to a layout, and return its descriptor. The index is not changed.
+        """Copy an image with all its blobs to a layout, and return its descriptor; do not change the index.
 
         `reference` is a tag or a digest. Blobs that the layout contains are not requested again.
 
@@ -108,25 +109,25 @@ class Registry:
         return self._pull(data, media_type, layout)
 
     def _pull(self, data: bytes, media_type: str, layout: Layout) -> Descriptor:
-        where = str(self.reference)
-        document = documents.parse(data, where)
+        location = str(self.reference)
+        document = documents.parse(data, location)
         if media_type in documents.INDEXES:
-            for inner in documents.descriptors(document, "manifests", where):
-                self._pull(*self._manifest(inner.digest), layout)
+            for manifest_of_platform in documents.descriptors(document, "manifests", location):
+                self._pull(*self._manifest(manifest_of_platform.digest), layout)
         elif media_type in documents.MANIFESTS:
-            config = Descriptor.from_json(document.get("config"), where)
-            for blob in (config, *documents.descriptors(document, "layers", where)):
+            config = Descriptor.from_json(document.get("config"), location)
+            for blob in (config, *documents.descriptors(document, "layers", location)):
                 self._pull_blob(blob, layout)
         else:
             raise ImageError(
-                where,
+                location,
                 f"the manifest has the media type {media_type!r}, which is not the type of an image",
-                "Push the image again with a current program; the schema 1 of Docker is not supported.",
+                "Push the image again with a current program; schema 1 of Docker manifests is not supported.",
             )
         return layout.add(data, media_type)
 
     def _manifest(self, reference: str) -> tuple[bytes, str]:
-        """Return the bytes and the media type of a manifest, which are checked if `reference` is a digest."""
+        """Return bytes and media type of a manifest; if `reference` is a digest, the bytes are checked."""
         answer = self._send("GET", f"manifests/{reference}", headers={"Accept": _ACCEPT})
         if len(answer.content) > documents.LIMIT:
             raise ImageError(str(self.reference), f"the manifest has more than {documents.LIMIT} bytes")
@@ -136,14 +137,14 @@ class Registry:
             )
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in documents.MANIFESTS | documents.INDEXES:
-            own = documents.parse(answer.content, str(answer.url)).get("mediaType")
-            media_type = str(own or media_type)
+            stated_media_type = documents.parse(answer.content, str(answer.url)).get("mediaType")
+            media_type = str(stated_media_type or media_type)
         return answer.content, media_type
 
     def _pull_blob(self, blob: Descriptor, layout: Layout) -> None:
         if layout.has(blob):
             return
-        where = str(self.reference)
+        location = str(self.reference)
         # The blob gets its name only if its digest is right: the name is made from the bytes.
         with layout.writer() as file:
             with self._stream(f"blobs/{blob.digest}") as answer:
@@ -154,17 +155,17 @@ class Registry:
             if file.size != blob.size:
                 length = "more" if file.size > blob.size else f"{file.size}"
                 raise IntegrityError(
-                    where, f"{blob.digest} has {length} instead of {blob.size} bytes", _DAMAGED
+                    location, f"{blob.digest} has {length} instead of {blob.size} bytes", _DAMAGED
                 )
             if file.digest != blob.digest:
                 raise IntegrityError(
-                    where, f"the bytes of {blob.digest} have the digest {file.digest}", _DAMAGED
+                    location, f"the bytes of {blob.digest} have the digest {file.digest}", _DAMAGED
                 )
 
     def push(self, layout: Layout, image: Descriptor, tags: list[str]) -> None:
-        """Copy an image with all its blobs to the repository, and give it tags.
+        """Copy an image with all its blobs to the repository, and add the tags.
 
-        Blobs that the registry has are not sent again. The bytes of each blob are checked while they are
+        Blobs that the registry already has are not sent. The bytes of each blob are checked while they are
         read.
         """
         for blob in layout.closure(image):
@@ -176,7 +177,7 @@ class Registry:
             self._put_manifest(layout.read(image), image.media_type, tag)
 
     def _push_blob(self, digest: str, size: int, content: Callable[[], Any]) -> None:
-        """Send a blob if the registry does not have it. `content` is called for each attempt."""
+        """Send a blob, unless the registry already has it; each attempt calls `content` for the bytes."""
         if self._send("HEAD", f"blobs/{digest}", missing=True).status_code == 200:
             return
         upload = self._send("POST", "blobs/uploads/", headers={"Content-Length": "0"})
@@ -196,7 +197,7 @@ class Registry:
     ) -> Descriptor:
         """Push an artefact, such as an SBOM, as a referrer of an image, and return its manifest.
 
-        A registry without the referrers API gets the list of referrers under a tag that is made from the
+        If a registry has no API for referrers, the list of referrers is pushed with a tag that contains the
         digest. Source: "Distribution Specification" 1.1, "Pushing Manifests with Subject".
         """
         for content in (b"{}", data):
@@ -227,11 +228,11 @@ class Registry:
         )
         if self._send("GET", f"referrers/{subject.digest}", missing=True).status_code != 200:
             # The new artefact replaces the artefact with the same type.
-            others = [
+            other_referrers = [
                 other for other in self.referrers(subject.digest) if other.artifact_type != artifact_type
             ]
             tag = subject.digest.replace(":", "-")
-            self._put_manifest(documents.index([*others, referrer]), documents.INDEX, tag)
+            self._put_manifest(documents.index([*other_referrers, referrer]), documents.INDEX, tag)
         return referrer
 
     def referrers(self, digest: str) -> list[Descriptor]:
@@ -239,8 +240,8 @@ class Registry:
         for path in (f"referrers/{digest}", f"manifests/{digest.replace(':', '-')}"):
             answer = self._send("GET", path, headers={"Accept": documents.INDEX}, missing=True)
             if answer.status_code == 200:
-                where = f"{self.reference.repository}: referrers"
-                return documents.descriptors(documents.parse(answer.content, where), "manifests", where)
+                location = f"{self.reference.repository}: referrers"
+                return documents.descriptors(documents.parse(answer.content, location), "manifests", location)
         return []
 
     def _send(
@@ -254,7 +255,7 @@ class Registry:
     ) -> httpx.Response:
         """Send a request, with credentials if the registry requires them, and return the response.
 
-        `path` is relative to the repository, or a URL. With `missing`, the status 404 is not an error.
+        `path` is relative to the repository, or a URL. If `missing` is true, the status 404 is accepted.
         """
         answer = self._attempt(method, path, headers, content)
         if answer.status_code == 401 and self._log_in(answer):
@@ -266,10 +267,10 @@ class Registry:
     def _attempt(
         self, method: str, path: str, headers: dict[str, str] | None, content: Callable[[], Any] | None
     ) -> httpx.Response:
-        sent = dict(headers or {}) | self._authorized(path)
+        sent_headers = dict(headers or {}) | self._authorized(path)
         with self._failures_reported():
             return self._http.request(
-                method, urljoin(self._url, path), headers=sent, content=content() if content else None
+                method, urljoin(self._url, path), headers=sent_headers, content=content() if content else None
             )
 
     @contextmanager
@@ -286,10 +287,14 @@ class Registry:
                         raise self._refused("GET", path, answer)
 
     def _authorized(self, path: str) -> dict[str, str]:
-        """Return the header with the credentials; no header for the URL of another host than the registry."""
-        target, own = httpx.URL(urljoin(self._url, path)), httpx.URL(self._url)
-        same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
-        return {"Authorization": self._authorization} if self._authorization and same else {}
+        """Return the header with the credentials; empty if the URL is on another host than the registry."""
+        target, registry_url = httpx.URL(urljoin(self._url, path)), httpx.URL(self._url)
+        is_registry = (target.scheme, target.host, target.port) == (
+            registry_url.scheme,
+            registry_url.host,
+            registry_url.port,
+        )
+        return {"Authorization": self._authorization} if self._authorization and is_registry else {}
 
     @contextmanager
     def _failures_reported(self) -> Iterator[None]:
@@ -309,8 +314,8 @@ class Registry:
             raise ImageError(registry, f"the registry cannot be reached: {error}", hint) from error
 
     def _refused(self, method: str, path: str, answer: httpx.Response) -> ImageError:
-        other = _FAILED if answer.is_server_error else _UNKNOWN
-        reason, hint = _REASONS.get(answer.status_code, other)
+        default_problem = _FAILED if answer.is_server_error else _UNKNOWN
+        reason, hint = _REASONS.get(answer.status_code, default_problem)
         try:
             errors = answer.json()["errors"]
             detail = "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
@@ -321,22 +326,25 @@ class Registry:
         return ImageError(str(self.reference), text, hint.format(registry=self.reference.registry))
 
     def _log_in(self, answer: httpx.Response) -> bool:
-        """Prepare the credentials that an answer 401 requires; return whether the request can be repeated."""
+        """Get the credentials that an answer 401 requires; return whether a second request can succeed."""
         login = self._credentials()
-        scheme, _, rest = answer.headers.get("WWW-Authenticate", "").partition(" ")
-        before = self._authorization
+        scheme, _, parameters = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        previous_authorization = self._authorization
         if scheme.lower() == "basic" and login:
             pair = base64.b64encode(f"{login.user}:{login.password}".encode())
             self._authorization = f"Basic {pair.decode()}"
         elif scheme.lower() == "bearer":
-            self._authorization = f"Bearer {self._token(dict(_CHALLENGE.findall(rest)))}"
-        return self._authorization != before
+            self._authorization = f"Bearer {self._token(dict(_CHALLENGE.findall(parameters)))}"
+        return self._authorization != previous_authorization
 
     def _token(self, challenge: Mapping[str, str]) -> str:
         """Request a token from the token server, for the scope that the registry requires."""
         realm = challenge.get("realm", "")
         if not realm:
-            raise ImageError(self.reference.registry, "the registry requires a token of an unnamed server")
+            raise ImageError(
+                self.reference.registry,
+                "the registry requires a token, but does not send the address of the token server",
+            )
         if not realm.startswith("https://") and not self._url.startswith("http://"):
             raise ImageError(self.reference.registry, f"the token server {realm!r} does not use HTTPS")
         parameters: dict[str, str] = {
@@ -369,5 +377,5 @@ class Registry:
 
 
 _DAMAGED = (
-    "Nothing of this blob was used. Pull again; if the registry sends the same bytes, push the image again."
+    "The blob is not used. Pull the image again; if the registry sends the same bytes, push the image again."
 )

@@ -1,7 +1,7 @@
-"""The roles of an image: the user's services, with references replaced by values in the image.
+"""The roles of an image: the user's own services, whose references are replaced by values for the image.
 
-An image is the same in all environments. It therefore contains no secret and no address of another service:
-the variables with such values are listed by name, and get their values when the image runs.
+An image is the same in all environments. Therefore, it contains no secrets and no addresses of other
+services: it contains only the names of the variables with such values, which must be set when the image runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, references, substitute
 from infra_runtime.value import frozen
 
-#: the folder of the project, the folder of the dependencies, and the folder of kept data in an image
+#: the folders in an image: of the project, of the dependencies, and of the data that is kept
 APP, DEPENDENCIES, DATA = "/app", "/opt/dependencies", "/data"
 
 
@@ -34,15 +34,15 @@ class Role:
 
     name: str
     command: tuple[str, ...]
-    #: variables whose values do not depend on the environment
+    #: the environment variables whose values are the same in all environments
     env: Mapping[str, str]
-    #: the names of variables that are set when the image runs
+    #: the names of the environment variables that must be set when the image runs
     variables: tuple[str, ...]
     folder: str
     ports: tuple[int, ...]
     #: a command that exits with 0 when the service is ready; empty for a task
     health: tuple[str, ...] = ()
-    #: seconds in which the service becomes ready
+    #: the largest number of seconds until the service is ready
     start_timeout: float = 30.0
     stop_signal: str = "SIGTERM"
     has_data: bool = False
@@ -64,8 +64,8 @@ def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
 
     Services with `image` or `dockerfile` in their table `container` are not returned.
 
-    Raises:
-        ConfigurationError: a named service already has an image or a Dockerfile, or is not the user's own.
+    Raises: ConfigurationError: a service in `names` already has an image or a Dockerfile, or is not an own
+    service.
     """
     specs = {spec.name: spec for spec in plan.services}
     for name in names:
@@ -82,7 +82,7 @@ _HINT = "Images are built for services with a `command` and without `image` and 
 def _problem(spec: ServiceSpec) -> str:
     container = spec.container
     if spec.kind or spec.image or container is None:
-        return "is not your own program"
+        return "is not one of your own services"
     if container.image:
         return f"already has the image {container.image}"
     if container.dockerfile:
@@ -93,7 +93,8 @@ def _problem(spec: ServiceSpec) -> str:
 def role_of(spec: ServiceSpec, python: str) -> Role:
     """Return the role of a service; `python` is the path of the interpreter in the image.
 
-    Raises `ConfigurationError` if the command contains a value that is known only when the image runs.
+    Raises `ConfigurationError` if the command contains a reference whose value is known only when the image
+    runs.
     """
     container = container_of(spec)
     values = {

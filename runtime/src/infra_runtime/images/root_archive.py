@@ -16,11 +16,12 @@ from infra_runtime.images import documents
 from infra_runtime.images.layers import archive_format, layer_of
 from infra_runtime.images.layout import Layout
 
-#: logs, caches, lists of packages, devices, bytecode; the folders themselves are kept
+#: the patterns of the left out files: logs, caches, lists of packages, devices, bytecode; the folders are not
+#: left out
 _LEFT_OUT = re.compile(
     r"(var/log|var/cache/apt|var/cache/ldconfig|var/lib/apt/lists|dev|proc|sys|run|tmp)/.*|.*\.pyc|.*/__pycache__"
 )
-#: a file of the C library → the architecture of an image
+#: the path of a file of the C library → the architecture of the image
 _LOADERS = {"ld-linux-x86-64.so.2": "amd64", "ld-linux-aarch64.so.1": "arm64", "ld-musl-x86_64.so.1": "amd64"}
 #: Source: Debian, the default PATH of login(1)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,9 +29,9 @@ _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, t
 
 
 def is_root_archive(path: Path) -> bool:
-    """Return whether a tar file contains a root file system: a folder `usr`, and no image.
+    """Return whether a tar file contains a root file system (a folder `usr`) and not an image.
 
-    The names in the archive are read only until the answer is known.
+    The archive is read only until the result is known.
     """
     try:
         with tarfile.open(path) as archive:

@@ -1,4 +1,4 @@
-"""Unpack the layers of an image into a folder, the root file system of a container.
+"""Unpack the layers of an image into a folder, which is the root file system of a container.
 
 No file is written outside of the folder, and devices are not unpacked.
 """
@@ -24,19 +24,19 @@ def unpack_image(image: BaseImage, folder: Path) -> None:
     for layer in image.layers:
         with plain_layer(image.layout, layer) as file, damage_reported(image.name, layer):
             _unpack(file, folder, image.name)
-            while file.read(1 << 18):  # the digest is checked at the end
+            while file.read(1 << 18):  # the digest is checked at the end of the layer
                 pass
 
 
 def _unpack(file: IO[bytes], folder: Path, name: str) -> None:
-    added: set[Path] = set()  # the paths of this layer, which its own whiteouts do not hide
+    new_paths: set[Path] = set()  # the paths of this layer; the whiteouts of this layer do not hide them
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for member in archive:
-            parent, _, last = member.name.rstrip("/").rpartition("/")
-            if last == OPAQUE:
-                _clear(_inside(folder, parent, name), added)
-            elif last.startswith(WHITEOUT):
-                _remove(folder, parent, last.removeprefix(WHITEOUT), name)
+            parent, _, file_name = member.name.rstrip("/").rpartition("/")
+            if file_name == OPAQUE:
+                _clear(_inside(folder, parent, name), new_paths)
+            elif file_name.startswith(WHITEOUT):
+                _remove(folder, parent, file_name.removeprefix(WHITEOUT), name)
             elif not member.isdev():
                 try:
                     checked = tarfile.tar_filter(member, str(folder))
@@ -44,15 +44,15 @@ def _unpack(file: IO[bytes], folder: Path, name: str) -> None:
                     raise IntegrityError(name, f"a layer is unsafe to unpack: {error}", _HINT) from None
                 path = folder / member.name.lstrip("/")
                 _replace(path, member)
-                added.update([path, *path.parents])
+                new_paths.update([path, *path.parents])
                 archive.extract(checked, folder, filter="fully_trusted")
 
 
-_HINT = "The image was not started. Use an image from another source."
+_HINT = "The image is not started. Use an image from another source."
 
 
 def _replace(path: Path, member: tarfile.TarInfo) -> None:
-    """Remove the file or folder of a lower layer at the path of an entry, unless both are folders."""
+    """Remove the file or folder of a lower layer at `path`, unless it and `member` are both folders."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir() and not member.isdir():
@@ -66,13 +66,13 @@ def _inside(folder: Path, parent: str, name: str) -> Path:
     return path
 
 
-def _clear(path: Path, kept: set[Path]) -> None:
-    """Remove all files and folders in a folder, except for these paths."""
+def _clear(path: Path, remaining: set[Path]) -> None:
+    """Remove all files and folders in `path`, except the paths in `remaining`."""
     for entry in path.iterdir() if path.is_dir() else ():
-        if entry not in kept:
+        if entry not in remaining:
             _delete(entry)
         elif entry.is_dir() and not entry.is_symlink():
-            _clear(entry, kept)
+            _clear(entry, remaining)
 
 
 def _remove(folder: Path, parent: str, entry: str, name: str) -> None:

@@ -1,8 +1,8 @@
 """The programs that run an unpacked image: bubblewrap, runc and podman.
 
-Each of them starts the program of the image with a read-only root file system, as the user of the image,
-without capabilities and in its own process namespace. The network is that of the machine. The values of
-variables can be secrets, so they are in no command line.
+Each runner starts the program of the image with a read-only root file system, as the user of the image,
+without capabilities and in its own process namespace. The container uses the network of the machine. The
+values of variables can be secrets, so they are not in a command line.
 """
 
 from __future__ import annotations
@@ -26,30 +26,31 @@ from infra_runtime.images import container_folder
 from infra_runtime.images.container import Container, Running
 from infra_runtime.value import frozen
 
-#: seconds until a signal has stopped the program
+#: the seconds in which the program must exit after a signal
 _PATIENCE = 10.0
 _RUNTIME_SPEC = "1.0.2"
 
 
 @frozen
 class Runner:
-    """A program that runs images."""
+    """A program that runs images, such as podman."""
 
     name: str
     #: the name of the executable
     binary: str
-    #: runs words in a container until the end of a `with` statement, which stops them with the stop signal
+    #: a function that runs a command in a container; at the end of its `with` statement, the stop signal
+    #: stops the command
     start: Callable[[Path, Container, Sequence[str]], AbstractContextManager[Running]]
-    #: returns the reason why this machine does not allow the program; empty if it does
+    #: a function that returns the reason why the program does not work on this machine; empty if it works
     problem: Callable[[Path], str]
 
 
 def choose(service: str, name: str = "") -> tuple[Runner, Path]:
-    """Return a runner and its executable: the runner with a name, or the first one that works here.
+    """Return a runner and its executable: the runner called `name`, or the first runner that works here.
 
     Raises:
         BinaryMissingError: the executable of the runner with the name is missing.
-        ImageError: the machine does not allow this runner, or none of them.
+        ImageError: the runner does not work on this machine, or no runner works.
     """
     problems = []
     for runner in RUNNERS:
@@ -88,13 +89,13 @@ def _bubblewrap(program: Path, container: Container, words: Sequence[str]) -> It
             os.kill(int(children[0]), number)
 
         def execute(check: Sequence[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
-            with _sandbox(program, container, check, output=subprocess.PIPE) as made:
+            with _sandbox(program, container, check, output=subprocess.PIPE) as sandbox:
                 try:
-                    out, problem = made.communicate(timeout=timeout)
+                    out, problem = sandbox.communicate(timeout=timeout)
                 except subprocess.TimeoutExpired:
-                    made.kill()  # the kernel then kills all processes of the namespace
+                    sandbox.kill()  # the kernel then kills all processes of the namespace
                     raise
-                return subprocess.CompletedProcess(check, made.returncode, out, problem)
+                return subprocess.CompletedProcess(check, sandbox.returncode, out, problem)
 
         with _stopping(container, process, send):
             yield Running(container=container, process=process, execute=execute)
@@ -108,9 +109,10 @@ def _sandbox(
     information: int = 0,
     output: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Run words with bubblewrap, which reads its options from a file in memory.
+    """Run the command `words` with bubblewrap, which reads its options from a file in memory.
 
-    `output` is the file of stdout and stderr, as for `subprocess.Popen`; by default, that of this process.
+    `output` is the destination of stdout and stderr, as for `subprocess.Popen`; by default, those of this
+    process.
     """
     arguments = os.memfd_create("infra-bubblewrap")
     try:
@@ -136,7 +138,8 @@ def _sandbox(
 def sandbox_options(container: Container, *, information: int = 0) -> list[str]:
     """Return the options of bubblewrap for a container.
 
-    `information` is the file descriptor to which bubblewrap writes the number of the process; 0 for none.
+    `information` is the file descriptor to which bubblewrap writes the pid of the process; 0: nothing is
+    written.
     """
     user, group = container.user()
     options = ["--ro-bind", str(container.root), "/", "--proc", "/proc", "--dev", "/dev"]
@@ -178,8 +181,9 @@ def _runc(program: Path, container: Container, words: Sequence[str]) -> Iterator
 def runtime_config(container: Container, words: Sequence[str]) -> dict[str, Any]:
     """Return the configuration of a container for runc.
 
-    It contains no limits of processes and files: raising a limit needs a capability that a container on this
-    machine may lack. Source: Open Container Initiative, "Runtime Specification" 1.0, "Configuration".
+    The configuration contains no limits for processes and files, because raising a limit needs a capability
+    that can be missing if this machine is itself a container. Source: Open Container Initiative, "Runtime
+    Specification" 1.0, "Configuration".
     """
     user, group = container.user()
     safe = ["nosuid", "noexec", "nodev"]
@@ -214,7 +218,7 @@ def runtime_config(container: Container, words: Sequence[str]) -> dict[str, Any]
 
 
 def _runc_problem(_: Path) -> str:
-    # An ordinary user can have only one user in a container of runc, whose number is 0.
+    # Without root, a container of runc can have only the user with the id 0.
     return "" if os.geteuid() == 0 else "runc needs root"
 
 
@@ -237,16 +241,16 @@ def _podman(program: Path, container: Container, words: Sequence[str]) -> Iterat
 
 
 def podman_options(container: Container, name: str, *, root: bool | None = None) -> list[str]:
-    """Return the words of podman's command line between the program and the words of the container.
+    """Return the arguments of podman between `podman` and the command of the container.
 
-    `root` is whether podman runs as root; None for the user of this process. Source: podman-run(1).
+    `root` is whether podman runs as root; None: whether this process runs as root. Source: podman-run(1).
     """
     user, group = container.user()
     root = os.geteuid() == 0 if root is None else root
     options = ["run", "--rm", f"--name={name}", "--network=host", "--read-only", "--read-only-tmpfs=false"]
     options += ["--cap-drop=all", "--security-opt=no-new-privileges", "--log-driver=none"]
     options += ["--no-healthcheck", f"--user={user}:{group}", f"--workdir={container.working_folder()}"]
-    # As an ordinary user, the files that the program writes belong to this user.
+    # Without root, the files that the program writes belong to the user of this process.
     options += [] if root else [f"--userns=keep-id:uid={user},gid={group}"]
     for path, folder in container.writable().items():
         options.append(f"--mount=type=bind,source={folder},target={path}")
@@ -265,7 +269,7 @@ def _name() -> str:
 
 
 def _open_folders(container: Container) -> None:
-    """Let the user of the image write to its folders; the folder around them is that of this user only."""
+    """Permit the user of the image to write to its folders; the folder above them is private to this user."""
     for folder in container.writable().values():
         folder.chmod(0o1777)
 
@@ -314,7 +318,7 @@ def _stopping(
         process.wait()
 
 
-#: the preferred runner first
+#: the runners, the preferred runner first
 RUNNERS = (
     Runner(name="bubblewrap", binary="bwrap", start=_bubblewrap, problem=_bubblewrap_problem),
     Runner(name="runc", binary="runc", start=_runc, problem=_runc_problem),

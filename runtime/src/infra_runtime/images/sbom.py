@@ -23,7 +23,7 @@ from infra_runtime.images.project import Project
 from infra_runtime.value import frozen
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
-#: the namespace of the serial numbers, which are made from the digest of the image
+#: the UUID namespace of the serial numbers, which are computed from the digest of the image
 _NAMESPACE = uuid.UUID("b4c3c7f4-3a52-5d0e-9a53-6d8b7c1f6a10")
 
 
@@ -35,7 +35,7 @@ class Package:
     version: str
     #: the package URL
     purl: str
-    #: the licence as the package states it; empty if unknown
+    #: the licence in the metadata of the package; empty if unknown
     licence: str = ""
     #: whether the licence is an SPDX expression
     is_spdx: bool = False
@@ -123,8 +123,8 @@ def _component(package: Package) -> dict[str, Any]:
         )
         component["licenses"] = [choice]
     if package.hashes:
-        # One of these hashes is the hash of the installed wheel. The schema requires a URL; the package URL
-        # is one.
+        # One of these hashes is the hash of the installed wheel. The schema requires a URL, so the package
+        # URL is used.
         hashes = [
             {"alg": "SHA-256", "content": digest.removeprefix("sha256:")} for digest in sorted(package.hashes)
         ]

@@ -12,13 +12,19 @@ from pathlib import Path
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra_runtime.inbox")
-    parser.add_argument("--host", default="127.0.0.1", help="the address on which both servers listen")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address on which the SMTP server and the HTTP server listen"
+    )
     parser.add_argument("--smtp-port", type=int, default=1025)
     parser.add_argument("--http-port", type=int, default=8025)
     parser.add_argument("--folder", type=Path, required=True, help="the folder of the messages")
     parser.add_argument("--max-messages", type=int, default=1000)
-    parser.add_argument("--max-bytes", type=int, default=256 * 2**20, help="bytes of all messages together")
-    parser.add_argument("--max-message-bytes", type=int, default=32 * 2**20, help="bytes of one message")
+    parser.add_argument(
+        "--max-bytes", type=int, default=256 * 2**20, help="the largest size of all messages in bytes"
+    )
+    parser.add_argument(
+        "--max-message-bytes", type=int, default=32 * 2**20, help="the largest size of a message in bytes"
+    )
     parser.add_argument("--durable", action="store_true", help="write each message to the disk at once")
     return parser
 

@@ -1,4 +1,4 @@
-"""The answers of the inbox to HTTP requests: the JSON API, the parts of messages, and the web page."""
+"""The responses of the inbox to HTTP requests: JSON API, parts of messages, web page."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from infra_runtime.inbox.store import Query, Store, Summary
 
 #: the maximum number of seconds for which a request waits for a message
 LONGEST_WAIT = 60.0
-#: the path whose response shows that both servers listen
+#: the path of the health check; its response shows that the SMTP server and the HTTP server listen
 HEALTH = "/health"
 _PAGE = Path(__file__).parent / "page"
-#: path of a URL → file and media type
+#: path of a URL → name of the file and its media type
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
     "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
 }
-#: The HTML of a message loads nothing and runs no script; links open a new tab.
+#: The policy for the HTML of a message, which must not load files or run scripts; links open a new tab.
 _MESSAGE_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox"
 )
-#: A part of a message that is opened in a browser runs no script, whichever type it has.
+#: The policy for a part of a message, which must not run scripts in a browser, whatever type it has.
 _PART_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 _CONTENT_ID = re.compile(r"""cid:([^"'\s>)]+)""", re.IGNORECASE)
 _MESSAGE = re.compile(r"/api/messages/(\d{1,18})(?:/(raw|html|attachments/(\d{1,6})))?")
 
 
 class Api:
-    """The function that answers requests, with the messages of a store."""
+    """Answers HTTP requests with the messages of a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -58,7 +58,7 @@ class Api:
             return await self._messages(request)
         if match := _MESSAGE.fullmatch(request.path):
             return await self._message(request, int(match[1]), match[2] or "", int(match[3] or 0))
-        raise RequestError(HTTPStatus.NOT_FOUND, f"the server does not have the page {request.path}")
+        raise RequestError(HTTPStatus.NOT_FOUND, f"the server has no page with the path {request.path}")
 
     async def _messages(self, request: Request) -> Response:
         query, wait = _query(request.parameters)
@@ -81,19 +81,19 @@ class Api:
         if request.method == "DELETE" and not part:
             return json_response({"deleted": self._store.delete([summary])})
         _require_get(request)
-        # A large message takes a while, during which the server receives further messages.
+        # Reading a large message takes time; in a thread, it does not delay other requests and messages.
         return await asyncio.to_thread(self._part, summary, part, index)
 
     def _part(self, summary: Summary, part: str, index: int) -> Response:
         try:
-            raw = self._store.raw(summary.id)
+            content = self._store.raw(summary.id)
         except FileNotFoundError as error:
             raise RequestError(
                 HTTPStatus.NOT_FOUND, f"the message {summary.id} was deleted meanwhile"
             ) from error
         if part == "raw":
-            return _download(raw, f"{summary.id}.eml", "message/rfc822")
-        message = parse(raw, asdict(summary))
+            return _download(content, f"{summary.id}.eml", "message/rfc822")
+        message = parse(content, asdict(summary))
         if part == "html":
             return Response(
                 body=_with_images(message).encode("utf-8", "replace"),
@@ -111,7 +111,7 @@ class Api:
 def _require_get(request: Request) -> None:
     if request.method != "GET":
         raise RequestError(
-            HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} does not have the method {request.method}"
+            HTTPStatus.METHOD_NOT_ALLOWED, f"{request.path} does not support the method {request.method}"
         )
 
 
@@ -121,24 +121,22 @@ def _query(parameters: Mapping[str, str]) -> tuple[Query, float]:
     Raises `RequestError` for an unknown parameter or an invalid number.
     """
     texts = {"to": "to", "from": "sender", "subject": "subject", "unit": "unit"}
-    if unknown := parameters.keys() - {*texts, "after", "wait"}:
-        raise RequestError(
-            HTTPStatus.BAD_REQUEST, f"the list does not have the parameters {', '.join(sorted(unknown))}"
-        )
+    if unknown_names := parameters.keys() - {*texts, "after", "wait"}:
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"unknown parameters: {', '.join(sorted(unknown_names))}")
     try:
         after, wait = int(parameters.get("after", "0")), float(parameters.get("wait", "0"))
     except ValueError as error:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"not a number: {error}") from error
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"`after` and `wait` must be numbers: {error}") from error
     if not 0 <= wait <= LONGEST_WAIT:
         raise RequestError(HTTPStatus.BAD_REQUEST, f"`wait` must be a number from 0 to {LONGEST_WAIT:g}")
-    given: dict[str, str] = {
+    conditions: dict[str, str] = {
         name: parameters[parameter] for parameter, name in texts.items() if parameter in parameters
     }
-    return Query(after=after, **given), wait
+    return Query(after=after, **conditions), wait
 
 
 def _described(message: Message, summary: Summary) -> dict[str, Any]:
-    """Return the content of a message as JSON data; the content of attachments has its own address."""
+    """Return a message as JSON data, with the URLs of its attachments instead of their content."""
     address = f"/api/messages/{message.id}"
     return {
         **asdict(summary),

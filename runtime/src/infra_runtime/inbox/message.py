@@ -1,6 +1,7 @@
 """Read a message in MIME format: headers, text, HTML and attachments.
 
-No input raises an error: what cannot be decoded is replaced by U+FFFD or returned as it was received.
+No input raises an error: characters that cannot be decoded are replaced by U+FFFD, or the text is returned as
+it was received.
 
 Sources: RFC 5322 (messages), RFC 2045 to 2047 (MIME), RFC 2183 (Content-Disposition), RFC 2231 (parameters).
 """
@@ -20,7 +21,7 @@ from infra_runtime.value import frozen
 
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _LINE_END = re.compile(rb"\r\n?")
-#: the charset that the standard library returns for bytes outside ASCII in a header
+#: the name of the charset that the standard library returns for header bytes outside ASCII
 _UNKNOWN = "unknown-8bit"
 #: the type of a part whose type is missing or cannot be read
 _DEFAULT_TYPE = "application/octet-stream"
@@ -29,11 +30,11 @@ _DEFAULT_TYPE = "application/octet-stream"
 class Headers(Mapping[str, str]):
     """The headers of a message with decoded values; names are compared without regard to case.
 
-    A header that occurs several times has its first value as item; `all` returns all its values.
+    If a header occurs several times, `headers[name]` is its first value, and `all` returns all values.
     """
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
-        #: names and values in the order of the message
+        #: pairs of name and value in the order of the message
         self.pairs = pairs
         self._first: dict[str, str] = {}
         for name, value in pairs:
@@ -61,14 +62,14 @@ class Headers(Mapping[str, str]):
 
 @frozen
 class Attachment:
-    """A part of a message that is neither its text nor its HTML: a file, or an image inside the HTML."""
+    """A part of a message except its text and its HTML: a file, or an image inside the HTML."""
 
-    #: the name of the file as the sender wrote it, which can contain any character; empty if it has none
+    #: the file name from the sender, which can contain any character; empty without a name
     name: str
     #: the media type in lower case, such as `application/pdf`
     type: str
     content: bytes = field(repr=False)
-    #: the id by which HTML refers to the part (`cid:…`), without angle brackets; empty if it has none
+    #: the id of the part in links of the HTML (`cid:…`), without angle brackets; empty without an id
     content_id: str = ""
 
     @property
@@ -91,17 +92,17 @@ class Message:
     recipients: tuple[str, ...]
     subject: str
     headers: Headers
-    #: the text parts, with `\n` as the line end; empty if there are none
+    #: the text of all text parts, with `\n` as the line end; empty without text parts
     text: str
-    #: the HTML parts; empty if there are none
+    #: the content of all HTML parts; empty without HTML parts
     html: str
     attachments: tuple[Attachment, ...] = ()
-    #: the bytes that the client sent
+    #: the bytes of the message, as the client has sent them
     raw: bytes = field(default=b"", repr=False)
 
 
 def parse(raw: bytes, envelope: Mapping[str, Any]) -> Message:
-    """Return the message that these bytes contain; `envelope` is its summary in the JSON API."""
+    """Return the message in the bytes `raw`; `envelope` is the summary of the message in the JSON API."""
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     attachments: list[Attachment] = []
     try:
@@ -110,7 +111,7 @@ def parse(raw: bytes, envelope: Mapping[str, Any]) -> Message:
         for part in _leaves(mime):
             content = _content(part)
             kind = part.get_content_type()
-            if kind.startswith("multipart/"):  # its parts cannot be separated
+            if kind.startswith("multipart/"):  # the parts of the message cannot be separated
                 kind = "text/plain"
             if kind in texts and not _is_file(part):
                 texts[kind].append(_text(_LINE_END.sub(b"\n", content), part.get_param("charset")))
@@ -136,9 +137,9 @@ def parse(raw: bytes, envelope: Mapping[str, Any]) -> Message:
 
 def read_headers(raw: bytes) -> Headers:
     """Return the headers of a message without reading its parts."""
-    end = re.search(rb"\r?\n\r?\n", raw)
+    end_of_headers = re.search(rb"\r?\n\r?\n", raw)
     try:
-        return _headers(email.message_from_bytes(raw[: end.end()] if end else raw))
+        return _headers(email.message_from_bytes(raw[: end_of_headers.end()] if end_of_headers else raw))
     except Exception:  # noqa: BLE001 - a message without readable headers is stored, too
         return Headers(())
 
@@ -163,7 +164,7 @@ def decoded(value: str) -> str:
 
 
 def _leaves(mime: email.message.Message) -> Iterator[email.message.Message]:
-    """Yield the parts that contain no further parts, in their order; an attached message is one part."""
+    """Yield the parts without inner parts, in their order; an attached message is a single part."""
     waiting = [mime]
     while waiting:
         part = waiting.pop()
@@ -174,10 +175,10 @@ def _leaves(mime: email.message.Message) -> Iterator[email.message.Message]:
 
 
 def _inner(part: email.message.Message) -> list[email.message.Message]:
-    parts: object = part.get_payload()
+    payload: object = part.get_payload()
     return (
-        [inner for inner in parts if isinstance(inner, email.message.Message)]
-        if isinstance(parts, list)
+        [inner_part for inner_part in payload if isinstance(inner_part, email.message.Message)]
+        if isinstance(payload, list)
         else []
     )
 
@@ -204,7 +205,7 @@ def _attachment(part: email.message.Message, content: bytes) -> Attachment:
 
 
 def _text(content: bytes, charset: object) -> str:
-    """Decode bytes; if the charset is unknown or missing, they are read as UTF-8.
+    """Return decoded bytes; if the charset is unknown or missing, it is UTF-8.
 
     Undecodable bytes become U+FFFD.
     """

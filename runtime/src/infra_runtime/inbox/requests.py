@@ -19,9 +19,10 @@ from infra_runtime.value import frozen
 
 #: the maximum number of bytes of a request
 LIMIT = 16384
-#: seconds in which a client must send its request
+#: the time limit in seconds for the request of a client
 PATIENCE = 10.0
-#: The web page loads only its own files. A frame in it shows only pages of this server.
+#: The policy of the web page: it loads only files of this server, and its frame shows only pages of this
+#: server.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -38,7 +39,7 @@ _SECURITY = {
 
 
 class RequestError(Exception):
-    """The error that a request cannot be answered; it contains the status and the reason for the client."""
+    """A request cannot be answered; `status` and `reason` are sent to the client."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(status, reason)
@@ -62,7 +63,7 @@ class Response:
     body: bytes = b""
     type: str = "application/json"
     status: HTTPStatus = HTTPStatus.OK
-    #: headers in addition to, or instead of, the headers that every response has
+    #: additional headers; they replace headers of the same names that every response has
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
@@ -113,9 +114,9 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
 
 
 def parse_request(head: bytes) -> Request:
-    """Return the request that these bytes represent. Raises `RequestError` if they are not a request."""
-    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-    words = first.split(" ")
+    """Return the request in `head`, without a body. Raises `RequestError` if it is not a valid request."""
+    request_line, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    words = request_line.split(" ")
     if len(words) != 3 or not words[1].startswith("/") or not words[2].startswith("HTTP/1."):
         raise RequestError(HTTPStatus.BAD_REQUEST, "the request has no valid first line")
     headers: dict[str, str] = {}
@@ -139,8 +140,8 @@ def parse_request(head: bytes) -> Request:
 def check_origin(request: Request) -> None:
     """Raise `RequestError` if a web page of another origin sends the request.
 
-    The name in the header `Host` must be a name of the loopback interface: by DNS rebinding, a web page can
-    make its own name an alias of 127.0.0.1, but the browser still sends this name.
+    The name in the header `Host` must be a name of the loopback interface. With DNS rebinding, a web page can
+    change the address of its host name to 127.0.0.1, but the header `Host` then contains this name.
     """
     host = request.headers.get("host", "")
     if not _is_loopback(host):
@@ -170,7 +171,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _opens_page(request: Request) -> bool:
-    """Return whether the user follows a link to this server; the other page cannot read the response."""
+    """Return whether the browser opens a page of this server; another page cannot read the response."""
     return (
         request.method == "GET"
         and request.headers.get("sec-fetch-mode") == "navigate"

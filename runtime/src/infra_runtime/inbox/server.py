@@ -1,4 +1,4 @@
-"""The process of the inbox: it listens for SMTP and HTTP until SIGTERM or SIGINT."""
+"""The process of the inbox, which serves SMTP and HTTP until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Settings:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the server until the process gets SIGTERM or SIGINT. Raises `OSError` if a port is taken."""
+    """Run the server until the process gets SIGTERM or SIGINT. Raises `OSError` if a port is in use."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
     )
     store.load()
     handler = Handler(store)
-    # The service is ready when the HTTP server answers, so the SMTP server listens first.
+    # The SMTP server is started first, because the service is ready when the HTTP server answers.
     smtp = await loop.create_server(
         lambda: Connection(handler, settings.max_message_bytes), settings.host, settings.smtp_port
     )
@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
 
 
 class Connections:
-    """The function that handles HTTP connections, each with one request."""
+    """Handles HTTP connections; each connection has one request."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -1,4 +1,4 @@
-"""The SMTP server: it accepts each message to each address, and each login, and stores the message.
+"""The SMTP server, which accepts every login and stores every message, whatever its recipients are.
 
 Sources: RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 4954 (AUTH);
 aiosmtpd's documentation, "The SMTP class" and "Handlers".
@@ -20,12 +20,12 @@ _COMMAND = 8192
 _LINE = 65536
 #: The maximum number of recipients of a message; RFC 5321 requires at least 100.
 _RECIPIENTS = 1000
-#: The number of bytes that a connection may send in addition to the maximum size of a message.
+#: The number of bytes by which the data of a connection may exceed the maximum size of a message.
 _ALLOWANCE = 1_000_000
 
 
 class Connection(SMTP):
-    """The connection of an SMTP client; it is closed when a message far exceeds the limit of its size."""
+    """The connection of an SMTP client; it is closed if a message is much larger than the limit."""
 
     command_size_limit = _COMMAND
     line_length_limit = _LINE
@@ -45,9 +45,10 @@ class Connection(SMTP):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes of the client on, unless the client sends far more than a message may have.
+        """Pass bytes to aiosmtpd, or close the connection if a message is much larger than the limit.
 
-        aiosmtpd collects a line without an end in memory. Source: aiosmtpd 1.4.6, `SMTP.smtp_DATA`.
+        aiosmtpd itself would collect a line without an end in memory. Source: aiosmtpd 1.4.6,
+        `SMTP.smtp_DATA`.
         """
         self._received += len(data)
         if self._received > self._most and isinstance(self.transport, asyncio.Transport):
@@ -66,7 +67,7 @@ def _accept(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: s
 
 
 class Handler:
-    """The functions that aiosmtpd calls for the commands of a client."""
+    """The handler, whose methods aiosmtpd calls for the commands of a client."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -85,13 +86,13 @@ class Handler:
         self, _server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Store a message, and return the answer to the client."""
-        raw = envelope.original_content or b""
+        content = envelope.original_content or b""
         authenticated: object = session.auth_data
         login = authenticated.login if isinstance(authenticated, LoginPassword) else b""
         sender = _readable(envelope.mail_from or "")
         try:
             summary = await self._store.add(
-                raw,
+                content,
                 sender="" if sender == "<>" else sender,
                 recipients=[_readable(address) for address in envelope.rcpt_tos],
                 login=login.decode("utf-8", "replace"),

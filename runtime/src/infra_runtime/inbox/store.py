@@ -20,25 +20,25 @@ from pathlib import Path
 from infra_runtime.inbox.message import read_headers
 from infra_runtime.value import frozen
 
-#: the top-level domain of the addresses of tests. Source: RFC 6761, "Special-Use Domain Names".
+#: the top-level domain in the mail addresses of tests. Source: RFC 6761, "Special-Use Domain Names".
 DOMAIN = "test"
 _SUFFIX = ".message"
-#: the name of a file while the server writes it
+#: the pattern of the file name of a message while the server writes it
 _INCOMPLETE = re.compile(r"\d+\.new")
-#: characters of a header in the index; the whole header is in the message
+#: the largest number of characters of a header in the index; the message contains the whole header
 _LONGEST = 1000
 
 
 @frozen
 class Summary:
-    """The data of a message that the index contains."""
+    """The summary of a message, which the index contains."""
 
     id: int
     #: seconds since 1970
     received: float
     sender: str
     recipients: tuple[str, ...]
-    #: the user name with which the client logged in; empty without a login
+    #: the user name of the login; empty without a login
     login: str
     subject: str
     #: the header `From`
@@ -49,16 +49,17 @@ class Summary:
 
 @frozen
 class Query:
-    """The conditions that a message must all meet; an empty text matches every message."""
+    """The conditions of a search, which a message must all meet; an empty string matches every message."""
 
-    #: parts of a recipient's address, of the sender's address or header `From`, and of the subject, without
-    #: regard to case
+    #: texts that must occur in the address of a recipient, in the address of the sender or the header `From`,
+    #: and in the subject, in upper or lower case
     to: str = ""
     sender: str = ""
     subject: str = ""
-    #: the name of an isolation unit: a recipient's domain is `UNIT.test`, or the client logged in as `UNIT`
+    #: the name of an isolation unit: the domain of a recipient is `UNIT.test`, or the user name of the login
+    #: is `UNIT`
     unit: str = ""
-    #: only messages with a greater id
+    #: a number; the id of the message must be greater
     after: int = 0
 
     def matches(self, message: Summary) -> bool:
@@ -79,11 +80,11 @@ def _belongs(message: Summary, unit: str) -> bool:
 
 
 class Store:
-    """The messages that the server has received; the newest have the greatest ids.
+    """Stores the messages that the server has received; the newest messages have the greatest ids.
 
     `clock` returns seconds since 1970. If `durable` is true, a message is on the disk when `add` returns.
-    Otherwise, it is in the memory of the kernel, so that it survives the end of this process, but not a power
-    failure.
+    Otherwise, the message is in the memory of the kernel: it survives the end of this process, but not a
+    power failure.
     """
 
     def __init__(
@@ -118,13 +119,15 @@ class Store:
         self._drop_oldest()
 
     async def add(self, raw: bytes, *, sender: str, recipients: Sequence[str], login: str = "") -> Summary:
-        """Store a message, and wake the callers of `wait`. Raises `OSError` if it cannot be written."""
+        """Store a message, and return its summary. Raises `OSError` if the message cannot be written."""
         headers = read_headers(raw)
-        async with self._adding:  # ids become visible in their order, so that `after` skips no message
+        async with (
+            self._adding
+        ):  # messages are added in the order of their ids, so that `after` does not skip a message
             now = self._clock()
             summary = Summary(
-                # With milliseconds as ids, the ids also increase when the newest message was deleted before a
-                # restart.
+                # The id is at least the time in milliseconds, so that ids also increase if the newest message
+                # was deleted before a restart.
                 id=max(next(reversed(self._messages), 0) + 1, int(now * 1000)),
                 received=now,
                 sender=sender,
@@ -146,12 +149,12 @@ class Store:
         return [message for message in self._messages.values() if query.matches(message)]
 
     async def wait(self, query: Query, seconds: float) -> list[Summary]:
-        """Wait until a message matches a query, and return all that match; after `seconds`, an empty list."""
+        """Wait until messages match a query, and return them; after `seconds`, return an empty list."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not (matching := self.search(query)):
+                while not (matching_messages := self.search(query)):
                     await self._arrival.wait()
-                return matching
+                return matching_messages
         return self.search(query)
 
     def get(self, number: int) -> Summary | None:
@@ -165,7 +168,7 @@ class Store:
             return file.read()
 
     def delete(self, messages: Iterable[Summary]) -> int:
-        """Delete messages, and return how many of them the inbox contained."""
+        """Delete messages, and return the number of deleted messages."""
         numbers = [message.id for message in messages if self._messages.pop(message.id, None)]
         for number in numbers:
             self._path(number).unlink(missing_ok=True)
@@ -183,7 +186,7 @@ class Store:
         excess = []
         count, size = len(self._messages), self._bytes
         for message in self._messages.values():
-            # The newest message is always kept, also if it is larger than the limit.
+            # The newest message is never removed, even if it is larger than the limit.
             if count == 1 or (count <= self._max_messages and size <= self._max_bytes):
                 break
             excess.append(message)
@@ -193,17 +196,17 @@ class Store:
     def _write(self, summary: Summary, raw: bytes) -> None:
         """Write a message to a temporary file, and then rename the file, so that no file is incomplete."""
         path = self._path(summary.id)
-        new = path.with_suffix(".new")
+        new_path = path.with_suffix(".new")
         try:
-            with new.open("wb") as file:
+            with new_path.open("wb") as file:
                 file.write(json.dumps(asdict(summary)).encode() + b"\n")
                 file.write(raw)
                 if self._durable:
                     file.flush()
                     os.fsync(file.fileno())
-            new.rename(path)
+            new_path.rename(path)
         except OSError:
-            new.unlink(missing_ok=True)
+            new_path.unlink(missing_ok=True)
             raise
 
     def _path(self, number: int) -> Path:

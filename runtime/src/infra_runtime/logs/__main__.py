@@ -26,8 +26,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exclude", action="append", default=[], help="a service whose lines are not forwarded"
     )
-    parser.add_argument("--max-age", type=float, required=True, help="seconds that the stream keeps a line")
-    parser.add_argument("--max-bytes", type=int, required=True, help="bytes that the stream has at most")
+    parser.add_argument(
+        "--max-age", type=float, required=True, help="the seconds for which the stream keeps a line"
+    )
+    parser.add_argument(
+        "--max-bytes", type=int, required=True, help="the largest size of the stream in bytes"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Conditions for the fields of log lines: a field has a value, or does not have it."""
+"""Conditions for the fields of log messages: a field must have a value, or must not have the value."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from infra_runtime.value import frozen
 
 @frozen
 class Condition:
-    """A field of JSON or logfmt with its value as a text, such as `order.id` and `17`.
+    """The name of a field of JSON or logfmt, and its value as a string, such as `order.id` and `17`.
 
-    The name `level` is the level of the message in any format. If the value of a field is a list, the field
-    has each item of the list as a value.
+    The name `level` is the level of the message in any format. If the value of a field is a list, each item
+    of the list counts as a value of the field.
     """
 
     name: str
@@ -25,10 +25,10 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str, *, is_excluded: bool = False) -> Condition:
-        """Return the condition of a text of the form `NAME=VALUE`. Raises `ValueError` for another text."""
+        """Return the condition in a string `NAME=VALUE`. Raises `ValueError` for other strings."""
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise ValueError(f"{text[:80]!r} does not have the form NAME=VALUE")
+            raise ValueError(f"{text[:80]!r} must be written as NAME=VALUE")
         return cls(name=name, value=value, is_excluded=is_excluded)
 
     def selects(self, text: str, record: Record) -> bool:
@@ -44,7 +44,7 @@ class Condition:
 
 
 def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
-    """Yield the values at a path. Dots separate the parts of the path, but a key can contain dots, too."""
+    """Yield the values at a path. Dots separate the keys of the path; a key itself can contain dots, too."""
     if path in fields:
         yield from _items(fields[path])
     for key, inner in fields.items():
@@ -55,7 +55,7 @@ def _values(fields: Mapping[str, Any], path: str) -> Iterator[Any]:
 
 
 def _items(value: Any) -> Iterator[Any]:
-    waiting = [value]  # without recursion, because lists can be nested deeply
+    waiting = [value]  # a recursion could be too deep, because lists can be nested deeply
     while waiting:
         item = waiting.pop()
         if isinstance(item, list):
@@ -70,7 +70,7 @@ def _is_equal(value: Any, text: str) -> bool:
     if isinstance(value, bool) or value is None:
         return json.dumps(value) == text
     try:
-        # A browser writes large numbers, and numbers such as 1.0, in another way.
+        # A browser writes large numbers, and numbers such as 1.0, in a different notation.
         return float(value) == float(text)
     except (TypeError, ValueError, OverflowError):
         return False

@@ -1,8 +1,8 @@
 """Read the lines of log files, forwards and backwards, from a time or a position.
 
-The service writes its log file, and the supervisor drops the beginning of a log that is too long: the file
-then begins with a hole, which is skipped. A line that is longer than `LONGEST_LINE` is read as several lines.
-The memory that is used does not depend on the size of the log.
+The service writes its log file, and the supervisor removes the beginning of a log that is too long. The file
+then begins with a hole (a range without data), which is skipped. A line that is longer than `LONGEST_LINE` is
+read as several lines. The amount of used memory does not depend on the size of the log.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from infra_runtime.host.sparse_file import first_data
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, gap
 
-#: the maximum number of bytes of a line; the rest of a longer line is a further line
+#: the maximum number of bytes of a line; a longer line is split into several lines
 LONGEST_LINE = 65_536
 #: the number of bytes that are read at once when lines are read backwards
 BLOCK = 65_536
 #: the suffixes of a service's log files, in the order of their lines
 SUFFIXES = (".1", "")
-#: the decimal places to which the time of a line is rounded, and the largest difference that rounding causes
+#: the number of decimal places of the time of a line, and the largest rounding error
 _DIGITS, _ROUNDING = 3, 0.0005
 #: the log of the supervisor, which is not a service
 SUPERVISOR = "supervisor"
@@ -66,8 +66,8 @@ class LogFile:
     def start(self) -> int:
         """The offset of the first byte after the hole at the beginning of the file; 0 without a hole."""
         descriptor = self._file.fileno()
-        # The search moves the position of the descriptor. The position is restored, because the buffer of the
-        # file object belongs to it.
+        # `lseek` changes the position of the descriptor. The position is restored, because the buffer of the
+        # file object is for this position.
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
         try:
             return first_data(descriptor)
@@ -89,8 +89,9 @@ class LogFile:
         return self._file.tell()
 
     def end(self, until: float) -> int:
-        """Return the offset up to which the lines can have been written at the time `until` or before."""
-        # The time of a line that is not in the index is `changed`, rounded like the times of all lines.
+        """Return the end of the last line that can have been written at the time `until` or before."""
+        # A line that is not in the index has the time `changed`, which is rounded like the times of all
+        # lines.
         if until >= round(self.changed, _DIGITS):
             return self.size
         return self.index.offset(math.nextafter(until, math.inf))
@@ -100,16 +101,16 @@ class LogFile:
     ) -> Iterator[Line]:
         """Yield the lines that begin at the offset `start` or later and end at the offset `end` or before.
 
-        The default is all lines at the time of the call. With `complete`, an incomplete last line is not
-        returned. If the supervisor has dropped lines after `start`, the first result is a line that describes
-        the gap.
+        By default, all lines at the time of the call are yielded. If `complete` is true, an incomplete last
+        line is left out. If the supervisor has dropped lines after `start`, the first result is a line that
+        describes the gap.
         """
         offset = self.start if start is None else start
         end = self.size if end is None else end
         self._file.seek(offset)
         while offset < end:
             raw = self._file.readline(LONGEST_LINE)
-            # The beginning of the log can become a hole at any time.
+            # The supervisor can remove the beginning of the log at any time.
             if raw.startswith(b"\0") and (data := self.start) > offset:
                 if offset:
                     yield gap(self._time(data), self.service, self.identity, offset, data)
@@ -148,30 +149,31 @@ class LogFile:
 
 
 def _truncations(path: Path) -> str:
-    """Return a string that changes when the supervisor truncates a log, because its file system has no holes.
+    """Return a string that changes when the supervisor truncates a log.
 
-    The supervisor then writes the end of the log to `NAME.log.1`.
+    The supervisor truncates a log if the file system does not support holes, and then writes the end of the
+    log to `NAME.log.1`.
     """
     with contextlib.suppress(OSError):
         return f"-{path.with_name(f'{path.name}.1').stat().st_mtime_ns:x}"
     return ""
 
 
-def _without_partial_character(raw: bytes) -> bytes:
+def _without_partial_character(content: bytes) -> bytes:
     """Return bytes without the first bytes of a UTF-8 character whose last bytes are missing."""
     for length in (1, 2, 3):
-        byte = raw[-length]
+        byte = content[-length]
         if byte >= 0xC0:
-            return raw[:-length] if length < 2 + (byte >= 0xE0) + (byte >= 0xF0) else raw
+            return content[:-length] if length < 2 + (byte >= 0xE0) + (byte >= 0xF0) else content
         if byte < 0x80:
             break
-    return raw
+    return content
 
 
 def lines(folder: Path, service: str, since: float = 0.0, until: int | None = None) -> Iterator[Line]:
-    """Yield the lines of one service since a time, up to byte `until` of the current log.
+    """Yield the lines of one service since a time, up to the offset `until` (bytes) of the current log.
 
-    The lines of a log that the supervisor has truncated come first. A missing file has no lines.
+    The lines before a truncation by the supervisor come first. A missing file has no lines.
     """
     for suffix in SUFFIXES:
         try:
@@ -186,7 +188,8 @@ def lines(folder: Path, service: str, since: float = 0.0, until: int | None = No
 def merged(folder: Path, services: Mapping[str, int | None], since: float = 0.0) -> Iterator[Line]:
     """Yield the lines of several services since a time, sorted by time.
 
-    `services` maps each service to the byte up to which its log is read; None means the end of the log.
+    `services` maps each service to the offset in bytes at which the reading of its log ends; None means the
+    end of the log.
     """
     logs = (lines(folder, name, since, until) for name, until in services.items())
     return heapq.merge(*logs, key=lambda line: line.time)

@@ -1,8 +1,8 @@
 """Forward the lines of the log files to the stream, each line once. This module needs nats-py.
 
 The stream itself contains the position up to which each log was forwarded: the newest message of a service
-has the position of its line. Therefore a forwarder continues after the last line that the server has stored,
-also when the forwarder or the server was killed. The lines wait in the log files, not in memory.
+contains the position of its line. Therefore, a forwarder continues after the last line that the server has
+stored, even if the forwarder or the server was killed. The lines wait in the log files, not in memory.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from infra_runtime.logs.files import services_with_logs
 from infra_runtime.logs.tail import Tail
 from infra_runtime.value import frozen
 
-#: the maximum number of lines, and of their bytes, that are sent for one service before the next service
+#: the maximum number of lines, and of bytes, that are sent for one service before lines of the next service
+#: are sent
 BATCH, BATCH_BYTES = 1000, 2**20
-#: seconds between two reads of the logs, and between two attempts to connect: at first, and at most
+#: the seconds between two reads of the logs, and the shortest and longest time in seconds between two
+#: attempts to connect
 POLL, RETRY, LONGEST_RETRY = 0.25, 0.1, 5.0
-#: seconds in which the server has to confirm a batch
+#: the time limit in seconds for the confirmation of a batch by the server
 CONFIRMATION = 30.0
 
 
 class NotStoredError(Exception):
-    """The error that the server did not store a line."""
+    """The server did not store a line."""
 
 
 @frozen
@@ -45,14 +47,14 @@ class Settings:
 
 
 class Session:
-    """The forwarding over one connection, until its first error."""
+    """Forwards lines over one connection, until its first error."""
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings, self._client = settings, client
         self._context = client.jetstream(timeout=CONFIRMATION)
         self._tails: dict[str, Tail] = {}
         self._inbox = client.new_inbox()
-        #: the lines that were sent, and those that the server has stored
+        #: the number of lines that were sent, and the number of lines that the server has stored
         self._sent = self._stored = 0
         self._refusal = ""
         self._confirmed = asyncio.Event()
@@ -67,7 +69,7 @@ class Session:
                 await asyncio.sleep(POLL)
 
     async def _forward_all(self) -> bool:
-        """Forward some lines of each service. Return whether there were any."""
+        """Forward some lines of each service; return whether any line was forwarded."""
         progress = False
         for service in services_with_logs(self._settings.folder):
             if service in self._settings.excluded:
@@ -125,7 +127,7 @@ async def forward(settings: Settings) -> None:
     """Forward lines until the task is cancelled; after an error, connect again and continue."""
     delay, problem = RETRY, ""
     while True:
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             client = await stream.connect(settings.url)
             try:
@@ -133,7 +135,7 @@ async def forward(settings: Settings) -> None:
             finally:
                 await client.close()
         except (NatsError, NotStoredError, OSError, TimeoutError) as error:
-            if time.monotonic() - began > LONGEST_RETRY:
+            if time.monotonic() - start > LONGEST_RETRY:
                 delay = RETRY
             if (reason := str(error) or type(error).__name__) != problem:
                 problem = reason

@@ -1,4 +1,4 @@
-"""The index of a log: the sizes of the log at several times, from which each line gets its time.
+"""The index of a log: the sizes of the log at several times. The time of a line is computed from them.
 
 The supervisor adds a line `TIME SIZE` to the index about once a second while the log grows.
 """
@@ -23,7 +23,7 @@ class Index:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the new lines. A file that was replaced or truncated is read from its beginning."""
+        """Read the new lines of the index file, or the whole file if it was replaced or truncated."""
         try:
             with self._path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -48,7 +48,7 @@ class Index:
         return self._sizes[-1] if self._sizes else 0
 
     def time(self, end: int, default: float) -> float:
-        """Return the time of the line that ends at the offset `end`; `default` if it is not in the index."""
+        """Return the time of the line that ends at the offset `end`; `default` if the index ends before."""
         entry = bisect.bisect_left(self._sizes, end)
         return self._times[entry] if entry < len(self._times) else default
 
@@ -69,7 +69,7 @@ class Index:
         self._inode = self._read = 0
 
 
-#: the index of a log whose times are not needed, or whose new lines have the time of the last change
+#: an empty index, for a log whose times are not needed
 NO_TIMES = Index(Path(os.devnull))
 
 

@@ -11,15 +11,15 @@ class Line(NamedTuple):
     #: the latest Unix time at which the line can have been written; accurate to about a second
     time: float
     service: str
-    #: without the line end; bytes that are not UTF-8 are replaced by U+FFFD
+    #: the text without the line end; bytes that are not UTF-8 are replaced by U+FFFD
     text: str
-    #: identifies the content of the log file; it changes when the file is replaced or truncated
+    #: the identity of the content of the log file, which changes when the file is replaced or truncated
     file: str = ""
     #: the offset in bytes of the line in the file, and the offset of the following line
     offset: int = 0
     end: int = 0
-    #: if not 0, the line is not in the log: it replaces this number of bytes, which were dropped before they
-    #: were read; -1 if the number is unknown
+    #: if not 0, the line is not in the log: it replaces this number of bytes, which were removed before they
+    #: were read; -1 if this number is unknown
     dropped: int = 0
 
     @property
@@ -29,14 +29,14 @@ class Line(NamedTuple):
 
 
 def gap(time: float, service: str, file: str, offset: int, end: int) -> Line:
-    """Return the line that replaces the bytes of a log from `offset` to `end`, which were dropped."""
+    """Return a line that replaces the bytes of a log from `offset` to `end`, which were removed."""
     dropped = end - offset
     text = f"infra: {dropped} bytes of this log were dropped before they were read"
     return Line(time, service, text, file, offset, end, dropped)
 
 
 def replaced(time: float, service: str, file: str) -> Line:
-    """Return the line before the first line of a log whose earlier content was replaced or truncated."""
+    """Return a line that states that the earlier content of a log was replaced or truncated."""
     text = "infra: this log was truncated; lines that were not read before are lost"
     return Line(time, service, text, file, dropped=-1)
 

@@ -1,9 +1,9 @@
-"""Regular expressions whose search needs a time that is proportional to the length of the text.
+"""Regular expressions; the time of a search is proportional to the length of the text.
 
 Python's `re` tries alternatives one after the other, so that an expression such as `(a+)+$` can need years
 for a line of 50 characters, and a search cannot be interrupted. A server must therefore not use `re` with the
-expression of a request. This module executes all alternatives at the same time, as an automaton whose
-transitions are computed when a text needs them.
+expression of a request. This module follows all alternatives at the same time: it converts the expression to
+an automaton, and computes a transition of the automaton when a text needs it.
 
 The syntax is the syntax of `re`, without look-arounds, references to groups, and atomic groups.
 """
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 #: the maximum numbers of characters of an expression, of states of its automaton, and of computed transitions
 LONGEST, STATES, TRANSITIONS = 200, 400, 20_000
-#: characters whose transitions are kept in memory, in all nodes together
+#: the maximum number of characters whose transitions are kept in memory, in all nodes together
 CHARACTERS = 200_000
 
 # `re` has no public function that returns the structure of an expression.
@@ -37,17 +37,17 @@ _FORBIDDEN = {
 
 
 class PatternError(ValueError):
-    """The error that an expression is not valid, is not supported, or is too complex."""
+    """An expression is not valid, is not supported, or is too complex."""
 
 
 class _Context(NamedTuple):
-    """The place between two characters: the characters before and after it; empty at an end of the text."""
+    """A position in the text: the characters before and after it; empty at the start or end of the text."""
 
     before: str
     after: str
 
     def allows(self, anchor: str) -> bool:
-        """Return whether an anchor such as `^` matches here."""
+        """Return whether an anchor such as `^` matches at this position."""
         if anchor.startswith("AT_BEGINNING"):
             return not self.before
         if anchor.startswith("AT_END"):
@@ -60,11 +60,11 @@ class LinearPattern:
     """A regular expression, with the transitions of its automaton that have been computed so far."""
 
     def __init__(self, expression: str) -> None:
-        """Raise `PatternError` for an expression that is not valid, not supported or too complex."""
+        """Compile an expression. Raises `PatternError` if it is not valid, not supported or too complex."""
         if len(expression) > LONGEST:
             raise PatternError(f"it has more than {LONGEST} characters")
-        #: the transitions of each state: those with a character (a compiled expression for one character),
-        #: and those without one (an anchor, or an empty text)
+        #: the transitions of each state: transitions for a character (as a compiled expression for one
+        #: character), and transitions without a character (with an anchor, or an empty string)
         self._steps: list[list[tuple[re.Pattern[str], int]]] = []
         #: the different expressions for one character
         self._atoms: dict[tuple[str, int], re.Pattern[str]] = {}
@@ -81,7 +81,7 @@ class LinearPattern:
         self._start = self._node(frozenset({self._first}), "")
 
     def search(self, text: str) -> bool | None:
-        """Return True if a part of the text matches, else None.
+        """Return True if a part of the text matches, and otherwise None.
 
         Raises `PatternError` if the search is too expensive.
         """
@@ -105,7 +105,7 @@ class LinearPattern:
         self._jumps[start].append((anchor, end))
 
     def _add(self, items: Iterable[Any], start: int, flags: int) -> int:
-        """Add a sequence that begins at a state; return the state after it."""
+        """Add the states of a sequence of items after the state `start`; return the last state."""
         for item in items:
             start = self._add_item(item, start, flags)
         return start
@@ -115,11 +115,11 @@ class LinearPattern:
         if kind in _FORBIDDEN:
             raise PatternError(f"{_FORBIDDEN[kind]} is not supported")
         if kind == "SUBPATTERN":
-            _, added, removed, inner = value
-            return self._add(inner, start, (flags | added) & ~removed)
+            _, added, removed, inner_items = value
+            return self._add(inner_items, start, (flags | added) & ~removed)
         if kind in _REPEATS:
-            least, most, inner = value
-            return self._add_repeat(least, most, inner, start, flags)
+            smallest_number, largest_number, inner_items = value
+            return self._add_repeat(smallest_number, largest_number, inner_items, start, flags)
         end = self._state()
         if kind == "BRANCH":
             for branch in value[1]:
@@ -134,43 +134,45 @@ class LinearPattern:
             raise PatternError(f"{kind.lower()} is not supported")
         return end
 
-    def _add_repeat(self, least: int, most: int, inner: Any, start: int, flags: int) -> int:
-        for _ in range(int(least)):
-            start = self._add(inner, start, flags)
+    def _add_repeat(
+        self, smallest_number: int, largest_number: int, inner_items: Any, start: int, flags: int
+    ) -> int:
+        for _ in range(int(smallest_number)):
+            start = self._add(inner_items, start, flags)
         end = self._state()
-        if most == _parser.MAXREPEAT:
+        if largest_number == _parser.MAXREPEAT:
             loop = self._state()
             self._jump(start, loop)
-            self._jump(self._add(inner, loop, flags), loop)
+            self._jump(self._add(inner_items, loop, flags), loop)
             self._jump(loop, end)
             return end
         self._jump(start, end)
-        for _ in range(int(most) - int(least)):
-            start = self._add(inner, start, flags)
+        for _ in range(int(largest_number) - int(smallest_number)):
+            start = self._add(inner_items, start, flags)
             self._jump(start, end)
         return end
 
     # --- the search --------------------------------------------------------------------------------
 
-    def _node(self, states: frozenset[int], before: str) -> _Node:
-        # Only the kind of the character before is important, so similar places share a node.
-        kind = "" if not before else "a" if _WORD.match(before) else " "
+    def _node(self, states: frozenset[int], previous_character: str) -> _Node:
+        # Only the kind of the previous character matters, so that similar positions share a node.
+        kind = "" if not previous_character else "a" if _WORD.match(previous_character) else " "
         return self._known.setdefault((states, kind), _Node(self, states, kind))
 
     def after(self, node: _Node, character: str) -> _Node:
         """Return the node after a character. Raises `PatternError` after too many different transitions.
 
-        All characters that the expression does not distinguish have the same transition.
+        Characters that the expression does not distinguish share a transition.
         """
         self._kept += 1
         if self._kept > CHARACTERS:
             self._kept = 0
             for successors in self._known.values():
                 successors.clear()
-        matching = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
-        if matching not in node.transitions:
-            node.transitions[matching] = self._computed_node(node, character)
-        return node.transitions[matching]
+        matches = tuple(atom.match(character) is not None for atom in (_WORD, *self._atoms.values()))
+        if matches not in node.transitions:
+            node.transitions[matches] = self._computed_node(node, character)
+        return node.transitions[matches]
 
     def _computed_node(self, node: _Node, character: str) -> _Node:
         self._computed += 1
@@ -186,29 +188,29 @@ class LinearPattern:
 
     def _closure(self, states: Iterable[int], context: _Context) -> set[int]:
         """Return the states, and all states that can be reached from them without reading a character."""
-        reached = set(states)
-        waiting = [*reached]
+        reachable = set(states)
+        waiting = [*reachable]
         while waiting:
             for anchor, end in self._jumps[waiting.pop()]:
-                if end not in reached and (not anchor or context.allows(anchor)):
-                    reached.add(end)
+                if end not in reachable and (not anchor or context.allows(anchor)):
+                    reachable.add(end)
                     waiting.append(end)
-        return reached
+        return reachable
 
 
 class _Node(dict[str, "_Node"]):
-    """The states of the automaton at one place in a text; a mapping from next character to next node."""
+    """The states of the automaton at one position of a text; a mapping from next character to next node."""
 
     __slots__ = ("before", "pattern", "states", "transitions")
 
     def __init__(self, pattern: LinearPattern, states: frozenset[int], before: str) -> None:
         super().__init__()
         self.pattern, self.states, self.before = pattern, states, before
-        #: which expressions for one character match the next character → next node
+        #: for each expression for one character, whether it matches the next character → next node
         self.transitions: dict[tuple[bool, ...], _Node] = {}
 
     def __missing__(self, character: str) -> _Node:
-        """Compute the node after a character that occurs for the first time, and store the node."""
+        """Compute and store the node after a character that occurs for the first time."""
         node = self[character] = self.pattern.after(self, character)
         return node
 

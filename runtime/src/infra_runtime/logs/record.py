@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-#: the levels, the least important first
+#: the levels, the lowest level first
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ _LETTER: Mapping[str, str] = {
     "*": "info",
     "#": "warning",
 }
-#: keys of JSON and logfmt; the first key that is present is used
+#: the keys in JSON and logfmt; the first existing key is used
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
 _MESSAGE_KEYS = ("event", "msg", "message", "body")
@@ -49,14 +49,14 @@ _ID_KEYS = (
     *("correlation_id", "correlationId", "correlation-id", "x-correlation-id"),
     *("request_id", "requestId", "request-id", "x-request-id", "trace_id", "traceId", "trace.id"),
 )
-#: the number of characters at the beginning of a text in which the level is searched, and the maximum number
+#: the number of characters at the beginning of a text that are searched for the level, and the maximum number
 #: of characters of a line that is parsed as logfmt
 _HEAD, _LONGEST_LOGFMT = 160, 16_384
-#: an escape sequence of a terminal. Source: ECMA-48, control sequences
+#: the pattern of an escape sequence of terminals. Source: ECMA-48, control sequences
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _WORDS = "|".join(sorted(_LEVEL, key=len, reverse=True))
 _INITIALS = "".join(sorted({name[0] for name in _LEVEL}))
-#: The first group excludes most positions of a text; without it, the search takes twice the time.
+#: The first group excludes most positions of a text. Without this group, the search takes twice the time.
 _TEXT_LEVEL = re.compile(
     rf"(?=[\[{_INITIALS}{_INITIALS.upper()}])(?:"
     rf"\[\s*(?P<bracket>(?i:{_WORDS}))\d?\s*\]"
@@ -69,17 +69,18 @@ _LETTER_LEVEL = re.compile(
 )
 #: the first line of a traceback. Source: Python's manual, "traceback"
 TRACEBACK = "Traceback (most recent call last):"
-#: matches the first line of a traceback, and the last line if the exception is called an error
+#: a pattern for the first line of a traceback, and for its last line if the name of the exception ends with
+#: `Error` or `Exception`
 PYTHON_ERROR = re.compile(rf"{re.escape(TRACEBACK)}|(?:\w+\.)*\w*(?:Error|Exception)(?::|$)")
-#: matches the last line of a traceback with another name, such as `shop.CardDeclined: no credit`
+#: a pattern for the last line of a traceback with another exception, such as `shop.CardDeclined: no credit`
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Z]\w*(?::\s|:?$)")
-#: matches the beginning of lines that follow a message of PostgreSQL, after the time and the process
+#: a pattern for further lines of a message of PostgreSQL; it matches after the time and the process id
 _DETAIL = re.compile(r"(?<!\w)(?:DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  ")
 #: the time and the level, and the logger after the message. Source: structlog documentation, "Console Output"
 _CONSOLE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \[([a-z]+) *\] ")
 _CONSOLE_LOGGER = re.compile(r" \[([\w.-]+)\](?= [\w.@-]+=|$)")
 _CONSOLE_PAIR = re.compile(r"""(?<![\w.@-])([\w.@-]+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)""")
-#: The first group excludes the middle of a word; without it, the search takes quadratic time.
+#: The first group excludes positions inside a word. Without this group, the search takes quadratic time.
 _LOGFMT = re.compile(r'(?<![\w.@-])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 
 #: parts of the names of the levels `error` and `critical`, of the first line of an exception, and of
@@ -95,18 +96,18 @@ _Format = Literal["json", "logfmt", "console", "text"]
 
 
 class Record(NamedTuple):
-    """The content of a line. Fields that the line does not have are empty."""
+    """The parsed content of a line; a field is empty if the line does not contain it."""
 
     #: one of `LEVELS`, or empty if it is unknown
     level: str = ""
     #: the Unix time that the line contains; None for a line of the format `text`
     time: float | None = None
-    #: the message in a structured line; the whole line of the format `text`, without escape sequences of
+    #: the message of a structured line; in the format `text`, the whole line without escape sequences of
     #: terminals
     message: str = ""
-    #: the ids by which lines of several services belong together, the correlation id first
+    #: the ids that connect lines of several services, the correlation id first
     ids: tuple[str, ...] = ()
-    #: the other fields; a text has none
+    #: the other fields; empty in the format `text`
     fields: Mapping[str, Any] = {}
     format: _Format = "text"
     #: whether the line continues the message of the line before it, such as a line of a traceback
@@ -114,7 +115,7 @@ class Record(NamedTuple):
 
 
 def parse(text: str) -> Record:
-    """Return the content of a line; any text is possible."""
+    """Return the parsed content of a line, which can be any text."""
     text = _plain(text)
     fields, name = _structure(text)
     if fields is not None:
@@ -127,21 +128,22 @@ def parse(text: str) -> Record:
 
 
 def fields_of(text: str) -> dict[str, Any] | None:
-    """Return all fields of a line of JSON, logfmt or structlog; None for a text."""
+    """Return all fields of a line in JSON, logfmt or the format of structlog; None for other lines."""
     return _structure(_plain(text))[0]
 
 
 def may_be_error(block: bytes) -> bool:
-    """Return False only if no line of a block of a log has the level `error` or `critical`.
+    """Return whether a block of a log can contain a line with the level `error` or `critical`.
 
-    The search takes a hundredth of the time that parsing the lines would take.
+    The result can be True for a block without such a line. The search takes a hundredth of the time for
+    parsing the lines.
     """
     folded = block.lower()
     return any(word in folded for word in _ERROR_WORDS) or _ERROR_SIGNS.search(block) is not None
 
 
 def _structure(text: str) -> tuple[dict[str, Any] | None, _Format]:
-    """Return the fields of a line, and the name of its format; None and `text` for a text."""
+    """Return the fields of a line, and the name of its format; None and `text` for unstructured lines."""
     name: _Format
     if text.startswith("{"):
         fields, name = _json_fields(text), "json"
@@ -158,7 +160,7 @@ def _plain(text: str) -> str:
 
 @functools.cache
 def at_least(level: str) -> frozenset[str]:
-    """Return a level and the more important levels."""
+    """Return the set of a level and all higher levels."""
     return frozenset(LEVELS[LEVELS.index(level) :])
 
 
@@ -183,7 +185,7 @@ def _finite(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
-#: `json.loads` with these parameters would make a decoder for each line.
+#: `json.loads` with these parameters would create a decoder for each line.
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=str)
 
 
@@ -191,7 +193,7 @@ def _logfmt_fields(text: str) -> dict[str, Any] | None:
     if not _LOGFMT.match(text) or len(text) > _LONGEST_LOGFMT:
         return None
     fields = {key: _unquoted(value) for key, value in _LOGFMT.findall(text)}
-    # One pair alone can be the beginning of any text.
+    # A single pair does not make a line logfmt: any text can begin with a pair.
     return fields if not fields.keys().isdisjoint((*_LEVEL_KEYS, *_MESSAGE_KEYS)) else None
 
 
@@ -226,7 +228,7 @@ def _unquoted(value: str) -> str:
         return value.strip('"')
 
 
-def _structured(fields: dict[str, Any], form: _Format) -> Record:
+def _structured(fields: dict[str, Any], line_format: _Format) -> Record:
     level = _level(_taken(fields, _LEVEL_KEYS))
     time = _moment(_taken(fields, _TIME_KEYS))
     message = _taken(fields, _MESSAGE_KEYS)
@@ -237,17 +239,17 @@ def _structured(fields: dict[str, Any], form: _Format) -> Record:
         message=message if isinstance(message, str) else "" if message is None else json.dumps(message),
         ids=ids,
         fields=fields,
-        format=form,
+        format=line_format,
     )
 
 
 def _taken(fields: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    """Remove the first of these keys that is present, and return its value; None if all are missing."""
+    """Remove the first existing key of `keys` from `fields`, and return its value; None without one."""
     return next((fields.pop(key) for key in keys if key in fields), None)
 
 
 def _level(value: Any) -> str:
-    """Return the level with a name, with the letter of MongoDB, or with the number of pino and bunyan.
+    """Return the level for a name, for a letter of MongoDB, or for a number of pino and bunyan.
 
     Source: pino's documentation, "Level": 10 is trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.
     """
@@ -259,7 +261,7 @@ def _level(value: Any) -> str:
 
 
 def _moment(value: Any) -> float | None:
-    """Return the Unix time of a number (seconds, or a smaller unit), of ISO 8601, or of MongoDB's dates."""
+    """Return the Unix time in a number (in seconds or a smaller unit), in ISO 8601, or in a MongoDB date."""
     if isinstance(value, Mapping):
         value = value.get("$date")
     if isinstance(value, str):

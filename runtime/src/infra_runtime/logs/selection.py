@@ -14,7 +14,8 @@ from infra_runtime.logs.record import Record, at_least, parse
 from infra_runtime.value import frozen
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-#: continuation lines of one message that are kept in memory while lines are read backwards
+#: the largest number of continuation lines of a message that are kept in memory while lines are read
+#: backwards
 _LONGEST_MESSAGE = 1000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -24,7 +25,7 @@ class Pattern(Protocol):
     """A compiled regular expression: a pattern of the module `re`, or a `LinearPattern`."""
 
     def search(self, string: str, /) -> object | None:
-        """Return None if no part of the text matches."""
+        """Return None if no part of the string matches, and otherwise another object."""
 
 
 class Entry(NamedTuple):
@@ -41,10 +42,10 @@ class Selection:
     #: Unix times, inclusive
     since: float = 0.0
     until: float = float("inf")
-    #: the least important level that is selected; lines without a level are then not selected
+    #: the lowest selected level; if it is set, lines without a level are not selected
     level: Level | None = None
-    #: an id that the line must have; a line of the format `text` is also selected if it contains the id as a
-    #: word
+    #: an id that the line must contain; a line in the format `text` is also selected if it contains the id as
+    #: a word
     correlation: str = ""
     #: the patterns that must all match a part of the text of the line
     patterns: tuple[Pattern, ...] = ()
@@ -56,11 +57,11 @@ class Selection:
 
     @property
     def _is_by_message(self) -> bool:
-        """Whether the fields in the first line of a message decide about all lines of the message."""
+        """Whether the first line of a message determines if its other lines are selected."""
         return bool(self.level or self.correlation or self.conditions)
 
     def lines(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Yield the selected lines without their content; they are parsed only if it is necessary."""
+        """Yield the selected lines without their parsed content; lines are parsed only if it is necessary."""
         if self._is_by_message:
             return (entry.line for entry in self.entries(lines))
         return (line for line in lines if self._contains(line))
@@ -68,38 +69,42 @@ class Selection:
     def entries(self, lines: Iterable[Line]) -> Iterator[Entry]:
         """Yield the selected lines.
 
-        If a message is selected by its level or id, its continuation lines, such as a traceback, are selected
-        too.
+        If a message is selected because of its level or id, its continuation lines, such as a traceback, are
+        also selected.
         """
-        before: dict[str, tuple[str, bool]] = {}
+        last_messages: dict[str, tuple[str, bool]] = {}
         for line in lines:
             record = parse(line.text)
             if record.continues:
-                level, is_selected = before.get(line.service, ("", not self._is_by_message))
+                level, is_selected = last_messages.get(line.service, ("", not self._is_by_message))
                 record = record._replace(level=level)
             else:
                 is_selected = self._selects(line, record)
-                before[line.service] = record.level, is_selected
+                last_messages[line.service] = record.level, is_selected
             if is_selected and self._contains(line):
                 yield Entry(line, record)
 
     def entries_before(self, lines: Iterable[Line]) -> Iterator[Entry]:
-        """Yield the selected lines of an iterator whose newest line is first."""
-        further: dict[str, list[tuple[Line, Record]]] = {}
+        """Yield the selected lines of `lines`, whose newest line is first."""
+        continuation_lines: dict[str, list[tuple[Line, Record]]] = {}
         for line in lines:
             record = parse(line.text)
-            rest = further.setdefault(line.service, [])
-            rest.append((line, record))
-            if record.continues and len(rest) < _LONGEST_MESSAGE:
+            later_lines = continuation_lines.setdefault(line.service, [])
+            later_lines.append((line, record))
+            if record.continues and len(later_lines) < _LONGEST_MESSAGE:
                 continue
-            del further[line.service]
+            del continuation_lines[line.service]
             if self._selects(line, record):
-                for inner, content in rest:
-                    if self._contains(inner):
-                        yield Entry(inner, content._replace(level=record.level))
+                for later_line, content in later_lines:
+                    if self._contains(later_line):
+                        yield Entry(later_line, content._replace(level=record.level))
         if not self._is_by_message:  # the first lines of the messages were dropped
-            for rest in further.values():
-                yield from (Entry(inner, content) for inner, content in rest if self._contains(inner))
+            for later_lines in continuation_lines.values():
+                yield from (
+                    Entry(later_line, content)
+                    for later_line, content in later_lines
+                    if self._contains(later_line)
+                )
 
     def _selects(self, line: Line, record: Record) -> bool:
         if self.conditions and not self._fulfils(line, record):
@@ -111,15 +116,15 @@ class Selection:
         )  # fmt: skip
 
     def _fulfils(self, line: Line, record: Record) -> bool:
-        wanted: dict[str, bool] = {}
+        is_fulfilled: dict[str, bool] = {}
         for condition in self.conditions:
             is_selected = condition.selects(line.text, record)
             if condition.is_excluded:
                 if not is_selected:
                     return False
             else:
-                wanted[condition.name] = wanted.get(condition.name, False) or is_selected
-        return all(wanted.values())
+                is_fulfilled[condition.name] = is_fulfilled.get(condition.name, False) or is_selected
+        return all(is_fulfilled.values())
 
     def _contains(self, line: Line) -> bool:
         if not self.since <= line.time <= self.until:
@@ -130,15 +135,15 @@ class Selection:
 
 
 def _has_word(text: str, word: str) -> bool:
-    """Return whether a string contains an id that is not a part of a longer id."""
+    """Return whether a string contains `word`, but not as a part of a longer word."""
     return word in text and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
 
 
 def moment(text: str, now: float | None = None) -> float:
     """Return the Unix time that a string describes, for the options `--since` and `--until`.
 
-    The text is a duration before now (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
-    `ValueError` for any other text.
+    The string is a duration before `now` (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
+    `ValueError` for any other string.
     """
     now = time.time() if now is None else now
     if span := _SPAN.fullmatch(text.strip()):

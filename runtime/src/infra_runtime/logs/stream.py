@@ -1,8 +1,8 @@
 """The JetStream stream with the log lines, and the messages in it. This module needs nats-py.
 
 Each line is a message with the subject `logs.SERVICE`: the text of the line is the payload, and the headers
-have its time and its position in the log file. The position is also the id of the message, so that the stream
-refuses a line that it already has.
+contain the time and the position of the line in the log file. The position is also the id of the message, so
+that the stream refuses a line that it already has.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from infra_runtime.logs.line import Line, position
 from infra_runtime.value import frozen
 
 STREAM, PREFIX = "LOGS", "logs"
-#: the default limits of the stream: seconds, and bytes
+#: the default limits of the stream: the age of a line in seconds, and the size in bytes
 MAX_AGE, MAX_BYTES = 30 * 86400.0, 2**30
 #: Source: NATS documentation, "JetStream Model Deep Dive", "Message Deduplication"
 ID = "Nats-Msg-Id"
 TIME, END, DROPPED = "Infra-Time", "Infra-End", "Infra-Dropped"
-#: messages that are read from the stream at once
+#: the number of messages that are read from the stream at once
 _BATCH = 500
-#: seconds in which the server answers
+#: the time limit in seconds for an answer of the server
 _TIMEOUT = 10.0
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @frozen
 class Limits:
-    """The limits of the stream; when a limit is reached, the oldest lines are removed."""
+    """The limits of the stream; beyond a limit, the oldest lines are removed."""
 
     age: float = MAX_AGE
     bytes: int = MAX_BYTES
@@ -52,13 +52,13 @@ async def connect(url: str) -> Client:
     """
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error: the call raises it too, and the default callback of nats-py would also log it."""
+        """Ignore an error: the call of nats-py also raises it, and the default callback would log it."""
 
     return await nats.connect(url, allow_reconnect=False, connect_timeout=5, error_cb=quiet)
 
 
 async def ensure(context: JetStreamContext, limits: Limits) -> None:
-    """Create the stream if it is missing. A stream that exists keeps its limits."""
+    """Create the stream if it is missing; do not change the limits of an existing stream."""
     try:
         await context.stream_info(STREAM)
     except NotFoundError:
@@ -75,7 +75,7 @@ async def ensure(context: JetStreamContext, limits: Limits) -> None:
 
 
 def headers(line: Line) -> dict[str, str]:
-    """Return the headers of a line's message."""
+    """Return the headers of the message for a line."""
     values = {
         ID: f"{line.service}:{line.cursor}{':gap' if line.dropped else ''}",
         TIME: f"{line.time:.3f}",
@@ -85,7 +85,7 @@ def headers(line: Line) -> dict[str, str]:
 
 
 def read(subject: str, payload: bytes, header: Mapping[str, str] | None) -> Line | None:
-    """Return the line in a message; None if the message is of another program."""
+    """Return the line in a message; None if another program has sent the message."""
     header = header or {}
     service = subject.removeprefix(f"{PREFIX}.")
     try:
@@ -98,7 +98,7 @@ def read(subject: str, payload: bytes, header: Mapping[str, str] | None) -> Line
 
 
 async def last(context: JetStreamContext, service: str) -> Line | None:
-    """Return the newest line of a service in the stream; None if the stream has none."""
+    """Return the newest line of a service in the stream; None if the stream contains no line of it."""
     try:
         message = await context.get_last_msg(STREAM, f"{PREFIX}.{service}")
     except NotFoundError:
@@ -112,11 +112,11 @@ async def last(context: JetStreamContext, service: str) -> Line | None:
 class Reader:
     """Reads the lines in the stream, in a program without an event loop.
 
-    All methods raise the errors of nats-py.
+    Each method can raise the errors of nats-py.
     """
 
     def __init__(self, url: str) -> None:
-        """Connect to the server. Raises `OSError`, or an error of nats-py, also if the stream is missing."""
+        """Connect to the server. Raises `OSError` or an error of nats-py, such as for a missing stream."""
         self._runner = asyncio.Runner()
         try:
             self._client = self._run(connect(url))
@@ -129,7 +129,8 @@ class Reader:
         except BaseException:
             self.close()
             raise
-        #: the services with lines in the stream, and the number of the newest message in the stream
+        #: the names of the services with lines in the stream, and the number of the newest message in the
+        #: stream
         self.services = sorted(
             subject.removeprefix(f"{PREFIX}.") for subject in information.state.subjects or {}
         )
@@ -151,8 +152,8 @@ class Reader:
         return heapq.merge(*streams, key=lambda line: line.time)
 
     def following(self, services: Iterable[str]) -> Iterator[Line]:
-        """Yield later lines of these services, of all services if `services` is empty; without an end."""
-        chosen = set(services)
+        """Yield the later lines of `services` without an end; if `services` is empty, of all services."""
+        selected_services = set(services)
         consumer = self._subscribe(
             f"{PREFIX}.*",
             ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._newest + 1),
@@ -160,7 +161,7 @@ class Reader:
         while True:
             for message in self._batch(consumer, 1.0):
                 line = read(message.subject, message.data, message.headers)
-                if line and (not chosen or line.service in chosen):
+                if line and (not selected_services or line.service in selected_services):
                     yield line
 
     def _lines(self, service: str, since: float) -> Iterator[Line]:

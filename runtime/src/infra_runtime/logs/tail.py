@@ -10,20 +10,20 @@ from infra_runtime.logs.files import LogFile
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, replaced
 
-#: seconds after which a line is complete although the index of its log does not contain it
+#: the seconds after which a line counts as complete even if the index of its log does not contain it
 UNINDEXED = 3.0
 
 
 class Tail:
-    """The lines of one log that were not forwarded yet."""
+    """Reads the lines of one log that were not forwarded yet."""
 
     def __init__(
         self, folder: Path, service: str, last: Line | None, now: Callable[[], float] = time.time
     ) -> None:
-        """`last` is the line that was forwarded last; None for a log of which no line was forwarded."""
+        """Start after `last`, the line that was forwarded last; None: no line of the log was forwarded."""
         self._folder, self._service, self._now = folder, service, now
         self._index = Index(folder / f"{service}.index")
-        #: the identity of the file's content, and the offset up to which the file was forwarded
+        #: the identity of the content of the file, and the offset in bytes up to which lines were forwarded
         self._file, self._offset = (last.file, last.end) if last else ("", 0)
         self._is_shorter = False
 
@@ -41,7 +41,7 @@ class Tail:
             yield from self._changed(log)
             if self._is_shorter:
                 return
-            # After a truncation, the sizes in the index are too large until the supervisor adds a new one.
+            # After a truncation, the sizes in the index are too large until the supervisor adds the new size.
             end = self._index.size if self._index.size <= log.size else 0
             if end <= self._offset and self._now() - log.changed > UNINDEXED:
                 end = log.size
@@ -53,7 +53,7 @@ class Tail:
         self._file, self._offset = line.file, line.end
 
     def _changed(self, log: LogFile) -> Iterator[Line]:
-        """Continue at the beginning of the file if it has other content; the first line is then the gap."""
+        """If the file has new content, continue at its beginning, and yield a line that describes the gap."""
         is_shorter = log.size < self._offset
         if not self._file:
             self._file = log.identity

@@ -21,7 +21,7 @@ from infra_runtime.value import frozen
 
 
 class Levels(BaseModel):
-    """The values above which an alert is a warning or critical; a level without a value causes no alert."""
+    """The two levels of an alert. A value above a level causes an alert with the severity of this level."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class Levels(BaseModel):
 
 
 class Percentages(Levels):
-    """Levels in percent."""
+    """The levels of an alert, in percent."""
 
     warning: float | None = Field(default=None, gt=0, le=100)
     critical: float | None = Field(default=None, gt=0, le=100)
@@ -58,22 +58,22 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: requests with a status from 500, in percent of all requests
+    #: the responses with a 5xx status, in percent of all responses
     error_rate: Percentages = Percentages(warning=1, critical=5)
-    #: seconds in which 95 and 99 of 100 requests are answered
+    #: the duration in seconds that 95 % (`p95`) or 99 % (`p99`) of the requests do not exceed
     p95: Levels = Levels(warning=1)
     p99: Levels = Levels(warning=1, critical=5)
-    #: connections to a database, in percent of the largest number
+    #: the connections to a database server, in percent of the largest number that the server allows
     connections: Percentages = Percentages(warning=80, critical=95)
-    #: use of the machine, in percent
+    #: the use of processors, memory and disks of the machine, in percent
     cpu: Percentages = Percentages(warning=70, critical=90)
     memory: Percentages = Percentages(warning=80, critical=95)
     disk: Percentages = Percentages(warning=85, critical=95)
-    #: restarts of a process within `window`
+    #: the number of restarts of a process within `window`
     restarts: Levels = Levels(warning=3)
-    #: seconds over which rates, times of requests and restarts are computed
+    #: the last seconds from which the rates, durations and restarts are computed
     window: Seconds = 300.0
-    #: seconds for which a service must be down, or a value above a level, before the alert fires
+    #: the seconds for which the condition of an alert must hold before the alert fires
     after: float = Field(default=60.0, ge=0, le=86400)
 
 
@@ -87,9 +87,10 @@ class Rule:
     summary: str
     #: the metrics that the expression reads; empty for a rule about each job
     subject: Subject = ""
-    #: the field of `Thresholds` with the levels; without it, the expression is a condition, which is critical
+    #: the field of `Thresholds` with the levels; if empty, the expression is a condition, and the alert is
+    #: critical
     threshold: str = ""
-    #: whether the condition must hold for the setting `after` before the alert fires
+    #: whether the alert fires only after the condition has held for the seconds in the setting `after`
     waits: bool = True
 
 
@@ -189,7 +190,7 @@ RULES = (
 def alerts(jobs: Mapping[str, Contribution], thresholds: Thresholds) -> Iterator[Contribution]:
     """Yield the alerts for scrape jobs, each as a contribution of the job's service.
 
-    `jobs` is the name of each job → the contribution with the address of its metrics.
+    `jobs` maps the name of each job to the contribution with the address of its metrics.
     """
     for job, offer in jobs.items():
         subject = offer.value.subject if isinstance(offer.value, Metrics) else ""
@@ -216,5 +217,5 @@ def _of_levels(rule: Rule, job: str, thresholds: Thresholds) -> Iterator[Alert]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the notation of Prometheus and Alertmanager; only 0 seconds become 0 ms."""
+    """Return a duration in the notation of Prometheus, such as `1500ms`; only 0 seconds become `0ms`."""
     return f"{max(round(seconds * 1000), 1) if seconds else 0}ms"

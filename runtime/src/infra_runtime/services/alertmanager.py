@@ -21,7 +21,7 @@ from infra_runtime.services.alert_rules import duration
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 
 IMAGE = "prom/alertmanager:v0.28.1"
-#: the receiver that sends to the services of the stack, and the receiver that sends nothing
+#: the names of two receivers: one sends alerts to the services of the stack, the other sends nothing
 STACK_RECEIVER, NO_RECEIVER = "stack", "none"
 _FILE, _CONTAINER_FILE = "${data}/alertmanager.yml", "/etc/alertmanager/alertmanager.yml"
 _ADDRESS = r"^[^@\s]+@[^@\s]+$"
@@ -67,7 +67,7 @@ def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = 
             "group_interval": duration(settings.group_interval),
         },
         "receivers": [receiver],
-        # A critical alert makes the warning about the same value unnecessary.
+        # While a critical alert fires, Alertmanager does not send the warning about the same value.
         "inhibit_rules": [
             {
                 "source_matchers": ['severity="critical"'],

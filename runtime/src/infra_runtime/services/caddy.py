@@ -21,7 +21,7 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 IMAGE = "caddy:2.11.4-alpine"
 _CONTAINER_FILE = "/etc/caddy/caddy.json"
 #: A file with the time of the last removal of unused certificates. Without the file, Caddy removes unused
-#: certificates when it starts. It can then remove the folder of a new certificate, too, and creates this
+#: certificates when it starts. Caddy can then remove the folder of a new certificate, too, and creates this
 #: certificate again only after a minute.
 _LAST_CLEAN = {"tls": {"timestamp": "2100-01-01T00:00:00Z", "instance_id": "infra"}}
 
@@ -143,9 +143,9 @@ def _health(handler: Mapping[str, Any]) -> dict[str, Any]:
     return {"match": [{"path": [HEALTH]}], "handle": handle, "terminal": True}
 
 
-def _text(body: str, **more: object) -> dict[str, Any]:
+def _text(body: str, **fields: object) -> dict[str, Any]:
     headers = {"Content-Type": ["text/plain; charset=utf-8"]}
-    return {"handle": [{"handler": "static_response", "headers": headers, "body": body, **more}]}
+    return {"handle": [{"handler": "static_response", "headers": headers, "body": body, **fields}]}
 
 
 _NOT_FOUND = _text("no route leads from {http.request.uri.path} to a service\n", status_code=404)

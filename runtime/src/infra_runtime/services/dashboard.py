@@ -45,7 +45,8 @@ def dashboard(settings: DashboardSettings, _: Contributions = ()) -> ServiceSpec
         ports=settings.port_map(),
         ports_may_vary="ports" not in settings.model_fields_set,
         starts_on_connection=True,
-        # With old data, sessions that were ended would be valid again, and the audit log would lose entries.
+        # Snapshots do not contain these files: if old files were restored, ended sessions would be valid
+        # again, and the audit log would lose entries.
         in_snapshots=False,
         exports={
             "url": "http://${stack.service}.localhost:${port.http}",

@@ -16,8 +16,9 @@ from infra_runtime.manifest import KINDS
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, StopStep
 
 IMAGE = "quay.io/coreos/etcd:v3.5.17"
-#: The socket for other members of a cluster, in the working directory. The cluster has only this member, but
-#: the server always listens for others. etcd takes the host and the port of the URL as the name of the file.
+#: The URL of the Unix socket for other members of the cluster. The cluster has only one member, but the
+#: server always listens for others. etcd uses the host and the port of the URL as the name of the socket file
+#: in the working directory.
 _PEER = "unix://peer:0"
 
 _PORTS = KINDS["etcd"].ports
@@ -29,9 +30,9 @@ class EtcdPorts(Ports):
 
 class EtcdSettings(ServiceSettings):
     ports: EtcdPorts = EtcdPorts()
-    #: whether the server waits for the disk before it answers a write
+    #: whether the server writes a change to the disk before it answers the client
     durable: bool = True
-    #: further flags without the dashes, such as `quota-backend-bytes = "8000000000"`
+    #: further flags of the server without the leading dashes, such as `quota-backend-bytes = "8000000000"`
     options: Mapping[str, str] = {}
 
 
@@ -42,8 +43,8 @@ def etcd(settings: EtcdSettings, _: Contributions = ()) -> ServiceSpec:
         "data-dir": "${data}/etcd",
         "listen-client-urls": "http://${host}:${port.client}",
         "log-level": "warn",
-        # The times are for clusters of many machines. After the start, the server waits for other members
-        # until the election timeout; leases have at least this time to live.
+        # The default times are for clusters of many machines. After the start, the server waits for other
+        # members until the election timeout. A lease of etcd lasts at least as long as the election timeout.
         "heartbeat-interval": "20",
         "election-timeout": "100",
     }
@@ -52,7 +53,8 @@ def etcd(settings: EtcdSettings, _: Contributions = ()) -> ServiceSpec:
         "listen-peer-urls": _PEER,
         "initial-advertise-peer-urls": _PEER,
         "initial-cluster": f"infra={_PEER}",
-        # Otherwise, the pages of every web site can read and change the keys.
+        # By default, etcd accepts requests from the pages of every web site, which could read and change the
+        # keys.
         "host-whitelist": "localhost,127.0.0.1,${host}",
         "cors": "http://${host}:${port.client}",
     }
@@ -72,7 +74,7 @@ def etcd(settings: EtcdSettings, _: Contributions = ()) -> ServiceSpec:
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # Without durable data, the server does not have to write anything when it stops.
+        # If the data is not durable, SIGKILL is sufficient: the server has nothing to write when it stops.
         stop=(StopStep(),) if settings.durable else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
         container=Container(
@@ -87,8 +89,8 @@ def etcd(settings: EtcdSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-def _flags(values: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"--{name}={value}" for name, value in values.items())
+def _flags(flags: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"--{name}={value}" for name, value in flags.items())
 
 
 def _contributions(_: EtcdSettings) -> Iterable[Contribution]:

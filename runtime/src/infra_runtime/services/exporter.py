@@ -12,12 +12,12 @@ from infra_runtime.catalogue import ServiceSettings
 from infra_runtime.contributions import Contribution, Metrics, Subject
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec
 
-#: the pattern of a service's name in a reference
+#: the regular expression for the name of a service in a reference
 SERVICE = r"^[a-z][a-z0-9_-]*$"
 
 
 class ExporterSettings(ServiceSettings):
-    """The settings of an exporter whose program has the flags of Prometheus' exporters."""
+    """The settings of an exporter whose program has the usual flags of Prometheus exporters."""
 
     #: further flags of the program, such as `log.level = "debug"`; an empty value is a flag without a value
     options: Mapping[str, str] = {}
@@ -68,17 +68,17 @@ def container(
     )
 
 
-def flags(settings: ExporterSettings, own: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the arguments of an exporter: its own flags, its address, and the options in the settings."""
-    return as_arguments({**own, "web.listen-address": "${host}:${port.http}", **settings.options})
+def flags(settings: ExporterSettings, own_flags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the arguments of an exporter: `own_flags`, the address to listen on, and its `options`."""
+    return as_arguments({**own_flags, "web.listen-address": "${host}:${port.http}", **settings.options})
 
 
 def as_arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return flags as arguments `--name=value`."""
+    """Return the flags as arguments `--name=value`, or `--name` if the value is empty."""
     return tuple(f"--{name}={value}" if value else f"--{name}" for name, value in flags.items())
 
 
 def contributions(subject: Subject) -> Callable[[ServiceSettings], list[Contribution]]:
-    """Return a kind's function `contributions`: an exporter offers its metrics, which describe `subject`."""
+    """Return the function `contributions` of an exporter's entry; it offers metrics about `subject`."""
     offer = Contribution(key="metrics", value=Metrics(port="http", subject=subject))
     return lambda _settings: [offer]

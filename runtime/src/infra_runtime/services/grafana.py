@@ -37,9 +37,10 @@ class GrafanaSettings(ServiceSettings):
     start_timeout: Seconds = 60.0
     #: the service whose metrics are shown; it exports `url`
     target: str = Field(_KIND.target, pattern=SERVICE)
-    #: the folder with Grafana's `conf` and `public`; without it, Grafana searches beside its executable
+    #: the folder that contains Grafana's folders `conf` and `public`; by default, Grafana searches for them
+    #: in the folder of its executable
     home: str = ""
-    #: settings of Grafana: `SECTION.KEY`, such as `"users.default_theme" = "light"`
+    #: settings of Grafana, by `SECTION.KEY`, such as `"users.default_theme" = "light"`
     options: Mapping[str, str] = {}
 
 
@@ -115,7 +116,7 @@ _SETTINGS = {
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of settings: `auth.anonymous.enabled` is `GF_AUTH_ANONYMOUS_ENABLED`."""
+    """Return the environment variable of each setting: `GF_USERS_DEFAULT_THEME` for `users.default_theme`."""
     return {f"GF_{name.replace('.', '_').upper()}": value for name, value in settings.items()}
 
 

@@ -1,8 +1,8 @@
 """The dashboards about the services of a stack: their panels and queries as data, and their JSON for Grafana.
 
-A dashboard reads the metrics about one subject, so a stack has the dashboards of the subjects that its scrape
-jobs have. The queries contain the names of the jobs and no variables of Grafana, so that a metrics store can
-execute them as they are.
+A dashboard contains the metrics about one subject, such as `database`. A stack has a dashboard for each
+subject of its scrape jobs. The queries contain the names of the jobs and no variables of Grafana, so that a
+metrics store can execute the queries without changes.
 
 Sources: Grafana documentation, "JSON model"; for the names of metrics, `infra_runtime.web.metrics`, the
 READMEs of node_exporter, postgres_exporter, redis_exporter and prometheus-nats-exporter, and RabbitMQ's list
@@ -27,7 +27,7 @@ _COLUMNS, _WIDTH, _HEIGHT = 24, 8, 8
 
 @frozen
 class Panel:
-    """A diagram: its title, its queries (`$jobs` are the labels of the jobs) by legend, and its unit."""
+    """A diagram: title, unit, and a query for each legend; `$jobs` is replaced by the labels of the jobs."""
 
     title: str
     queries: Mapping[str, str]
@@ -166,7 +166,8 @@ DASHBOARDS = (
                 },
                 unit="Bps",
             ),
-            # All jobs: exporters and servers have metrics of the process.
+            # These queries are not limited to some jobs: exporters and servers have metrics of their
+            # processes, too.
             Panel(
                 title="Memory of processes",
                 queries={"{{job}}": "process_resident_memory_bytes"},
@@ -281,9 +282,9 @@ DASHBOARDS = (
 
 
 def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
-    """Return a mapping from uid to dashboard (Grafana's JSON model) for the subjects of the scrape jobs.
+    """Return a mapping from uid to dashboard (Grafana's JSON model), one for each subject of the scrape jobs.
 
-    `jobs` is the name of each job → the contribution with the address of its metrics.
+    `jobs` maps the name of each job to the contribution with the address of its metrics.
     """
     names: dict[str, list[str]] = {}
     for job, offer in jobs.items():
@@ -297,7 +298,7 @@ def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
 
 
 def _dashboard(dashboard: Dashboard, jobs: list[str]) -> dict[str, Any]:
-    # A string of PromQL has the escapes of Go.
+    # A string in PromQL has the same escape sequences as a string in Go.
     pattern = "|".join(re.escape(job) for job in jobs).replace("\\", "\\\\")
     labels = f'job=~"{pattern}"'
     return {

@@ -31,7 +31,8 @@ from infra_runtime.spec import (
 )
 from infra_runtime.spec.references import substitute_some
 
-#: the engine; podman is used if both are installed, because it needs neither a daemon nor root
+#: the container engine; if podman and docker are installed, podman is used, because it needs neither a daemon
+#: nor root
 ENGINE = Binary(name=containers.ENGINE, aliases=("podman", "docker"))
 _ENGINE = f"${{bin.{ENGINE.name}}}"
 #: `[REGISTRY[:PORT]/]NAME[:TAG][@DIGEST]`. Source: distribution/reference, "Grammar"
@@ -39,7 +40,8 @@ _IMAGE = (
     r"^(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
     r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
 )
-#: options of `run` that other keys or pytest-infra set → what to use instead; None: pytest-infra sets it
+#: The options of the engine's command `run` that the key `options` must not contain. The value is the key of
+#: the stack file to use instead, or None if pytest-infra sets the option itself.
 _SET_OPTIONS: Mapping[str, str | None] = {
     **dict.fromkeys(("rm", "name", "label", "label-file", "pull", "detach", "cidfile", "log-driver"), None),
     **dict.fromkeys(("interactive", "tty", "sig-proxy", "stop-timeout", "restart"), None),
@@ -54,13 +56,13 @@ _SET_OPTIONS: Mapping[str, str | None] = {
 
 
 class Volume(BaseModel):
-    """A folder or file of this machine that the container can read, or also write."""
+    """A folder or file of this machine that is mounted in the container, read-only or writable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: the path on this machine: relative to the stack file, or in the service's folder `${data}`
     path: str = Field(min_length=1)
-    #: whether the container may write; by default, only to `${data}`
+    #: whether the container may write to the volume; by default, true only for `${data}`
     writable: bool | None = None
     #: whether the path may be outside of the project
     outside: bool = False
@@ -81,12 +83,12 @@ class Volume(BaseModel):
     def _is_outside(self) -> bool:
         if self.path in {"${data}", "${root}"}:
             return False
-        inner = self.path.removeprefix("${data}/").removeprefix("${root}/")
-        return "${" in inner or posixpath.normpath(inner).startswith(("/", ".."))
+        relative_path = self.path.removeprefix("${data}/").removeprefix("${root}/")
+        return "${" in relative_path or posixpath.normpath(relative_path).startswith(("/", ".."))
 
     @property
     def is_data(self) -> bool:
-        """Whether the path is `${data}`, or below it."""
+        """Whether the path is `${data}` or a path below `${data}`."""
         return self.path == "${data}" or self.path.startswith("${data}/")
 
     def source(self) -> str:
@@ -96,7 +98,7 @@ class Volume(BaseModel):
         )
 
     def mount(self, target: str) -> str:
-        """Return the volume at a path in the container, as an option of the engine."""
+        """Return the engine's option that mounts the volume at the path `target` in the container."""
         writable = self.is_data if self.writable is None else self.writable
         return containers.mount(self.source(), target, writable=writable)
 
@@ -121,13 +123,13 @@ class ImageServiceSettings(OwnServiceSettings):
     #: `published`: the container has its own network, and its ports are published on the loopback address.
     #: `host`: the container uses the network of this machine, so it can use other services of the stack
     network: Literal["published", "host"] = "published"
-    #: port name → the number in the container, if it differs from the number in `ports`
+    #: port name → the port number in the container, if this number differs from the number in `ports`
     container_ports: Mapping[str, Port] = {}
     #: absolute path in the container → folder or file of this machine
     volumes: Mapping[str, Annotated[Volume, BeforeValidator(_volume)]] = {}
     #: further options of the engine's command `run`, such as `--memory=512m`
     options: tuple[str, ...] = ()
-    #: settings of the container that only exports use
+    #: the settings of the container that are used only for exports, such as the export to Compose
     container: ContainerHealth = ContainerHealth()
 
     @field_validator("volumes")
@@ -144,7 +146,7 @@ class ImageServiceSettings(OwnServiceSettings):
         for option in options:
             name = option.removeprefix("--").partition("=")[0]
             if not option.startswith("--") or not name:
-                raise ValueError(f"{option!r} should have the form --NAME=VALUE")
+                raise ValueError(f"{option!r} should be written as --NAME=VALUE")
             if name in _SET_OPTIONS:
                 key = _SET_OPTIONS[name]
                 problem = f"use the key `{key}` instead of --" if key else "pytest-infra sets the option --"
@@ -156,20 +158,21 @@ class ImageServiceSettings(OwnServiceSettings):
         for name in self.container_ports:
             if name not in self.ports:
                 raise ValueError(
-                    f"`container_ports` names the port {name!r}, which is missing{nearest(name, self.ports)}"
+                    f"`container_ports` contains the port {name!r}, which is not in `ports`"
+                    f"{nearest(name, self.ports)}"
                 )
         if self.network == "host" and self.container_ports:
             raise ValueError(
                 "a container with the network `host` listens on the numbers in `ports`: remove "
                 "`container_ports`, and let the program listen on ${host} and ${port.NAME}"
             )
-        for key, part in self._inside():
-            for reference in references_in(part):
+        for key, value in self._inside():
+            for reference in references_in(value):
                 self._check_reference(key, reference)
         return self
 
     def _inside(self) -> Iterator[tuple[str, object]]:
-        """Yield key and value of each setting that the program in the container reads."""
+        """Yield key and value of each setting whose references are for the program in the container."""
         yield "env", self.env
         yield "command", self.command or ()
         yield "entrypoint", self.entrypoint or ""
@@ -191,7 +194,7 @@ class ImageServiceSettings(OwnServiceSettings):
             )
         if scope == "port" and name not in self.ports:
             raise ValueError(
-                f"`{key}` refers to the port {name!r}, which is missing{nearest(name, self.ports)}"
+                f"`{key}` refers to the port {name!r}, which is not in `ports`{nearest(name, self.ports)}"
             )
         is_export = bool(dot) and (scope not in OWN_SCOPES or optional_export(reference) is not None)
         if is_export and self.network != "host":
@@ -202,13 +205,13 @@ class ImageServiceSettings(OwnServiceSettings):
             )
 
     def inner_ports(self) -> dict[str, int]:
-        """Return a mapping from port name to the number inside a container with its own network."""
+        """Return a mapping from port name to the port number in the container, which has its own network."""
         return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
 
     def translated(self, text: str) -> str:
-        """Replace the references in a string for the program in the container.
+        """Return a string for the program in the container, with the references to ports replaced.
 
-        References to ports become the port numbers inside the container's network.
+        A reference to a port is replaced by the port number in the container's network.
         """
         if self.network == "host":
             return text
@@ -219,9 +222,12 @@ class ImageServiceSettings(OwnServiceSettings):
 def _run(
     settings: ImageServiceSettings, image: str, env: Mapping[str, str], defaults: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """Return the command line; `defaults` are names of variables whose values are known at the start."""
-    own = [f"--workdir={settings.cwd}"] if settings.cwd else []
-    own += [f"--user={settings.user}"] if settings.user else []
+    """Return the command of the container engine.
+
+    `defaults` contains the names of variables whose values are known only when the service starts.
+    """
+    options = [f"--workdir={settings.cwd}"] if settings.cwd else []
+    options += [f"--user={settings.user}"] if settings.user else []
     passed = dict.fromkeys((*(name for name in env if not _is_clients(name)), *defaults))
     return containers.run(
         _ENGINE,
@@ -231,7 +237,7 @@ def _run(
         values={name: value for name, value in env.items() if _is_clients(name)},
         published=None if settings.network == "host" else settings.inner_ports(),
         mounts=[volume.mount(target) for target, volume in settings.volumes.items()],
-        options=(*own, *map(settings.translated, settings.options)),
+        options=(*options, *map(settings.translated, settings.options)),
         entrypoint=settings.entrypoint,
         command=tuple(map(settings.translated, settings.command or ())),
     )
@@ -242,23 +248,23 @@ def _is_clients(name: str) -> bool:
 
 
 def _container(settings: ImageServiceSettings) -> Container:
-    """Return the container for the export to Compose, with the image as it is in the stack file."""
-    data = [target for target, volume in settings.volumes.items() if volume.is_data]
-    hosts = {target: volume for target, volume in settings.volumes.items() if not volume.is_data}
+    """Return the container for exports, with the image as it is written in the stack file."""
+    data_targets = [target for target, volume in settings.volumes.items() if volume.is_data]
+    host_volumes = {target: volume for target, volume in settings.volumes.items() if not volume.is_data}
     problem = ""
     if settings.options:
-        problem = "`options` are options of the local engine, which cannot be exported"
-    elif len(data) > 1 or any(settings.volumes[target].path != "${data}" for target in data):
+        problem = "the key `options` contains options of the local container engine, which cannot be exported"
+    elif len(data_targets) > 1 or any(settings.volumes[target].path != "${data}" for target in data_targets):
         problem = "only one volume with the path ${data} can be exported"
-    elif any(volume.writable or volume.outside for volume in hosts.values()):
+    elif any(volume.writable or volume.outside for volume in host_volumes.values()):
         problem = "a volume that is writable or outside of the project cannot be exported"
     return Container(
         image=settings.image,
         entrypoint=None if settings.entrypoint is None else (settings.entrypoint,),
         command=settings.command or (),
         env=settings.env,
-        data=data[0] if data else "",
-        binds={target: volume.path.removeprefix("${root}/") for target, volume in hosts.items()},
+        data=data_targets[0] if data_targets else "",
+        binds={target: volume.path.removeprefix("${root}/") for target, volume in host_volumes.items()},
         working_folder=settings.cwd,
         user=settings.user,
         ports=settings.inner_ports(),
@@ -273,7 +279,7 @@ def _container(settings: ImageServiceSettings) -> Container:
 
 
 def _uid(user: str) -> int:
-    """Return the number in a user such as `1000:1000`; 0 for a name."""
+    """Return the user id in a string such as `1000:1000`; 0 if the string contains a user name instead."""
     number = user.partition(":")[0]
     return int(number) if number.isdecimal() else 0
 
@@ -287,10 +293,10 @@ def image_service(settings: ImageServiceSettings, contributions: Contributions =
     env = {name: settings.translated(text) for name, text in variables.env.items()}
     names = [default.name for default in variables.env_defaults]
     spec = settings.spec(_run(settings, image, env, names))
-    ready = spec.ready
-    if isinstance(ready, ExecProbe):
-        command = tuple(map(settings.translated, ready.command))
-        ready = replace(ready, command=containers.execute(_ENGINE, command))
+    probe = spec.ready
+    if isinstance(probe, ExecProbe):
+        command = tuple(map(settings.translated, probe.command))
+        probe = replace(probe, command=containers.execute(_ENGINE, command))
     return replace(
         spec,
         summary=settings.summary or settings.image,
@@ -305,12 +311,13 @@ def image_service(settings: ImageServiceSettings, contributions: Contributions =
             for volume in settings.volumes.values()
             if volume.is_data and volume.path != "${data}"
         ),
-        ready=ready,
+        ready=probe,
         container=_container(settings),
     )
 
 
-#: the entry of every table with an `image` that is not a service of the catalogue; it has no name
+#: the entry of all services with the key `image` that are not services of the catalogue; this entry has no
+#: name, because it is not a kind
 ENTRY = Entry(
     settings=ImageServiceSettings,
     make=image_service,

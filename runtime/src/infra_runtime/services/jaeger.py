@@ -37,7 +37,7 @@ class JaegerPorts(Ports):
 
 class JaegerSettings(ServiceSettings):
     ports: JaegerPorts = JaegerPorts()
-    #: where traces are stored: in files, or only in memory
+    #: whether traces are stored in files or only in memory
     storage: Literal["badger", "memory"] = "badger"
     #: the largest number of traces in memory
     max_traces: int = Field(10_000, ge=1, le=1_000_000)
@@ -77,9 +77,9 @@ def jaeger(settings: JaegerSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-def _configuration(settings: JaegerSettings, data: str) -> str:
+def _configuration(settings: JaegerSettings, data_folder: str) -> str:
     """Return the configuration as JSON, which is also YAML."""
-    folders = {"keys": f"{data}/traces/keys", "values": f"{data}/traces/values"}
+    folders = {"keys": f"{data_folder}/traces/keys", "values": f"{data_folder}/traces/values"}
     stores = {
         "badger": {"badger": {"directories": folders, "ephemeral": False}},
         "memory": {"memory": {"max_traces": settings.max_traces}},
@@ -90,7 +90,7 @@ def _configuration(settings: JaegerSettings, data: str) -> str:
             "pipelines": {
                 "traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]},
             },
-            # Otherwise, the process would listen on a further port for its metrics.
+            # By default, the process also listens on a port for its own metrics.
             "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "warn"}},
         },
         "extensions": {

@@ -41,7 +41,8 @@ _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true "
     "-Xlog:disable -Xlog:all=error:stderr"
 )
-#: identifiers of the cluster and of the folder: any 16 bytes in base64 that Kafka does not reserve
+#: the identifiers of the cluster and of the data folder; each is 16 bytes in base64, and not one of the
+#: values that Kafka reserves
 _CLUSTER, _FOLDER = "aW5mcmEtbG9jYWwta2Fma2", "aW5mcmEtbG9jYWwtZGlyMQ"
 
 _PORTS = KINDS["kafka"].ports
@@ -49,24 +50,25 @@ _PORTS = KINDS["kafka"].ports
 
 class KafkaPorts(Ports):
     client: Port = _PORTS["client"]
-    #: the port that only the server itself uses
+    #: the port of the controller, to which only the server itself connects
     controller: Port = _PORTS["controller"]
 
 
 class KafkaSettings(ServiceSettings):
     ports: KafkaPorts = KafkaPorts()
     start_timeout: Seconds = 60.0
-    #: whether a client that uses an unknown topic creates it
+    #: whether the server creates an unknown topic when a client uses the topic
     auto_create: bool = True
-    #: partitions of a topic that a client creates without a number
+    #: the number of partitions of a topic if the client does not set the number
     partitions: int = Field(1, ge=1, le=1000)
-    #: the memory of Java for objects
+    #: the maximum size of the Java heap, such as `512m`
     heap: str = Field("256m", pattern=r"^\d+[mg]$")
-    #: further properties of the server, such as `log.retention.hours = "1"`
+    #: further properties in the configuration of the server, such as `log.retention.hours = "1"`
     options: Mapping[str, str] = {}
 
 
-#: a request ApiVersions without a client id, with the correlation id 7; a ready server answers without error
+#: A request ApiVersions without a client id, with the correlation id 7. The answer of a ready server contains
+#: no error.
 READY = Exchange(
     port="client",
     steps=(
@@ -77,7 +79,7 @@ READY = Exchange(
 
 
 def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Kafka server; its class cache is made once for each version of Java and Kafka."""
+    """Return the spec of a Kafka server; there is one class cache for each version of Java and Kafka."""
     java = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx{settings.heap}"
     module = "infra_runtime.kafka_training"
     training = ("${bin.python}", "-P", "-m", module, "${bin.kafka-server}", "${out}")
@@ -127,7 +129,8 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
     )
 
 
-#: the file that `kafka-storage.sh format` would write; this command would need a start of Java
+#: the file that the command `kafka-storage.sh format` would write; the command is not used, because it starts
+#: Java
 META = f"node.id=1\nversion=1\ncluster.id={_CLUSTER}\ndirectory.id={_FOLDER}\n"
 
 
@@ -153,14 +156,15 @@ def _properties(settings: KafkaSettings) -> dict[str, str]:
         "transaction.state.log.min.isr": "1",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # A new member of a group does not wait for others.
+        # The server assigns partitions to the first member of a consumer group without waiting for other
+        # members.
         "group.initial.rebalance.delay.ms": "0",
         **settings.options,
     }
 
 
 def _trained() -> dict[str, str]:
-    """Return the properties of the server whose classes are recorded.
+    """Return the properties of the server that is started once to record the classes for the class cache.
 
     `infra_runtime.kafka_training` replaces the words in capital letters.
 
@@ -168,9 +172,9 @@ def _trained() -> dict[str, str]:
     a server loads further classes because of its settings, it reads them from the installation.
     """
     properties = _properties(KafkaSettings.model_validate({}))
-    places = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}
+    placeholders = {"host": "127.0.0.1", "port.client": "CLIENT_PORT", "port.controller": "CONTROLLER_PORT"}
     return {
-        name: re.sub(r"\$\{([^}]*)\}", lambda match: places.get(match[1], match[0]), value)
+        name: re.sub(r"\$\{([^}]*)\}", lambda match: placeholders.get(match[1], match[0]), value)
         for name, value in {**properties, "log.dirs": "LOG_FOLDER"}.items()
     }
 
@@ -180,15 +184,20 @@ def _text(properties: Mapping[str, str]) -> str:
 
 
 def _container(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return a container with the properties as variables; its entry point formats the data folder."""
+    """Return the environment variables of the container for the properties of the server."""
     # Without an advertised address, clients get the name of the container's host, which the network resolves.
-    changed = {
+    container_properties = {
         "listeners": "CLIENT://:9092,CONTROLLER://:9093",
         "controller.quorum.voters": "1@localhost:9093",
         "log.dirs": "/var/lib/kafka/data",
     }
-    rest = {name: value for name, value in properties.items() if name != "advertised.listeners"}
-    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in {**rest, **changed}.items()}
+    unchanged_properties = {
+        name: value for name, value in properties.items() if name != "advertised.listeners"
+    }
+    return {
+        f"KAFKA_{name.upper().replace('.', '_')}": value
+        for name, value in {**unchanged_properties, **container_properties}.items()
+    }
 
 
 ENTRY = Entry(settings=KafkaSettings, make=kafka, binaries=(Binary(name="kafka-server"),))

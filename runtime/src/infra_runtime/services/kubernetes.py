@@ -24,10 +24,10 @@ from infra_runtime.manifest import KINDS
 from infra_runtime.services.kubernetes_pods import documents
 from infra_runtime.spec import Container, HttpProbe, Secret, ServiceSpec, StopStep, WriteFile
 
-#: The sockets of etcd in the working directory, which only this user can enter; etcd has no passwords. It
-#: takes the host and the port of a URL as the name of the file.
+#: The sockets of etcd in the working directory, which only this user can enter; etcd has no passwords. etcd
+#: uses the host and the port of a URL as the name of the socket file.
 _STORE, _PEER = "unix://client:0", "unix://peer:0"
-#: the name of cluster, user and context in the kubeconfig file
+#: the name of the cluster, of the user and of the context in the kubeconfig file
 _CONTEXT = "infra"
 _CERTIFICATES = "${data}/certificates"
 #: The certificate and the key that the server creates at its first start. The key also signs the
@@ -48,7 +48,8 @@ class KubernetesPorts(Ports):
 class KubernetesSettings(ServiceSettings):
     ports: KubernetesPorts = KubernetesPorts()
     start_timeout: Seconds = 300.0
-    #: whether etcd waits for the disk, and the processes are stopped with a signal that they handle
+    #: whether etcd writes each change to the disk before it answers; if false, the processes are also stopped
+    #: with SIGKILL
     durable: bool = True
     #: the number of simulated nodes, each with 64 processors and 256 GiB of memory
     nodes: int = Field(1, ge=1, le=1000)
@@ -73,7 +74,7 @@ def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSp
         "volumes": settings.volumes,
     }
     simulation = "\n---\n".join(
-        # kwok refuses the two escapes with which JSON can write a character such as an emoji.
+        # kwok refuses the surrogate pairs that JSON uses to escape a character such as an emoji.
         json.dumps(document, ensure_ascii=False)
         for document in (*documents(_POD_LOG), *settings.simulation)
     )
@@ -92,7 +93,8 @@ def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSp
         ),
         env=settings.env,
         ports=settings.port_map(),
-        # kwok is the last program that starts; `bootstrap` has used the API server before.
+        # kwok starts last, after `bootstrap` has used the API server; a ready kwok shows that all programs
+        # are ready.
         ready=HttpProbe(port="kubelet", path="/healthz", contains="ok"),
         exports={
             "url": "https://${host}:${port.api}",
@@ -112,8 +114,8 @@ def kubernetes(settings: KubernetesSettings, _: Contributions = ()) -> ServiceSp
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
         restart=settings.restart,
         container=Container(
-            problem="a cluster with simulated pods is for tests and development; "
-            "write a service of your own with an image, or use a cluster that exists"
+            problem="a cluster with simulated pods is for tests and development only; "
+            "use an existing cluster instead, or define your own service with an image"
         ),
     )
 
@@ -139,7 +141,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
         "kubeconfig": _KUBECONFIG,
         "leader-elect": "false",
         "secure-port": "0",
-        # Otherwise, the program waits between its own requests.
+        # By default, the program limits the rate of its requests to the API server.
         "kube-api-qps": "200",
         "kube-api-burst": "400",
     }
@@ -155,7 +157,7 @@ def _programs(settings: KubernetesSettings) -> list[dict[str, Any]]:
                 "initial-advertise-peer-urls": _PEER,
                 "initial-cluster": f"infra={_PEER}",
                 "log-level": "warn",
-                # The times are for clusters of many machines.
+                # The default times are for clusters of many machines.
                 "heartbeat-interval": "20",
                 "election-timeout": "100",
                 "enable-grpc-gateway": "false",
@@ -205,12 +207,12 @@ def _api_server() -> dict[str, str]:
         "token-auth-file": "${data}/tokens.csv",
         "authorization-mode": "RBAC",
         "service-cluster-ip-range": "10.0.0.0/16",
-        # No pod connects to the server by the service `kubernetes`.
+        # No pod connects to the API server through the Kubernetes service `kubernetes`.
         "endpoint-reconciler-type": "none",
         "allow-privileged": "true",
         "profiling": "false",
-        # Both features need an etcd that reports the progress of a watch on request, which etcd 3.5.1 cannot
-        # do.
+        # Both features require that etcd reports the progress of a watch on request; etcd 3.5.1 does not
+        # support this.
         "feature-gates": "WatchList=false,SizeBasedListCostEstimate=false",
     }
 

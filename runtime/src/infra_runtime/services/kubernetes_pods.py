@@ -1,4 +1,4 @@
-"""What the simulated nodes and pods of a cluster report: the configuration of kwok.
+"""The configuration of kwok, which determines the states that simulated nodes and pods report.
 
 The tag of the image of a pod determines its behaviour: `crashes`, `missing` (the image cannot be pulled),
 `slow` (never ready), `hangs` (a task that never ends) and `fails` (a task that exits with 1). All other pods
@@ -48,7 +48,7 @@ _CRASHES = (
 )
 _MISSING = "  state: {waiting: {reason: ImagePullBackOff, message: Back-off pulling image}}"
 
-#: expressions that a new pod does not match
+#: expressions that match only pods that already have a state; a stage for new pods excludes them
 _NEW = (".metadata.deletionTimestamp", ".status.podIP")
 _JOB = '.metadata.ownerReferences[]? | select(.kind == "Job")'
 
@@ -73,7 +73,7 @@ def _stages() -> list[dict[str, Any]]:
             {"finalizers": {"empty": True}, "delete": True},
             match=(".metadata.deletionTimestamp",),
         ),
-        # A volume whose claim is deleted can be claimed again.
+        # When the claim of a volume is deleted, another claim can use the volume.
         _stage(
             "volume-released",
             {"patches": [{"root": "spec", "template": "claimRef: null", "type": "merge"}]},
@@ -107,7 +107,7 @@ def _stages() -> list[dict[str, Any]]:
 
 
 def _containers(state: str, *, ready: bool, restarts: int = 0) -> str:
-    """Return the template of the states of all containers of a pod."""
+    """Return the template for the status of the containers of a pod."""
     word = "true" if ready else "false"
     return f"""\
 containerStatuses:
@@ -136,20 +136,24 @@ def _pod(
     match: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return the stage that gives a new pod a phase, and its containers a state."""
+    """Return the stage that sets the phase of a new pod and the status of its containers."""
     template = f"phase: {phase}\n{_CONDITIONS % is_ready}{containers}"
     return _stage(name, {"statusTemplate": template}, match=match, without=(*_NEW, *without))
 
 
 def _stage(
     name: str,
-    following: dict[str, Any],
+    next_state: dict[str, Any],
     *,
     kind: str = "Pod",
     match: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return a stage: resources that match, and do not match `without`, get the state `following`."""
+    """Return a stage of kwok, which sets the status of resources of the type `kind`.
+
+    The stage applies to the resources that match `match` and do not match `without`. `next_state` is the
+    value of the key `next` in the stage.
+    """
     expressions = [
         *({"key": key, "operator": "Exists"} for key in match),
         *({"key": key, "operator": "DoesNotExist"} for key in without),
@@ -159,7 +163,7 @@ def _stage(
         "spec": {
             "resourceRef": {"apiGroup": "v1", "kind": kind},
             "selector": {"matchExpressions": expressions},
-            "next": following,
+            "next": next_state,
         },
     }
 

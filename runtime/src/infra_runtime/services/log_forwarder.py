@@ -13,24 +13,25 @@ from infra_runtime.contributions import Contributions
 from infra_runtime.manifest import KINDS, UNSTORED_LOGS
 from infra_runtime.spec import Container, ServiceSpec
 
-#: the stream; its messages have the subjects `logs.SERVICE`
+#: the name of the stream; its messages have the subjects `logs.SERVICE`
 STREAM = "LOGS"
 
 
 class LogForwarderSettings(ServiceSettings):
     ports: Ports = Ports()
-    #: the NATS service with the stream
+    #: the name of the NATS service that has the stream
     target: str = Field(KINDS["log-forwarder"].target, pattern=r"^[a-z][a-z0-9_-]*$")
-    #: services whose lines are not forwarded, besides NATS, the telemetry service and the forwarder
+    #: the services whose lines are not forwarded; lines of NATS, of the telemetry service and of the
+    #: forwarder are never forwarded
     exclude: Words = ()
-    #: the days after which the stream removes a line, and the maximum size of the stream in bytes; both
-    #: values are only used when the stream is created
+    #: the days after which the stream removes a line, and the maximum size of the stream in bytes; these two
+    #: values have an effect only when the stream is created
     days: float = Field(30.0, gt=0, le=3650)
     max_bytes: int = Field(2**30, ge=2**20, le=2**40)
 
 
 def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the forwarder. It has no probe, because it tries again until NATS answers."""
+    """Return the spec of the forwarder, without a probe: the forwarder tries again until NATS answers."""
     excluded = dict.fromkeys((settings.target, "${stack.service}", *UNSTORED_LOGS, *settings.exclude))
     return ServiceSpec(
         name="log-forwarder",
@@ -58,7 +59,7 @@ def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> Serv
         restart=settings.restart,
         container=Container(
             image=settings.image or "",
-            problem="the forwarder has no image; the container engine stores the logs of containers",
+            problem="the log forwarder has no image; the container engine stores the logs of containers",
         ),
     )
 

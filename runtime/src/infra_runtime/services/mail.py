@@ -26,19 +26,20 @@ class MailPorts(Ports):
 
 class MailSettings(ServiceSettings):
     ports: MailPorts = MailPorts()
-    #: whether each message is written to the disk before the client gets the answer
+    #: whether each message is written to the disk before the server confirms the message to the client
     durable: bool = True
-    #: the number of messages, and of their bytes, that the inbox contains at most; older messages are dropped
+    #: the largest number of messages in the inbox, and the largest size of all messages in bytes; the oldest
+    #: messages are deleted first
     max_messages: int = Field(1000, ge=1, le=1_000_000)
     max_bytes: int = Field(256 * 2**20, ge=1, le=2**40)
-    #: larger messages are refused
+    #: the largest size of a message in bytes; larger messages are refused
     max_message_bytes: int = Field(32 * 2**20, ge=1, le=2**30)
 
 
 def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the mail server, which accepts each login and messages to each address.
+    """Return the spec of the mail server, which accepts every login and the messages to every address.
 
-    The container is Mailpit, because the server has no image. Mailpit has another JSON API.
+    The container runs Mailpit, because this mail server has no image. The JSON API of Mailpit is different.
     """
     return ServiceSpec(
         name="mail",

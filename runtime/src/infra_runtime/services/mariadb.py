@@ -32,7 +32,7 @@ from infra_runtime.spec import (
 
 IMAGE = "mariadb:10.11.14"
 DATA = "${data}/server"
-#: the file with the server's process id, with which the pytest plugin detects a restart of the server
+#: the file with the server's process id; the pytest plugin reads it to detect a restart of the server
 PID_FILE = "server.pid"
 
 _PORTS = KINDS["mariadb"].ports
@@ -44,7 +44,8 @@ class MariadbPorts(Ports):
 
 class MariadbSettings(ServiceSettings):
     ports: MariadbPorts = MariadbPorts()
-    #: whether data survives a crash of the machine; if false, no write waits for the disk
+    #: whether data survives a crash of the machine; if false, the server answers before a change is on the
+    #: disk
     durable: bool = True
     #: the database in `url`; the database is created at the start if it is missing
     database: str = Field("app", pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -74,7 +75,7 @@ update mysql.global_priv set host = '%', priv =
  where user = 'root';
 delete from mysql.proxies_priv;
 """
-#: Sets the password unless the user has set another one. The session's statements are in no log.
+#: Sets the password of `root` if no password has been set before. The statements are not written to a log.
 _INIT = """set sql_log_off = 1;
 update mysql.global_priv set priv =
  json_set(priv, '$.authentication_string', password('${secret.password}'))
@@ -88,7 +89,8 @@ _CREATION = {
     "enforce-storage-engine": "",
     "max-allowed-packet": "8M",
     "net-buffer-length": "16K",
-    # The log with the default size would be most of the copy; the server changes its size at the start.
+    # With its default size, the redo log would be the largest file of the seed. The server changes the size
+    # at the start.
     "innodb-log-file-size": "4M",
     **_NO_SYNC,
 }
@@ -100,10 +102,10 @@ def mariadb(settings: MariadbSettings, _: Contributions = ()) -> ServiceSpec:
     The init file sets the password of the account `root`, before the server accepts connections.
     """
     variables = {
-        # Names of clients are not looked up, so that no name server delays a connection.
+        # The server does not look up the host names of clients, so that no name server delays a connection.
         "skip-name-resolve": "on",
         "character-set-server": "utf8mb4",
-        # With 2, the log has a line for each connection of a probe.
+        # The value 2 would write a log line for each connection of a probe.
         "log-warnings": "1",
         **({} if settings.durable else _THROW_AWAY),
         **{name.replace("_", "-"): value for name, value in settings.options.items()},
@@ -181,7 +183,7 @@ _THROW_AWAY = {
 
 
 def _creation() -> tuple[str, ...]:
-    """Return the command that creates the data folder of a seed."""
+    """Return the command that creates the data folder in a seed."""
     program = ("${bin.python}", "-P", "-m", "infra_runtime.services.mariadb_seed")
     flags = ("--no-defaults", "--bootstrap", "--silent-startup")
     return (*program, _ACCOUNTS, "${bin.mariadbd}", *flags, *_arguments(_CREATION))

@@ -1,8 +1,8 @@
 """Create the data folder of a MariaDB server, as a program of a separate process.
 
-The program does what the script `mariadb-install-db` does; the script does not find the files of a server
-whose packages are unpacked in another folder than `/usr`. It does not create the texts of the statement HELP
-and the schema `sys`, which would take most of the time.
+The program replaces the script `mariadb-install-db`, which finds the files of a server only if the packages
+are installed in `/usr`. The program does not create the texts of the statement HELP and the schema `sys`,
+because this would take most of the time.
 
 The arguments are SQL statements that run last, the path of the server, and its options. Source: MariaDB
 Server, `scripts/mysql_install_db.sh`.
@@ -15,22 +15,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-#: the SQL files in their order; MariaDB 11 has renamed some of them
+#: the SQL files in the order in which they are executed; MariaDB 11 has renamed some of the files
 FILES = (
     ("mysql_system_tables.sql", "mariadb_system_tables.sql"),
     ("mysql_performance_tables.sql", "mariadb_performance_tables.sql"),
     ("mysql_system_tables_data.sql", "mariadb_system_tables_data.sql"),
     ("maria_add_gis_sp_bootstrap.sql",),
 )
-#: the folders with the files, relative to a parent folder of the server; the last one is for a server that
-#: `infra bin install` has installed, whose path is that of a script
+#: The folders with the SQL files, relative to a parent folder of the server. The last folder is for a server
+#: that `infra bin install` has installed: the path of this server is a script.
 FOLDERS = ("share/mysql", "share/mariadb", "share", "root/usr/share/mysql")
-#: With the variable, the file with the accounts creates the account `root` without a password.
+#: If this SQL variable is null, the file with the accounts creates the account `root` without a password.
 BEGIN = "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket = null;\n"
 
 
 def files(server: Path) -> list[Path] | None:
-    """Return the SQL files of a server's installation; None if they are missing."""
+    """Return the paths of the SQL files that belong to the server; None if a file is missing."""
     for folder in _folders(server):
         existing = [
             next((folder / name for name in names if (folder / name).is_file()), None) for names in FILES
@@ -51,7 +51,9 @@ def main(arguments: list[str]) -> int:
     paths = files(Path(server))
     if paths is None:
         names = ", ".join(names[0] for names in FILES)
-        print(f"{server}: the installation lacks some of the files {names}", file=sys.stderr)
+        print(
+            f"{server}: the folders of this server do not contain all of the files {names}", file=sys.stderr
+        )
         return 1
     for option in options:
         if option.startswith("--datadir="):

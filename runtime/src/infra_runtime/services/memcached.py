@@ -28,9 +28,9 @@ class MemcachedPorts(Ports):
 
 class MemcachedSettings(ServiceSettings):
     ports: MemcachedPorts = MemcachedPorts()
-    #: megabytes for items; when they are full, the least recently used items are dropped
+    #: the memory for items, in megabytes; if the memory is full, the least recently used items are removed
     memory: int = Field(64, ge=1, le=1_000_000)
-    #: megabytes of the largest item, at most half of `memory`; larger items are refused
+    #: the size of the largest item, in megabytes, at most half of `memory`; larger items are refused
     max_item: int = Field(1, ge=1, le=1024)
     #: whether the command `flush_all` is allowed, which removes the items of all clients
     flush_all: bool = True
@@ -41,7 +41,7 @@ class MemcachedSettings(ServiceSettings):
     def _two_items_fit(self) -> MemcachedSettings:
         if 2 * self.max_item > self.memory:
             raise ValueError(
-                f"`memory` ({self.memory}) should be at least twice `max_item` ({self.max_item})"
+                f"`memory` ({self.memory} MB) should be at least twice `max_item` ({self.max_item} MB)"
             )
         return self
 
@@ -100,6 +100,6 @@ ENTRY = Entry(
     settings=MemcachedSettings,
     make=memcached,
     binaries=(Binary(name="memcached", folders=("/opt/homebrew/bin", "/usr/local/bin")),),
-    # All tests share the server, so one test must not remove the items of the others.
+    # All tests share the server. Therefore, a test must not remove the items of other tests.
     defaults={"test": {"flush_all": False}},
 )

@@ -1,6 +1,7 @@
 """MongoDB, or in tests mongo-java-server, which has a part of the functions of MongoDB.
 
-The licence of MongoDB (SSPL) does not allow a recipe, so the server is on PATH or in the setting `binary`.
+The licence of MongoDB (SSPL) does not allow a recipe. The executable must be on PATH or in the folder in the
+setting `binary`.
 
 Sources: MongoDB documentation, "mongod", "ping"; mongo-java-server, `README.md`; for the container
 docker-library/mongo, `Dockerfile` (the volume /data/db, the program mongosh) and `docker-entrypoint.sh` (the
@@ -30,7 +31,7 @@ IMAGE = "mongo:7.0"
 #: the file that the start script of the container runs when the data folder is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/indexes.js"
 EMULATION = Binary(name="mongo-java-server")
-#: the features that the emulation does not have, for messages
+#: the features of MongoDB that mongo-java-server (the emulation) lacks, for error messages
 LACKING = "transactions, sessions, change streams, users and the removal of expired documents"
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m"
 
@@ -43,7 +44,7 @@ class MongoPorts(Ports):
 
 class MongoSettings(ServiceSettings):
     ports: MongoPorts = MongoPorts()
-    #: determined by the executable that is found: `mongod` is MongoDB, `emulated` is mongo-java-server
+    #: the server, which depends on the executable: `mongod` is MongoDB, `emulated` is mongo-java-server
     engine: Literal["mongod", "emulated"] = "mongod"
     #: whether mongo-java-server is used if `mongod` is missing
     emulation: bool = False
@@ -51,33 +52,33 @@ class MongoSettings(ServiceSettings):
     cache: int = Field(256, ge=256, le=10_000_000)
     #: the database in `url`; in tests, each test has its own database
     database: str = Field("test", max_length=63, pattern=r'^[^/\\. "$*<>:|?\x00]+$')
-    #: collection → indexes that the databases have
+    #: collection → the indexes of this collection in every database
     indexes: Indexes = Field(default_factory=dict)
 
 
-#: a server answers the command `ping` before a login; the emulation has no `hello`
+#: A server answers the command `ping` without a login. The emulation does not support the command `hello`.
 PING = mongodb_protocol.request({"ping": 1, "$db": "admin"}, "the server is not ready")
 READY = Exchange(port="client", steps=PING)
 
 
 def _ready(settings: MongoSettings) -> Exchange:
-    """Return the probe. It also creates the indexes, so that they exist when the service is ready."""
+    """Return the probe, which also creates the indexes, so that a ready service has all indexes."""
     steps = [
         step
         for command in mongodb_indexes.commands(settings.indexes)
         for step in mongodb_protocol.request(
             {**command, "$db": settings.database},
-            f"the indexes of {command['createIndexes']} are not created",
+            f"the indexes of the collection {command['createIndexes']} cannot be created",
         )
     ]
-    # An index of many documents takes longer than an answer to `ping`.
+    # Creating an index of many documents takes longer than answering `ping`.
     return replace(READY, steps=(*PING, *steps), timeout=settings.start_timeout) if steps else READY
 
 
 def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of MongoDB or of the emulation.
 
-    Raises `ConfigurationError` if only the emulation was found and the setting `emulation` is false.
+    Raises `ConfigurationError` if `mongod` was not found and the setting `emulation` is false.
     """
     emulated = settings.engine == "emulated"
     if emulated and not settings.emulation:

@@ -1,4 +1,4 @@
-"""The setting `indexes` of MongoDB: the indexes that every database has, by collection.
+"""The setting `indexes` of MongoDB: the indexes of each collection, which every database has.
 
 Source: MongoDB documentation, "createIndexes", "Limits and Thresholds" (names of collections), "TTL Indexes".
 """
@@ -35,13 +35,13 @@ class IndexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the fields in their order; a field with `-` before its name is in descending order
+    #: the fields of the index, in this order; a `-` before the name of a field means descending order
     keys: Annotated[Words, Field(min_length=1, max_length=32)]
-    #: whether two documents must not have the same values
+    #: whether MongoDB refuses a second document with the same values of the fields
     unique: bool = False
-    #: whether the index does not contain documents without the fields
+    #: whether the index omits documents that do not have the fields
     sparse: bool = False
-    #: seconds after the time in the field until the server removes the document
+    #: the server removes a document when this number of seconds has passed since the time in the field
     expire_after: int | None = Field(None, ge=0, le=_LONGEST)
     #: the name of the index; by default, the fields and their directions, such as `name_1_tenant_-1`
     name: str = Field("", max_length=127, pattern=r"^[^$\x00]*$")
@@ -50,11 +50,11 @@ class IndexSettings(BaseModel):
     def _check(self) -> IndexSettings:
         fields = [key.removeprefix("-") for key in self.keys]
         for field in fields:
-            parts = field.split(".")
-            if not all(parts) or any(character in field for character in "$\0"):
-                raise ValueError(f"{field!r} is not the name of a field")
+            field_names = field.split(".")
+            if not all(field_names) or any(character in field for character in "$\0"):
+                raise ValueError(f"{field!r} in `keys` is not a valid name of a field")
         if len(set(fields)) < len(fields):
-            raise ValueError(f"a field occurs twice in {', '.join(self.keys)}")
+            raise ValueError(f"a field occurs twice in `keys`: {', '.join(self.keys)}")
         if self.expire_after is not None and (len(fields) > 1 or fields == ["_id"]):
             raise ValueError("`expire_after` needs an index of one field, which is not `_id`")
         return self
@@ -92,7 +92,7 @@ Indexes: TypeAlias = Mapping[
 
 
 def commands(indexes: Indexes) -> list[dict[str, Any]]:
-    """Return a command `createIndexes` for each collection; repeated commands change nothing."""
+    """Return a command `createIndexes` for each collection; the command does not change existing indexes."""
     return [
         {"createIndexes": collection, "indexes": [index.document() for index in declared]}
         for collection, declared in indexes.items()
@@ -101,7 +101,7 @@ def commands(indexes: Indexes) -> list[dict[str, Any]]:
 
 
 def script(indexes: Indexes, database: str) -> str:
-    """Return a file for mongosh that creates the indexes in a database."""
+    """Return the text of a script for mongosh that creates the indexes in a database."""
     # The function throws an error if the server refuses the command.
     lines = [f"db.runCommand({json.dumps(command)});\n" for command in commands(indexes)]
     return f"db = db.getSiblingDB({json.dumps(database)});\n{''.join(lines)}"

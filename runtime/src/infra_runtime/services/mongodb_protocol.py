@@ -17,14 +17,14 @@ _OP_MSG = 2013
 #: kind (1) and the length of the document (4)
 _FIRST_ELEMENT = 25
 _ACCEPTED, _REFUSED = (b"\x01ok\0" + struct.pack("<d", number) for number in (1, 0))
-#: the first element of an error: of MongoDB, and of the emulation
+#: the names of the first element in an error message: in MongoDB, and in the emulation
 _ERRORS = (_REFUSED, b"\x02$err\0")
 
 
 def request(command: Mapping[str, Any], purpose: str) -> tuple[Send, Expect]:
     """Return the steps that send a command and expect `ok: 1`.
 
-    `purpose` is the beginning of the reason if the server refuses the command.
+    If the server refuses the command, the reason begins with `purpose`.
     """
     body = struct.pack("<iii", 1, 0, _OP_MSG) + struct.pack("<i", 0) + b"\0" + document(command)
     return (
@@ -39,7 +39,7 @@ def request(command: Mapping[str, Any], purpose: str) -> tuple[Send, Expect]:
 
 
 def document(values: Mapping[str, Any]) -> bytes:
-    """Return a document in BSON; it can contain texts, 32-bit integers, booleans, documents and lists."""
+    """Return a document in BSON; values can be strings, 32-bit integers, booleans, documents and lists."""
     content = b"".join(_element(name, value) for name, value in values.items()) + b"\0"
     return struct.pack("<i", len(content) + 4) + content
 
@@ -57,4 +57,4 @@ def _element(name: str, value: Any) -> bytes:
         return b"\x03" + key + document(value)
     if isinstance(value, Sequence):
         return b"\x04" + key + document({str(index): item for index, item in enumerate(value)})
-    raise TypeError(f"{name}: a value of the type {type(value).__name__} cannot be encoded as BSON")
+    raise TypeError(f"{name}: a value of the type {type(value).__name__} is not supported in BSON documents")

@@ -42,15 +42,15 @@ class MosquittoSettings(ServiceSettings):
     ports: MosquittoPorts = MosquittoPorts()
     #: whether retained messages and sessions are kept across restarts; each change is written to the disk
     durable: bool = True
-    #: whether clients need the password in `url`; the setting has no effect if `options` sets another way to
-    #: log in
+    #: whether clients need the password in `url`; the setting has no effect if `options` contains a directive
+    #: about logins
     auth: bool = True
     #: further directives, such as `max_packet_size = "1000000"`; a list becomes one directive for each value
     options: Mapping[str, str | tuple[str, ...]] = {}
 
 
-#: A CONNECT packet of MQTT 3.1.1 without a login, and its answer, CONNACK. A server that requires a login is
-#: ready, too.
+#: A CONNECT packet of MQTT 3.1.1 without a login, and its answer, CONNACK. The answer of a server that
+#: requires a login also shows that the server is ready.
 READY = Exchange(
     port="client",
     steps=(
@@ -58,16 +58,18 @@ READY = Exchange(
         Expect(prefixes=(r"\x20\x02\0\0", r"\x20\x02\0\x05"), until=LengthPrefix(size=1, at=1, extra=2)),
     ),
 )
-#: directives with which `options` chooses another way to log in
+#: the directives about logins; if `options` contains one of these directives, the setting for the password
+#: has no effect
 _AUTH = frozenset({"allow_anonymous", "auth_plugin", "password_file", "plugin", "psk_file"})
 _TYPES = ("publishClientSend", "publishClientReceive", "subscribePattern", "unsubscribePattern")
-#: `#` does not include topics that begin with `$`.
+#: The pattern `#` does not match topics that begin with `$`.
 _ACLS = [
     {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
     for kind in _TYPES
     for topic in ("#", "$SYS/#", "$CONTROL/#", "$share/+/#")
 ]
-#: The users and roles at the first start. Later, the plugin changes the file.
+#: The users and roles at the first start. Later, Mosquitto's plugin changes the file with the users and
+#: roles.
 _USERS = {
     "defaultACLAccess": dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe"), False)
     | {"unsubscribe": True},
@@ -127,7 +129,8 @@ def mosquitto(settings: MosquittoSettings, _: Contributions = ()) -> ServiceSpec
                 env={"INFRA_PASSWORD": "${secret.password}"},
             ),
         )
-        # A name without a folder is searched for in the folders of libraries, as packages install the plugin.
+        # If the name of the plugin contains no folder, the plugin is searched for in the folders of
+        # libraries, where Linux packages install it.
         directives |= {
             "allow_anonymous": "false",
             "plugin": "mosquitto_dynamic_security.so",
@@ -140,7 +143,8 @@ def mosquitto(settings: MosquittoSettings, _: Contributions = ()) -> ServiceSpec
         }
     else:
         directives["allow_anonymous"] = "true"
-    # As root, the server changes to another user, who cannot write into the data folder.
+    # If root starts the server, the server changes to another user by default; this user cannot write to the
+    # data folder.
     text = _text({"user": "root", **directives, **settings.options})
     return ServiceSpec(
         name="mosquitto",

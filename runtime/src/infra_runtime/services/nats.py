@@ -48,10 +48,11 @@ class NatsSettings(ServiceSettings):
     ports: NatsPorts = NatsPorts()
     #: whether the log lines of the other services are copied to a stream; in development, this is the default
     forward_logs: bool = False
-    #: the number of accounts `test1`, `test2`, … for the plugin's tests; each delays the start by 1.5 ms
-    #: whether clients need the password in `url`; the setting has no effect if `options` sets users or
+    #: whether clients need the password in `url`; the setting has no effect if `options` defines users or
     #: accounts
     auth: bool = True
+    #: the number of accounts `test1`, `test2`, … for tests with the pytest plugin; each account delays the
+    #: start by 1.5 ms
     accounts: int = Field(0, ge=0, le=1000)
     #: further keys of the server's configuration, such as `max_payload`; tables are merged
     options: Mapping[str, Any] = {}
@@ -77,8 +78,8 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
     prepare: tuple[Step, ...] = ()
     if auth:
         prepare = (Secret(path="${data}/password.secret"), Secret(path="${data}/monitor.secret"))
-        # The pages of every web site can read the answers of the monitor, and no option prevents this.
-        # Therefore the path of the monitor is a secret. Source: nats-server, server/monitor.go,
+        # The pages of every web site can read the answers of the monitoring endpoint, and no option prevents
+        # this. Therefore, the path of the endpoint contains a secret. Source: nats-server, server/monitor.go,
         # `handleResponse`.
         configuration |= {"authorization": _SHARED, "http_base_path": "/${secret.monitor}"}
         health = f"/${{secret.monitor}}{health}"
@@ -117,7 +118,7 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
 def _container(
     settings: NatsSettings, configuration: Mapping[str, Any], exports: Mapping[str, str]
 ) -> Container:
-    """Return the container, in which a client needs no password: only those of the same stack can connect.
+    """Return the container. Its clients need no password, because only containers of the stack can connect.
 
     The accounts for tests have a password, which the server reads from a variable.
     """
@@ -148,7 +149,7 @@ def _container(
         # The quotation marks make the value a text: a secret can consist of digits.
         env={**settings.env, _PASSWORD: '"${secret.accounts}"'},
         secret_files={f"{_PASSWORD}_FILE": "accounts"},
-        # In a string, the server does not replace variables.
+        # The server does not replace a variable inside a string.
         files={_CONTAINER_FILE: text.replace(json.dumps(password), password)},
     )
 
@@ -157,10 +158,10 @@ def _text(configuration: Mapping[str, Any]) -> str:
     return json.dumps(configuration, indent=2, ensure_ascii=False)
 
 
-#: keys of `options` that define users of the server
+#: the keys in `options` that define users of the server
 _AUTH = frozenset({"authorization", "accounts", "operator", "resolver", "no_auth_user"})
 _SHARED = {"user": "shared", "password": "${secret.password}"}
-#: bytes; more than a test needs, but too few to fill a disk
+#: the limit in bytes for the data of a test account: more than a test needs, but too little to fill a disk
 _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 

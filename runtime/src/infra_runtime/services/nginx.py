@@ -29,8 +29,8 @@ from infra_runtime.services.routes import (
 from infra_runtime.spec import Container, HttpProbe, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "nginx:1.31.3-alpine"
-#: the files of the configuration in the data folder: the main file, the routes of every host, and the folder
-#: for further hosts, whose files nginx reads when it starts and after SIGHUP
+#: the configuration in the data folder: the main file, the file with the routes for all hosts, and the folder
+#: with a file for each further host; nginx reads the files when it starts and after SIGHUP
 MAIN, ROUTES, HOSTS = "nginx.conf", "routes.conf", "hosts"
 LISTEN = "${host}:${port.http}"
 #: the nginx variable whose value is a dollar sign
@@ -38,7 +38,7 @@ DOLLAR = "$infra_dollar"
 #: the folders of the image: configuration, data
 _CONTAINER = ("/etc/nginx", "/var/cache/nginx")
 _PORTS = KINDS["nginx"].ports
-#: Media type → extensions of files. Without this list, nginx recognises only HTML, GIF and JPEG. Source:
+#: Media type → file name extensions. Without this list, nginx recognises only HTML, GIF and JPEG. Source:
 #: nginx, `conf/mime.types`
 _TYPES = {
     "application/javascript": "js mjs", "application/json": "json map", "application/pdf": "pdf",
@@ -65,8 +65,8 @@ class NginxSettings(ProxySettings):
 def nginx(settings: NginxSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of an nginx server with `workers` worker processes (default: 1).
 
-    If root starts nginx, its worker processes run as root, too, because another user could
-    not read the data folder of the service. If another user starts nginx, nginx ignores this directive.
+    If root starts nginx, its worker processes run as root, too, because other users cannot read the data
+    folder of the service. If another user starts nginx, nginx ignores the directive `user`.
     """
     routes = all_routes(settings, contributions)
     files = {
@@ -108,12 +108,14 @@ def nginx(settings: NginxSettings, contributions: Contributions = ()) -> Service
     )
 
 
-def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str, data: str) -> dict[str, str]:
-    """Return a mapping from name to content of the files in the folder `configuration`.
+def _files(
+    settings: NginxSettings, routes: Sequence[Route], configuration: str, data_folder: str
+) -> dict[str, str]:
+    """Return a mapping from file name to content for the files in the folder `configuration`.
 
-    nginx writes its data to the folder `data`.
+    nginx writes its data to the folder `data_folder`.
     """
-    named = [(f"route_{number}", route) for number, route in enumerate(routes)]
+    named_routes = [(f"route_{number}", route) for number, route in enumerate(routes)]
     hosts = dict.fromkeys(route.host.lower() for route in routes if route.host)
     directives = {
         "server_tokens": "off",
@@ -121,7 +123,7 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
         "default_type": "application/octet-stream",
         "sendfile": "on",
         "server_names_hash_bucket_size": "256",
-        # Requests and responses can have any size and long headers, and nginx forwards each part at once.
+        # Requests and responses can have any size and long headers. nginx forwards received bytes at once.
         "client_max_body_size": "0",
         "large_client_header_buffers": "8 64k",
         "proxy_buffer_size": "64k",
@@ -134,7 +136,7 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
         "proxy_read_timeout": "1d",
         "proxy_send_timeout": "1d",
         **{
-            f"{name}_temp_path": quoted(f"{data}/{name}_temp")
+            f"{name}_temp_path": quoted(f"{data_folder}/{name}_temp")
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         },
         **settings.options,
@@ -146,17 +148,20 @@ def _files(settings: NginxSettings, routes: Sequence[Route], configuration: str,
         '  map $http_upgrade $infra_connection {\n    default upgrade;\n    "" close;\n  }\n',
         # The directive `return` cannot send a dollar sign in its text.
         f'  geo {DOLLAR} {{\n    default "$";\n  }}\n',
-        *(definition(name, route) for name, route in named),
+        *(definition(name, route) for name, route in named_routes),
         server("_", f"    include {quoted(f'{configuration}/{ROUTES}')};\n", f"{LISTEN} default_server"),
-        *(server(host, _locations(item for item in named if _applies(item[1], host))) for host in hosts),
+        *(
+            server(host, _locations(item for item in named_routes if _applies(item[1], host)))
+            for host in hosts
+        ),
         f"  include {quoted(f'{configuration}/{HOSTS}/*.conf')};\n",
     )
     main = (
-        f"pid {quoted(f'{data}/nginx.pid')};\nerror_log stderr notice;\n"
+        f"pid {quoted(f'{data_folder}/nginx.pid')};\nerror_log stderr notice;\n"
         "events {\n  worker_connections 1024;\n}\nhttp {\n"
         f"{''.join((*lines, *blocks))}}}\n"
     )
-    return {MAIN: main, ROUTES: _locations(item for item in named if item[1].host is None)}
+    return {MAIN: main, ROUTES: _locations(item for item in named_routes if item[1].host is None)}
 
 
 def _applies(route: Route, host: str) -> bool:
@@ -171,9 +176,9 @@ def server(host: str, directives: str, listen: str = LISTEN) -> str:
     return f"  server {{\n    listen {listen};\n    server_name {quoted(name)};\n{directives}  }}\n"
 
 
-def _locations(named: Iterable[tuple[str, Route]]) -> str:
-    """Return all blocks `location` of a server, the last of which returns the status 404."""
-    return "".join((_HEALTH, *(location(name, route) for name, route in named), _NOT_FOUND))
+def _locations(named_routes: Iterable[tuple[str, Route]]) -> str:
+    """Return all blocks `location` of a server; the last block returns the status 404."""
+    return "".join((_HEALTH, *(location(name, route) for name, route in named_routes), _NOT_FOUND))
 
 
 # The log contains the requests of clients only, not the probes of the supervisor.
@@ -185,24 +190,25 @@ _NOT_FOUND = (
 
 
 def definition(name: str, route: Route) -> str:
-    """Return the directives of a route for the block `http`; the name of the route is an identifier.
+    """Return the directives of a route for the block `http`; `name` is the name of the route.
 
-    nginx forwards the path as the client has encoded it only if the path is not changed, or is a variable.
+    nginx keeps the percent-encoding of a path if the configuration does not change the path, or if the new
+    path is a variable.
     """
     if route.to is None:
         return ""
     prefix = route.prefix
-    rest = f"~*^{re.escape(prefix)}/?(?<{name}_rest>.*)$" if prefix else ""
+    rest_pattern = f"~*^{re.escape(prefix)}/?(?<{name}_rest>.*)$" if prefix else ""
     return (
         f"  upstream infra_{name} {{\n    server {route.upstream};\n  }}\n"
         f"  map $request_uri ${name}_uri {{\n    default $request_uri;\n"
-        + (f"    {quoted(rest)} /${name}_rest;\n" if rest else "")
+        + (f"    {quoted(rest_pattern)} /${name}_rest;\n" if rest_pattern else "")
         + "  }\n"
     )
 
 
 def location(name: str, route: Route) -> str:
-    """Return the blocks of a route for a block `server`; nginx uses the first expression that matches."""
+    """Return the blocks `location` of a route; nginx uses the first block that matches the path."""
     return f"    location ~* {quoted(path_expression(route.path))} {{\n{_target(name, route)}"
 
 

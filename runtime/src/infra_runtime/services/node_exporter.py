@@ -32,9 +32,9 @@ class NodeExporterSettings(exporter.ExporterSettings):
 
 
 def node_exporter(settings: NodeExporterSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an exporter with metrics of the machine.
+    """Return the spec of an exporter that reports the metrics of the machine.
 
-    In a container, a part of these metrics are the metrics of the container.
+    In a container, some of these metrics are about the container instead of the machine.
     """
     spec = exporter.exporter(
         settings,

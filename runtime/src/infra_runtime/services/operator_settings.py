@@ -10,16 +10,16 @@ from infra_runtime.services.user_service import Storage
 
 
 class OperatorSettings(BaseModel):
-    """The settings of every operator; a kind adds the field `name` with the operators that it has."""
+    """The settings of every operator; the subclass of a kind adds the field `name` with its operators."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the number of members; by default, three in production and otherwise one
+    #: the number of servers in the cluster; by default, three in production and one in other environments
     instances: Annotated[int, Field(ge=1, le=99)] | None = None
     storage: Storage = "10Gi"
     image: str = ""
 
 
 def named(value: Any) -> Any:
-    """Return the setting as a table; a string is the name of the operator."""
+    """Return the setting as a table; a string becomes a table with this string as `name`."""
     return {"name": value} if isinstance(value, str) else value

@@ -1,9 +1,9 @@
 """The variables with which the SDKs of OpenTelemetry send traces, metrics and logs to the telemetry service.
 
 The address, the headers and the protocol are set in variables for all signals or in variables for one signal,
-which take precedence. The key of the telemetry service must not be sent to another receiver. Therefore the
-address and the headers of a signal are left out if the user sets one of them, for all signals or for this
-signal; then each other signal gets its own variables.
+which take precedence. The key of the telemetry service must not be sent to another receiver. Therefore, if
+the user sets the address or the headers for one signal, pytest-infra sets neither for this signal, and sets
+own variables for each of the other signals.
 
 Source: OpenTelemetry specification, "OpenTelemetry Protocol Exporter", "Configuration Options".
 """
@@ -28,40 +28,59 @@ _KEY = f"{KEY_HEADER}=${{key}}"
 def defaults(*, grpc: bool) -> Iterator[Default]:
     """Yield the variables; `grpc` is whether the service has a port for gRPC.
 
-    If the user selects gRPC, the address is that port. Without the port, neither address nor key is set then.
+    If the user selects gRPC, the address contains the port for gRPC; if the service does not have this port,
+    neither the address nor the key is set.
     """
-    changed = _receiver(_ALL, *_OWN.values())
+    receiver_variables = _receiver(_ALL, *_OWN.values())
     is_grpc = f"{_ALL}PROTOCOL=grpc"
     unreachable = () if grpc else (is_grpc,)
-    yield Default(name=f"{_ALL}ENDPOINT", value="${url}", unless=(*changed, is_grpc))
+    yield Default(name=f"{_ALL}ENDPOINT", value="${url}", unless=(*receiver_variables, is_grpc))
     if grpc:
-        yield Default(name=f"{_ALL}ENDPOINT", value="${grpc_url}", only_with=(is_grpc,), unless=changed)
-    yield Default(name=f"{_ALL}PROTOCOL", value=_HTTP, unless=changed)
-    yield Default(name=f"{_ALL}HEADERS", value=_KEY, unless=(*changed, *unreachable))
+        yield Default(
+            name=f"{_ALL}ENDPOINT", value="${grpc_url}", only_with=(is_grpc,), unless=receiver_variables
+        )
+    yield Default(name=f"{_ALL}PROTOCOL", value=_HTTP, unless=receiver_variables)
+    yield Default(name=f"{_ALL}HEADERS", value=_KEY, unless=(*receiver_variables, *unreachable))
     for signal in SIGNALS:
         yield from _own_defaults(signal, grpc=grpc)
 
 
 def _own_defaults(signal: str, *, grpc: bool) -> Iterator[Default]:
-    """Yield the variables for one signal, which is sent to the service although another signal is not."""
-    own = _OWN[signal]
-    others = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
-    changed = _receiver(_ALL, own)
-    is_grpc = f"{own}PROTOCOL=grpc"
-    # If the user selects gRPC for all signals, and another receiver for one, no other signal gets an address.
+    """Yield the variables for one signal. They are set if another signal is sent to another receiver."""
+    prefix_of_signal = _OWN[signal]
+    other_receivers = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
+    receiver_variables = _receiver(_ALL, prefix_of_signal)
+    is_grpc = f"{prefix_of_signal}PROTOCOL=grpc"
+    # If the user selects gRPC for all signals and another receiver for one signal, pytest-infra sets no
+    # addresses of the other signals.
     unreachable = (f"{_ALL}PROTOCOL=grpc", *([] if grpc else [is_grpc]))
     yield Default(
-        name=f"{own}ENDPOINT",
+        name=f"{prefix_of_signal}ENDPOINT",
         value=f"${{url}}/v1/{signal.lower()}",
-        only_with=others,
-        unless=(*changed, f"{_ALL}PROTOCOL=grpc", is_grpc),
+        only_with=other_receivers,
+        unless=(*receiver_variables, f"{_ALL}PROTOCOL=grpc", is_grpc),
     )
     if grpc:
-        yield Default(name=f"{own}ENDPOINT", value="${grpc_url}", only_with=(is_grpc,), unless=changed)
-    yield Default(name=f"{own}PROTOCOL", value=_HTTP, only_with=others, unless=(*changed, f"{_ALL}PROTOCOL"))
-    yield Default(name=f"{own}HEADERS", value=_KEY, only_with=others, unless=(*changed, *unreachable))
+        yield Default(
+            name=f"{prefix_of_signal}ENDPOINT",
+            value="${grpc_url}",
+            only_with=(is_grpc,),
+            unless=receiver_variables,
+        )
+    yield Default(
+        name=f"{prefix_of_signal}PROTOCOL",
+        value=_HTTP,
+        only_with=other_receivers,
+        unless=(*receiver_variables, f"{_ALL}PROTOCOL"),
+    )
+    yield Default(
+        name=f"{prefix_of_signal}HEADERS",
+        value=_KEY,
+        only_with=other_receivers,
+        unless=(*receiver_variables, *unreachable),
+    )
 
 
 def _receiver(*prefixes: str) -> tuple[str, ...]:
-    """Return the names of the variables with an address or with headers."""
+    """Return the names of the variables for the address and for the headers of a receiver."""
     return tuple(f"{prefix}{name}" for prefix in prefixes for name in ("ENDPOINT", "HEADERS"))

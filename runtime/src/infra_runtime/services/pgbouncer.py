@@ -18,7 +18,7 @@ from infra_runtime.manifest import KINDS, POOLED_KIND
 from infra_runtime.spec import Container, PostgresProbe, ServiceSpec, StopStep, WriteFile
 
 IMAGE = "edoburu/pgbouncer:v1.24.1-p1"
-#: the virtual database of the administration console
+#: the name of the virtual database for the administration console
 CONSOLE = "pgbouncer"
 
 _PORTS = KINDS["pgbouncer"].ports
@@ -31,10 +31,10 @@ class PgbouncerPorts(Ports):
 
 class PgbouncerSettings(ServiceSettings):
     ports: PgbouncerPorts = PgbouncerPorts()
-    #: the PostgreSQL service to whose databases clients are connected
+    #: the PostgreSQL service; the pool connects clients to the databases of this service
     server: str = Field(POOLED_KIND.name, min_length=1)
-    #: when a connection to the server is free for another client: after the session, after each transaction,
-    #: or after each statement
+    #: when the pool can give a connection to another client: after the session, after each transaction, or
+    #: after each statement
     pool_mode: Literal["session", "transaction", "statement"] = "session"
     #: further settings of the section `[pgbouncer]`, such as `default_pool_size`
     options: Mapping[str, str] = {}
@@ -43,8 +43,8 @@ class PgbouncerSettings(ServiceSettings):
 def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of a pool; the pool accepts the users and passwords of the server with SCRAM.
 
-    The password of the server's superuser is in a private file. With this user, the pool reads the password
-    hashes of other users in the server.
+    The password of the server's superuser is in a private file. As the superuser, the pool reads the password
+    hashes of other users from the server.
     """
     server = {
         name: f"${{{settings.server}.{name}}}" for name in ("host", "port", "user", "password", "database")
@@ -60,8 +60,8 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
         "pool_mode": settings.pool_mode,
         # The JDBC driver sends this parameter, which has no effect since PostgreSQL 12.
         "ignore_startup_parameters": "extra_float_digits",
-        # Seconds until the next attempt to connect to a server that was restarted, and until the pool of a
-        # database that no longer exists is removed.
+        # The first value: seconds until the next attempt to connect to a restarted server. The second value:
+        # seconds until the connections to a deleted database are removed.
         "server_login_retry": "1",
         "autodb_idle_timeout": "60",
         "log_stats": "0",
@@ -90,7 +90,8 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # The pool stores nothing. Since version 1.23, it waits after a SIGTERM until all clients have left.
+        # The pool stores no data. Since version 1.23, a pool that gets SIGTERM waits until all clients are
+        # disconnected.
         stop=(StopStep(seconds=2.0, group=False),),
         restart=settings.restart,
         refuses_root=True,
@@ -98,8 +99,8 @@ def pgbouncer(settings: PgbouncerSettings, _: Contributions = ()) -> ServiceSpec
             image=settings.image or IMAGE,
             uid=70,
             writable=("/etc/pgbouncer",),
-            # These are the image's own values. They are repeated here, because the exported file must contain
-            # them if a variable contains the path of a password file.
+            # These values are also in the image. They are repeated here, because the exported file must
+            # contain them if a variable contains the path of a password file.
             entrypoint=("/entrypoint.sh",),
             command=("/usr/bin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"),
             env={

@@ -54,7 +54,7 @@ class PocketbaseSettings(ServiceSettings):
     hooks: str = "${data}/pb_hooks"
     migrations: str = "${data}/pb_migrations"
     public: str = "${data}/pb_public"
-    #: write a migration for each change in the admin UI, and reload changed hooks
+    #: whether PocketBase writes a migration for each change in the admin UI, and reloads changed hooks
     watch: bool = True
 
 
@@ -64,15 +64,17 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
     Without a superuser, PocketBase would open a browser when it starts.
 
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
-    Therefore a hook creates the superuser; the process of the hook gets the password in its environment.
-    In tests, this process is the server itself if the user has not set the folder of the hooks. Otherwise, it
-    is a process before the start of the server, which takes 60 ms: hooks of the user could read the password.
+    Therefore, a hook creates the superuser, and the process that runs this hook gets the password in its
+    environment. In tests, this process is the server itself if the setting `hooks` is not set. Otherwise,
+    hooks of the user could read the password from the environment of the server, so a separate process runs
+    the hook before the server starts. This takes 60 ms.
 
     The spec has no container, because the developers of PocketBase publish a Dockerfile but no image.
     """
     credentials = {EMAIL: settings.superuser, PASSWORD: "${secret.password}"}
     is_made_by_server = settings.hooks == SUPERUSER_HOOKS
-    # The process ends after 30 ms, so it needs no garbage collection, which takes a quarter of its time.
+    # Garbage collection is off, because it takes a quarter of the time of this process, which ends after 30
+    # ms.
     superuser = Run(command=_migrate("${data}", hooks=SUPERUSER_HOOKS), env={**credentials, "GOGC": "off"})
     watch = "true" if settings.watch else "false"
     return ServiceSpec(
@@ -87,7 +89,8 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
             f"--publicDir={settings.public}",
             f"--automigrate={watch}",
             f"--hooksWatch={watch}",
-            # One interpreter of hooks is created at the start instead of 15, and others when they are needed.
+            # At the start, PocketBase creates one JavaScript interpreter for hooks instead of 15; it creates
+            # others when they are needed.
             *(("--hooksPool=1",) if is_made_by_server else ()),
         ),
         env={**(credentials if is_made_by_server else {}), **settings.env},
@@ -134,6 +137,7 @@ ENTRY = Entry(
     settings=PocketbaseSettings,
     make=pocketbase,
     binaries=(Binary(name="pocketbase"),),
-    # The heap of a new server is small, and half of the work of its start would be garbage collection.
+    # With the default setting, half of the processor time of a start would be garbage collection, because the
+    # heap is small.
     defaults={"test": {"hooks": SUPERUSER_HOOKS, "watch": False, "env": {"GOGC": "400"}}},
 )

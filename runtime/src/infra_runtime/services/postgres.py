@@ -37,7 +37,7 @@ from infra_runtime.spec import (
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
-#: the locales that are part of PostgreSQL 17 and later, the same on every machine
+#: the locales that are part of PostgreSQL 17 and later, and are therefore the same on every machine
 BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
 
 _PORTS = KINDS["postgres"].ports
@@ -47,11 +47,11 @@ _PORTS = KINDS["postgres"].ports
 IMAGE_TAGS = {15: "15.19-bookworm", 16: "16.15-bookworm", 17: "17.11-bookworm", 18: "18.6-bookworm"}
 #: the locales of the Debian variants of the image, besides those that are part of PostgreSQL
 _IMAGE_LOCALES = frozenset({"en_US.utf8", "en_US.UTF-8", "C", "C.UTF-8"})
-#: the databases in which extensions are created: the template of later databases, and the default database
+#: the databases in which extensions are created: the template for new databases, and the default database
 _DATABASES = ("template1", "postgres")
 #: the file that the start script of the container runs when the cluster is new
 _CONTAINER_FILE = "/docker-entrypoint-initdb.d/extensions.sql"
-#: parameters that the local engine alone uses
+#: the server parameters that are not used in containers
 _LOCAL = frozenset({"unix_socket_directories", "unix_socket_permissions"})
 
 
@@ -61,11 +61,13 @@ class PostgresPorts(Ports):
 
 class PostgresSettings(ServiceSettings):
     ports: PostgresPorts = PostgresPorts()
-    #: whether data survives a crash of the machine; if false, no write waits for the disk
+    #: whether data survives a crash of the machine; if false, the server answers before a change is on the
+    #: disk
     durable: bool = True
     #: the required major version; by default, the major version of the executable that is found
     version: int = Field(18, json_schema_extra={"minimum": OLDEST, "maximum": 99})
-    #: the locale of new clusters; C.UTF-8 sorts by code point and has all letters (before 17: only ASCII)
+    #: the locale of new clusters; C.UTF-8 sorts by code point, and recognises all letters since version 17
+    #: (before: only ASCII letters)
     locale: str = "C.UTF-8"
     #: extensions that every database has, such as `vector`
     extensions: Words = ()
@@ -117,7 +119,8 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         "dynamic_shared_memory_type": SHARED_MEMORY,
         "log_line_prefix": "%m [%p] %q%u@%d/%a ",
         "log_timezone": "UTC",
-        # JIT saves time in queries that take seconds, but delays shorter ones by about 100 ms.
+        # JIT (compilation of queries) is off: it saves time in queries that take seconds, but delays shorter
+        # queries by about 100 ms.
         "jit": "off",
         **({} if settings.durable else _throw_away(settings.version)),
         **settings.options,
@@ -139,8 +142,9 @@ def postgres(settings: PostgresSettings, _: Contributions = ()) -> ServiceSpec:
         " set `version = {found}`, move the data with pg_dump,"
         " or delete the data with `infra runtime down --wipe`",
     )
-    # The pid in the file may now belong to an unrelated process, which the server would treat as another
-    # server of this cluster. Without the file, it still detects another server through its shared memory.
+    # The pid in the file can belong to an unrelated process, which the server would treat as another server
+    # of this cluster. If the file is missing, the server still detects another server through the shared
+    # memory of the cluster.
     no_pid_file = Remove(path=f"{CLUSTER}/postmaster.pid")
     return ServiceSpec(
         name="postgres",
@@ -182,13 +186,13 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
             f"the official image does not have the locale {settings.locale!r}; `locale` can be"
             f" {', '.join(sorted(_IMAGE_LOCALES))}, or set `image` to an image that has this locale"
         )
-    missing = sorted({*settings.extensions} - postgres_extensions.CONTRIB)
-    if not settings.image and missing:
-        other = postgres_extensions.IMAGES.get(missing[0], "")
-        example = f", such as `{other.format(version=settings.version)}`" if other else ""
+    missing_extensions = sorted({*settings.extensions} - postgres_extensions.CONTRIB)
+    if not settings.image and missing_extensions:
+        image_pattern = postgres_extensions.IMAGES.get(missing_extensions[0], "")
+        example = f", such as `{image_pattern.format(version=settings.version)}`" if image_pattern else ""
         problem = (
-            f"the official image does not have the extension {missing[0]!r}; set `image` to an image that has"
-            f" it{example}"
+            f"the official image does not have the extension {missing_extensions[0]!r};"
+            f" set `image` to an image that has this extension{example}"
         )
     return Container(
         image=settings.image
@@ -232,7 +236,7 @@ def _container(settings: PostgresSettings, parameters: Mapping[str, str]) -> Con
 
 
 def _locale(settings: PostgresSettings) -> tuple[str, ...]:
-    """Return the options with which `initdb` uses the locale in the settings."""
+    """Return the options of `initdb` for the locale in the settings."""
     if settings.locale not in BUILT_IN_LOCALES:
         return (f"--locale={settings.locale}",)
     if settings.version >= 17:
@@ -241,7 +245,7 @@ def _locale(settings: PostgresSettings) -> tuple[str, ...]:
 
 
 def _extensions(settings: PostgresSettings, folder: str) -> tuple[Run, ...]:
-    """Return the step that creates the extensions of the settings in a cluster; empty without extensions."""
+    """Return the step that creates the extensions in the settings; empty without extensions."""
     if not settings.extensions:
         return ()
     # Some extensions require that the server has loaded their library at its start.
@@ -270,12 +274,13 @@ def _initdb(settings: PostgresSettings) -> tuple[str, ...]:
 
     WAL segments of 1 MB make a copy 15 MB smaller.
     """
-    # The servers that initdb starts use shared memory, too; after a SIGKILL it remains outside the folder.
+    # The servers that initdb starts also use shared memory. The default type of shared memory would remain on
+    # the machine after a SIGKILL.
     parameters = [f"dynamic_shared_memory_type={SHARED_MEMORY}"]
     flags: tuple[str, ...] = ()
     if not settings.durable:
         flags = ("--wal-segsize=1",)
-        # This is for passwords in tests: thousands of hash rounds take 2 ms per connection.
+        # The passwords in tests need few hash rounds: thousands of rounds take 2 ms per connection.
         parameters.append("scram_iterations=1")
         if settings.version >= 18:
             flags += ("--no-data-checksums",)
@@ -304,27 +309,28 @@ def _throw_away(version: int) -> dict[str, str]:
         # A test's tables exist for about a second, and an autovacuum worker in a template delays its clones.
         "autovacuum": "off",
         "checkpoint_timeout": "1h",
-        # Creating and dropping a test's database causes a checkpoint, which is not relevant in a test's log.
+        # Creating and dropping the database of a test causes checkpoints; their log lines are not relevant to
+        # a test.
         "log_checkpoints": "off",
         "max_wal_size": "1GB",
-        # The plugin reads the changes of a test from the WAL; before that, a checkpoint must not remove them.
+        # The plugin reads the changes of a test from the WAL. A checkpoint must not remove the WAL before.
         "wal_keep_size": "64MB",
     }
-    # Without the three workers for input and output the server starts in four fifths of the time.
+    # Without the three worker processes for input and output, the server starts in 80 % of the time.
     return {**parameters, "io_method": "sync"} if version >= 18 else parameters
 
 
 def _requires(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the version and the extensions that the executable must have, if the table has a version.
+    """Return the version and the extensions that the executable must have; empty if `table` has no version.
 
-    Without a version, the first executable is used, and its extensions are known only when it runs.
+    Without a version, the first executable that is found is used, whatever extensions it has.
     """
     version, extensions = str(table.get("version", "")), table.get("extensions", ())
     if not version.isdecimal():
         return {}
     names = extensions.split(",") if isinstance(extensions, str) else extensions
-    further = {str(name).strip() for name in names} - postgres_extensions.CONTRIB - {""}
-    return {"major": int(version), "features": tuple(sorted(further))}
+    required_extensions = {str(name).strip() for name in names} - postgres_extensions.CONTRIB - {""}
+    return {"major": int(version), "features": tuple(sorted(required_extensions))}
 
 
 def _facts(executable: Path) -> Mapping[str, int]:

@@ -37,19 +37,20 @@ class PostgresExporterSettings(exporter.ExporterSettings):
 def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of an exporter that connects to the Unix socket of its target.
 
-    On the socket, the exporter needs no password. Over TCP, its client library also refuses a password with
-    one hash round, as in tests.
+    On the socket, the exporter needs no password. Over TCP, the client library of the exporter refuses a
+    password with only one hash round, which is used in tests.
     """
     target = settings.target
     spec = exporter.exporter(
         settings,
         program=_PROGRAM,
-        # The collector reads columns that PostgreSQL 17 has moved to another view.
+        # This collector is off, because it reads columns that PostgreSQL 17 has moved to another view.
         arguments=exporter.flags(settings, {"no-collector.bgwriter": ""}),
         env={"DATA_SOURCE_NAME": f"${{{target}.socket_url}}&sslmode=disable"},
         ready="pg_exporter_last_scrape_error 0",
     )
-    # Another container cannot open the socket, but its server has the usual number of hash rounds.
+    # Another container cannot open the socket, so the exporter uses TCP; in containers, passwords have the
+    # usual number of hash rounds.
     address = f"${{{target}.host}}:${{{target}.port}}/${{{target}.database}}?sslmode=disable"
     env = {
         "DATA_SOURCE_URI": address,
@@ -57,7 +58,8 @@ def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ())
         "DATA_SOURCE_PASS": f"${{{target}.password}}",
     }
     container = exporter.container(settings, image=IMAGE, arguments=exporter.flags(settings, {}), env=env)
-    # With an entry point, an engine can start the program by a script that reads the password from a file.
+    # The entry point is set, so that an engine can replace it by a script that reads the password from a file
+    # and starts the program.
     return replace(spec, container=replace(container, entrypoint=(f"/bin/{_EXECUTABLE}",)))
 
 

@@ -22,10 +22,10 @@ HINT = (
     " or postgis."
 )
 #: The arguments are the path of the marker, the names of the extensions and of the databases, the hint, and
-#: the command of the server. A shell needs two milliseconds to find out that there is nothing to do; the
-#: interpreter of Python would need thirty. The scripts of some extensions, such as PostGIS, handle errors
-#: themselves, which `exit_on_error` does not allow: the server exits at the second attempt to create an
-#: extension that could not be created.
+#: the command of the server. If all extensions exist, a shell exits after two milliseconds; a Python program
+#: would need thirty. The scripts of some extensions, such as PostGIS, handle errors themselves, so the first
+#: attempt runs without `exit_on_error`. If an extension could not be created, the server exits at the second
+#: attempt.
 _SCRIPT = """
 marker=$1 names=$2 databases=$3 hint=$4
 shift 4
@@ -51,22 +51,22 @@ uuid-ossp xml2
 """
 #: the extensions that are part of PostgreSQL, in one of the supported versions
 CONTRIB = frozenset(_CONTRIB.split())
-#: The patterns of the file that declares an extension, relative to the folder of the server: in the wheel and
-#: the packages of Red Hat, in those of Homebrew and Postgres.app, and in those of Debian.
-#: Source: PostgreSQL documentation, "Packaging Related Objects into an Extension"
+#: The patterns of the file that declares an extension, relative to the folder of the server: for the wheel
+#: and packages of Red Hat, for Homebrew and Postgres.app, and for packages of Debian. Source: PostgreSQL
+#: documentation, "Packaging Related Objects into an Extension"
 FILES = (
     "../share/extension/{feature}.control",
     "../share/postgresql*/extension/{feature}.control",
     "../../../../share/postgresql/{major}/extension/{feature}.control",
 )
-#: extension → an image on Docker Hub that has it, for a message
+#: extension → an image on Docker Hub that contains this extension, for an error message
 IMAGES = {"vector": "pgvector/pgvector:pg{version}", "postgis": "postgis/postgis:{version}-3.5"}
 
 
 def creation(
     names: Sequence[str], databases: Sequence[str], *, marker: str, server: Sequence[str], hint: str
 ) -> Run:
-    """Return the step that creates extensions in databases of a cluster, unless the marker has their names.
+    """Return the step that creates extensions in databases, unless the file `marker` contains their names.
 
     `server` is the command of the server in single-user mode, without the name of a database.
     """
@@ -78,6 +78,6 @@ def creation(
 
 
 def script(names: Sequence[str], databases: Sequence[str]) -> str:
-    """Return a file for psql that creates the extensions in the databases."""
+    """Return the text of a script for psql that creates the extensions in the databases."""
     statements = "".join(f'create extension if not exists "{name}" cascade;\n' for name in names)
     return "".join(f"\\connect {database}\n{statements}" for database in databases)

@@ -28,7 +28,7 @@ def operator(
 ) -> Operator:
     """Return the settings of the operator: a database `app` of the user `app`, who is not a superuser.
 
-    `has_locale` is whether the locale is part of PostgreSQL 17 and later.
+    `has_locale` is true if the locale is part of PostgreSQL 17 and later.
 
     Source: CloudNativePG documentation, "API Reference", "Bootstrap", "Service Management", "Networking" and
     "Connecting from an application"; the variant `standard` of its images contains pgvector and pgAudit.
@@ -41,7 +41,7 @@ def operator(
     elif version >= 17:
         database |= {"localeProvider": "builtin", "builtinLocale": locale}
     statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE' for name in extensions]
-    missing = sorted({*extensions} - postgres_extensions.CONTRIB - {"vector", "pgaudit"})
+    missing_extensions = sorted({*extensions} - postgres_extensions.CONTRIB - {"vector", "pgaudit"})
     fields = {
         "imageName": table.image or _IMAGE.format(version=version),
         "storage": {"size": table.storage},
@@ -69,8 +69,9 @@ def operator(
             "user": "app",
             "database": "app",
         },
-        problem=f"the image of the operator does not have the extension {missing[0]!r}; set `image` in"
-        " `operator` to an image that has it"
-        if missing and not table.image
+        problem=f"the image of the operator does not have the extension {missing_extensions[0]!r};"
+        " set `image` in"
+        " `operator` to an image that has this extension"
+        if missing_extensions and not table.image
         else "",
     )

@@ -24,10 +24,10 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, WriteFile
 IMAGE = "prom/prometheus:v3.5.0"
 #: the origins of web pages that may read the metrics; by default, Prometheus allows all origins
 ORIGINS = r"https?://(localhost|127\.0\.0\.1)(:\d+)?"
-#: the number of scrape intervals after which an alert that still fires is sent again, even if no service has
-#: received it before
+#: the number of scrape intervals after which Prometheus sends an alert that still fires again, whether or not
+#: a service has received the alert before
 RESEND_INTERVALS = 5
-#: keys of the configuration whose lists in `options` are added to the lists of this module
+#: the keys of the configuration whose lists in `options` are appended to the lists that this module creates
 _LISTS = ("scrape_configs", "rule_files")
 _CONTAINER_FOLDER = "/etc/prometheus"
 
@@ -42,24 +42,24 @@ class PrometheusSettings(ServiceSettings):
     ports: PrometheusPorts = PrometheusPorts()
     #: seconds between two requests for the metrics of a service, and between two evaluations of the alerts
     scrape_interval: Seconds = 5.0
-    #: samples older than this are deleted
+    #: the age after which samples are deleted
     retention: str = Field("7d", pattern=r"^[1-9][0-9]*(ms|s|m|h|d|w|y)$")
-    #: the oldest samples are deleted if all samples together have more bytes
+    #: the largest size of all samples, in bytes; if it is exceeded, the oldest samples are deleted
     max_bytes: int = Field(2**30, ge=2**20, le=2**40)
-    #: whether there are alerts about all services, with the levels in `thresholds`
+    #: whether Prometheus evaluates the predefined alerts for all services, with the levels in `thresholds`
     alerts: bool = True
     thresholds: Thresholds = Thresholds()
     #: whether programs can send metrics to `remote_write_url`
     remote_write: bool = True
     #: further keys of Prometheus's configuration; tables are merged, and the lists `scrape_configs` and
-    #: `rule_files` are added to the lists of pytest-infra
+    #: `rule_files` are appended to the lists that pytest-infra creates
     options: Mapping[str, Any] = {}
 
 
 def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of a Prometheus server with a job for each service that has metrics.
 
-    The server does not wait for these services: a service that does not answer has the metric `up` 0.
+    The server does not wait for these services; if a service does not answer, its metric `up` is 0.
     """
     jobs = jobs_of(contributions)
     generated = alerts(jobs, settings.thresholds) if settings.alerts else ()
@@ -139,7 +139,8 @@ def _configuration(
             }
             for name, offer in jobs.items()
         ],
-        # The path is relative to the file of the configuration. A pattern may match no file.
+        # The pattern is relative to the folder of the configuration file. A pattern without a matching file
+        # is allowed.
         "rule_files": ["rules.y*ml"],
     }
     if sinks:

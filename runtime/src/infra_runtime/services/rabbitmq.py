@@ -42,9 +42,11 @@ _CONTAINER_FOLDER = "/etc/rabbitmq"
 USER, VHOST = "infra", "/"
 #: the environment variable of the container with the password of the account
 _PASSWORD = "INFRA_BROKER_PASSWORD"  # noqa: S105 - the name of a variable
-#: the plugin whose HTTP API creates the virtual hosts of tests
+#: the name of the plugin with the HTTP API; the pytest plugin uses this API to create the virtual hosts of
+#: tests
 MANAGEMENT = "rabbitmq_management"
-#: the plugin that offers metrics in the format of Prometheus, and the name of its port
+#: the name of the plugin that offers metrics in the format of Prometheus, and the name of the port for these
+#: metrics
 PROMETHEUS, METRICS = "rabbitmq_prometheus", "metrics"
 
 _PORTS = KINDS["rabbitmq"].ports
@@ -63,15 +65,15 @@ class RabbitmqOperator(OperatorSettings):
 class RabbitmqSettings(ServiceSettings):
     ports: RabbitmqPorts = RabbitmqPorts()
     start_timeout: Seconds = 60.0
-    #: whether the server is stopped in order; if false, it is killed
+    #: whether the server is stopped with SIGTERM and writes its data; if false, it is stopped with SIGKILL
     durable: bool = True
-    #: whether the server offers its metrics in the format of Prometheus; this makes the start longer
+    #: whether the server offers its metrics in the format of Prometheus; if true, the start takes longer
     metrics: bool = True
-    #: the exchanges and queues of the virtual host `/`, and of the virtual host of each test
+    #: the exchanges, queues and bindings that the virtual host `/` and the virtual host of each test have
     topology: Topology = Topology()
-    #: plugins in addition to the one for management, such as `rabbitmq_stomp`
+    #: further plugins besides the management plugin, such as `rabbitmq_stomp`
     plugins: Words = ()
-    #: lines of `rabbitmq.conf`, such as `heartbeat = "30"`
+    #: settings in the format of `rabbitmq.conf`, such as `heartbeat = "30"`
     options: Mapping[str, str] = {}
     #: the operator that runs the service in a cluster of Kubernetes
     operator: Annotated[RabbitmqOperator, BeforeValidator(named)] | None = None
@@ -134,7 +136,7 @@ def rabbitmq(settings: RabbitmqSettings, _: Contributions = ()) -> ServiceSpec:
         },
         needs=settings.needs,
         start_timeout=settings.start_timeout,
-        # The management plugin waits some seconds for its connections.
+        # After a SIGTERM, the management plugin waits some seconds for open connections.
         stop=(StopStep(seconds=30.0, group=False),)
         if settings.durable
         else (StopStep(signal=signal.SIGKILL, seconds=5.0),),
@@ -158,7 +160,8 @@ def _container(settings: RabbitmqSettings, options: str) -> Container:
         entrypoint=("docker-entrypoint.sh",),
         command=("rabbitmq-server",),
         env={
-            # The tables belong to the name of a node; by default, the node of a container has another name.
+            # The name of the node is fixed, because the data of the server belongs to a node name. By
+            # default, each container has another node name.
             "RABBITMQ_NODENAME": NODE,
             **settings.env,
             _PASSWORD: "${secret.password}",
@@ -215,7 +218,8 @@ def _operator(settings: RabbitmqSettings, table: RabbitmqOperator) -> Operator:
     )
 
 
-#: Terms of Erlang: the format `rabbitmq.conf` would be translated first, which takes some tenths of a second.
+#: The configuration as Erlang terms, because the server needs some tenths of a second to convert the format
+#: of `rabbitmq.conf`.
 _CONFIG = """\
 [{rabbit, [
   {tcp_listeners, [{"${host}", ${port.amqp}}]},
@@ -244,11 +248,11 @@ def _definitions(topology: Topology, password: str) -> dict[str, Any]:
 
 
 def compare(spec: ServiceSpec, exports: Mapping[str, str]) -> Iterable[str]:
-    """Return a line for each difference between the topology of a spec and of the running server."""
+    """Return a line for each difference between the topology in the spec and that of the running server."""
     port = int(exports["management_url"].rpartition(":")[2])
-    wanted = Topology.model_validate_json(spec.exports["topology"]).definitions(VHOST)
+    expected = Topology.model_validate_json(spec.exports["topology"]).definitions(VHOST)
     with Management(exports["host"], port, exports["user"], exports["password"]) as management:
-        return differences(wanted, management.definitions(VHOST), VHOST)
+        return differences(expected, management.definitions(VHOST), VHOST)
 
 
 def _contributions(settings: RabbitmqSettings) -> list[Contribution]:

@@ -24,18 +24,19 @@ from infra_runtime.spec import (
 )
 from infra_runtime.spec.probes import LONGEST_ANSWER, PATIENCE
 
-#: `ready = { NAME = true }` → the kind whose entry has this probe
+#: the name of a protocol, as in `ready = { NAME = true }` → the kind whose entry contains the probe for this
+#: protocol
 PROTOCOLS = {protocol: kind.name for kind in KINDS.values() for protocol in kind.protocols}
 
 
 def _argv(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(  # noqa: TRY004 - pydantic does not convert a TypeError
-            "a command must be a list of command-line arguments, because no shell splits it: "
+            "a command must be a list of arguments, because pytest-infra runs it without a shell; write "
             + f"{value.split()!r}".replace("'", '"')
         )
     if value in ([], ()):
-        raise ValueError("the command is empty")
+        raise ValueError("the command must contain at least the name of a program")
     return value
 
 
@@ -65,7 +66,7 @@ class Length(BaseModel):
 
 
 class ExchangeStep(BaseModel):
-    """One step of an exchange: `send` (bytes for the service), or `expect` (the message that it answers)."""
+    """A step of an exchange: `send` (bytes for the service), or `expect` (the answer of the service)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -126,11 +127,12 @@ class Ready(BaseModel):
     port: str | None = None
     #: for `http` and `https`: a string that the body contains
     contains: str = ""
-    #: for `https`: a file with the certificate of the authority; without it, every certificate is accepted
+    #: for `https`: the path of a file with the certificate of the authority; if None, every certificate is
+    #: accepted
     ca: str = ""
-    #: for `https`: the name in the certificate; `localhost` by default
+    #: for `https`: the host name in the certificate; `localhost` by default
     server_name: str = ""
-    #: for `http` and `https`: the lowest and the highest accepted status
+    #: for `http` and `https`: the lowest and the highest status that the probe accepts
     status: tuple[HttpStatus, HttpStatus] = (200, 399)
     #: for `exchange`: the time limit for all steps in seconds; 2 by default
     timeout: Seconds | None = None
@@ -145,10 +147,12 @@ class Ready(BaseModel):
                 raise ValueError(f"unknown key {name!r}{nearest(name, keys)} (allowed: {', '.join(keys)})")
             if value is not True:
                 raise ValueError(f"the value of `{name}` can only be true")
-        chosen = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
-        if len(chosen) != 1:
-            allowed = ", ".join((*probes, *PROTOCOLS))
-            raise ValueError(f"has {' and '.join(chosen) or 'no probe'}; set exactly one probe: {allowed}")
+        keys_of_probes = [*(probe for probe in probes if getattr(self, probe) is not None), *protocols]
+        if len(keys_of_probes) != 1:
+            allowed_keys = ", ".join((*probes, *PROTOCOLS))
+            raise ValueError(
+                f"has {' and '.join(keys_of_probes) or 'no probe'}; set exactly one probe: {allowed_keys}"
+            )
         if self.exchange is not None:
             self.probe("")
         return self

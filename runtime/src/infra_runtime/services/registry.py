@@ -81,13 +81,13 @@ def _document(settings: RegistrySettings, folder: str, http: Mapping[str, str]) 
             "delete": {"enabled": settings.delete},
             "maintenance": {
                 "readonly": {"enabled": settings.read_only},
-                # At the first start in the data folder, purging would remove uploads older than a week.
+                # Purging would remove unfinished uploads that are older than a week.
                 "uploadpurging": {"enabled": False},
             },
         },
         "http": {
             "addr": "${host}:${port.http}",
-            # Otherwise, the URLs in responses contain the host name of the request.
+            # By default, the URLs in responses contain the host name of the request.
             "relativeurls": True,
             "headers": {"X-Content-Type-Options": ["nosniff"]},
             "debug": {

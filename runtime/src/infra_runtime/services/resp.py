@@ -37,9 +37,10 @@ VALKEY = Binary(
 )
 #: Redis, or Valkey if Redis is missing
 REDIS = Binary(name="redis-server", folders=_FOLDERS, instead=VALKEY)
-#: environment → settings whose default differs in this environment
+#: environment → the settings whose defaults are different in this environment
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"test": {"durable": False, "databases": 64}}
-#: the directives of the socket; a container omits them, because other containers cannot open its socket
+#: the directives of the Unix socket; they are not used in containers, because other containers cannot open
+#: the socket
 _SOCKET = frozenset({"unixsocket", "unixsocketperm"})
 _GENERATED = "${secret.password}"
 
@@ -49,7 +50,8 @@ class RespSettings(ServiceSettings):
 
     #: whether the data is kept across restarts, in an append-only file
     durable: bool = True
-    #: whether clients need the password in `url`; it is random, or the value of `requirepass` in `options`
+    #: whether clients need the password in `url`; the password is random, or the value of `requirepass` in
+    #: `options`
     auth: bool = True
     databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
@@ -73,12 +75,13 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
     """Return a probe that logs in and then runs `steps`.
 
-    The server reports only after a login that it is still loading its data.
+    Before a login, the server does not report that it is still loading its data.
     """
     login: tuple[Send | Expect, ...] = ()
     if password:
         word = _quoted(password).replace("\\", "\\\\")
-        # The user may have changed the password at run time; the server is ready nevertheless.
+        # An error is accepted here, because the password can have been changed at run time; the server is
+        # ready nevertheless.
         login = (Send(text=f"AUTH {word}\r\n"), Expect(prefixes=("+OK", "-WRONGPASS", "-ERR AUTH")))
     return Exchange(port="client", steps=(*login, *steps), timeout=timeout)
 
@@ -118,7 +121,8 @@ def server(name: str, settings: RespSettings, image: str) -> ServiceSpec:
         ]
         prepare += (WriteFile(path=file, text="".join(f"{line}\n" for line in sorted(lines))),)
         configuration = (file,)
-    # In a URL, the password is encoded. The value of a reference is hexadecimal, or the user has encoded it.
+    # In a URL, the password must be percent-encoded. A reference is not encoded: its value is hexadecimal, or
+    # the user has encoded the value.
     login = f":{password if '${' in password else quote(password, safe='')}@" if password else ""
     public = {directive: value for directive, value in directives.items() if directive not in private}
     return ServiceSpec(
@@ -129,7 +133,7 @@ def server(name: str, settings: RespSettings, image: str) -> ServiceSpec:
         env={"LC_ALL": "C", **settings.env},
         ports=settings.port_map(),
         ready=_exchange(*READY.steps, password=password),
-        # The server replies to SAVE when all data is on disk.
+        # The server answers the command SAVE when all data is on the disk.
         quiesce=None
         if settings.durable
         else _exchange(Send(text="SAVE\r\n"), Expect(prefixes=("+OK",)), password=password, timeout=30.0),

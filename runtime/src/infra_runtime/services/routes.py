@@ -37,9 +37,9 @@ class Route(BaseModel):
     host: str | None = None
     #: whether the fixed part of the path is removed before a request is forwarded
     strip: bool = False
-    #: a service that exports `host` and `port`, or `HOST:PORT`
+    #: the target: the name of a service that exports `host` and `port`, or an address `HOST:PORT`
     to: str | None = None
-    #: a folder; a relative path starts at the stack file's folder
+    #: the folder with files to serve; a relative path is relative to the folder of the stack file
     files: str | None = None
 
     @field_validator("path")
@@ -100,23 +100,23 @@ def folders(routes: Iterable[Route]) -> tuple[str, ...]:
 
 
 def path_expression(path: str) -> str:
-    """Return the regular expression for the decoded paths that the path of a route matches, without case.
+    """Return a regular expression, without case, that matches the decoded paths to which a route applies.
 
-    `/api/*` also matches `/api`. A single `*` at the end matches any text, another `*` a text without `/`.
-    The expression has the same meaning in PCRE and in RE2.
+    The route `/api/*` also applies to `/api`. A `*` at the end of the path matches any text; any other `*`
+    matches a text without `/`. The expression has the same meaning in PCRE and in RE2.
 
     Source: Caddy documentation, "Request matchers", path.
     """
-    fixed, end = (path[:-2], "(/.*)?$") if path.endswith("/*") else (path, "$")
-    if not fixed:
+    fixed_path, ending = (path[:-2], "(/.*)?$") if path.endswith("/*") else (path, "$")
+    if not fixed_path:
         return "^/"
-    if "*" in fixed.removesuffix("*"):
-        return f"^{'[^/]*'.join(map(re.escape, fixed.split('*')))}{end.replace('.', '[^/]')}"
-    if fixed.endswith("*"):
-        return f"^{re.escape(fixed[:-1])}"
-    return f"^{re.escape(fixed)}{end}"
+    if "*" in fixed_path.removesuffix("*"):
+        return f"^{'[^/]*'.join(map(re.escape, fixed_path.split('*')))}{ending.replace('.', '[^/]')}"
+    if fixed_path.endswith("*"):
+        return f"^{re.escape(fixed_path[:-1])}"
+    return f"^{re.escape(fixed_path)}{ending}"
 
 
 def host_expression(host: str) -> str:
-    """Return the regular expression for the host names that a host with `*` matches: `*` is one label."""
+    """Return a regular expression that matches the host names of a route; `*` matches exactly one label."""
     return f"^{'[^.]+'.join(map(re.escape, host.split('*')))}$"

@@ -32,7 +32,7 @@ _PORTS = KINDS["s3"].ports
 
 class S3Ports(Ports):
     client: Port = _PORTS["client"]
-    #: ports of the programs of SeaweedFS; clients do not use them
+    #: the ports of the internal programs of SeaweedFS, to which clients do not connect
     client_grpc: Port = _PORTS["client_grpc"]
     filer: Port = _PORTS["filer"]
     filer_grpc: Port = _PORTS["filer_grpc"]
@@ -46,7 +46,8 @@ class S3Settings(ServiceSettings):
     ports: S3Ports = S3Ports()
     #: `moto` imitates most services of AWS and keeps all data in memory
     engine: Literal["seaweedfs", "moto"] = "seaweedfs"
-    #: whether the processes are stopped with signals that they handle; if false, they are killed
+    #: whether the processes are stopped with signals that they handle; if false, they are stopped with
+    #: SIGKILL
     durable: bool = True
     #: the name of the region, for clients; it has no effect on the server
     region: str = "us-east-1"
@@ -75,15 +76,17 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
             *((Secret(path="${data}/accounts.secret"),) if settings.accounts else ()),
             WriteFile(path="${data}/programs.json", text=json.dumps(group), json=True),
             WriteFile(path="${data}/s3.json", text=json.dumps(_identities(settings)), json=True),
-            # The programs read these files in the working directory; the home directory may have others.
+            # The programs read these files in the working directory. Otherwise, they would read files in the
+            # home directory.
             WriteFile(path="${data}/security.toml", text="".join(internal.format(key) for key in signed)),
-            # One volume for each bucket, instead of seven.
+            # SeaweedFS creates one volume for each bucket, instead of seven.
             WriteFile(path="${data}/master.toml", text="[master.volume_growth]\ncopy_1 = 1\n"),
             WriteFile(path="${data}/filer.toml", text='[leveldb2]\nenabled = true\ndir = "./filer"\n'),
         ),
         env=settings.env,
         ports=settings.port_map(),
-        # `/healthz` answers 200 whatever the state is; this answer shows that keys are checked.
+        # `/healthz` returns 200 in every state. The response to a request without a signature shows that keys
+        # are checked.
         ready=HttpProbe(port="client", path="/", status=(403, 403), contains="<Code>AccessDenied</Code>"),
         exports={**_exports(settings), **(tests if settings.accounts else {})},
         needs=settings.needs,
@@ -99,8 +102,8 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
 def _container(settings: S3Settings) -> Container:
     """Return the container, whose program reads the keys from the variables of AWS.
 
-    The entry point of the image is left out, because Compose has to read the secret key from a file before
-    the program starts. The options of the entry point are in the command.
+    The command replaces the entry point of the image and contains its options, because Compose has to read
+    the secret key from a file before the program starts.
     """
     return Container(
         image=settings.image or IMAGE,
@@ -156,7 +159,8 @@ def _programs(settings: S3Settings) -> list[dict[str, Any]]:
             # Web pages can send requests to the port. The plugin uses it in tests, with a random number.
             *(() if settings.accounts else ("-disableHttp",)),
         ),
-        # A volume is a file that grows; the number limits only the number of buckets.
+        # A volume is a file whose size grows when it is needed; the largest number of volumes limits only the
+        # number of buckets.
         _program(
             "volume",
             *("-dir=.", "-max=10000", "-preStopSeconds=0"),
@@ -167,14 +171,15 @@ def _programs(settings: S3Settings) -> list[dict[str, Any]]:
             "filer",
             *(f"-master={master}", "-localSocket=${run}/filer.sock"),
             after=after_master,
-            # After a SIGTERM it waits ten seconds for its own connections. All writes are in its log file.
+            # After a SIGTERM, the program would wait ten seconds for its own connections. SIGKILL loses no
+            # data, because all writes are in its log file.
             stop="SIGKILL",
         ),
         _program(
             "s3",
             *(f"-filer={filer}", "-config=./s3.json", "-localSocket=${run}/s3.sock"),
             *("-port.iceberg=0", "-port.lance=0"),
-            # As in the service of AWS: a missing bucket and a bucket with objects are errors.
+            # As in AWS, requests for a missing bucket and the deletion of a bucket with objects are errors.
             *("-autoCreateBucket=false", "-allowDeleteBucketNotEmpty=false"),
             port="client",
             after=["${port.filer_grpc}", "${port.volume_grpc}"],
@@ -197,7 +202,7 @@ def _program(
 
 
 def _identities(settings: S3Settings) -> dict[str, Any]:
-    """Return the users of SeaweedFS; a user for tests has the buckets whose names begin with its name."""
+    """Return the users of SeaweedFS. A user for tests can use the buckets whose names begin with its name."""
     tests = [
         _identity(f"test{number}", "${secret.accounts}", f"Admin:test{number}-*")
         for number in range(1, settings.accounts + 1)

@@ -8,7 +8,8 @@ from infra_runtime.contributions import Contribution, Contributions, Metrics
 def jobs_of(contributions: Contributions) -> dict[str, Contribution]:
     """Return a mapping from job name to the contribution with the address of the job's metrics.
 
-    If a service has metrics at several addresses, the further jobs have the address in their names.
+    The first job of a service has the name of the service. If the service has metrics at several addresses,
+    the names of its other jobs are these addresses: `SERVICE:PORT/PATH`.
     """
     jobs: dict[str, Contribution] = {}
     for offer in contributions:

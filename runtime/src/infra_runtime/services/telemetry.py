@@ -31,7 +31,7 @@ from infra_runtime.spec import Default, Secret, ServiceSpec
 from infra_runtime.telemetry import ALERTS, GRPC_LIBRARY, GRPC_PORT
 
 _PORTS = KINDS["telemetry"].ports
-#: attributes of the resource of each of your own services. Source: semantic conventions, "Service": the three
+#: The resource attributes of each of your own services. Source: semantic conventions, "Service": the three
 #: attributes `service.…` together identify a process
 _ATTRIBUTES = {
     "service.namespace": "${stack.project}",
@@ -49,14 +49,15 @@ class TelemetryPorts(Ports):
 
 class TelemetrySettings(ServiceSettings):
     ports: TelemetryPorts = TelemetryPorts()
-    #: whether the service also receives OTLP over gRPC; by default, if the extra is installed
+    #: whether the service also receives OTLP over gRPC; by default, true if the extra is installed
     grpc: bool = False
     #: seconds between two exports of your own services
     export_interval: Seconds = 1.0
-    #: the number of runs whose records are kept, and the bytes of the records of a run
+    #: the number of runs of the stack whose records are kept, and the largest size in bytes of the records of
+    #: one run
     runs: int = Field(10, ge=1, le=1000)
     run_bytes: int = Field(512 * 2**20, ge=2**20, le=2**40)
-    #: seconds between two alerts about equal errors in spans and logs
+    #: the shortest time in seconds between two alerts about equal errors in spans and logs
     error_interval: Seconds = 60.0
 
 
@@ -140,7 +141,7 @@ def _sdk_defaults(settings: TelemetrySettings) -> Iterator[Default]:
         **{f"OTEL_{signal}_EXPORTER": "otlp" for signal in otlp_variables.SIGNALS},
         "OTEL_TRACES_SAMPLER": "parentbased_always_on",
         "OTEL_METRICS_EXEMPLAR_FILTER": "trace_based",
-        # Only programs that run under `opentelemetry-instrument` read it.
+        # Only programs that are started with `opentelemetry-instrument` read this variable.
         "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
         "OTEL_BSP_SCHEDULE_DELAY": milliseconds,
         "OTEL_BLRP_SCHEDULE_DELAY": milliseconds,

@@ -32,13 +32,13 @@ from infra_runtime.spec import Container, HttpProbe, ServiceSpec, StopStep, Writ
 
 IMAGE = "traefik:v3.7.15"
 METRICS = "/__infra/metrics"
-#: the folder of the files with routes below the data folder; Traefik reads a file when it changes
+#: the folder of the files with routes, in the data folder; Traefik reads a file again when the file changes
 ROUTES = "routes"
 _CONTAINER_FOLDER = "/etc/traefik"
 #: Traefik tries the router with the greatest priority first
 _FIRST, _PAGES = 1000, 1_000_000
-#: Seconds between two attempts to connect to a service. Traefik multiplies the first pause by 1.5 and by a
-#: random factor from 0.5 to 1.5 up to the double of the first pause. Source: Traefik documentation, "Retry".
+#: Seconds between two attempts to connect to a service. Traefik multiplies each pause by 1.5 up to the double
+#: of the first pause, and by a random factor from 0.5 to 1.5. Source: Traefik documentation, "Retry".
 _PAUSE = 0.05
 
 _PORTS = KINDS["traefik"].ports
@@ -121,14 +121,15 @@ def _static(settings: TraefikSettings, folder: str, *, watch: bool) -> str:
                 "address": "${host}:${port.http}",
                 "transport": {
                     "lifeCycle": {"graceTimeOut": "2s"},
-                    # An upload may take any time.
+                    # The duration of an upload is not limited.
                     "respondingTimeouts": {"readTimeout": "0s"},
                 },
             }
         },
         "serversTransport": {"forwardingTimeouts": {"dialTimeout": "3s"}},
         "providers": {
-            # The default is two seconds, for which a second change of the files would have no effect.
+            # With the default of two seconds, a change of the files would have no effect for two seconds
+            # after the previous change.
             "providersThrottleDuration": "1ms",
             "file": {"directory": folder, "watch": watch},
         },
@@ -157,11 +158,11 @@ def _page(path: str, service: str) -> dict[str, Any]:
     return {"rule": f"Path(`{path}`)", "priority": _PAGES, "service": service, "observability": quiet}
 
 
-def joined(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dynamic configuration with the routers, services and middlewares of all parts."""
+def joined(*fragments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dynamic configuration with the routers, services and middlewares of all `fragments`."""
     merged: dict[str, Any] = {}
-    for part in parts:
-        merged = overlaid(merged, part)
+    for fragment in fragments:
+        merged = overlaid(merged, fragment)
     return {"http": merged}
 
 
@@ -171,7 +172,7 @@ def forwarding(name: str, route: Route, *, priority: int, patience: float) -> di
     router = {"rule": _rule(route), "priority": priority, "service": name, "middlewares": list(middlewares)}
     balancer = {
         "servers": [{"url": f"http://{route.upstream}"}],
-        # Each part of a response is forwarded at once.
+        # Traefik forwards the received bytes of a response at once.
         "responseForwarding": {"flushInterval": "-1ms"},
     }
     return {

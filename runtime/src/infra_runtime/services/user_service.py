@@ -44,7 +44,7 @@ Storage = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M
 
 
 class Stop(BaseModel):
-    """An entry of the key `stop`: a signal for the service, and the seconds in which it has to exit."""
+    """A stop step in the key `stop`: a signal, and the seconds until the next signal is sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,12 +64,12 @@ class Stop(BaseModel):
         return full
 
     def step(self) -> StopStep:
-        """Return this entry of the key `stop` as a stop step of the spec."""
+        """Return this stop step as a value of the spec."""
         return StopStep(signal=signal.Signals[self.signal], seconds=self.seconds, group=self.group)
 
 
 class ContainerHealth(BaseModel):
-    """The keys of the table `container` that every service of a user has."""
+    """The keys of the table `container` that are the same for all of a user's own services."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,17 +79,19 @@ class ContainerHealth(BaseModel):
     health_client: Literal["python", "curl", "wget"] | None = None
     #: whether clients outside the stack can use the ports in staging and production, too
     public: bool = False
-    #: the number of containers in a cluster; by default, it depends on the environment
+    #: the number of containers in a Kubernetes cluster; the default depends on the environment
     replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
     #: the size of the volume for the data, in the notation of Kubernetes
     storage: Storage = "10Gi"
-    #: the numeric id of the user in the image, who is not root
+    #: the numeric id of the user in the image; this user must not be root
     uid: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
     @model_validator(mode="after")
     def _one_check(self) -> Self:
         if self.health and self.health_client:
-            raise ValueError("set `health` (a whole command) or `health_client` (the program), not both")
+            raise ValueError(
+                "set only one of `health` (a whole command) and `health_client` (the program of a command)"
+            )
         return self
 
 
@@ -101,7 +103,7 @@ class UserContainer(ContainerHealth):
     build: str | None = None
     #: the path of the Dockerfile, relative to `build`
     dockerfile: str | None = None
-    #: the command line in the image, if it is not the service's `command`
+    #: the command line in the container, if it differs from the key `command` of the service
     command: Argv | None = None
     #: the folder in the image that contains the same files as the stack file's folder
     root: str = ""
@@ -165,7 +167,7 @@ def _several(value: Any) -> Any:
 
 
 class OwnServiceSettings(BaseModel):
-    """The keys of every service of a user (a service with a `command` or an `image` in the stack file)."""
+    """The keys of a user's own service (a service with a `command` or an `image` in the stack file)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -175,14 +177,15 @@ class OwnServiceSettings(BaseModel):
     ports: Mapping[str, Port] = {}
     ready: Ready | None = None
     exports: Mapping[str, str] = {}
-    #: names of variables, options and exports that contain secrets although the names do not show it
+    #: the names of variables, options and exports that contain secrets, if the names do not suggest a secret
     sensitive: Words = ()
     #: the requests that a proxy forwards to this service
     route: Annotated[Route, BeforeValidator(_path)] | None = None
     metrics: Annotated[Metrics, BeforeValidator(_path)] | None = None
     alert: Annotated[tuple[Alert, ...], BeforeValidator(_several)] = ()
     log: Annotated[Log, BeforeValidator(_format)] | None = None
-    #: whether the service gets the variables with which it can send traces, logs and metrics to the stack
+    #: whether the service gets the environment variables for sending traces, logs and metrics to the
+    #: telemetry service
     telemetry: bool = True
     task: bool = False
     watch: Words = ()
@@ -201,7 +204,7 @@ class OwnServiceSettings(BaseModel):
         if self.metrics and self._metrics_port(self.metrics) not in self.ports:
             port = self.metrics.port
             raise ValueError(
-                f"`metrics` names the port {port!r}, which is missing{nearest(port, self.ports)}"
+                f"`metrics` uses the port {port!r}, which is not in `ports`{nearest(port, self.ports)}"
             )
         return self
 
@@ -214,7 +217,9 @@ class OwnServiceSettings(BaseModel):
             return name
         if len(self.ports) != 1:
             names = ", ".join(self.ports) or "none"
-            raise ValueError(f"`{key}` needs a `port`; the service has: {names}")
+            raise ValueError(
+                f"the key `{key}` needs the key `port`, the name of one of the service's ports: {names}"
+            )
         return next(iter(self.ports))
 
     def _metrics_port(self, metrics: Metrics) -> str:
@@ -272,13 +277,13 @@ class UserServiceSettings(OwnServiceSettings):
 
     command: Argv
     cwd: str = "${root}"
-    #: how the service runs in a container, for engines that run containers
+    #: the settings of the service in a container, for engines that run containers
     container: UserContainer | None = None
 
 
 @frozen
 class OfferedVariables:
-    """The variables of a service, including variables that other services offer, as fields of its spec."""
+    """The environment variables of a service, with the variables that other services offer."""
 
     env: Mapping[str, str]
     env_defaults: tuple[Default, ...] = ()
@@ -286,7 +291,7 @@ class OfferedVariables:
 
 
 def with_variables(env: Mapping[str, str], contributions: Contributions) -> OfferedVariables:
-    """Return the variables of a service, including variables that other services offer."""
+    """Return the environment variables of a service: `env`, and the variables that other services offer."""
     offers = [offer for offer in contributions if isinstance(offer.value, Variables)]
     offered = [default for offer in offers for default in _offered(offer, env)]
     return OfferedVariables(
@@ -299,9 +304,9 @@ def with_variables(env: Mapping[str, str], contributions: Contributions) -> Offe
 def _offered(offer: Contribution, env: Mapping[str, str]) -> Iterator[Default]:
     """Yield the variables of a contribution, with references to the exports of its service.
 
-    No variable is left out because of a variable that refers to this service, such as another of its ports.
+    The variables in `unless` that refer to this service, for example to another port of it, are ignored.
     """
-    related = {
+    related_names = {
         name
         for name, text in env.items()
         if any(reference.startswith(f"{offer.service}.") for reference in references(text))
@@ -310,7 +315,9 @@ def _offered(offer: Contribution, env: Mapping[str, str]) -> Iterator[Default]:
         yield replace(
             default,
             value=rename(default.value, partial(_export_of, offer.service)),
-            unless=tuple(item for item in default.unless if item.partition("=")[0] not in related),
+            unless=tuple(
+                condition for condition in default.unless if condition.partition("=")[0] not in related_names
+            ),
         )
 
 
@@ -320,7 +327,7 @@ def _export_of(service: str, reference: str) -> str:
 
 def user_service(settings: UserServiceSettings, contributions: Contributions = ()) -> ServiceSpec:
     """Return the spec of a user's own service, which has a `command` in the stack file."""
-    # The working directory does not depend on the working directory of the supervisor or of the client.
+    # A relative `cwd` is relative to the folder of the stack file, not to the working directory of a process.
     cwd = settings.cwd if settings.cwd.startswith(("/", "${")) else f"${{root}}/{settings.cwd}"
     variables = with_variables(settings.env, contributions if settings.telemetry else ())
     return replace(
@@ -333,7 +340,8 @@ def user_service(settings: UserServiceSettings, contributions: Contributions = (
     )
 
 
-#: the entry of every table with a `command` and without an `image`; it has no name, because it is not a kind
+#: the entry of all services with the key `command` and without the key `image`; this entry has no name,
+#: because it is not a kind
 ENTRY = Entry(
     settings=UserServiceSettings,
     make=user_service,

@@ -1,4 +1,4 @@
-"""The common parts of the kinds VictoriaMetrics and VictoriaLogs: settings, flags, endpoints, container.
+"""The code that the kinds VictoriaMetrics and VictoriaLogs share: settings, flags, endpoints, container.
 
 Sources: the output of `victoria-metrics --help` and `victoria-logs --help`; for the containers,
 `deployment/docker` in the repositories: the entry point is the program, and Alpine contains wget.
@@ -17,17 +17,17 @@ from infra_runtime.spec import Container, Exchange, HttpProbe, Send, ServiceSpec
 
 
 class VictoriaSettings(ServiceSettings):
-    """The settings of both servers; each has the port `http`."""
+    """The settings that VictoriaMetrics and VictoriaLogs have in common."""
 
-    #: data older than this is deleted; the shortest time is a day
+    #: the age after which data is deleted, at least a day
     retention: str = Field("7d", pattern=r"^[1-9][0-9]*[dwy]$")
-    #: further flags of the program, such as `"search.maxSeries" = "1000"`; an empty text stands for a flag
+    #: further flags of the program, such as `"search.maxSeries" = "1000"`; an empty string means a flag
     #: without a value
     options: Mapping[str, str] = {}
 
 
 def get(path: str) -> Send:
-    """Return a request on a connection that stays open."""
+    """Return a step of a probe that sends a GET request for `path` and keeps the connection open."""
     return Send(text=f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
 
 
@@ -51,13 +51,13 @@ def server(
             "httpListenAddr": "${host}:${port.http}",
             "retentionPeriod": settings.retention,
             "loggerLevel": "WARN",
-            # A page of another server cannot read the data.
+            # Web pages of other servers cannot read the data.
             "http.disableCORS": "",
             **flags,
             **settings.options,
         }
     )
-    url, data = "http://${host}:${port.http}", f"/{program}-data"
+    url, data_folder = "http://${host}:${port.http}", f"/{program}-data"
     return ServiceSpec(
         name=kind.name,
         command=(f"${{bin.{program}}}", f"--storageDataPath=${{data}}/{folder}", *arguments),
@@ -77,9 +77,9 @@ def server(
         container=Container(
             image=settings.image or image,
             uid=65534,
-            command=(f"--storageDataPath={data}", *arguments),
+            command=(f"--storageDataPath={data_folder}", *arguments),
             env=settings.env,
-            data=data,
+            data=data_folder,
             ports=dict(kind.ports),
             health=("wget", "-q", "-O", "/dev/null", "http://127.0.0.1:${port.http}/health"),
         ),

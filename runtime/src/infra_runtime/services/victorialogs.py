@@ -24,11 +24,12 @@ class VictoriaLogsPorts(Ports):
 
 class VictoriaLogsSettings(victoria.VictoriaSettings):
     ports: VictoriaLogsPorts = VictoriaLogsPorts()
-    #: the oldest days are deleted if all log records together have more bytes
+    #: the largest size of all log records, in bytes; if it is exceeded, the records of the oldest days are
+    #: deleted
     max_bytes: int = Field(2**30, ge=2**20, le=2**40)
 
 
-#: A snapshot of the server writes the records in memory to files; it consists of links to these files.
+#: The server creates a snapshot by writing the records in its memory to files, and then linking these files.
 _QUIESCE = Exchange(
     port="http",
     steps=(
@@ -50,7 +51,7 @@ def victorialogs(settings: VictoriaLogsSettings, _: Contributions = ()) -> Servi
         paths={
             "ui_url": "/select/vmui/",
             "insert_url": "/insert/jsonline",
-            # An exporter adds `/v1/logs`.
+            # An OTLP exporter appends `/v1/logs` to this address.
             "otlp_url": "/insert/opentelemetry",
             "query_url": "/select/logsql/query",
         },

@@ -25,7 +25,7 @@ class VictoriaMetricsSettings(victoria.VictoriaSettings):
 
 
 _SUCCESS = Expect(until="}", prefixes=("HTTP/1.1 200",), contains='"status":"ok"')
-#: A snapshot of the server writes the samples in memory to files; it consists of links to these files.
+#: The server creates a snapshot by writing the samples in its memory to files, and then linking these files.
 _QUIESCE = Exchange(
     port="http",
     steps=(
@@ -45,7 +45,7 @@ def victoriametrics(settings: VictoriaMetricsSettings, _: Contributions = ()) ->
         program="victoria-metrics",
         image=IMAGE,
         folder="samples",
-        # By default, queries return samples only 30 s after they were received.
+        # By default, queries return a sample only 30 s after the server has received it.
         flags={"search.latencyOffset": "0s"},
         paths={
             "ui_url": "/vmui/",

@@ -1,13 +1,13 @@
 """The telemetry service: a receiver for OTLP over HTTP and gRPC, a store of records, and a query API.
 
-The service runs in its own process; the supervisor imports nothing of this package.
+The service runs in its own process; the supervisor does not import this package.
 """
 
 from __future__ import annotations
 
-#: the header with the key, in requests of exporters and of the query API
+#: the name of the header with the key, in requests of exporters and for the query API
 KEY_HEADER = "x-otlp-api-key"
-#: the path at which the service accepts alerts, and returns them
+#: the path of the requests that store alerts or return stored alerts
 ALERTS = "/api/v1/alerts"
 #: the name of the port for OTLP over gRPC, and the library that serves HTTP/2 on it
 GRPC_PORT, GRPC_LIBRARY = "otlp_grpc", "hypercorn"

@@ -17,18 +17,32 @@ from infra_runtime.telemetry import GRPC_LIBRARY, GRPC_PORT
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra_runtime.telemetry")
     parser.add_argument("--host", default="127.0.0.1", help="the address on which the service listens")
-    parser.add_argument("--port", type=int, action="append", default=[], help="a port; repeat it for several")
+    parser.add_argument(
+        "--port",
+        type=int,
+        action="append",
+        default=[],
+        help="a port for OTLP over HTTP and the query API; repeat the option for several ports",
+    )
     parser.add_argument("--grpc-port", type=int, help="the port for OTLP over gRPC")
     parser.add_argument("--folder", type=Path, required=True, help="the folder of the stored records")
     parser.add_argument("--key-file", type=Path, required=True, help="the file with the key of the clients")
     parser.add_argument("--runs", type=int, default=10, help="the number of runs whose records are kept")
-    parser.add_argument("--run-bytes", type=int, default=512 * 2**20, help="bytes of the records of a run")
-    parser.add_argument("--alert-sink", action="append", default=[], help="URL of an Alertmanager")
     parser.add_argument(
-        "--error-interval", type=float, default=60.0, help="seconds between two alerts about equal errors"
+        "--run-bytes", type=int, default=512 * 2**20, help="the largest size of the records of a run in bytes"
+    )
+    parser.add_argument("--alert-sink", action="append", default=[], help="the URL of an Alertmanager")
+    parser.add_argument(
+        "--error-interval",
+        type=float,
+        default=60.0,
+        help="the shortest time in seconds between two alerts about equal errors",
     )
     parser.add_argument(
-        "--forward", action="append", default=[], help="the URL of a receiver of spans; repeat it for several"
+        "--forward",
+        action="append",
+        default=[],
+        help="the URL of a receiver of spans; repeat the option for several receivers",
     )
     return parser
 
@@ -39,9 +53,9 @@ def main() -> int:
     sockets = inherited_sockets()
     needs_grpc = arguments.grpc_port is not None or GRPC_PORT in sockets
     names = ("opentelemetry.proto", "starlette", "uvicorn", *([GRPC_LIBRARY] if needs_grpc else []))
-    if missing := [name for name in names if not is_importable(name)]:
+    if missing_packages := [name for name in names if not is_importable(name)]:
         print(
-            f"{sys.executable} does not have {', '.join(missing)}; "
+            f"{sys.executable} does not have {', '.join(missing_packages)}; "
             "install them with `python -m pip install 'pytest-infra[telemetry,telemetry-grpc]'`",
             file=sys.stderr,
         )
@@ -50,7 +64,8 @@ def main() -> int:
     from infra_runtime.telemetry.limits import Limits
     from infra_runtime.telemetry.server import serve
 
-    # uvicorn sends itself the signal again at the end; the records are written before the process exits.
+    # uvicorn sends the signal to its own process again when it ends; the records must be written before the
+    # process exits.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         key = arguments.key_file.read_text().strip()

@@ -1,7 +1,7 @@
 """The limits on the spans of one trace and on the number of metric streams.
 
-Further records are rejected, so that the client gets their number and the reason. The counters have a bounded
-size: an entry for each of the traces that received a span most recently, and one for each stream.
+Records above a limit are rejected; the response contains their number and the reason. The size of the
+counters is bounded: they contain the traces with the newest spans, and all metric streams.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from infra_runtime.telemetry.records import Point, Records
 
 
 class Admission:
-    """The counters of a run."""
+    """The counters of the spans per trace, and of the metric streams, of a run."""
 
     def __init__(
         self, limits: Limits, stored: Callable[[bytes], int], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Create counters; `stored` returns the number of stored spans of a trace, `clock` the seconds."""
+        """Create counters; `stored` returns the number of stored spans of a trace, `clock` seconds."""
         self._limits, self._stored, self._clock = limits, stored, clock
-        #: trace → number of its spans, and hash of a stream → time of its last point; the latest are last
+        #: trace → number of its spans, and hash of a stream → time of its last point; the newest entries are
+        #: last
         self._traces: dict[bytes, int] = {}
         self._streams: dict[bytes, float] = {}
-        #: `spans` and `points` → number of records that were rejected
+        #: `spans` or `points` → number of rejected records
         self.rejected = {"spans": 0, "points": 0}
 
     def admitted(self, records: Records) -> Records:
-        """Return the records of a request without those above the limits, which are added to `rejected`.
+        """Return the records of a request that are within the limits; count the others in `rejected`.
 
         A span that is sent twice counts twice.
         """
@@ -58,9 +59,9 @@ class Admission:
         return records._replace(spans=spans, points=points, rejected=rejected, reason=reason)
 
     def restart(self) -> None:
-        """Subtract the numbers of counted spans, because these spans were not stored.
+        """Discard the numbers of spans, because a failed transaction has not stored the counted spans.
 
-        For the next span of a trace, the number of its spans is read from the store again.
+        At the next span of a trace, the number of its spans is read from the store again.
         """
         self._traces.clear()
 

@@ -1,7 +1,7 @@
 """The alerts that an Alertmanager sends to the telemetry service: their table, and requests and rows as JSON.
 
-Source: Alertmanager documentation, "Configuration", `webhook_config`. An alert has the same fingerprint in
-all requests; it has another start when it fires again.
+Source: Alertmanager documentation, "Configuration", `webhook_config`. The fingerprint of an alert is the same
+in all requests; its start changes when it fires again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from infra_runtime.telemetry.limits import LARGEST_INTEGER, Limits
 
-#: bytes of a request
+#: the largest size of a request in bytes
 REQUEST_BYTES = 4 * 2**20
 _STATUSES = ("firing", "resolved")
 
@@ -32,7 +32,7 @@ DELETE_OLDEST = (
 
 
 class AlertsError(ValueError):
-    """The error that a request does not contain alerts."""
+    """A request does not contain alerts."""
 
 
 class StoredAlert(NamedTuple):
@@ -51,7 +51,7 @@ class StoredAlert(NamedTuple):
 
 
 def read(body: bytes, limits: Limits, arrival: int) -> list[StoredAlert]:
-    """Return the alerts of a webhook request. Raises `AlertsError` for another body."""
+    """Return the alerts in a webhook request. Raises `AlertsError` if the body is not such a request."""
     try:
         message = json.loads(body)
         return [_alert(alert, limits, arrival) for alert in message["alerts"]]
@@ -78,12 +78,12 @@ def _alert(alert: Mapping[str, Any], limits: Limits, arrival: int) -> StoredAler
 
 
 def _texts(pairs: Mapping[str, Any], limits: Limits) -> dict[str, str]:
-    kept = [*pairs.items()][: limits.attributes]
-    return {_text(key, limits.key_length): _text(value, limits.value_length) for key, value in kept}
+    limited_pairs = [*pairs.items()][: limits.attributes]
+    return {_text(key, limits.key_length): _text(value, limits.value_length) for key, value in limited_pairs}
 
 
 def _text(value: object, length: int) -> str:
-    """Return a value as a text; SQLite cannot store lone surrogates, which JSON can contain."""
+    """Return a value as a string without lone surrogates, which JSON can contain, but SQLite cannot store."""
     return str(value)[:length].encode("utf-8", "replace").decode()
 
 
@@ -94,7 +94,7 @@ def _nanoseconds(text: str) -> int:
 
 
 def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of the table as JSON values."""
+    """Return rows of the table `alert` as JSON data."""
     return [
         {
             **{key: value for key, value in row.items() if key != "arrival"},

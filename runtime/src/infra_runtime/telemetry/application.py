@@ -1,4 +1,4 @@
-"""The ASGI application of the telemetry service: OTLP requests, the query API, and the checks of both.
+"""The ASGI application of the telemetry service: OTLP requests, the query API, and the checks of requests.
 
 Sources: OpenTelemetry specification, "OTLP/HTTP" (paths, status codes, retries); Fetch standard, "HTTP
 header layer division" (a web page cannot send the media types of OTLP without a preflight request).
@@ -28,10 +28,10 @@ from infra_runtime.telemetry.store import Store
 
 #: the media types of OTLP
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
-#: seconds between two transactions while they fail, and between two reads of a query that waits
+#: the seconds between two transactions while transactions fail, and between two reads of a waiting query
 INTERVAL = 0.1
 PAUSE = 0.02
-#: names of this machine in the header `Host`
+#: the accepted names of this machine in the header `Host`
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -47,11 +47,11 @@ class Telemetry:
     ) -> None:
         self._store, self._reception, self._forwarders = store, reception, forwarders
         self._error_alerts = error_alerts
-        #: set after the next transaction, and then replaced
+        #: an event that is set after the next transaction, and then replaced by a new event
         self._written = asyncio.Event()
 
     def application(self) -> Starlette:
-        """Return the application."""
+        """Return the ASGI application with all routes."""
         lists: dict[str, Callable[[Mapping[str, str]], dict[str, Any]]] = {
             "spans": functools.partial(queries.rows, self._store, "span"),
             "logs": functools.partial(queries.rows, self._store, "log"),
@@ -76,7 +76,7 @@ class Telemetry:
         )
 
     async def write_forever(self) -> None:
-        """Write queued records until the task is cancelled; while transactions fail, try again."""
+        """Write queued records until the task is cancelled; after a failed transaction, try again."""
         while True:
             if not self._store.problem:
                 await self._reception.queued.wait()
@@ -136,7 +136,7 @@ class Telemetry:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     def _notify_queries(self) -> None:
-        """Wake the queries that wait for a row, so that they read again."""
+        """Let the queries that wait for a row read the store again."""
         self._written.set()
         self._written = asyncio.Event()
 
@@ -168,17 +168,17 @@ class Telemetry:
         return JSONResponse(content)
 
     async def _first(self, answer: Callable[[], dict[str, Any]], wait: float) -> dict[str, Any]:
-        """Repeat a query until its answer has an item or `wait` seconds are over; return the last answer."""
+        """Repeat a query until its answer contains an item, or for `wait` seconds; return the last answer."""
         deadline = time.monotonic() + wait
         while True:
-            written = self._written
+            next_transaction = self._written
             result = await _in_thread(answer)
             remaining = deadline - time.monotonic()
             if result.get("items", True) or remaining <= 0:
                 return result
             await asyncio.sleep(min(PAUSE, remaining))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), remaining)
+                await asyncio.wait_for(next_transaction.wait(), remaining)
 
     async def _health(self, request: Request) -> Response:
         if not _is_local(request):
@@ -190,10 +190,10 @@ class Telemetry:
     # --- checks ------------------------------------------------------------------------------------
 
     def _check(self, request: Request) -> None:
-        """Refuse requests without the key, and under a foreign host name, which a web page can cause."""
+        """Refuse requests without the key, and requests for the host name of another web site."""
         if not _is_local(request):
-            raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host does not name this machine")
-        # Alertmanager can send the header `Authorization`, but no header of another name.
+            raise RefusedError(HTTPStatus.FORBIDDEN, "the header Host must contain a name of this machine")
+        # Alertmanager can send the key only in the header `Authorization`.
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         self._reception.check_key(request.headers.get(KEY_HEADER, token))
 

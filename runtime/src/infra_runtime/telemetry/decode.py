@@ -1,7 +1,7 @@
 """Decode the body of an OTLP request, protobuf or JSON, to a protobuf message; encode the response.
 
-In OTLP's JSON, ids are hexadecimal, enums are integers, 64-bit numbers are texts or numbers, and unknown
-keys are ignored. `google.protobuf.json_format` expects ids in base64 and takes ten times as long.
+In the JSON of OTLP, ids are hexadecimal, enums are integers, 64-bit numbers are strings or numbers, and
+unknown keys are ignored. `google.protobuf.json_format` expects ids in base64 and takes ten times as long.
 
 Source: OpenTelemetry specification, "OTLP", sections "OTLP/HTTP" and "JSON Protobuf Encoding".
 """
@@ -43,17 +43,17 @@ _RESPONSES: Mapping[Signal, type[Message]] = {
     "logs": ExportLogsServiceResponse,
     "metrics": ExportMetricsServiceResponse,
 }
-#: signal → the name of the field with the number of rejected records, in protobuf and in JSON
+#: signal → the names of the field with the number of rejected records: in protobuf, and in JSON
 _REJECTED: Mapping[Signal, tuple[str, str]] = {
     "traces": ("rejected_spans", "rejectedSpans"),
     "logs": ("rejected_log_records", "rejectedLogRecords"),
     "metrics": ("rejected_data_points", "rejectedDataPoints"),
 }
-#: characters of the reason for a refused request, which can contain a part of the request
+#: the largest number of characters of the reason for a refusal, which can contain a part of the request
 LONGEST_REASON = 500
-#: levels of nested messages in JSON; protobuf has the same limit
+#: the largest depth of nested messages in JSON; protobuf has the same limit
 _DEPTH = 100
-#: objects and arrays in JSON; empty ones need fifty times the memory of their text
+#: the largest number of objects and arrays in JSON; an empty object needs fifty times the memory of its text
 _CONTAINERS = 4_000_000
 #: both alphabets of base64 are valid, with or without padding. Source: protobuf documentation, "ProtoJSON"
 _FROM_URL_SAFE = str.maketrans("-_", "+/")
@@ -62,11 +62,11 @@ _HEXADECIMAL = frozenset({"trace_id", "span_id", "parent_span_id"})
 
 
 class DecodeError(ValueError):
-    """The error that the body of a request is not the encoding of an OTLP request."""
+    """The body of a request is not an encoded OTLP request."""
 
 
 def decode(signal: Signal, body: bytes, *, is_json: bool) -> Message:
-    """Return the request in `body`. Raises `DecodeError`."""
+    """Return the OTLP request in `body`. Raises `DecodeError` if the body is not valid."""
     message = REQUESTS[signal]()
     if not is_json:
         try:
@@ -85,7 +85,7 @@ def decode(signal: Signal, body: bytes, *, is_json: bool) -> Message:
 
 
 def response(signal: Signal, rejected: int, reason: str, *, is_json: bool) -> bytes:
-    """Return the body of the response; without rejected records, `partial_success` is not set."""
+    """Return the body of the response; if no record is rejected, `partial_success` is not set."""
     name, json_name = _REJECTED[signal]
     if is_json:
         partial = {json_name: str(rejected), "errorMessage": reason}
@@ -104,7 +104,7 @@ def error(reason: str, *, is_json: bool) -> bytes:
 
 
 def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
-    """Return an encoded `google.rpc.Status`; with `retry_after` (seconds), it has a `RetryInfo`.
+    """Return an encoded `google.rpc.Status`; if `retry_after` (seconds) is set, it contains a `RetryInfo`.
 
     Source: google/rpc/status.proto, google/rpc/error_details.proto; protobuf documentation, "Encoding".
     """
@@ -118,7 +118,7 @@ def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Return an encoded text, bytes or message."""
+    """Return an encoded field, whose content is a string, bytes or a message."""
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
@@ -140,50 +140,50 @@ def _varint(number: int) -> bytes:
 def _fill(message: Message, data: Any, depth: int, path: str) -> None:
     """Set each field of a protobuf message to the value of its key in a JSON object."""
     if not isinstance(data, dict):
-        raise DecodeError(f"{path} is not a JSON object")
+        raise DecodeError(f"{path} must be a JSON object")
     if not depth:
-        raise DecodeError(f"{path}: more than {_DEPTH} nested objects")
+        raise DecodeError(f"{path} is nested in more than {_DEPTH} objects")
     fields = _fields(message.DESCRIPTOR)
     for key, value in data.items():
         field = fields.get(key)
         if field is None or value is None:
             continue
         name, convert, repeated = field
-        where = f"{path}.{key}"
+        location = f"{path}.{key}"
         if not repeated:
             if convert is None:
                 child = getattr(message, name)
                 child.SetInParent()
-                _fill(child, value, depth - 1, where)
+                _fill(child, value, depth - 1, location)
             else:
-                _set(message, name, _converted(convert, value, where), where)
+                _set(message, name, _converted(convert, value, location), location)
             continue
         if not isinstance(value, list):
-            raise DecodeError(f"{where} is not a JSON array")
+            raise DecodeError(f"{location} must be a JSON array")
         items = getattr(message, name)
         if convert is None:
             for number, item in enumerate(value):
-                _fill(items.add(), item, depth - 1, f"{where}[{number}]")
+                _fill(items.add(), item, depth - 1, f"{location}[{number}]")
         else:
-            converted = [_converted(convert, item, where) for item in value]
+            converted = [_converted(convert, item, location) for item in value]
             try:
                 items.extend(converted)
             except (TypeError, ValueError) as error:
-                raise DecodeError(f"{where}: {error}") from error
+                raise DecodeError(f"{location}: {error}") from error
 
 
-def _set(message: Message, name: str, value: Any, where: str) -> None:
+def _set(message: Message, name: str, value: Any, location: str) -> None:
     try:
         setattr(message, name, value)
     except (TypeError, ValueError) as error:
-        raise DecodeError(f"{where}: {error}") from error
+        raise DecodeError(f"{location}: {error}") from error
 
 
-def _converted(convert: Callable[[Any], Any], value: Any, where: str) -> Any:
+def _converted(convert: Callable[[Any], Any], value: Any, location: str) -> Any:
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError, binascii.Error) as error:
-        raise DecodeError(f"{where}: {error}") from error
+        raise DecodeError(f"{location}: {error}") from error
 
 
 #: key in JSON → the name of the field, the function that converts a value (None for a message), and whether
@@ -229,18 +229,18 @@ def _base64(value: Any) -> bytes:
 
 def _integer(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise ValueError(f"{value!r} is not an integer")
+        raise ValueError(f"{value!r} must be an integer")
     return int(value)
 
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a boolean")  # noqa: TRY004 - the value of a key is wrong
+        raise ValueError(f"{value!r} must be a boolean")  # noqa: TRY004 - the value of a key is wrong
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - the value of a key is wrong
+        raise ValueError(f"{value!r} must be a string")  # noqa: TRY004 - the value of a key is wrong
     # Lone surrogates, which JSON can contain, are not valid in protobuf.
     return value.encode("utf-8", "replace").decode()

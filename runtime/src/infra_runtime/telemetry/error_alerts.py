@@ -1,6 +1,7 @@
 """The alerts about errors in spans and log records, which are sent to the alert sinks of the stack.
 
-The first error of a group is sent at once, further equal errors once per interval with their number.
+The first error of a group is sent immediately; for further equal errors, one alert with their number is sent
+per interval.
 
 Source: Alertmanager documentation, "Clients".
 """
@@ -20,11 +21,12 @@ from infra_runtime.occurrences import Occurrences
 from infra_runtime.telemetry.errors import ErrorGroup
 
 NAME = "Error"
-#: the largest number of groups whose last alert is remembered, and of alerts in one request
+#: the largest number of groups for which the time of the last alert is stored, and of alerts in a request
 KINDS = 1000
-#: seconds without a further error after which an alert ends
+#: the seconds without a further error after which an alert ends
 FIRES = 300.0
-#: seconds in which an alert sink has to answer, and seconds until a failed request is repeated
+#: the time limit in seconds for the answer of an alert sink, and the seconds until a failed request is
+#: repeated
 _PATIENCE, _RETRY = 5.0, 1.0
 
 
@@ -42,14 +44,14 @@ class ErrorAlerts:
         self._sinks, self._interval = sinks, interval
         self._occurrences = Occurrences(interval, clock=clock, kinds=KINDS)
         self._send = send or _post
-        #: fingerprint → the latest group of this kind
+        #: fingerprint → the newest group with this fingerprint
         self._groups: dict[str, ErrorGroup] = {}
-        #: fingerprint → number of errors of the alerts that are not sent yet
+        #: fingerprint → the number of errors that are not reported yet
         self._pending: dict[str, int] = {}
         self._added = asyncio.Event()
 
     def add(self, groups: Iterable[ErrorGroup]) -> None:
-        """Count errors; those that can be reported now are sent by `send_forever`."""
+        """Count errors; if an alert may be sent now, `send_forever` sends it."""
         if not self._sinks:
             return
         if len(self._groups) >= KINDS:
@@ -73,20 +75,20 @@ class ErrorAlerts:
                 self._added.set()
 
     async def send(self) -> bool:
-        """Send the alerts that are due to each sink; return whether all sinks have accepted them."""
+        """Send the due alerts to each alert sink; return whether all sinks have accepted the alerts."""
         for kind, number in self._occurrences.due().items():
             if kind in self._groups:
                 self._queue(kind, number)
-        sent, self._pending = self._pending, {}
-        if not sent:
+        sent_numbers, self._pending = self._pending, {}
+        if not sent_numbers:
             return True
-        alerts = [_alert(self._groups[kind], number) for kind, number in sent.items()]
+        alerts = [_alert(self._groups[kind], number) for kind, number in sent_numbers.items()]
         body = json.dumps(alerts).encode()
         try:
             for sink in self._sinks:
                 await asyncio.to_thread(self._send, f"{sink}/api/v2/alerts", body)
-        except OSError:  # the sink is not ready, or stopped
-            for kind, number in sent.items():
+        except OSError:  # the sink is not ready, or it is stopped
+            for kind, number in sent_numbers.items():
                 self._queue(kind, number)
             return False
         return True

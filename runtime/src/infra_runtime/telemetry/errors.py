@@ -1,7 +1,8 @@
-"""Errors in spans and log records, grouped: equal errors have the same fingerprint.
+"""Groups of equal errors in spans and log records; equal errors have the same fingerprint.
 
 The fingerprint of an error consists of its service, the type of its exception, its message without numbers,
-ids and addresses, and the innermost frame of its stack trace. The number of a line is not part of it.
+ids and addresses, and the innermost frame of its stack trace. The number of the line in the frame is not part
+of the fingerprint.
 
 Sources: OpenTelemetry semantic conventions, "Exceptions" (names of attributes and of the event); the formats
 of stack traces of Python, Node and Java.
@@ -20,7 +21,7 @@ from infra_runtime.telemetry.records import LogRecord, Point, Span
 #: the smallest severity of a log record that is an error, and the status of a span that has failed. Source:
 #: opentelemetry/proto/logs/v1/logs.proto and trace/v1/trace.proto
 _ERROR_SEVERITY, _ERROR_STATUS = 17, 2
-#: characters of a message, of a type, and of a frame; a longer text is cut
+#: the largest number of characters of a message, of a type, and of a frame; a longer text is cut
 _LENGTH = 500
 
 SCHEMA = """
@@ -42,24 +43,24 @@ DELETE_OLDEST = (
 
 
 class ErrorGroup(NamedTuple):
-    """Equal errors: a row of the table `error`, with the latest message and the latest trace."""
+    """A group of equal errors, with the newest message and trace: a row of the table `error`."""
 
     fingerprint: str
     service: str
     type: str
     message: str
     frame: str
-    #: nanoseconds since the epoch
+    #: the times of the first and the last error, in nanoseconds since the epoch
     first: int
     last: int
-    #: the numbers of log records and of spans; an error can be in both
+    #: the numbers of log records and of spans with the error; an error can be in a log record and in a span
     logs: int
     spans: int
     trace: bytes
 
     @property
     def number(self) -> int:
-        """The number of errors."""
+        """The number of errors in the group."""
         return max(self.logs, self.spans)
 
 
@@ -69,7 +70,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VARIABLE = re.compile(
     r"(?P<ADDRESS>(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
     r"|\[?(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}\]?)"
-    # Ids and numbers have one name, because some ids consist of digits only.
+    # Ids and numbers have the same replacement, because some ids consist of digits only.
     rf"|(?P<NUMBER>\b(?:{_UUID}|0x[0-9a-f]+|(?=[a-f]*\d)[0-9a-f]{{7,}}|(?=[a-z_]*\d)\w{{16,}})\b"
     r"|(?:(?<![\w.)\]-])[+-])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?)",
     re.IGNORECASE,
@@ -84,13 +85,13 @@ def normalised(text: str) -> str:
 
 
 def innermost_frame(stack_trace: str) -> str:
-    """Return file and function of the frame that raised the exception; empty without a known stack trace."""
+    """Return the file and the function that raised the exception; empty for an unknown stack trace."""
     frames = _PYTHON_FRAME.findall(stack_trace)
     if frames:
         path, function = frames[-1]
         return f"{path}:{function}"[-_LENGTH:]
-    other = _OTHER_FRAME.search(stack_trace)
-    return normalised(other[1]) if other else ""
+    match = _OTHER_FRAME.search(stack_trace)
+    return normalised(match[1]) if match else ""
 
 
 def fingerprint(service: str, exception: str, message: str, stack_trace: str = "") -> str:
@@ -105,8 +106,8 @@ def fingerprint(service: str, exception: str, message: str, stack_trace: str = "
 def grouped(records: Iterable[Span | LogRecord | Point]) -> list[ErrorGroup]:
     """Return the groups of the errors among records.
 
-    A span fails with the exception of a span that it contains, so equal errors in the spans of one trace
-    count once.
+    If a span fails, its parent spans often fail with the same exception, so equal errors in the spans of a
+    trace count once.
     """
     groups: dict[str, ErrorGroup] = {}
     traces: set[tuple[str, bytes]] = set()
@@ -143,7 +144,8 @@ def _error(
     exception, message, stack_trace = (
         str(details.get(f"exception.{key}", "")) for key in ("type", "message", "stacktrace")
     )
-    # The text of a log record about an exception is the text of the logging call, not of the exception.
+    # If a log record has an exception, the body of the record is the text of the logging call, not of the
+    # exception.
     message = message if exception else text
     service = record.resource.service
     return ErrorGroup(
@@ -171,5 +173,5 @@ def _sum(group: ErrorGroup, error: ErrorGroup) -> ErrorGroup:
 
 
 def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of the table as JSON values."""
+    """Return rows of the table `error` as JSON data."""
     return [{**row, "trace": row["trace"].hex(), "count": max(row["logs"], row["spans"])} for row in rows]

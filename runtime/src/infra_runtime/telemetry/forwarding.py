@@ -1,7 +1,8 @@
 """Forwarding of spans to another receiver of OTLP over HTTP, such as the trace sink of the stack.
 
-Requests wait in a bounded queue and are sent in batches. All fields of a request are repeated, so a batch is
-the encoded requests one after another (source: protobuf documentation, "Encoding", "Last One Wins").
+Requests wait in a bounded queue and are sent in batches. All fields of a request are repeated fields, so the
+concatenation of encoded requests is a valid request (source: protobuf documentation, "Encoding", "Last One
+Wins").
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from urllib.parse import urlsplit
 
 from infra_runtime.telemetry.limits import Limits
 
-#: bytes of a batch, unless its only request is larger
+#: the largest size of a batch in bytes, unless its only request is larger
 BATCH_BYTES = 2**20
-#: seconds in which the receiver has to answer
+#: the time limit in seconds for the answer of the receiver
 PATIENCE = 10.0
-#: seconds until a batch is sent again after a failure: the first time, and at most
+#: the seconds until a batch is sent again after a failure: the first value, and the largest value
 SHORTEST_DELAY, LONGEST_DELAY = 0.5, 30.0
 #: the statuses after which a request is sent again. Source: OpenTelemetry specification, "OTLP/HTTP"
 _RETRIED = frozenset({429, 502, 503, 504})
@@ -32,13 +33,14 @@ class Forwarder:
         self._queue: deque[tuple[bytes, int]] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
-        #: spans that the receiver accepted, that it refused, and for which the queue had no room
+        #: the numbers of spans that the receiver has accepted, that it has refused, and that were dropped
+        #: because the queue was full
         self.sent = self.refused = self.dropped = 0
-        #: the reason why the last batch was not accepted; empty if it was
+        #: the reason why the last batch was not accepted; empty if it was accepted
         self.problem = ""
 
     def put(self, request: bytes, spans: int) -> None:
-        """Queue an encoded request with a number of spans; drop it if the queue is full."""
+        """Add an encoded request with `spans` spans to the queue; drop the request if the queue is full."""
         if self._bytes + len(request) > self._limits.forward_bytes:
             self.dropped += spans
             return
@@ -47,7 +49,7 @@ class Forwarder:
         self._arrived.set()
 
     def state(self) -> dict[str, Any]:
-        """Return the numbers of spans and the last problem as a JSON value."""
+        """Return the numbers of spans and the last problem as JSON data."""
         return {
             "url": self.url,
             "sent": self.sent,
@@ -86,7 +88,7 @@ class Forwarder:
             self._arrived.clear()
 
     async def _send(self, body: bytes, spans: int) -> bool:
-        """Send a batch; return whether it is complete, so that it is not sent again."""
+        """Send a batch; return False if it must be sent again."""
         try:
             status = await _post(f"{self.url}/v1/traces", body)
         except (OSError, ValueError) as error:  # TimeoutError is an OSError

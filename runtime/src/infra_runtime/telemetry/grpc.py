@@ -20,13 +20,13 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-#: path of a method → the signal that it exports
+#: path of a gRPC method → the signal whose records the method accepts
 METHODS: Mapping[str, Signal] = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
 }
-#: bytes before a message: whether it is compressed, and its length
+#: the format of the bytes before a message: whether the message is compressed, and its length
 _PREFIX = 5
 
 
@@ -65,7 +65,7 @@ class Grpc:
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         if scope["method"] != "POST" or not headers.get("content-type", "").startswith("application/grpc"):
-            # A web page cannot send the media type without a preflight request, which fails.
+            # A web page cannot send this media type without a preflight request, and preflight requests fail.
             await send({"type": "http.response.start", "status": HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
             await send({"type": "http.response.body", "body": b"use application/grpc"})
             return
@@ -97,7 +97,7 @@ class Grpc:
 
 
 class _Parts:
-    """The body of a call: the prefix and the bytes of its message, as they arrive."""
+    """Reads the body of a call as it arrives: the prefix of the message, and the bytes of the message."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._buffer, self._is_complete = receive, b"", False
@@ -112,11 +112,11 @@ class _Parts:
         return bool(head[0]), int.from_bytes(head[1:])
 
     async def message(self, length: int) -> AsyncIterator[bytes]:
-        """Yield the bytes of the message, which is the only one."""
+        """Yield the bytes of the message; the call must contain only one message."""
         async for part in self.remaining():
             length -= len(part)
             if length < 0:
-                raise RefusedError(HTTPStatus.BAD_REQUEST, "the call has more bytes than its message")
+                raise RefusedError(HTTPStatus.BAD_REQUEST, "the call contains more than one message")
             yield part
         if length:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"the message is cut off: {length} bytes are missing")

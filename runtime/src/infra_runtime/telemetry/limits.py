@@ -12,49 +12,55 @@ LARGEST_INTEGER = 2**63 - 1
 class Limits:
     """Limits on requests, on single records, and on the store."""
 
-    #: bytes of a request after decompression; a larger request is refused with HTTP status 413
+    #: the largest size of a request in bytes after decompression; a larger request is refused with HTTP
+    #: status 413
     request_bytes: int = 64 * 2**20
-    #: bytes of all requests that are being received; above it, requests are refused with HTTP status 503
+    #: the largest size of all incomplete requests in bytes; above it, requests are refused with HTTP status
+    #: 503
     receiving_bytes: int = 128 * 2**20
-    #: bytes of the requests that are not written yet; above it, requests are refused with HTTP status 503
+    #: the largest size of the queued requests in bytes; above it, requests are refused with HTTP status 503
     queue_bytes: int = 64 * 2**20
-    #: bytes of the requests that wait until they are forwarded; above it, their spans are not forwarded
+    #: the largest size in bytes of the requests that wait until they are forwarded; above it, spans are not
+    #: forwarded
     forward_bytes: int = 16 * 2**20
-    #: attributes of a record; further attributes are dropped
+    #: the largest number of attributes of a record; further attributes are dropped
     attributes: int = 128
-    #: characters of an attribute's key
+    #: the largest number of characters of the key of an attribute
     key_length: int = 256
-    #: characters of an attribute's value as text; a longer value is cut
+    #: the largest number of characters of the value of an attribute; a longer value is cut
     value_length: int = 8 * 2**10
-    #: characters of the body of a log record
+    #: the largest number of characters of the body of a log record
     body_length: int = 64 * 2**10
-    #: events, and also links, of a span
+    #: the largest number of events, and of links, of a span
     span_details: int = 128
-    #: buckets of a histogram; a point with more is rejected
+    #: the largest number of buckets of a histogram; a point with more buckets is rejected
     buckets: int = 1_000
-    #: spans of a run; the oldest are deleted
+    #: the largest number of spans of a run; the oldest are deleted
     spans: int = 200_000
-    #: spans of a trace; further spans are rejected
+    #: the largest number of spans of a trace; further spans are rejected
     trace_spans: int = 10_000
-    #: the traces whose spans are counted in memory; the spans of other traces are counted in the store
+    #: the number of traces whose spans are counted in memory; the spans of other traces are counted in the
+    #: store
     counted_traces: int = 20_000
-    #: log records of a run; the oldest are deleted
+    #: the largest number of log records of a run; the oldest are deleted
     logs: int = 200_000
-    #: metric points of a run; the oldest are deleted
+    #: the largest number of metric points of a run; the oldest are deleted
     points: int = 500_000
-    #: seconds for which all points are kept; of older points, the last one of each series in each period
+    #: the seconds for which all points are kept. Of older points, only the last point of each series in each
+    #: period is kept
     point_exact: float = 3600.0
     point_period: float = 60.0
-    #: metric streams, each with its own attributes; points of further streams are rejected. A stream without
-    #: points for so many seconds is replaced.
+    #: the largest number of metric streams (sets of attributes of a metric); points of further streams are
+    #: rejected. After the second value in seconds without a point, a new stream can replace a stream.
     streams: int = 2_000
     stream_age: float = 3600.0
-    #: alerts of a run, and groups of equal errors; the oldest are deleted
+    #: the largest number of alerts of a run, and of groups of equal errors; the oldest are deleted
     alerts: int = 10_000
     error_groups: int = 5_000
-    #: bytes of the file of a run; the oldest records are deleted
+    #: the largest size of the file of a run in bytes; the oldest records are deleted
     run_bytes: int = 512 * 2**20
-    #: files of runs, their bytes together, and their age in seconds; the oldest files are deleted
+    #: the largest number of files of runs, their largest total size in bytes, and their largest age in
+    #: seconds; the oldest files are deleted
     runs: int = 10
     runs_bytes: int = 2 * 2**30
     runs_age: float = 7 * 86400.0

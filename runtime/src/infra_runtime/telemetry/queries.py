@@ -1,4 +1,4 @@
-"""The queries of the telemetry service: parameters of a request to SQL, and rows to JSON values."""
+"""The queries of the telemetry service: convert the parameters of requests to SQL, and rows to JSON data."""
 
 # ruff: noqa: S608 - the statements consist of constants of this module
 
@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 from infra_runtime.telemetry import SPAN_KINDS, SPAN_STATUSES, alerts, errors
 from infra_runtime.telemetry.store import INTERRUPTION, Store, run_name
 
-#: rows of an answer, if the request has no `limit`, and at most
+#: the default and the largest number of rows in an answer
 LIMIT, LARGEST_LIMIT = 200, 10_000
 
-#: characters of a text that is searched; the search for a longer text can take minutes
+#: the largest number of characters of a searched text; the search for a longer text can take minutes
 LONGEST_TEXT = 1_000
 
-#: the smallest number of each level. Source: opentelemetry/proto/logs/v1/logs.proto
+#: level → the smallest severity number of this level. Source: opentelemetry/proto/logs/v1/logs.proto
 LEVELS: Mapping[str, int] = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 
 
 class QueryError(ValueError):
-    """The error that a parameter of a request has a value that is not valid."""
+    """A parameter of a request has an invalid value."""
 
 
 class Filter(NamedTuple):
-    """A parameter of a list: the condition in SQL, and the function that converts the text of the value."""
+    """A parameter of a list request: the condition in SQL, and the function that converts its value."""
 
     condition: str
     convert: Any = str
@@ -116,15 +116,17 @@ FILTERS: Mapping[str, Mapping[str, Filter]] = {
     },
 }
 
-#: the parameter of points with a number of seconds: of each series and each of these periods, the last point
+#: the parameter `step` of points, in seconds: the answer contains only the last point of each series in each
+#: period of this length
 _STEP = Filter("", _period)
-#: A change (delta) is never left out, because the total would be wrong. SQLite takes the other columns of a
-#: group from the row with the maximum. Source: SQLite documentation, "Bare columns in an aggregate query".
+#: A change (delta) is never left out, because the sum of the changes would be wrong. SQLite takes the other
+#: columns of a group from the row with the maximum. Source: SQLite documentation, "Bare columns in an
+#: aggregate query".
 _THINNING = "GROUP BY point.resource, name, point.attributes, CASE delta WHEN 1 THEN seq ELSE time / ? END"
 
 
 def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the newest rows of a table that match the parameters, the oldest first, as a JSON value.
+    """Return the newest rows of a table that match the parameters as JSON data, the oldest row first.
 
     The object has the keys `items`, `last` (pass it as `after` to get only newer rows), `dropped` (rows that
     were deleted because of the limits) and `more` (whether older rows match, too). Raises `QueryError`.
@@ -152,7 +154,7 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
 
 
 def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the alerts that changed last and match the parameters, in the order of their changes.
+    """Return the alerts that match the parameters and have changed last, in the order of their changes.
 
     The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
     """
@@ -167,7 +169,7 @@ def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]
 
 
 def error_groups(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the groups of equal errors that match the parameters, the latest first."""
+    """Return the groups of equal errors that match the parameters, the newest first."""
     where, values, limit = _selection("error", parameters)
     query = f"SELECT * FROM error {where} ORDER BY last DESC LIMIT ?"
     rows = _read(store, query, [*values, limit + 1], parameters.get("run", ""))
@@ -177,25 +179,27 @@ def error_groups(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 def _selection(table: str, parameters: Mapping[str, str]) -> tuple[str, list[Any], int]:
     """Return the condition in SQL, its values and the limit for the parameters. Raises `QueryError`."""
     filters = FILTERS[table]
-    further = {"limit", "run", "wait", *(["step"] if table == "point" else [])}
-    unknown = parameters.keys() - filters.keys() - further
-    if unknown:
-        raise QueryError(f"unknown parameters: {', '.join(sorted(unknown))}; known: {', '.join(filters)}")
+    other_names = {"limit", "run", "wait", *(["step"] if table == "point" else [])}
+    unknown_names = parameters.keys() - filters.keys() - other_names
+    if unknown_names:
+        raise QueryError(
+            f"unknown parameters: {', '.join(sorted(unknown_names))}; known: {', '.join(filters)}"
+        )
     limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
-    chosen = {name: text for name, text in parameters.items() if name in filters}
-    conditions = [filters[name].condition for name in chosen]
-    values = [_converted(name, filters[name], text) for name, text in chosen.items()]
+    filter_texts = {name: text for name, text in parameters.items() if name in filters}
+    conditions = [filters[name].condition for name in filter_texts]
+    values = [_converted(name, filters[name], text) for name, text in filter_texts.items()]
     return f"WHERE {' AND '.join(conditions)}" if conditions else "", values, limit
 
 
 def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return a summary of each of the newest traces that have a span which matches the parameters."""
-    matching = rows(store, "span", {**parameters, "limit": str(LARGEST_LIMIT)})
+    """Return summaries of the newest traces with a span that matches the parameters."""
+    matching_spans = rows(store, "span", {**parameters, "limit": str(LARGEST_LIMIT)})
     limit = _number("limit", parameters.get("limit", str(LIMIT)), LARGEST_LIMIT)
-    ids = list(dict.fromkeys(span["trace"] for span in reversed(matching["items"])))
+    ids = list(dict.fromkeys(span["trace"] for span in reversed(matching_spans["items"])))
     run = parameters.get("run", "")
     summaries = [_summary(trace(store, name, run)) for name in ids[:limit]]
-    return {**matching, "items": summaries, "more": len(ids) > limit or matching["more"]}
+    return {**matching_spans, "items": summaries, "more": len(ids) > limit or matching_spans["more"]}
 
 
 def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
@@ -214,20 +218,20 @@ def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
     }
 
 
-def _summary(whole: dict[str, Any]) -> dict[str, Any]:
-    spans = whole["spans"]
+def _summary(trace: dict[str, Any]) -> dict[str, Any]:
+    spans = trace["spans"]
     ids = {span["id"] for span in spans}
     root = next((span for span in spans if span["parent"] not in ids), spans[0])
     start, end = min(span["start"] for span in spans), max(span["end"] for span in spans)
     return {
-        "trace": whole["trace"],
+        "trace": trace["trace"],
         "name": root["name"],
         "service": root["service"],
         "services": sorted({span["service"] for span in spans}),
         "start": start,
         "end": end,
         "spans": len(spans),
-        "logs": len(whole["logs"]),
+        "logs": len(trace["logs"]),
         "errors": sum(span["status"] == "error" for span in spans),
     }
 
@@ -245,7 +249,7 @@ def metrics(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def state(store: Store) -> dict[str, Any]:
-    """Return the numbers of stored and dropped records, the queue, and the names of the runs."""
+    """Return the numbers of stored and dropped records, the size of the queue, and the names of the runs."""
     counts = {
         f"{table}s": store.read(f"SELECT count(*) AS count FROM {table}")[0]["count"]
         for table in ("span", "log", "point")
@@ -339,9 +343,9 @@ def _read(store: Store, query: str, values: Iterable[Any], run: str) -> list[dic
         raise QueryError(f"the run {run!r} does not exist; `GET /api/v1/state` returns the names") from None
 
 
-def _converted(name: str, chosen: Filter, text: str) -> Any:
+def _converted(name: str, parameter_filter: Filter, text: str) -> Any:
     try:
-        return chosen.convert(text)
+        return parameter_filter.convert(text)
     except (ValueError, KeyError, OverflowError):
         raise QueryError(f"the parameter {name} has the value {text[:80]!r}, which is not valid") from None
 

@@ -1,4 +1,4 @@
-"""The reception of OTLP requests, which HTTP and gRPC share: key, decompression, limits, and queues."""
+"""The code that receives OTLP requests over HTTP and gRPC: key, decompression, limits, and queues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import Records, read
 from infra_runtime.telemetry.store import QueueFullError, Store
 
-#: seconds after which a client sends a request again that was refused because of the load
+#: the seconds after which a client may repeat a request that was refused because of the load
 RETRY_AFTER = 1
 _STEP = 64 * 2**10
 
@@ -39,25 +39,28 @@ class Reception:
     def __init__(self, store: Store, limits: Limits, key: str, forwarders: Sequence[Forwarder] = ()) -> None:
         self._store, self._limits, self._key = store, limits, key.encode()
         self._forwarders = forwarders
-        #: bytes of the bodies that are being received, after decompression
+        #: the size of all incomplete bodies in bytes, after decompression
         self._receiving = 0
-        #: set when the queue of the store has records
+        #: an event that is set when the queue of the store contains records
         self.queued = asyncio.Event()
         #: the requests whose records are not stored yet: the position of the last record, and the result
         self._waiting: deque[tuple[int, asyncio.Future[str]]] = deque()
 
-    def check_key(self, given: str) -> None:
-        """Raise `RefusedError` if a client has sent another key."""
-        if not hmac.compare_digest(given.encode(), self._key):
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} has no valid key")
+    def check_key(self, key: str) -> None:
+        """Raise `RefusedError` if the key of a client is not the key of the service."""
+        if not hmac.compare_digest(key.encode(), self._key):
+            raise RefusedError(
+                HTTPStatus.UNAUTHORIZED, f"the header {KEY_HEADER} does not contain the key of the service"
+            )
 
     async def receive(
         self, signal: Signal, parts: AsyncIterator[bytes], *, encoding: str, is_json: bool = False
     ) -> Records:
-        """Store the records in the body of a request; return them with the number of rejected ones.
+        """Store the records in the body of a request; return the records and the number of rejected records.
 
-        `encoding` is `gzip` or `identity`. The function returns when the records are committed, so that a
-        client sends them again if the process is killed before. Raises `RefusedError`.
+        `encoding` is `gzip` or `identity`. The function returns when the records are committed. If the
+        process is killed before, the client gets no response and sends the records again. Raises
+        `RefusedError`.
         """
         body = bytearray()
         try:
@@ -85,7 +88,7 @@ class Reception:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
     async def _bounded(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the parts of a body. A compressed body without content can have any length."""
+        """Yield the parts of a body up to the size limit; a compressed body can be long without content."""
         size = 0
         async for part in parts:
             size += len(part)
@@ -120,7 +123,7 @@ class Reception:
         return records
 
     def answer(self) -> None:
-        """Answer the requests whose records the last transaction has stored, or all if it has failed."""
+        """Answer the requests whose records are stored, or all requests after a failed transaction."""
         while self._waiting and self._waiting[0][0] <= self._store.settled:
             _, result = self._waiting.popleft()
             if not result.done():  # the client has closed the connection
@@ -133,7 +136,9 @@ async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator
     The encoding gzip is one or more streams. Sources: RFC 1952, section 2.2; RFC 9110, section 8.4.1.3.
     """
     if encoding not in {"identity", "gzip", "x-gzip"}:
-        raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not known")
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the content encoding {encoding} is not supported; use gzip"
+        )
     if encoding == "identity":
         async for part in parts:
             yield part
@@ -150,4 +155,4 @@ async def _inflated(parts: AsyncIterator[bytes], encoding: str) -> AsyncIterator
                 raise DecodeError(f"the body is not gzip: {error}") from error
             pending = inflater.unconsumed_tail or inflater.unused_data
     if not inflater.eof:
-        raise DecodeError("the gzip stream is cut off")
+        raise DecodeError("the gzip stream is incomplete")

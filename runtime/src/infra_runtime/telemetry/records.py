@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from infra_runtime.telemetry.limits import LARGEST_INTEGER, Limits
 
-#: the flag of a point of a series that has ended. Source: opentelemetry/proto/metrics/v1/metrics.proto
+#: the flag of a point that marks the end of its series. Source: opentelemetry/proto/metrics/v1/metrics.proto
 _NO_VALUE = 1
-#: the bytes of ids. Source: opentelemetry/proto/trace/v1/trace.proto
+#: the number of bytes of a trace id and of a span id. Source: opentelemetry/proto/trace/v1/trace.proto
 _TRACE_ID, _SPAN_ID = 16, 8
-#: the last character of a text that was cut
+#: the character at the end of a text that was cut
 CUT = "…"
-#: the name of a resource without `service.name`; source: OpenTelemetry specification, "Resource SDK"
+#: the service name of a resource without `service.name`; source: OpenTelemetry specification, "Resource SDK"
 UNKNOWN = "unknown_service"
 
 
@@ -64,13 +64,13 @@ class LogRecord(NamedTuple):
 class Point(NamedTuple):
     """The value of a metric at one point in time.
 
-    For a distribution, `value` is its sum, and `data` contains its other data. For a sum that only increases,
-    `data` has the key `monotonic`.
+    For a distribution, `value` is the sum, and `data` contains the other fields, such as the count. For a sum
+    that only increases, `data` has the key `monotonic`.
     """
 
     resource: Resource
     name: str
-    #: gauge | sum | histogram | exponential_histogram | summary
+    #: `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`
     type: str
     unit: str
     #: whether the value is the change since `start` instead of a total
@@ -83,7 +83,7 @@ class Point(NamedTuple):
 
 
 class Records(NamedTuple):
-    """The records of a request, and how many records were rejected for which reason."""
+    """The records of a request, the number of rejected records, and the reason."""
 
     spans: list[Span]
     logs: list[LogRecord]
@@ -93,7 +93,7 @@ class Records(NamedTuple):
 
 
 class _Reader:
-    """The conversion of one request."""
+    """Converts the records of one request."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -274,16 +274,16 @@ def read(signal: str, request: Any, limits: Limits, arrival: int) -> Records:
 
 def _id_problem(trace: bytes, span: bytes) -> str:
     """Return the reason why a span cannot be stored; empty for valid ids."""
-    for name, given, length in (("trace", trace, _TRACE_ID), ("span", span, _SPAN_ID)):
-        if not _valid_id(given, length):
-            shown = given[: 2 * length].hex() or "none"
-            return f"a {name} id has {length} bytes that are not all zero, not {shown}"
+    for name, identifier, length in (("trace", trace, _TRACE_ID), ("span", span, _SPAN_ID)):
+        if not _valid_id(identifier, length):
+            hexadecimal = identifier[: 2 * length].hex() or "none"
+            return f"a {name} id has {length} bytes that are not all zero, not {hexadecimal}"
     return ""
 
 
-def _valid_id(given: bytes, length: int) -> bytes:
-    """Return an id of this number of bytes, or no bytes if the id has another length or only zeros."""
-    return given if len(given) == length and any(given) else b""
+def _valid_id(identifier: bytes, length: int) -> bytes:
+    """Return an id of `length` bytes; empty if the id has another length or consists of zeros."""
+    return identifier if len(identifier) == length and any(identifier) else b""
 
 
 def _value(value: Any) -> Any:
@@ -321,7 +321,7 @@ def _number(point: Any, kind: str) -> float:
 
 
 def _further(metric: Any, point: Any, kind: str) -> str:
-    """Return the data of a point beside its value, as JSON."""
+    """Return the fields of a point except its value, as JSON."""
     if kind == "sum" and metric.is_monotonic:
         return '{"monotonic":true}'
     if kind in {"gauge", "sum"}:
@@ -336,7 +336,7 @@ def _further(metric: Any, point: Any, kind: str) -> str:
             name: {"offset": side.offset, "counts": list(side.bucket_counts)} for name, side in sides.items()
         }
     else:
-        # A summary without observations has quantiles that are not numbers.
+        # The quantiles of a summary without observations are NaN.
         data["quantiles"] = {
             str(quantile.quantile): quantile.value
             for quantile in point.quantile_values

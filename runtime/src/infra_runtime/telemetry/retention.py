@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from infra_runtime.telemetry.limits import Limits
 
-#: rows that one deletion removes, and that one step of the thinning reads
+#: the number of rows that one deletion removes, and that one step of the thinning reads
 SLICE = 5_000
-#: nanoseconds between two searches for old points
+#: the nanoseconds between two searches for old points
 _PAUSE = 60 * 10**9
 COUNT_DROPPED = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
 
@@ -27,7 +27,7 @@ class _Series(NamedTuple):
 
 
 class Retention:
-    """The numbers of stored rows, and the position of the thinning in the points."""
+    """Deletes old rows; counts the stored rows, and stores the position of the thinning in the points."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
@@ -35,17 +35,17 @@ class Retention:
         self.restart()
 
     def restart(self) -> None:
-        """Undo in this object the changes of a transaction that was not committed."""
+        """Reset this object after a transaction that was not committed."""
         self._counts: dict[str, int] = {}
-        #: the last point that the thinning has read, and when it searches again
+        #: the number of the last point that the thinning has read, and the time of its next search
         self._position, self._resumes = 0, 0
-        #: series → the last period with a point before the position, and the number of this point
+        #: series → the last period with a point that was read, and the number of this point
         self._latest: dict[_Series, tuple[int, int]] = {}
 
     def apply(self, inserted: dict[str, int], now: int) -> None:
-        """Delete rows above the limits; `inserted` is table → number of new rows, `now` their arrival time.
+        """Delete rows above the limits; `inserted` maps tables to numbers of rows that arrived at `now`.
 
-        The function is called within a transaction.
+        The caller has begun a transaction.
         """
         if not self._counts:
             self._counts = {
@@ -78,10 +78,10 @@ class Retention:
                 self._connection.execute(COUNT_DROPPED, [table, deleted])
 
     def _thin(self, now: int) -> None:
-        """Read a slice of old points, and delete all but the last one of each series and period.
+        """Read a slice of old points, and delete all except the last point of each series and period.
 
-        A change (delta) is never deleted, because the total would be wrong. An arrival time in the future is
-        old: the clock was set back.
+        A change (delta) is never deleted, because the sum of the changes would be wrong. A point with an
+        arrival time in the future counts as old, because the clock was set back.
         """
         period = round(self._limits.point_period * 1e9)
         oldest_exact = now - round(self._limits.point_exact * 1e9)
@@ -106,7 +106,7 @@ class Retention:
             self._latest[key] = current, seq
         else:
             if len(rows) == SLICE:
-                self._resumes = now  # further points may be old
+                self._resumes = now  # further points can be old
         deleted = self._connection.executemany("DELETE FROM point WHERE seq = ?", superseded).rowcount
         self._counts["point"] -= max(deleted, 0)
         if current:

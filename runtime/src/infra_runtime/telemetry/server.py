@@ -19,7 +19,7 @@ from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.reception import Reception
 from infra_runtime.telemetry.store import Store
 
-#: seconds after which an idle connection of a gRPC client is closed
+#: the seconds after which an idle connection of a gRPC client is closed
 _GRPC_IDLE = 3600.0
 
 
@@ -33,8 +33,8 @@ async def serve(
 ) -> None:
     """Serve requests on listening sockets until SIGTERM or SIGINT; then write all queued records.
 
-    `sockets` is port name → socket; the server on the port `GRPC_PORT` uses gRPC. `forward` are URLs of trace
-    sinks.
+    `sockets` maps port names to sockets; the server on the port `GRPC_PORT` uses gRPC. `forward` contains the
+    URLs of trace sinks.
     """
     store = Store(folder, limits)
     forwarders = [Forwarder(url, limits) for url in forward]
@@ -62,23 +62,25 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def _grpc_server(application: Grpc, opened: socket.socket | None) -> AsyncIterator[None]:
-    """Run the server for gRPC on a listening socket, if there is one."""
-    if opened is None:
+async def _grpc_server(application: Grpc, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Run the server for gRPC on a listening socket; do nothing without a socket."""
+    if listener is None:
         yield
         return
-    from hypercorn.asyncio import serve as serve_http2  # only the extra `telemetry-grpc` has it
+    from hypercorn.asyncio import (
+        serve as serve_http2,
+    )  # only the extra `telemetry-grpc` installs this library
     from hypercorn.config import Config
 
     config = Config()
-    config.bind = [f"fd://{opened.detach()}"]
+    config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = "WARNING"
     config.graceful_timeout = GRACE
     config.keep_alive_timeout = _GRPC_IDLE
     config.keep_alive_max_requests = 2**31
     config.include_server_header = False
     stop = asyncio.Event()
-    framework: Any = application  # the library has other types for the messages
+    framework: Any = application  # the library uses other types for the messages
     task = asyncio.create_task(serve_http2(framework, config, shutdown_trigger=stop.wait, mode="asgi"))
     try:
         yield

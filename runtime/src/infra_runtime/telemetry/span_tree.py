@@ -6,8 +6,8 @@ from __future__ import annotations
 def levels(parents: dict[str, str]) -> dict[str, int]:
     """Return a mapping from span id to level; a span precedes its children. `parents` maps span to parent id.
 
-    Siblings keep their order. A span whose parent is missing has level 0. If spans are parents of each other
-    in a cycle, one of them has level 0.
+    Siblings keep their order. A span whose parent is missing has level 0. If the parents of spans form a
+    cycle, one span of the cycle has level 0.
     """
     children: dict[str, list[str]] = {}
     for span, parent in parents.items():

@@ -1,7 +1,7 @@
 """The store of the telemetry service: one SQLite file for each run, with one writer.
 
-Records are queued and written in transactions of many rows. A query reads in its own connection, so it does
-not delay the writer. `retention` deletes rows above the limits.
+Records are queued and written in transactions of many rows. A query uses its own connection to the file, so
+that it does not delay the writer. `retention` deletes rows above the limits.
 
 Source: SQLite documentation, "Write-Ahead Logging", "PRAGMA statements".
 """
@@ -26,14 +26,14 @@ from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import LogRecord, Point, Records, Resource, Span
 from infra_runtime.telemetry.retention import COUNT_DROPPED, Retention
 
-#: rows that one transaction writes
+#: the largest number of rows that one transaction writes
 TRANSACTION = 500
-#: resources whose ids are kept in memory
+#: the largest number of resources whose ids are in memory
 RESOURCES = 1_000
-#: seconds for which a query or the writer waits for a lock on the file
+#: the seconds for which a query or the writer waits for a lock on the file
 _PATIENCE = 10.0
 _SUFFIX = ".sqlite3"
-#: the name in the table `dropped` for the number of times that the receiver of a run was killed
+#: the name in the table `dropped` for the number of kills of the process during a run
 INTERRUPTION = "interruption"
 
 _SCHEMA = """
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS dropped (name TEXT PRIMARY KEY, count INTEGER);
 CREATE TABLE IF NOT EXISTS closed (time REAL);
 """
 _SCHEMA += alerts.SCHEMA + errors.SCHEMA
-#: A span that a client sends again, for example after a lost response, replaces nothing.
+#: A span that a client sends again, for example after a lost response, does not replace the stored span.
 _INSERT = {
     "span": f"INSERT OR IGNORE INTO span VALUES (NULL{', ?' * 15})",
     "log": f"INSERT INTO log VALUES (NULL{', ?' * 11})",
@@ -68,7 +68,7 @@ _INSERT = {
 
 
 class QueueFullError(Exception):
-    """The error that the store cannot accept new records at this time."""
+    """The store cannot accept new records at this time."""
 
 
 class Row(NamedTuple):
@@ -80,14 +80,14 @@ class Row(NamedTuple):
 
 
 class Store:
-    """The records of the current run, and the files of earlier runs."""
+    """Stores the records of the current run, and reads the files of earlier runs."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         """Open the file of the run. Raises `OSError` or `sqlite3.Error` if it cannot be written."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.limits = folder, limits
         self._rows: list[Row] = []
-        #: the rows that were ever added, and those of them that have left the queue
+        #: the number of rows that were added to the queue, and of rows that were removed from it
         self.added = self.settled = 0
         self._errors: list[ErrorGroup] = []
         self.queued_bytes = 0
@@ -97,12 +97,12 @@ class Store:
         self._resources: dict[Resource, int] = {}
         self._retention = Retention(self._writer, limits)
         self._admission = Admission(limits, self._number_of_spans)
-        #: `spans` and `points` → number of records that this process has rejected because of a limit
+        #: `spans` or `points` → number of records that this process has rejected because of a limit
         self.rejected = self._admission.rejected
         self._prune_runs()
 
     def _opened(self) -> tuple[Path, sqlite3.Connection]:
-        """Return the file that a killed receiver has left open, or else a new file."""
+        """Return the file of the newest run if its process was killed, and otherwise a new file."""
         newest = max(self.runs(), default=None)
         if newest is not None:
             with contextlib.suppress(sqlite3.Error), contextlib.ExitStack() as opened:
@@ -127,9 +127,9 @@ class Store:
         """Put records into the queue, and return them; records above the limits are rejected.
 
         `size` is the number of bytes of their request. The records are stored when `settled` has reached the
-        present value of `added` and `problem` is empty.
+        value that `added` has after this call, and `problem` is empty.
 
-        Raises `QueueFullError` if the queue is full, and while transactions fail.
+        Raises `QueueFullError` if the queue is full, or if the last transaction has failed.
         """
         if self.problem:
             raise QueueFullError(self.problem)
@@ -153,14 +153,14 @@ class Store:
 
     @property
     def is_empty(self) -> bool:
-        """Whether all records are written."""
+        """Whether the queue is empty, so that all records are written."""
         return not self._rows
 
     def write(self) -> bool:
         """Write at most `TRANSACTION` queued records; return whether a transaction was committed.
 
-        If it fails, for example because the disk is full, the queue is emptied: the clients send the records
-        again. Then the next call writes nothing but tries whether a transaction succeeds.
+        If the transaction fails, for example because the disk is full, the queue is emptied, because the
+        clients send the records again. The next call then only tests whether a transaction succeeds.
         """
         rows = self._rows[:TRANSACTION]
         if not rows and not self.problem:
@@ -198,9 +198,9 @@ class Store:
         return groups
 
     def put_alerts(self, received: Sequence[StoredAlert]) -> None:
-        """Write alerts; an alert with the same fingerprint and start is replaced.
+        """Write alerts; they replace stored alerts with the same fingerprint and start.
 
-        Raises `QueueFullError` if they cannot be written.
+        Raises `QueueFullError` if the alerts cannot be written.
         """
         try:
             with self._writer:
@@ -210,7 +210,7 @@ class Store:
             raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
 
     def _insert(self, rows: Sequence[Row]) -> dict[str, int]:
-        """Insert rows, and return table → number of rows."""
+        """Insert rows, and return a mapping from table to number of inserted rows."""
         by_table: dict[str, list[tuple[Any, ...]]] = {}
         for table, record, arrival in rows:
             values = (self._resource_id(record.resource), *record[1:], arrival)
@@ -236,7 +236,7 @@ class Store:
 
         The query reads the data of the run `run`; by default, of the current run.
 
-        Raises `FileNotFoundError` for an unknown run. Another thread may call this method.
+        Raises `FileNotFoundError` if the run does not exist. Any thread can call this method.
         """
         path = self.path if not run else self.folder / f"{run}{_SUFFIX}"
         if path not in self.runs():
@@ -246,15 +246,15 @@ class Store:
             return [dict(row) for row in connection.execute(query, parameters)]
 
     def _prune_runs(self) -> None:
-        """Delete the files of the oldest runs above the limits; the current run remains."""
-        total, kept = 0, 0
+        """Delete the files of the oldest runs above the limits, but never the file of the current run."""
+        total, count = 0, 0
         for path in reversed(self.runs()):
             with contextlib.suppress(FileNotFoundError):
                 status = path.stat()
-                total, kept = total + status.st_size, kept + 1
+                total, count = total + status.st_size, count + 1
                 is_old = time.time() - status.st_mtime > self.limits.runs_age
                 if path != self.path and (
-                    kept > self.limits.runs or total > self.limits.runs_bytes or is_old
+                    count > self.limits.runs or total > self.limits.runs_bytes or is_old
                 ):
                     for suffix in ("", "-wal", "-shm"):
                         Path(f"{path}{suffix}").unlink(missing_ok=True)
@@ -278,7 +278,7 @@ def _next_name(newest: str) -> str:
 
 
 def run_name(path: Path) -> str:
-    """Return the name of the run in a file."""
+    """Return the name of the run whose records are in a file."""
     return path.name.removesuffix(_SUFFIX)
 
 

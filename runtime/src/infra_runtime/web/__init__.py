@@ -4,12 +4,13 @@
 
     app = web.application(app, web.WebSettings(version="1.4"))
 
-The public names are imported at their first use: the audit log does not need the extra `web`.
+A public name is imported at its first use, because some names, such as the audit log, do not need the extra
+`web`.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in `infra_runtime`, type checkers recognise this name
+TYPE_CHECKING = False  # type checkers recognise this name, as in `infra_runtime`
 
 if TYPE_CHECKING:
     from infra_runtime.web.access import Actor, ActorKind, current_actor, require

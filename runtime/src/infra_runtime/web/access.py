@@ -1,4 +1,4 @@
-"""Access control: actors, their roles, the permissions of roles, and the middleware that authenticates.
+"""Access control: actors, roles, permissions, and the middleware that authenticates requests.
 
 An application calls `require("orders:write")` where it needs a permission.
 """
@@ -42,7 +42,7 @@ class Actor:
 
 
 def granted(actor: Actor, roles: Mapping[str, Collection[str]]) -> Actor:
-    """Return an actor with the permissions of its roles; `roles` is role → permissions."""
+    """Return an actor with the permissions of its roles; `roles` maps each role to its permissions."""
     permissions = (permission for role in actor.roles for permission in roles.get(role, ()))
     return replace(actor, permissions=frozenset(permissions))
 
@@ -58,7 +58,8 @@ def current_actor() -> Actor | None:
 def require(permission: str) -> Actor:
     """Return the actor of the request if it has a permission.
 
-    Raises `ProblemError` with 401 without an actor, and with 403 without the permission.
+    Raises `ProblemError`: with the status 401 if the request has no actor, and with 403 if the actor does not
+    have the permission.
     """
     actor = _actor.get()
     if actor is None:
@@ -72,9 +73,9 @@ def require(permission: str) -> Actor:
 class Authentication:
     """Sets the actor of a request from the token in `Authorization: Bearer …`.
 
-    A request without this header has no actor. An invalid token is answered with 401, even for a path that
-    needs no actor. `verify` returns the actor of a valid token with its permissions, and raises
-    `ProblemError` for any other token.
+    A request without this header has no actor. If the token is invalid, the response has the status 401, even
+    for a path that needs no actor. `verify` returns the actor of a valid token with its permissions, and
+    raises `ProblemError` for any other token.
     """
 
     def __init__(self, app: Application, *, verify: Callable[[str], Awaitable[Actor]]) -> None:
@@ -96,7 +97,7 @@ class Authentication:
             return None
         scheme, _, credentials = header(scope, "authorization").partition(" ")
         if scheme.lower() != "bearer":
-            detail = "the header Authorization needs exactly one value of the form `Bearer TOKEN`"
+            detail = "the header Authorization must have exactly one value, `Bearer TOKEN`"
             raise ProblemError(401, detail, {"www-authenticate": "Bearer"})
         try:
             return await self._verify(credentials.strip())

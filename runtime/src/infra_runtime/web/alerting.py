@@ -1,4 +1,4 @@
-"""Alerting: failed requests are reported, at most once per interval for each kind of failure."""
+"""Alerts about failed requests, at most one alert per interval for each kind of failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ log = structlog.get_logger("infra.web")
 class Alert:
     """A failed request, and the number of failures of this kind since the last alert."""
 
-    #: the class of the exception, such as `KeyError`, or the status, such as `status 503`
+    #: the kind of failure: the class of the exception, such as `KeyError`, or the status, such as `status
+    #: 503`
     failure: str
     method: str
     path: str

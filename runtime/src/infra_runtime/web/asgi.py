@@ -14,32 +14,33 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: names in lower case, as ASGI has them
+#: the headers; their names are in lower case, as in ASGI
 Headers: TypeAlias = Mapping[str, str]
 
-#: the types of scopes that the middleware handles; another type, such as `lifespan`, reaches the application
+#: the types of scopes that the middleware handles; other types, such as `lifespan`, are passed to the
+#: application
 REQUESTS = frozenset({"http", "websocket"})
 
 
 def header(scope: Scope, name: str) -> str:
-    """Return the value of a request header, or an empty text if it is missing or occurs more than once.
+    """Return the value of a request header; empty if the header is missing or occurs more than once.
 
-    A header that occurs twice is ambiguous: a proxy may have checked one value, and the application may read
-    the other one.
+    A header that occurs twice is ambiguous: a proxy can have checked one value, while the application reads
+    the other value.
     """
-    wanted = name.encode("latin-1")
-    values = [value for key, value in scope.get("headers", ()) if key.lower() == wanted]
+    encoded_name = name.encode("latin-1")
+    values = [value for key, value in scope.get("headers", ()) if key.lower() == encoded_name]
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
 def local_path(scope: Scope) -> str:
-    """Return the path of a request below the path at which the server has mounted the application."""
+    """Return the path of a request, relative to the path at which the server has mounted the application."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 def client_address(scope: Scope) -> str:
-    """Return the address of the client, or an empty text if the server does not know it (a Unix socket).
+    """Return the address of the client; empty if the server does not know it (with a Unix socket).
 
     Behind a proxy, this is the address of the proxy unless the server reads `X-Forwarded-For`, as uvicorn
     does with `--proxy-headers`.
@@ -49,15 +50,15 @@ def client_address(scope: Scope) -> str:
 
 
 def with_headers(message: Message, headers: Headers) -> Message:
-    """Return a copy of a response's start in which these headers replace headers of the same names."""
+    """Return a copy of a message `http.response.start`; `headers` replace headers with the same names."""
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     names = {name for name, _ in encoded}
-    kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
-    return {**message, "headers": [*kept, *encoded]}
+    other_headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
+    return {**message, "headers": [*other_headers, *encoded]}
 
 
 def adding_headers(send: Send, headers: Headers) -> Send:
-    """Return a function that sends messages and sets these headers in the start of the response."""
+    """Return a function that sends messages, and sets `headers` in the message `http.response.start`."""
 
     async def send_with_headers(message: Message) -> None:
         is_start = message["type"] in {"http.response.start", "websocket.accept"}
@@ -94,9 +95,9 @@ class ResponseProgress:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        #: 0 until the response has started
+        #: the status; 0 until the response has started
         self.status = 0
-        #: bytes of the body
+        #: the number of sent bytes of the body
         self.size = 0
 
     @property

@@ -1,9 +1,9 @@
-"""An audit log whose entries are chained by hashes, so that later changes are found.
+"""An audit log whose entries are chained by hashes, so that a later change of an entry is detected.
 
 The log has one JSON object per line. Each entry contains its number, the hash of the previous entry and its
 own hash. The file `NAME.head` beside the log contains the number and the hash of the last entry, and a hash
-of both, so that a truncated log is found, too. With a key, the hashes are HMACs, which a program without the
-key cannot create.
+of these two values, so that a truncation of the log is also detected. With a key, the hashes are HMACs, which
+a program without the key cannot create.
 
 This module uses the standard library only, so that `infra dev audit verify` needs no extra.
 """
@@ -31,14 +31,14 @@ from infra_runtime.web.context import request_id
 if TYPE_CHECKING:
     from infra_runtime.web.settings import WebSettings
 
-#: the hash before the first entry
+#: the value that the first entry contains instead of the hash of a previous entry
 ORIGIN = "0" * 64
-#: bytes of the longest entry
+#: the largest size of an entry in bytes
 MAX_ENTRY = 65_536
 
 
 class AuditError(IntegrityError):
-    """The error that an audit log was changed; `line` is the number of the first wrong line."""
+    """An audit log was changed; `line` is the number of the first wrong line."""
 
     def __init__(self, path: str, line: int, reason: str) -> None:
         super().__init__(path, f"line {line}: {reason}", "The entries before this line are unchanged.")
@@ -55,44 +55,47 @@ class Head:
 
 
 class AuditLog:
-    """Appends entries to an audit log, which several processes may write."""
+    """Appends entries to an audit log; several processes can write to the same log."""
 
     def __init__(self, path: Path, *, key: str = "", clock: Callable[[], float] = time.time) -> None:
         self.path, self._key, self._clock = path, key.encode(), clock
         self._lock = threading.Lock()
-        #: the last entry, and the size of the file after it; another process may have written since then
+        #: the head after the last entry of this process, and the size of the file; other processes can have
+        #: written more entries since then
         self._last, self._size = Head(entries=0, hash=ORIGIN), -1
 
     @classmethod
     def from_settings(cls, settings: WebSettings) -> Self:
-        """Return the audit log of the settings; raise `ConfigurationError` if they name no file."""
+        """Return the audit log in the settings; raise `ConfigurationError` if they contain no file."""
         if settings.audit_file is None:
             hint = "The page docs/reference/web.md describes the settings."
-            raise ConfigurationError("the file of the audit log is not set", "WEB_AUDIT_FILE", hint)
+            raise ConfigurationError(
+                "the setting `audit_file` (the file of the audit log) is missing", "WEB_AUDIT_FILE", hint
+            )
         key = settings.audit_key
         return cls(settings.audit_file, key=key.get_secret_value() if key else "")
 
     async def record(self, action: str, *, actor: str = "", **details: object) -> None:
-        """Append an entry; return when it is on the disk."""
+        """Append an entry; return when the entry is on the disk."""
         await asyncio.to_thread(self.append, action, actor=actor, **details)
 
     def append(self, action: str, *, actor: str = "", **details: object) -> Head:
-        """Append an entry, and return the new head. Values that are not JSON are stored as text."""
+        """Append an entry, and return the new head. Values that are not JSON are stored as strings."""
         with self._lock, self._opened() as descriptor:
-            last = self._last_entry(descriptor)
+            last_head = self._last_entry(descriptor)
             fields = {
-                "number": last.entries + 1,
+                "number": last_head.entries + 1,
                 "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds"),
                 "actor": actor,
                 "action": action,
                 "request": request_id.get(),
                 "details": json.loads(json.dumps(details, default=str)),
-                "previous": last.hash,
+                "previous": last_head.hash,
             }
-            head = Head(entries=last.entries + 1, hash=digest(fields, self._key))
+            head = Head(entries=last_head.entries + 1, hash=digest(fields, self._key))
             line = json.dumps({**fields, "hash": head.hash}, ensure_ascii=True).encode() + b"\n"
             if len(line) > MAX_ENTRY:
-                raise ValueError(f"the entry has {len(line)} bytes, but at most {MAX_ENTRY} are possible")
+                raise ValueError(f"the entry has {len(line)} bytes, but the limit is {MAX_ENTRY} bytes")
             _write_all(descriptor, line)
             os.fsync(descriptor)
             _write_head(self.path, head, self._key)
@@ -110,9 +113,10 @@ class AuditLog:
             os.close(descriptor)
 
     def _last_entry(self, descriptor: int) -> Head:
-        """Return the number and hash of the last entry, which another process may have written.
+        """Return the number and the hash of the last entry, even if another process has written this entry.
 
-        A line without its end, which a crash has left, is removed: its writer did not get a confirmation.
+        An incomplete last line, which is the result of a crash, is removed; its entry was not confirmed to
+        the program that added the entry.
         """
         size = os.fstat(descriptor).st_size
         if size == self._size:
@@ -121,59 +125,60 @@ class AuditLog:
         tail = os.pread(descriptor, size - start, start)
         complete = tail[: tail.rfind(b"\n") + 1]
         recorded = read_head(self.path, self._key)
-        last = Head(entries=0, hash=ORIGIN)
+        last_head = Head(entries=0, hash=ORIGIN)
         if complete or start:
             line = complete.rstrip(b"\n").rpartition(b"\n")[2]
             entry = _parsed(self.path, recorded.entries if recorded else 1, line, self._key)
-            last = Head(entries=entry["number"], hash=entry["hash"])
+            last_head = Head(entries=entry["number"], hash=entry["hash"])
         if recorded:
-            _compare(self.path, last, recorded)
-        elif last.entries > 1:  # a crash can only have prevented the first write of the head
-            raise _missing_head(self.path, last)
+            _compare(self.path, last_head, recorded)
+        # With one entry, a crash can have prevented the first write of the head.
+        elif last_head.entries > 1:
+            raise _missing_head(self.path, last_head)
         if len(complete) < len(tail):
             os.ftruncate(descriptor, start + len(complete))
-        return last
+        return last_head
 
 
 def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     """Return the head of an unchanged audit log; raise `AuditError` with the first wrong line otherwise.
 
-    `head` is the hash of an entry that was stored elsewhere: the log must contain this entry. It is the only
-    protection against a program that has the key, or that replaces both the log and the file `NAME.head` by
-    earlier copies.
+    `head` is the hash of an entry, which was stored in another place; the log must contain this entry. Only
+    this check detects changes by a program that has the key, or that replaces the log and the file
+    `NAME.head` by earlier copies.
     """
-    last, is_found = Head(entries=0, hash=ORIGIN), not head
+    last_head, is_found = Head(entries=0, hash=ORIGIN), not head
     with path.open("rb") as file:
         # Entries that are written after this moment are not read, so that the check does not block a writer.
         fcntl.flock(file, fcntl.LOCK_SH)
         size, recorded = os.fstat(file.fileno()).st_size, read_head(path, key.encode())
         fcntl.flock(file, fcntl.LOCK_UN)
         while file.tell() < size and (line := file.readline(MAX_ENTRY + 1)):
-            number = last.entries + 1
+            number = last_head.entries + 1
             if not line.endswith(b"\n"):
                 raise AuditError(str(path), number, "the line is too long, or its end is missing")
             entry = _parsed(path, number, line, key.encode())
             if entry["number"] != number:
                 reason = f"the entry has the number {entry['number']}: entries were removed, added or moved"
                 raise AuditError(str(path), number, reason)
-            if entry["previous"] != last.hash:
-                reason = "the entry does not contain the hash of the previous entry, which was replaced"
+            if entry["previous"] != last_head.hash:
+                reason = "the hash of the previous entry is wrong: the previous entry was replaced"
                 raise AuditError(str(path), number, reason)
-            last = Head(entries=number, hash=entry["hash"])
+            last_head = Head(entries=number, hash=entry["hash"])
             if recorded and recorded.entries == number:
-                _compare(path, last, recorded)
-            is_found = is_found or last.hash == head
+                _compare(path, last_head, recorded)
+            is_found = is_found or last_head.hash == head
     if recorded:
-        _compare(path, last, recorded)
-    elif last.entries:
-        raise _missing_head(path, last)
+        _compare(path, last_head, recorded)
+    elif last_head.entries:
+        raise _missing_head(path, last_head)
     if not is_found:
-        raise AuditError(str(path), last.entries + 1, f"the log does not contain the entry {head}")
-    return last
+        raise AuditError(str(path), last_head.entries + 1, f"the log does not contain the entry {head}")
+    return last_head
 
 
 def digest(fields: Mapping[str, Any], key: bytes) -> str:
-    """Return the hash of an entry without its field `hash`: HMAC-SHA-256 with a key, else SHA-256."""
+    """Return the hash of an entry without its field `hash`: HMAC-SHA-256, or without a key SHA-256."""
     content = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
     return hmac.new(key, content, hashlib.sha256).hexdigest() if key else hashlib.sha256(content).hexdigest()
 
@@ -186,7 +191,7 @@ def read_head(path: Path, key: bytes) -> Head | None:
         return None
     words = line.decode("ascii", "replace").split()
     if len(words) != 3 or not (words[0].isascii() and words[0].isdigit() and len(words[0]) < 19):
-        raise AuditError(str(_head_path(path)), 1, "the line is not a number and two hashes")
+        raise AuditError(str(_head_path(path)), 1, "the line must contain a number and two hashes")
     head = Head(entries=int(words[0]), hash=words[1])
     if not hmac.compare_digest(words[2].encode(), _seal(head, key).encode()):
         raise AuditError(
@@ -196,7 +201,7 @@ def read_head(path: Path, key: bytes) -> Head | None:
 
 
 def _seal(head: Head, key: bytes) -> str:
-    """Return the hash that prevents that a program without the key shortens the log."""
+    """Return the hash of a head; without the key, a program cannot shorten the log and create this hash."""
     return digest({"entries": head.entries, "hash": head.hash}, key)
 
 
@@ -213,17 +218,19 @@ def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
     return dict(entry)
 
 
-def _compare(path: Path, last: Head, recorded: Head) -> None:
-    """Raise `AuditError` if the last entry that was read contradicts the file `NAME.head`."""
-    if recorded.entries > last.entries:
-        reason = f"the log ends after {last.entries} entries, but had {recorded.entries}"
-        raise AuditError(str(path), last.entries + 1, reason)
-    if recorded.entries == last.entries and recorded.hash != last.hash:
-        raise AuditError(str(path), last.entries, f"the hash differs from the file {_head_path(path).name}")
+def _compare(path: Path, last_head: Head, recorded: Head) -> None:
+    """Raise `AuditError` if the last entry of the log differs from the file `NAME.head`."""
+    if recorded.entries > last_head.entries:
+        reason = f"the log ends after {last_head.entries} entries, but had {recorded.entries}"
+        raise AuditError(str(path), last_head.entries + 1, reason)
+    if recorded.entries == last_head.entries and recorded.hash != last_head.hash:
+        raise AuditError(
+            str(path), last_head.entries, f"the hash differs from the file {_head_path(path).name}"
+        )
 
 
-def _missing_head(path: Path, last: Head) -> AuditError:
-    return AuditError(str(path), last.entries + 1, f"the file {_head_path(path).name} is missing")
+def _missing_head(path: Path, last_head: Head) -> AuditError:
+    return AuditError(str(path), last_head.entries + 1, f"the file {_head_path(path).name} is missing")
 
 
 def _head_path(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The function that puts all middleware around an ASGI application, in its order."""
+"""The function that nests an ASGI application in all middleware, in the right order."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def application(
 ) -> Application:
     """Return an ASGI application with all middleware, and configure the log.
 
-    `checks` are the dependencies for `/ready`, `roles` the permissions of each role, `statuses` the statuses
-    of exceptions. `tokens`, `storage` and `metrics` are created from the settings if they are missing.
-    Requests pass the middleware in this order; middleware that the settings do not need is not used:
+    `checks` maps dependencies to their checks for `/ready`, `roles` maps roles to permissions, and `statuses`
+    maps classes of exceptions to HTTP statuses. `tokens`, `storage` and `metrics` are created from the
+    settings if they are None. Requests pass through the middleware in this order; middleware that the
+    settings do not require is left out:
 
     Cors, Measurement, Recovery, Tracing, Timeout, MetaInject, Alerting, Logger, ErrorHandler, Endpoints,
     RateLimit, BodyLimit, Authentication, Sessions.
@@ -87,7 +88,7 @@ def application(
 
 
 def set_up_logging(settings: WebSettings) -> None:
-    """Configure the log as the settings require."""
+    """Configure the log with the level, the format and the file in the settings."""
     style = settings.log_format
     if style == "auto":
         style = "json" if settings.production_like else "console"

@@ -10,25 +10,25 @@ from contextvars import ContextVar
 
 from infra_runtime.web.asgi import Scope
 
-#: identifies one request; generated for each request
+#: the id of one request; it is generated for each request
 request_id: ContextVar[str] = ContextVar("infra_web_request_id", default="")
-#: identifies all requests that one request of a client causes; the client may send it
+#: the id of all requests that one request of a client causes; the client can send it
 correlation_id: ContextVar[str] = ContextVar("infra_web_correlation_id", default="")
 #: the header `traceparent` for requests to other services. Source: W3C Trace Context
 traceparent: ContextVar[str] = ContextVar("infra_web_traceparent", default="")
 
-#: the key in the scope under which the middleware outside of `MetaInject` finds the ids
+#: the key of the ids in the scope, for the middleware outside of `MetaInject`
 SCOPE_KEY = "infra_runtime.web.ids"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-#: the version `ff` and ids of zeros are invalid. Source: W3C Trace Context, section 3.2
+#: the version `ff` and ids that consist of zeros are invalid. Source: W3C Trace Context, section 3.2
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})-[0-9a-f]{2}"
 )
 
 
 def accepted_identifier(text: str) -> str:
-    """Return an id that a client has sent, or an empty text if it is too long or has other characters.
+    """Return an id that a client has sent; empty if it is too long or contains other characters.
 
     The ids are written to logs and to headers, so line breaks and control characters must not occur.
     """
@@ -36,7 +36,7 @@ def accepted_identifier(text: str) -> str:
 
 
 def accepted_traceparent(text: str) -> str:
-    """Return the header `traceparent` of a client, or an empty text if it is not valid."""
+    """Return the header `traceparent` of a client; empty if the header is not valid."""
     return text if _TRACEPARENT.fullmatch(text) else ""
 
 
@@ -46,7 +46,7 @@ def new_identifier() -> str:
 
 
 def ids() -> dict[str, str]:
-    """Return the ids of the current request, without empty ones."""
+    """Return the ids of the current request; empty ids are left out."""
     values = {"request_id": request_id.get(), "correlation_id": correlation_id.get()}
     return {name: value for name, value in values.items() if value}
 
@@ -67,14 +67,14 @@ def outgoing_headers() -> dict[str, str]:
 def continued(headers: Mapping[str, str]) -> Iterator[None]:
     """Run a block, such as a job or a gRPC call, with the correlation id and the trace of a message.
 
-    `headers` are those that `outgoing_headers` returned for the message, in any case. Without a valid
-    correlation id, the block has a new one.
+    `headers` are the headers of the message, which `outgoing_headers` has returned; upper and lower case are
+    equal. If they contain no valid correlation id, a new one is generated.
     """
-    given = {name.lower(): value for name, value in headers.items()}
-    correlation = accepted_identifier(given.get("x-correlation-id", "")) or new_identifier()
+    lower_headers = {name.lower(): value for name, value in headers.items()}
+    correlation = accepted_identifier(lower_headers.get("x-correlation-id", "")) or new_identifier()
     tokens = (
         correlation_id.set(correlation),
-        traceparent.set(accepted_traceparent(given.get("traceparent", ""))),
+        traceparent.set(accepted_traceparent(lower_headers.get("traceparent", ""))),
     )
     try:
         yield

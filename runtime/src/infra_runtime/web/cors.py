@@ -46,16 +46,17 @@ class Cors:
         if scope["type"] != "http" or not self._origins:
             await self.app(scope, receive, send)
             return
-        allowed = self._headers_for(header(scope, "origin"))
+        cors_headers = self._headers_for(header(scope, "origin"))
         if scope["method"] == "OPTIONS" and header(scope, "access-control-request-method"):
-            # A refused preflight request has no special status: the browser reads the headers.
-            headers = {"vary": "Origin", **(allowed and {**allowed, **self._preflight})}
+            # A refused preflight request has the same status as an allowed one: the browser reads the
+            # headers.
+            headers = {"vary": "Origin", **(cors_headers and {**cors_headers, **self._preflight})}
             await respond(send, 200, b"", "text/plain", headers.items())
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = with_headers(message, {**allowed, "vary": _vary(message)})
+                message = with_headers(message, {**cors_headers, "vary": _vary(message)})
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -63,11 +64,11 @@ class Cors:
     def _headers_for(self, origin: str) -> dict[str, str]:
         if not origin or not ({origin, "*"} & self._origins):
             return {}
-        allowed = origin if origin in self._origins else "*"
-        return {"access-control-allow-origin": allowed, **self._allow}
+        allowed_origin = origin if origin in self._origins else "*"
+        return {"access-control-allow-origin": allowed_origin, **self._allow}
 
 
 def _vary(response: Message) -> str:
-    """Return the header `Vary` of a response, with `Origin`, on which the response depends."""
+    """Return the header `Vary` of a response with the additional value `Origin`."""
     values = [value.decode("latin-1") for name, value in response["headers"] if name.lower() == b"vary"]
     return ", ".join([*values, "Origin"])

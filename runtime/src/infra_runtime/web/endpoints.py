@@ -1,4 +1,4 @@
-"""The paths that the middleware answers: `/health`, `/ready`, `/metrics` and `/debug/…`."""
+"""The middleware for the paths `/health`, `/ready`, `/metrics` and `/debug/…`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ PATHS = frozenset({"/health", "/ready", "/metrics", "/debug/profile", "/debug/me
 
 
 class Endpoints:
-    """Answers the paths for operation; all other paths reach the application.
+    """Answers requests for the paths for operation; requests for other paths are passed to the application.
 
-    With a token, `/metrics` and `/debug/…` need it in `Authorization: Bearer …`. In production, profiles do
-    not exist, and the level of the log can be changed only with a token.
+    If a token is set, requests for `/metrics` and `/debug/…` need it in the header `Authorization: Bearer …`.
+    In production, the paths of profiles do not exist, and the level of the log can be changed only if a token
+    is set.
     """
 
     def __init__(
@@ -44,9 +45,9 @@ class Endpoints:
             await self.app(scope, receive, send)
             return
         path, method = local_path(scope), scope["method"]
-        allowed = ("GET", "HEAD", "PUT") if path == "/debug/log-level" else ("GET", "HEAD")
-        if method not in allowed:
-            raise ProblemError(405, headers={"allow": ", ".join(allowed)})
+        allowed_methods = ("GET", "HEAD", "PUT") if path == "/debug/log-level" else ("GET", "HEAD")
+        if method not in allowed_methods:
+            raise ProblemError(405, headers={"allow": ", ".join(allowed_methods)})
         if path == "/health":
             await respond_json(send, *self._health.live())
         elif path == "/ready":
@@ -56,7 +57,7 @@ class Endpoints:
             await self._protected(path, scope, send)
 
     def _answers(self, path: str) -> bool:
-        """Return whether a path exists; others reach the application, which answers 404."""
+        """Return whether this middleware answers the path; for other paths, the application returns 404."""
         if path in {"/debug/profile", "/debug/memory"}:
             return not self._production
         if path == "/debug/log-level":
@@ -64,8 +65,8 @@ class Endpoints:
         return path in PATHS
 
     def _require_token(self, scope: Scope) -> None:
-        given = header(scope, "authorization")
-        if self._token and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        authorization = header(scope, "authorization")
+        if self._token and not hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode()):
             raise ProblemError(401, "this path needs the operations token", {"www-authenticate": "Bearer"})
 
     async def _protected(self, path: str, scope: Scope, send: Send) -> None:

@@ -19,7 +19,8 @@ from infra_runtime.web.metrics import Metrics
 
 _Behaviour: TypeAlias = Callable[[Any, Any], Any]
 
-#: whether the client and the server send several messages → the kind of the call, and grpc's function for it
+#: whether the client sends several messages, and whether the server does → the kind of the call, and the
+#: function of grpc that creates its handler
 _KINDS: dict[tuple[bool, bool], tuple[str, str]] = {
     (False, False): ("unary", "unary_unary"),
     (True, False): ("client_stream", "stream_unary"),
@@ -29,18 +30,18 @@ _KINDS: dict[tuple[bool, bool], tuple[str, str]] = {
 
 
 class GrpcMetrics(grpc.ServerInterceptor):
-    """The interceptor for `grpc.server`."""
+    """Interceptor for `grpc.server`, which measures each call."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
-        """Return the handler of a call, which measures the call; None if the method does not exist."""
+        """Return a handler that measures the call; None if the method does not exist."""
         return _measured(self._metrics, continuation(handler_call_details), handler_call_details.method)
 
 
 class AioGrpcMetrics(grpc.aio.ServerInterceptor):
-    """The interceptor for `grpc.aio.server`."""
+    """Interceptor for `grpc.aio.server`, which measures each call."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -48,7 +49,7 @@ class AioGrpcMetrics(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
     ) -> Any:
-        """Return the handler of a call, which measures the call; None if the method does not exist."""
+        """Return a handler that measures the call; None if the method does not exist."""
         handler = await continuation(handler_call_details)
         return _measured(self._metrics, handler, handler_call_details.method)
 
@@ -69,7 +70,7 @@ def _measured(metrics: Metrics, handler: Any, path: str) -> Any:
 
 @contextmanager
 def _call(metrics: Metrics, service: str, method: str, kind: str, context: Any) -> Iterator[None]:
-    """Measure a call, with the status code that its function has set in `context`."""
+    """Measure a call; its status code is the code that the function of the call has set in `context`."""
     with metrics.grpc(service, method, kind) as call:
         try:
             yield
@@ -79,7 +80,7 @@ def _call(metrics: Metrics, service: str, method: str, kind: str, context: Any) 
         finally:
             code = context.code()
             if code and code is not grpc.StatusCode.OK:
-                # asyncio's contexts return the number of the code.
+                # The contexts of `grpc.aio` return the code as a number.
                 call.code = code.name if isinstance(code, grpc.StatusCode) else _NAMES.get(code, "UNKNOWN")
 
 

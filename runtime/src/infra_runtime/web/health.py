@@ -14,7 +14,8 @@ from infra_runtime.value import frozen
 
 log = structlog.get_logger("infra.web")
 
-#: a function that raises an exception if the dependency does not work, such as `pool.check`
+#: the check of a dependency, such as `pool.check`: a function that raises an exception if the dependency does
+#: not work
 Check: TypeAlias = Callable[[], Awaitable[object]]
 
 
@@ -57,14 +58,14 @@ class Health:
         self._lock = asyncio.Lock()
 
     def live(self) -> tuple[int, dict[str, object]]:
-        """Return the status and the document of `/health`: the process answers, whatever its dependencies do.
+        """Return the status and the document of `/health`, which do not depend on the checks.
 
-        A restart of the process does not repair a dependency, so a failed check must not cause one.
+        A restart of the process does not repair a dependency, so a failed check must not cause a restart.
         """
         return 200, {"status": "pass", "version": self._version, "checks": {}}
 
     async def ready(self) -> tuple[int, dict[str, object]]:
-        """Return the status and the document of `/ready`: 200, or 503 if a check has failed."""
+        """Return the status and the document of `/ready`; the status is 503 if a check has failed."""
         async with self._lock:
             if self._clock() >= self._valid_until:
                 self._results = await self._run()
@@ -93,13 +94,13 @@ class Health:
     async def _run_check(self, name: str) -> CheckResult:
         if name in self._running:
             return CheckResult(reason="the previous check is still running", seconds=0.0)
-        began = self._clock()
+        start = self._clock()
         task = asyncio.ensure_future(_called(self._checks[name]))
         self._running[name] = task
         task.add_done_callback(lambda _: self._running.pop(name))
         reason = ""
         try:
-            # `wait` returns at the deadline even if the check ignores its cancellation.
+            # `asyncio.wait` returns at the deadline, even if the check ignores its cancellation.
             await asyncio.wait({task}, timeout=self._deadline)
         finally:
             task.cancel()
@@ -110,7 +111,7 @@ class Health:
             reason = "cancelled"
         elif error := task.exception():
             reason = masked_text(f"{type(error).__name__}: {error}")
-        return CheckResult(reason=reason, seconds=self._clock() - began)
+        return CheckResult(reason=reason, seconds=self._clock() - start)
 
 
 async def _called(check: Check) -> object:
@@ -118,6 +119,6 @@ async def _called(check: Check) -> object:
 
 
 def _retrieve(task: asyncio.Task[object]) -> None:
-    """Read the exception of an abandoned check; otherwise asyncio would print it as not retrieved."""
+    """Read the exception of an abandoned check, so that asyncio does not print it as never retrieved."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Limits of requests: the number of requests per client, and the size of a body."""
+"""Middleware for the limits of requests: the number of requests per client, and the size of a body."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ log = structlog.get_logger("infra.web")
 class RateLimit:
     """Answers 429 if a client sends more than `limit` requests in `period` seconds.
 
-    A client is an IPv4 address or an IPv6 network of 64 bits, because an IPv6 client usually has such a
-    network. If the storage fails, or does not answer within `patience` seconds, requests are allowed and the
-    failure is logged, so that a failure of Valkey does not become a failure of the application.
+    A client is an IPv4 address, or an IPv6 network with a prefix of 64 bits, because an IPv6 client usually
+    has all addresses of such a network. If the storage fails, or does not answer within `patience` seconds,
+    requests are allowed and the failure is logged, so that a failure of Valkey does not become a failure of
+    the application.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class RateLimit:
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application if the client has not reached its limit."""
+        """Run the application, or answer 429 if the client has reached its limit."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return
@@ -61,7 +62,7 @@ class RateLimit:
 
 
 def network(address: str) -> str:
-    """Return the network of a client whose requests are counted together."""
+    """Return the network of an address; all requests from the same network are counted together."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -103,7 +104,7 @@ class BodyLimit:
             return message
 
         async def send_unless_too_long(message: Message) -> None:
-            # FastAPI answers the exception of `receive_counted` with 400.
+            # If `receive_counted` raises an exception, FastAPI answers 400 instead of 413.
             if size <= self._max_bytes or response.started:
                 await response.send(message)
 

@@ -1,6 +1,7 @@
 """Structured logs: JSON or lines for a terminal, and the middleware that logs each request.
 
-The records of the standard library's loggers have the same format. Each record has the ids of its request.
+The records of loggers of the standard library have the same format. Each record contains the ids of its
+request.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ from infra_runtime.web.asgi import (
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 #: paths that programs request every few seconds; their requests are logged with the level `debug`
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
-#: the longest text in a record; the rest is cut
+#: the largest number of characters of a text in a record; longer texts are cut
 MAX_TEXT = 4096
-#: the depth up to which nested values are cleaned; deeper values are replaced by `…`
+#: the largest depth of nested values; deeper values are replaced by `…`
 MAX_DEPTH = 6
 
 log = structlog.get_logger("infra.web")
@@ -67,7 +68,7 @@ def configure_logging(
         if style == "json"
         else structlog.dev.ConsoleRenderer(
             colors=file is None and sys.stdout.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # the traceback is a string already
+            exception_formatter=structlog.dev.plain_traceback,  # the traceback is already a string
         )
     )
     handler = WatchedFileHandler(file, encoding="utf-8") if file else StandardOutputHandler()
@@ -100,14 +101,14 @@ def configure_logging(
 
 
 class StandardOutputHandler(logging.StreamHandler[TextIO]):
-    """Writes to the present `sys.stdout`, because pytest replaces and closes the stream of each test."""
+    """Writes to the current `sys.stdout`, because pytest replaces this stream in each test and closes it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override] # as in the standard library's handler of last resort
-        """The stream."""
+        """The current standard output."""
         return sys.stdout
 
 
@@ -120,12 +121,12 @@ def remove_handler() -> None:
 
 
 def set_level(level: Level) -> None:
-    """Change the level from which records are written; this has an effect on all loggers immediately."""
+    """Set the lowest level of the records that are written; all loggers use the new level immediately."""
     logging.getLogger().setLevel(level.upper())
 
 
 def current_level() -> str:
-    """Return the level from which records are written."""
+    """Return the lowest level of the records that are written."""
     return logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
 
 
@@ -175,7 +176,7 @@ def _escaped(text: str) -> str:
 class Logger:
     """Logs each request when it ends: method, path, status, duration in seconds, and bytes of the response.
 
-    The query and the headers are not logged, because they may contain secrets.
+    The query and the headers are not logged, because they can contain secrets.
     """
 
     def __init__(self, app: Application, *, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -187,7 +188,7 @@ class Logger:
             await self.app(scope, receive, send)
             return
         response = ResponseProgress(send)
-        began = self._clock()
+        start = self._clock()
         outcome = "failed"
         try:
             await self.app(scope, receive, response.send)
@@ -205,7 +206,7 @@ class Logger:
                 path=scope["path"],
                 status=response.status,
                 outcome=outcome,
-                seconds=round(self._clock() - began, 6),
+                seconds=round(self._clock() - start, 6),
                 bytes=response.size,
                 client=client_address(scope),
             )

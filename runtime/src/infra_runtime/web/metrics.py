@@ -27,7 +27,8 @@ from infra_runtime.web.asgi import Application, Receive, ResponseProgress, Scope
 
 Kind = TypeVar("Kind", bound=MetricWrapperBase)
 
-#: other methods have the label `OTHER`: a client that invents methods must not create time series
+#: the methods with their own label; other methods have the label `OTHER`, so that a client cannot create time
+#: series with invented methods
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BYTES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
@@ -35,13 +36,13 @@ BYTES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 
 @dataclass
 class GrpcCall:
-    """A gRPC call that is measured; set `code` to the status code of its answer."""
+    """A measured gRPC call; its function sets `code` to the status code of the answer."""
 
     code: str = "OK"
 
 
 class Metrics:
-    """The metrics of one application, in their own registry unless another registry is given."""
+    """The metrics of one application, in a new registry if no registry is passed."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Metrics:
     ) -> None:
         self.registry = registry or CollectorRegistry()
         if registry is None:
-            # Start time, processor time, memory and open files of the process.
+            # The metrics of the process: start time, processor time, memory and open files.
             ProcessCollector(registry=self.registry)
         self._prefix, self._clock = prefix, clock
         self._business: dict[str, tuple[tuple[object, ...], MetricWrapperBase]] = {}
@@ -80,7 +81,7 @@ class Metrics:
         self._jobs_running = self._gauge("jobs_running", "Jobs that are running.", "job")
 
     def exposition(self) -> tuple[bytes, str]:
-        """Return all metrics as a string in the format of Prometheus, and its content type."""
+        """Return all metrics in the format of Prometheus, and the content type of this format."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     @contextmanager
@@ -104,7 +105,7 @@ class Metrics:
 
     @contextmanager
     def grpc(self, service: str, method: str, kind: str = "unary") -> Iterator[GrpcCall]:
-        """Count and measure a gRPC call of a server; an exception without a code has the code `UNKNOWN`.
+        """Count and measure a gRPC call of a server; an exception without a code counts as `UNKNOWN`.
 
         `kind` is `unary`, `client_stream`, `server_stream` or `bidi_stream`.
         """
@@ -143,12 +144,12 @@ class Metrics:
 
     @contextmanager
     def _measured(self, histogram: Callable[[str], Histogram]) -> Iterator[None]:
-        began, outcome = self._clock(), "failed"
+        start, outcome = self._clock(), "failed"
         try:
             yield
             outcome = "done"
         finally:
-            histogram(outcome).observe(self._clock() - began)
+            histogram(outcome).observe(self._clock() - start)
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(name, description, labels, registry=self.registry)
@@ -161,16 +162,16 @@ class Metrics:
 
     @contextmanager
     def http(self, method: str, response: ResponseProgress) -> Iterator[None]:
-        """Count and measure a request; its status and size are read from `response` at the end."""
+        """Count and measure a request; at its end, status and size are read from `response`."""
         method = method if method in METHODS else "OTHER"
-        began = self._clock()
+        start = self._clock()
         self._http_active.inc()
         try:
             yield
         finally:
             self._http_active.dec()
             self._http_requests.labels(method, str(response.status or 500)).inc()
-            self._http_seconds.labels(method).observe(self._clock() - began)
+            self._http_seconds.labels(method).observe(self._clock() - start)
             self._http_bytes.observe(response.size)
 
 

@@ -30,8 +30,8 @@ log = structlog.get_logger("infra.web")
 class Recovery:
     """Answers an unexpected exception with 500 and logs it with its traceback.
 
-    If the response has already started, the exception is raised again, so that the server closes the
-    connection and the client does not take the beginning of the response for all of it.
+    If the response has already started, the exception is raised again. The server then closes the connection,
+    so that the client detects that the response is incomplete.
     """
 
     def __init__(self, app: Application) -> None:
@@ -62,7 +62,7 @@ class Timeout:
         self.app, self.seconds = app, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, and cancel it when the time has expired."""
+        """Run the application, and cancel it if the response has not started before the time limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -70,7 +70,7 @@ class Timeout:
 
         async def send_in_time(message: Message) -> None:
             if deadline.expired():
-                return  # the application answers its cancellation, but the response is 504
+                return  # an answer of the application after its cancellation is ignored: the response is 504
             if message["type"] == "http.response.start":
                 deadline.reschedule(None)
             await send(message)
@@ -108,7 +108,7 @@ class MetaInject:
         request = context.new_identifier()
         sent = context.accepted_identifier(header(scope, "x-correlation-id"))
         correlation = sent or context.accepted_identifier(header(scope, "x-request-id")) or request
-        # The middleware outside of this one reads the ids from the scope, so the scope is not copied.
+        # The middleware around this one reads the ids from the scope, so the scope is not copied.
         scope[context.SCOPE_KEY] = {"request_id": request, "correlation_id": correlation}
         tokens = context.request_id.set(request), context.correlation_id.set(correlation)
         try:
@@ -120,10 +120,10 @@ class MetaInject:
 
 
 class ErrorHandler:
-    """Answers the exceptions in its table with a problem document; other exceptions reach `Recovery`.
+    """Answers exceptions of `statuses` with a problem document; `Recovery` handles other exceptions.
 
-    Starlette answers an unexpected exception with 500 and raises it again. Therefore a short response with
-    the status 500 is held back until the application ends.
+    Starlette answers an unexpected exception with 500, and then raises the exception again. Therefore, a
+    short response with the status 500 is not sent before the application ends.
     """
 
     def __init__(self, app: Application, *, statuses: Mapping[type[Exception], int] | None = None) -> None:

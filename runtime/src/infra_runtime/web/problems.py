@@ -1,4 +1,4 @@
-"""Errors as problem documents, and the table from the class of an exception to the HTTP status.
+"""Problem documents for errors, and the table that maps the class of an exception to the HTTP status.
 
 Source: RFC 9457, Problem Details for HTTP APIs.
 """
@@ -14,15 +14,16 @@ from infra_runtime.web.asgi import Scope, Send, respond
 from infra_runtime.web.context import ids_of
 
 MEDIA_TYPE = "application/problem+json"
-#: class of an exception → status. An entry applies to derived classes, too; the nearest class has priority.
-#: The text of an exception becomes the `detail` of the document only if the status is below 500.
+#: class of an exception → status. An entry also applies to derived classes; if several entries apply, the
+#: most derived class has priority. The text of an exception becomes the `detail` of the document only if the
+#: status is below 500.
 DEFAULT_STATUSES: Mapping[type[Exception], int] = {ConnectionError: 503, TimeoutError: 503}
-#: the codes with which a WebSocket is closed. Source: RFC 6455, section 7.4.1
+#: the close codes of WebSockets. Source: RFC 6455, section 7.4.1
 POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 
 
 class ProblemError(InfraError):
-    """An error that is answered with this status, detail and headers.
+    """An error whose response has this status, detail and headers.
 
     The detail is sent to the client, so it must not contain a secret or an internal name.
     """
@@ -44,7 +45,7 @@ def title(status: int) -> str:
 
 
 def problem_of(error: Exception, statuses: Mapping[type[Exception], int]) -> ProblemError | None:
-    """Return the problem that answers an exception; None if the table has no entry for its class."""
+    """Return the problem for an exception; None if the table has no entry for its class."""
     if isinstance(error, ProblemError):
         return error
     for kind in type(error).__mro__:

@@ -13,22 +13,24 @@ import tracemalloc
 
 from infra_runtime.web.problems import ProblemError
 
-#: the number of functions, or of lines of code, in a profile
+#: the largest number of functions, or of lines of code, in a profile
 LINES = 40
-#: the longest profile in seconds
+#: the longest duration of a profile in seconds
 LONGEST = 20.0
 
 _recording = asyncio.Lock()
 
 
 async def cpu_profile(seconds: float) -> str:
-    """Return the functions that took the most time on the event loop's thread within these seconds."""
+    """Profile the thread of the event loop for `seconds`; return the functions that took the most time."""
     _require_idle(seconds)
     async with _recording:
         profiler = cProfile.Profile()
         try:
             profiler.enable()
-        except ValueError:  # Python 3.12 and later refuse a second profiler, such as that of a debugger
+        except (
+            ValueError
+        ):  # Python 3.12 and later permit only one profiler; a debugger can be another profiler
             raise ProblemError(409, "another profiler is active") from None
         try:
             await asyncio.sleep(seconds)
@@ -40,20 +42,20 @@ async def cpu_profile(seconds: float) -> str:
 
 
 async def memory_profile(seconds: float) -> str:
-    """Return the lines of code whose allocations grew the most within these seconds."""
+    """Record for `seconds` seconds; return the lines of code whose allocated memory grew the most."""
     _require_idle(seconds)
     async with _recording:
         was_tracing = tracemalloc.is_tracing()
         if not was_tracing:
             tracemalloc.start()
         try:
-            before = tracemalloc.take_snapshot()
+            first_snapshot = tracemalloc.take_snapshot()
             await asyncio.sleep(seconds)
-            after = tracemalloc.take_snapshot()
+            second_snapshot = tracemalloc.take_snapshot()
         finally:
             if not was_tracing:
                 tracemalloc.stop()
-    return "".join(f"{line}\n" for line in after.compare_to(before, "lineno")[:LINES])
+    return "".join(f"{line}\n" for line in second_snapshot.compare_to(first_snapshot, "lineno")[:LINES])
 
 
 def _require_idle(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Sessions: data of a browser on the server, found by a random id in a cookie.
+"""Sessions: data about a browser that the server stores; a random id in a cookie identifies the session.
 
 Source: OWASP Session Management Cheat Sheet.
 """
@@ -18,23 +18,23 @@ from infra_runtime.web.storage import Storage
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
-#: 32 random bytes in base64
+#: the pattern of an id: 32 random bytes in base64
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Session(MutableMapping[str, Json]):
     """The data of one session, such as the id of the user; the values must be JSON.
 
-    The data are stored when the response starts, so a change after this has no effect.
+    The data is stored when the response starts, so later changes have no effect.
     """
 
     def __init__(self, identifier: str, values: dict[str, Json]) -> None:
-        #: empty: the session is not stored yet
+        #: the id; empty if the session is not stored yet
         self.identifier = identifier
         self.data: dict[str, Json] = values
         #: the id that the session had before `renew`
         self.obsolete = ""
-        #: the stored content
+        #: the content in the storage
         self.content = ""
 
     def __getitem__(self, key: str) -> Json:
@@ -53,7 +53,7 @@ class Session(MutableMapping[str, Json]):
         return len(self.data)
 
     def renew(self) -> None:
-        """Give the session a new id; do this when a user logs in, so that an id from before is useless."""
+        """Replace the id of the session; call this at each login, so that the old id becomes invalid."""
         self.obsolete, self.identifier = self.obsolete or self.identifier, ""
 
 
@@ -68,8 +68,9 @@ def session() -> Session:
 class Sessions:
     """Loads the session of a request, and stores it if it has data; `session()` returns it.
 
-    The cookie has the attributes `HttpOnly`, `SameSite=Lax` and, with `secure`, `Secure` and the prefix
-    `__Host-`. The storage contains a hash of the id, so that its content does not give access to sessions.
+    The cookie has the attributes `HttpOnly` and `SameSite=Lax`. If `secure` is true, it also has the
+    attribute `Secure`, and its name begins with `__Host-`. The storage contains a hash of the id, so that its
+    content does not give access to sessions.
     """
 
     def __init__(
@@ -84,18 +85,18 @@ class Sessions:
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        current = await self._load(scope)
-        sent = current.identifier
+        current_session = await self._load(scope)
+        sent_identifier = current_session.identifier
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.accept"}:
-                cookie = await self._store(current, sent)
+                cookie = await self._store(current_session, sent_identifier)
                 if cookie:
                     fields = [*message.get("headers", ()), (b"set-cookie", cookie.encode("latin-1"))]
                     message = {**message, "headers": fields}
             await send(message)
 
-        token = _session.set(current)
+        token = _session.set(current_session)
         try:
             await self.app(scope, receive, send_with_cookie)
         finally:
@@ -109,25 +110,29 @@ class Sessions:
                 loaded = Session(identifier, json.loads(stored))
                 loaded.content = json.dumps(loaded.data)
                 return loaded
-        # An id that the server has not stored is not accepted: a page of an attacker may have set it.
+        # An id that the server has not stored is not accepted, because a page of an attacker can have set the
+        # cookie.
         return Session("", {})
 
-    async def _store(self, current: Session, sent: str) -> str:
-        """Store or delete a session, and return the value of the header `Set-Cookie`; empty: no header."""
-        if current.obsolete:
-            await self._storage.delete(_key(current.obsolete))
-        if not current:
-            if not sent:
+    async def _store(self, current_session: Session, sent_identifier: str) -> str:
+        """Store or delete a session, and return the header `Set-Cookie`; empty if no header is needed."""
+        if current_session.obsolete:
+            await self._storage.delete(_key(current_session.obsolete))
+        if not current_session:
+            if not sent_identifier:
                 return ""
-            await self._storage.delete(_key(sent))
+            await self._storage.delete(_key(sent_identifier))
             return f"{self._cookie}=; Max-Age=0{self._attributes}"
-        content = json.dumps(current.data)
-        if content != current.content or not current.identifier:
-            if current.identifier and await self._storage.get(_key(current.identifier)) is None:
+        content = json.dumps(current_session.data)
+        if content != current_session.content or not current_session.identifier:
+            if (
+                current_session.identifier
+                and await self._storage.get(_key(current_session.identifier)) is None
+            ):
                 return ""  # another request has deleted the session meanwhile
-            current.identifier = current.identifier or secrets.token_urlsafe(32)
-            await self._storage.put(_key(current.identifier), content.encode(), self._seconds)
-        return f"{self._cookie}={current.identifier}; Max-Age={self._seconds}{self._attributes}"
+            current_session.identifier = current_session.identifier or secrets.token_urlsafe(32)
+            await self._storage.put(_key(current_session.identifier), content.encode(), self._seconds)
+        return f"{self._cookie}={current_session.identifier}; Max-Age={self._seconds}{self._attributes}"
 
 
 def _cookie(scope: Scope, name: str) -> str:

@@ -28,11 +28,11 @@ class WebSettings(BaseSettings):
         default="production", validation_alias=AliasChoices("WEB_ENVIRONMENT", "INFRA_ENV")
     )
 
-    #: seconds until the response must have started
+    #: the time limit in seconds for the start of a response
     timeout: float = Field(default=30.0, gt=0)
-    #: bytes of a request's body
+    #: the largest size of the body of a request in bytes
     max_body: int = Field(default=1_000_000, ge=0)
-    #: seconds until a dependency check fails
+    #: the time limit in seconds for the check of a dependency
     check_timeout: float = Field(default=2.0, gt=0)
     #: seconds between two alerts about the same kind of failure
     alert_interval: float = Field(default=60.0, ge=0)
@@ -43,18 +43,18 @@ class WebSettings(BaseSettings):
     #: the file for the log; standard output if unset
     log_file: Path | None = None
 
-    #: the token for `/metrics` and `/debug/…`; without it, `/metrics` is public
+    #: the token for `/metrics` and `/debug/…`; if it is unset, `/metrics` is public
     operations_token: SecretStr | None = Field(default=None, min_length=16)
 
-    #: a secret for HS256, HS384 and HS512, of at least 32, 48 and 64 bytes
+    #: the secret for HS256, HS384 or HS512, of at least 32, 48 or 64 bytes
     jwt_secret: SecretStr | None = None
-    #: PEM keys for the other algorithms; a program that only verifies tokens has no private key
+    #: the PEM keys for the other algorithms; a program that only verifies tokens needs no private key
     jwt_private_key: SecretStr | None = None
     jwt_public_key: str | None = None
-    #: earlier secrets and public keys, which verify tokens and sign none
+    #: earlier secrets and public keys, which only verify tokens
     jwt_former_secrets: tuple[SecretStr, ...] = ()
     jwt_former_public_keys: tuple[str, ...] = ()
-    #: the allowed algorithms, all for the same type of key; new tokens have the first
+    #: the allowed algorithms, all for the same type of key; new tokens use the first algorithm
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "app"
     jwt_audience: str = "app"
@@ -62,36 +62,38 @@ class WebSettings(BaseSettings):
     jwt_access_seconds: int = Field(default=900, gt=0)
     jwt_refresh_seconds: int = Field(default=1_209_600, gt=0)
 
-    #: requests per client within `rate_period` seconds; 0: no limit
+    #: the largest number of requests per client within `rate_period` seconds; 0: no limit
     rate_limit: int = Field(default=0, ge=0)
     rate_period: float = Field(default=60.0, gt=0)
 
-    #: seconds after its last use until a session expires; 0: no sessions
+    #: the seconds after its last use after which a session expires; 0: no sessions
     session_seconds: int = Field(default=0, ge=0)
-    #: false only for development without HTTPS in a browser that does not accept secure cookies then
+    #: whether cookies are sent only over HTTPS; set it to false only in development without HTTPS, for
+    #: browsers that do not accept secure cookies on localhost
     session_secure: bool = True
 
-    #: the origins of other web sites whose scripts may read responses; `*` is every origin
+    #: the origins of other web sites whose scripts may read responses; `*` means every origin
     cors_origins: tuple[str, ...] = ()
     cors_methods: tuple[str, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
     cors_headers: tuple[str, ...] = ("authorization", "content-type", "x-correlation-id")
     #: whether scripts of these origins may send cookies
     cors_credentials: bool = False
-    #: seconds for which a browser may keep the answer to a preflight request
+    #: the seconds for which a browser may cache the answer to a preflight request
     cors_max_age: int = Field(default=600, ge=0)
 
     #: the file of the audit log
     audit_file: Path | None = None
-    #: the key of the audit log's hashes; without it, a program that can write the file can also forge it
+    #: the key for the hashes of the audit log; without a key, a program that can write the file can forge
+    #: entries
     audit_key: SecretStr | None = Field(default=None, min_length=16)
 
     @property
     def production_like(self) -> bool:
-        """Whether the application is in staging or production: JSON logs, no profiles, no reasons."""
+        """Whether the environment is staging or production: JSON logs, no profiles, no reasons."""
         return self.environment in {"staging", "production"}
 
     @model_validator(mode="after")
     def _check_cors(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
-            raise ValueError("cors_credentials needs a list of origins in cors_origins instead of `*`")
+            raise ValueError("cors_credentials requires a list of origins in cors_origins, instead of `*`")
         return self

