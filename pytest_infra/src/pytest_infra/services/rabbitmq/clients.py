@@ -20,9 +20,9 @@ def channel(context: FixtureContext, unit: Endpoint) -> Iterator[BlockingChannel
     parameters.client_properties = {"connection_name": context.label.name}
     connection = library.BlockingConnection(parameters)
     try:
-        opened = connection.channel()
-        opened.confirm_delivery()
-        yield opened
+        open_channel = connection.channel()
+        open_channel.confirm_delivery()
+        yield open_channel
     finally:
         if connection.is_open:
             connection.close()

@@ -77,7 +77,7 @@ class Buckets:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Delete the buckets of the pool, unless the server stops now; return the names of those left."""
+        """Delete the buckets of the pool, unless the server stops now; return the buckets that remain."""
         return self._pool.close(remove=not self._context.stops())
 
 
