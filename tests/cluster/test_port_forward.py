@@ -17,7 +17,7 @@ import infra_runtime
 from fakes.command_line import CommandLine
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.binaries import Binary, locate
 
 pytestmark = pytest.mark.real("kubectl", "kubernetes", "nats", "postgres", "rabbitmq", "s3", "valkey-server")
@@ -121,7 +121,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.
     The object storage has the arguments and the variables of its container.
     """
     folder = tmp_path_factory.mktemp("servers")
-    container = made("s3").container
+    container = spec_of("s3").container
     assert container is not None
     words = [
         *(word for word in container.command if not word.startswith("-dir=")),

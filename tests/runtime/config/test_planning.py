@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.engine import written
+from fakes.engine import configuration_of
 from fakes.project import Project
 from infra_runtime.binaries import Binary, BinarySearch
 from infra_runtime.config import planning
@@ -29,7 +29,7 @@ log = "json"
 
 
 def dials(project: Project, name: str = "caddy") -> list[str]:
-    routes = written(project.spec(name))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
+    routes = configuration_of(project.spec(name))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
     return [route["handle"][-1]["upstreams"][0]["dial"] for route in routes]
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.any_stack import stacks
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from fakes.samples import every, sample
@@ -715,7 +715,7 @@ def test_a_secret_in_plain_text_is_refused_outside_of_development(
 
 def test_no_kind_has_an_account_with_a_constant_password_in_a_container() -> None:
     for kind in KINDS:
-        spec = made(kind)
+        spec = spec_of(kind)
         exports = {**spec.exports, **spec.container.exports} if spec.container else {}
         exports.pop("access_key", None)  # the name of an account
         assert masked_copy(exports) == exports, kind

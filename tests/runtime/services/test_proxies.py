@@ -21,7 +21,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes import upstream
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.stacks import until
 from infra_runtime import catalogue
@@ -109,13 +109,13 @@ def _matches(expression: str, text: str) -> bool:
 
 
 def test_a_route_to_a_service_is_a_reference_and_so_a_need(kind: str) -> None:
-    spec = made(kind, routes=[{"path": "/api/*", "to": "api"}])
+    spec = spec_of(kind, routes=[{"path": "/api/*", "to": "api"}])
 
     assert spec.all_needs() == ("api",)
 
 
 def test_a_route_to_another_server_is_not_a_need(kind: str) -> None:
-    assert made(kind, routes=[{"to": "127.0.0.1:9000"}]).all_needs() == ()
+    assert spec_of(kind, routes=[{"to": "127.0.0.1:9000"}]).all_needs() == ()
 
 
 def test_its_own_routes_come_first_and_then_the_longest_paths(kind: str) -> None:
