@@ -40,7 +40,7 @@ def test_no_file_names_a_machine_or_a_registry(folder: str) -> None:
 
 
 def forbidden_lines(text: str) -> list[int]:
-    """Return the numbers of the lines with a forbidden address; few files contain one at all."""
+    """Return the numbers of the lines with a forbidden address."""
     if not any(address in text for address in FORBIDDEN):
         return []
     lines = enumerate(text.splitlines(), 1)

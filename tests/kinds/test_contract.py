@@ -81,7 +81,7 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def started(kind: str, folder: Path, environment: str, *further: str) -> Iterator[Stack]:
-    """Start instances of the kind; write to each as soon as all are reported ready, without a second try."""
+    """Start instances of the kind; when all are ready, write to each instance, without a second attempt."""
     names = (kind, *further)
     tables = "".join(contract.table(name, kind) for name in names)
     (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
@@ -114,7 +114,7 @@ def development(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A suite that has run: its output, and the notes of its two tests."""
+    """The result of a suite: its output, and the notes of its two tests."""
 
     suite: user_suite.Suite
     output: str
@@ -200,7 +200,7 @@ async def _no_command(command: tuple[str, ...]) -> int:
 # --- the machine -----------------------------------------------------------------------------------
 
 
-def test_it_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
+def test_the_service_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
     contract.write(kind, stack[kind], "loopback", "1")
 
     connections: list[Any] = []

@@ -107,7 +107,7 @@ def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_place
     assert "/venv/bin/nats-server, PATH" in str(error)
 
 
-def test_a_given_hint_replaces_the_default() -> None:
+def test_an_explicit_hint_replaces_the_default() -> None:
     assert EXAMPLES["ConfigurationError"].hint == "Did you mean 'postgres'?"
 
 

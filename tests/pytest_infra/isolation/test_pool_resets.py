@@ -10,7 +10,7 @@ from pytest_infra.isolation.pool import Pool
 
 
 class FakeFactory:
-    """Resets every unit by a new name; `unclean` units cannot be reset, `stubborn` ones not be removed.
+    """A factory whose `unclean` units cannot be reset, and whose `stubborn` units cannot be removed.
 
     The removal of `refused` units fails until another unit was made or reset.
     """

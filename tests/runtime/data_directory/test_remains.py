@@ -169,7 +169,7 @@ def test_a_run_that_ended_completely_has_no_remains(start, data, sleeper) -> Non
     assert sleeper.poll() is None
 
 
-def test_a_stack_that_is_supervised_is_left_as_it_is(start, data) -> None:
+def test_a_supervised_stack_is_not_changed(start, data) -> None:
     stack = start(server("web"))
 
     assert remains.end_unsupervised(Paths(str(data)), patience=0.01) == remains.Cleaned()

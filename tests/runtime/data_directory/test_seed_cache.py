@@ -67,7 +67,7 @@ def test_seeds_are_listed_by_their_last_use_with_their_state(tmp_path) -> None:
 
 
 def evict(cache: Path, most_bytes: int) -> list[str]:
-    """Remove what is to be removed, and return the names."""
+    """Remove the seeds above the limit, and return their names."""
     paths = seed_cache.victims(str(cache), most_bytes)
     return [Path(path).name for path in paths if seed_cache.remove(path)]
 

@@ -565,7 +565,7 @@ def test_an_operator_can_be_used_in_production_only(project: Project) -> None:
          "does not declare exchanges and queues", "services.rabbitmq.operator"),
     ],
 )  # fmt: skip
-def test_what_an_operator_cannot_do_is_an_error(
+def test_a_setting_without_support_of_the_operator_is_an_error(
     project: Project, text: str, problem: str, where: str
 ) -> None:
     error = error_of(project, text)

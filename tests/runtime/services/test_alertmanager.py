@@ -123,14 +123,14 @@ def test_options_replace_the_receivers_and_keep_the_times_of_the_route() -> None
     }
 
 
-def test_it_listens_on_its_port_only() -> None:
+def test_alertmanager_listens_on_its_port_only() -> None:
     flags = options(spec_of("alertmanager"))
 
     assert flags["web.listen-address"] == "${host}:${port.http}"
     assert flags["cluster.listen-address"] == ""
 
 
-def test_a_metrics_store_sends_its_alerts_to_it(project: Project) -> None:
+def test_a_metrics_store_sends_its_alerts_to_alertmanager(project: Project) -> None:
     project.write("use = ['prometheus', 'alertmanager']\n")
 
     alone = project.resolve("prometheus").plan

@@ -44,7 +44,7 @@ def test_without_https_its_port_is_not_used() -> None:
     assert spec_of("caddy", https=True).ports == {"http": 8080, "https": 8443}
 
 
-def test_with_https_it_is_ready_when_it_has_its_certificate() -> None:
+def test_with_https_caddy_is_ready_when_it_has_its_certificate() -> None:
     """The health check goes through the HTTPS port, which is open shortly before the certificate exists."""
     health = servers(https=True)["http"]["routes"][0]
 

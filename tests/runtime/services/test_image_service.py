@@ -181,7 +181,7 @@ def test_a_table_with_an_image_under_the_name_of_a_kind_is_the_kind(project: Pro
         ('binary = "x"', "unknown key 'binary'"),
     ],
 )
-def test_a_mistake_is_an_error_with_its_place(project: Project, line: str, problem: str) -> None:
+def test_a_mistake_is_an_error_with_its_location(project: Project, line: str, problem: str) -> None:
     write(project, "ports = { http = 9200 }", line)
 
     message = project.error()

@@ -55,7 +55,7 @@ def test_options_are_merged_into_the_configuration() -> None:
     assert merged["service"]["pipelines"]["traces"]["receivers"] == ["otlp"]
 
 
-def test_the_telemetry_service_forwards_to_it(project: Project) -> None:
+def test_the_telemetry_service_forwards_spans_to_jaeger(project: Project) -> None:
     project.write('use = ["telemetry", "jaeger"]\n')
 
     command = project.spec("telemetry").command

@@ -21,14 +21,14 @@ def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
     assert configuration_of(spec_of("nats"))["jetstream"] == {"store_dir": "${data}/jetstream"}
 
 
-def test_it_listens_on_the_address_of_the_engine() -> None:
+def test_nats_listens_on_the_address_of_the_engine() -> None:
     configuration = configuration_of(spec_of("nats"))
 
     assert configuration["listen"] == "${host}:${port.client}"
     assert configuration["http"] == "${host}:${port.monitor}"
 
 
-def test_it_is_ready_when_jetstream_is_ready() -> None:
+def test_nats_is_ready_when_jetstream_is_ready() -> None:
     probe = spec_of("nats").ready
 
     assert (probe.port, probe.path) == ("monitor", "/${secret.monitor}/healthz?js-enabled-only=true")

@@ -52,7 +52,7 @@ def test_options_replace_the_default_parameters() -> None:
     assert (parameters["fsync"], parameters["wal_level"]) == ("on", "logical")
 
 
-def test_it_stops_with_a_checkpoint_only_if_it_is_durable() -> None:
+def test_only_a_durable_cluster_stops_with_a_checkpoint() -> None:
     assert [step.signal for step in spec_of("postgres").stop] == [signal.SIGINT, signal.SIGQUIT]
     assert [step.signal for step in spec_of("postgres", durable=False).stop] == [signal.SIGQUIT]
 

@@ -118,7 +118,7 @@ def test_a_route_to_another_server_is_not_a_need(kind: str) -> None:
     assert spec_of(kind, routes=[{"to": "127.0.0.1:9000"}]).all_needs() == ()
 
 
-def test_its_own_routes_come_first_and_then_the_longest_paths(kind: str) -> None:
+def test_the_own_routes_of_a_proxy_come_first_and_then_the_longest_paths(kind: str) -> None:
     settings = catalogue.entry(kind).settings.model_validate({"routes": [{"path": "/", "to": "own"}]})
     offers = [
         Contribution(key="route", service=name, value=Route(path=path, host=host))
@@ -239,7 +239,7 @@ def proxy(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy
         yield Proxy(kind=kind, stack=stack)
 
 
-def test_its_health_path_has_priority_over_all_routes(proxy: Proxy) -> None:
+def test_the_health_path_of_a_proxy_has_priority_over_all_routes(proxy: Proxy) -> None:
     answer = proxy.request(HEALTH)
 
     assert answer.status == 200
@@ -429,7 +429,7 @@ def test_no_process_is_left_when_its_first_process_is_killed(proxy: Proxy) -> No
     assert proxy.request("/x").received["name"] == "plain"
 
 
-def test_it_stops_although_a_client_is_connected(proxy: Proxy) -> None:
+def test_a_proxy_stops_although_a_client_is_connected(proxy: Proxy) -> None:
     with contextlib.closing(proxy.connect("patient")) as idle:
         idle.request("GET", HEALTH)
         idle.getresponse().read()
@@ -440,7 +440,7 @@ def test_it_stops_although_a_client_is_connected(proxy: Proxy) -> None:
     assert exits == [0]
 
 
-def test_its_log_has_the_requests_but_not_the_probes(proxy: Proxy) -> None:
+def test_the_log_of_a_proxy_has_the_requests_but_not_the_probes(proxy: Proxy) -> None:
     proxy.request("/in-the-log")
 
     log = Path(proxy.stack.data) / "logs" / f"{proxy.kind}.log"

@@ -49,7 +49,7 @@ def test_users_for_tests_have_only_their_own_buckets() -> None:
     }
 
 
-def test_only_a_durable_server_stops_in_an_orderly_way() -> None:
+def test_only_a_durable_server_is_stopped_with_sigterm() -> None:
     assert [step.signal for step in spec_of("s3").stop] == [signal.SIGTERM]
     assert [(step.signal, step.group) for step in spec_of("s3", durable=False).stop] == [
         (signal.SIGKILL, True)

@@ -18,14 +18,14 @@ def dynamic(**settings: Any) -> dict[str, Any]:
     return json.loads(step.text)["http"]
 
 
-def test_it_sends_no_data_to_its_vendor() -> None:
+def test_traefik_sends_no_data_to_its_vendor() -> None:
     assert configuration_of(spec_of("traefik"))["global"] == {
         "checkNewVersion": False,
         "sendAnonymousUsage": False,
     }
 
 
-def test_it_has_neither_a_dashboard_nor_a_further_port() -> None:
+def test_traefik_has_neither_a_dashboard_nor_a_further_port() -> None:
     configuration = configuration_of(spec_of("traefik"))
 
     assert "api" not in configuration

@@ -93,7 +93,7 @@ def test_a_real_server_requires_the_password(run, requirepass: str, durable: boo
     assert stack.valkey.password.encode() not in command
 
 
-def test_its_default_locale_exists_on_every_machine() -> None:
+def test_the_default_locale_exists_on_every_machine() -> None:
     """The server does not start with a locale that is not installed."""
     assert spec_of("valkey").env == {"LC_ALL": "C"}
     assert spec_of("valkey", env={"LC_ALL": "de_DE.UTF-8"}).env == {"LC_ALL": "de_DE.UTF-8"}

@@ -1,4 +1,4 @@
-"""A client of memcached's text protocol, and one for `await`."""
+"""A synchronous and an asynchronous client of memcached's text protocol."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Client:
 
 
 class AsyncClient:
-    """The same for `await`."""
+    """A client with asynchronous methods."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -99,7 +99,7 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AsyncClient]:
-    """Yield a client for `await`."""
+    """Yield an asynchronous client of the test's unit."""
     opened = await asyncio.to_thread(connected, unit)
     try:
         yield AsyncClient(opened)

@@ -88,7 +88,9 @@ def test_a_user_has_access_to_one_database_only(server: Endpoint, made: Made) ->
     assert databases == {"information_schema", first.id}
 
 
-def test_what_a_test_leaves_open_does_not_delay_the_removal(server: Endpoint, made: Made) -> None:
+def test_a_connection_that_a_test_leaves_open_does_not_delay_the_removal(
+    server: Endpoint, made: Made
+) -> None:
     factory = made.factory()
     database = made.database(factory)
     connections = [connect(database, database=database.id) for _ in range(2)]
@@ -145,7 +147,7 @@ def test_each_database_has_the_contents_of_the_migrations(made: Made, tmp_path: 
     ],
     ids=["several statements", "one statement"],
 )
-def test_a_failed_migration_is_reported_with_its_place(
+def test_a_failed_migration_is_reported_with_file_and_line(
     made: Made, server: Endpoint, tmp_path: Path, text: str, message: str, line: int
 ) -> None:
     (tmp_path / "bad.sql").write_text(text)

@@ -1,4 +1,4 @@
-"""What a test changes in the whole server does not reach later tests, or it is reported."""
+"""Changes of a test to the whole server are undone before later tests, or they are reported."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_role_is_dropped_with_its_objects_in_other_databases(stack: Stack) -> 
             assert session.execute(query).fetchone() == (0,)
 
 
-def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
+def test_a_change_that_cannot_be_undone_is_reported_once(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database kept")
         prepare(connection)
@@ -168,7 +168,7 @@ TRIGGERS = "; ".join(
     ],
     ids=["prepared transaction", "slot", "subscription", "template", "event triggers", "role", "read only"],
 )
-def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str) -> None:
+def test_a_database_is_dropped_with_the_objects_that_prevent_the_drop(stack: Stack, obstacle: str) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database blocked")
         with psycopg.connect(url_of(stack.postgres, "blocked"), autocommit=True) as session:

@@ -139,7 +139,7 @@ class TestApt:
         assert repository.address.rstrip("/") == f"{archive.address}/debian"
         assert repository.suite == "bookworm"
 
-    def test_the_archives_of_others_and_discs_are_left_out(self, archive: Files, tmp_path: Path) -> None:
+    def test_discs_and_archives_of_other_origins_are_ignored(self, archive: Files, tmp_path: Path) -> None:
         """The list that apt has downloaded from another archive contains its origin."""
         others = (
             f"deb [trusted=yes] {archive.address}/acme bookworm main\ndeb cdrom:[Debian]/ bookworm main\n"
