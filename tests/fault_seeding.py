@@ -301,9 +301,9 @@ def run_files(checkout: Checkout, arguments: tuple[str, ...], fault: Fault, pass
 def main() -> None:
     """Seed, run and count."""
     assert __doc__
-    head, _, rest = __doc__.partition("\n")
+    head, _, description = __doc__.partition("\n")
     parser = argparse.ArgumentParser(
-        description=head, epilog=rest, formatter_class=argparse.RawTextHelpFormatter
+        description=head, epilog=description, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--count", type=int, default=20, help="number of faults (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="which faults (default: 1)")
@@ -316,9 +316,9 @@ def main() -> None:
     options = parser.parse_args()
 
     candidates = [fault for fault in faults() if fault.path.startswith(options.only)]
-    chosen = random.Random(options.seed).sample(candidates, min(options.count, len(candidates)))
+    selected_faults = random.Random(options.seed).sample(candidates, min(options.count, len(candidates)))
     if options.list:
-        print(*chosen, f"{len(candidates)} faults can be seeded", sep="\n")
+        print(*selected_faults, f"{len(candidates)} faults can be seeded", sep="\n")
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     results = options.folder.resolve() / "results.jsonl"
@@ -328,16 +328,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fault-seeding-") as folder:
         checkout = copied(ROOT, Path(folder))
         tests = record(checkout, options.folder.resolve())
-        for fault in chosen:
+        for fault in selected_faults:
             if fault not in known and time.monotonic() < end:
                 known[fault] = judge(fault, checkout, tests, passed)
                 with results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"fault": asdict(fault), "result": asdict(known[fault])}) + "\n")
                 print(f"{known[fault]} {fault}", flush=True)
     tests.lines.close()
-    judged = [fault for fault in chosen if fault in known]
+    judged = [fault for fault in selected_faults if fault in known]
     survived = [fault for fault in judged if known[fault].name == "survived"]
-    print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {len(chosen) - len(judged)} left")
+    remaining_count = len(selected_faults) - len(judged)
+    print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {remaining_count} left")
     for reached, text in ((True, "executed by unit tests"), (False, "executed by no unit test")):
         faults_of_kind = [fault for fault in survived if bool(known[fault].tests) is reached]
         print(f"{len(faults_of_kind)} survived, {text}:", *faults_of_kind, sep="\n  ")

@@ -209,27 +209,27 @@ def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
     root = deployed.infra.root
     (root / "test_it.py").write_text(TEST.replace("{namespace}", deployed.namespace))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pytest", "--infra-engine=kubernetes", "-p", "no:cacheprovider",
          f"--infra-namespace={deployed.namespace}", "-W", "ignore::pytest.PytestDeprecationWarning"],
         cwd=root, text=True, capture_output=True, check=False, timeout=500,
         env={**os.environ, **deployed.cluster.environ},
     )  # fmt: skip
 
-    assert "15 passed" in done.stdout, done.stdout + done.stderr
-    assert "infra: 5 services" in done.stdout
-    assert "0 processes, 0 ports, 0 sockets left" in done.stdout
+    assert "15 passed" in result.stdout, result.stdout + result.stderr
+    assert "infra: 5 services" in result.stdout
+    assert "0 processes, 0 ports, 0 sockets left" in result.stdout
     data = root / ".data-test" / "plan-kubernetes"
     logs = "".join(path.read_text() for path in (data / "logs").glob("*.log"))
     passwords = [servers[name]["password"] for name in ("postgres", "rabbitmq")]
     for secret in (*passwords, servers["nats"]["account_password"], KEY):
-        assert secret not in done.stdout + done.stderr + logs
+        assert secret not in result.stdout + result.stderr + logs
     log = (data / "logs" / "valkey.log").read_text()
     assert f"in the namespace {deployed.namespace}; another pod is chosen" in log
-    left = [
+    remaining_processes = [
         process.info["cmdline"]
         for process in psutil.process_iter(["cmdline"])
         if "port-forward" in (process.info["cmdline"] or ())
         and f"--namespace={deployed.namespace}" in process.info["cmdline"]
     ]
-    assert left == []
+    assert remaining_processes == []

@@ -85,7 +85,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(project: Path, *command: str, **environ: str) -> str:
     """Run a command in the project, and return its output."""
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=project,
         env={**os.environ, **environ},
@@ -94,8 +94,8 @@ def run(project: Path, *command: str, **environ: str) -> str:
         check=False,
         timeout=contract.PATIENCE,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def test_none_of_our_files_names_the_kind() -> None:

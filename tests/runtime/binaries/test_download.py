@@ -95,7 +95,7 @@ def test_a_server_that_sends_another_part_than_requested_sends_the_file_again(
     download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 
     assert (tmp_path / "file").read_bytes() == CONTENT
-    assert [wanted for _, wanted in files.requests] == ["", "bytes=1000-", ""]
+    assert [requested_range for _, requested_range in files.requests] == ["", "bytes=1000-", ""]
 
 
 def test_the_rest_of_a_longer_file_is_downloaded_again(files: Files, tmp_path: Path) -> None:

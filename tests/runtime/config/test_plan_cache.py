@@ -213,11 +213,11 @@ def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
     )
     for expected in ("['pydantic', 'tomllib', 'importlib.metadata']", "[]"):
         project.write("use = ['nats']\n")
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code], cwd=project.root, capture_output=True, text=True, check=True
         )
 
-        assert done.stdout.strip() == expected
+        assert result.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("beside", [None, Binary(name="a")])

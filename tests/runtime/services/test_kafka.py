@@ -76,7 +76,7 @@ def test_a_server_that_does_not_start_makes_the_recording_fail_with_its_output(t
     folder.mkdir()
     (folder / "training.properties").write_text("log.dirs=LOG_FOLDER\n")
 
-    done = subprocess.run(
+    completed_process = subprocess.run(
         [sys.executable, "-m", "infra_runtime.kafka_training", str(program), str(folder)],
         capture_output=True,
         text=True,
@@ -84,7 +84,7 @@ def test_a_server_that_does_not_start_makes_the_recording_fail_with_its_output(t
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (1, "the port is taken\n\n")
+    assert (completed_process.returncode, completed_process.stderr) == (1, "the port is taken\n\n")
 
 
 # --- the real server -------------------------------------------------------------------------------

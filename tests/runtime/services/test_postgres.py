@@ -389,7 +389,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
     )
     filtered = [sys.executable, seccomp.__file__, sys.executable, "-c", code]
-    done = subprocess.run(
+    result = subprocess.run(
         [*filtered, tmp_path / "data", tmp_path],
         capture_output=True,
         text=True,
@@ -397,9 +397,9 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
     )
 
-    if done.returncode == seccomp.CANNOT:
+    if result.returncode == seccomp.CANNOT:
         pytest.skip("the kernel does not allow to filter system calls")
-    assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")
+    assert (result.stdout.split(), result.stderr) == (["False", "ready"], "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
@@ -422,16 +422,16 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path) -> Non
     modes, outcomes = ("with", "without", "with"), []
     for mode in modes:
         filtered = [sys.executable, seccomp.__file__] if mode == "without" else []
-        done = subprocess.run(
+        result = subprocess.run(
             [*filtered, sys.executable, "-c", code, tmp_path / "data", tmp_path],
             capture_output=True,
             text=True,
             check=False,
             env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
         )
-        if done.returncode == seccomp.CANNOT:
+        if result.returncode == seccomp.CANNOT:
             pytest.skip("the kernel does not allow to filter system calls")
-        outcomes.append((mode, *done.stdout.split(), done.stderr))
+        outcomes.append((mode, *result.stdout.split(), result.stderr))
 
     owners = {"with": "0", "without": str(other_user()[0])}
     assert outcomes == [(mode, owners[mode], "ready", "") for mode in modes]

@@ -126,9 +126,11 @@ def differences(stack: Stack, topology: dict[str, Any]) -> list[str]:
     folder = Path(stack.data).parent
     (folder / "infra.toml").write_text(declared(topology))
     command = [INFRA, "runtime", "plan", "-C", folder, "--env", "test"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "rabbitmq_management" in done.stdout
-    return [line.strip() for line in done.stdout.splitlines() if line.lstrip().startswith(("+ ", "- ", "~ "))]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "rabbitmq_management" in result.stdout
+    return [
+        line.strip() for line in result.stdout.splitlines() if line.lstrip().startswith(("+ ", "- ", "~ "))
+    ]
 
 
 @pytest.mark.real("rabbitmq")

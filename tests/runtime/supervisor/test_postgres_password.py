@@ -43,9 +43,9 @@ def test_the_stored_form_needs_no_module_that_the_supervisor_leaves_out() -> Non
         "print(stored_form('pencil', bytes(16), 2))"
     )
 
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == stored_form("pencil", bytes(16), 2)
+    assert result.stdout.strip() == stored_form("pencil", bytes(16), 2)
 
 
 def test_the_keys_are_those_of_openssl() -> None:

@@ -108,7 +108,7 @@ class Pool:
                 if self._failure is not None:
                     raise self._failure
                 if not self._change.wait(deadline - time.monotonic()):
-                    raise InfraError(f"no isolation unit was ready within {PATIENCE:g} s")
+                    raise InfraError(f"{self._name}: no isolation unit was ready within {PATIENCE:g} s")
         finally:
             self._waiting -= 1
 

@@ -94,7 +94,7 @@ def _leases_or_end(paths: Paths) -> tuple[int, float]:
         except NoStackError:
             pass  # the supervisor is exiting and does not accept clients
         if time.monotonic() > deadline:
-            raise InfraError(f"the supervisor did not exit within {STOP_PATIENCE:g} s")
+            raise InfraError(f"the supervisor has not exited within {STOP_PATIENCE:g} s after the last lease")
         time.sleep(0.005)
     return 0, 0.0
 

@@ -94,14 +94,14 @@ def connected(endpoint: Endpoint) -> Client:
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
     """Yield a client of the test's unit."""
-    with connected(unit) as opened:
-        yield opened
+    with connected(unit) as client_of_unit:
+        yield client_of_unit
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AsyncClient]:
     """Yield an asynchronous client of the test's unit."""
-    opened = await asyncio.to_thread(connected, unit)
+    client_of_unit = await asyncio.to_thread(connected, unit)
     try:
-        yield AsyncClient(opened)
+        yield AsyncClient(client_of_unit)
     finally:
-        opened.close()
+        client_of_unit.close()

@@ -97,10 +97,10 @@ def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
         _, changed = cluster.check(connection, "test_database")
 
         obstacles.drop(connection, stack.postgres, "test_database")
-        left = cluster.restore(connection)
+        remaining_changes = cluster.restore(connection)
 
         assert changed
-        assert left == []
+        assert remaining_changes == []
         assert cluster.check(connection, "test_database") == (False, False)
         assert connection.execute("show work_mem").fetchone() == ("4MB",)
 
@@ -211,9 +211,9 @@ def test_a_copy_that_a_test_has_not_completed_does_not_delay_the_removal_of_othe
         cluster = Cluster(stack.postgres, connection)
         for name in ("copied", "other"):
             connection.execute(f"create database {name}")
-        with contextlib.closing(connect(stack.postgres, "copied")) as left:
-            left.execute("create table t (a int)")
-            left.pgconn.exec_(b"copy t from stdin")
+        with contextlib.closing(connect(stack.postgres, "copied")) as copying_session:
+            copying_session.execute("create table t (a int)")
+            copying_session.pgconn.exec_(b"copy t from stdin")
 
             cluster.check(connection, "copied")
             obstacles.drop(connection, stack.postgres, "other")

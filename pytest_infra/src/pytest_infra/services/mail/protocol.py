@@ -72,7 +72,7 @@ def clear(unit: str) -> Exchange[None]:
 
 def _checked(response: Response) -> bytes:
     if response.status >= 300:
-        raise CommandError(f"the inbox answers {response.status}: {response.body[:500]!r}")
+        raise CommandError(f"the inbox answers with status {response.status}: {response.body[:500]!r}")
     return response.body
 
 

@@ -73,7 +73,7 @@ class MemcachedConnection(LineConnection):
         if line == b"MN":
             return None
         if not line.startswith(b"VA "):
-            raise CommandError(f"{self._name}: mg: {line.decode(errors='replace')}")
+            raise CommandError(f"{self._name} answers the command `mg` with {line.decode(errors='replace')}")
         _, size, *flags = line.split()
         value = self.block(int(size))
         self.line()

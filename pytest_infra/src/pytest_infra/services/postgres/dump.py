@@ -26,7 +26,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """
     program = unit.executables.get("pg_dump") if isinstance(unit, Database) else ""
     if not program:
-        raise ConfigurationError("pg_dump is missing in the folder of the server's executables")
+        raise ConfigurationError(f"{unit.name}: the folder of the server's executables contains no pg_dump")
     path = folder / f"{unit.id}.sql"
     _dump(unit.get("socket_url", unit.url), program, path)
     return [path]
@@ -52,4 +52,4 @@ def _dump(url: str, program: str, path: Path) -> None:
         output = process.stderr.read().decode(errors="replace").strip()
     timer.cancel()
     if process.returncode != 0 and not is_cut:
-        raise DumpError(f"pg_dump: {output or f'did not finish within {SECONDS:g} s'}")
+        raise DumpError(f"pg_dump: {output or f'the program did not exit within {SECONDS:g} s'}")

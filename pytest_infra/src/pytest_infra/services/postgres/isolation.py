@@ -152,7 +152,7 @@ class Databases:
         except self._psycopg.Error as error:
             message = str(error).partition("\n")[0]
             self._report(
-                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+                f"{self._server.name}: the changes of {unit.label} to the server cannot be read: {message}"
             )
             return False
         for change in remaining_changes:
