@@ -84,7 +84,7 @@ class Instances:
         return self._instances[service]
 
     def driver_urls(self) -> dict[str, Mapping[str, str]]:
-        """Return the URLs of each service for its drivers, as its kit defines them."""
+        """Return a mapping from service to the URLs (driver → URL) that the service's kit defines."""
         return {name: instance.kit.urls for name, instance in self._instances.items()}
 
     def fixtures(self) -> dict[str, Instance]:

@@ -83,7 +83,10 @@ class Logs:
         self._instances, self._notes = Instances.of(config), Notes.of(config)
 
     def of(self, service: str | Endpoint) -> list[LogLine]:
-        """Return the lines of a service. The service is started if it does not run yet."""
+        """Return the lines that a service has logged since the start of the test.
+
+        The service is started if it has not been started yet.
+        """
         return [*self._reader(service).lines(complete=False)]
 
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:

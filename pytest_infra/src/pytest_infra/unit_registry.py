@@ -44,7 +44,7 @@ class UnitRegistry:
         self.live: list[Unit] = []
         #: service → the unit or server that the fixture of the service has returned
         self.current: dict[str, Endpoint] = {}
-        #: for each unit, the seconds for which its test waited for it
+        #: the seconds for which tests waited for their units, one number for each unit
         self.waits: list[float] = []
         #: the names of the units that could not be removed
         self.left: list[str] = []

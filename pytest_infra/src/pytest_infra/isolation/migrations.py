@@ -151,7 +151,7 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return the name and the content of each file, as alternating bytes; a folder means all files in it."""
+    """Return a list with the name and the content of each file, as bytes; a folder adds all its files."""
     names_and_contents: list[bytes] = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -37,7 +37,7 @@ class Saved:
 
 
 class UnitDumps:
-    """An object that writes descriptions and dumps of failed tests' isolation units to failure reports."""
+    """Writes descriptions and dumps of the isolation units of failed tests to failure reports."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep

@@ -280,7 +280,7 @@ class _Connection:
         )
 
     def _requests(self, message: bytes) -> Iterator[bytes]:
-        """Yield `message`, after the message that prepares its statement if the session has not done so."""
+        """Yield `message`, after a message that prepares its statement if the server has not prepared it."""
         match message[:1]:
             case b"Q" | b"S" | b"F":
                 self._expected.append(READY)

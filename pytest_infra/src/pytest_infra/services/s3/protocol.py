@@ -68,7 +68,7 @@ class Storage:
             marker = {name: value for name, tag in names.items() if (value := _text(answer, tag))}
 
     def read(self, bucket: str, version: Object, size: int) -> bytes:
-        """Return the first `size` bytes of a version of an object; all bytes if it is smaller."""
+        """Return at most the first `size` bytes of a version of an object."""
         query = {"versionId": version.version}
         range_header = {"range": f"bytes=0-{size - 1}"}
         return self.request("GET", f"/{bucket}/{version.key}", query, headers=range_header)
