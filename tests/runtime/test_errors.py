@@ -100,7 +100,7 @@ def test_the_last_lines_of_a_log_are_in_the_message() -> None:
     )
 
 
-def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_places() -> None:
+def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_locations() -> None:
     error = EXAMPLES["BinaryMissingError"]
 
     assert "pytest-infra[nats]" in error.hint

@@ -279,7 +279,7 @@ def test_a_header_without_end_is_an_error(parts: tuple[bytes, ...], tmp_path: Pa
         pytest.param(b"HTTP/1.1 206 Partial Content\r\n\r\n", id="unrequested part"),
     ],
 )
-def test_an_unusual_header_before_the_right_content_is_accepted(header: bytes, tmp_path: Path) -> None:
+def test_an_unusual_header_before_the_expected_content_is_accepted(header: bytes, tmp_path: Path) -> None:
     with answering(header, CONTENT) as url:
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 

@@ -221,7 +221,9 @@ def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
 
 
 @pytest.mark.parametrize("beside", [None, Binary(name="a")])
-def test_an_executable_with_another_one_in_its_place_is_read_from_the_cache(beside: Binary | None) -> None:
+def test_an_executable_with_a_replacement_is_the_same_when_it_is_read_from_the_cache(
+    beside: Binary | None,
+) -> None:
     written = Binary(
         name="a",
         aliases=("b",),

@@ -197,7 +197,7 @@ def test_an_invalid_image_is_refused(project: Project, image: str) -> None:
     assert "services.search.image" in project.error()
 
 
-def test_without_an_engine_the_error_names_both(
+def test_without_an_engine_the_error_names_podman_and_docker(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(project)

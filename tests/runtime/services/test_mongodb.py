@@ -57,7 +57,7 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
         ('"system.a" = [{ keys = ["b"] }]', "must not begin with `system.`"),
     ],
 )
-def test_a_wrong_index_is_an_error_with_its_place(project: Project, indexes: str, problem: str) -> None:
+def test_a_wrong_index_is_an_error_with_its_line(project: Project, indexes: str, problem: str) -> None:
     project.write(f'use = ["mongodb"]\n[services.mongodb.indexes]\n{indexes}\n')
 
     error = project.error()
@@ -250,7 +250,9 @@ class TestServer:
         assert [order["amount"] for order in orders.find({"large": True}).sort("_id")] == [13, 14]
         assert orders.count_documents({}) == 4
 
-    def test_a_group_with_several_accumulators_and_a_lookup_are_right(self, database: Any) -> None:
+    def test_a_group_with_several_accumulators_and_a_lookup_have_the_correct_result(
+        self, database: Any
+    ) -> None:
         database.orders.insert_many([{"customer": number % 2, "amount": number} for number in range(6)])
         database.customers.insert_many([{"_id": 0, "name": "Ada"}, {"_id": 1, "name": "Grace"}])
         stages = [

@@ -178,7 +178,7 @@ def _bound(number: int) -> Callable[[Endpoint], object]:
     return lambda _: number
 
 
-def test_functions_of_one_name_with_other_values_or_places_have_different_keys(tmp_path: Path) -> None:
+def test_functions_of_one_name_with_other_values_or_lines_have_different_keys(tmp_path: Path) -> None:
     first, second = (lambda _: 1), (lambda _: 2)
     partial = [functools.partial(_bound, number) for number in (1, 2)]
     keys = [_key(source, tmp_path) for source in (_bound(1), _bound(2), first, second, *partial)]
