@@ -81,8 +81,9 @@ class OpenapiSnapshot:
                 f"If the change is intended, replace the snapshot with `pytest {UPDATE}`, or "
                 "accept the finding with `infra dev api-check --accept`."
             )
+            change = "a breaking change" if report.verdict == "breaking" else "a change with a warning"
             raise pytest.fail.Exception(
-                f"{PREFIX}the API has a breaking change since its snapshot\n\n{text}\n{hint}", pytrace=False
+                f"{PREFIX}the API has {change} since its snapshot\n\n{text}\n{hint}", pytrace=False
             )
         return report
 
