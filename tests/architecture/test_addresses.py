@@ -53,5 +53,5 @@ def _is_generated(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("text", [f"cd /{'root'}/x", f"https://{HOSTS[0]}/project/x", HOSTS[-1]])
-def test_an_address_is_found(text: str) -> None:
+def test_a_forbidden_address_is_found_with_its_line(text: str) -> None:
     assert forbidden_lines(f"\n{text}\n") == [2]

@@ -21,7 +21,9 @@ def temporary() -> Iterator[Path]:
 
 @pytest.mark.usefixtures("caches")
 @pytest.mark.real("postgres", "valkey")
-def test_a_kill_leaves_nothing(checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_with_a_killed_pytest_process_leaves_nothing(
+    checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(temporary))
 
     # With this seed, the first round kills a pytest process that runs tests. One round is then enough.

@@ -248,7 +248,7 @@ def page(stack: Stack) -> str:
     return text
 
 
-def test_containers_are_services(stack: Stack, engine: str) -> None:
+def test_services_run_in_containers(stack: Stack, engine: str) -> None:
     data = Path(stack.data)
     running = containers(engine)
 

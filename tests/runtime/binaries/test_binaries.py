@@ -82,7 +82,7 @@ def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
     assert locate(SERVER, setting=elsewhere / "tools") == path
 
 
-def test_an_alias_is_found(elsewhere: Path) -> None:
+def test_an_executable_is_found_under_an_alias(elsewhere: Path) -> None:
     path = program(elsewhere / "path" / "old-server")
 
     assert locate(SERVER) == path

@@ -489,7 +489,7 @@ def test_a_program_that_others_can_change_is_not_used(files: Files, own_store: S
         locate(Binary(name="tool"))
 
 
-def test_changed_files_are_found(files: Files, own_store: Store) -> None:
+def test_changed_files_of_an_installation_are_found(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
     (installed,) = install([(RECIPE, entry)], own_store)
     assert installed.damage() == []

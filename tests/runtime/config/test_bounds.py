@@ -72,7 +72,7 @@ def numeric_fields() -> list[tuple[Any, str]]:
     ]
 
 
-def test_the_numbers_are_found() -> None:
+def test_the_search_finds_the_numeric_fields() -> None:
     names = {f"{model.__name__}.{name}" for model, name in numeric_fields()}
 
     assert {"NatsSettings.accounts", "Stop.seconds", "Length.extra", "Ready.status", "Alert.after"} <= names

@@ -41,7 +41,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "test_a_request_waits_for_a_service_that_restarts": "nginx tries another server, but it never waits",
     },
     "traefik": {
-        "test_a_folder_is_served": "Traefik has no server of files",
+        "test_a_proxy_serves_the_files_of_a_folder": "Traefik has no server of files",
         "test_dots_and_empty_parts_of_a_path_arrive_unchanged": "Traefik removes these parts of a path",
         "test_the_response_names_what_is_missing": "Traefik's responses 404 and 502 have fixed texts",
     },
@@ -228,7 +228,7 @@ def proxy(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy
         server=upstream.__file__,
         patience="patience = 60.0" if kind in PATIENT else "",
     )
-    if "test_a_folder_is_served" not in EXCEPTIONS.get(kind, {}):
+    if "test_a_proxy_serves_the_files_of_a_folder" not in EXCEPTIONS.get(kind, {}):
         for path, files in (("/static/*", "public"), ("/absolute/*", f"{folder}/public")):
             text += f'[[services.{kind}.routes]]\npath = "{path}"\nstrip = true\nfiles = "{files}"\n'
     (folder / "infra.toml").write_text(text, encoding="utf-8")
@@ -290,7 +290,7 @@ def test_a_route_can_be_for_one_host(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("path", ["/static", "/absolute"])
-def test_a_folder_is_served(proxy: Proxy, path: str) -> None:
+def test_a_proxy_serves_the_files_of_a_folder(proxy: Proxy, path: str) -> None:
     style, index, missing = (proxy.request(f"{path}/{name}") for name in ("style.css", "docs/", "missing"))
 
     assert (style.status, style.text) == (200, "a sheet")
@@ -309,7 +309,7 @@ def test_the_service_gets_the_address_of_the_client_and_the_host(proxy: Proxy) -
     assert headers["x-forwarded-proto"] == "http"
 
 
-def test_long_headers_arrive(proxy: Proxy) -> None:
+def test_long_headers_arrive_in_both_directions(proxy: Proxy) -> None:
     long = "x" * 30_000
     with contextlib.closing(proxy.connect()) as connection:
         connection.request("GET", "/x", headers={"X-Long": long})

@@ -68,7 +68,7 @@ FILES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_runs(tmp_path: Path, database: Endpoint, kind: str) -> None:
+def test_the_statements_of_a_file_are_executed(tmp_path: Path, database: Endpoint, kind: str) -> None:
     write(tmp_path / "a.sql", FILES[kind])
 
     migrate(tmp_path, database)
