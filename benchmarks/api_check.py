@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--oasdiff", default="oasdiff", help="the executable of oasdiff")
     parser.add_argument("--clone", action="append", default=[], metavar="NAME=DIRECTORY", help="a git clone")
-    parser.add_argument("--days", type=int, default=365, help="days between both versions in git")
+    parser.add_argument("--days", type=int, default=365, help="days between the two versions in git")
     parser.add_argument(
         "--github", nargs=2, default=("18.2.0", "23.0.2"), metavar="VERSION", help=f"versions of {PACKAGE}"
     )
@@ -115,7 +115,7 @@ def _options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error("at least one round")
+        parser.error("--rounds must be at least 1")
     if any("=" not in pair for pair in options.clone):
         parser.error("--clone needs NAME=DIRECTORY")
     options.names = options.names or ["github", *IN_GIT, *(name for name, _, _ in options.file)]
@@ -123,9 +123,9 @@ def _options() -> argparse.Namespace:
 
 
 def _versions(name: str, clones: Mapping[str, str], options: argparse.Namespace, folder: Path) -> Versions:
-    """Return both versions of a description; raise `MissingError` if they cannot be read."""
-    for given, base, revision in options.file:
-        if given == name:
+    """Return the two versions of a description; raise `MissingError` if a version cannot be read."""
+    for file_name, base, revision in options.file:
+        if file_name == name:
             both = Path(base).resolve(), Path(revision).resolve()
             return Versions(name=name, base=both[0], revision=both[1], folder=Path(os.path.commonpath(both)))
     home = folder / name
@@ -147,7 +147,7 @@ def _packed(version: str, folder: Path) -> Path:
     if npm is None:
         raise MissingError("npm, which downloads the descriptions, is not installed")
     folder.mkdir()
-    done = subprocess.run(
+    process = subprocess.run(
         [npm, "pack", "--silent", f"{PACKAGE}@{version}"],
         cwd=folder,
         capture_output=True,
@@ -155,9 +155,9 @@ def _packed(version: str, folder: Path) -> Path:
         check=False,
     )
     archives = list(folder.glob("*.tgz"))
-    if done.returncode or not archives:
+    if process.returncode or not archives:
         raise MissingError(
-            f"`npm pack {PACKAGE}@{version}` failed: {done.stderr.strip().partition(chr(10))[0]}"
+            f"`npm pack {PACKAGE}@{version}` failed: {process.stderr.strip().partition(chr(10))[0]}"
         )
     with tarfile.open(archives[0]) as archive:
         archive.extract("package/generated/api.github.com.json", folder, filter="data")
@@ -170,16 +170,18 @@ def _committed(clone: Path, name: str, days: int, folder: Path) -> Iterator[Path
     path = IN_GIT[name]
 
     def git(*arguments: str) -> bytes:
-        done = subprocess.run(["git", "-C", str(clone), *arguments], capture_output=True, check=False)
-        if done.returncode:
-            raise MissingError(f"git {arguments[0]} in {clone}: {done.stderr.decode().strip()}")
-        return done.stdout
+        process = subprocess.run(["git", "-C", str(clone), *arguments], capture_output=True, check=False)
+        if process.returncode:
+            raise MissingError(f"git {arguments[0]} in {clone}: {process.stderr.decode().strip()}")
+        return process.stdout
 
     newest = git("log", "-1", "--format=%H %ct", "--", path).decode().split()
     if not newest:
         raise MissingError(f"{clone} has no commit with {path}")
-    before = dt.datetime.fromtimestamp(int(newest[1]), dt.UTC) - dt.timedelta(days=days)
-    older = git("rev-list", "-1", f"--before={before.isoformat()}", newest[0], "--", path).decode().split()
+    latest_date = dt.datetime.fromtimestamp(int(newest[1]), dt.UTC) - dt.timedelta(days=days)
+    older = (
+        git("rev-list", "-1", f"--before={latest_date.isoformat()}", newest[0], "--", path).decode().split()
+    )
     if not older:
         raise MissingError(f"{clone} has no version of {path} that is {days} days older (see --days)")
     for side, commit in (("base", older[0]), ("revision", newest[0])):
@@ -245,11 +247,11 @@ def _run(name: str, command: list[str], versions: Versions) -> Run:
     else:
         arguments = ["changelog", *files, "--format", "json"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         process = subprocess.Popen([*command, *arguments], stdout=out, stderr=errors, cwd=versions.folder)
         # `wait4` returns the times and the memory of this process; `Popen.wait` does not.
         _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
+        wall = time.perf_counter() - start_time
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         errors.seek(0)
@@ -266,10 +268,10 @@ def _run(name: str, command: list[str], versions: Versions) -> Run:
     )
 
 
-def _findings(name: str, data: Any) -> dict[str, int]:
+def _findings(name: str, output: Any) -> dict[str, int]:
     if name == "api-check":
-        return {level: int(data["counts"][level]) for level in LEVELS}
-    changes = data if isinstance(data, list) else data.get("changes", [])
+        return {level: int(output["counts"][level]) for level in LEVELS}
+    changes = output if isinstance(output, list) else output.get("changes", [])
     return dict(Counter(_PEER_LEVELS.get(change["level"], "info") for change in changes))
 
 

@@ -22,7 +22,7 @@ infra.attach(lease=False).postgres.url
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 30)
+    round_count = count(__doc__, 30)
     headline("Connecting to a running stack")
     with stage() as folder:
         cwd = project(folder, "running")
@@ -37,28 +37,28 @@ def main() -> None:
                 process("infra --version", (INFRA, "--version"), cwd),
                 process("infra runtime status", status, cwd),
             )
-            table(rounds(variants, chosen), baseline="python -c pass")
+            table(rounds(variants, round_count), baseline="python -c pass")
 
 
-def join(data: Path) -> None:
-    """Attach to the stack in the data directory `data`, and read the URL of one service."""
-    with infra.attach(data) as stack:
+def join(data_directory: Path) -> None:
+    """Attach to the stack in a data directory, and read the URL of one service."""
+    with infra.attach(data_directory) as stack:
         assert stack.postgres.url
 
 
-def call(name: str, what: Callable[[], None]) -> Variant:
-    """Return a variant that measures the seconds of a call of the function `what`."""
+def call(name: str, function: Callable[[], None]) -> Variant:
+    """Return a variant that measures how many seconds a call of `function` takes."""
 
     def measure() -> Measures:
-        began = time.perf_counter()
-        what()
-        return {name: time.perf_counter() - began}
+        start_time = time.perf_counter()
+        function()
+        return {name: time.perf_counter() - start_time}
 
     return measure
 
 
 def process(name: str, command: tuple[str, ...], cwd: Path) -> Variant:
-    """Return a variant that measures the seconds of a complete process."""
+    """Return a variant that measures how many seconds a process takes from its start to its exit."""
     return lambda: {name: timed(command, cwd)[0]}
 
 

@@ -69,11 +69,11 @@ def start(service: Service) -> Child:
 
 async def ready(service: Service, child: Child) -> None:
     """Return when the probe of a service succeeds."""
-    probe, began = decode(service["ready"], TYPES), time.monotonic()
+    probe, start_time = decode(service["ready"], TYPES), time.monotonic()
     while (
         reason := await probes.ask(probe, LOOPBACK, service["ports"], _no_command, service["run"])
     ) is not None:
-        waited = time.monotonic() - began
+        waited = time.monotonic() - start_time
         if child.poll() is not None or waited > PATIENCE:
             raise SystemExit(f"{service['name']}: {reason}; its log is {service['log']}")
         await asyncio.sleep(probes.interval(waited))
@@ -100,9 +100,9 @@ def main() -> None:
     user_namespaces_work()  # the supervisor tests this at run time; in a script, the result is fixed
     running: dict[str, Running] = {}
     try:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         asyncio.run(launch(services, running))
-        print(time.perf_counter() - began, flush=True)
+        print(time.perf_counter() - start_time, flush=True)
         sys.stdin.read()
     finally:
         end(running)

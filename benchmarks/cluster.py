@@ -57,18 +57,18 @@ replicas = 1
 
 @frozen
 class Counted(Kubectl):
-    """kubectl that records the seconds of each of its calls."""
+    """A client of kubectl that records how many seconds each call takes."""
 
     calls: list[tuple[str, float]] = field(default_factory=list)
 
     def run(self, *arguments: str, documents: Iterable[Object] | None = None, **options: Any) -> Answer:
         """Run kubectl as the class `Kubectl` does, and record the call."""
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         try:
             return Kubectl.run(self, *arguments, documents=documents, **options)
         finally:
             dry = ", dry run" if "--dry-run=server" in arguments else ""
-            self.calls.append((f"{arguments[0]}{dry}", time.perf_counter() - began))
+            self.calls.append((f"{arguments[0]}{dry}", time.perf_counter() - start_time))
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=10, help="pods of each stack, at least 3; default: 10")
     options = parser.parse_args()
     if options.rounds < 1 or options.tenants < 1 or options.pods < 3:
-        parser.error("at least one round, one tenant and three pods")
+        parser.error("--rounds and --tenants must be at least 1, and --pods at least 3")
     headline(f"A control plane with {options.tenants} stacks of {options.pods} pods", ())
     installed = store.default_folder()
     with stage() as folder:
@@ -91,28 +91,28 @@ def main() -> None:
 
         results = rounds([measure], options.rounds, warm=False)
     for unit, scale in (("s", 1.0), ("calls of kubectl", 1.0), ("ms", 1000.0), ("MiB", MIB)):
-        chosen = _chosen(results, f"{unit}: ")
-        if chosen:
-            table(chosen, unit=unit.partition(" ")[0], scale=scale, digits=2)
+        figures_of_unit = _figures_of_unit(results, f"{unit}: ")
+        if figures_of_unit:
+            table(figures_of_unit, unit=unit.partition(" ")[0], scale=scale, digits=2)
 
 
-def _chosen(results: dict[str, Spread], start: str) -> dict[str, Spread]:
+def _figures_of_unit(results: dict[str, Spread], start: str) -> dict[str, Spread]:
     return {name.removeprefix(start): spread for name, spread in results.items() if name.startswith(start)}
 
 
 def control_plane(folder: Path, tenants: int, pods: int) -> Measures:
-    """Start a control plane with simulated nodes, and measure it. Figures begin with their unit."""
+    """Start a control plane with simulated nodes, and return its figures; their names begin with the unit."""
     cwd = project(folder, f"cluster-{time.monotonic_ns()}", infra_toml=CLUSTER)
     settings = {
         "nodes": math.ceil(tenants * pods / PODS_OF_A_NODE) + 1,
         "volumes": tenants + 1,
         "start_timeout": PATIENCE,
     }
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     with infra.start(
         directory=cwd, environment="test", overrides={"services": {"kubernetes": settings}}
     ) as stack:
-        figures = {"s: start of the control plane": time.perf_counter() - began}
+        figures = {"s: start of the control plane": time.perf_counter() - start_time}
         os.environ["KUBECONFIG"] = stack.kubernetes["kubeconfig"]
         os.environ["KUBECACHEDIR"] = str(cwd / "kubectl")
         (service,) = stack.status().services
@@ -130,22 +130,23 @@ def control_plane(folder: Path, tenants: int, pods: int) -> Measures:
 def apply(folder: Path, tenants: int, pods: int) -> dict[str, float]:
     """Write the stacks of all tenants with one call of kubectl, and wait until their pods are ready."""
     stacks = [resources(folder, f"tenant-{number}", pods) for number in range(tenants)]
-    made = [resource for stack in stacks for resource in stack]
+    all_resources = [resource for stack in stacks for resource in stack]
     # A namespace is created before the resources in it.
-    made.sort(key=lambda resource: resource["kind"] != "Namespace")
-    began = time.perf_counter()
+    all_resources.sort(key=lambda resource: resource["kind"] != "Namespace")
+    start_time = time.perf_counter()
     subprocess.run(
         ["kubectl", "apply", "--server-side", "--field-manager=infra", "--filename=-"],
-        input="\n---\n".join(map(json.dumps, made)), text=True, check=True, stdout=subprocess.DEVNULL,
+        input="\n---\n".join(map(json.dumps, all_resources)),
+        text=True, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    applied = time.perf_counter() - began
+    applied = time.perf_counter() - start_time
     while (ready := _ready()) < tenants * pods:
-        if time.perf_counter() - began > PATIENCE:
+        if time.perf_counter() - start_time > PATIENCE:
             raise ClusterError(f"{ready} of {tenants * pods} pods are ready after {PATIENCE:g} s")
         time.sleep(0.5)
     return {
-        f"s: {len(made)} resources are applied": applied,
-        f"s: {tenants * pods} pods are ready, since the first write": time.perf_counter() - began,
+        f"s: {len(all_resources)} resources are applied": applied,
+        f"s: {tenants * pods} pods are ready, since the first write": time.perf_counter() - start_time,
     }
 
 
@@ -177,14 +178,14 @@ def steps(folder: Path, pods: int) -> dict[str, float]:
     figures: dict[str, float] = {}
 
     def step(name: str, act: Callable[[], object]) -> None:
-        before, began = len(counted.calls), time.perf_counter()
+        previous_count, start_time = len(counted.calls), time.perf_counter()
         act()
-        figures[f"s: {name}"] = time.perf_counter() - began
-        figures[f"calls of kubectl: {name}"] = len(counted.calls) - before
+        figures[f"s: {name}"] = time.perf_counter() - start_time
+        figures[f"calls of kubectl: {name}"] = len(counted.calls) - previous_count
 
     def deployed(tag: str) -> list[object]:
-        made = resources(folder, "shop", pods, tag)
-        return [*deploy(counted, Request(stack="shop", resources=made, create_namespace=True))]
+        shop_resources = resources(folder, "shop", pods, tag)
+        return [*deploy(counted, Request(stack="shop", resources=shop_resources, create_namespace=True))]
 
     def waited(keys: Sequence[Key]) -> list[object]:
         return [*rollout.wait(counted, "shop", keys, timeout=PATIENCE)]

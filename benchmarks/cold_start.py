@@ -56,11 +56,11 @@ def test_five(infra_stack):
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 20)
+    round_count = count(__doc__, 20)
     headline("Cold start: five services, from empty directories to ready")
     with stage() as folder, bare(folder) as launch:
         ways = (api(folder), command_line(folder), fixture(folder), launch)
-        results = rounds(ways, chosen)
+        results = rounds(ways, round_count)
     table(
         {name: spread for name, spread in results.items() if not name.startswith(AT)}, baseline="bare, call"
     )
@@ -76,15 +76,20 @@ def api(folder: Path) -> Variant:
     cwd = project(folder, "api")
 
     def measure() -> Measures:
-        with held([PYTHON, "-c", API, *SERVICES], cwd) as (whole, line, _):
-            call, at = map(float, line.split())
+        with held([PYTHON, "-c", API, *SERVICES], cwd) as (process_seconds, line, _):
+            call, call_time = map(float, line.split())
         events = last_run(journal.read(str(cwd / ".data-test/events.jsonl")))
         times = {
-            AT + STEPS[event.event].format(event.service): event.time - at
+            AT + STEPS[event.event].format(event.service): event.time - call_time
             for event in events
             if event.event in STEPS
         }
-        return {"start(), call": call, "start(), process": whole, **times, AT + "start() returns": call}
+        return {
+            "start(), call": call,
+            "start(), process": process_seconds,
+            **times,
+            AT + "start() returns": call,
+        }
 
     return measure
 
@@ -100,8 +105,8 @@ def bare(folder: Path) -> Iterator[Variant]:
 
 
 def _bare(command: list[str], cwd: Path) -> Measures:
-    with held(command, cwd) as (whole, line, _):
-        return {"bare, call": float(line), "bare, process": whole}
+    with held(command, cwd) as (process_seconds, line, _):
+        return {"bare, call": float(line), "bare, process": process_seconds}
 
 
 def command_line(folder: Path) -> Variant:
@@ -109,9 +114,11 @@ def command_line(folder: Path) -> Variant:
     cwd = project(folder, "cli")
 
     def measure() -> Measures:
-        whole, _ = timed((INFRA, "runtime", "up", *SERVICES, "--env", "test", "--detach", "--wait"), cwd)
+        process_seconds, _ = timed(
+            (INFRA, "runtime", "up", *SERVICES, "--env", "test", "--detach", "--wait"), cwd
+        )
         timed((INFRA, "runtime", "down", "--env", "test"), cwd)
-        return {"infra runtime up, process": whole}
+        return {"infra runtime up, process": process_seconds}
 
     return measure
 
@@ -124,10 +131,10 @@ def fixture(folder: Path) -> Variant:
     cwd = project(folder, "fixture", conftest_py=CONFTEST, test_five_py=TEST)
 
     def measure() -> Measures:
-        whole, _ = timed((*PYTEST, "test_five.py"), cwd)
+        process_seconds, _ = timed((*PYTEST, "test_five.py"), cwd)
         return {
             "infra_stack, fixture": float((cwd / "seconds").read_text(encoding="ascii")),
-            "infra_stack, pytest to its end": whole,
+            "infra_stack, pytest to its end": process_seconds,
         }
 
     return measure

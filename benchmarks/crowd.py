@@ -20,11 +20,11 @@ SERVICE = '[services.{name}]\ncommand = ["sleep", "86400"]\nsummary = "sleeps"\n
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 5)
-    few, many = sizes = SIZES if chosen > 1 else TRIAL
+    round_count = count(__doc__, 5)
+    few, many = sizes = SIZES if round_count > 1 else TRIAL
     headline(f"{few} and {many} trivial services", ())
     with stage() as folder:
-        results = rounds([crowd(folder, size) for size in sizes], chosen, warm=False)
+        results = rounds([crowd(folder, size) for size in sizes], round_count, warm=False)
     for figure, unit, scale, digits in (
         ("start", "ms", 1000, 2),
         ("stop", "ms", 1000, 2),
@@ -47,25 +47,25 @@ def crowd(folder: Path, size: int) -> Variant:
     cwd = project(folder, f"crowd{size}", infra_toml=text)
 
     def measure() -> Measures:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         stack = infra.start(*names, directory=cwd, environment="test")
-        started = time.perf_counter() - began
+        started = time.perf_counter() - start_time
         supervisor = [stack.status().pid]
-        before = processor(supervisor)
+        startup_time = processor(supervisor)
         time.sleep(WHILE)
-        after = processor(supervisor)
+        end_time = processor(supervisor)
         resident = memory(supervisor, "Rss")
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         proof = stack.finish()
-        stopped = time.perf_counter() - began
+        stopped = time.perf_counter() - start_time
         assert proof is not None
         assert proof.clean, proof
         return {
             f"{size}: start": started / size,
             f"{size}: stop": stopped / size,
-            f"{size}: supervisor's idle time": (after - before) / WHILE / size,
+            f"{size}: supervisor's idle time": (end_time - startup_time) / WHILE / size,
             f"{size}: supervisor's memory (RSS)": resident,
-            f"{size}: supervisor's time to start": before / size,
+            f"{size}: supervisor's time to start": startup_time / size,
         }
 
     return measure

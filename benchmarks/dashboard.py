@@ -49,11 +49,11 @@ def main() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("chromium is missing; this benchmark measures pages in it")
-    chosen = count(__doc__, 3)
+    round_count = count(__doc__, 3)
     title = f"Dashboard: {SERVICES} services, {LINES} lines per second; load {os.getloadavg()[0]:.1f}"
     headline(title, ("playwright", "starlette", "uvicorn"))
-    own = 'command = ["sleep", "infinity"]\nrestart = "never"\n'
-    text = "".join(f"[services.s{number:03}]\n{own}" for number in range(SERVICES))
+    settings = 'command = ["sleep", "infinity"]\nrestart = "never"\n'
+    text = "".join(f"[services.s{number:03}]\n{settings}" for number in range(SERVICES))
     use = ", ".join(f'"s{number:03}"' for number in range(SERVICES))
     with (
         stage() as folder,
@@ -71,7 +71,7 @@ def main() -> None:
         page.set_default_timeout(PATIENCE)
         log_in(page, stack)
         victims = iter(range(SERVICES))
-        results = rounds((lambda: measured(page, stack, next(victims)),), chosen, warm=False)
+        results = rounds((lambda: measured(page, stack, next(victims)),), round_count, warm=False)
         browser.close()
         for unit, scale, digits in (("MiB", MIB, 1), ("%", 100, 2), ("ms", 1000, 0), ("rows", 1, 0)):
             own_unit = {name: spread for name, spread in results.items() if name.endswith(f" [{unit}]")}
@@ -116,9 +116,9 @@ def painted(page: Page) -> float:
 
 def used(pids: list[int]) -> Measures:
     """Return the memory of processes, and their share of a core during `WHILE` seconds."""
-    before = processor(pids)
+    earlier_time = processor(pids)
     time.sleep(WHILE)
-    return {"RSS [MiB]": memory(pids, "Rss"), "processor [%]": (processor(pids) - before) / WHILE}
+    return {"RSS [MiB]": memory(pids, "Rss"), "processor [%]": (processor(pids) - earlier_time) / WHILE}
 
 
 def change(page: Page, stack: Stack, name: str) -> float:
@@ -138,8 +138,8 @@ def writing(folder: Path) -> Iterator[None]:
     ended = threading.Event()
 
     def write() -> None:
-        number, began = 0, time.monotonic()
-        while not ended.wait(max(began + number / LINES - time.monotonic(), 0.0)):
+        number, start_time = 0, time.monotonic()
+        while not ended.wait(max(start_time + number / LINES - time.monotonic(), 0.0)):
             path = folder / f"s{SERVICES - 1 - number // BATCH % WRITERS:03}.log"
             lines = (f"INFO request {number + offset} was answered in 12 ms\n" for offset in range(BATCH))
             with path.open("a", encoding="ascii") as file:

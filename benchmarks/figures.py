@@ -32,30 +32,33 @@ def updated(page: str, heading: str, rows: Mapping[str, str], kinds: Iterable[st
     `heading` is the first two lines of the table, `rows` is kind → row, `kinds` are all kinds in the order of
     the table, and `measured` is a sentence about the machine. Raises `ValueError` if the page has no table.
     """
-    before, begin, rest = page.partition(BEGIN)
-    old, end, after = rest.partition(END)
+    text_before, begin, text_from_table = page.partition(BEGIN)
+    old_table, end, text_after = text_from_table.partition(END)
     if not begin or not end:
         raise ValueError(f"the page has no table between {BEGIN} and {END}")
-    every = {**{match[1]: match[0] for match in _ROW.finditer(old)}, **rows}
+    row_of_kind = {**{match[1]: match[0] for match in _ROW.finditer(old_table)}, **rows}
     kinds = list(kinds)
-    table = [every[kind] for kind in kinds if kind in every]
+    table = [row_of_kind[kind] for kind in kinds if kind in row_of_kind]
     notes = [
-        *_note([kind for kind in kinds if kind in every and kind not in rows], "from an earlier measurement"),
-        *_note([kind for kind in kinds if kind not in every], _ABSENT),
+        *_note(
+            [kind for kind in kinds if kind in row_of_kind and kind not in rows],
+            "from an earlier measurement",
+        ),
+        *_note([kind for kind in kinds if kind not in row_of_kind], _ABSENT),
     ]
     text = [_filled(f"{measured} {_EXPLANATION}"), "\n".join([heading, *table]), *map(_filled, notes)]
-    return "\n\n".join([before + begin, *text, end + after])
+    return "\n\n".join([text_before + begin, *text, end + text_after])
 
 
 def _note(kinds: list[str], predicate: str) -> list[str]:
     """Return a sentence about kinds; no sentence without kinds."""
-    *first, last = [f"`{kind}`" for kind in kinds] or [""]
-    if not last:
+    *first_kinds, last_kind = [f"`{kind}`" for kind in kinds] or [""]
+    if not last_kind:
         return []
     return [
-        f"The kinds {', '.join(first)} and {last} are {predicate}."
-        if first
-        else f"The kind {last} is {predicate}."
+        f"The kinds {', '.join(first_kinds)} and {last_kind} are {predicate}."
+        if first_kinds
+        else f"The kind {last_kind} is {predicate}."
     ]
 
 

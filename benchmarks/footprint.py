@@ -23,13 +23,13 @@ MIB = 1 / 2**20
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 4)
+    round_count = count(__doc__, 4)
     headline(f"Idle costs: five services, {WHILE:g} s per round")
     with (
         stage() as folder,
         infra.start(*SERVICES, directory=project(folder, "idle"), environment="test") as stack,
     ):
-        results = rounds((lambda: idle(members(stack)),), chosen, warm=False)
+        results = rounds((lambda: idle(members(stack)),), round_count, warm=False)
         memory = {name: spread for name, spread in results.items() if not name.endswith("processor")}
         table(memory, unit="MiB", scale=MIB)
         table({name: results[name] for name in results if name not in memory}, unit="%", scale=100, digits=3)
@@ -40,8 +40,8 @@ def members(stack: Stack) -> dict[str, list[int]]:
     status = stack.status()
     services = {service.name: family(service.pid) for service in status.services}
     service_pids = {pid for pids in services.values() for pid in pids}
-    others = [pid for pid in family(status.pid) if pid not in service_pids and pid != status.pid]
-    return {"supervisor": [status.pid], "guardian": others, **services}
+    guardian_pids = [pid for pid in family(status.pid) if pid not in service_pids and pid != status.pid]
+    return {"supervisor": [status.pid], "guardian": guardian_pids, **services}
 
 
 def family(pid: int) -> list[int]:
@@ -51,13 +51,13 @@ def family(pid: int) -> list[int]:
 
 def idle(members: dict[str, list[int]]) -> Measures:
     """Measure the memory of the processes now, and their share of a processor core over `WHILE` seconds."""
-    before = {name: processor(pids) for name, pids in members.items()}
+    earlier_times = {name: processor(pids) for name, pids in members.items()}
     time.sleep(WHILE)
     measured: dict[str, float] = {}
     for name, pids in members.items():
         measured[f"{name}, RSS"] = memory(pids, "Rss")
         measured[f"{name}, PSS"] = memory(pids, "Pss")
-        measured[f"{name}, processor"] = (processor(pids) - before[name]) / WHILE
+        measured[f"{name}, processor"] = (processor(pids) - earlier_times[name]) / WHILE
     return measured
 
 

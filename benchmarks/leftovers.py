@@ -37,22 +37,24 @@ def _text(path: str) -> str:
         return ""
 
 
-def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> list[processes.Process]:
+def members(
+    folder: str, groups: Iterable[str] = (), *, by_command_line: bool = True
+) -> list[processes.Process]:
     """Return the processes that a round of the benchmark has started, and their descendants.
 
-    These processes have the folder of the round in their environment. With `named`, processes with the folder
-    in their command line are included too, and the processes in the control groups of the supervisors with
-    the tokens `groups`. The additional processes are counted, but do not get a signal.
+    These processes have the folder of the round in their environment. With `by_command_line`, processes with
+    the folder in their command line are included, too. `groups` are tokens of supervisors; the processes in
+    their control groups are included. The additional processes are counted, but do not get a signal.
     """
     table = processes.table()
-    mark, own = f"{MARK}={folder}".encode(), os.getpid()
+    mark, own_pid = f"{MARK}={folder}".encode(), os.getpid()
     pids = set()
     for pid in table:
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:
             continue
-        text = words(pid) if named else ""
+        text = words(pid) if by_command_line else ""
         if mark in environ.split(b"\0") or f"{folder}/" in text:
             pids.add(pid)
     pids |= {pid for pid in table for token in groups if cgroup.contains(token, pid)}
@@ -62,7 +64,7 @@ def members(folder: str, groups: Iterable[str] = (), *, named: bool = True) -> l
         children = {child for child, process in table.items() if process.parent == pid} - pids
         pids |= children
         queue += children
-    return [table[pid] for pid in sorted(pids - {own}) if table[pid].state != processes.ZOMBIE]
+    return [table[pid] for pid in sorted(pids - {own_pid}) if table[pid].state != processes.ZOMBIE]
 
 
 class Traces:
@@ -96,22 +98,24 @@ class Traces:
         These are processes, ports, sockets, shared memory and control groups.
         """
         family = members(str(self._cwd), self._tokens)
-        left = [f"process {process.pid} ({words(process.pid)[:200]})" for process in family]
+        leftovers = [f"process {process.pid} ({words(process.pid)[:200]})" for process in family]
         pids = {process.pid for process in family} | self._pids
         for port in self._ports:
             if taken(port, name_it=False) and (match := re.match(r"pid (\d+)", text := holder(port))):
-                left += [f"port {port}, held by {text}"] if int(match[1]) in pids else []
-        left += [f"socket {path}" for path in _below(self._run) if path.is_socket()]
-        left += [f"shared memory {number}" for number in _segments(self._pids)]
-        left += [f"shared memory {path}" for path in _shared_files() - self._shared_files if _is_unused(path)]
-        return left + [f"control group {path}" for path in self._groups()]
+                leftovers += [f"port {port}, held by {text}"] if int(match[1]) in pids else []
+        leftovers += [f"socket {path}" for path in _below(self._run) if path.is_socket()]
+        leftovers += [f"shared memory {number}" for number in _segments(self._pids)]
+        leftovers += [
+            f"shared memory {path}" for path in _shared_files() - self._shared_files if _is_unused(path)
+        ]
+        return leftovers + [f"control group {path}" for path in self._groups()]
 
     def files(self) -> list[str]:
         """Return the files that are left after a wipe: data, run folders, lock files, temporary files."""
         paths = [path for data in self._cwd.glob(".data*") for path in (data, *_below(data))]
         # pytest keeps the temporary folders of its last runs.
-        kept = f"{self._temporary}/pytest-of-"
-        paths += [path for path in _below(self._temporary) if not str(path).startswith(kept)]
+        pytest_folder = f"{self._temporary}/pytest-of-"
+        paths += [path for path in _below(self._temporary) if not str(path).startswith(pytest_folder)]
         paths += [path for path in _below(self._run) if path != self._run / "ports"]
         paths += _in_memory(self._cwd)
         return [f"file {path}" for path in paths]

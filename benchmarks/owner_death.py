@@ -28,21 +28,21 @@ PATIENCE = 30.0
 
 def main() -> None:
     """Measure the variants and print the tables; exit with 1 if a process, port or socket remains."""
-    chosen = count(__doc__, 100)
+    round_count = count(__doc__, 100)
     headline("SIGKILL of the owner, until the last process has exited")
-    left: list[str] = []
+    leftovers: list[str] = []
     with stage() as folder:
-        variants = (killed(folder, "supervisor", left), killed(folder, "program", left))
-        results = rounds(variants, chosen, warm=False)
+        variants = (killed(folder, "supervisor", leftovers), killed(folder, "program", leftovers))
+        results = rounds(variants, round_count, warm=False)
     table(results)
     for name, spread in results.items():
         worst = spread.percentile(99) * 1000, max(spread.values) * 1000
         print(f"{name}: 99th percentile {worst[0]:.1f} ms, longest {worst[1]:.1f} ms")
-    print(f"left over: {', '.join(left) or 'no process, no port, no socket'}")
-    sys.exit(bool(left))
+    print(f"left over: {', '.join(leftovers) or 'no process, no port, no socket'}")
+    sys.exit(bool(leftovers))
 
 
-def killed(folder: Path, owner: str, left: list[str]) -> Variant:
+def killed(folder: Path, owner: str, leftovers: list[str]) -> Variant:
     """Return a variant that starts five services in a separate process, kills their owner, and measures.
 
     The owner is the supervisor or the separate process.
@@ -57,31 +57,31 @@ def killed(folder: Path, owner: str, left: list[str]) -> Variant:
             token = last_run(journal.read(paths.journal))[0].token
             watched = processes.family({supervisor: processes.started(supervisor)}, token)
             assert len(watched) > len(SERVICES)
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             os.kill(supervisor if owner == "supervisor" else child.pid, signal.SIGKILL)
-            seconds = gone(watched, began)
+            seconds = gone(watched, start_time)
             child.kill()
         proof = check_leaks(paths)
-        left.extend((*proof.processes, *proof.ports, *proof.sockets))
+        leftovers.extend((*proof.processes, *proof.ports, *proof.sockets))
         return {f"{owner} killed": seconds}
 
     return measure
 
 
-def gone(watched: list[processes.Process], began: float) -> float:
-    """Return the seconds from `began` until none of the processes is running; zombies do not count."""
+def gone(watched: list[processes.Process], start_time: float) -> float:
+    """Return the seconds from `start_time` until all processes have exited; zombies have exited."""
     while watched:
         watched = [process for process in watched if is_running(process)]
-        if time.perf_counter() - began > PATIENCE:
+        if time.perf_counter() - start_time > PATIENCE:
             raise SystemExit(f"still running after {PATIENCE:g} s: {[process.pid for process in watched]}")
         time.sleep(0.0005)
-    return time.perf_counter() - began
+    return time.perf_counter() - start_time
 
 
 def is_running(process: processes.Process) -> bool:
     """Return whether a process is running; a later process with the same process id does not count."""
-    now = processes.look(process.pid)
-    return now is not None and now.started == process.started and now.state != processes.ZOMBIE
+    current = processes.look(process.pid)
+    return current is not None and current.started == process.started and current.state != processes.ZOMBIE
 
 
 if __name__ == "__main__":

@@ -63,19 +63,28 @@ STACK = 'use = ["postgres", "valkey"]\n'
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 15)
+    round_count = count(__doc__, 15)
     if not all(importlib.util.find_spec(name) for name in ("pytest_postgresql", "pytest_redis")):
         sys.exit("Install the peers first: python -m pip install -r benchmarks/requirements.txt")
     headline("The same tests, the same binaries, by pytest-postgresql and pytest-redis", PEERS)
     with stage() as folder:
-        table(rounds((ours(folder), theirs(folder)), chosen), baseline="pytest-infra")
+        table(rounds((ours(folder), theirs(folder)), round_count), baseline="pytest-infra")
 
 
 def ours(folder: Path) -> Variant:
     """Return a variant that runs the session with the fixtures of pytest-infra."""
     cwd = project(folder, "ours", conftest_py=OURS, test_both_py=TESTS, infra_toml=STACK)
-    others = ("-p", "no:postgresql", "-p", "no:redis", "-p", "no:pytest_postgresql", "-p", "no:pytest_redis")
-    return process("pytest-infra", (*unprivileged(), *PYTEST, *others), cwd)
+    other_plugins_off = (
+        "-p",
+        "no:postgresql",
+        "-p",
+        "no:redis",
+        "-p",
+        "no:pytest_postgresql",
+        "-p",
+        "no:pytest_redis",
+    )
+    return process("pytest-infra", (*unprivileged(), *PYTEST, *other_plugins_off), cwd)
 
 
 def theirs(folder: Path) -> Variant:

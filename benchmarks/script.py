@@ -58,8 +58,8 @@ def script(resolved: Resolved) -> Iterator[Script]:
         Path(paths.logs).mkdir(parents=True, exist_ok=True)
         # The supervisor also keeps the data of tests in RAM, if possible.
         folder = None if memory.obstacle() else memory.TMPFS
-        with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=folder) as place:
-            paths.services = place
+        with tempfile.TemporaryDirectory(prefix="infra-bench-", dir=folder) as services_folder:
+            paths.services = services_folder
             yield Script(asyncio.run(_services(resolved, paths, ports)), resolved.data / "bare.json")
     finally:
         ports.close()
@@ -68,14 +68,14 @@ def script(resolved: Resolved) -> Iterator[Script]:
 
 async def _services(resolved: Resolved, paths: Paths, ports: Ports) -> list[dict[str, Any]]:
     scope = Scope(resolved.plan.root, resolved.environment, resolved.binaries, resolved.variables)
-    others: dict[str, Bound] = {}
+    bound_services: dict[str, Bound] = {}
     services = []
     for spec in resolved.plan.services:
-        leased = {name: ports.take(spec.name, name, wanted) for name, wanted in spec.ports.items()}
+        leased = {name: ports.take(spec.name, name, number) for name, number in spec.ports.items()}
         bound = Bound(spec, paths.service_data(spec.name), paths.service_run(spec.name), leased)
-        await prepare(bound, scope, others, paths.seeds(), _run)
-        bind(bound, scope, others)
-        others[spec.name] = bound
+        await prepare(bound, scope, bound_services, paths.seeds(), _run)
+        bind(bound, scope, bound_services)
+        bound_services[spec.name] = bound
         tree = f"{paths.data}/prepared/{spec.name}"
         Path(tree).parent.mkdir(exist_ok=True)
         shutil.move(bound.data, tree)

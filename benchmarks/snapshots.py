@@ -23,7 +23,7 @@ ROWS = "create table t as select g, repeat('x', 1000) as x from generate_series(
 
 def main() -> None:
     """Measure the variants of this benchmark and print the tables."""
-    chosen = count(__doc__, 20)
+    round_count = count(__doc__, 20)
     headline("Snapshots: five services")
     with stage() as folder:
         cwd = project(folder, "stack")
@@ -33,13 +33,13 @@ def main() -> None:
             with valkey.from_url(stack.valkey.url) as client:
                 client.mset({f"key {number}": "x" * 100 for number in range(1000)})
             stack.snapshot()
-            kept = stack.data / "snapshots" / "default" / "services"
+            snapshot_folder = stack.data / "snapshots" / "default" / "services"
             variants = (
-                call(FLOOR, lambda: copy(kept, folder / "copy")),
+                call(FLOOR, lambda: copy(snapshot_folder, folder / "copy")),
                 call("snapshot()", stack.snapshot),
                 call("restore(), until all are ready again", stack.restore),
             )
-            table(rounds(variants, chosen), baseline=FLOOR)
+            table(rounds(variants, round_count), baseline=FLOOR)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -48,13 +48,13 @@ def copy(source: Path, target: Path) -> None:
     shutil.rmtree(target)
 
 
-def call(name: str, what: Callable[[], object]) -> Variant:
-    """Return a variant that measures the seconds of a call of the function `what`."""
+def call(name: str, function: Callable[[], object]) -> Variant:
+    """Return a variant that measures how many seconds a call of `function` takes."""
 
     def measure() -> Measures:
-        began = time.perf_counter()
-        what()
-        return {name: time.perf_counter() - began}
+        start_time = time.perf_counter()
+        function()
+        return {name: time.perf_counter() - start_time}
 
     return measure
 

@@ -119,9 +119,9 @@ def main() -> None:
         cache = unfinished(folder / "cache")
     table("killed", rounds, lambda played: {*played.killed}, TARGETS)
     table("moment", rounds, lambda played: {played.moment}, MOMENTS)
-    left = [*cache, *(trace for played in rounds for trace in played.left)]
-    print(f"rounds: {len(rounds)}; kills: {kills(rounds)}; left over: {len(left) or 'nothing'}")
-    sys.exit(bool(left))
+    leftovers = [*cache, *(trace for played in rounds for trace in played.left)]
+    print(f"rounds: {len(rounds)}; kills: {kills(rounds)}; left over: {len(leftovers) or 'nothing'}")
+    sys.exit(bool(leftovers))
 
 
 def kills(rounds: list[Round]) -> int:
@@ -130,12 +130,14 @@ def kills(rounds: list[Round]) -> int:
 
 def report(rounds: list[Round]) -> None:
     """Print the progress: a line for each round that left something, and a line for every tenth round."""
-    last = rounds[-1]
-    if last.left or len(rounds) % 10 == 0:
-        left = "; ".join(last.left) or "nothing left"
-        killed = ", ".join(last.killed) or "nothing"
+    last_round = rounds[-1]
+    if last_round.left or len(rounds) % 10 == 0:
+        leftovers = "; ".join(last_round.left) or "nothing left"
+        killed = ", ".join(last_round.killed) or "nothing"
         count = f"round {len(rounds)}, kill {kills(rounds)}"
-        print(f"{count}: {killed} at {last.moment}, {last.seconds:.2f} s: {left}", flush=True)
+        print(
+            f"{count}: {killed} at {last_round.moment}, {last_round.seconds:.2f} s: {leftovers}", flush=True
+        )
 
 
 def table(
@@ -165,14 +167,14 @@ def play(folder: Path, number: int, chance: random.Random) -> Round:
     scene = Scene(cwd=cwd, environ=environ, chance=chance)
     try:
         ended = scene.kill(target, moment)
-        seconds, left = scene.end(ended)
+        seconds, leftovers = scene.end(ended)
     finally:
         scene.kill_all()
     with contextlib.suppress(OSError):
         shutil.rmtree(cwd)
         shutil.rmtree(environ["TMPDIR"])
         shutil.rmtree(environ["INFRA_RUNTIME_DIR"])
-    return Round(moment=moment, killed=tuple(scene.killed), seconds=seconds, left=left)
+    return Round(moment=moment, killed=tuple(scene.killed), seconds=seconds, left=leftovers)
 
 
 def free_ports(number: int) -> dict[str, int]:
@@ -180,8 +182,8 @@ def free_ports(number: int) -> dict[str, int]:
 
     The ports are outside the ranges of other programs and of leased ports.
     """
-    first = 12000 + 2 * (number % 4000)
-    return {"postgres": first, "valkey": first + 1}
+    first_port = 12000 + 2 * (number % 4000)
+    return {"postgres": first_port, "valkey": first_port + 1}
 
 
 class Scene:
@@ -226,14 +228,14 @@ class Scene:
         # The end of a run that continues after the kill is the time at which its stack has to end.
         return time.perf_counter() if not up and EXPENDABLE.issuperset(self.killed) else killed
 
-    def _victims(self, target: str, others: tuple[str, ...]) -> Iterator[str]:
-        """Yield the target, and up to three of the other processes in `others`, with random times between.
+    def _victims(self, target: str, other_targets: tuple[str, ...]) -> Iterator[str]:
+        """Yield the target, and up to three of `other_targets`, with random times between them.
 
-        Most of the others are killed before the target, which then has to react to their exits.
+        Most of the other targets are killed before the target, which then has to react to their exits.
         """
         count = self._chance.choice((0, 1, 2, 3))
         later = self._chance.choice((0, 0, 1)) if count else 0
-        expendable = [other for other in others if other in EXPENDABLE]
+        expendable = [other_target for other_target in other_targets if other_target in EXPENDABLE]
         for _ in range(count - later):
             yield self._chance.choice(expendable)
             # Half of the kills are during the reactions to the kill before, which take some milliseconds.
@@ -241,10 +243,10 @@ class Scene:
         yield target
         for _ in range(later):
             time.sleep(self._chance.uniform(0.0, 0.02))
-            yield self._chance.choice(others)
+            yield self._chance.choice(other_targets)
 
     def _await(self, child: Child, moment: str, *, up: bool) -> subprocess.Popen[bytes] | None:
-        """Wait until a random time within the moment of the kill.
+        """Wait until the stack is in the state that `moment` describes, and then for a random time.
 
         The result is the program that saves or restores a snapshot, or None if the moment does not need one.
         """
@@ -289,7 +291,7 @@ class Scene:
             child.wait()
 
     def _run(self, *command: str, accepted: set[int]) -> None:
-        """Run a command as a user would; an unexpected exit status is treated like something that is left."""
+        """Run a command as a user would; an unexpected exit status is reported like a leftover."""
         child = self._start([*command], "user.log")
         self._wait(child)
         if child.returncode not in accepted:
@@ -298,7 +300,7 @@ class Scene:
 
     def _signal(self, target: str, root: int) -> bool:
         """Kill the target process of the round; return whether it existed."""
-        family = members(str(self._cwd), named=False)
+        family = members(str(self._cwd), by_command_line=False)
         self._traces.collect(family)
         roles = {process.pid: words(process.pid) for process in family}
         guardians = [it for it in family if is_guardian(it.pid)]
@@ -356,22 +358,22 @@ class Scene:
             self._traces.collect()
             self._run(INFRA, "runtime", "down", accepted={0})
 
-    def _gone(self, began: float) -> float:
-        """Wait until nothing of the stack is left, and return the seconds since `began`.
+    def _gone(self, start_time: float) -> float:
+        """Wait until nothing of the stack is left, and return the seconds since `start_time`.
 
         The method waits for processes, ports, sockets, shared memory segments and control groups.
         """
         deadline = time.perf_counter() + PATIENCE
-        while left := self._traces.running():
+        while leftovers := self._traces.running():
             if time.perf_counter() > deadline:
-                self._left += left
+                self._left += leftovers
                 break
             time.sleep(0.005)
-        return max(time.perf_counter() - began, 0.0)
+        return max(time.perf_counter() - start_time, 0.0)
 
     def kill_all(self) -> None:
         """Kill the processes that a failed round has left, so that they do not affect the next rounds."""
-        for process in members(str(self._cwd), named=False):
+        for process in members(str(self._cwd), by_command_line=False):
             processes.send(process, signal.SIGKILL)
 
 

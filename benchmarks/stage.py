@@ -18,7 +18,8 @@ PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 #: a variable by which the test suite finds the processes that it has started
 KEPT = frozenset({"INFRA_TEST_SUITE"})
 SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: a variable with a folder of caches that several benchmarks share; bytecode is then kept next to its source
+#: the variable whose value is a folder with caches that several benchmarks share. If the variable is set,
+#: bytecode is kept next to its source.
 CACHES = "BENCHMARK_CACHES"
 
 
@@ -40,11 +41,13 @@ def stage() -> Iterator[Path]:
 
 def project(folder: Path, name: str, **files: str) -> Path:
     """Create the folder of a project with the given files (the argument `test_py` is the file `test.py`)."""
-    made = folder / name
-    made.mkdir()
+    project_folder = folder / name
+    project_folder.mkdir()
     for file, text in files.items():
-        (made / file.replace("_py", ".py").replace("_toml", ".toml")).write_text(text, encoding="utf-8")
-    return made
+        (project_folder / file.replace("_py", ".py").replace("_toml", ".toml")).write_text(
+            text, encoding="utf-8"
+        )
+    return project_folder
 
 
 def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
@@ -52,14 +55,16 @@ def timed(command: list[str] | tuple[str, ...], cwd: Path) -> tuple[float, str]:
 
     If the program fails, the benchmark ends with an error.
     """
-    began = time.perf_counter()
-    done = subprocess.run(
+    start_time = time.perf_counter()
+    process = subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
-    seconds = time.perf_counter() - began
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
-    return seconds, done.stdout
+    seconds = time.perf_counter() - start_time
+    if process.returncode != 0:
+        raise SystemExit(
+            f"{' '.join(command)}: exit status {process.returncode}\n{process.stdout}{process.stderr}"
+        )
+    return seconds, process.stdout
 
 
 @contextlib.contextmanager
@@ -68,12 +73,12 @@ def held(command: list[str], cwd: Path) -> Iterator[tuple[float, str, subprocess
 
     At the end of the block, the standard input of the program is closed, and the program exits.
     """
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     with subprocess.Popen(
         command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         line = child.stdout.readline()
-        yield time.perf_counter() - began, line.strip(), child
+        yield time.perf_counter() - start_time, line.strip(), child
     if child.returncode > 0:
         raise SystemExit(f"{command}: exit status {child.returncode}")

@@ -62,22 +62,22 @@ def document(paths: int, schemas: int) -> dict[str, Any]:
     }
 
 
-def changed(data: dict[str, Any], facts: int) -> dict[str, Any]:
+def changed(document: dict[str, Any], facts: int) -> dict[str, Any]:
     """Return a copy of an OpenAPI document with `facts` changes, each in a different schema."""
-    made = copy.deepcopy(data)
+    changed_document = copy.deepcopy(document)
     for number in range(facts):
-        made["components"]["schemas"][f"Thing{number}"]["properties"]["id"]["maxLength"] = 6000
-    return made
+        changed_document["components"]["schemas"][f"Thing{number}"]["properties"]["id"]["maxLength"] = 6000
+    return changed_document
 
 
 def main() -> None:
     """Print the time of the comparison and the number of findings for two numbers of paths."""
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    path_count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     schemas = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     facts = 39
-    for paths in (most // 10, most):
-        data = document(paths, schemas)
-        base, revision = parse(data), parse(changed(data, facts))
+    for paths in (path_count // 10, path_count):
+        old_document = document(paths, schemas)
+        base, revision = parse(old_document), parse(changed(old_document, facts))
         start = time.perf_counter()
         report = compare(base, revision)
         took = time.perf_counter() - start

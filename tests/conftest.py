@@ -165,13 +165,13 @@ sys.addaudithook(_guard)
 
 def _require_servers(item: pytest.Item) -> None:
     """Skip a test whose server is missing; in the environment `full` and in CI, fail it."""
-    wanted = [(name, marker.kwargs) for marker in item.iter_markers("real") for name in marker.args]
-    if not wanted:
+    required_kinds = [(name, marker.kwargs) for marker in item.iter_markers("real") for name in marker.args]
+    if not required_kinds:
         return
     profile = os.environ.get(PROFILE) or ("full" if os.environ.get("CI") else "")
     if profile == "minimal":
-        pytest.skip(f"the minimal profile has no servers: {', '.join(name for name, _ in wanted)}")
-    for name, table in wanted:
+        pytest.skip(f"the minimal profile has no servers: {', '.join(name for name, _ in required_kinds)}")
+    for name, table in required_kinds:
         if reason := missing(name, table):
             is_external = name in KINDS and KINDS[name].external
             if profile == "full" and not is_external:
@@ -211,10 +211,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     yield
     if hasattr(session.config, "workerinput"):
         return
-    if left := _left():
+    if remaining := _left():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print("\nthe suite left processes, which are killed now:")
-        for process, command in left.items():
+        for process, command in remaining.items():
             print(f"  {process.pid}: {command}")
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -222,9 +222,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 
 def _left() -> dict[psutil.Process, str]:
     deadline = time.monotonic() + GRACE
-    while (left := _ours()) and time.monotonic() < deadline:
+    while (remaining := _ours()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return left
+    return remaining
 
 
 def _ours() -> dict[psutil.Process, str]:

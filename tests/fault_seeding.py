@@ -3,8 +3,8 @@
     python tests/fault_seeding.py --count 100
     python tests/fault_seeding.py --list --count 5
 
-A fault is a change to one place of a syntax tree: a condition is negated, a comparison is replaced, a
-statement is dropped, a constant is changed. The seed decides which places. Each fault is written into a copy
+A fault is a change to one node of a syntax tree: a condition is negated, a comparison is replaced, a
+statement is dropped, or a constant is changed. The seed selects the nodes. Each fault is written into a copy
 of the checkout.
 
 The first run records which tests of the group `unit` execute which lines; the folder of the results keeps
@@ -78,7 +78,7 @@ REPLACED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One place and what is done there; `number` is the node's position in `ast.walk` of the module."""
+    """A node and the change to it; `number` is the position of the node in `ast.walk` of the module."""
 
     path: str
     line: int
@@ -93,7 +93,7 @@ class Fault:
 
 
 def operator(node: ast.AST) -> str:
-    """Return what can be done to a node; empty for nothing."""
+    """Return the name of the change that can be made to a node; empty if there is none."""
     match node:
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if (
             "TYPE_CHECKING" not in ast.dump(test)
@@ -160,7 +160,7 @@ def faulty(fault: Fault) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Which unit tests execute which lines."""
+    """The record of which unit tests execute which lines."""
 
     lines: CoverageData
     #: node id → seconds, of the tests that pass without a fault
@@ -204,7 +204,7 @@ def statement_lines(fault: Fault) -> range:
 
 
 def mirroring_files(fault: Fault) -> list[str]:
-    """Return the test file of the module; else those that import it; else those with a name like its own."""
+    """Return the test file of the module, or else the test files that import it or have a similar name."""
     package, area = next(
         (package, area) for package, area in AREAS.items() if fault.path.startswith(f"{package}/")
     )
@@ -252,7 +252,7 @@ class Result:
 
 
 def judge(fault: Fault, checkout: Checkout, known: Record, passed: Passed) -> Result:
-    """Run the tests with a fault; `passed` contains what ran without it and if that passed."""
+    """Run the tests with a fault; `passed` contains the results of tests that ran without the fault."""
     begin, tests = time.monotonic(), known.tests(fault)
     target = checkout.root / fault.path
     target.write_text(faulty(fault), encoding="utf-8")
@@ -301,9 +301,9 @@ def run_files(checkout: Checkout, arguments: tuple[str, ...], fault: Fault, pass
 def main() -> None:
     """Seed, run and count."""
     assert __doc__
-    head, _, rest = __doc__.partition("\n")
+    head, _, description = __doc__.partition("\n")
     parser = argparse.ArgumentParser(
-        description=head, epilog=rest, formatter_class=argparse.RawTextHelpFormatter
+        description=head, epilog=description, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--count", type=int, default=20, help="number of faults (default: 20)")
     parser.add_argument("--seed", type=int, default=1, help="which faults (default: 1)")
@@ -316,9 +316,9 @@ def main() -> None:
     options = parser.parse_args()
 
     candidates = [fault for fault in faults() if fault.path.startswith(options.only)]
-    chosen = random.Random(options.seed).sample(candidates, min(options.count, len(candidates)))
+    selected_faults = random.Random(options.seed).sample(candidates, min(options.count, len(candidates)))
     if options.list:
-        print(*chosen, f"{len(candidates)} faults can be seeded", sep="\n")
+        print(*selected_faults, f"{len(candidates)} faults can be seeded", sep="\n")
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     results = options.folder.resolve() / "results.jsonl"
@@ -328,16 +328,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fault-seeding-") as folder:
         checkout = copied(ROOT, Path(folder))
         tests = record(checkout, options.folder.resolve())
-        for fault in chosen:
+        for fault in selected_faults:
             if fault not in known and time.monotonic() < end:
                 known[fault] = judge(fault, checkout, tests, passed)
                 with results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"fault": asdict(fault), "result": asdict(known[fault])}) + "\n")
                 print(f"{known[fault]} {fault}", flush=True)
     tests.lines.close()
-    judged = [fault for fault in chosen if fault in known]
+    judged = [fault for fault in selected_faults if fault in known]
     survived = [fault for fault in judged if known[fault].name == "survived"]
-    print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {len(chosen) - len(judged)} left")
+    remaining_count = len(selected_faults) - len(judged)
+    print(f"{len(judged) - len(survived)} of {len(judged)} faults detected; {remaining_count} left")
     for reached, text in ((True, "executed by unit tests"), (False, "executed by no unit test")):
         faults_of_kind = [fault for fault in survived if bool(known[fault].tests) is reached]
         print(f"{len(faults_of_kind)} survived, {text}:", *faults_of_kind, sep="\n  ")

@@ -45,7 +45,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return path
 
 
-def test_each_kind_of_place_has_its_fault(module: str) -> None:
+def test_each_kind_of_node_has_its_fault(module: str) -> None:
     faults = [(fault.line, fault.operator) for fault in fault_seeding.faults()]
 
     assert faults == [

@@ -40,7 +40,7 @@ def test_no_file_names_a_machine_or_a_registry(folder: str) -> None:
 
 
 def forbidden_lines(text: str) -> list[int]:
-    """Return the numbers of the lines with a forbidden address; few files contain one at all."""
+    """Return the numbers of the lines with a forbidden address."""
     if not any(address in text for address in FORBIDDEN):
         return []
     lines = enumerate(text.splitlines(), 1)
@@ -53,5 +53,5 @@ def _is_generated(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("text", [f"cd /{'root'}/x", f"https://{HOSTS[0]}/project/x", HOSTS[-1]])
-def test_an_address_is_found(text: str) -> None:
+def test_a_forbidden_address_is_found_with_its_line(text: str) -> None:
     assert forbidden_lines(f"\n{text}\n") == [2]

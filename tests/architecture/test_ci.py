@@ -111,7 +111,7 @@ def test_ci_installs_chromium_if_it_is_missing_and_apt_may_install_it(
         (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
         (programs / name).chmod(0o755)
 
-    done = subprocess.run(
+    result = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", f"{function[0]}install_chromium"],
         env={"PATH": str(programs)},
         capture_output=True,
@@ -119,11 +119,11 @@ def test_ci_installs_chromium_if_it_is_missing_and_apt_may_install_it(
         check=True,
     )
 
-    made = tmp_path / "requests"
-    lines = made.read_text(encoding="ascii").splitlines() if made.exists() else []
+    request_log = tmp_path / "requests"
+    lines = request_log.read_text(encoding="ascii").splitlines() if request_log.exists() else []
     assert [line.split()[1] for line in lines] == requests
     assert all("chromium" in line.split() for line in lines if "install" in line)
-    assert done.stdout == output
+    assert result.stdout == output
 
 
 def test_tox_selects_only_tests_that_exist() -> None:

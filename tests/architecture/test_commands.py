@@ -22,10 +22,10 @@ def options(leaf: click.Context) -> list[click.Option]:
 
 
 def test_every_command_has_a_leaf() -> None:
-    named = {tuple(leaf.command_path.split()[1:3]) for leaf in LEAVES}
+    command_names = {tuple(leaf.command_path.split()[1:3]) for leaf in LEAVES}
 
     in_groups = {(group, name) for group, commands in COMMANDS.items() for name in commands}
-    assert named == in_groups | {(name,) for name in SINGLE_COMMANDS}
+    assert command_names == in_groups | {(name,) for name in SINGLE_COMMANDS}
 
 
 def test_the_reference_is_generated_from_the_commands() -> None:

@@ -72,7 +72,7 @@ def test_every_module_has_a_docstring() -> None:
 
 def test_no_variable_has_a_name_without_content() -> None:
     """The names `found` and `each` do not state what the value is."""
-    named = {"found", "each"}
+    forbidden_names = {"found", "each"}
     others = (
         path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")
     )
@@ -82,8 +82,8 @@ def test_no_variable_has_a_name_without_content() -> None:
         for module, text in texts.items()
         if VAGUE.search(text)
         for node in ast.walk(ast.parse(text))
-        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in named)
-        or (isinstance(node, ast.arg) and node.arg in named)
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in forbidden_names)
+        or (isinstance(node, ast.arg) and node.arg in forbidden_names)
     ]
 
     assert places == []
@@ -136,9 +136,11 @@ def test_every_direct_dependency_has_a_lower_bound() -> None:
 def test_the_extra_all_has_every_extra_for_users() -> None:
     """The extra `moto` has about fifty dependencies."""
     extras = PROJECT["optional-dependencies"]
-    named = {name for text in extras["all"] for name in re.sub(r".*\[(.*)\]", r"\1", text).split(",")}
+    included_extras = {
+        name for text in extras["all"] for name in re.sub(r".*\[(.*)\]", r"\1", text).split(",")
+    }
 
-    assert named == extras.keys() - {"all", "moto", "test", "types", "dev"}
+    assert included_extras == extras.keys() - {"all", "moto", "test", "types", "dev"}
 
 
 @pytest.mark.process

@@ -1,4 +1,4 @@
-"""Each kind has a kit, and the rest of the plugin does not name the kind."""
+"""Each kind has a kit, and no other file of the plugin contains the name of the kind."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ echo '[{"id": "api-removed", "level": 3}, {"id": "x", "level": 1}]'
 
 def benchmark(checkout: Path, *arguments: str) -> str:
     """Run the benchmark for one round, and return its output."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.api_check", "--rounds", "1", *arguments],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture

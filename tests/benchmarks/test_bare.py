@@ -43,11 +43,11 @@ def test_the_other_services_are_ended_when_one_exits(checkout: Path, tmp_path: P
     script = tmp_path / "bare.json"
     script.write_text(json.dumps([waiting, failing]))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", "from benchmarks.bare import main; main()", str(script)],
         cwd=checkout, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60,
     )  # fmt: skip
 
-    assert "failing: 127.0.0.1:1: Connection refused" in done.stderr
+    assert "failing: 127.0.0.1:1: Connection refused" in result.stderr
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
     assert not [*(tmp_path / "services").iterdir()]

@@ -19,13 +19,13 @@ def test_a_benchmark_runs_a_round_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks", name, "--rounds", "1"],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "rounds: 1" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "rounds: 1" in result.stdout
     assert not list(tmp_path.iterdir())
 
 
@@ -36,13 +36,13 @@ def test_the_table_of_kinds_has_a_line_for_each_kind_and_a_cell_for_each_figure(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.kinds", "--rounds", "1", "valkey"],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    heading, _, row = (line for line in done.stdout.splitlines() if line.startswith("|"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    heading, _, row = (line for line in result.stdout.splitlines() if line.startswith("|"))
     assert heading.count("|") == row.count("|") == 9
     assert row.startswith("| `valkey` |")
     assert "| - |" not in row
@@ -56,23 +56,23 @@ def test_the_benchmark_of_a_control_plane_measures_each_step_of_a_deploy(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.cluster", "--tenants", "2", "--pods", "3"],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 pods are ready, since the first write" in done.stdout
-    assert "deploy without changes" in done.stdout
-    assert "kubectl apply, dry run" in done.stdout
-    assert "memory of kube-apiserver (RSS)" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "6 pods are ready, since the first write" in result.stdout
+    assert "deploy without changes" in result.stdout
+    assert "kubectl apply, dry run" in result.stdout
+    assert "memory of kube-apiserver (RSS)" in result.stdout
     assert not list(tmp_path.iterdir())
 
 
 def test_all_benchmarks_are_run_when_none_is_named(checkout: Path) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],
         cwd=checkout, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    assert all(name in done.stdout for name in NAMES)
+    assert all(name in result.stdout for name in NAMES)

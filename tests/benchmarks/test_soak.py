@@ -21,17 +21,19 @@ def temporary() -> Iterator[Path]:
 
 @pytest.mark.usefixtures("caches")
 @pytest.mark.real("postgres", "valkey")
-def test_a_kill_leaves_nothing(checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_with_a_killed_pytest_process_leaves_nothing(
+    checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(temporary))
 
     # With this seed, the first round kills a pytest process that runs tests. One round is then enough.
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.soak", "--kills", "1", "--jobs", "1", "--seed", "9"],
         cwd=checkout, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    kills = re.search(r"kills: (\d+); left over: nothing", done.stdout)
-    assert kills is not None, done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    kills = re.search(r"kills: (\d+); left over: nothing", result.stdout)
+    assert kills is not None, result.stdout
     assert int(kills[1]) >= 1
     assert not list(temporary.iterdir())

@@ -175,13 +175,13 @@ def test_two_documents_from_standard_input_are_an_error(check: Checks) -> None:
 def test_documents_can_be_read_from_pipes_of_the_shell(check: Checks) -> None:
     check.pair()
 
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", f"{INFRA} dev api-check <(cat base.yaml) <(cat revision.yaml)"],
         check=False,
         timeout=60,
     )
 
-    assert done.returncode == 1
+    assert result.returncode == 1
 
 
 def test_a_wrong_number_of_documents_exits_with_2(check: Checks) -> None:
@@ -215,11 +215,11 @@ def test_a_report_that_cannot_be_written_exits_with_2(check: Checks) -> None:
 
     with Path("/dev/full").open("w") as full:
         command = [INFRA, "dev", "api-check", "base.yaml", "revision.yaml"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
 
-    assert done.returncode == 2
-    assert b"No space left" in done.stderr
-    assert b"This is a bug" not in done.stderr
+    assert result.returncode == 2
+    assert b"No space left" in result.stderr
+    assert b"This is a bug" not in result.stderr
 
 
 @pytest.mark.process
@@ -230,13 +230,13 @@ def test_without_the_extra_the_error_names_the_missing_package(check: Checks) ->
         "sys.exit(run(['dev', 'api-check', 'base.yaml', 'revision.yaml']))"
     )
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "yaml is not installed" in done.stderr
-    assert "pytest-infra[openapi]" in done.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "yaml is not installed" in result.stderr
+    assert "pytest-infra[openapi]" in result.stderr
 
 
 @pytest.mark.process

@@ -402,13 +402,13 @@ def test_the_document_of_a_running_service_is_compared(infra: CommandLine) -> No
 
     broken = infra("dev", "api-check")
     infra.write(PETS, "today.yaml")
-    kept = infra("dev", "api-check")
+    result = infra("dev", "api-check")
     unknown = infra("dev", "api-check", "openapi.yaml", "service:wbe/today.yaml")
     missing = infra("dev", "api-check", "openapi.yaml", "service:web/gone.yaml")
 
     assert broken.code == 1
     assert "pets: openapi.yaml → service:web/today.yaml" in broken.out
-    assert (kept.code, unknown.code, missing.code) == (0, 2, 2)
+    assert (result.code, unknown.code, missing.code) == (0, 2, 2)
     assert "the service 'wbe' is not running; running services: web" in unknown.err
     assert "returned 404" in missing.err
 

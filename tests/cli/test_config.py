@@ -9,19 +9,19 @@ from infra_runtime.engines.variables import variables
 
 
 def test_show_prints_the_source_of_each_value(shop: CommandLine) -> None:
-    shown = shop("config", "show", "services.db")
+    answer = shop("config", "show", "services.db")
 
-    assert shown.code == 0
-    assert f"{shop.root}/infra.toml:" in shown.out
-    assert "services.api" not in shown.out
+    assert answer.code == 0
+    assert f"{shop.root}/infra.toml:" in answer.out
+    assert "services.api" not in answer.out
 
 
 def test_show_as_json_is_key_value_source(shop: CommandLine) -> None:
-    shown = shop("config", "show", "--json").json
+    answer = shop("config", "show", "--json").json
 
-    assert shown["environment"] == {"value": "test", "source": "INFRA_ENV"}
-    assert shown["use"]["value"] == ["db", "api", "worker"]
-    assert shown["profile"] == {"value": None, "source": "default"}
+    assert answer["environment"] == {"value": "test", "source": "INFRA_ENV"}
+    assert answer["use"]["value"] == ["db", "api", "worker"]
+    assert answer["profile"] == {"value": None, "source": "default"}
 
 
 def test_show_leaves_out_empty_keys_of_a_table(infra: CommandLine) -> None:
@@ -38,10 +38,10 @@ def test_show_leaves_out_empty_keys_of_a_table(infra: CommandLine) -> None:
 def test_an_unknown_setting_is_reported_with_the_nearest_one(
     shop: CommandLine, key: str, suggestion: str
 ) -> None:
-    shown = shop("config", "show", key)
+    answer = shop("config", "show", key)
 
-    assert shown.code == 6
-    assert f"unknown setting {key!r}; did you mean {suggestion!r}?" in shown.err
+    assert answer.code == 6
+    assert f"unknown setting {key!r}; did you mean {suggestion!r}?" in answer.err
 
 
 def test_show_masks_secrets(infra: CommandLine) -> None:

@@ -131,7 +131,7 @@ def test_a_runtime_folder_that_is_too_long_for_sockets_is_wrong(shop: CommandLin
 
 
 @pytest.mark.parametrize("variable", ["", "false"])
-def test_the_place_of_a_tests_data_is_a_finding_with_its_reason(infra: CommandLine, variable: str) -> None:
+def test_the_location_of_a_tests_data_is_a_finding_with_its_reason(infra: CommandLine, variable: str) -> None:
     infra.write(stack_file(service("web"), ["web"]))
     environ = {"INFRA_TMPFS": variable} if variable else {}
 

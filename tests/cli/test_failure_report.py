@@ -54,27 +54,27 @@ def test_the_former_name_of_the_command_is_an_alias_that_the_help_does_not_list(
 
 
 def test_show_prints_states_logs_and_the_paths_of_dumps(failed: CommandLine) -> None:
-    shown = failed("dev", "failure-report", "show", "test_buy")
+    answer = failed("dev", "failure-report", "show", "test_buy")
 
-    assert shown.code == 0
-    assert "words of test_buy" in shown.out
-    assert shown.out.endswith("--- trace\ntrace of test_buy\n")
-    assert "restarted 2 times" in shown.out
-    assert "infra_test_a_1: dumps/postgres/infra_test_a_1.sql" in shown.out
+    assert answer.code == 0
+    assert "words of test_buy" in answer.out
+    assert answer.out.endswith("--- trace\ntrace of test_buy\n")
+    assert "restarted 2 times" in answer.out
+    assert "infra_test_a_1: dumps/postgres/infra_test_a_1.sql" in answer.out
 
 
 def test_show_as_json_has_the_logs(failed: CommandLine) -> None:
-    shown = failed("dev", "failure-report", "show", "test_sell", "--json").json
+    answer = failed("dev", "failure-report", "show", "test_sell", "--json").json
 
-    assert shown["logs"] == {"shop": "words of test_sell\n"}
-    assert list(shown["dumps"]) == ["infra_test_a_1"]
+    assert answer["logs"] == {"shop": "words of test_sell\n"}
+    assert list(answer["dumps"]) == ["infra_test_a_1"]
 
 
 def test_a_test_without_a_failure_report_is_an_error(failed: CommandLine) -> None:
-    shown = failed("dev", "failure-report", "show", "test_gift")
+    answer = failed("dev", "failure-report", "show", "test_gift")
 
-    assert shown.code != 0
-    assert "test_gift" in shown.err
+    assert answer.code != 0
+    assert "test_gift" in answer.err
 
 
 def test_a_report_is_exported_and_imported_in_another_data_directory(failed: CommandLine) -> None:
@@ -83,8 +83,8 @@ def test_a_report_is_exported_and_imported_in_another_data_directory(failed: Com
 
     assert (exported.code, exported.out) == (0, "report.zip\n")
     assert imported.code == 0
-    shown = failed("dev", "failure-report", "show", "test_buy", "--data", "other")
-    assert "words of test_buy" in shown.out
+    answer = failed("dev", "failure-report", "show", "test_buy", "--data", "other")
+    assert "words of test_buy" in answer.out
 
 
 def test_another_file_is_not_imported(failed: CommandLine) -> None:

@@ -20,28 +20,28 @@ def test_a_signal_raises_at_once_by_default() -> None:
     assert interrupts.exit_code == 143
 
 
-def defer(interrupts: Interrupts, done: list[bool], signals: int) -> None:
+def defer(interrupts: Interrupts, completed: list[bool], signals: int) -> None:
     with interrupts.deferred():
         for _ in range(signals):
             signal.raise_signal(signal.SIGINT)
-        done.append(True)
+        completed.append(True)
 
 
 def test_a_deferred_signal_raises_after_the_block() -> None:
-    done: list[bool] = []
+    completed: list[bool] = []
     with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
-        defer(interrupts, done, signals=1)
+        defer(interrupts, completed, signals=1)
 
-    assert done
+    assert completed
     assert interrupts.exit_code == 130
 
 
 def test_a_second_signal_raises_inside_the_block() -> None:
-    done: list[bool] = []
+    completed: list[bool] = []
     with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
-        defer(interrupts, done, signals=2)
+        defer(interrupts, completed, signals=2)
 
-    assert not done
+    assert not completed
 
 
 def test_an_ignored_signal_stays_ignored_and_handlers_are_restored() -> None:

@@ -102,7 +102,7 @@ def test_an_error_is_a_message_and_a_hint_and_only_debug_shows_its_traceback(inf
 
 
 def test_a_closed_output_pipe_prints_no_error(infra: CommandLine) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", 'set -o pipefail; infra config show | true; echo "${PIPESTATUS[0]}"'],
         cwd=infra.root,
         env={**infra.environ, "PATH": f"{sys.prefix}/bin:{infra.environ['PATH']}"},
@@ -111,8 +111,8 @@ def test_a_closed_output_pipe_prints_no_error(infra: CommandLine) -> None:
         check=False,
     )
 
-    assert done.stdout.strip() in {"0", "141"}
-    assert done.stderr == ""
+    assert result.stdout.strip() in {"0", "141"}
+    assert result.stderr == ""
 
 
 def test_a_shell_completes_commands_and_services(shop: CommandLine) -> None:
@@ -137,9 +137,11 @@ def test_an_output_on_a_full_disk_is_an_error_without_a_traceback(infra: Command
     environ = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
     with Path("/dev/full").open("w") as full:
         command = [INFRA, "runtime", "list"]
-        done = subprocess.run(
+        result = subprocess.run(
             command, cwd=infra.root, env=environ, stdout=full, stderr=subprocess.PIPE, check=False
         )
 
-    assert done.returncode == 1
-    assert done.stderr.decode() == "infra: error: the output could not be written: No space left on device\n"
+    assert result.returncode == 1
+    assert (
+        result.stderr.decode() == "infra: error: the output could not be written: No space left on device\n"
+    )

@@ -19,7 +19,7 @@ from infra_runtime.errors import ConfigurationError
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+def opened_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Record the addresses with which a browser is started."""
     addresses: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda address: bool(addresses.append(address)) or True)
@@ -42,20 +42,20 @@ def test_the_kinds_with_a_web_page_have_its_address(kind: str) -> None:
     assert web_page(spec.exports).startswith("http://${host}:${port.")
 
 
-def test_a_token_is_not_an_argument_of_the_browser(opened: list[str]) -> None:
+def test_a_token_is_not_an_argument_of_the_browser(opened_addresses: list[str]) -> None:
     open_browser("http://dashboard.localhost:1337/login#secret&x")
 
-    (address,) = opened
+    (address,) = opened_addresses
     file = Path(urlsplit(address).path)
     assert "secret" not in address
     assert "url=http://dashboard.localhost:1337/login#secret&amp;x" in file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_an_address_without_a_token_is_opened_directly(opened: list[str]) -> None:
+def test_an_address_without_a_token_is_opened_directly(opened_addresses: list[str]) -> None:
     open_browser("http://127.0.0.1:8025")
 
-    assert opened == ["http://127.0.0.1:8025"]
+    assert opened_addresses == ["http://127.0.0.1:8025"]
 
 
 def test_a_machine_without_a_browser_is_an_error_with_the_option(monkeypatch: pytest.MonkeyPatch) -> None:

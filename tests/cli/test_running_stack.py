@@ -360,7 +360,7 @@ def test_wipe_does_not_change_a_directory_without_marker(infra: CommandLine, tmp
 
 
 @pytest.mark.process
-def test_a_stack_under_a_long_path_with_spaces_and_other_letters_works(tmp_path: Path) -> None:
+def test_a_stack_under_a_long_path_with_spaces_and_other_letters_starts(tmp_path: Path) -> None:
     line = CommandLine(tmp_path / ("mein Prüfstand " * 6) / "プロジェクト")
     line.write(stack_file(SHOP, ["db"]))
     up = line("runtime", "up", "--detach")

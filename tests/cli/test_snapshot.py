@@ -49,14 +49,14 @@ def test_the_list_names_damaged_snapshots_after_the_others_and_they_can_be_remov
     (folder / "edited" / "snapshot.json").write_text("{}")
     (folder / "linked").symlink_to(tmp_path)
 
-    listed = shop("runtime", "snapshot", "list")
+    answer = shop("runtime", "snapshot", "list")
     damaged = shop("runtime", "snapshot", "list", "--json").json["damaged"]
 
-    assert listed.code == 0
-    assert listed.out.splitlines()[1].startswith("before ")
+    assert answer.code == 0
+    assert answer.out.splitlines()[1].startswith("before ")
     reason = "the snapshot is damaged: snapshot.json: format: is missing"
-    assert f"infra: snapshot edited cannot be restored: {reason}\n" in listed.err
-    assert "infra: snapshot linked cannot be restored: " in listed.err
+    assert f"infra: snapshot edited cannot be restored: {reason}\n" in answer.err
+    assert "infra: snapshot linked cannot be restored: " in answer.err
     assert [snapshot["name"] for snapshot in damaged] == ["edited", "linked"]
     refused = shop("runtime", "snapshot", "restore", "edited")
     assert (refused.code, refused.err.count("infra runtime snapshot remove edited")) == (12, 1)

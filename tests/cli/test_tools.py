@@ -147,7 +147,7 @@ def test_the_names_of_tools_are_completed(line: CommandLine) -> None:
     assert answer.out == "plain,absent\n"
 
 
-def test_a_client_is_searched_in_the_places_of_its_server() -> None:
+def test_a_client_is_searched_in_the_wheel_and_folders_of_its_server() -> None:
     server = next(executable for executable in entry("valkey").binaries if executable.name == "valkey-server")
 
     client = binary("valkey-cli", recipes.kit())

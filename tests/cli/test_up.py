@@ -406,7 +406,7 @@ def test_closing_the_terminal_stops_the_stack(shop: CommandLine) -> None:
     until(lambda: shop("runtime", "status").code == 7)
 
 
-def test_up_works_without_standard_streams(shop: CommandLine) -> None:
+def test_up_starts_the_stack_without_standard_streams(shop: CommandLine) -> None:
     closed = subprocess.run(
         ["sh", "-c", f"exec {INFRA} runtime up --detach >&- 2>&- <&-"],
         cwd=shop.root,
@@ -418,7 +418,7 @@ def test_up_works_without_standard_streams(shop: CommandLine) -> None:
     assert shop("runtime", "status").code == 0
 
 
-def test_up_works_without_home_and_term(shop: CommandLine, tmp_path: Path) -> None:
+def test_up_starts_the_stack_without_home_and_term(shop: CommandLine, tmp_path: Path) -> None:
     del shop.environ["HOME"]
     shop.environ.pop("TERM", None)
     shop.environ["INFRA_CACHE"] = str(tmp_path / "cache")

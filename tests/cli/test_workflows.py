@@ -86,10 +86,10 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """Return the deployed shop that the fixture `deployed` copies."""
-    with shop_in(tmp_path_factory.mktemp("original")) as made:
-        answer = made.deploy(shop_of())
+    with shop_in(tmp_path_factory.mktemp("original")) as shop:
+        answer = shop.deploy(shop_of())
         assert answer.code == 0, answer
-        yield made
+        yield shop
 
 
 @pytest.fixture
@@ -253,13 +253,13 @@ def test_an_immutable_field_is_changed_only_with_consent(shop: Shop) -> None:
     uid = shop.server.find("statefulsets", "search")["metadata"]["uid"]
 
     refused = shop.deploy(text % "2Gi")
-    kept = shop.server.find("statefulsets", "search")["metadata"]["uid"]
+    uid_before = shop.server.find("statefulsets", "search")["metadata"]["uid"]
     misspelled = shop.deploy(text % "2Gi", "--recreate", "serch")
     recreated = shop.deploy(text % "2Gi", "--recreate", "search", "--json")
 
     assert refused.code == 18
     assert "the change of StatefulSet/search is not possible" in refused.err
-    assert kept == uid
+    assert uid_before == uid
     assert misspelled.code == 18
     assert "'serch', which is not a workload of the stack; did you mean 'search'?" in misspelled.err
     assert recreated.code == 0, recreated
@@ -387,14 +387,14 @@ def test_the_database_of_an_operator_is_deployed_and_deleted_only_with_its_data(
     again = shop.deploy(stack)
     database = shop.server.find("clusters", "postgres")["spec"]
     deleted = shop.run("delete", "--yes")
-    kept = ("clusters", "shop", "postgres") in shop.server.objects
+    exists_after_delete = ("clusters", "shop", "postgres") in shop.server.objects
     with_data = shop.run("delete", "--yes", "--with-data")
 
     assert deployed.code == 0, deployed
     assert (database["instances"], database["bootstrap"]["initdb"]["owner"]) == (1, "app")
     assert again.out == "no changes\n", again
     assert deleted.code == 0, deleted
-    assert kept
+    assert exists_after_delete
     assert with_data.code == 0, with_data
     assert ("clusters", "shop", "postgres") not in shop.server.objects
 

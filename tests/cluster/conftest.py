@@ -24,9 +24,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def definitions(cluster: ControlPlane) -> Iterator[None]:
     """The cluster has the custom resources of all operators during the tests of a module."""
-    made = [definition(key) for key in CUSTOM]
-    names = [f"crd/{resource['metadata']['name']}" for resource in made]
-    cluster.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": made})
+    definitions_of_operators = [definition(key) for key in CUSTOM]
+    names = [f"crd/{resource['metadata']['name']}" for resource in definitions_of_operators]
+    cluster.kubectl(
+        "apply",
+        "--filename=-",
+        document={"apiVersion": "v1", "kind": "List", "items": definitions_of_operators},
+    )
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *names)
     yield
     cluster.kubectl("delete", "--timeout=120s", *names)

@@ -43,7 +43,7 @@ def test_the_server_accepts_every_stack(
         overrides={"use": [*services], "services": services},
     )
     engine = Kubernetes(project="shop", namespace=in_namespace.namespace)
-    resources = [made for _, made in engine.model(resolved.plan).values()]
+    resources = [resource for _, resource in engine.model(resolved.plan).values()]
     answer = in_namespace.cluster.kubectl(
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-",
         document={"apiVersion": "v1", "kind": "List", "items": resources},

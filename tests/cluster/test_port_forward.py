@@ -17,7 +17,7 @@ import infra_runtime
 from fakes.command_line import CommandLine
 from fakes.control_plane import ControlPlane, control_plane
 from fakes.deployed import Shop
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.binaries import Binary, locate
 
 pytestmark = pytest.mark.real("kubectl", "kubernetes", "nats", "postgres", "rabbitmq", "s3", "valkey-server")
@@ -121,7 +121,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra_runtime.
     The object storage has the arguments and the variables of its container.
     """
     folder = tmp_path_factory.mktemp("servers")
-    container = made("s3").container
+    container = spec_of("s3").container
     assert container is not None
     words = [
         *(word for word in container.command if not word.startswith("-dir=")),
@@ -209,27 +209,27 @@ def test_tests_use_a_stack_in_a_cluster_and_continue_with_a_new_pod(
     root = deployed.infra.root
     (root / "test_it.py").write_text(TEST.replace("{namespace}", deployed.namespace))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pytest", "--infra-engine=kubernetes", "-p", "no:cacheprovider",
          f"--infra-namespace={deployed.namespace}", "-W", "ignore::pytest.PytestDeprecationWarning"],
         cwd=root, text=True, capture_output=True, check=False, timeout=500,
         env={**os.environ, **deployed.cluster.environ},
     )  # fmt: skip
 
-    assert "15 passed" in done.stdout, done.stdout + done.stderr
-    assert "infra: 5 services" in done.stdout
-    assert "0 processes, 0 ports, 0 sockets left" in done.stdout
+    assert "15 passed" in result.stdout, result.stdout + result.stderr
+    assert "infra: 5 services" in result.stdout
+    assert "0 processes, 0 ports, 0 sockets left" in result.stdout
     data = root / ".data-test" / "plan-kubernetes"
     logs = "".join(path.read_text() for path in (data / "logs").glob("*.log"))
     passwords = [servers[name]["password"] for name in ("postgres", "rabbitmq")]
     for secret in (*passwords, servers["nats"]["account_password"], KEY):
-        assert secret not in done.stdout + done.stderr + logs
+        assert secret not in result.stdout + result.stderr + logs
     log = (data / "logs" / "valkey.log").read_text()
     assert f"in the namespace {deployed.namespace}; another pod is chosen" in log
-    left = [
+    remaining_processes = [
         process.info["cmdline"]
         for process in psutil.process_iter(["cmdline"])
         if "port-forward" in (process.info["cmdline"] or ())
         and f"--namespace={deployed.namespace}" in process.info["cmdline"]
     ]
-    assert left == []
+    assert remaining_processes == []

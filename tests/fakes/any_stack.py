@@ -24,7 +24,7 @@ labels = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
 characters = st.characters(
     codec="utf-8", exclude_characters=["$", "\0", *map(chr, range(0x7F, 0xA0)), "\ufffe", "\uffff"]
 )
-#: texts that some readers of YAML take for another value, or for syntax
+#: texts that some YAML parsers read as another value or as syntax
 YAML = (
     *("y", "No", "on", "null", "~", "1e3", "0o17", "0x1f", "1_000", "12:30:45", "2001-12-14", ".inf"),
     *("=", "-", "- a", "a: b", "a #b", "{x", "[", "*a", "&a", "!t", "%d", "@", "`", "|", "> a", " a "),

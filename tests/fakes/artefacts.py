@@ -1,4 +1,4 @@
-"""Small archives, wheels and Debian packages, and a server that sends files in right and wrong ways."""
+"""Small archives, wheels and Debian packages, and a server that sends files correctly or with faults."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def zipped(entries: Mapping[str, bytes], *, mode: int = 0o100755, deflated: bool
 
 
 def unzipped(content: bytes) -> dict[str, bytes]:
-    """Return name → content of the entries of a zip archive."""
+    """Return a mapping from name to content of the entries of a zip archive."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -135,7 +135,7 @@ class Files:
         self.type = "application/octet-stream"
         #: path → the header Authorization without which the server answers 401
         self.logins: dict[str, str] = {}
-        #: the server sends no file before so many files are requested
+        #: the server sends no file before this number of files is requested
         self.together: threading.Barrier | None = None
         self.requests: list[tuple[str, str]] = []
         self.stopped = threading.Event()

@@ -28,7 +28,8 @@ COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 CACHE = user_cache()
 _SOURCE = Npm(package="axe-core", version=VERSION)
 _RECIPE = Recipe(name="axe-core", programs={}, sources=(_SOURCE,), licence="MPL-2.0", is_users=True)
-#: draws what is outside of the window, too, because elements that are not drawn have no size
+#: makes the browser also draw elements outside of the window, because elements that are not drawn have no
+#: size
 _VISIBLE = """() => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync("* { content-visibility: visible !important; }");
@@ -56,9 +57,9 @@ def script() -> str:
             with tarfile.open(tarball) as tar:
                 content = tar.extractfile("package/axe.min.js")
                 assert content
-                part = Path(folder, "part")
-                part.write_bytes(content.read())
-            part.replace(path)
+                block = Path(folder, "part")
+                block.write_bytes(content.read())
+            block.replace(path)
     return path.read_text(encoding="utf-8")
 
 

@@ -115,8 +115,8 @@ for module in list(sys.modules.values()):
 
 def _libraries(programs: Sequence[str]) -> Iterator[Entry]:
     """Yield the shared libraries of programs, and the loader at its absolute path."""
-    done = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False, timeout=60)
-    for line in done.stdout.splitlines():
+    process = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False, timeout=60)
+    for line in process.stdout.splitlines():
         words = line.split()
         if "=>" in words and len(words) > 2 and words[2].startswith("/"):
             yield Entry(name=f"usr/local/lib/{words[0]}", content=Path(words[2]).resolve(), executable=True)

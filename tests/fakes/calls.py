@@ -18,7 +18,7 @@ def one(**more: Any) -> dict[str, Any]:
 
 
 def two(**more: Any) -> dict[str, Any]:
-    """Return a document with two operations, the second of which has these keywords."""
+    """Return a document with two operations; the second operation has these keywords."""
     return document({"/a": {"get": operation(), "put": operation(**more)}})
 
 

@@ -18,7 +18,7 @@ def having(*required: str, **properties: Any) -> dict[str, Any]:
 
 
 def many(*counts: int) -> dict[str, Any]:
-    """Return a schema with several unions, which have this many alternatives."""
+    """Return a schema with one union for each number in `counts`, with this number of alternatives."""
     names = [
         [f"{letter}{number}" for number in range(count)] for letter, count in zip("ab", counts, strict=True)
     ]

@@ -92,7 +92,7 @@ class Checks:
         """Run git in the directory, without the configuration of the user."""
         no_configuration = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         person = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main"]
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", *person, *arguments],
             cwd=self.root,
             env={**os.environ, **no_configuration},
@@ -100,7 +100,7 @@ class Checks:
             capture_output=True,
             text=True,
         )
-        return done.stdout
+        return process.stdout
 
     def commit(self) -> None:
         """Commit all files, in a new repository if necessary."""

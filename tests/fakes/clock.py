@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Clock:
-    """A function that returns the time which the test has set."""
+    """A function that returns the time that the test has set."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now

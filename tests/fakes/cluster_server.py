@@ -1,8 +1,8 @@
 """A small API server of Kubernetes for kubectl, with controllers that act at once.
 
 It has server-side apply with field managers and conflicts, dry runs, versions, labels and owners. The tag of
-the image of a pod determines the pod: `crashes`, `missing` (no image) and `slow` (never ready). Tests against
-the real server are in `tests/cluster`.
+a pod's image determines the state of the pod: `crashes`, `missing` (no image) or `slow` (never ready). Tests
+against the real server are in `tests/cluster`.
 """
 
 from __future__ import annotations
@@ -130,19 +130,25 @@ class _Handler(BaseHTTPRequestHandler):
         namespace = ""
         if words[:1] == ["namespaces"] and len(words) > 2:
             namespace, words = words[1], words[2:]
-        plural, name, part = [*words, "", "", ""][:3]
+        plural, name, subresource = [*words, "", "", ""][:3]
         kind = next(
-            (made for kinds in KINDS.values() for plural_name, made in kinds if plural_name == plural), ""
+            (
+                response
+                for kinds in KINDS.values()
+                for plural_name, response in kinds
+                if plural_name == plural
+            ),
+            "",
         )
         if not kind:
             return _failure(404, "NotFound", "the server could not find the requested resource")
-        if part == "log":
+        if subresource == "log":
             return f"{self.cluster.log}\n"
         if not name and self.command == "GET":
             return self._list(plural, kind, namespace, query)
         key = plural, namespace, name or body["metadata"]["name"]
-        made = self._refusal(key, kind) or self._answer(key, kind, query, body, part)
-        return _scale(made) if part == "scale" and made["kind"] != "Status" else made
+        response = self._refusal(key, kind) or self._answer(key, kind, query, body, subresource)
+        return _scale(response) if subresource == "scale" and response["kind"] != "Status" else response
 
     def _refusal(self, key: tuple[str, str, str], kind: str) -> Object | None:
         """Return the failure of a request for a resource that is missing or refused."""
@@ -159,39 +165,41 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _answer(
-        self, key: tuple[str, str, str], kind: str, query: Mapping[str, str], body: Any, part: str
+        self, key: tuple[str, str, str], kind: str, query: Mapping[str, str], body: Any, subresource: str
     ) -> Object:
         plural, namespace, name = key
         existing = self.cluster.objects.get(key)
         stored = "dryRun" not in query and self.command != "GET"
         if stored:
-            self.cluster.writes.append(f"{self.command} {plural}/{name}{part and f'/{part}'}")
+            self.cluster.writes.append(f"{self.command} {plural}/{name}{subresource and f'/{subresource}'}")
         if self.command == "DELETE":
             self.cluster.remove(key)
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         if self.command == "GET" and existing:
             return existing
         if self.command == "POST":
-            made = {**body, "metadata": {**body["metadata"], **new_metadata(), "namespace": namespace}}
+            resource = {**body, "metadata": {**body["metadata"], **new_metadata(), "namespace": namespace}}
         elif self.command == "PUT" and existing:
             version = body["metadata"].get("resourceVersion")
             if version and version != existing["metadata"]["resourceVersion"]:
                 return _failure(409, "Conflict", "the object has been modified")
-            made = {**body, "metadata": {**existing["metadata"], **body["metadata"]}}
+            resource = {**body, "metadata": {**existing["metadata"], **body["metadata"]}}
         else:
-            made = self._patched(key, kind, query, body, stored=stored)
-        if stored and made["kind"] != "Status":
-            self.cluster.store(key, made)
-        return made
+            resource = self._patched(key, kind, query, body, stored=stored)
+        if stored and resource["kind"] != "Status":
+            self.cluster.store(key, resource)
+        return resource
 
     def _list(self, plural: str, kind: str, namespace: str, query: Mapping[str, str]) -> Object:
-        wanted = [part.split("=") for part in query.get("labelSelector", "").split(",") if part]
+        required_labels = [part.split("=") for part in query.get("labelSelector", "").split(",") if part]
         items = [
-            made
-            for (resource, space, _), made in self.cluster.objects.items()
-            if resource == plural
+            resource
+            for (resource_kind, space, _), resource in self.cluster.objects.items()
+            if resource_kind == plural
             and (not namespace or space == namespace)
-            and all(made["metadata"].get("labels", {}).get(pair[0]) == pair[-1] for pair in wanted)
+            and all(
+                resource["metadata"].get("labels", {}).get(pair[0]) == pair[-1] for pair in required_labels
+            )
         ]
         version = next(version for version, kinds in KINDS.items() if (plural, kind) in kinds)
         return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": items}
@@ -205,21 +213,21 @@ class _Handler(BaseHTTPRequestHandler):
             assert previous is not None
             changed = {"spec": body["spec"]} if isinstance(body, dict) else {}
             for operation in body if isinstance(body, list) else ():
-                *parents, last = operation["path"].strip("/").split("/")
-                inner = changed
+                *parents, last_key = operation["path"].strip("/").split("/")
+                target = changed
                 for parent in parents:
-                    inner = inner.setdefault(parent, {})
-                inner[last] = operation["value"]
+                    target = target.setdefault(parent, {})
+                target[last_key] = operation["value"]
             if stored:
                 manager = "kubectl-rollout" if isinstance(body, list) else "kubectl"
                 self.cluster.applied.setdefault(key, {})[manager] = {"spec": changed["spec"]}
-            made: Object = merged(previous, changed)
+            resource: Object = merged(previous, changed)
             if "template" in changed["spec"]:
-                made["spec"]["template"] = changed["spec"]["template"]
-            return made
+                resource["spec"]["template"] = changed["spec"]["template"]
+            return resource
         manager, managers = query["fieldManager"], self.cluster.applied.get(key, {})
-        wanted = {"spec": body["spec"]} if "spec" in body else {}
-        if conflicts := [] if query.get("force") == "true" else _conflicts(manager, managers, wanted):
+        claimed_fields = {"spec": body["spec"]} if "spec" in body else {}
+        if conflicts := [] if query.get("force") == "true" else _conflicts(manager, managers, claimed_fields):
             text = f"conflict with {conflicts[0]}"
             cause = {"reason": "FieldManagerConflict", "message": text, "field": ".spec"}
             details = {"causes": [cause]}
@@ -235,30 +243,30 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "Secret" and "stringData" in body:
             start.setdefault("data", {}).update(dict.fromkeys(body.pop("stringData"), "eHh4"))
             start.pop("stringData", None)
-        kept = body
-        for applied in (applied for other, applied in managers.items() if other != manager):
-            kept = merged(kept, applied)
-        made = merged(without(start, managers.get(manager, {}), kept), body)
+        applied_fields = body
+        for applied in (applied for other_manager, applied in managers.items() if other_manager != manager):
+            applied_fields = merged(applied_fields, applied)
+        resource = merged(without(start, managers.get(manager, {}), applied_fields), body)
         if stored:
             self.cluster.applied.setdefault(key, {})[manager] = copy.deepcopy(body)
-        return made
+        return resource
 
 
-def _conflicts(manager: str, managers: Mapping[str, Object], wanted: Object) -> list[str]:
-    """Return the other managers of fields with another value."""
-    new = dict(leaves(wanted))
+def _conflicts(manager: str, managers: Mapping[str, Object], claimed_fields: Object) -> list[str]:
+    """Return the other managers that have applied another value to one of these fields."""
+    new = dict(leaves(claimed_fields))
     return [
-        f'"{other}": {path}'
-        for other, applied in managers.items()
-        if other != manager
+        f'"{other_manager}": {path}'
+        for other_manager, applied in managers.items()
+        if other_manager != manager
         for path, value in leaves({"spec": applied.get("spec", {})})
         if path in new and new[path] != value
     ]
 
 
-def _scale(made: Any) -> Object:
-    metadata = {name: made["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-    spec = {"replicas": made["spec"].get("replicas", 1)}
+def _scale(resource: Any) -> Object:
+    metadata = {name: resource["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    spec = {"replicas": resource["spec"].get("replicas", 1)}
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

@@ -17,7 +17,7 @@ _BAD = {"crashes": "CrashLoopBackOff", "missing": "ImagePullBackOff"}
 
 
 class ClusterServer:
-    """The stored resources, and what the server refuses."""
+    """The stored resources, and the requests that the server refuses."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
@@ -44,7 +44,7 @@ class ClusterServer:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables with which kubectl uses this server."""
+        """The environment variables that make kubectl use this server."""
         return {"KUBECONFIG": str(self.folder / "kubeconfig"), "KUBECACHEDIR": str(self.folder / "cache")}
 
     def copy_from(self, other: ClusterServer) -> None:
@@ -62,76 +62,78 @@ class ClusterServer:
         """Return the names of the resources of a kind."""
         return {name for kind, _, name in self.objects if kind == plural}
 
-    def store(self, key: tuple[str, str, str], made: Object) -> None:
+    def store(self, key: tuple[str, str, str], resource: Object) -> None:
         """Store a resource with a new version, and run the controllers."""
         self._version += 1
-        before = self.objects.get(key)
-        metadata = made["metadata"]
+        previous = self.objects.get(key)
+        metadata = resource["metadata"]
         metadata["resourceVersion"] = str(self._version)
-        if before is None or before.get("spec") != made.get("spec"):
+        if previous is None or previous.get("spec") != resource.get("spec"):
             metadata["generation"] = metadata.get("generation", 0) + 1
-        self.objects[key] = made
-        self._control(key, made)
+        self.objects[key] = resource
+        self._control(key, resource)
 
     def remove(self, key: tuple[str, str, str]) -> None:
         """Remove a resource and the resources that belong to it."""
-        made = self.objects.pop(key)
+        removed = self.objects.pop(key)
         self.applied.pop(key, None)
-        for other, owned in list(self.objects.items()):
+        for other_key, owned in list(self.objects.items()):
             owners = owned["metadata"].get("ownerReferences", ())
-            if other in self.objects and any(owner["uid"] == made["metadata"]["uid"] for owner in owners):
-                self.remove(other)
+            if other_key in self.objects and any(
+                owner["uid"] == removed["metadata"]["uid"] for owner in owners
+            ):
+                self.remove(other_key)
 
-    def _control(self, key: tuple[str, str, str], made: Object) -> None:
+    def _control(self, key: tuple[str, str, str], resource: Object) -> None:
         plural, namespace, name = key
-        spec, metadata = made.get("spec", {}), made["metadata"]
+        spec, metadata = resource.get("spec", {}), resource["metadata"]
         if plural == "horizontalpodautoscalers":
             target = ("deployments", namespace, spec["scaleTargetRef"]["name"])
             self._scale_to(target, spec["minReplicas"])
         elif plural == "deployments":
             scaler = self.objects.get(("horizontalpodautoscalers", namespace, name))
-            least = scaler["spec"]["minReplicas"] if scaler else 0
-            spec["replicas"] = max(spec.get("replicas", 1), least)
-            self._roll_out(key, made)
+            min_replicas = scaler["spec"]["minReplicas"] if scaler else 0
+            spec["replicas"] = max(spec.get("replicas", 1), min_replicas)
+            self._roll_out(key, resource)
         elif plural == "statefulsets":
             digest = str(abs(hash(json.dumps(spec["template"], sort_keys=True))))
             for number in range(spec.get("replicas", 1)):
-                self._pod(made, f"{name}-{number}", {"controller-revision-hash": digest})
+                self._pod(resource, f"{name}-{number}", {"controller-revision-hash": digest})
             ready = 0 if self._problem(spec) else spec.get("replicas", 1)
-            made["status"] = {
+            resource["status"] = {
                 "observedGeneration": metadata["generation"], "replicas": spec.get("replicas", 1),
                 "readyReplicas": ready, "updatedReplicas": spec.get("replicas", 1), "updateRevision": digest,
             }  # fmt: skip
         elif plural == "clusters":
-            self._operate(made)
+            self._operate(resource)
         elif plural == "jobs":
-            self._pod(made, f"{name}-x", {})
+            self._pod(resource, f"{name}-x", {})
             if not self._problem(spec):
-                made["status"] = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+                resource["status"] = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
 
-    def _operate(self, made: Object) -> None:
+    def _operate(self, database: Object) -> None:
         """Create the members of a database, as its operator does; the tag of the image determines them."""
-        metadata, spec = made["metadata"], made["spec"]
+        metadata, spec = database["metadata"], database["spec"]
         container = {"name": "postgres", "image": spec["imageName"]}
         template = {"metadata": {"labels": {"cnpg.io/cluster": metadata["name"]}}}
         template["spec"] = {"containers": [container]}
-        copies = {**made, "spec": {"template": template}}
+        copies = {**database, "spec": {"template": template}}
         for number in range(1, spec["instances"] + 1):
             self._pod(copies, f"{metadata['name']}-{number}", {})
         good = not self._problem({"template": template})
         condition = {"type": "Ready", "status": str(good)}
         phase = "Cluster in healthy state" if good else "Setting up primary"
-        made["status"] = {"conditions": [condition], "phase": phase}
+        database["status"] = {"conditions": [condition], "phase": phase}
 
-    def _scale_to(self, key: tuple[str, str, str], least: int) -> None:
-        if made := self.objects.get(key):
-            made["spec"]["replicas"] = max(made["spec"].get("replicas", 1), least)
-            self.store(key, made)
+    def _scale_to(self, key: tuple[str, str, str], min_replicas: int) -> None:
+        if resource := self.objects.get(key):
+            resource["spec"]["replicas"] = max(resource["spec"].get("replicas", 1), min_replicas)
+            self.store(key, resource)
 
-    def _roll_out(self, key: tuple[str, str, str], made: Object) -> None:
+    def _roll_out(self, key: tuple[str, str, str], workload: Object) -> None:
         """Create the ReplicaSet and the pods of a revision."""
         _, namespace, name = key
-        spec, metadata = made["spec"], made["metadata"]
+        spec, metadata = workload["spec"], workload["metadata"]
         annotations = metadata.setdefault("annotations", {})
         sets = [
             replica_set
@@ -143,26 +145,36 @@ class ClusterServer:
         latest = max(
             (int(replica_set["metadata"]["annotations"][_REVISION]) for replica_set in sets), default=0
         )
-        chosen = same[0] if same else None
-        if chosen is None:
+        replica_set_of_revision = same[0] if same else None
+        if replica_set_of_revision is None:
             suffix = uuid.uuid4().hex[:6]
-            chosen = _owned(made, "ReplicaSet", "apps/v1", f"{name}-{suffix}")
-            chosen["spec"] = {
+            replica_set_of_revision = _owned(workload, "ReplicaSet", "apps/v1", f"{name}-{suffix}")
+            replica_set_of_revision["spec"] = {
                 "selector": spec["selector"], "template": copy.deepcopy(spec["template"]), "replicas": 0,
             }  # fmt: skip
-            chosen["metadata"]["labels"] = spec["template"]["metadata"]["labels"]
-            self.objects["replicasets", namespace, chosen["metadata"]["name"]] = chosen
-        if int(chosen["metadata"].get("annotations", {}).get(_REVISION, 0)) != latest or latest == 0:
-            chosen["metadata"]["annotations"] = {_REVISION: str(latest + 1)}
+            replica_set_of_revision["metadata"]["labels"] = spec["template"]["metadata"]["labels"]
+            self.objects["replicasets", namespace, replica_set_of_revision["metadata"]["name"]] = (
+                replica_set_of_revision
+            )
+        if (
+            int(replica_set_of_revision["metadata"].get("annotations", {}).get(_REVISION, 0)) != latest
+            or latest == 0
+        ):
+            replica_set_of_revision["metadata"]["annotations"] = {_REVISION: str(latest + 1)}
             latest += 1
         annotations[_REVISION] = str(latest)
-        wanted = spec["replicas"]
-        for number in range(wanted):
-            self._pod(chosen, f"{chosen['metadata']['name']}-{number}", {}, made)
+        replicas = spec["replicas"]
+        for number in range(replicas):
+            self._pod(
+                replica_set_of_revision,
+                f"{replica_set_of_revision['metadata']['name']}-{number}",
+                {},
+                workload,
+            )
         good = not self._problem(spec)
-        made["status"] = {
-            "observedGeneration": metadata["generation"], "replicas": wanted,
-            "updatedReplicas": wanted, "availableReplicas": wanted if good else 0,
+        workload["status"] = {
+            "observedGeneration": metadata["generation"], "replicas": replicas,
+            "updatedReplicas": replicas, "availableReplicas": replicas if good else 0,
         }  # fmt: skip
 
     def _problem(self, spec: Object) -> str:
@@ -202,29 +214,29 @@ def new_metadata() -> Object:
     }
 
 
-def merged(one: Any, other: Any) -> Any:
-    """Return the value `one` with the fields of `other`; lists are replaced."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {**one, **{name: merged(one.get(name), value) for name, value in other.items()}}
+def merged(base: Any, other: Any) -> Any:
+    """Return `base` with the fields of `other`; lists are replaced."""
+    if isinstance(base, dict) and isinstance(other, dict):
+        return {**base, **{name: merged(base.get(name), value) for name, value in other.items()}}
     return copy.deepcopy(other)
 
 
-def without(value: Any, old: Any, new: Any) -> Any:
+def without(value: Any, previous_fields: Any, applied_fields: Any) -> Any:
     """Return a value without the fields that a manager has applied before and no longer applies."""
-    if not isinstance(value, dict) or not isinstance(old, dict):
+    if not isinstance(value, dict) or not isinstance(previous_fields, dict):
         return value
     result = {}
-    for name, inner in value.items():
-        if name not in old:
-            result[name] = inner
-        elif isinstance(new, dict) and name in new:
-            result[name] = without(inner, old[name], new[name])
+    for name, content in value.items():
+        if name not in previous_fields:
+            result[name] = content
+        elif isinstance(applied_fields, dict) and name in applied_fields:
+            result[name] = without(content, previous_fields[name], applied_fields[name])
     return result
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from leaves(inner, f"{path}.{name}")
+        for name, content in value.items():
+            yield from leaves(content, f"{path}.{name}")
     else:
         yield path, value

@@ -146,13 +146,13 @@ class CommandLine:
     def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Answer:
         """Run `infra` until it exits."""
         variables = {**self.environ, **(environ or {})}
-        done = forked.run(forked.infra_program(arguments), self.root, PATIENCE, environ=variables)
-        return Answer(done.code, done.out, done.err, done.seconds)
+        result = forked.run(forked.infra_program(arguments), self.root, PATIENCE, environ=variables)
+        return Answer(result.code, result.out, result.err, result.seconds)
 
     def process(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Answer:
         """Run `infra` in a new process until it exits."""
-        began = time.monotonic()
-        done = subprocess.run(
+        start_time = time.monotonic()
+        result = subprocess.run(
             [INFRA, *arguments],
             cwd=self.root,
             env={**self.environ, **(environ or {})},
@@ -162,7 +162,7 @@ class CommandLine:
             timeout=PATIENCE,
             check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+        return Answer(result.returncode, result.stdout, result.stderr, time.monotonic() - start_time)
 
     def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Running:
         """Start `infra` without waiting for its exit."""

@@ -30,7 +30,7 @@ def ref(name: str) -> Schema:
 
 def scalar(random: Random) -> Schema:
     """Return a schema of a string, number or boolean."""
-    made: list[Schema] = [
+    schema: list[Schema] = [
         {"type": "string"},
         {"type": "string", "minLength": random.randint(0, 3)},
         {"type": "string", "maxLength": random.randint(0, 3)},
@@ -51,18 +51,18 @@ def scalar(random: Random) -> Schema:
         {"type": random.sample(["string", "integer", "boolean", "null"], 2)},
         {"type": ["string", "number"], "minLength": 1, "minimum": 1},
     ]
-    return random.choice(made)
+    return random.choice(schema)
 
 
 def described(random: Random, depth: int) -> Schema:
     """Return a schema of an object that describes all properties."""
-    made = {"type": "object", "properties": {name: typed(random, depth - 1) for name in NAMES}}
+    schema = {"type": "object", "properties": {name: typed(random, depth - 1) for name in NAMES}}
     required = random.sample(NAMES, random.randint(0, 2))
     if required:
-        made["required"] = required
+        schema["required"] = required
     if random.random() < 0.3:
-        made["additionalProperties"] = False
-    return made
+        schema["additionalProperties"] = False
+    return schema
 
 
 def typed(random: Random, depth: int) -> Schema:
@@ -70,7 +70,7 @@ def typed(random: Random, depth: int) -> Schema:
     if depth <= 0 or random.random() < 0.35:
         return scalar(random)
     inner = [typed(random, depth - 1) for _ in range(random.randint(1, 3))]
-    made: list[Schema] = [
+    schema: list[Schema] = [
         described(random, depth),
         described(random, depth),
         {"type": "array", "items": inner[0]},
@@ -80,7 +80,7 @@ def typed(random: Random, depth: int) -> Schema:
         {"allOf": inner[:2]},
         {**scalar(random), "not": scalar(random)},
     ]
-    return random.choice(made)
+    return random.choice(schema)
 
 
 def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
@@ -89,7 +89,7 @@ def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
         few: list[Schema] = [{}, True, False, {"type": "object"}, {"required": ["a"]}, *map(ref, names)]
         return random.choice(few) if random.random() < 0.3 else scalar(random)
     inner = [loose(random, depth - 1, names) for _ in range(3)]
-    made: list[Schema] = [
+    schema: list[Schema] = [
         described(random, depth),
         {"type": "object", "properties": {"a": inner[0]}},
         {"type": "object", "additionalProperties": inner[0]},
@@ -105,29 +105,29 @@ def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
         {"not": inner[0]},
         {"if": inner[0], "then": inner[1], "else": inner[2]},
     ]
-    return random.choice(made)
+    return random.choice(schema)
 
 
-# --- places -------------------------------------------------------------------------------------------------
+# --- positions ----------------------------------------------------------------------------------------------
 
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "not", "if", "then", "else")
 
 
-def places(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the place of a schema and of each schema in it: the object that contains it, and its key."""
+def positions(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the position of a schema and of each schema in it: the object that contains it, and its key."""
     yield holder, key
     schema = holder[key]
     if not isinstance(schema, dict):
         return
     for name in schema.get("properties", {}):
-        yield from places(schema["properties"], name)
+        yield from positions(schema["properties"], name)
     for name in _LISTS:
         for index in range(len(schema.get(name, []))):
-            yield from places(schema[name], index)
+            yield from positions(schema[name], index)
     for name in _SINGLE:
         if isinstance(schema.get(name), dict):
-            yield from places(schema, name)
+            yield from positions(schema, name)
 
 
 # --- rewritings: each returns an equivalent schema ----------------------------------------------------------
@@ -166,7 +166,7 @@ def _inlined(schema: Schema, schemas: Schemas, random: Random) -> Schema:
 
 def impossible(random: Random) -> Schema:
     """Return a schema without a valid value."""
-    made: list[Schema] = [
+    schemas: list[Schema] = [
         False,
         {"not": {}},
         {"allOf": [{"type": "string"}, {"type": "integer"}]},
@@ -179,12 +179,12 @@ def impossible(random: Random) -> Schema:
         {"type": "object", "anyOf": [{"type": "integer"}, {"type": "string"}]},
         {"type": "array", "minItems": 1, "items": False},
     ]
-    return random.choice(made)
+    return random.choice(schemas)
 
 
 def universal(random: Random) -> Schema:
     """Return a schema that allows every value."""
-    made: list[Schema] = [
+    schemas: list[Schema] = [
         {},
         True,
         {"oneOf": [{}]},
@@ -195,7 +195,7 @@ def universal(random: Random) -> Schema:
         {"anyOf": [{"type": "string"}, {"not": {"type": "string"}}]},
         {"oneOf": [{"type": "integer"}, {"not": {"type": "integer"}}]},
     ]
-    return random.choice(made)
+    return random.choice(schemas)
 
 
 def _with_an_impossible_alternative(schema: Schema, schemas: Schemas, random: Random) -> Schema:
@@ -249,7 +249,7 @@ def _alternatives_of_values(schema: Schema, schemas: Schemas, random: Random) ->
 
 
 def _nested(schema: Schema, schemas: Schemas, random: Random) -> Schema:
-    """Return a union or intersection with an inner one for all but its first part."""
+    """Return a schema in which a nested union or intersection replaces all elements but the first."""
     del schemas
     for kind in random.sample(["anyOf", "allOf"], 2):
         if isinstance(schema, dict) and len(schema.get(kind, [])) > 2:
@@ -340,7 +340,7 @@ REWRITINGS: tuple[Rewriting, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Two schemas in their documents; `value` proves that the change is harmful, if it is not a rewriting."""
+    """Two schemas in their documents; for a harmful change, `value` is valid in only one of them."""
 
     before: dict[str, Any]
     after: dict[str, Any]
@@ -365,14 +365,14 @@ def document(schemas: Schemas, *, sent: bool = True, received: bool = True) -> d
 
 
 def rewriting(random: Random) -> Case:
-    """Return a random document and an equivalent one."""
+    """Return a random document and an equivalent document."""
     depth = random.randint(1, 3)
     schemas: Schemas = {"Shared": loose(random, 1), "Root": {}}
     schemas["Root"] = loose(random, depth, ("Shared",))
     before = copy.deepcopy(schemas)
     names = []
     for _ in range(random.randint(1, 3)):
-        holder, key = random.choice(list(places(schemas, "Root")))
+        holder, key = random.choice(list(positions(schemas, "Root")))
         function = random.choice(REWRITINGS)
         holder[key] = function(copy.deepcopy(holder[key]), schemas, random)
         names.append(function.__name__.strip("_"))

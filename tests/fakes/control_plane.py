@@ -29,18 +29,18 @@ class ControlPlane:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables with which kubectl uses this cluster."""
+        """The environment variables that make kubectl use this cluster."""
         cache = self.endpoint.data / "kubectl-cache"
         return {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(cache)}
 
     def kubectl(self, *arguments: str, document: Any = None) -> str:
         """Run kubectl, and return its output."""
-        done = subprocess.run(
+        process = subprocess.run(
             ["kubectl", *arguments], input=inline(document) if document else None, text=True,
             capture_output=True, timeout=PATIENCE, check=False, env={**os.environ, **self.environ},
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def get(self, *arguments: str) -> Any:
         """Return the JSON document that `kubectl get` prints."""

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 
-#: the environment variable with which the tests use all examples, and require their servers
+#: the environment variable that makes the tests use all examples and require their servers
 PROFILE = "INFRA_TEST_PROFILE"
 #: the environment variable of all processes that run in the copy: its path
 COPY = "INFRA_TEST_COPY"
 SOURCES = ("runtime/src", "cli/src", "pytest_infra/src")
-#: what the tests need of the checkout
+#: the files and folders of the checkout that the tests need
 COPIED = ("runtime", "cli", "pytest_infra", "tests", "docs", "examples", "pyproject.toml", "README.md")
 
 
@@ -48,10 +48,10 @@ class Checkout:
             except subprocess.TimeoutExpired:
                 return None
             finally:
-                for left in psutil.process_iter():
+                for candidate in psutil.process_iter():
                     with contextlib.suppress(psutil.Error, OSError):
-                        if left.environ().get(COPY) == str(self.root):
-                            left.kill()
+                        if candidate.environ().get(COPY) == str(self.root):
+                            candidate.kill()
 
 
 def copied(original: Path, folder: Path) -> Checkout:

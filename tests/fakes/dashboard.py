@@ -142,7 +142,7 @@ class Site:
         self.audit = folder / "audit.jsonl"
 
     def dashboard(self, port: int = 1337) -> Dashboard:
-        """Return the parts of the application; inside of a running event loop only."""
+        """Return the dashboard of this site; an event loop must be running."""
         return Dashboard(
             name="dashboard",
             port=port,
@@ -170,7 +170,7 @@ class Site:
         return cookie
 
     def header_token(self, cookie: str) -> str:
-        """Return the value of the header with which a session changes something."""
+        """Return the value of the header that requests of a session need to change something."""
         session = self.sessions.find(cookie)
         assert session
         return session.header_token

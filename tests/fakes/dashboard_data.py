@@ -1,4 +1,4 @@
-"""What the pages of tests and traces show: failure reports, sessions of pytest, and spans of OTLP."""
+"""Data for the dashboard's pages of tests and traces: failure reports, sessions of pytest, and OTLP spans."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def write_report(folder: Path, name: str, **more: Any) -> Path:
 
 def write_session(data: Path, *tests: dict[str, Any]) -> None:
     """Write the record of a session of pytest as the plugin writes it, with the ends of tests."""
-    began = time.time() - 60
-    start = {"format": FORMAT, "time": began, "pid": 1, "root": "/shop", "data": str(data)}
+    start_time = time.time() - 60
+    start = {"format": FORMAT, "time": start_time, "pid": 1, "root": "/shop", "data": str(data)}
     lines = [
         {"kind": "session", **start, "selected": len(tests), "paths": ["/shop/tests"]},
-        *({"kind": "test", "began": began, "seconds": 0.5, **test} for test in tests),
-        {"kind": "end", "time": began + 4, "status": 1, "counts": tests[-1]["counts"]},
+        *({"kind": "test", "began": start_time, "seconds": 0.5, **test} for test in tests),
+        {"kind": "end", "time": start_time + 4, "status": 1, "counts": tests[-1]["counts"]},
     ]
-    writer = Writer(data, began)
+    writer = Writer(data, start_time)
     writer.write(json.dumps(line) for line in lines)
     writer.close()
 
 
 def stored_span(name: str, number: int, parent: int = 0, **more: Any) -> dict[str, Any]:
-    """Return a span in `trace.json` of a failure report; a span whose `parent` is 0 has none."""
+    """Return a span as in `trace.json` of a failure report; if `parent` is 0, the span has no parent."""
     return {
         "service": "api",
         "name": name,

@@ -1,6 +1,7 @@
-"""What a test can do to its database: acts of many kinds, as SQL, and a schema on which they work.
+"""SQL statements of many kinds that a test can run in its database (acts), and the schema that they use.
 
-`NUMBER` in a statement is a number that differs in each round, for names that a server has only once.
+`NUMBER` in a statement is replaced by a number that differs in each round, for names that must be unique in
+the whole server.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ create index on inner_schema.t using hash (k);
 insert into inner_schema.t values (1, '(1,2)', '[1,5)', '{"a": 1}', '\\x00ff'), (2, null, null, null, null);
 """
 
-#: rows and sequences only: a reset can undo these
+#: acts that change only rows and sequences; a reset can undo these changes
 ROWS: dict[str, str] = {
     "insert": "insert into a (t, big)"
     " select md5(n::text), repeat('x', n * 400) from generate_series(1, 20) n",
@@ -118,7 +119,7 @@ ROWS: dict[str, str] = {
     "publication of rows": "update seeded set m = 'bad' where k = 1",
 }
 
-#: everything else: a reset must detect these
+#: all other acts; a reset must detect their changes
 OTHERS: dict[str, str] = {
     "truncate": "truncate seeded cascade",
     "truncate with identity": "truncate a restart identity cascade",

@@ -1,6 +1,7 @@
-"""Everything that SQL shows of a database, as texts that can be compared with those of another database.
+"""The image of a database: texts that describe everything that SQL queries return about the database.
 
-Left out are `xmin`, `ctid`, cumulative statistics, and the name and number of the database.
+The texts of two databases can be compared. They do not contain `xmin`, `ctid`, cumulative statistics, and the
+name and number of the database.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _DATABASE = {
 
 
 def image(connection: psycopg.Connection[Any], *, pg_dump: str = "", url: str = "") -> Image:
-    """Return the image of a database; with `pg_dump`, the path of the program, its output is a part."""
+    """Return the image of a database; if `pg_dump` is the path of the program, include its output."""
     parts: dict[str, str] = {}
     for listing in (_CATALOGS, _TABLES, _SEQUENCES):
         queries = [text for (text,) in connection.execute(listing).fetchall()]
@@ -81,5 +82,5 @@ def image(connection: psycopg.Connection[Any], *, pg_dump: str = "", url: str = 
 
 
 def differences(image: Image, other: Image) -> list[str]:
-    """Return the names of the parts that differ."""
+    """Return the names of the texts that differ between two images."""
     return sorted(part for part in {*image, *other} if image.get(part) != other.get(part))

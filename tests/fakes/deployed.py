@@ -14,7 +14,7 @@ ready = { http = "/health" }
 
 
 class Shop:
-    """A user's project that is deployed to an own namespace."""
+    """A user's project that is deployed to its own namespace."""
 
     def __init__(self, cluster: ControlPlane, infra: CommandLine, namespace: str) -> None:
         self.cluster, self.infra, self.namespace = cluster, infra, namespace

@@ -9,13 +9,13 @@ from infra_runtime.catalogue import entry
 from infra_runtime.spec import ServiceSpec, WriteFile, substitute
 
 
-def made(name: str, **settings: Any) -> ServiceSpec:
-    """Return the spec that the kind makes from these settings."""
+def spec_of(name: str, **settings: Any) -> ServiceSpec:
+    """Return the spec of a service of this kind, with these settings."""
     kind = entry(name)
     return kind.make(kind.settings.model_validate(settings), ())
 
 
-def written(spec: ServiceSpec) -> Any:
+def configuration_of(spec: ServiceSpec) -> Any:
     """Return the content of the service's first file, which is its configuration as JSON."""
     file = next(step for step in spec.prepare if isinstance(step, WriteFile))
     assert file.json

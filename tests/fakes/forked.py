@@ -51,7 +51,7 @@ IMPORTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A program of Python: its arguments without the name of the interpreter, and what it does."""
+    """A Python program: its arguments without the name of the interpreter, and its main function."""
 
     arguments: Sequence[str]
     main: Callable[[], object]
@@ -112,21 +112,25 @@ def run(
 
     `stdin` is the standard input. With `merge`, standard error is written to standard output.
     """
-    began = time.monotonic()
+    start_time = time.monotonic()
     _import_all()
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin.encode())
-        given.seek(0)
+    with (
+        tempfile.TemporaryFile() as variables,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        variables.write(stdin.encode())
+        variables.seek(0)
         with warnings.catch_warnings():
-            # Python 3.12 warns if the process has threads: the worker of xdist has several.
+            # Python 3.12 warns about a fork if the process has several threads, as a worker of xdist has.
             warnings.simplefilter("ignore")
             pid = os.fork()
         if pid == 0:
-            streams = given, out, out if merge else err
+            streams = variables, out, out if merge else err
             _run(program, folder, os.environ if environ is None else environ, streams)
         code = _exit_code(pid, patience)
         texts = [_text(file) for file in (out, err)]
-    return Result(code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - began)
+    return Result(code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - start_time)
 
 
 @functools.cache
@@ -156,7 +160,7 @@ def _exit_code(pid: int, patience: float) -> int:
 def _run(
     program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], ...]
 ) -> NoReturn:
-    """Make the fork a process like a new one, run the program, and exit."""
+    """Give this fork the environment of a new process, run the program, and exit."""
 
     def main() -> object:
         gc.freeze()  # objects of the outer test session are not finalised

@@ -1,4 +1,4 @@
-"""Random changes of composed schemas, each with a value that proves harm."""
+"""Random changes of composed schemas, each with a value that proves that the change is harmful."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from fakes.composed import NAMES, NUMBERS, WORDS, Case, Schema, document, places, typed
+from fakes.composed import NAMES, NUMBERS, WORDS, Case, Schema, document, positions, typed
 
 
 def value(random: Random, depth: int = 3) -> Any:
@@ -44,7 +44,9 @@ def harmful(random: Random) -> Case | None:
     before = typed(random, random.randint(1, 3))
     holder = {"root": copy.deepcopy(before)}
     for _ in range(random.randint(1, 2)):
-        inner, key = random.choice([place for place in places(holder, "root") if place[1] != "not"])
+        inner, key = random.choice(
+            [position for position in positions(holder, "root") if position[1] != "not"]
+        )
         inner[key] = _changed(inner[key], random)
     after = holder["root"]
     old, new = Draft202012Validator(before), Draft202012Validator(after)

@@ -20,7 +20,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def statuses(prepare: Callable[[], None], act: Callable[[], None], *, fail: bool = False) -> Iterator[int]:
-    """Run `act` in a new process, which is killed before its first change; then before its second, and so on.
+    """Run `act` in new processes; the process number N is killed before its change number N.
 
     Yield the exit status of each process; the caller can check the disk after each status. `prepare` runs
     before each process. With `fail`, the process is not killed, but the change raises `OSError` (no space
@@ -37,7 +37,7 @@ def statuses(prepare: Callable[[], None], act: Callable[[], None], *, fail: bool
 
 
 def run(act: Callable[[], None], step: int, *, fail: bool = False) -> tuple[int, bool]:
-    """Run code in a forked process until change number `step`; return status and whether it was reached."""
+    """Run code in a forked process until its change `step`; return the status, and whether it got so far."""
     read_end, write_end = os.pipe()
     if (pid := os.fork()) == 0:
         status = BUG

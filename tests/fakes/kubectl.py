@@ -40,7 +40,7 @@ class FakeCluster:
 
     def deploy(self, host: str, *pods: Mapping[str, Any], replicas: int = 1) -> None:
         """Create the Deployment of a service, or replace it, with these pods."""
-        kept = [resource for resource in self._objects if self._host(resource) != host]
+        other_resources = [resource for resource in self._objects if self._host(resource) != host]
 
         def owned(kind: str, name: str) -> dict[str, Any]:
             return {
@@ -52,7 +52,7 @@ class FakeCluster:
 
         container = {"name": host, "image": f"shop/{host}:1"}
         spec = {"replicas": replicas, "template": {"spec": {"containers": [container]}}}
-        made: list[dict[str, Any]] = [
+        resources: list[dict[str, Any]] = [
             {
                 "kind": "Deployment",
                 "metadata": {**owned("Deployment", host), "generation": 1},
@@ -73,9 +73,9 @@ class FakeCluster:
                 "ownerReferences": [{"uid": f"ReplicaSet-{host}"}],
                 **({"deletionTimestamp": "2025-01-01T00:00:00Z"} if pod["terminating"] else {}),
             }
-            made.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
+            resources.append({"kind": "Pod", "metadata": metadata, "status": pod["status"]})
             self.watch(pod["name"], f"ADDED||{pod['status']['conditions'][0]['status']}")
-        self._objects = [*kept, *made]
+        self._objects = [*other_resources, *resources]
         self._write("objects.json", self._objects)
 
     def watch(self, pod: str, line: str) -> None:

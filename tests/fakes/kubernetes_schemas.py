@@ -55,10 +55,10 @@ def _structural(schema: Any) -> Any:
         return schema
     if "type" not in schema:
         return dict(_ANY)
-    inner = {key: _structural(schema[key]) for key in ("items", "additionalProperties") if key in schema}
+    content = {key: _structural(schema[key]) for key in ("items", "additionalProperties") if key in schema}
     if "properties" in schema:
-        inner["properties"] = {name: _structural(value) for name, value in schema["properties"].items()}
-    return {**schema, **inner}
+        content["properties"] = {name: _structural(value) for name, value in schema["properties"].items()}
+    return {**schema, **content}
 
 
 def problems(resource: Mapping[str, Any]) -> list[str]:
@@ -98,10 +98,10 @@ def _validator(key: tuple[str, str]) -> Any:
 def _closed(value: Any) -> Any:
     """Return a schema in which objects have no other properties, as the API server validates strictly."""
     if isinstance(value, list):
-        return [_closed(inner) for inner in value]
+        return [_closed(content) for content in value]
     if not isinstance(value, dict):
         return value
-    closed = {key: _closed(inner) for key, inner in value.items()}
+    closed = {key: _closed(content) for key, content in value.items()}
     if closed.get("format") == "int-or-string":
         return {"type": ["integer", "string"]}
     if isinstance(closed.get("properties"), dict) and closed.get("type") == "object":

@@ -66,7 +66,7 @@ PAIRS: list[tuple[str, Any, Any]] = [
     ("union of models", Cat | Dog, Cat | Dog | Bird),
     ("optional field", _Order, _Noted),
 ]
-#: The pairs whose wide type does no harm in responses either.
+#: The pairs whose wide type is harmless in responses, too.
 TOLERATED = {"optional field"}
 
 
@@ -85,5 +85,5 @@ CONTEXTS: dict[str, Callable[[Any], Any]] = {
 
 def schema(kind: Any, mode: Literal["validation", "serialization"]) -> tuple[Any, dict[str, Any]]:
     """Return the schema of a type, and the shared schemas to which it refers."""
-    made = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")
-    return made, made.pop("$defs", {})
+    document = TypeAdapter(kind).json_schema(mode=mode, ref_template="#/components/schemas/{model}")
+    return document, document.pop("$defs", {})

@@ -52,9 +52,9 @@ class Project:
 
 def empty_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Create an empty project with its own cache in a folder, and unset the variables of pytest-infra."""
-    kept = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_BINARIES")
+    kept_variables = ("INFRA_TEST_SUITE", "INFRA_TEST_PROFILE", "INFRA_BINARIES")
     for name in list(os.environ):
-        if name.startswith("INFRA_") and name not in kept:
+        if name.startswith("INFRA_") and name not in kept_variables:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     root = folder / "project"

@@ -93,7 +93,7 @@ class Conversation:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A probe, a server that is ready, a server that is not ready, and the probe's reason for the latter."""
+    """A probe, a server that is ready, one that is not ready, and the reason that the probe then returns."""
 
     probe: Exchange
     ready: Conversation

@@ -1,4 +1,4 @@
-"""Random acts in databases that are reset and used again, each compared with a new clone of the template."""
+"""Random acts in databases that are reset and used again; reset databases are compared with new clones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Tally:
-    """What happened in the rounds."""
+    """The results of the rounds: numbers of rounds and resets, differences, and rejected acts."""
 
     rounds: int = 0
     resets: int = 0
@@ -45,7 +45,7 @@ class Tally:
 
 
 class Recycling:
-    """A factory on a server, and a new clone to compare with."""
+    """A factory of databases, and a new clone with which reset databases are compared."""
 
     def __init__(self, server: Endpoint, folder: Path, *, pg_dump: str = "") -> None:
         self.server, self._pg_dump = server, pg_dump
@@ -82,9 +82,9 @@ class Recycling:
         dump: bool = False,
         between: Callable[[], object] = lambda: None,
     ) -> bool:
-        """Act, reset, and compare; return whether the database was reset.
+        """Run acts, reset the database, and compare it with a new clone; return whether it was reset.
 
-        `leave`: the session of the acts stays open. `between` is called after the acts.
+        With `leave`, the session of the acts stays open. `between` is called after the acts.
         """
         tally = self.tally
         tally.rounds += 1

@@ -81,12 +81,12 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         },
         "security": [{"key": []}],
     }
-    made = {"responses": {"201": {"description": "", "content": content()}}, "security": [{"key": []}]}
-    made["requestBody"] = {"required": True, "content": content()}
+    document = {"responses": {"201": {"description": "", "content": content()}}, "security": [{"key": []}]}
+    document["requestBody"] = {"required": True, "content": content()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pets", "version": "1"},
-        "paths": {"/pets/{petId}": {"get": pet}, "/pets": {"post": made}},
+        "paths": {"/pets/{petId}": {"get": pet}, "/pets": {"post": document}},
         "components": {
             "schemas": {"Pet": draw(_OBJECTS), "Shop": draw(_OBJECTS)},
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
@@ -100,40 +100,42 @@ Rewriting = Callable[[dict[str, Any], Random], None]
 _INNER = ("items", "additionalProperties")
 
 
-def places(data: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Return every schema of a document as a pair: the object that contains it, and its key in it."""
-    return list(_places(data))
+def positions(document: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Return the positions of all schemas of a document: pairs of the containing object and the key."""
+    return list(_places(document))
 
 
-def _places(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+def _places(document: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     for kind in ("parameters", "headers"):
-        yield from _held(data["components"].get(kind, {}).values())
-    for part in (*items(data), *operations(data)):
+        yield from _held(document["components"].get(kind, {}).values())
+    for part in (*items(document), *operations(document)):
         yield from _held(part.get("parameters", []))
-    for holder in messages(data):
+    for holder in messages(document):
         yield from _held(holder.get("content", {}).values())
         yield from _held(holder.get("headers", {}).values())
-    schemas = data["components"]["schemas"]
+    schemas = document["components"]["schemas"]
     for name in schemas:
         yield from _within(schemas, name)
 
 
-def items(data: dict[str, Any]) -> list[dict[str, Any]]:
+def items(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every path item of a document."""
-    return [*data["paths"].values(), *data["components"].get("pathItems", {}).values()]
+    return [*document["paths"].values(), *document["components"].get("pathItems", {}).values()]
 
 
-def operations(data: dict[str, Any]) -> list[dict[str, Any]]:
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every operation of a document."""
-    return [item[method] for item in items(data) for method in ("get", "post") if method in item]
+    return [item[method] for item in items(document) for method in ("get", "post") if method in item]
 
 
-def messages(data: dict[str, Any]) -> list[dict[str, Any]]:
+def messages(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every request body and every response of a document."""
     parts = [
-        part for kind in ("responses", "requestBodies") for part in data["components"].get(kind, {}).values()
+        part
+        for kind in ("responses", "requestBodies")
+        for part in document["components"].get(kind, {}).values()
     ]
-    for operation in operations(data):
+    for operation in operations(document):
         parts += [operation.get("requestBody", {}), *operation["responses"].values()]
     return parts
 
@@ -160,55 +162,55 @@ def _within(container: Any, key: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _one(
-    data: dict[str, Any], random: Random, fits: Callable[[Any], bool] = lambda _: True
+    document: dict[str, Any], random: Random, fits: Callable[[Any], bool] = lambda _: True
 ) -> tuple[Any, Any] | None:
     fitting = [
         (container, key)
-        for container, key in places(data)
+        for container, key in positions(document)
         if isinstance(container[key], dict) and fits(container[key])
     ]
     return random.choice(fitting) if fitting else None
 
 
-def rename_a_component(data: dict[str, Any], random: Random) -> None:
-    schemas = data["components"]["schemas"]
+def rename_a_component(document: dict[str, Any], random: Random) -> None:
+    schemas = document["components"]["schemas"]
     name = random.choice(sorted(schemas))
-    for container, key in places(data):
+    for container, key in positions(document):
         if container[key] == {"$ref": f"#/components/schemas/{name}"}:
             container[key] = {"$ref": f"#/components/schemas/{name}New"}
     schemas[f"{name}New"] = schemas.pop(name)
 
 
-def inline_a_reference(data: dict[str, Any], random: Random) -> None:
-    place = _one(data, random, lambda schema: "$ref" in schema)
-    if place:
-        container, key = place
+def inline_a_reference(document: dict[str, Any], random: Random) -> None:
+    position = _one(document, random, lambda schema: "$ref" in schema)
+    if position:
+        container, key = position
         name = container[key]["$ref"].rpartition("/")[2]
-        container[key] = copy.deepcopy(data["components"]["schemas"][name])
+        container[key] = copy.deepcopy(document["components"]["schemas"][name])
 
 
-def extract_a_component(data: dict[str, Any], random: Random) -> None:
-    place = _one(data, random)
-    if place:
-        container, key = place
-        name = f"Extracted{len(data['components']['schemas'])}"
-        data["components"]["schemas"][name] = container[key]
+def extract_a_component(document: dict[str, Any], random: Random) -> None:
+    position = _one(document, random)
+    if position:
+        container, key = position
+        name = f"Extracted{len(document['components']['schemas'])}"
+        document["components"]["schemas"][name] = container[key]
         container[key] = {"$ref": f"#/components/schemas/{name}"}
 
 
-def wrap_in_all_of(data: dict[str, Any], random: Random) -> None:
-    place = _one(data, random)
-    if place:
-        container, key = place
+def wrap_in_all_of(document: dict[str, Any], random: Random) -> None:
+    position = _one(document, random)
+    if position:
+        container, key = position
         container[key] = {"allOf": [container[key]], "description": "wrapped"}
 
 
-def spell_null_in_another_way(data: dict[str, Any], random: Random) -> None:
-    place = _one(
-        data, random, lambda schema: schema.get("nullable") or schema.get("type") == ["string", "null"]
+def spell_null_in_another_way(document: dict[str, Any], random: Random) -> None:
+    position = _one(
+        document, random, lambda schema: schema.get("nullable") or schema.get("type") == ["string", "null"]
     )
-    if place:
-        container, key = place
+    if position:
+        container, key = position
         rest = {name: value for name, value in container[key].items() if name not in {"nullable", "type"}}
         container[key] = random.choice(
             [
@@ -219,34 +221,36 @@ def spell_null_in_another_way(data: dict[str, Any], random: Random) -> None:
         )
 
 
-def spell_a_constant_in_another_way(data: dict[str, Any], random: Random) -> None:
-    place = _one(data, random, lambda schema: "const" in schema)
-    if place:
-        container, key = place
+def spell_a_constant_in_another_way(document: dict[str, Any], random: Random) -> None:
+    position = _one(document, random, lambda schema: "const" in schema)
+    if position:
+        container, key = position
         container[key]["enum"] = [container[key].pop("const")]
 
 
-def spell_a_bound_in_another_way(data: dict[str, Any], random: Random) -> None:
-    place = _one(
-        data, random, lambda schema: schema.get("exclusiveMinimum") == 0 and schema.get("type") == "integer"
+def spell_a_bound_in_another_way(document: dict[str, Any], random: Random) -> None:
+    position = _one(
+        document,
+        random,
+        lambda schema: schema.get("exclusiveMinimum") == 0 and schema.get("type") == "integer",
     )
-    if place:
-        container, key = place
+    if position:
+        container, key = position
         container[key] = random.choice(
             [{"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 0, "exclusiveMinimum": True}]
         )
 
 
-def split_an_object(data: dict[str, Any], random: Random) -> None:
-    place = _one(data, random, lambda schema: bool(schema.get("required")) and "properties" in schema)
-    if place:
-        container, key = place
+def split_an_object(document: dict[str, Any], random: Random) -> None:
+    position = _one(document, random, lambda schema: bool(schema.get("required")) and "properties" in schema)
+    if position:
+        container, key = position
         schema = container[key]
         required = schema.pop("required")
         container[key] = {"allOf": [schema, {"required": required}]}
 
 
-def reorder(data: dict[str, Any], random: Random) -> None:
+def reorder(document: dict[str, Any], random: Random) -> None:
     """Shuffle the keys of every object, and lists without a meaningful order."""
 
     def mixed(value: Any, key: str = "") -> Any:
@@ -261,57 +265,57 @@ def reorder(data: dict[str, Any], random: Random) -> None:
             return made
         return value
 
-    fresh = mixed(data)
-    data.clear()
-    data.update(fresh)
+    fresh = mixed(document)
+    document.clear()
+    document.update(fresh)
 
 
-def hoist_the_parameters(data: dict[str, Any], random: Random) -> None:
-    path = random.choice(sorted(data["paths"]))
-    item = data["paths"][path]
+def hoist_the_parameters(document: dict[str, Any], random: Random) -> None:
+    path = random.choice(sorted(document["paths"]))
+    item = document["paths"][path]
     for method in ("get", "post"):
         if "parameters" in item.get(method, {}):
             item["parameters"] = item[method].pop("parameters")
 
 
-def hoist_the_security(data: dict[str, Any], random: Random) -> None:
+def hoist_the_security(document: dict[str, Any], random: Random) -> None:
     del random
-    all_operations = operations(data)
+    all_operations = operations(document)
     # Without `security`, all requests are allowed; a requirement of the whole document would change this.
-    if "key" in data["components"]["securitySchemes"] and all(
+    if "key" in document["components"]["securitySchemes"] and all(
         "security" in member for member in all_operations
     ):
         for operation in all_operations:
             del operation["security"]
-        data["security"] = [{"key": []}]
+        document["security"] = [{"key": []}]
 
 
-def rename_a_path_parameter(data: dict[str, Any], random: Random) -> None:
+def rename_a_path_parameter(document: dict[str, Any], random: Random) -> None:
     del random
-    shared = data["components"].get("parameters", {}).values()
-    lists = [holder.get("parameters", []) for holder in (*items(data), *operations(data))]
+    shared = document["components"].get("parameters", {}).values()
+    lists = [holder.get("parameters", []) for holder in (*items(document), *operations(document))]
     for parameter in (*shared, *(parameter for parameters in lists for parameter in parameters)):
         if parameter.get("name") == "petId":
             parameter["name"] = "pet_id"
-    data["paths"] = {path.replace("petId", "pet_id"): item for path, item in data["paths"].items()}
+    document["paths"] = {path.replace("petId", "pet_id"): item for path, item in document["paths"].items()}
 
 
-def rename_a_security_scheme(data: dict[str, Any], random: Random) -> None:
+def rename_a_security_scheme(document: dict[str, Any], random: Random) -> None:
     del random
-    schemes = data["components"]["securitySchemes"]
-    if "key" in schemes and "security" not in data:
+    schemes = document["components"]["securitySchemes"]
+    if "key" in schemes and "security" not in document:
         schemes["apiKey"] = schemes.pop("key")
-        for operation in operations(data):
+        for operation in operations(document):
             if "security" in operation:
                 operation["security"] = [{"apiKey": []}]
 
 
-def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
+def extract_what_is_around(document: dict[str, Any], random: Random) -> None:
     """Move a parameter, body, response, header or path item to the components."""
-    responses = [operation["responses"] for operation in operations(data)]
+    responses = [operation["responses"] for operation in operations(document)]
     holders: list[tuple[str, Any]] = [("responses", part) for part in responses]
-    holders += [("pathItems", data["paths"])]
-    holders += [("requestBodies", part) for part in operations(data) if "requestBody" in part]
+    holders += [("pathItems", document["paths"])]
+    holders += [("requestBodies", part) for part in operations(document) if "requestBody" in part]
     holders += [
         ("headers", answer["headers"])
         for part in responses
@@ -321,64 +325,68 @@ def extract_what_is_around(data: dict[str, Any], random: Random) -> None:
     kind, holder = random.choice(holders)
     key = "requestBody" if kind == "requestBodies" else random.choice(sorted(holder))
     if "$ref" not in holder[key]:
-        store = data["components"].setdefault(kind, {})
+        store = document["components"].setdefault(kind, {})
         name = f"Extracted{len(store)}"
         store[name] = holder[key]
         holder[key] = {"$ref": f"#/components/{kind}/{name}"}
 
 
-def extract_a_parameter(data: dict[str, Any], random: Random) -> None:
-    lists = [holder["parameters"] for holder in (*items(data), *operations(data)) if "parameters" in holder]
+def extract_a_parameter(document: dict[str, Any], random: Random) -> None:
+    lists = [
+        holder["parameters"] for holder in (*items(document), *operations(document)) if "parameters" in holder
+    ]
     if lists:
         parameters = random.choice(lists)
         number = random.randrange(len(parameters))
         if "$ref" not in parameters[number]:
-            store = data["components"].setdefault("parameters", {})
+            store = document["components"].setdefault("parameters", {})
             name = f"Extracted{len(store)}"
             store[name] = parameters[number]
             parameters[number] = {"$ref": f"#/components/parameters/{name}"}
 
 
-def spell_the_style(data: dict[str, Any], random: Random) -> None:
+def spell_the_style(document: dict[str, Any], random: Random) -> None:
     del random
-    for holder in (*items(data), *operations(data)):
+    for holder in (*items(document), *operations(document)):
         for parameter in holder.get("parameters", []):
             if "$ref" not in parameter:
                 form = parameter["in"] == "query"
                 parameter |= {"style": "form" if form else "simple", "explode": form, "deprecated": False}
 
 
-def spell_a_name_in_another_case(data: dict[str, Any], random: Random) -> None:
+def spell_a_name_in_another_case(document: dict[str, Any], random: Random) -> None:
     """Change the case of header and media type names, and the charset, which have no effect."""
     del random
-    for part in (*items(data), *operations(data)):
+    for part in (*items(document), *operations(document)):
         for parameter in part.get("parameters", []):
             if parameter.get("in") == "header":
                 parameter["name"] = parameter["name"].swapcase()
-    for parameter in data["components"].get("parameters", {}).values():
+    for parameter in document["components"].get("parameters", {}).values():
         if parameter["in"] == "header":
             parameter["name"] = parameter["name"].swapcase()
-    for holder in messages(data):
+    for holder in messages(document):
         if "headers" in holder:
             holder["headers"] = {name.swapcase(): header for name, header in holder["headers"].items()}
         if "application/json" in holder.get("content", {}):
             holder["content"]["Application/JSON; charset=utf-8"] = holder["content"].pop("application/json")
 
 
-def say_where_and_who_again(data: dict[str, Any], random: Random) -> None:
+def say_where_and_who_again(document: dict[str, Any], random: Random) -> None:
     del random
-    data["servers"] = [{"url": "/", "description": "here"}]
-    for operation in operations(data):
+    document["servers"] = [{"url": "/", "description": "here"}]
+    for operation in operations(document):
         if "security" in operation:
             operation["security"] = [*operation["security"], *operation["security"]]
 
 
-def say_what_goes_without_saying(data: dict[str, Any], random: Random) -> None:
-    place = _one(
-        data, random, lambda schema: schema.get("type") == "object" and "additionalProperties" not in schema
+def say_what_goes_without_saying(document: dict[str, Any], random: Random) -> None:
+    position = _one(
+        document,
+        random,
+        lambda schema: schema.get("type") == "object" and "additionalProperties" not in schema,
     )
-    if place:
-        container, key = place
+    if position:
+        container, key = position
         container[key] |= {"additionalProperties": True, "minProperties": 0, "description": "without effect"}
 
 

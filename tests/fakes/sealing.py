@@ -24,14 +24,14 @@ def new_key() -> rsa.RSAPrivateKey:
 def write_certificate(path: Path, key: Key, *, days: int = 30) -> Path:
     """Write a certificate that is valid for some days from yesterday."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sealed-secret")])
-    began = datetime.now(UTC) - timedelta(days=max(1, -2 * days))
+    start = datetime.now(UTC) - timedelta(days=max(1, -2 * days))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(began)
+        .not_valid_before(start)
         .not_valid_after(datetime.now(UTC) + timedelta(days=days))
         .sign(key, SHA256())
     )

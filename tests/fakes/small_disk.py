@@ -52,7 +52,7 @@ def up(*specs):
 
 
 def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
-    """Return the lines that the code printed; skip the test when the kernel forbids mounts."""
+    """Run the code, and return the lines that it printed; skip the test if the kernel forbids mounts."""
     folder.mkdir()
     mount = f'mount -t tmpfs -o size={size} tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1"'
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -60,7 +60,7 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
         pytest.skip("the command unshare is missing; the test needs a mount namespace")
     # In the namespace, the process has the uid of root, but it cannot use root's folder in /tmp.
     with tempfile.TemporaryDirectory(prefix="infra-", dir="/tmp") as short:
-        done = subprocess.run(
+        process = subprocess.run(
             [*namespace, "sh", "-c", mount, "sh", str(folder), sys.executable, PRELUDE + code],
             capture_output=True,
             text=True,
@@ -68,7 +68,7 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
             timeout=60,
             env={**os.environ, "INFRA_CACHE": f"{folder}-cache", "INFRA_RUNTIME_DIR": f"{short}/run"},
         )
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip(f"the kernel or the container runtime forbids mounts: {done.stderr.strip()}")
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    if process.returncode == 77 or "unshare" in process.stderr:
+        pytest.skip(f"the kernel or the container runtime forbids mounts: {process.stderr.strip()}")
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout.splitlines()

@@ -55,7 +55,7 @@ def service(name: str, *options: str, port: int = 18080, more: str = "") -> str:
 
 
 class Suite:
-    """A project with tests: write its files, run pytest, and find the processes that remain."""
+    """A project with tests; the methods write its files, run pytest, and find processes that remain."""
 
     def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pytester, self._monkeypatch = pytester, monkeypatch
@@ -78,9 +78,9 @@ class Suite:
         """Write a test module."""
         self.pytester.makepyfile(**{name: text})
 
-    def with_plugins(self, *wanted: str) -> None:
+    def with_plugins(self, *names: str) -> None:
         """Load these third-party plugins, and no other third-party plugins."""
-        off = (f"-p no:{name}" for name in FOREIGN if name not in wanted)
+        off = (f"-p no:{name}" for name in FOREIGN if name not in names)
         self._monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(off))
 
     def run_in_new_process(self, *arguments: str) -> pytest.RunResult:
@@ -94,10 +94,10 @@ class Suite:
             [f"--basetemp={self.root}/temporary-{self._runs}", *arguments], self.root
         )
         path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
-        done = forked.run(program, self.root, PATIENCE, environ={**os.environ, "PYTHONPATH": path})
-        print(done.out, done.err)  # if the test fails, its report contains the output
-        code = pytest.ExitCode(done.code) if done.code in {*pytest.ExitCode} else done.code
-        return pytest.RunResult(code, done.out.splitlines(), done.err.splitlines(), done.seconds)
+        result = forked.run(program, self.root, PATIENCE, environ={**os.environ, "PYTHONPATH": path})
+        print(result.out, result.err)  # if the test fails, its report contains the output
+        code = pytest.ExitCode(result.code) if result.code in {*pytest.ExitCode} else result.code
+        return pytest.RunResult(code, result.out.splitlines(), result.err.splitlines(), result.seconds)
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start pytest without waiting for its exit."""
@@ -146,6 +146,6 @@ class Suite:
     def await_end(self) -> list[str]:
         """Wait some seconds until no process is left, and return the processes that remain."""
         deadline = time.monotonic() + 60
-        while (left := self.processes()) and time.monotonic() < deadline:
+        while (remaining := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)
-        return left
+        return remaining

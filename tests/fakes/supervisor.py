@@ -39,7 +39,7 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
     """Answer requests on the control socket of `paths`, including `hello`; yield the list of requests."""
     methods = {"hello": lambda request: [result(request, **GREETING)], "limits": lambda _: [], **methods}
     requests: list[dict[str, Any]] = []
-    done = threading.Event()
+    is_closing = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
@@ -52,7 +52,7 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
                     connection.sendall(json.dumps(answer).encode() + b"\n")
 
     def accept() -> None:
-        while not done.is_set():
+        while not is_closing.is_set():
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
@@ -72,6 +72,6 @@ def answering(paths: Paths, **methods: Answer) -> Iterator[list[dict[str, Any]]]
         try:
             yield requests
         finally:
-            done.set()
+            is_closing.set()
             for thread in threads:
                 thread.join(60)

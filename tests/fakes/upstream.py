@@ -2,9 +2,9 @@
 
     python -I -S upstream.py PORT NAME
 
-The answer is the request as JSON, with the NAME of the server. A path that ends with `/stream` is answered
-in two parts, the second of which follows when a request for `/release` arrives. A path that ends with
-`/websocket` changes the protocol, and the server then sends each message back in upper case.
+The answer is the request as JSON, with the NAME of the server. A path that ends with `/stream` is answered in
+two parts; the second part follows when a request for `/release` arrives. A path that ends with `/websocket`
+changes the protocol, and the server then sends each message back in upper case.
 """
 
 import base64

@@ -65,12 +65,12 @@ def interpreter() -> str:
     code += "import infra_runtime.supervisor.main"
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 [candidate, "-I", "-S", "-B", "-c", code],
                 user=ALICE, group=ALICE, extra_groups=[], cwd="/", check=False, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except OSError:
             continue
-        if done.returncode == 0:
+        if process.returncode == 0:
             return candidate
     pytest.skip("other users can execute no Python 3.11, or cannot read the source tree")

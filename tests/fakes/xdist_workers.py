@@ -89,7 +89,7 @@ def _serve(requests: socket.socket, exit_after: Callable[[Callable[[], object]],
 
 
 def _work(stdin: int, stdout: int) -> None:
-    """Do what `python -c` does in execnet's worker; the first line is the state of the controller."""
+    """Run the code of execnet's worker; the first line of the input is the state of the controller."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate((stdin, stdout)):
         os.dup2(file, number)

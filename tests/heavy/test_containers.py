@@ -176,9 +176,9 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the path of docker, whose daemon has the image `localhost/box:1` during the test."""
     path = str(locate(Binary(name="docker")))
     version = [path, "version", "--format={{.Server.Version}}"]
-    done = subprocess.run(version, check=False, capture_output=True, text=True, timeout=60)
-    if done.returncode != 0:
-        pytest.skip(f"docker has no running daemon: {done.stderr.strip()}")
+    result = subprocess.run(version, check=False, capture_output=True, text=True, timeout=60)
+    if result.returncode != 0:
+        pytest.skip(f"docker has no running daemon: {result.stderr.strip()}")
     monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)
     layer = tmp_path / "layer.tar"
     layer.write_bytes(busybox())
@@ -248,7 +248,7 @@ def page(stack: Stack) -> str:
     return text
 
 
-def test_containers_are_services(stack: Stack, engine: str) -> None:
+def test_services_run_in_containers(stack: Stack, engine: str) -> None:
     data = Path(stack.data)
     running = containers(engine)
 

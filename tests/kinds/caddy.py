@@ -13,7 +13,7 @@ ROUTES = "/config/apps/http/servers/http/routes"
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:
-    """Add a route that answers with the value: a unit's own method, or the admin API of the whole proxy."""
+    """Add a route that answers with the value: in a unit by its method, otherwise by the admin API."""
     if "host_name" in endpoint:
         endpoint.respond(f"/{name}", body=value)
         return

@@ -3,7 +3,8 @@
 A kind contributes `tests/kinds/NAME.py` with two functions, which use a real client or the wire protocol:
 `write(endpoint, name, value)`, and `read(endpoint, name)`, which returns None where nothing was written. Both
 take the whole service or a test's isolation unit, and open and close their own connections. A kind whose
-server answers a write before the kernel has it also has `settled(endpoint)`: whether that is done.
+server answers before the kernel has the written data also has `settled(endpoint)`: whether the kernel has
+them.
 
 A kind without state (`STATELESS`) stores nothing that a client sends. Its module has one function instead,
 `check(endpoint)`, which sends a request and asserts that the answer is right. The clauses about written data
@@ -146,7 +147,7 @@ def read(kind: str, endpoint: Endpoint, name: str) -> str | None:
 
 
 def settle(kind: str, endpoint: Endpoint) -> None:
-    """Wait until what was written is safe from a kill, for a kind whose server answers before that."""
+    """Wait until written data survive a kill, for a kind whose server answers earlier."""
     if hasattr(subject(kind), "settled"):
         until(lambda: subject(kind).settled(endpoint), PATIENCE)
 
@@ -162,7 +163,7 @@ def secrets(data: Path, *endpoints: Endpoint) -> set[str]:
 
 
 def disclosures(secrets: Iterable[str], texts: Mapping[str, str]) -> list[str]:
-    """Return the names of those texts in which one of these secrets stands."""
+    """Return the names of the texts that contain one of these secrets."""
     return [name for name, text in texts.items() if any(secret in text for secret in secrets)]
 
 

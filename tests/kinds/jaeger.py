@@ -45,8 +45,12 @@ def read(endpoint: Endpoint, name: str) -> str | None:
             raise
         return None
     spans = [span for trace in traces for span in trace["spans"]]
-    named = [span for span in spans if {"key": "name", "type": "string", "value": name} in span["tags"]]
-    return max(named, key=lambda span: span["startTime"])["operationName"] if named else None
+    matching_spans = [
+        span for span in spans if {"key": "name", "type": "string", "value": name} in span["tags"]
+    ]
+    return (
+        max(matching_spans, key=lambda span: span["startTime"])["operationName"] if matching_spans else None
+    )
 
 
 def _trace(endpoint: Endpoint, name: str) -> str:

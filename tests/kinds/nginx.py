@@ -14,7 +14,7 @@ from infra_runtime.engines.local.stack import Endpoint
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:
-    """Add a route that answers with the value: a unit's own method, or a file that nginx includes."""
+    """Add a route that answers with the value: in a unit by its method, otherwise by a file."""
     if "host_name" in endpoint:
         endpoint.respond(f"/{name}", body=value)
         return

@@ -27,8 +27,8 @@ def settled(endpoint: Endpoint) -> bool:
     can be in memory for two more seconds; without it, the next start drops the changes.
     """
     (log,) = endpoint.data.rglob("LATEST.LOG")
-    _, queue, rest = log.read_bytes().rpartition(b"amqqueue")
-    return not queue or b"committed" in rest
+    _, queue, later_bytes = log.read_bytes().rpartition(b"amqqueue")
+    return not queue or b"committed" in later_bytes
 
 
 def read(endpoint: Endpoint, name: str) -> str | None:

@@ -38,8 +38,8 @@ def read(endpoint: Endpoint, name: str) -> str | None:
 
 
 def _repository(endpoint: Endpoint, name: str) -> str:
-    own = name.lower().replace(":", "-")
-    return f"{endpoint['prefix']}/{own}" if "prefix" in endpoint else own
+    repository = name.lower().replace(":", "-")
+    return f"{endpoint['prefix']}/{repository}" if "prefix" in endpoint else repository
 
 
 def _blob(endpoint: Endpoint, name: str, data: bytes) -> dict[str, object]:

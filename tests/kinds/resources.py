@@ -14,7 +14,7 @@ from infra_runtime.data_directory.paths import Paths
 
 
 def processes(data: Path) -> list[psutil.Process]:
-    """Return what runs of the stack in `data`: supervisor, guardian, services, and their descendants."""
+    """Return the running processes of the stack in `data`: supervisor, guardian, services, descendants."""
     run = Paths(str(data)).run
     services = set(alive(data))
     remains = []
@@ -46,7 +46,7 @@ class Resources:
     memory: frozenset[str]
 
     def left(self) -> list[str]:
-        """Return what still exists, or exists again, of the stack."""
+        """Return the processes, sockets and shared memory of the stack that still exist."""
         running = [process for process in (*self.processes, *processes(self.data)) if _runs(process)]
         segments = [
             segment for segment, creator in _segments() if creator in {it.pid for it in self.processes}

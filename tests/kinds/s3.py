@@ -11,7 +11,7 @@ from pytest_infra.services.s3.protocol import Storage
 
 
 def write(endpoint: Endpoint, name: str, value: str) -> None:
-    """Put an object; the whole server gets a bucket for it."""
+    """Put an object into the bucket of a unit, or into a new bucket if the endpoint is the whole server."""
     storage, bucket = _storage(endpoint), _bucket(endpoint)
     if bucket not in storage.buckets():
         storage.create(bucket)

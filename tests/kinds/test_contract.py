@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from fakes.suite import free_port
 from infra_runtime.engines.local.stack import Stack
@@ -81,12 +81,12 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def started(kind: str, folder: Path, environment: str, *further: str) -> Iterator[Stack]:
-    """Start instances of the kind; write to each as soon as all are reported ready, without a second try."""
+    """Start instances of the kind; when all are ready, write to each instance, without a second attempt."""
     names = (kind, *further)
     tables = "".join(contract.table(name, kind) for name in names)
     (folder / "infra.toml").write_text(f"use = {list(names)}\n{tables}", encoding="utf-8")
-    kinds = {**dict.fromkeys(names, kind), **{name: name for name in made(kind).all_needs()}}
-    ports = {name: {port: free_port() for port in made(of).ports} for name, of in kinds.items()}
+    kinds = {**dict.fromkeys(names, kind), **{name: name for name in spec_of(kind).all_needs()}}
+    ports = {name: {port: free_port() for port in spec_of(of).ports} for name, of in kinds.items()}
     with infra.start(
         directory=folder,
         environment=environment,
@@ -114,7 +114,7 @@ def development(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A suite that has run: its output, and the notes of its two tests."""
+    """The result of a suite: its output, and the notes of its two tests."""
 
     suite: user_suite.Suite
     output: str
@@ -168,7 +168,7 @@ def test_a_program_that_only_opens_the_port_is_not_ready(
     kind: str, behaviour: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PATIENCE", 0.2)
-    spec = made(kind)
+    spec = spec_of(kind)
     assert spec.ready is not None
 
     async def ask() -> str | None:
@@ -200,7 +200,7 @@ async def _no_command(command: tuple[str, ...]) -> int:
 # --- the machine -----------------------------------------------------------------------------------
 
 
-def test_it_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
+def test_the_service_listens_and_connects_on_loopback_only(kind: str, stack: Stack) -> None:
     contract.write(kind, stack[kind], "loopback", "1")
 
     connections: list[Any] = []
@@ -268,7 +268,7 @@ def test_a_failed_test_has_a_readable_dump_of_its_unit(failed: Finished) -> None
 
 
 def test_no_command_line_has_a_secret(kind: str, stack: Stack) -> None:
-    spec = made(kind)
+    spec = spec_of(kind)
     steps = [inner for step in spec.prepare for inner in (step.steps if isinstance(step, Seed) else (step,))]
     commands = [spec.command, *(step.command for step in steps if isinstance(step, Run))]
     running = {str(it): "\0".join(it.cmdline()) for it in resources.processes(stack.data)}

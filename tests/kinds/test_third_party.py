@@ -85,7 +85,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(project: Path, *command: str, **environ: str) -> str:
     """Run a command in the project, and return its output."""
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=project,
         env={**os.environ, **environ},
@@ -94,8 +94,8 @@ def run(project: Path, *command: str, **environ: str) -> str:
         check=False,
         timeout=contract.PATIENCE,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def test_none_of_our_files_names_the_kind() -> None:
@@ -105,24 +105,24 @@ def test_none_of_our_files_names_the_kind() -> None:
         assert [path for path in sources if KIND in path.read_text(encoding="utf-8")] == []
 
 
-def test_the_shell_completes_it(project: Path) -> None:
+def test_the_shell_completes_the_command(project: Path) -> None:
     words = {"COMP_CWORD": "3", "COMP_WORDS": "infra runtime up acm"}
 
     assert run(project, INFRA, _INFRA_COMPLETE="bash_complete", **words).splitlines() == [f"plain,{KIND}"]
 
 
-def test_the_list_of_services_describes_it(project: Path) -> None:
+def test_the_list_of_services_describes_the_dashboard(project: Path) -> None:
     assert "a cache of small values (memcached)" in run(project, INFRA, "runtime", "list")
 
 
-def test_its_second_plan_comes_from_the_cache(project: Path) -> None:
+def test_the_second_plan_with_the_kind_comes_from_the_cache(project: Path) -> None:
     first, second = (run(project, sys.executable, "-B", "-c", RESOLVE) for _ in range(2))
 
     assert (first.split(), second.split()) == ([KIND, "True"], [KIND, "False"])
 
 
 @variants
-def test_its_fixtures_give_clients_of_the_tests_own_unit(tmp_path: Path, variant: str) -> None:
+def test_the_fixtures_of_the_kind_give_clients_of_the_tests_own_unit(tmp_path: Path, variant: str) -> None:
     pytest.importorskip("pytest_asyncio")
     suite = suite_with(tmp_path, CLIENTS, variant)
 

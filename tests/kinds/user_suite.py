@@ -1,4 +1,4 @@
-"""A user's suite in a separate pytest, and what its tests do."""
+"""A user's test suite in a separate pytest process, and the code that its tests run."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Suite:
 
 
 def suite_of(kind: str, folder: Path, test: str) -> Suite:
-    """Write a suite with one module, in whose text `{kind}` and `{fixture}` stand for the kind's."""
+    """Write a suite with one module; `{kind}` and `{fixture}` are replaced by the names of the kind."""
     (folder / "infra.toml").write_text(contract.table(kind, kind), encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     text = test.replace("{kind}", kind).replace("{fixture}", kind.replace("-", "_"))

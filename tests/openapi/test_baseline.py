@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import breaking_report
 from hypothesis import strategies as st
 
 from fakes.api import body, document, operation, query, receives, report, sends, takes
@@ -36,8 +36,8 @@ def accept(file: Path, finding: Finding, **how: object) -> Acceptance:
     return baseline.accept(file, finding, **options)  # type: ignore[arg-type]
 
 
-def reviewed(given: Report, file: Path, today: dt.date = TODAY) -> Report:
-    return baseline.apply(given, baseline.read(file), today)
+def reviewed(breaking_report: Report, file: Path, today: dt.date = TODAY) -> Report:
+    return baseline.apply(breaking_report, baseline.read(file), today)
 
 
 def test_an_accepted_finding_no_longer_counts_and_the_others_do(file: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_new_entry_replaces_an_expired_one(file: Path) -> None:
     assert len(entries) == 2
 
 
-@given(
+@breaking_report(
     st.text(
         st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\u2028\u2029"), min_size=1
     ),
@@ -381,13 +381,16 @@ def test_an_entry_of_an_earlier_version_does_not_accept_an_unnamed_alternative()
 
 
 def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
-    given = broken()
+    breaking_report = broken()
 
-    assert baseline.chosen({"shop": given}, given.findings[1].fingerprint[:7]) == ("shop", given.findings[1])
+    assert baseline.chosen({"shop": breaking_report}, breaking_report.findings[1].fingerprint[:7]) == (
+        "shop",
+        breaking_report.findings[1],
+    )
 
 
 def test_ambiguous_and_unknown_fingerprints_are_errors(file: Path) -> None:
-    given = broken()
+    breaking_report = broken()
     many = {
         str(number): report(receives({"maxLength": 9}), receives({"maxLength": 9 + number}))
         for number in range(1, 40)
@@ -396,7 +399,7 @@ def test_ambiguous_and_unknown_fingerprints_are_errors(file: Path) -> None:
     with pytest.raises(CompareError, match="several fingerprints begin with"):
         baseline.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
     with pytest.raises(CompareError, match="no finding"):
-        baseline.chosen({"": given}, "zzz")
+        baseline.chosen({"": breaking_report}, "zzz")
 
 
 def test_accepting_an_accepted_finding_is_an_error(file: Path) -> None:

@@ -89,10 +89,12 @@ def test_an_id_is_written_in_one_module(nodes: dict[Path, list[ast.AST]]) -> Non
 def test_fact_kinds_are_defined_with_literals_in_one_module(nodes: dict[Path, list[ast.AST]]) -> None:
     for path, of_module in nodes.items():
         for node in of_module:
-            made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-            if made == "FactKind":
+            function_name = (
+                node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            )
+            if function_name == "FactKind":
                 assert path.name == "facts.py"
-            if isinstance(node, ast.Call) and made in MAKERS and path.name == "facts.py":
+            if isinstance(node, ast.Call) and function_name in MAKERS and path.name == "facts.py":
                 assert all(isinstance(value, ast.Constant | ast.Name) for value in node.args)
 
 

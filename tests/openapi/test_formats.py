@@ -80,11 +80,11 @@ of_every_kind = pytest.mark.parametrize("kind", REPORTS)
 @of_every_kind
 @pytest.mark.parametrize("name", FORMATS)
 def test_equal_reports_give_equal_text(name: str, kind: str) -> None:
-    made = REPORTS[kind]()
+    rendered_report = REPORTS[kind]()
 
-    text = render({"": made}, name)
+    text = render({"": rendered_report}, name)
 
-    assert text == render({"": made}, name)
+    assert text == render({"": rendered_report}, name)
     assert text.endswith("\n")
 
 
@@ -123,9 +123,9 @@ def test_colours_do_not_change_the_text() -> None:
 
 
 def test_findings_that_are_not_shown_are_counted() -> None:
-    made = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
+    rendered_report = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
 
-    text = render({"": made}, "text", View(level=Level.WARNING))
+    text = render({"": rendered_report}, "text", View(level=Level.WARNING))
 
     assert "breaking: 1 breaking, 0 warning, 1 info (1 not shown)" in text
 
@@ -136,10 +136,10 @@ def test_findings_that_are_not_shown_are_counted() -> None:
 @of_every_kind
 @pytest.mark.parametrize("names", [("",), ("shop",), ("shop", "bank"), ()])
 def test_json_is_valid_against_its_schema(kind: str, names: tuple[str, ...]) -> None:
-    made = json.loads(render(dict.fromkeys(names, REPORTS[kind]()), "json"))
+    rendered_report = json.loads(render(dict.fromkeys(names, REPORTS[kind]()), "json"))
 
-    jsonschema.Draft202012Validator(json_report.schema()).validate(made)
-    assert made["schema"] == SCHEMA_VERSION
+    jsonschema.Draft202012Validator(json_report.schema()).validate(rendered_report)
+    assert rendered_report["schema"] == SCHEMA_VERSION
 
 
 def test_the_schema_is_valid_and_requires_every_key() -> None:
@@ -157,14 +157,17 @@ def test_the_schema_is_valid_and_requires_every_key() -> None:
 
 def test_the_schema_describes_every_key_of_a_report() -> None:
     schema = json_report.schema()["$defs"]
-    made = json.loads(render({"": nasty()}, "json"))
+    rendered_report = json.loads(render({"": nasty()}, "json"))
 
-    assert made.keys() == schema["report"]["properties"].keys()
-    assert made["findings"][0].keys() == schema["finding"]["properties"].keys()
-    assert made["accepted"].keys() == schema["accepted"]["properties"].keys()
+    assert rendered_report.keys() == schema["report"]["properties"].keys()
+    assert rendered_report["findings"][0].keys() == schema["finding"]["properties"].keys()
+    assert rendered_report["accepted"].keys() == schema["accepted"]["properties"].keys()
     entry = schema["acceptance"]["properties"].keys() | {"api"}
-    assert made["accepted"]["stale"][0].keys() == entry
-    assert made["apis"][0].keys() == schema["report"]["properties"]["apis"]["items"]["properties"].keys()
+    assert rendered_report["accepted"]["stale"][0].keys() == entry
+    assert (
+        rendered_report["apis"][0].keys()
+        == schema["report"]["properties"]["apis"]["items"]["properties"].keys()
+    )
 
 
 # --- for people ------------------------------------------------------------------------------------
@@ -201,15 +204,18 @@ def test_html_escapes_the_texts_of_a_document() -> None:
 
 
 def test_html_folds_a_long_list_of_operations() -> None:
-    def made(count: int) -> str:
+    def rendered_report(count: int) -> str:
         operations = tuple(Operation(path=f"/{number}", method="GET") for number in range(count))
         return render(
             {"": Report(base="a", revision="b", findings=(finding(operations=operations),))}, "html"
         )
 
-    assert "<p>in GET /0, GET /1</p>" in made(2)
-    assert "<details><summary>in GET /0, GET /1, GET /2, GET /3, GET /4 and 3 more</summary>" in made(8)
-    assert made(8).count("<li>") == 8
+    assert "<p>in GET /0, GET /1</p>" in rendered_report(2)
+    assert (
+        "<details><summary>in GET /0, GET /1, GET /2, GET /3, GET /4 and 3 more</summary>"
+        in rendered_report(8)
+    )
+    assert rendered_report(8).count("<li>") == 8
 
 
 def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
@@ -223,9 +229,9 @@ def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
 
 @every(FORMATS)
 def test_every_format_states_what_to_do(name: str) -> None:
-    made = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
+    rendered_report = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
 
-    assert "Keep the operation." in render({"": made}, name)
+    assert "Keep the operation." in render({"": rendered_report}, name)
 
 
 def test_json_has_the_same_keys_for_one_and_for_several_apis() -> None:
@@ -254,9 +260,11 @@ def test_markdown_escapes_the_texts_of_a_document() -> None:
 
 
 def test_github_annotates_the_line_of_the_finding() -> None:
-    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+    rendered_report = Report(
+        base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
+    )
 
-    commands = render({"": made}, "github").splitlines()
+    commands = render({"": rendered_report}, "github").splitlines()
 
     assert commands[0] == (
         "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::removed GET /x"
@@ -277,12 +285,15 @@ def test_github_escapes_the_texts_of_a_document() -> None:
 
 
 def test_paths_are_relative_to_the_root_of_the_repository() -> None:
-    made = {"": Report(base="a", revision="b", findings=(finding(),))}
+    rendered_report = {"": Report(base="a", revision="b", findings=(finding(),))}
     view = View(folder="services/shop")
 
-    assert "file=services/shop/api/openapi.yaml," in render(made, "github", view)
-    assert json.loads(render(made, "gitlab", view))[0]["location"]["path"] == "services/shop/api/openapi.yaml"
-    location = json.loads(render(made, "sarif", view))["runs"][0]["results"][0]["locations"][0]
+    assert "file=services/shop/api/openapi.yaml," in render(rendered_report, "github", view)
+    assert (
+        json.loads(render(rendered_report, "gitlab", view))[0]["location"]["path"]
+        == "services/shop/api/openapi.yaml"
+    )
+    location = json.loads(render(rendered_report, "sarif", view))["runs"][0]["results"][0]["locations"][0]
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "services/shop/api/openapi.yaml"
 
 
@@ -422,9 +433,9 @@ def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
 
 
 def test_sarif_has_a_location_for_a_finding_without_a_file() -> None:
-    made = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
+    rendered_report = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
 
-    [result] = json.loads(render({"": made}, "sarif"))["runs"][0]["results"]
+    [result] = json.loads(render({"": rendered_report}, "sarif"))["runs"][0]["results"]
 
     assert [one["physicalLocation"]["artifactLocation"]["uri"] for one in result["locations"]] == [
         "shop%3Aapp"
@@ -448,29 +459,35 @@ def test_junit_is_xml_with_correct_totals(kind: str) -> None:
 
 
 def test_junit_fails_for_breaking_findings_only() -> None:
-    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+    rendered_report = Report(
+        base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
+    )
 
-    cases = list(ET.fromstring(render({"": made}, "junit")).iter("testcase"))
+    cases = list(ET.fromstring(render({"": rendered_report}, "junit")).iter("testcase"))
 
     assert [case.find("failure") is not None for case in cases] == [True, False, False]
 
 
 def test_junit_fails_for_warnings_with_fail_on_warning() -> None:
-    made = Report(base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO)))
+    rendered_report = Report(
+        base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
+    )
 
-    cases = list(ET.fromstring(render({"": made}, "junit", View(failing=Level.WARNING))).iter("testcase"))
+    cases = list(
+        ET.fromstring(render({"": rendered_report}, "junit", View(failing=Level.WARNING))).iter("testcase")
+    )
 
     assert [case.find("failure") is not None for case in cases] == [True, True, False]
 
 
 @of_every_kind
 def test_each_gitlab_issue_has_a_path_a_line_and_a_unique_fingerprint(kind: str) -> None:
-    made = REPORTS[kind]()
-    doubled = replace(made, findings=(*made.findings, *made.findings))
+    rendered_report = REPORTS[kind]()
+    doubled = replace(rendered_report, findings=(*rendered_report.findings, *rendered_report.findings))
 
-    issues = json.loads(render({"shop": doubled, "bank": made}, "gitlab"))
+    issues = json.loads(render({"shop": doubled, "bank": rendered_report}, "gitlab"))
 
-    assert len(issues) == 3 * len(made.findings)
+    assert len(issues) == 3 * len(rendered_report.findings)
     assert len({issue["fingerprint"] for issue in issues}) == len(issues)
     for issue in issues:
         assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
@@ -482,16 +499,18 @@ def test_each_gitlab_issue_has_a_path_a_line_and_a_unique_fingerprint(kind: str)
 
 @given(st.text(max_size=40))
 def test_every_text_gives_a_valid_format(text: str) -> None:
-    made = Report(
+    rendered_report = Report(
         base=text, revision=text, findings=(finding(text=text, shown_at=replace(LOCATION, file=text or "x")),)
     )
 
-    json.loads(render({"": made}, "sarif"))
-    json.loads(render({"": made}, "gitlab"))
-    jsonschema.Draft202012Validator(json_report.schema()).validate(json.loads(render({"": made}, "json")))
-    ET.fromstring(render({"": made}, "junit").encode("utf-8", "replace"))
-    assert Page(render({"": made}, "html")).tags.isdisjoint({"script"})
-    assert len(render({"": made}, "github").split("\n")) == 3
+    json.loads(render({"": rendered_report}, "sarif"))
+    json.loads(render({"": rendered_report}, "gitlab"))
+    jsonschema.Draft202012Validator(json_report.schema()).validate(
+        json.loads(render({"": rendered_report}, "json"))
+    )
+    ET.fromstring(render({"": rendered_report}, "junit").encode("utf-8", "replace"))
+    assert Page(render({"": rendered_report}, "html")).tags.isdisjoint({"script"})
+    assert len(render({"": rendered_report}, "github").split("\n")) == 3
 
 
 @every([*FORMATS])
@@ -577,10 +596,12 @@ def test_a_finding_is_shown_on_the_edited_line(
     revision = LONG.replace(before, after)
     for name, text in (("base", LONG), ("revision", revision)):
         (tmp_path / f"{name}.yaml").write_text(text)
-    made = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
+    rendered_report = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
 
     location = next(
-        finding for finding in json.loads(render({"": made}, "json"))["findings"] if finding["rule"] == rule
+        finding
+        for finding in json.loads(render({"": rendered_report}, "json"))["findings"]
+        if finding["rule"] == rule
     )["location"]
 
     assert revision.splitlines()[location["line"] - 1] == line
@@ -594,9 +615,9 @@ def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> N
     for name, most in (("base", 100), ("revision", 50)):
         parameter = {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": most}}
         (tmp_path / f"{name}.json").write_text(json.dumps(takes(parameter), indent=1))
-    made = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
+    rendered_report = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
 
-    match = re.search(r"line=(\d+)", render({"": made}, "github"))
+    match = re.search(r"line=(\d+)", render({"": rendered_report}, "github"))
 
     assert match is not None
     line = (tmp_path / "revision.json").read_text().splitlines()[int(match[1]) - 1]

@@ -33,8 +33,8 @@ def shuffled(part: Any, random: Random, *, unordered: bool = False) -> Any:
         names = random.sample(list(part), len(part))
         return {name: shuffled(part[name], random, unordered=name in _UNORDERED) for name in names}
     if isinstance(part, list):
-        made = [shuffled(member, random) for member in part]
-        return random.sample(made, len(made)) if unordered else made
+        members = [shuffled(member, random) for member in part]
+        return random.sample(members, len(members)) if unordered else members
     return part
 
 

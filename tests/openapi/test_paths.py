@@ -13,8 +13,8 @@ NUMBER = {"in": "path", "name": "number", "required": True, "schema": {"type": "
 
 
 def at(path: str, *servers: str, **more: Any) -> dict[str, Any]:
-    made = document({path: {"get": operation(**more)}})
-    return {**made, "servers": [{"url": url} for url in servers]} if servers else made
+    path_document = document({path: {"get": operation(**more)}})
+    return {**path_document, "servers": [{"url": url} for url in servers]} if servers else path_document
 
 
 def test_a_renamed_path_variable_gives_no_finding() -> None:
@@ -83,9 +83,9 @@ def test_a_server_variable_is_expanded_to_its_values() -> None:
 def test_a_value_that_is_not_a_path_item_is_noted_and_ignored(value: Any) -> None:
     valid = {"/pets": {"get": operation()}}
 
-    made = report(document(valid), document({"/wrong": value, **valid}))
+    result = report(document(valid), document({"/wrong": value, **valid}))
 
-    assert made.findings == ()
-    assert [(note.line, note.message) for note in made.notes] == [
+    assert result.findings == ()
+    assert [(note.line, note.message) for note in result.notes] == [
         (1, "the value is not a path item, so the comparison ignores it")
     ]

@@ -55,9 +55,9 @@ def test_a_change_of_copies_of_a_schema_is_one_finding_with_its_copies() -> None
 
 
 def test_an_expanded_report_has_one_finding_for_each_operation() -> None:
-    made = report(shared(9), shared(10))
+    result = report(shared(9), shared(10))
 
-    assert [finding.path for finding in made.expanded()] == ["/p0", "/p1", "/p2"]
+    assert [finding.path for finding in result.expanded()] == ["/p0", "/p1", "/p2"]
 
 
 def test_the_number_of_operations_does_not_change_the_number_of_findings() -> None:

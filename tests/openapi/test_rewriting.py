@@ -110,14 +110,14 @@ WRAPPINGS: dict[str, Callable[[Any], Any]] = {
 
 def probed(data: dict[str, Any], schema: Any, direction: str) -> dict[str, Any]:
     """Return the document with a further operation that uses a shared schema."""
-    made = copy.deepcopy(data)
-    made["components"]["schemas"]["Probe"] = copy.deepcopy(schema)
+    copied = copy.deepcopy(data)
+    copied["components"]["schemas"]["Probe"] = copy.deepcopy(schema)
     content = body({"$ref": "#/components/schemas/Probe"})
     security = [{"key": []}]
     sent = operation(requestBody=content, security=security)
     received = operation({"200": {"description": "", **content}}, security=security)
-    made["paths"]["/pets/probe"] = {"post": sent if direction == "request" else received}
-    return made
+    copied["paths"]["/pets/probe"] = {"post": sent if direction == "request" else received}
+    return copied
 
 
 @MANY
@@ -150,13 +150,13 @@ def test_one_change_among_rewritings_gives_exactly_one_finding(
 
 def beside(data: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Return the document merged with the other one, which takes precedence."""
-    made = {**copy.deepcopy(data), **other}
-    made["paths"] = data["paths"] | other["paths"]
-    made["components"] = data["components"] | {
+    merged = {**copy.deepcopy(data), **other}
+    merged["paths"] = data["paths"] | other["paths"]
+    merged["components"] = data["components"] | {
         kind: data["components"].get(kind, {}) | components
         for kind, components in other.get("components", {}).items()
     }
-    return made
+    return merged
 
 
 def keyed(document: dict[str, Any]) -> Any:

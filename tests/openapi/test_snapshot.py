@@ -53,9 +53,9 @@ def shuffled(value: Any) -> Any:
 @pytest.mark.parametrize("as_yaml", [False, True])
 @given(value=VALUES)
 def test_a_written_snapshot_is_read_as_the_same_value(as_yaml: bool, value: Any) -> None:
-    made = snapshot.canonical(parse(document(x=value)), as_yaml=as_yaml)
+    canonical_text = snapshot.canonical(parse(document(x=value)), as_yaml=as_yaml)
 
-    read, _ = text.data(made, "openapi.yaml" if as_yaml else "openapi.json")
+    read, _ = text.data(canonical_text, "openapi.yaml" if as_yaml else "openapi.json")
 
     assert read == json.loads(json.dumps(document(x=value)))
 
@@ -76,10 +76,10 @@ def test_a_second_writing_changes_no_byte(as_yaml: bool) -> None:
 
 
 def test_a_snapshot_begins_with_the_version_and_ends_with_a_newline() -> None:
-    made = snapshot.canonical(parse(document(tags=[], components={})))
+    canonical_text = snapshot.canonical(parse(document(tags=[], components={})))
 
-    assert list(json.loads(made)) == ["openapi", "info", "components", "paths", "tags"]
-    assert made.endswith("\n}\n")
+    assert list(json.loads(canonical_text)) == ["openapi", "info", "components", "paths", "tags"]
+    assert canonical_text.endswith("\n}\n")
 
 
 def test_a_list_keeps_its_order() -> None:

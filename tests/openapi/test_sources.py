@@ -71,9 +71,9 @@ def test_an_existing_path_is_always_a_file(folder: Checks) -> None:
 def test_a_file_is_named_relative_to_the_working_directory(folder: Checks) -> None:
     folder.write("api/openapi.yaml", PETS)
 
-    opened = open_source("openapi.yaml", directory=folder.root / "api")
+    source = open_source("openapi.yaml", directory=folder.root / "api")
 
-    assert (opened.name, opened.path) == ("api/openapi.yaml", Path("api/openapi.yaml"))
+    assert (source.name, source.path) == ("api/openapi.yaml", Path("api/openapi.yaml"))
 
 
 def test_a_reference_outside_the_root_is_an_error(folder: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,11 +95,11 @@ def test_a_git_revision_is_read_instead_of_the_working_tree(folder: Checks) -> N
     folder.commit()
     folder.write("openapi.yaml", "changed since")
 
-    opened = open_source("main:openapi.yaml")
+    source = open_source("main:openapi.yaml")
 
-    assert opened.name == "main:openapi.yaml"
-    assert opened.path is None
-    assert opened.document.text == PETS
+    assert source.name == "main:openapi.yaml"
+    assert source.path is None
+    assert source.document.text == PETS
 
 
 def test_without_a_revision_the_staged_file_is_read(folder: Checks) -> None:
@@ -164,10 +164,10 @@ def test_a_path_with_a_dot_is_relative_to_the_directory_and_others_to_the_root(f
 def test_the_shown_name_of_a_revision_is_a_valid_source(folder: Checks) -> None:
     folder.write("openapi.yaml", PETS)
     folder.commit()
-    shown = open_source("main:openapi.yaml").document.name
+    name = open_source("main:openapi.yaml").document.name
 
-    assert shown == "main:/openapi.yaml"
-    assert open_source(shown).document.text == PETS
+    assert name == "main:/openapi.yaml"
+    assert open_source(name).document.text == PETS
 
 
 def test_a_symbolic_link_is_followed_inside_the_revision_only(folder: Checks) -> None:
@@ -228,21 +228,21 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     pytest.importorskip("httpx")
-    made = Server()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    new_server = Server()
+    thread = threading.Thread(target=new_server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield made
-    made.shutdown()
+    yield new_server
+    new_server.shutdown()
     thread.join()
-    made.server_close()
+    new_server.server_close()
 
 
 def test_a_url_is_fetched(server: Server) -> None:
     server.answers["/openapi.yaml?v=2"] = (200, {}, PETS.encode())
 
-    opened = open_source(f"{server.url}/openapi.yaml?v=2")
+    source = open_source(f"{server.url}/openapi.yaml?v=2")
 
-    assert opened.document.text == PETS
+    assert source.document.text == PETS
     assert server.asked == ["/openapi.yaml?v=2"]
 
 

@@ -68,12 +68,12 @@ def test_with_two_changes_each_example_shows_its_own_change() -> None:
     before = {"type": "string", "minLength": 3, "maxLength": 9}
     after = {"type": "string", "minLength": 4, "maxLength": 8}
 
-    shown = {
+    examples = {
         finding.rule: finding.witness and finding.witness.value
         for finding in report(sends(before), sends(after)).findings
     }
 
-    assert shown == {"request-max-length-decreased": "x" * 9, "request-min-length-increased": "x" * 3}
+    assert examples == {"request-max-length-decreased": "x" * 9, "request-min-length-increased": "x" * 3}
 
 
 def test_examples_are_checked_with_the_keywords_of_openapi_3_0() -> None:

@@ -55,8 +55,8 @@ def test_every_url_of_a_kit_is_built_from_exports(kind: str) -> None:
 
     for driver, url in kit.urls.items():
         names = [name for _, name, _, _ in Formatter().parse(url) if name]
-        made = Endpoint(kind, dict.fromkeys(names, "x"), {}, "", driver_urls=kit.urls)
-        assert "{" not in made.url_for(driver)
+        endpoint = Endpoint(kind, dict.fromkeys(names, "x"), {}, "", driver_urls=kit.urls)
+        assert "{" not in endpoint.url_for(driver)
         assert names
 
 

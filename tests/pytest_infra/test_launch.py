@@ -129,7 +129,9 @@ def test_the_error_in_a_read_only_project_names_the_option_for_another_data_dire
     result.stdout.fnmatch_lines(["infra: *.data-test: Permission denied*", "*--infra-data*"])
 
 
-def test_a_read_only_project_works_with_another_data_directory(suite: Suite, tmp_path: Path) -> None:
+def test_a_suite_in_a_read_only_project_passes_with_another_data_directory(
+    suite: Suite, tmp_path: Path
+) -> None:
     suite.stack(service("shop"))
     suite.test("def test_it(shop): pass")
     suite.root.chmod(stat.S_IRUSR | stat.S_IXUSR)

@@ -53,6 +53,17 @@ def test_a_breaking_app_fails_with_the_finding_and_without_a_traceback(suite: Su
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_fail_on_warning_fails_with_a_warning_and_does_not_call_it_breaking(suite: Suite) -> None:
+    write(suite, openapi=PETS, current=PETS.replace("        age:\n          type: integer\n", ""))
+    for fail_on in ("breaking", "warning"):
+        suite.test(CHECKS.format(f"'current.yaml', 'openapi.yaml', fail_on={fail_on!r}"), f"test_{fail_on}")
+
+    result = suite.run()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["infra: the API has a change with a warning since its snapshot"])
+
+
 def test_fail_on_none_reports_without_failing(suite: Suite) -> None:
     write(suite, openapi=PETS, current=BROKEN)
     for fail_on in ("none", "breaking"):

@@ -60,22 +60,22 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[int]:
     """The port of a server in place of the program in a pod."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        yield made.server_address[1]
-        made.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http_server:
+        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+        yield http_server.server_address[1]
+        http_server.shutdown()
 
 
 @pytest.fixture
 def cluster(suite: Suite, server: int, tmp_path: Path) -> FakeCluster:
     """A cluster with the stack of the project, whose pods are the server."""
-    made = FakeCluster(tmp_path / "cluster")
-    made.serve(p8000=server, p8080=server, p8443=server)
-    made.deploy("api", pod("api-1"))
+    fake_cluster = FakeCluster(tmp_path / "cluster")
+    fake_cluster.serve(p8000=server, p8080=server, p8443=server)
+    fake_cluster.deploy("api", pod("api-1"))
     (suite.root / "infra.toml").write_text(STACK)
     (suite.root / "pyproject.toml").write_text('[project]\nname = "shop"\n')
-    (suite.root / "conftest.py").write_text(CONFTEST.format(program=made.program))
-    return made
+    (suite.root / "conftest.py").write_text(CONFTEST.format(program=fake_cluster.program))
+    return fake_cluster
 
 
 def _alive(cluster: FakeCluster) -> list[int]:

@@ -52,9 +52,9 @@ def config(tmp_path: Path) -> Any:
 
 def report(when: str = "call", outcome: str = "passed", text: str = "", **more: Any) -> Any:
     """Return the report of a phase that has taken half a second."""
-    made = pytest.TestReport("test_a.py::test_it", ("", 0, ""), {}, outcome, text, when, duration=0.5)  # type: ignore[arg-type]
-    vars(made).update(more)
-    return made
+    test_report = pytest.TestReport("test_a.py::test_it", ("", 0, ""), {}, outcome, text, when, duration=0.5)  # type: ignore[arg-type]
+    vars(test_report).update(more)
+    return test_report
 
 
 def run(recorder: Record, *reports: Any, data: Path | None = None) -> None:

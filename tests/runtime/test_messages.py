@@ -1,4 +1,4 @@
-"""Values that cross a process boundary: what they accept, and what they say about the rest."""
+"""Values that processes exchange: which data are accepted, and the errors for all other data."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_path_of_a_field_leads_through_lists() -> None:
 
 
 @pytest.mark.parametrize("data", [None, 7, "text", [], [["a", 1]]])
-def test_what_is_not_an_object_is_not_a_message(data: object) -> None:
+def test_a_json_value_that_is_not_an_object_is_not_a_message(data: object) -> None:
     with pytest.raises(MessageError, match=r"^must be an object"):
         decode(Crash, data)
 

@@ -181,7 +181,7 @@ def test_a_probe_of_a_missing_port_is_an_error() -> None:
     assert "`ready` of a uses port 'htp', which does not exist; did you mean 'http'?" in text
 
 
-def test_a_port_that_two_services_use_is_reported_with_both() -> None:
+def test_a_port_that_two_services_use_is_reported_with_both_services() -> None:
     services = service("a", ports={"http": 80}), service("b", ports={"main": 80})
 
     text = error(*services, environment="development")

@@ -337,7 +337,7 @@ def test_a_reference_to_another_service_is_a_need() -> None:
     assert service.all_needs() == ("cache", "db", "mail", "queue")
 
 
-def test_nested_texts_are_found() -> None:
+def test_nested_texts_of_a_spec_are_found() -> None:
     seed = Seed(into="a", steps=(Run(command=("b", "c"), env={"name": "d"}),))
     service = ServiceSpec(name="e", command=("f",), prepare=(seed,))
 

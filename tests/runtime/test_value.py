@@ -90,7 +90,7 @@ def test_equality_and_hash_leave_out_fields_without_comparison() -> None:
     assert first != Task(key="two", run=first.run)
 
 
-def test_the_functions_of_dataclasses_work() -> None:
+def test_the_functions_of_dataclasses_accept_a_value() -> None:
     port = Port(number=80)
 
     assert is_dataclass(port)

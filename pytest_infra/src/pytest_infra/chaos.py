@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Chaos:
     """The value of the fixture `infra_chaos`: its methods cause faults in the services of the run.
 
-    A fault ends with its `with` block, at the latest after the test. The name of a service stands for the
-    service and for all copies of it that tests of this process use.
+    A fault ends with its `with` block, at the latest after the test. A fault in a service also affects all
+    copies of the service that tests of this process use.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -66,7 +66,7 @@ class Chaos:
         self._renew(service)
 
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
-        """Return a proxy between clients and a service or a unit; it can slow down or cut connections.
+        """Return a proxy between clients and a service or a unit; the proxy can delay or cut connections.
 
         Clients connect to the `endpoint` of the proxy. `port` selects one of the service's ports; the default
         is the main port. The proxy is closed after the test.
@@ -119,8 +119,8 @@ FAULTS = {"kill": Chaos.killed, "stop": Chaos.stopped, "pause": Chaos.paused}
 
 
 @contextlib.contextmanager
-def marked(item: pytest.Item) -> Iterator[None]:
-    """Cause the faults of a test's markers `infra_chaos` during the block."""
+def faults_of(item: pytest.Item) -> Iterator[None]:
+    """Cause the faults in a test's markers `infra_chaos`; the faults end at the end of the `with` block."""
     with contextlib.ExitStack() as faults:
         for marker in item.iter_markers("infra_chaos"):
             if unknown := ", ".join(map(repr, [*marker.args, *(marker.kwargs.keys() - FAULTS.keys())])):

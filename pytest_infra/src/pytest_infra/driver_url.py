@@ -7,5 +7,5 @@ from typing import TypeAlias
 
 from infra_runtime.engines.local.stack import Endpoint
 
-#: The type of the fixture `infra_url`, a function from endpoint and driver to URL.
+#: The type of the fixture `infra_url`: a function that returns the URL of an endpoint for a driver.
 UrlFor: TypeAlias = Callable[[Endpoint, str], str]

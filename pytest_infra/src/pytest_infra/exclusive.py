@@ -2,7 +2,7 @@
 
 All workers collect the same tests, so each worker can determine which services have an exclusive test. A test
 holds a lock for each of these services that it uses: exclusive if the test has the marker, otherwise shared.
-The kernel releases the locks of a killed worker. Without an exclusive test, this module is not imported.
+The kernel releases the locks of a killed worker. If no test has the marker, this module is not imported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pytest_infra.process import session_of
 MARK = "infra_exclusive"
 #: the folder of the lock files in the data directory
 FOLDER = "exclusive"
-#: stands for all services, in the marker without arguments
+#: the value that represents all services, for a marker without arguments
 ALL = "*"
 
 
@@ -35,7 +35,7 @@ class Exclusive:
         self._workers = int(getattr(config, "workerinput", {}).get("workercount", 0))
         self._fixtures = Instances.of(config).service_of_fixture
         #: the services that a test uses alone
-        self._exclusive = frozenset().union(*map(_marked, items))
+        self._exclusive = frozenset().union(*map(_exclusive_services, items))
         #: service → the service and the services that it needs
         self._needed: dict[str, frozenset[str]] = {}
         self._folder: Path | None = None
@@ -63,17 +63,19 @@ class Exclusive:
                     pytest.fail(f"the marker `{MARK}`: {error}\n{error.hint}".rstrip(), pytrace=False)
 
     def _lock(self, item: pytest.Item, locks: contextlib.ExitStack) -> None:
-        alone = _marked(item)
-        services = self._used(item) | alone
+        exclusive_services = _exclusive_services(item)
+        services = self._used(item) | exclusive_services
         if not self._workers or not services:
             return
         folder = self._folder or self._make_folder()
         # The order of the names is the same in every process, so that no two tests wait for each other.
         for service in sorted(services):
             name = "all" if service == ALL else f"service-{service}"
-            locks.enter_context(_locked(folder / name, shared=service not in alone))
+            locks.enter_context(_locked(folder / name, shared=service not in exclusive_services))
         locks.callback(self._session.use_alone, frozenset(), workers=1)
-        self._session.use_alone(self._exclusive if ALL in alone else alone, workers=self._workers)
+        self._session.use_alone(
+            self._exclusive if ALL in exclusive_services else exclusive_services, workers=self._workers
+        )
 
     def _make_folder(self) -> Path:
         data = self._session.data_directory()
@@ -127,8 +129,8 @@ def _locked(path: Path, *, shared: bool) -> Iterator[None]:
             file_lock.release(lock)
 
 
-def _marked(item: pytest.Item) -> frozenset[str]:
+def _exclusive_services(item: pytest.Item) -> frozenset[str]:
     """Return the services that a test uses alone."""
-    marks = list(item.iter_markers(MARK))
-    named = {name for mark in marks for name in mark.args if isinstance(name, str)}
-    return frozenset(named | {ALL} if any(not mark.args for mark in marks) else named)
+    markers = list(item.iter_markers(MARK))
+    names = {name for marker in markers for name in marker.args if isinstance(name, str)}
+    return frozenset(names | {ALL} if any(not marker.args for marker in markers) else names)

@@ -30,7 +30,8 @@ class Failures:
         self._errors: dict[Hashable, InfraError] = {}
         #: type of the error and its first argument → the test that reported the error completely
         self._reported: dict[tuple[str, str], str] = {}
-        #: complete outcomes, which pytest can raise again for the next test, with their short messages
+        #: exceptions with a complete message, which pytest can raise again for later tests, and for each
+        #: exception the short message that these later tests report
         self._complete: list[tuple[Failed, str]] = []
 
     def earlier(self, request: Hashable) -> BaseException | None:

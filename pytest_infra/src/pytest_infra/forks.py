@@ -1,9 +1,9 @@
 """Processes that a test forks: a child uses none of its parent's leases, units, connections and threads.
 
-A child that requests a service gets its own lease and its own units: pytest-forked runs each test in a child.
-A child that returns from the test, for example by an exception, exits after the report of the test.
-Otherwise it would run the rest of the suite like its parent, and write to its parent's connection to the
-controller of pytest-xdist.
+A child that requests a service gets its own lease and its own units. For example, pytest-forked runs each
+test in a child. A child that returns from the test, for example by an exception, exits after the report of
+the test. Otherwise the child would run all later tests like its parent, and write to the parent's connection
+to the controller of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> 
     reference = weakref.ref(config)
 
     def in_child() -> None:
-        parent = reference()
-        if parent is not None:
-            reset(parent)
+        parent_config = reference()
+        if parent_config is not None:
+            reset(parent_config)
 
     os.register_at_fork(after_in_child=in_child)
 
@@ -58,7 +58,7 @@ class Child:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print the error of the child, and exit. The fixtures belong to the parent."""
+        """Print the error of the child, and exit without tear-down: the fixtures belong to the parent."""
         self._exit(
             f"has returned from the {report.when} of {report.nodeid}, and exits now\n{report.longreprtext}"
         )

@@ -31,17 +31,19 @@ class HookUnits:
     def acquire(self, label: str) -> Unit:
         """Return the isolation unit that the hook creates for a test; without a hook, the shared server."""
         name = self._owner.name()
-        block = self._hook.pytest_infra_isolate(service=self._server.name, endpoint=self._server, label=label)
-        exports = block.__enter__() if block is not None else {}
-        if block is not None:
-            self._open[name] = block
+        context_manager = self._hook.pytest_infra_isolate(
+            service=self._server.name, endpoint=self._server, label=label
+        )
+        exports = context_manager.__enter__() if context_manager is not None else {}
+        if context_manager is not None:
+            self._open[name] = context_manager
         return Unit(self._server, name, label, **exports)
 
     def release(self, unit: Unit) -> None:
         """Exit the context manager of the hook; the context manager removes the unit."""
-        block = self._open.pop(unit.id, None)
-        if block is not None:
-            block.__exit__(None, None, None)
+        context_manager = self._open.pop(unit.id, None)
+        if context_manager is not None:
+            context_manager.__exit__(None, None, None)
 
     def close(self) -> list[str]:
         """Return an empty list: the units of a hook are already removed after each test."""

@@ -1,4 +1,4 @@
-"""The hook with which users isolate their own services.
+"""The hook that users implement to isolate their own services.
 
 Every run loads this module, so it imports only small modules.
 """
@@ -22,7 +22,7 @@ def pytest_infra_isolate(
 ) -> AbstractContextManager[Mapping[str, str]] | None:
     """Return a context manager that creates an isolation unit of a service and removes it at its exit.
 
-    `label` is the id of the test, module or class that uses the unit. The value of the context manager is a
-    mapping with the exports whose values differ from the exports of the service. If the hook returns None,
-    all tests share the service.
+    `label` is the id of the test, module or class that uses the unit. The context manager yields a mapping
+    from name to value: the exports of the unit that differ from the exports of the service. If the hook
+    returns None, all tests share the service.
     """

@@ -25,14 +25,14 @@ def http_client(context: FixtureContext) -> Iterator[HttpClient]:
     clients: list[httpx.Client] = []
 
     def client(service: str | Endpoint, **options: Any) -> httpx.Client:
-        clients.append(library.Client(**_bound(context, service, options)))
+        clients.append(library.Client(**_client_options(context, service, options)))
         return clients[-1]
 
     try:
         yield client
     finally:
-        for opened in clients:
-            opened.close()
+        for open_client in clients:
+            open_client.close()
 
 
 async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpClient]:
@@ -44,17 +44,19 @@ async def http_async_client(context: FixtureContext) -> AsyncIterator[AsyncHttpC
     clients: list[httpx.AsyncClient] = []
 
     def client(service: str | Endpoint, **options: Any) -> httpx.AsyncClient:
-        clients.append(library.AsyncClient(**_bound(context, service, options)))
+        clients.append(library.AsyncClient(**_client_options(context, service, options)))
         return clients[-1]
 
     try:
         yield client
     finally:
-        for opened in clients:
-            await opened.aclose()
+        for open_client in clients:
+            await open_client.aclose()
 
 
-def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, Any]) -> dict[str, Any]:
+def _client_options(
+    context: FixtureContext, service: str | Endpoint, options: dict[str, Any]
+) -> dict[str, Any]:
     request = context.request
     endpoint: Endpoint = (
         request.getfixturevalue(service.replace("-", "_")) if isinstance(service, str) else service
@@ -62,8 +64,8 @@ def _bound(context: FixtureContext, service: str | Endpoint, options: dict[str, 
     host, limits = {}, {}
     if "host_name" in endpoint:
         host = {"Host": endpoint["host_name"]}
-        # A proxy closes idle connections some time after its routes have changed, also just when the client
-        # sends the next request.
+        # A proxy closes idle connections some time after its routes have changed, possibly at the moment when
+        # the client sends the next request.
         limits = {"limits": context.library("httpx").Limits(max_keepalive_connections=0)}
     # With `trust_env=False`, httpx ignores the proxies in environment variables, which cannot reach services
     # on this machine.

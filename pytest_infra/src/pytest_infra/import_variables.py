@@ -1,7 +1,8 @@
 """Environment variables with fixed addresses, for applications that read a URL when they are imported.
 
-The ini value `infra_variables` is read before the first conftest is imported. No service is started then: the
-address belongs to a proxy in this process, which connects to the isolation unit of the running test.
+The ini value `infra_variables` is read before the first conftest is imported. At that time, no service runs.
+Therefore the address belongs to a proxy in this process, which connects to the isolation unit of the running
+test.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ INI = "infra_variables"
 
 
 def set_all(config: pytest.Config, lines: list[str]) -> None:
-    """Set the environment variables of this process, until the end of the run.
+    """Set the environment variables that the lines of `infra_variables` define, until the end of the run.
 
     Raises `pytest.UsageError` for an invalid line, and if the stack runs in a cluster.
     """
@@ -32,13 +33,17 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
     addresses: dict[str, dict[str, str]] = {}
     for line in lines:
         variable, colon, words = line.partition(":")
-        service, _, wanted = words.strip().partition(" ")
+        service, _, url_name = words.strip().partition(" ")
         if not (variable.strip() and colon and service):
             raise pytest.UsageError(f"{INI}: {line!r} must have the form `VARIABLE: SERVICE [DRIVER]`")
         kit = instances[service].kit
         if not kit.fixed_address:
             kinds = sorted(
-                {other.kit.kind for other in instances.fixtures().values() if other.kit.fixed_address}
+                {
+                    instance.kit.kind
+                    for instance in instances.fixtures().values()
+                    if instance.kit.fixed_address
+                }
             )
             raise pytest.UsageError(
                 f"{INI}: {service} has no fixed address; kinds with a fixed address: {', '.join(kinds)}"
@@ -49,13 +54,13 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
             )
         exports = addresses[service]
         values = exports | {driver: url.format_map(exports) for driver, url in kit.urls.items()}
-        wanted = wanted.strip() or next(iter(kit.urls))
-        if wanted not in values:
+        url_name = url_name.strip() or next(iter(kit.urls))
+        if url_name not in values:
             raise pytest.UsageError(
-                f"{INI}: {service} has no URL for the driver {wanted!r}; "
+                f"{INI}: {service} has no URL for the driver {url_name!r}; "
                 f"its drivers are: {', '.join(kit.urls)}; its other values are: {', '.join(exports)}"
             )
-        _set(config, variable.strip(), values[wanted])
+        _set(config, variable.strip(), values[url_name])
 
 
 def _current(config: pytest.Config, service: str) -> object:
@@ -64,13 +69,13 @@ def _current(config: pytest.Config, service: str) -> object:
 
 
 def _set(config: pytest.Config, name: str, value: str) -> None:
-    before = os.environ.get(name)
+    previous_value = os.environ.get(name)
 
     def restore() -> None:
-        if before is None:
+        if previous_value is None:
             os.environ.pop(name, None)
         else:
-            os.environ[name] = before
+            os.environ[name] = previous_value
 
     config.add_cleanup(restore)
     os.environ[name] = value

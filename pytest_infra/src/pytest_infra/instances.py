@@ -31,7 +31,7 @@ ANY_SERVICE = frozenset(
     }
 )
 
-#: the environment variable that sets `proxy`; it has priority over the stack file
+#: the environment variable that selects the kind of the service `proxy`; it has priority over the stack file
 PROXY_VARIABLE = "INFRA_PROXY"
 
 #: Matches the table `[tool.infra]` in every notation, but not a dependency on pytest-infra.
@@ -50,7 +50,7 @@ class Instance(NamedTuple):
         return self.service.replace("-", "_")
 
     def parameter_fixture(self, parameter: Parameter) -> str:
-        """Return the name of the fixture and the ini value that set a parameter of this service's units."""
+        """Return the name of a parameter's fixture; the ini value of the parameter has the same name."""
         return f"infra_{self.fixture}_{parameter.name}"
 
 
@@ -59,10 +59,10 @@ class Instances:
 
     KEY: ClassVar[pytest.StashKey[Instances]] = pytest.StashKey()
 
-    def __init__(self, chosen: options.Options) -> None:
-        kinds = {**dict.fromkeys(KINDS), **dict.fromkeys(chosen.services)}
-        if _stack_file_may_exist(chosen.directory):
-            kinds |= _kinds_in_stack_file(chosen)
+    def __init__(self, run_options: options.Options) -> None:
+        kinds = {**dict.fromkeys(KINDS), **dict.fromkeys(run_options.services)}
+        if _stack_file_may_exist(run_options.directory):
+            kinds |= _kinds_in_stack_file(run_options)
         if proxy := os.environ.get(PROXY_VARIABLE):
             kinds[PROXY] = proxy
         self._instances = {name: _instance(name, kind) for name, kind in kinds.items()}
@@ -78,13 +78,13 @@ class Instances:
         return config.stash[cls.KEY]
 
     def __getitem__(self, service: str) -> Instance:
-        """Return the service with this name; if no file or option declares it, its name is also its kind."""
+        """Return the service with this name; the name of an undeclared service is also its kind."""
         if service not in self._instances:
             self._instances[service] = _instance(service, None)
         return self._instances[service]
 
     def driver_urls(self) -> dict[str, Mapping[str, str]]:
-        """Return the URLs of each service for its drivers, as its kit defines them."""
+        """Return a mapping from service to the URLs (driver → URL) that the service's kit defines."""
         return {name: instance.kit.urls for name, instance in self._instances.items()}
 
     def fixtures(self) -> dict[str, Instance]:
@@ -122,7 +122,8 @@ class Instances:
 def _instance(name: str, kind: str | None) -> Instance:
     """Return a service with the service kit of its kind.
 
-    `kind` is empty for the user's own service, and None if no table contains the service.
+    `kind` is an empty string for the user's own service. It is None if no table of the stack file and no
+    option contains the service; the name of the service is then also its kind.
     """
     if kind == "":
         return Instance(name, kit_registry.WITHOUT_KIND)
@@ -144,7 +145,7 @@ def _stack_file_may_exist(directory: Path) -> bool:
     return False
 
 
-def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
+def _kinds_in_stack_file(run_options: options.Options) -> dict[str, str | None]:
     """Return a mapping from service to kind for the services that have a table in the stack file.
 
     If the file is invalid, the result is empty: the first test that needs a service reports the error.
@@ -153,17 +154,17 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
     from infra_runtime.errors import ConfigurationError
 
     try:
-        file = stack_file.find(chosen.directory)
+        file = stack_file.find(run_options.directory)
         if file is None:
             return {}
-        overlay = stack_file.overlay(file, chosen.stack_environment)
+        overlay = stack_file.overlay(file, run_options.stack_environment)
         tables: list[object] = [file.values, overlay.values if overlay else {}]
         dotenv = request.read_dotenv(file.path.parent / ".env", PROXY_VARIABLE.encode())
     except ConfigurationError:
         return {}
     environments = file.values.get("environment")
     if isinstance(environments, Mapping):
-        tables.append(environments.get(chosen.stack_environment, {}))
+        tables.append(environments.get(run_options.stack_environment, {}))
     settings: dict[str, dict[str, Any]] = {}
     for table in tables:
         if isinstance(table, Mapping):
@@ -172,8 +173,12 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
     kinds = {name: _kind(service) for name, service in settings.items()}
     # The overlay file has priority over the table of the environment. This table has priority over the rest
     # of the stack file.
-    base, over, *inner = tables
-    settings_of_stack = [table.get(PROXY) for table in (over, *inner, base) if isinstance(table, Mapping)]
+    main_table, overlay_table, *environment_tables = tables
+    settings_of_stack = [
+        table.get(PROXY)
+        for table in (overlay_table, *environment_tables, main_table)
+        if isinstance(table, Mapping)
+    ]
     for proxy in (dotenv.get(PROXY_VARIABLE), *settings_of_stack):
         if isinstance(proxy, str):
             kinds[PROXY] = proxy
@@ -182,9 +187,9 @@ def _kinds_in_stack_file(chosen: options.Options) -> dict[str, str | None]:
 
 
 def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    used = table.get("use")
-    if isinstance(used, list):
-        yield from ((name, {}) for name in used if isinstance(name, str))
+    used_names = table.get("use")
+    if isinstance(used_names, list):
+        yield from ((name, {}) for name in used_names if isinstance(name, str))
     services = table.get("services")
     if isinstance(services, Mapping):
         for name, service in services.items():

@@ -21,8 +21,9 @@ Target: TypeAlias = str
 class KitFixture(NamedTuple):
     """A fixture that pytest-infra creates for every service of a kind, such as a client for the test's unit.
 
-    In a field, `{service}` stands for the name of the instance's fixture, such as `analytics`. `KitFixture`
-    and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every run.
+    In the fields, `{service}` is replaced by the name of the service's fixture, such as `analytics`.
+    `KitFixture` and `Parameter` are tuples because the definition of a dataclass takes a millisecond in every
+    run.
     """
 
     #: the name, such as `{service}_connection`; a name that begins with `_` is only for other fixtures of the
@@ -55,10 +56,11 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ServiceKit:
-    """The description of how tests get isolation units of a kind, and clients for these units."""
+    """The description of how the plugin creates isolation units of a kind, and clients for these units."""
 
     kind: str
-    #: the ways in which tests can be isolated, the default first; `off` is always possible, too
+    #: the variants of isolation that the kind supports; the first is the default. `off` is always possible,
+    #: too
     variants: tuple[str, ...]
     #: `units(context: KitContext)` returns the `Units` of one instance in this process
     units: Target
@@ -75,14 +77,14 @@ class ServiceKit:
     fixed_address: Target = ""
     #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
     secrets: tuple[str, ...] = ("password",)
-    #: export that isolation needs → the message if the export is missing, in which case all tests share the
-    #: server
+    #: export that isolation needs → the message for the user if the service lacks the export. All tests then
+    #: share the server.
     isolation_exports: Mapping[str, str] = field(default_factory=dict)
     #: variant → what the variant needs on the machine of the server, such as a socket; the variant cannot be
     #: used with a stack in a cluster
     local_needs: Mapping[str, str] = field(default_factory=dict)
-    #: If the units of this kind need a unit of another service (a pool needs a database): the name of the
-    #: export that contains the name of this other service. The fixture of the other service is set up first.
+    #: For a kind whose units need a unit of another service, as PgBouncer needs a database: the name of the
+    #: export that contains the name of this service. The fixture of this service is set up first.
     upstream: str = ""
     #: the reason why the unit of a failed test cannot be kept after its process exits; empty if it can be
     #: kept

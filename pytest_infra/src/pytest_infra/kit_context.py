@@ -21,7 +21,7 @@ class KitContext:
 
     #: the endpoint of the shared server, which is ready
     endpoint: Endpoint
-    #: the variant that the user has chosen, one of the kit's `variants`
+    #: the variant of isolation, one of the kit's `variants`
     variant: str
     #: parameter → the value that its `read` returned
     parameters: Mapping[str, Any]
@@ -35,26 +35,29 @@ class KitContext:
     #: a function that returns the plan of the service and its dependencies; copies of the service are started
     #: from this plan
     resolve: Callable[[], Resolved]
-    #: returns the value of the fixture of another service: a unit, or the server; None if the test does not
-    #: use this fixture
+    #: a function that returns the value of another service's fixture (a unit, or the server), or None if the
+    #: running test does not use this fixture
     current: Callable[[str], Endpoint | None] = lambda _: None
-    #: returns whether no other process uses the service, such as another worker of xdist or a user's `infra`
+    #: a function that returns whether only this process uses the service, and no other process, such as
+    #: another xdist worker or the command `infra`
     alone: Callable[[], bool] = lambda: False
-    #: returns whether the running test uses the service alone, by the marker `infra_exclusive`; always False
-    #: without pytest-xdist
+    #: a function that returns whether the running test uses the service alone, by the marker
+    #: `infra_exclusive`; always False without pytest-xdist
     exclusive: Callable[[], bool] = lambda: False
-    #: returns whether the stack stops when this process releases its lease; then units need no removal
+    #: a function that returns whether the stack stops when this process releases its lease; units then need
+    #: no removal
     stops: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FixtureContext:
-    """The first argument of the function of a kit's fixture: the test, the fixture and the service."""
+    """The first argument of the functions of a kit's fixtures: the test, the fixture and the service."""
 
     #: the name of the fixture
     fixture: str
-    #: the name of the instance
+    #: the name of the service
     service: str
+    #: client library → the requirement that installs it
     install: Mapping[str, str]
     request: pytest.FixtureRequest
 
@@ -64,7 +67,7 @@ class FixtureContext:
         return label_of(self.request.node)
 
     def library(self, *names: str) -> Any:
-        """Import the first of these modules that is installed; if none is installed, the test fails."""
+        """Import and return the first of these modules that is installed; without one, the test fails."""
         for name in names:
             try:
                 return importlib.import_module(name)

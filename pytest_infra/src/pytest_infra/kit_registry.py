@@ -43,8 +43,8 @@ def find(kind: str) -> ServiceKit | None:
     if kind_row := KINDS.get(kind):
         kit: ServiceKit = importlib.import_module(f"pytest_infra.services.{kind_row.identifier}").KIT
         return kit
-    point = _entry_points().get(kind)
-    return _loaded(point) if point else None
+    entry_point = _entry_points().get(kind)
+    return _loaded(entry_point) if entry_point else None
 
 
 @functools.cache
@@ -53,18 +53,20 @@ def _entry_points() -> Mapping[str, EntryPoint]:
     # runs.
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {entry_point.name: entry_point for entry_point in entry_points(group=GROUP)}
 
 
-def _loaded(point: EntryPoint) -> ServiceKit:
-    distribution = point.dist.name if point.dist else "an unknown distribution"
-    origin = f"the kit {point.name!r} ({point.value} of {distribution})"
+def _loaded(entry_point: EntryPoint) -> ServiceKit:
+    distribution = entry_point.dist.name if entry_point.dist else "an unknown distribution"
+    origin = f"the kit {entry_point.name!r} ({entry_point.value} of {distribution})"
     try:
-        kit = point.load()
+        kit = entry_point.load()
     except Exception as error:
         raise KitError(
             f"{origin} cannot be loaded: {error!r}; update or uninstall the distribution"
         ) from error
     if not isinstance(kit, ServiceKit):
-        raise KitError(f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit")
+        raise KitError(
+            f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit; correct the entry point"
+        )
     return kit

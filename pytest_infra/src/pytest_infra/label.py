@@ -1,4 +1,4 @@
-"""The label of a test, with which services identify the test: a name for clients, and HTTP headers.
+"""The label of a test: a name for clients and HTTP headers, by which services identify the test.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".
@@ -31,7 +31,7 @@ class Label(NamedTuple):
 
     #: the test's id
     test: str
-    #: the name with which the clients of the test log in: the end of the id, without spaces and in ASCII
+    #: the name that the clients of the test send to a server: the end of the id, in ASCII and without spaces
     name: str
     trace_id: str
     span_id: str
@@ -58,7 +58,7 @@ def shorten(test: str) -> str:
 
 
 def login_name(test: str) -> str:
-    """Return the end of an id for a user's name, with characters that need no encoding in any URL."""
+    """Return the end of a test's id as a user name whose characters need no encoding in a URL."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", test)[-LENGTH:]
 
 
@@ -75,7 +75,7 @@ def run_id() -> str:
 
 
 def label_of(item: pytest.Item) -> Label:
-    """Return the label of a test, which pytest represents by an item."""
+    """Return the label of the test that this pytest item represents."""
     return Label.of(item.nodeid, run_id())
 
 

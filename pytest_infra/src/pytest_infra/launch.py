@@ -1,4 +1,4 @@
-"""Start the supervisor with pytest-xprocess; pid files that it wrote in earlier runs are ignored."""
+"""Start the supervisor with pytest-xprocess; the pid files of earlier runs are ignored."""
 
 from __future__ import annotations
 

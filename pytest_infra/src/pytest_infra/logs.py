@@ -28,12 +28,12 @@ Pattern: TypeAlias = str | re.Pattern[str]
 TIMEOUT = 10.0
 #: seconds between two reads of a log
 INTERVAL = 0.01
-#: the number of lines in an error message
-_SHOWN = 20
+#: the maximum number of log lines in an error message
+_LAST_LINES = 20
 
 
 class LogLine(NamedTuple):
-    """A line of a service's log. Parts that the line does not have are empty."""
+    """A line of a service's log. A field is empty or None if the line does not contain its value."""
 
     service: str
     #: the whole line
@@ -44,7 +44,7 @@ class LogLine(NamedTuple):
     level: str
     #: the time in the line, in seconds since the epoch
     time: float | None
-    #: the id by which lines of several services belong together
+    #: the id, such as a request id, that lines of several services about the same work have in common
     correlation_id: str
     #: the other fields of a structured line
     fields: Mapping[str, Any]
@@ -60,9 +60,9 @@ class LogLineMissingError(InfraError, AssertionError):
         self.lines = lines
         head = f"{service} logged no line that matches {pattern!r} within {timeout:g} s"
         if lines:
-            shown = [f"  {line.text}" for line in lines[-_SHOWN:]]
+            last_lines = [f"  {line.text}" for line in lines[-_LAST_LINES:]]
             head += f"; {len(lines)} other lines since the start of the test:"
-            self._text = "\n".join([head, *shown])
+            self._text = "\n".join([head, *last_lines])
         else:
             self._text = f"{head}, and no other line since the start of the test"
 
@@ -83,7 +83,10 @@ class Logs:
         self._instances, self._notes = Instances.of(config), Notes.of(config)
 
     def of(self, service: str | Endpoint) -> list[LogLine]:
-        """Return the lines of a service. The service is started if it does not run yet."""
+        """Return the lines that a service has logged since the start of the test.
+
+        The service is started if it has not been started yet.
+        """
         return [*self._reader(service).lines(complete=False)]
 
     def wait_for(self, service: str | Endpoint, pattern: Pattern, *, timeout: float = TIMEOUT) -> LogLine:
@@ -92,19 +95,19 @@ class Logs:
         If the log does not contain the line yet, wait for it. The pattern is searched in the line and in
         the message of a structured line. Raises `LogLineMissingError` after `timeout` seconds.
         """
-        __tracebackhide__ = True  # a failing test shows its own line
+        __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         expression = re.compile(pattern)
         deadline = time.monotonic() + timeout
         reader = self._reader(service)
-        others: list[LogLine] = []
+        unmatched_lines: list[LogLine] = []
         while True:
-            is_over = time.monotonic() >= deadline
-            for line in reader.lines(complete=not is_over):
+            has_ended = time.monotonic() >= deadline
+            for line in reader.lines(complete=not has_ended):
                 if expression.search(line.text) or expression.search(line.message):
                     return line
-                others.append(line)
-            if is_over:
-                raise LogLineMissingError(reader.service, expression.pattern, timeout, tuple(others))
+                unmatched_lines.append(line)
+            if has_ended:
+                raise LogLineMissingError(reader.service, expression.pattern, timeout, tuple(unmatched_lines))
             time.sleep(INTERVAL)
 
     def _reader(self, service: str | Endpoint) -> _Reader:
@@ -142,13 +145,13 @@ class _Reader:
             return
         if self._offset is None:
             self._offset = self._files.start(path)
-        part, end = read(path, self._offset)
-        rest = part.rpartition(b"\n")[2] if complete else b""
-        self._offset = end - len(rest)
-        yield from self._parsed(part.removesuffix(rest))
+        block, end = read(path, self._offset)
+        incomplete_line = block.rpartition(b"\n")[2] if complete else b""
+        self._offset = end - len(incomplete_line)
+        yield from self._parsed(block.removesuffix(incomplete_line))
 
-    def _parsed(self, part: bytes) -> Iterator[LogLine]:
-        text = part.lstrip(b"\0").decode(errors="replace")
+    def _parsed(self, block: bytes) -> Iterator[LogLine]:
+        text = block.lstrip(b"\0").decode(errors="replace")
         for line in without_others(text, self._owners, self._kit).split("\n"):
             if line := line.rstrip("\r"):
                 record = parse(line)

@@ -52,15 +52,15 @@ class Loops:
         """
         # pytest-asyncio before 1.2 has already replaced the function, so `_functions` does not contain it.
         function = self._functions.get(fixturedef.func)
-        chosen = function and self._chosen(function, request)
-        if chosen is None:
+        replacement = function and self._replacement(function, request)
+        if replacement is None:
             return (yield)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fixturedef, "func", chosen)
-            patch.setattr(fixturedef, "argnames", tuple(inspect.signature(chosen).parameters))
+            patch.setattr(fixturedef, "func", replacement)
+            patch.setattr(fixturedef, "argnames", tuple(inspect.signature(replacement).parameters))
             return (yield)
 
-    def _chosen(self, function: Function, request: pytest.FixtureRequest) -> Function | None:
+    def _replacement(self, function: Function, request: pytest.FixtureRequest) -> Function | None:
         marker = request.node.get_closest_marker("asyncio")
         if marker is None and "anyio_backend" in request.fixturenames:
             return function

@@ -40,11 +40,11 @@ class OpenapiSnapshot:
     ) -> Report:
         """Fail the test if a change since the snapshot is breaking; otherwise return the report.
 
-        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source as
-        for `infra dev api-check`. `snapshot` is a path, relative to the stack file or to pytest's root
-        directory. By default, the snapshot of the API `api` in the stack file is used; without `api`, the
-        snapshot of the only API in the stack file; and without an API in the stack file, `openapi.json`.
-        `fail_on` is `breaking`, `warning` or `none`.
+        `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source that
+        `infra dev api-check` accepts. `snapshot` is a path, relative to the folder of the stack file, or
+        without a stack file to pytest's root directory. Without `snapshot`, the path is in the stack file:
+        `api` selects one of its APIs, and is not needed if the file has only one API. If the stack file has
+        no API, the path is `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError
@@ -64,25 +64,26 @@ class OpenapiSnapshot:
         from infra_openapi.snapshot import write
         from infra_openapi.sources import Kind, kind_of, open_source
 
-        home, base, policy = self._declared(snapshot, api)
+        directory, base, policy = self._declared(snapshot, api)
         revision = _opened(app, self._directory)
-        is_file = kind_of(base, home) is Kind.FILE
+        is_file = kind_of(base, directory) is Kind.FILE
         if self._update:
             if not is_file:
                 raise CompareError(base, "is not a file, so this run cannot update it")
-            write(home / base, revision.document)
-        if is_file and not (home / base).exists():
+            write(directory / base, revision.document)
+        if is_file and not (directory / base).exists():
             hint = f"Create the snapshot with `pytest {UPDATE}`, and commit it."
-            raise CompareError(str(home / base), "does not exist", hint=hint)
-        report = check(open_source(base, directory=home), revision, policy)
+            raise CompareError(str(directory / base), "does not exist", hint=hint)
+        report = check(open_source(base, directory=directory), revision, policy)
         if report.verdict in _FAILING[fail_on]:
             text = formats.render({"": report}, "text", formats.View(level=Level.WARNING))
             hint = (
                 f"If the change is intended, replace the snapshot with `pytest {UPDATE}`, or "
                 "accept the finding with `infra dev api-check --accept`."
             )
+            change = "a breaking change" if report.verdict == "breaking" else "a change with a warning"
             raise pytest.fail.Exception(
-                f"{PREFIX}the API has a breaking change since its snapshot\n\n{text}\n{hint}", pytrace=False
+                f"{PREFIX}the API has {change} since its snapshot\n\n{text}\n{hint}", pytrace=False
             )
         return report
 
@@ -105,8 +106,8 @@ class OpenapiSnapshot:
         if snapshot is None and declared:
             names = ", ".join(api_settings.name for api_settings in declared)
             raise ValueError(f"the stack file declares several APIs; select one with `api=`: {names}")
-        home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
-        return home, name, Policy(accepted=baseline.beside(name, home))
+        directory, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
+        return directory, name, Policy(accepted=baseline.beside(name, directory))
 
 
 def _declares(file: StackFile | None) -> bool:

@@ -20,7 +20,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-profile": (
         "NAME",
-        "the profile that selects the services: minimal, full, everything, or another one",
+        (
+            "the profile that selects the services, such as minimal, full, everything or a profile of the "
+            "stack file"
+        ),
     ),
     "infra-env": (
         "NAME",
@@ -76,14 +79,14 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "infra-tmpfs": (
         "yes|no",
         (
-            "keep the data of the services in RAM if there is enough room; only in the environment test "
+            "keep the data of the services in RAM if enough memory is free; only in the environment test "
             "(default: the value of the stack file, or else yes)"
         ),
     ),
     "infra-install": (
         "yes|no",
         (
-            "install missing servers before the first test that needs them, as with `infra bin install` "
+            "install missing servers before the first test that needs them, as `infra bin install` does "
             "(default: no)"
         ),
     ),
@@ -113,7 +116,7 @@ YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, 
 
 
 class Cluster(NamedTuple):
-    """The place of a stack in a cluster: the deployed environment, and the user's settings."""
+    """The stack in a cluster that the tests use: its environment, context and namespace."""
 
     environment: str
     #: the context in the kubeconfig; empty for the current context
@@ -175,43 +178,43 @@ def add(parser: pytest.Parser) -> None:
 def read(config: pytest.Config) -> Options:
     """Return the plugin's options of this run. Raises `pytest.UsageError` for an invalid value."""
     cluster = _cluster(config)
-    environment = "test" if cluster else _chosen(config, "env") or "test"
+    environment = "test" if cluster else _value(config, "env") or "test"
     if environment not in ENVIRONMENTS:
         raise pytest.UsageError(
             f"infra_env: {environment!r} is not an environment; choose one of {', '.join(ENVIRONMENTS)}"
         )
-    data = _chosen(config, "data")
+    data_path = _value(config, "data")
     return Options(
-        services=tuple(_chosen(config, "services").replace(",", " ").split()),
-        profile=_chosen(config, "profile") or None,
+        services=tuple(_value(config, "services").replace(",", " ").split()),
+        profile=_value(config, "profile") or None,
         environment=environment,
-        data=config.rootpath / Path(data).expanduser() if data else None,
-        directory=config.rootpath / Path(_chosen(config, "directory")).expanduser(),
+        data=config.rootpath / Path(data_path).expanduser() if data_path else None,
+        directory=config.rootpath / Path(_value(config, "directory")).expanduser(),
         reuse=_reuse(config),
         keep=_keep(config),
         strict=_strict(config),
-        tmpfs=_yes_or_no("infra_tmpfs", _chosen(config, "tmpfs")),
-        install=_yes_or_no("infra_install", _chosen(config, "install")) or False,
-        record=_yes_or_no("infra_record", _chosen(config, "record")) is not False,
+        tmpfs=_yes_or_no("infra_tmpfs", _value(config, "tmpfs")),
+        install=_yes_or_no("infra_install", _value(config, "install")) or False,
+        record=_yes_or_no("infra_record", _value(config, "record")) is not False,
         cluster=cluster,
     )
 
 
 def _cluster(config: pytest.Config) -> Cluster | None:
-    engine = _chosen(config, "engine") or "local"
+    engine = _value(config, "engine") or "local"
     if engine not in ENGINES:
         raise pytest.UsageError(
             f"infra_engine: {engine!r} is not an engine; choose one of {', '.join(ENGINES)}"
         )
     if engine == "local":
         return None
-    environment = _chosen(config, "env") or DEPLOYED[0]
+    environment = _value(config, "env") or DEPLOYED[0]
     if environment not in DEPLOYED:
         raise pytest.UsageError(
             f"infra_env: tests cannot use a stack of the environment {environment!r} in a cluster, because "
             f"tests change the data of the stack; deploy and choose one of {', '.join(DEPLOYED)}"
         )
-    return Cluster(environment, _chosen(config, "context"), _chosen(config, "namespace"))
+    return Cluster(environment, _value(config, "context"), _value(config, "namespace"))
 
 
 def in_ci() -> bool:
@@ -220,11 +223,11 @@ def in_ci() -> bool:
 
 
 def _reuse(config: pytest.Config) -> float | None:
-    reuse = _yes_or_no("infra_reuse", _chosen_outside_ci(config, "reuse")) or False
+    reuse = _yes_or_no("infra_reuse", _value_outside_ci(config, "reuse")) or False
     duration = getattr(config.known_args_namespace, "infra_reuse_for", None)
     if not reuse and duration is None:
         return None
-    text = _chosen(config, "reuse_for")
+    text = _value(config, "reuse_for")
     try:
         seconds = float(text) if text else REUSE_SECONDS
     except ValueError:
@@ -235,15 +238,15 @@ def _reuse(config: pytest.Config) -> float | None:
 
 
 def _keep(config: pytest.Config) -> bool:
-    text = _chosen_outside_ci(config, "keep")
+    text = _value_outside_ci(config, "keep")
     if text not in {"", "no", "failed"}:
         raise pytest.UsageError(f"infra_keep: {text!r} is neither `no` nor `failed`")
     return text == "failed"
 
 
 def _strict(config: pytest.Config) -> bool:
-    chosen = _yes_or_no("infra_strict", _chosen(config, "strict"))
-    return in_ci() if chosen is None else chosen
+    strict = _yes_or_no("infra_strict", _value(config, "strict"))
+    return in_ci() if strict is None else strict
 
 
 def _yes_or_no(name: str, text: str) -> bool | None:
@@ -253,16 +256,16 @@ def _yes_or_no(name: str, text: str) -> bool | None:
     return YES_OR_NO.get(text.lower())
 
 
-def _chosen_outside_ci(config: pytest.Config, name: str) -> str:
+def _value_outside_ci(config: pytest.Config, name: str) -> str:
     """Return the value of an option; in CI, a value in the ini file is ignored.
 
-    The function is for options that keep services and units, because CI does not use these again.
+    This function is used for options that keep services or units, because a CI job does not use them again.
     """
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
     return str(option or ("" if in_ci() else config.getini(f"infra_{name}")))
 
 
-def _chosen(config: pytest.Config, name: str) -> str:
+def _value(config: pytest.Config, name: str) -> str:
     option = getattr(config.known_args_namespace, f"infra_{name}", None)
     if option is None and name in VARIABLES:
         option = os.environ.get(VARIABLES[name]) or None

@@ -1,8 +1,8 @@
 """Send spans to a receiver of OTLP over HTTP, as JSON, without waiting for its responses.
 
-A request on the loopback interface is written to the buffer of a socket, so that the sender does not wait,
-even if the receiver has to be started first. The response is read before the next request. While a response
-is missing, spans are collected for the next request.
+A request on the loopback interface fits into the buffer of a socket. Therefore the sender does not wait, even
+if the receiver has not accepted the connection yet. The response is read before the next request is sent.
+Until the response has arrived, spans are collected for the next request.
 
 Source: OpenTelemetry specification, "OTLP", sections "OTLP/HTTP" and "JSON Protobuf Encoding".
 """
@@ -20,9 +20,10 @@ from pytest_infra.spans import Span
 
 #: the maximum number of spans in one request; the body of such a request fits into the buffer of a socket
 BATCH = 200
-#: the maximum number of spans that wait for a request; the oldest further spans are discarded
+#: the maximum number of spans that wait for a request; above this number, the oldest spans are discarded
 QUEUE = 10_000
-#: seconds for the connection, and for a body that does not fit into the buffer of the socket
+#: the time limit in seconds for opening the connection, and for sending a body that does not fit into the
+#: buffer of the socket
 PATIENCE = 1.0
 #: seconds between two attempts, while `flush` waits for a receiver that refuses requests
 INTERVAL = 0.1
@@ -47,7 +48,7 @@ class Exporter:
         self.lost, self.problem = 0, ""
 
     def add(self, spans: Iterable[Span]) -> None:
-        """Add spans for the next request, and send it if the receiver has answered the previous request."""
+        """Add spans to the next request; send the request if the receiver has answered the previous one."""
         self._waiting += spans
         self._discard_oldest(len(self._waiting) - QUEUE)
         if self._answered(0.0):
@@ -56,7 +57,7 @@ class Exporter:
     def flush(self, seconds: float) -> str:
         """Wait until the receiver has accepted all spans, but not longer than `seconds`.
 
-        The result is empty, or the number of the spans that were not accepted with the reason.
+        The result is the number of spans that were not accepted, and the reason; empty if all were accepted.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -91,7 +92,10 @@ class Exporter:
         return True
 
     def _answered(self, seconds: float) -> bool:
-        """Wait at most `seconds` for the response to the last request; return whether none is missing."""
+        """Wait at most `seconds` for the response to the last request; return whether it has arrived.
+
+        If no request was sent, or the last request failed, the result is also True.
+        """
         if self._connection is None:
             return True
         if not _is_readable(self._connection.sock, seconds):
@@ -113,7 +117,7 @@ class Exporter:
         return True
 
     def _failed(self, problem: str) -> None:
-        """Record a failed request: the next request contains its spans again."""
+        """Record that a request has failed; the next request contains the same spans again."""
         self.problem = problem
         self._waiting[:0], self._sent = self._sent, []
         self.close()
@@ -126,7 +130,7 @@ class Exporter:
 
 
 def _is_readable(connection: Any, seconds: float) -> bool:
-    """Return whether a socket has data, an error or the end of its data within this number of seconds."""
+    """Wait at most `seconds`; return whether a read from the socket would return data or fail at once."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

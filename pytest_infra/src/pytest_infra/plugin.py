@@ -1,4 +1,4 @@
-"""The hooks and fixtures that pytest registers; large modules are imported when a test needs them."""
+"""The hooks and fixtures of the pytest plugin; large modules are imported when a test needs them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the hook `pytest_infra_isolate`, with which users isolate their own services."""
+    """Add the hook `pytest_infra_isolate`, which users implement to isolate their own services."""
     pluginmanager.add_hookspecs(hooks)
 
 
@@ -107,20 +107,20 @@ def _begin(config: pytest.Config) -> None:
     this plugin by a fixture of the same name, which can use the replaced fixture. If a plugin that was loaded
     earlier has a fixture of the same name, the fixture of this plugin is not created.
     """
-    before = os.environ.get(ENVIRONMENT)
+    previous_value = os.environ.get(ENVIRONMENT)
 
     def restore() -> None:
-        if before is None:
+        if previous_value is None:
             os.environ.pop(ENVIRONMENT, None)
         else:
-            os.environ[ENVIRONMENT] = before
+            os.environ[ENVIRONMENT] = previous_value
 
-    chosen = options.read(config)
+    run_options = options.read(config)
     config.add_cleanup(restore)
-    os.environ[ENVIRONMENT] = chosen.environment
-    keeper = config.pluginmanager.get_plugin("infra-parser")
-    if isinstance(keeper, _Parser):
-        service_fixtures.add_parameter_options(keeper.parser, config)
+    os.environ[ENVIRONMENT] = run_options.environment
+    parser_plugin = config.pluginmanager.get_plugin("infra-parser")
+    if isinstance(parser_plugin, _Parser):
+        service_fixtures.add_parameter_options(parser_plugin.parser, config)
     variants.variants(config)  # an invalid value is reported before the first test
     config.pluginmanager.register(service_fixtures.plugin_of(config), SERVICES)
     config.pluginmanager.register(Notes.of(config), "infra-notes")
@@ -172,7 +172,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         return (yield)
     from pytest_infra import chaos
 
-    with chaos.marked(item):
+    with chaos.faults_of(item):
         return (yield)
 
 

@@ -14,7 +14,7 @@ from pytest_infra.session import Session
 from pytest_infra.spans import Recorder
 from pytest_infra.unit_registry import UnitRegistry
 
-#: whether forked children of this process make their own session
+#: whether the function that removes the parent's session from forked children has been registered
 _RESETS: pytest.StashKey[bool] = pytest.StashKey()
 
 

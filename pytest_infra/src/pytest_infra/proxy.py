@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Conditions:
-    """The conditions that currently apply to the connections through a proxy."""
+    """The current settings of a proxy: its latency, its bandwidth, and whether it forwards bytes."""
 
     def __init__(self) -> None:
         #: the seconds by which each byte is delayed in each direction
@@ -54,7 +54,7 @@ class Proxy:
         self._conditions: Conditions = self._run(self._open())
 
     def latency(self, seconds: float) -> None:
-        """Delay every byte by these seconds, in each direction."""
+        """Delay every byte by this number of seconds, in each direction."""
         self._conditions.latency = seconds
 
     def bandwidth(self, bytes_per_second: float | None) -> None:
@@ -157,23 +157,23 @@ class Proxy:
             writers.append(client_writer)
             service_reader, service_writer = await asyncio.open_connection(LOOPBACK, self._target)
             writers.append(service_writer)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(client_reader, service_writer))
-                both.create_task(self._pump(service_reader, client_writer))
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(self._pump(client_reader, service_writer))
+                directions.create_task(self._pump(service_reader, client_writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
-            pass  # one side has closed its connection, so the connection to the other side is closed too
+            pass  # the client or the service has closed its connection; the other connection is closed below
         finally:
             for writer in writers:
                 writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward the bytes of a connection in one direction, under the current conditions.
+        """Forward the bytes of a connection in one direction, with the current latency and bandwidth.
 
         Delayed blocks wait in a queue, so that latency does not limit the bandwidth.
         """
         delayed: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._send(delayed, writer))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send(delayed, writer))
             while block := await reader.read(BLOCK):
                 await delayed.put((self._loop.time() + self._conditions.latency, block))
             await delayed.put((self._loop.time() + self._conditions.latency, b""))
@@ -192,20 +192,26 @@ class Proxy:
             await writer.drain()
 
 
-def with_port(target: Endpoint, old: int, new: int) -> Endpoint:
-    """Return a copy of an endpoint in which the port number `new` replaces `old`, in ports and exports."""
-    exports = {name: _replaced(text, old, new) for name, text in target.items()}
-    ports: Mapping[str, int] = {name: new if port == old else port for name, port in target.ports.items()}
+def with_port(target: Endpoint, old_port: int, new_port: int) -> Endpoint:
+    """Return a copy of an endpoint with `new_port` instead of `old_port`, in its ports and exports."""
+    exports = {name: _replaced(text, old_port, new_port) for name, text in target.items()}
+    ports: Mapping[str, int] = {
+        name: new_port if port == old_port else port for name, port in target.ports.items()
+    }
     return Endpoint(target.name, exports, ports, str(target.data), target.sensitive, target.driver_urls)
 
 
-def _replaced(text: str, old: int, new: int) -> str:
-    return str(new) if text == str(old) else text.replace(f"{LOOPBACK}:{old}", f"{LOOPBACK}:{new}")
+def _replaced(text: str, old_port: int, new_port: int) -> str:
+    return (
+        str(new_port)
+        if text == str(old_port)
+        else text.replace(f"{LOOPBACK}:{old_port}", f"{LOOPBACK}:{new_port}")
+    )
 
 
 def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((LOOPBACK, port))
-    bound.setblocking(False)
-    return bound
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, port))
+    listener.setblocking(False)
+    return listener

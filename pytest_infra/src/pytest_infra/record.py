@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 #: the maximum number of tests of a session that have lines; further tests are only counted
 TESTS = 20_000
-#: the maximum number of characters of a test's id or a path, and of an error; a longer text is cut
+#: the maximum number of characters of a test's id or path, and of an error message; a longer text is cut
 _LONGEST, _LONGEST_ERROR = 1000, 500
-#: the maximum number of values in a list, and of characters in each value
+#: the maximum number of values in a list, and the maximum number of characters of each value
 _VALUES, _CHARACTERS = 20, 200
 _PHASES = ("setup", "call", "teardown")
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -79,7 +79,7 @@ class Record:
         #: outcome → number of tests
         self._counts: dict[str, int] = {}
         self._running: dict[str, _Test] = {}
-        #: None before the first line is written, and after the last one
+        #: None before the first line is written, and after the last line was written
         self._writer: Writer | None = None
         #: the lines that are not written yet
         self._waiting: list[str] = []
@@ -144,7 +144,7 @@ class Record:
             "seconds": round(sum(test.seconds.values()), 4),
             "phases": {when: seconds for when, seconds in test.seconds.items() if when in _PHASES},
         }
-        more: dict[str, object] = {
+        optional_fields: dict[str, object] = {
             "waits": test.waits[:_VALUES],
             "services": [*test.services][:_VALUES],
             "worker": getattr(report, "worker_id", ""),
@@ -152,8 +152,8 @@ class Record:
             "error": test.error[:_LONGEST_ERROR],
             "report": test.report[:_LONGEST],
         }
-        given = {key: value for key, value in more.items() if value}
-        self._write("test", **fields, **given, counts=self._counts)
+        nonempty_fields = {key: value for key, value in optional_fields.items() if value}
+        self._write("test", **fields, **nonempty_fields, counts=self._counts)
 
     def _write(self, kind: str, **fields: object) -> None:
         if self._is_closed:
@@ -164,7 +164,8 @@ class Record:
     def _open(self, data: str) -> None:
         if self._is_closed:
             return
-        from infra_runtime.data_directory import session_record  # imported late: a session without services
+        # Imported late, because a session without services does not need the module.
+        from infra_runtime.data_directory import session_record
 
         config, option = self._config, self._config.option
         start = {

@@ -54,8 +54,8 @@ class Run:
 
         A summary line is red if anything is left.
         """
-        for reason, times in _skipped(terminalreporter).items():
-            tests = "1 test" if times == 1 else f"{times} tests"
+        for reason, count in _skip_reasons(terminalreporter).items():
+            tests = "1 test" if count == 1 else f"{count} tests"
             terminalreporter.write_line(f"{PREFIX}{tests} skipped: {reason}", yellow=True)
         for message in self._notes.messages:
             terminalreporter.write_line(f"{PREFIX}{message}")
@@ -63,7 +63,7 @@ class Run:
             terminalreporter.write_line(line.text, green=line.clean, red=not line.clean)
 
 
-def _skipped(reporter: pytest.TerminalReporter) -> Counter[str]:
+def _skip_reasons(reporter: pytest.TerminalReporter) -> Counter[str]:
     mark = f"Skipped: {PREFIX}"
     return Counter(
         report.longrepr[2].removeprefix(mark)

@@ -46,15 +46,16 @@ def plugin_of(config: pytest.Config) -> ModuleType:
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)
     plugins = [
-        (name, getattr(other, "__dict__", {})) for name, other in config.pluginmanager.list_name_plugin()
+        (name, getattr(other_plugin, "__dict__", {}))
+        for name, other_plugin in config.pluginmanager.list_name_plugin()
     ]
     for name, instance in Instances.of(config).fixtures().items():
-        own = {name: _unit_fixture(instance, scopes.get(instance.service, "function"))}
+        fixtures = {name: _unit_fixture(instance, scopes.get(instance.service, "function"))}
         for parameter in instance.kit.parameters:
-            own[instance.parameter_fixture(parameter)] = _parameter_fixture(instance, parameter)
+            fixtures[instance.parameter_fixture(parameter)] = _parameter_fixture(instance, parameter)
         for fixture in instance.kit.fixtures:
-            own[fixture.name.format(service=name)] = _client_fixture(fixture, instance, loops)
-        plugin.__dict__.update(_not_taken(own, plugins, instance.kit.replaced_plugins))
+            fixtures[fixture.name.format(service=name)] = _client_fixture(fixture, instance, loops)
+        plugin.__dict__.update(_not_taken(fixtures, plugins, instance.kit.replaced_plugins))
     http = {fixture.name: _client_fixture(fixture, None, loops) for fixture in HTTP}
     plugin.__dict__.update(_not_taken(http, plugins, frozenset()))
     plugin.__dict__["pytest_fixture_setup"] = loops.pytest_fixture_setup
@@ -103,7 +104,7 @@ def _is_fixture(value: object) -> bool:
 # this module, the names of the arguments are data, so each function gets a `__signature__`.
 
 
-def _named(function: Any, name: str, summary: str, arguments: Iterable[str]) -> Any:
+def _with_signature(function: Any, name: str, summary: str, arguments: Iterable[str]) -> Any:
     function.__name__ = name
     function.__doc__ = summary
     keyword = Argument.KEYWORD_ONLY
@@ -131,7 +132,7 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
                 **variants.parameters(request, service),
             },
             shared=variants.shared(request, service),
-            variant=variants.marked(request, service),
+            variant=variants.marked_variant(request, service),
         ) as endpoint:
             registry.current[service] = endpoint
             try:
@@ -140,7 +141,7 @@ def _unit_fixture(instance: Instance, scope: Scope) -> object:
                 registry.current.pop(service, None)
 
     summary = f"The test's isolation unit of {instance.service}: `{instance.fixture}.url`."
-    function = _named(unit, instance.fixture, summary, parameters.values())
+    function = _with_signature(unit, instance.fixture, summary, parameters.values())
     return pytest.fixture(name=instance.fixture, scope=scope)(function)
 
 
@@ -153,7 +154,7 @@ def _parameter_fixture(instance: Instance, parameter: Parameter) -> object:
 
     summary = f"For the units of {instance.service}: {parameter.summary}."
     summary += " Override this fixture to use another value."
-    return pytest.fixture(name=name, scope="session")(_named(value, name, summary, ()))
+    return pytest.fixture(name=name, scope="session")(_with_signature(value, name, summary, ()))
 
 
 def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops) -> object:
@@ -162,7 +163,7 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
     arguments = {key: value.format(service=service) for key, value in fixture.arguments.items()}
     install = {**INSTALL, **(instance.kit.install if instance else {})}
 
-    def opened(request: pytest.FixtureRequest, values: Mapping[str, Any]) -> Any:
+    def open_client(request: pytest.FixtureRequest, values: Mapping[str, Any]) -> Any:
         from pytest_infra.kit_context import FixtureContext
 
         context = FixtureContext(
@@ -173,15 +174,15 @@ def _client_fixture(fixture: KitFixture, instance: Instance | None, loops: Loops
     def synchronous(request: pytest.FixtureRequest, **values: Any) -> Iterator[Any]:
         from pytest_infra import forks
 
-        yield from forks.ended_by_its_process(opened(request, values))
+        yield from forks.ended_by_its_process(open_client(request, values))
 
     async def asynchronous(request: pytest.FixtureRequest, **values: Any) -> AsyncIterator[Any]:
-        async with contextlib.aclosing(opened(request, values)) as client:
+        async with contextlib.aclosing(open_client(request, values)) as client:
             async for value in client:
                 yield value
 
     function = asynchronous if fixture.asynchronous else synchronous
-    _named(function, name, fixture.summary.format(service=service), arguments.values())
+    _with_signature(function, name, fixture.summary.format(service=service), arguments.values())
     if fixture.asynchronous:
         return loops.fixture(asynchronous, _without_loop(name, asynchronous.__doc__))
     return pytest.fixture(name=name, scope=fixture.scope)(function)
@@ -199,7 +200,9 @@ def _without_loop(name: str, summary: str | None) -> Callable[[pytest.FixtureReq
         context = FixtureContext(fixture=name, service="", install=INSTALL, request=request)
         context.library("pytest_asyncio")
         pytest.fail(
-            f"{name} needs pytest-asyncio (`-p no:asyncio` disables it) or the marker of anyio", pytrace=False
+            f"{name} needs pytest-asyncio or anyio: remove the option `-p no:asyncio`, or add the marker "
+            "`@pytest.mark.anyio` to the test",
+            pytrace=False,
         )
 
     missing.__doc__ = summary

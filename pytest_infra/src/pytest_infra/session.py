@@ -27,9 +27,9 @@ from pytest_infra.instances import Instances
 from pytest_infra.notes import Notes
 from pytest_infra.spans import Recorder
 
-#: The name of the request under which an error of the supervisor is recorded.
+#: The request for which `Failures` stores an error of the supervisor; it concerns all services.
 OPEN = "open"
-#: The type of the fixture `infra_service`, a function from the name of a service to its endpoint.
+#: The type of the fixture `infra_service`: a function that returns the endpoint of a service.
 ServiceOf: TypeAlias = Callable[[str], Endpoint]
 
 
@@ -51,6 +51,7 @@ class Session:
         #: migrations
         self.on_prepared: list[Callable[[str], None]] = []
         self._stack: Stack | None = None
+        #: services and profile of a request → the names of all services that the request has started
         self._started: dict[tuple[tuple[str, ...], str | None], tuple[str, ...]] = {}
         #: services and profile of a request → the last event of the stack when these services were found
         #: ready; a later event can mean that a service is no longer ready
@@ -58,12 +59,11 @@ class Session:
         self._notes, self._recorder = Notes.of(config), Recorder.of(config)
         #: name of an executable → path
         self.executables: dict[str, str] = {}
-        #: dotted setting → its value, with secrets masked, and its source
+        #: dotted name of a setting → its value, with secrets masked, and its source
         self.settings: dict[str, str] = {}
         self._kept = False
         self._secrets: set[str] = set()
-        #: the services that the running test uses alone, and the number of workers with which it shares the
-        #: stack
+        #: the services that the running test uses alone, and the number of xdist workers that share the stack
         self._exclusive: frozenset[str] = frozenset()
         self._workers = 1
 
@@ -104,7 +104,7 @@ class Session:
 
     @property
     def in_cluster(self) -> bool:
-        """Return whether the stack runs in a cluster, so that its services are reached by port-forwards."""
+        """Return whether the stack runs in a cluster; tests then connect to it through port-forwards."""
         return self._options.cluster is not None
 
     @property
@@ -141,7 +141,10 @@ class Session:
         return self._notes.data
 
     def use_alone(self, services: frozenset[str], *, workers: int) -> None:
-        """Record the services that the running test uses alone; tests of other workers do not use them."""
+        """Record the services that the running test uses alone, while tests of other workers wait.
+
+        `workers` is the number of xdist workers that share the stack.
+        """
         self._exclusive, self._workers = services, workers
 
     def exclusive(self, service: str) -> bool:
@@ -258,8 +261,8 @@ class Session:
 
         plan = self._plan_of(services, profile)
         root = Path(plan.plan.root)
-        chosen = executables.installable(executables.missing(plan), root)
-        executables.install(chosen, root, report=self._notes.add_message)
+        installable = executables.installable(executables.missing(plan), root)
+        executables.install(installable, root, report=self._notes.add_message)
         return self._plan_of(services, profile, executables=True)
 
     def _plan_of(
@@ -270,8 +273,8 @@ class Session:
             services,
             directory=self._options.directory,
             environment=self._options.stack_environment,
-            # The profile is also given in a request for single services: the specs of some services depend on
-            # the other services of the stack.
+            # A request for single services contains the profile, too, because the specs of some services
+            # depend on the other services of the stack.
             profile=profile or self._options.profile,
             data=self._options.data,
             # In a cluster, the images contain the executables, and the Secrets the variables.
@@ -280,12 +283,13 @@ class Session:
         )
         if cluster is None:
             return resolved
-        from infra_runtime.engines.kubernetes.forwarding import Place, forwarded  # few runs need it
+        # Imported late: only a run with a stack in a cluster needs the module.
+        from infra_runtime.engines.kubernetes.forwarding import Place, forwarded
 
         data = data_directory(self._options.directory, environment="test", data=self._options.data)
         return forwarded(resolved, Place(**cluster._asdict()), data, services)
 
-    # --- which stack -----------------------------------------------------------------------------------
+    # --- select and open the stack ---------------------------------------------------------------------
 
     def _open(self, resolved: Resolved) -> Stack:
         warm = self._options.reuse is not None
@@ -303,10 +307,10 @@ class Session:
     def _plan(self) -> stack_sharing.Plan:
         """Return the plan of the whole stack, with its variables and the interpreter, for all tests."""
         try:
-            whole = self._resolve(self._options.services, self._options.profile, executables=False)
-            services = {spec.name: spec.digest() for spec in whole.plan.services}
-            parts = [whole.plan.digest, sorted(whole.variables.items()), whole.tmpfs]
+            resolved = self._resolve(self._options.services, self._options.profile, executables=False)
+            services = {spec.name: spec.digest() for spec in resolved.plan.services}
+            inputs = [resolved.plan.digest, sorted(resolved.variables.items()), resolved.tmpfs]
         except ConfigurationError as error:  # the error can concern services that this test does not use
-            services, parts = {}, [str(error)]
-        key = hashlib.sha256(json.dumps([sys.prefix, *parts]).encode()).hexdigest()[:12]
+            services, inputs = {}, [str(error)]
+        key = hashlib.sha256(json.dumps([sys.prefix, *inputs]).encode()).hexdigest()[:12]
         return stack_sharing.Plan(key=key, services=services)

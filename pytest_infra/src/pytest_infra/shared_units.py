@@ -30,9 +30,10 @@ def labels(context: KitContext) -> SharedUnits:
 
 
 class SharedUnits:
-    """Units that are the server itself; they differ in their names, and with `labelled` in two exports.
+    """An object whose units are the server itself; the units differ only in their names.
 
-    The exports are `test` (the value of the label) and `selector` (`{test="…"}`).
+    With `labelled`, they also differ in two exports: `test` (the value of the label) and `selector`
+    (`{test="…"}`).
     """
 
     def __init__(self, server: Endpoint, owner: Owner, *, labelled: bool) -> None:

@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The duration of the span."""
+        """The duration of the span in seconds."""
         return (self.end - self.start) / 1e9
 
 
@@ -72,7 +72,7 @@ class TraceStore(Protocol):
     def flush(self, seconds: float) -> str:
         """Wait until the service has accepted all spans, but not longer than `seconds`.
 
-        The result is empty, or the number of the spans that were not accepted with the reason.
+        The result is the number of spans that were not accepted, and the reason; empty if all were accepted.
         """
 
     @abstractmethod
@@ -85,13 +85,13 @@ class TraceStore(Protocol):
 
 
 class Interval(NamedTuple):
-    """A period for which a test waited, or a fixture ran; times are nanoseconds since the epoch."""
+    """A period in which a test waited or a fixture ran; times are nanoseconds since the epoch."""
 
     name: str
     start: int
     end: int
     attributes: Mapping[str, Any]
-    #: the text of the error with which the period ended; empty without an error
+    #: the text of the error that ended the period; empty without an error
     error: str
     #: whether the test waited for a service or an isolation unit
     is_wait: bool
@@ -104,7 +104,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._intervals: list[Interval] = []
-        #: the store of the stack; None if the stack has none, or is not open yet
+        #: the store of the stack; None if the stack has no such store, or is not open yet
         self.store: TraceStore | None = None
         #: the ids of the traces whose root spans were sent
         self.ended: set[str] = set()
@@ -138,9 +138,9 @@ class Recorder:
             self._intervals.append(Interval(name, start, end, attributes, error, is_wait=False))
 
     def take(self) -> list[Interval]:
-        """Return the recorded intervals, and remove them from this list."""
-        taken, self._intervals = self._intervals, []
-        return taken
+        """Return the recorded intervals, and remove them from the recorder."""
+        recorded_intervals, self._intervals = self._intervals, []
+        return recorded_intervals
 
     def flush(self, seconds: float) -> str:
         """Wait until the store has accepted all spans; return the result of `TraceStore.flush`."""

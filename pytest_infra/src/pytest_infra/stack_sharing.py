@@ -43,13 +43,18 @@ class Plan(Message):
     #: service → the digest of its spec
     services: Mapping[str, str]
 
-    def changes(self, old: Mapping[str, str]) -> str:
-        """Return a string that describes which services differ from an older plan."""
-        changed = [name for name in self.services if name in old and old[name] != self.services[name]]
+    def changes(self, old_digests: Mapping[str, str]) -> str:
+        """Return a text that describes the differences from an older plan.
+
+        `old_digests` is a mapping from the services of the older plan to the digests of their specs.
+        """
+        changed = [
+            name for name in self.services if name in old_digests and old_digests[name] != self.services[name]
+        ]
         differences = {
             "changed": changed,
-            "new": self.services.keys() - old.keys(),
-            "removed": old.keys() - self.services.keys(),
+            "new": self.services.keys() - old_digests.keys(),
+            "removed": old_digests.keys() - self.services.keys(),
         }
         text = "; ".join(
             f"{kind}: {', '.join(sorted(names))}" for kind, names in differences.items() if names
@@ -88,9 +93,9 @@ def join(
     `opening` is called with a data directory before its stack is started or joined, because services can
     start before this function returns.
 
-    Normally, this is the stack of the data directory. If a run with another plan uses that stack, the result
-    is a separate stack, whose data directory is a folder inside the data directory. With `warm`, a stack is
-    used that an earlier run with the same plan has kept running.
+    Normally, the result is the stack of the data directory. If a run with another plan uses that stack, the
+    result is a separate stack, whose data directory is a folder inside the data directory. With `warm`, the
+    result can be a warm stack, which an earlier run with the same plan has kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm, opening)
     if shared is None:
@@ -141,8 +146,8 @@ def _join(
 def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
     """Release the lease of this process on a stack at the end of the run.
 
-    The stack keeps running for `reuse` seconds (None: it stops after its last lease), or longer if units of
-    failed tests are kept in it (`keep`).
+    The stack keeps running for `reuse` seconds; if `reuse` is None, the stack stops when its last lease ends.
+    With `keep`, the stack contains units of failed tests, and keeps running for at least `KEEP` seconds.
     """
     if keep or reuse is not None:
         with contextlib.suppress(
@@ -160,7 +165,7 @@ def _keep_running(stack: Stack, seconds: float, *, keep: bool) -> None:
             replace(note, kept=True).write(path)
         status = stack.status()
         if status.detached:
-            return  # `infra` has set the stack to run until it is stopped
+            return  # the stack runs until `infra runtime down` stops it
         kept = keep or (note is not None and note.kept)
         stack.stay(seconds=max(seconds, KEEP) if kept else seconds)
 
@@ -171,9 +176,9 @@ def _locked(data: Path) -> Iterator[None]:
 
     Raises `SupervisorError` if another process does not release the lock.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as lock:
         try:
-            held.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
+            lock.enter_context(FileLock(data / LOCK).acquire(LOCK_SECONDS, poll_interval=LOCK_INTERVAL))
         except Timeout:
             problem = f"another process has locked {data / LOCK} for more than {LOCK_SECONDS:g} s"
             hint = (

@@ -15,7 +15,7 @@ def units(context: KitContext) -> TraceUnits:
 
 
 class TraceUnits:
-    """Units that differ in `trace_id` and `traceparent`; the server stores all traces together."""
+    """An object whose units differ in the exports `trace_id` and `traceparent`; they share the server."""
 
     def __init__(self, server: Endpoint, owner: Owner) -> None:
         self._server, self._owner = server, owner

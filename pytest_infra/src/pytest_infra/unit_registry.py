@@ -44,7 +44,7 @@ class UnitRegistry:
         self.live: list[Unit] = []
         #: service → the unit or server that the fixture of the service has returned
         self.current: dict[str, Endpoint] = {}
-        #: the seconds that a test waited for each unit
+        #: the seconds for which tests waited for their units, one number for each unit
         self.waits: list[float] = []
         #: the names of the units that could not be removed
         self.left: list[str] = []
@@ -67,7 +67,7 @@ class UnitRegistry:
             yield endpoint
             return
         self._check_reach(instance, variant)
-        began = time.perf_counter()
+        start = time.perf_counter()
         attributes = {"infra.service": service, "infra.variant": variant}
         try:
             with self._recorder.measured(f"isolate {service}", **attributes):
@@ -79,7 +79,7 @@ class UnitRegistry:
             for on_ready in self._session.on_ready:
                 on_ready({unit.process})
         unit.unkeepable = unit.unkeepable or instance.kit.unkeepable
-        self.waits.append(time.perf_counter() - began)
+        self.waits.append(time.perf_counter() - start)
         self.live.append(unit)
         process = os.getpid()
         try:
@@ -90,7 +90,7 @@ class UnitRegistry:
                 units.release(unit)
 
     def upstream(self, service: str) -> str:
-        """Return the name of the fixture that must exist before a unit of the service; empty if none must."""
+        """Return the fixture that must be set up before a unit of a service; empty if there is none."""
         export = self._instances[service].kit.upstream
         return self._instances[self._session.service(service)[export]].fixture if export else ""
 
@@ -109,13 +109,13 @@ class UnitRegistry:
             self._owner = None
 
     def abandon(self) -> None:
-        """Leave all units to the parent of this forked process."""
+        """Release no unit in this forked process, because its parent uses the units."""
         forks.keep(self)
         if self._owner is not None:
             self._owner.abandon()
 
     def _check_reach(self, instance: Instance, variant: str) -> None:
-        """Raise the exception that fails the running test if a variant needs more than a port-forward."""
+        """Fail the running test if the stack runs in a cluster and the variant needs the server's machine."""
         if self._session.in_cluster and (need := instance.kit.local_needs.get(variant)):
             service = instance.service
             error = ConfigurationError(
@@ -142,23 +142,23 @@ class UnitRegistry:
 
         Requests with equal parameters get the same object.
         """
-        kit, values = instance.kit, dict(parameters)
-        read = {
-            parameter.name: self._read(instance, parameter, values.pop(parameter.name, None))
+        kit, remaining_values = instance.kit, dict(parameters)
+        parameter_values = {
+            parameter.name: self._read(instance, parameter, remaining_values.pop(parameter.name, None))
             for parameter in kit.parameters
         }
-        if values:
+        if remaining_values:
             names = ", ".join(parameter.name for parameter in kit.parameters) or "none"
             raise ConfigurationError(
-                f"units of {instance.service} have no parameter {', '.join(values)}; "
+                f"units of {instance.service} have no parameter {', '.join(remaining_values)}; "
                 f"their parameters are: {names}"
             )
-        key: Hashable = (instance.service, variant, *read.values())
+        key: Hashable = (instance.service, variant, *parameter_values.values())
         if key not in self._units:
             context = KitContext(
                 endpoint=endpoint,
                 variant=variant,
-                parameters=read,
+                parameters=parameter_values,
                 owner=self.owner,
                 stack=self._session.lease,
                 executables=self._session.executables,

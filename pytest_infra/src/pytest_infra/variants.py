@@ -15,12 +15,12 @@ MARKER = (
     "without arguments, this applies to all services (pytest-infra)"
 )
 ISOLATION_MARKER = (
-    "infra_isolation(SERVICE=VARIANT): the way in which these tests are isolated; it has priority over the "
-    "ini value infra_isolation (pytest-infra)"
+    "infra_isolation(SERVICE=VARIANT): the variant that isolates these tests; the marker has priority over "
+    "the ini value infra_isolation (pytest-infra)"
 )
 PARAMETERS_MARKER = (
-    "infra_parameters(service, **parameters): the parameters of the units of a service in these tests, such "
-    "as migrations; they have priority over the fixtures of the parameters (pytest-infra)"
+    "infra_parameters(service, **parameters): parameters, such as migrations, for the units of a service in "
+    "these tests; the marker has priority over the fixtures of the parameters (pytest-infra)"
 )
 
 
@@ -46,28 +46,28 @@ def add(parser: pytest.Parser) -> None:
 
 def scopes(config: pytest.Config) -> dict[str, Scope]:
     """Return a mapping from service to the scope of its fixture, from the ini value `infra_scope`."""
-    chosen: dict[str, Scope] = {}
+    scopes_of_services: dict[str, Scope] = {}
     for service, text in _table(config, "infra_scope").items():
         for scope in get_args(Scope):
             if text == scope:
-                chosen[service] = scope
-        if service not in chosen:
+                scopes_of_services[service] = scope
+        if service not in scopes_of_services:
             raise pytest.UsageError(
                 f"infra_scope: {text!r} is not a scope; choose one of {', '.join(get_args(Scope))}"
             )
-    return chosen
+    return scopes_of_services
 
 
 def variants(config: pytest.Config) -> dict[str, str]:
     """Return a mapping from service to the variant of its isolation, from `infra_isolation`."""
-    chosen = _table(config, "infra_isolation")
-    for service, variant in chosen.items():
+    variants_of_services = _table(config, "infra_isolation")
+    for service, variant in variants_of_services.items():
         if problem := _problem(config, service, variant):
             raise pytest.UsageError(f"infra_isolation: {problem}")
-    return chosen
+    return variants_of_services
 
 
-def marked(request: pytest.FixtureRequest, service: str) -> str:
+def marked_variant(request: pytest.FixtureRequest, service: str) -> str:
     """Return the variant in a test's marker `infra_isolation`; empty if the marker has none."""
     for mark in request.node.iter_markers("infra_isolation"):
         for name, variant in mark.kwargs.items():
@@ -80,15 +80,15 @@ def marked(request: pytest.FixtureRequest, service: str) -> str:
 
 def parameters(request: pytest.FixtureRequest, service: str) -> dict[str, Any]:
     """Return the parameters for a service in a test's markers; the nearest marker has priority."""
-    chosen: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for mark in request.node.iter_markers("infra_parameters"):
         if service in mark.args:
-            chosen = {**mark.kwargs, **chosen}
-    return chosen
+            values = {**mark.kwargs, **values}
+    return values
 
 
 def _problem(config: pytest.Config, service: str, variant: object) -> str:
-    """Return why a service cannot have a variant; empty if it can."""
+    """Return the reason why a service cannot use a variant; empty if the service can use it."""
     allowed = (*Instances.of(config)[service].kit.variants, OFF)
     if variant in allowed:
         return ""
@@ -99,8 +99,8 @@ def _problem(config: pytest.Config, service: str, variant: object) -> str:
             if variant in instance.kit.variants
         }
     )
-    others = f"; these kinds have this variant: {', '.join(kinds)}" if kinds else ""
-    return f"{service} has no variant {variant!r}; choose one of {', '.join(allowed)}{others}"
+    kinds_with_variant = f"; these kinds have this variant: {', '.join(kinds)}" if kinds else ""
+    return f"{service} has no variant {variant!r}; choose one of {', '.join(allowed)}{kinds_with_variant}"
 
 
 def _table(config: pytest.Config, name: str) -> dict[str, str]:

@@ -339,9 +339,9 @@ def mutate(value: Any, random: Random) -> Any:
 def test_a_random_document_is_compared_or_gives_an_error(data: dict[str, Any], random: Random) -> None:
     with contextlib.suppress(CompareError):
         base, revision = parse(data), parse(mutate(data, random))
-        made = json.loads(render({"": compare(base, revision)}, "json"))
+        json_report = json.loads(render({"": compare(base, revision)}, "json"))
 
-        assert made["verdict"] in {"compatible", "warning", "breaking"}
+        assert json_report["verdict"] in {"compatible", "warning", "breaking"}
 
 
 SWAGGER: dict[str, Any] = {

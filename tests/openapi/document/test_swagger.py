@@ -17,8 +17,8 @@ JSON, XML = "application/json", "application/xml"
 
 
 def obj(*required: str, **properties: Any) -> dict[str, Any]:
-    made = {"type": "object", "properties": properties}
-    return {**made, "required": list(required)} if required else made
+    schema = {"type": "object", "properties": properties}
+    return {**schema, "required": list(required)} if required else schema
 
 
 def old(operation: dict[str, Any] | None = None, path: str = "/a", **more: Any) -> dict[str, Any]:
@@ -71,8 +71,10 @@ def shared(kind: str, **more: Any) -> dict[str, Any]:
 
 def pets(**subtypes: Any) -> dict[str, Any]:
     base = {**obj("kind", kind=TEXT), "discriminator": "kind"}
-    made = {name: {"allOf": [{"$ref": "#/definitions/Pet"}, schema]} for name, schema in subtypes.items()}
-    return answers({"$ref": "#/definitions/Pet"}, definitions={"Pet": base, **made})
+    definitions = {
+        name: {"allOf": [{"$ref": "#/definitions/Pet"}, schema]} for name, schema in subtypes.items()
+    }
+    return answers({"$ref": "#/definitions/Pet"}, definitions={"Pet": base, **definitions})
 
 
 def guarded(**scheme: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ TRUTH: dict[str, Any] = {"type": "boolean"}
 
 
 def obj(*required: str, **properties: Any) -> dict[str, Any]:
-    made = {"type": "object", "properties": properties}
-    return {**made, "required": list(required)} if required else made
+    schema = {"type": "object", "properties": properties}
+    return {**schema, "required": list(required)} if required else schema
 
 
 def shut(*required: str, **properties: Any) -> dict[str, Any]:

@@ -45,20 +45,22 @@ def _transfer(sockets: Sockets, text: bytes) -> bytes:
 
 
 def test_all_commands_use_one_connection(sockets: Sockets) -> None:
-    kept = CommandConnection(sockets.connect)
+    connection = CommandConnection(sockets.connect)
 
-    answers = [kept.run(lambda _, number=number: _transfer(sockets, b"%d" % number)) for number in range(3)]
+    answers = [
+        connection.run(lambda _, number=number: _transfer(sockets, b"%d" % number)) for number in range(3)
+    ]
 
     assert answers == [b"0", b"1", b"2"]
     assert len(sockets.connections) == 1
 
 
 def test_a_command_runs_again_if_the_server_closed_the_connection(sockets: Sockets) -> None:
-    kept = CommandConnection(sockets.connect)
-    kept.run(lambda _: None)
+    connection = CommandConnection(sockets.connect)
+    connection.run(lambda _: None)
     sockets.server_ends[0].close()
 
-    answer = kept.run(
+    answer = connection.run(
         lambda connection: connection.line() if len(sockets.connections) == 1 else b"second attempt"
     )
 
@@ -74,11 +76,11 @@ def test_a_command_does_not_run_again_after_another_error(sockets: Sockets, erro
         attempts.append(connection)
         raise error
 
-    kept = CommandConnection(sockets.connect)
-    kept.run(lambda _: None)
+    connection = CommandConnection(sockets.connect)
+    connection.run(lambda _: None)
 
     with pytest.raises(type(error), match=str(error)):
-        kept.run(command)
+        connection.run(command)
     assert len(attempts) == 1
 
 
@@ -97,12 +99,12 @@ def test_a_refused_connection_is_not_tried_again() -> None:
 def test_after_a_fork_the_child_opens_another_connection(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = CommandConnection(sockets.connect)
-    kept.run(lambda _: None)
+    connection = CommandConnection(sockets.connect)
+    connection.run(lambda _: None)
     child = os.getpid() + 1
 
     monkeypatch.setattr(os, "getpid", lambda: child)
-    used_by_child = kept.run(lambda connection: connection)
+    used_by_child = connection.run(lambda connection: connection)
 
     assert used_by_child is sockets.connections[1]
     sockets.server_ends[0].sendall(b"still open\r\n")

@@ -10,7 +10,7 @@ from pytest_infra.isolation.pool import Pool
 
 
 class FakeFactory:
-    """Resets every unit by a new name; `unclean` units cannot be reset, `stubborn` ones not be removed.
+    """A factory whose `unclean` units cannot be reset, and whose `stubborn` units cannot be removed.
 
     The removal of `refused` units fails until another unit was made or reset.
     """
@@ -103,9 +103,9 @@ def test_a_unit_that_cannot_be_removed_is_set_aside_and_reported_once(factory: F
     pool = Pool(factory, "test", report=messages.append)
 
     use_all(pool, 20)
-    left = pool.close()
+    not_removed = pool.close()
 
-    assert left == ["made1"]
+    assert not_removed == ["made1"]
     assert messages in ([], ["test: the unit made1 could not be removed: made1 is in use"])
 
 
@@ -119,9 +119,9 @@ def test_a_unit_whose_removal_failed_during_a_restart_is_removed_later_and_not_r
     use_all(pool, 2)
     assert factory.was_refused.wait(60)
     use_all(pool, 2)
-    left = pool.close()
+    not_removed = pool.close()
 
-    assert left == messages == []
+    assert not_removed == messages == []
     assert factory.removed.count("made1") == 1
 
 
@@ -129,8 +129,8 @@ def test_without_removal_a_closed_pool_leaves_its_units_to_the_server(factory: F
     pool = Pool(factory, "test")
     use_all(pool, 3)
 
-    left = pool.close(remove=False)
+    not_removed = pool.close(remove=False)
 
-    assert left == []
+    assert not_removed == []
     assert len(factory.removed) <= 1
     assert not [thread for thread in threading.enumerate() if thread.name == "infra-test"]

@@ -1,4 +1,4 @@
-"""The failure report of a test has what its services logged during that test, and nothing of other tests."""
+"""The failure report of a test has the log lines of its services during the test, and no other lines."""
 
 from __future__ import annotations
 

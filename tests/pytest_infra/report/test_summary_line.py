@@ -1,4 +1,4 @@
-"""The summary line: the plugin counts what is left of the run, and names it."""
+"""The summary line contains the number and the names of processes and units that a run has left."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_nothing_is_left_after_the_supervisor_was_killed(suite: Suite) -> None:
 
 
 @XDIST
-def test_little_room_in_ram_is_a_line_of_the_report(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_little_free_memory_is_a_line_of_the_report(suite: Suite, arguments: tuple[str, ...]) -> None:
     suite.stack(service("shop"))
     suite.test("""
         from infra_runtime.data_directory.journal import Journal

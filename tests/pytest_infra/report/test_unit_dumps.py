@@ -90,16 +90,16 @@ def test_the_failure_report_has_the_keys_with_their_values(suite: Suite) -> None
 
     contents = dump(suite)
     assert contents["keys"] == 8
-    shown = contents["shown"]
-    assert shown["stock"]["value"] == "7"
-    assert 90 < shown["stock"]["ttl"] <= 100
-    assert shown["\\xff"]["value"] == "\\xfe"
-    assert (shown["long"]["length"], len(shown["long"]["value"])) == (5000, 2000)
-    assert (shown["queue"]["length"], len(shown["queue"]["value"])) == (300, 100)
-    assert shown["ada"]["value"] == {"age": "3"}
-    assert shown["tags"]["value"] == ["a", "b"]
-    assert shown["scores"]["value"] == ["ada", "1"]
-    assert shown["events"]["value"][0][1] == ["kind", "bought"]
+    dumped_keys = contents["shown"]
+    assert dumped_keys["stock"]["value"] == "7"
+    assert 90 < dumped_keys["stock"]["ttl"] <= 100
+    assert dumped_keys["\\xff"]["value"] == "\\xfe"
+    assert (dumped_keys["long"]["length"], len(dumped_keys["long"]["value"])) == (5000, 2000)
+    assert (dumped_keys["queue"]["length"], len(dumped_keys["queue"]["value"])) == (300, 100)
+    assert dumped_keys["ada"]["value"] == {"age": "3"}
+    assert dumped_keys["tags"]["value"] == ["a", "b"]
+    assert dumped_keys["scores"]["value"] == ["ada", "1"]
+    assert dumped_keys["events"]["value"][0][1] == ["kind", "bought"]
 
 
 @pytest.mark.real("nats")

@@ -101,20 +101,22 @@ def test_a_topology_is_read_again_from_its_json() -> None:
 
 
 def test_equal_definitions_have_no_differences() -> None:
-    wanted = Topology.model_validate(DECLARED).definitions("/")
+    declared = Topology.model_validate(DECLARED).definitions("/")
 
-    assert differences(wanted, wanted, "/") == []
+    assert differences(declared, declared, "/") == []
 
 
 def test_differences_name_what_is_missing_different_and_not_declared() -> None:
-    wanted = Topology(exchanges={"x": {"type": "direct"}}, queues={"a": {"bind": {"x": "k"}, "retries": ()}})
+    declared = Topology(
+        exchanges={"x": {"type": "direct"}}, queues={"a": {"bind": {"x": "k"}, "retries": ()}}
+    )
     actual = {
         "exchanges": [{"name": "x", "vhost": "/", "type": "fanout", "durable": True, "arguments": {}}],
         "queues": [{"name": "old", "vhost": "/"}, {"name": "other", "vhost": "test-1"}],
         "bindings": [],
     }
 
-    assert differences(wanted.definitions("/"), actual, "/") == [
+    assert differences(declared.definitions("/"), actual, "/") == [
         "+ binding dead-letters → a.dead (a)",
         "+ binding x → a (k)",
         "+ exchange dead-letters",

@@ -82,7 +82,7 @@ def test_a_setting_may_be_the_folder(elsewhere: Path) -> None:
     assert locate(SERVER, setting=elsewhere / "tools") == path
 
 
-def test_an_alias_is_found(elsewhere: Path) -> None:
+def test_an_executable_is_found_under_an_alias(elsewhere: Path) -> None:
     path = program(elsewhere / "path" / "old-server")
 
     assert locate(SERVER) == path
@@ -106,7 +106,7 @@ def test_the_highest_number_of_several_folders_is_tried_first(elsewhere: Path) -
     assert locate(binary) == elsewhere / "opt" / "16" / "bin" / "server"
 
 
-def test_the_error_for_a_missing_executable_has_all_searched_places(elsewhere: Path) -> None:
+def test_the_error_for_a_missing_executable_has_all_searched_locations(elsewhere: Path) -> None:
     binary = Binary(
         name="server", extra="served", wheel=("served", "bin"), aliases=("old",), folders=("/no/*/bin",)
     )
@@ -187,7 +187,9 @@ def test_a_program_of_another_version_is_skipped(elsewhere: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_missing_version_is_an_error_with_the_places_and_the_ways_to_provide_it(elsewhere: Path) -> None:
+def test_a_missing_version_is_an_error_with_the_searched_locations_and_the_ways_to_provide_it(
+    elsewhere: Path,
+) -> None:
     path = program(elsewhere / "scripts" / "server", "echo server 18.1")
     binary = Binary(name="server", extra="served", major=16, folders=("/no/*/bin",), features=("maps",))
 

@@ -95,7 +95,7 @@ def test_a_server_that_sends_another_part_than_requested_sends_the_file_again(
     download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 
     assert (tmp_path / "file").read_bytes() == CONTENT
-    assert [wanted for _, wanted in files.requests] == ["", "bytes=1000-", ""]
+    assert [requested_range for _, requested_range in files.requests] == ["", "bytes=1000-", ""]
 
 
 def test_the_rest_of_a_longer_file_is_downloaded_again(files: Files, tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_a_header_without_end_is_an_error(parts: tuple[bytes, ...], tmp_path: Pa
         pytest.param(b"HTTP/1.1 206 Partial Content\r\n\r\n", id="unrequested part"),
     ],
 )
-def test_an_unusual_header_before_the_right_content_is_accepted(header: bytes, tmp_path: Path) -> None:
+def test_an_unusual_header_before_the_expected_content_is_accepted(header: bytes, tmp_path: Path) -> None:
     with answering(header, CONTENT) as url:
         download("tool", url, tmp_path / "file", size=SIZE, digest=DIGEST)
 

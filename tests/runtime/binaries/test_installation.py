@@ -39,55 +39,57 @@ def files() -> Iterator[Files]:
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store of this user, in a folder that does not exist yet."""
     monkeypatch.setenv("INFRA_BINARIES", str(tmp_path / "binaries"))
     return store.default()
 
 
-def everything(own: Store) -> list[str]:
+def everything(own_store: Store) -> list[str]:
     """Return the entries and downloads of a store."""
     return sorted(
-        str(path.relative_to(own.folder))
+        str(path.relative_to(own_store.folder))
         for pattern in ("*/*/manifest.json", "downloads/*/*", "*/.new-*")
-        for path in own.folder.glob(pattern)
+        for path in own_store.folder.glob(pattern)
     )
 
 
-def test_an_archive_is_installed_and_its_program_found(files: Files, own: Store) -> None:
+def test_an_archive_is_installed_and_its_program_found(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
-    (installed,) = install([(RECIPE, entry)], own)
+    (installed,) = install([(RECIPE, entry)], own_store)
     path = locate(Binary(name="tool"))
 
-    assert path == installed.program("tool") == own.folder / "tool" / entry.key / "root/tool-1.0/bin/tool"
+    assert (
+        path == installed.program("tool") == own_store.folder / "tool" / entry.key / "root/tool-1.0/bin/tool"
+    )
     assert subprocess.check_output([path, "--version"], text=True) == "tool --version\n"
     assert [file.read_text() for file in (installed.folder / "licences").iterdir()] == ["the licence"]
-    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
-    assert stat.S_IMODE(own.folder.stat().st_mode) == 0o700
+    assert everything(own_store) == [f"tool/{entry.key}/manifest.json"]
+    assert stat.S_IMODE(own_store.folder.stat().st_mode) == 0o700
 
 
-def test_a_program_without_an_archive_is_installed(files: Files, own: Store) -> None:
+def test_a_program_without_an_archive_is_installed(files: Files, own_store: Store) -> None:
     content = Path("/bin/true").read_bytes()
     entry = locked("tool", files.add("tool-linux", content), content)
 
-    (installed,) = install([(RECIPE, entry)], own)
+    (installed,) = install([(RECIPE, entry)], own_store)
 
     assert subprocess.call([installed.program("tool")]) == 0
 
 
-def test_an_installed_entry_is_not_downloaded_again(files: Files, own: Store) -> None:
+def test_an_installed_entry_is_not_downloaded_again(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    install([(RECIPE, entry)], own)
+    install([(RECIPE, entry)], own_store)
     files.requests.clear()
 
-    install([(RECIPE, entry)], own, offline=True)
+    install([(RECIPE, entry)], own_store, offline=True)
 
     assert files.requests == []
 
 
 def test_an_installation_does_not_wait_for_the_build_of_another_one(
-    files: Files, own: Store, monkeypatch: pytest.MonkeyPatch
+    files: Files, own_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that builds a program of Go also installs another version of the second recipe."""
     built = tar({"bin/slow": PROGRAM})
@@ -107,26 +109,26 @@ def test_an_installation_does_not_wait_for_the_build_of_another_one(
     with ThreadPoolExecutor() as pool:
         try:
             slow_recipe = replace(RECIPE, name="slow", programs={"slow": ""})
-            first = pool.submit(install, [(slow_recipe, slow), (RECIPE, old)], own)
+            first = pool.submit(install, [(slow_recipe, slow), (RECIPE, old)], own_store)
             assert begun.wait(60)
-            (tool,) = pool.submit(install, [(RECIPE, new)], own).result(60)
+            (tool,) = pool.submit(install, [(RECIPE, new)], own_store).result(60)
         finally:
             end.set()
 
     assert tool.locked == new
     assert [entry.locked for entry in first.result()] == [slow, old]
-    assert [path for path in everything(own) if path.startswith("downloads/")] == []
+    assert [path for path in everything(own_store) if path.startswith("downloads/")] == []
 
 
-def test_the_downloads_of_a_running_installation_are_not_removed(own: Store) -> None:
-    own.prepare()
+def test_the_downloads_of_a_running_installation_are_not_removed(own_store: Store) -> None:
+    own_store.prepare()
     for name in ("running", "rest"):
-        save(own.downloads / name, "file", b"content")
+        save(own_store.downloads / name, "file", b"content")
 
-    with own.locked("running"):
-        installation.remove_downloads(own)
+    with own_store.locked("running"):
+        installation.remove_downloads(own_store)
 
-    assert everything(own) == ["downloads/running/file"]
+    assert everything(own_store) == ["downloads/running/file"]
 
 
 @pytest.mark.parametrize(
@@ -137,43 +139,45 @@ def test_the_downloads_of_a_running_installation_are_not_removed(own: Store) -> 
         (tar({"bin/another": PROGRAM}), "do not contain the program tool"),
     ],
 )
-def test_a_failed_installation_leaves_nothing(content: bytes, problem: str, files: Files, own: Store) -> None:
+def test_a_failed_installation_leaves_nothing(
+    content: bytes, problem: str, files: Files, own_store: Store
+) -> None:
     entry = locked("tool", files.add("tool.tar.gz", content), content)
 
     with pytest.raises((IntegrityError, InstallError), match=problem):
-        install([(RECIPE, entry)], own)
+        install([(RECIPE, entry)], own_store)
 
-    assert [path for path in everything(own) if not path.startswith("downloads/")] == []
+    assert [path for path in everything(own_store) if not path.startswith("downloads/")] == []
     with pytest.raises(BinaryMissingError):
         locate(Binary(name="tool"))
 
 
-def test_a_file_that_differs_from_the_lock_is_not_unpacked(files: Files, own: Store) -> None:
+def test_a_file_that_differs_from_the_lock_is_not_unpacked(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT[:-1] + b"x")
 
     with pytest.raises(IntegrityError, match="SHA-256"):
-        install([(RECIPE, entry)], own)
+        install([(RECIPE, entry)], own_store)
 
-    assert everything(own) == []
+    assert everything(own_store) == []
 
 
-def test_a_prepared_download_with_another_content_is_downloaded_again(files: Files, own: Store) -> None:
+def test_a_prepared_download_with_another_content_is_downloaded_again(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    own.prepare()
-    save(own.downloads / "tool", entry.artefacts[0].file_name, bytes(len(CONTENT)))
+    own_store.prepare()
+    save(own_store.downloads / "tool", entry.artefacts[0].file_name, bytes(len(CONTENT)))
 
-    install([(RECIPE, entry)], own)
+    install([(RECIPE, entry)], own_store)
 
     assert len(files.requests) == 1
 
 
-def test_offline_uses_downloads_only(files: Files, own: Store) -> None:
+def test_offline_uses_downloads_only(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
     with pytest.raises(InstallError, match=r"1 files are not in .*, and the network is not used"):
-        install([(RECIPE, entry)], own, offline=True)
-    save(own.downloads / "tool", entry.artefacts[0].file_name, CONTENT)
-    install([(RECIPE, entry)], own, offline=True)
+        install([(RECIPE, entry)], own_store, offline=True)
+    save(own_store.downloads / "tool", entry.artefacts[0].file_name, CONTENT)
+    install([(RECIPE, entry)], own_store, offline=True)
 
     assert files.requests == []
 
@@ -187,24 +191,24 @@ print(install([item], own)[0].folder, end="")
 """
 
 
-def test_two_installations_at_once_give_one_entry(files: Files, own: Store) -> None:
+def test_two_installations_at_once_give_one_entry(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
     argv = [sys.executable, "-c", INSTALL]
     started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
     for process in started:
         assert process.stdin
-        pickle.dump(((RECIPE, entry), own), process.stdin)
+        pickle.dump(((RECIPE, entry), own_store), process.stdin)
         process.stdin.flush()
     folders = [process.communicate(timeout=120)[0].decode() for process in started]
 
-    assert folders == [str(own.path(entry))] * 2
-    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
+    assert folders == [str(own_store.path(entry))] * 2
+    assert everything(own_store) == [f"tool/{entry.key}/manifest.json"]
 
 
 @pytest.mark.parametrize("recipes", [("one", "two"), ("two", "one"), ("two", "three")])
 def test_installations_with_common_recipes_at_once_give_one_entry_each(
-    recipes: tuple[str, str], files: Files, own: Store
+    recipes: tuple[str, str], files: Files, own_store: Store
 ) -> None:
     """Two processes install `one` and `two`, or a part of them and another recipe."""
     entries = {name: locked(name, files.add(name, CONTENT), CONTENT) for name in ("one", "two", "three")}
@@ -216,19 +220,21 @@ def test_installations_with_common_recipes_at_once_give_one_entry_each(
         process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
         started.append(process)
         assert process.stdin
-        pickle.dump(([items[name] for name in names], own), process.stdin)
+        pickle.dump(([items[name] for name in names], own_store), process.stdin)
         process.stdin.flush()
     for process in started:
         process.communicate(timeout=120)
 
-    wanted = sorted({"one", "two", *recipes})
+    expected_names = sorted({"one", "two", *recipes})
     assert [process.returncode for process in started] == [0, 0]
-    assert everything(own) == sorted(f"{name}/{entries[name].key}/manifest.json" for name in wanted)
+    assert everything(own_store) == sorted(
+        f"{name}/{entries[name].key}/manifest.json" for name in expected_names
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_installation_that_was_ended_is_continued(
-    number: signal.Signals, files: Files, own: Store
+    number: signal.Signals, files: Files, own_store: Store
 ) -> None:
     """The server stalls; the process ends although a thread waits for the server."""
     content = tar({"tool": PROGRAM, "data": os.urandom(100_000)})
@@ -237,9 +243,9 @@ def test_an_installation_that_was_ended_is_continued(
     process = subprocess.Popen([sys.executable, "-c", INSTALL], stdin=subprocess.PIPE)
     try:
         assert process.stdin
-        pickle.dump(((RECIPE, entry), own), process.stdin)
+        pickle.dump(((RECIPE, entry), own_store), process.stdin)
         process.stdin.close()
-        part = own.downloads / "tool" / f"{entry.artefacts[0].file_name}.part"
+        part = own_store.downloads / "tool" / f"{entry.artefacts[0].file_name}.part"
         until(lambda: part.exists() and part.stat().st_size == 10)
         process.send_signal(number)
         assert process.wait(60) != 0
@@ -247,24 +253,24 @@ def test_an_installation_that_was_ended_is_continued(
         process.kill()
     files.stalled.clear()
 
-    (installed,) = install([(RECIPE, entry)], own)
+    (installed,) = install([(RECIPE, entry)], own_store)
 
     assert files.requests[-1] == ("tool", "bytes=10-")
     assert subprocess.check_output([installed.program("tool")], text=True).startswith("tool")
-    assert everything(own) == [f"tool/{entry.key}/manifest.json"]
+    assert everything(own_store) == [f"tool/{entry.key}/manifest.json"]
 
 
-def test_the_remains_of_a_killed_installation_are_removed(files: Files, own: Store) -> None:
+def test_the_remains_of_a_killed_installation_are_removed(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    rest = own.folder / "tool" / f".new-{entry.key}"
-    own.prepare()
-    rest.mkdir(parents=True)
-    (rest / "manifest.json").write_text("{}")
+    incomplete_folder = own_store.folder / "tool" / f".new-{entry.key}"
+    own_store.prepare()
+    incomplete_folder.mkdir(parents=True)
+    (incomplete_folder / "manifest.json").write_text("{}")
 
-    assert own.installed() == []
-    install([(RECIPE, entry)], own)
+    assert own_store.installed() == []
+    install([(RECIPE, entry)], own_store)
 
-    assert not rest.exists()
+    assert not incomplete_folder.exists()
 
 
 def test_a_platform_without_an_artefact_is_named_with_those_that_have_one() -> None:
@@ -441,34 +447,34 @@ def test_the_default_folder_does_not_depend_on_the_cache_of_a_project(
 
 
 def test_the_folder_can_be_a_link(
-    files: Files, own: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Files, own_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "link").symlink_to(own.folder)
+    (tmp_path / "link").symlink_to(own_store.folder)
     monkeypatch.setenv("INFRA_BINARIES", str(tmp_path / "link"))
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
 
     (installed,) = install([(RECIPE, entry)], store.default())
 
-    assert store.default_folder() == own.folder
+    assert store.default_folder() == own_store.folder
     assert locate(Binary(name="tool")) == installed.program("tool")
 
 
-def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own: Store) -> None:
+def test_a_folder_that_others_can_change_is_neither_filled_nor_used(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    (installed,) = install([(RECIPE, entry)], own)
-    own.folder.chmod(0o777)
+    (installed,) = install([(RECIPE, entry)], own_store)
+    own_store.folder.chmod(0o777)
 
     with pytest.raises(InstallError, match="other users can write to this folder"):
-        install([(RECIPE, replace(entry, version="2.0"))], own)
+        install([(RECIPE, replace(entry, version="2.0"))], own_store)
     with pytest.raises(BinaryMissingError, match="other users can write to this folder"):
         locate(Binary(name="tool"))
-    own.folder.chmod(0o700)
+    own_store.folder.chmod(0o700)
     assert locate(Binary(name="tool")) == installed.program("tool")
 
 
-def test_a_program_that_others_can_change_is_not_used(files: Files, own: Store) -> None:
+def test_a_program_that_others_can_change_is_not_used(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    (installed,) = install([(RECIPE, entry)], own)
+    (installed,) = install([(RECIPE, entry)], own_store)
     program = installed.program("tool")
 
     for path in (program, program.parent, installed.folder):
@@ -483,9 +489,9 @@ def test_a_program_that_others_can_change_is_not_used(files: Files, own: Store) 
         locate(Binary(name="tool"))
 
 
-def test_changed_files_are_found(files: Files, own: Store) -> None:
+def test_changed_files_of_an_installation_are_found(files: Files, own_store: Store) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    (installed,) = install([(RECIPE, entry)], own)
+    (installed,) = install([(RECIPE, entry)], own_store)
     assert installed.damage() == []
 
     (installed.folder / "root/tool-1.0/bin/tool").write_bytes(b"#!/bin/sh\nexit 1\n")
@@ -494,70 +500,72 @@ def test_changed_files_are_found(files: Files, own: Store) -> None:
     assert installed.damage() == ["root/added", "root/tool-1.0/bin/tool"]
 
 
-def test_the_lock_of_the_project_determines_the_version(files: Files, own: Store, tmp_path: Path) -> None:
+def test_the_lock_of_the_project_determines_the_version(
+    files: Files, own_store: Store, tmp_path: Path
+) -> None:
     newer = tar({"bin/tool": b"#!/bin/sh\necho newer\n"})
     first = locked("tool", files.add("one", CONTENT), CONTENT)
     second = locked("tool", files.add("two", newer), newer, version="2.0")
-    install([(RECIPE, first)], own)
-    install([(RECIPE, second)], own)
-    os.utime(own.path(first) / store.MANIFEST, (1, 1))
+    install([(RECIPE, first)], own_store)
+    install([(RECIPE, second)], own_store)
+    os.utime(own_store.path(first) / store.MANIFEST, (1, 1))
 
     lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([first]))
 
-    assert locate(Binary(name="tool")).is_relative_to(own.path(second))
-    assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own.path(first))
+    assert locate(Binary(name="tool")).is_relative_to(own_store.path(second))
+    assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own_store.path(first))
     lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([replace(first, version="3.0")]))
     with pytest.raises(BinaryMissingError):
         locate(Binary(name="tool"), project=tmp_path)
 
 
 def test_of_two_recipes_with_a_program_the_required_version_is_found(
-    files: Files, own: Store, tmp_path: Path
+    files: Files, own_store: Store, tmp_path: Path
 ) -> None:
-    wanted = []
+    required_entries = []
     for major in (15, 18):
         content = tar({"bin/tool": f"#!/bin/sh\necho {major}.1\n".encode()})
         recipe = replace(RECIPE, name=f"tool-{major}", major=major)
-        wanted.append((recipe, locked(recipe.name, files.add(recipe.name, content), content)))
-    install(wanted, own)
+        required_entries.append((recipe, locked(recipe.name, files.add(recipe.name, content), content)))
+    install(required_entries, own_store)
 
-    for recipe, entry in wanted:
-        assert locate(Binary(name="tool", major=recipe.major)).is_relative_to(own.path(entry))
+    for recipe, entry in required_entries:
+        assert locate(Binary(name="tool", major=recipe.major)).is_relative_to(own_store.path(entry))
         lockfile.write(tmp_path / lockfile.NAME, EMPTY.updated([entry]))
-        assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own.path(entry))
+        assert locate(Binary(name="tool"), project=tmp_path).is_relative_to(own_store.path(entry))
     with pytest.raises(BinaryMissingError, match="tool: version 16 was not found"):
         locate(Binary(name="tool", major=16))
 
 
-def test_only_the_removed_entry_is_missing(files: Files, own: Store) -> None:
+def test_only_the_removed_entry_is_missing(files: Files, own_store: Store) -> None:
     first = locked("tool", files.add("one", CONTENT), CONTENT)
     second = locked("tool", files.add("one", CONTENT), CONTENT, version="2.0")
-    entries = install([(RECIPE, first), (RECIPE, second)], own)
+    entries = install([(RECIPE, first), (RECIPE, second)], own_store)
 
-    own.remove(entries[0])
+    own_store.remove(entries[0])
 
-    assert [entry.locked for entry in own.installed()] == [second]
+    assert [entry.locked for entry in own_store.installed()] == [second]
 
 
-def test_a_bundle_installs_without_network(files: Files, own: Store, tmp_path: Path) -> None:
+def test_a_bundle_installs_without_network(files: Files, own_store: Store, tmp_path: Path) -> None:
     entry = locked("tool", files.add("tool.tar.gz", CONTENT), CONTENT)
-    bundle.write(tmp_path / "servers.bundle", [entry], own, known={"tool": RECIPE})
+    bundle.write(tmp_path / "servers.bundle", [entry], own_store, known={"tool": RECIPE})
     files.contents.clear()
     other = Store(tmp_path / "other machine")
 
-    wanted = bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other)
-    (installed,) = install(wanted, other, offline=True)
+    bundled_entries = bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other)
+    (installed,) = install(bundled_entries, other, offline=True)
 
     assert subprocess.check_output([installed.program("tool"), "x"], text=True) == "tool x\n"
     assert install(bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, other), other) == [
         installed
     ]
-    assert everything(own) == []
+    assert everything(own_store) == []
     assert everything(other) == [f"tool/{entry.key}/manifest.json"]
 
 
 def test_java_and_bubblewrap_are_installed_before_the_programs_that_need_them(
-    files: Files, own: Store, tmp_path: Path
+    files: Files, own_store: Store, tmp_path: Path
 ) -> None:
     """The entries of a bundle are in the order of their names."""
     java = tar({"bin/java": b"#!/bin/sh\necho 'openjdk 21.0.1'\n"})
@@ -568,28 +576,32 @@ def test_java_and_bubblewrap_are_installed_before_the_programs_that_need_them(
         locked("jdk", files.add("jdk", java), java),
     ]
     known = {"broker": broker, "jdk": jdk}
-    bundle.write(tmp_path / "servers.bundle", entries, own, known=known)
+    bundle.write(tmp_path / "servers.bundle", entries, own_store, known=known)
 
-    installed = install(bundle.read(tmp_path / "servers.bundle", [], known, own), own, offline=True)
+    installed = install(
+        bundle.read(tmp_path / "servers.bundle", [], known, own_store), own_store, offline=True
+    )
 
     assert [entry.locked.recipe for entry in installed] == ["broker", "jdk"]
-    own.remove(installed[1])
-    assert store.find("broker", store=own) is None
-    install([(jdk, entries[1])], own)
-    assert store.find("broker", store=own) == installed[0].program("broker")
+    own_store.remove(installed[1])
+    assert store.find("broker", store=own_store) is None
+    install([(jdk, entries[1])], own_store)
+    assert store.find("broker", store=own_store) == installed[0].program("broker")
 
 
-def test_a_bundle_for_another_platform_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+def test_a_bundle_for_another_platform_is_an_error(files: Files, own_store: Store, tmp_path: Path) -> None:
     entry = replace(locked("tool", files.add("tool", CONTENT), CONTENT), platform="plan9-mips")
-    bundle.write(tmp_path / "servers.bundle", [entry], own, known={"tool": RECIPE})
+    bundle.write(tmp_path / "servers.bundle", [entry], own_store, known={"tool": RECIPE})
 
     with pytest.raises(InstallError, match="it contains tool for plan9-mips"):
-        bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, own)
+        bundle.read(tmp_path / "servers.bundle", [], {"tool": RECIPE}, own_store)
 
 
-def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+def test_a_changed_or_cut_bundle_is_an_error(files: Files, own_store: Store, tmp_path: Path) -> None:
     path = tmp_path / "servers.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
+    bundle.write(
+        path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own_store, known={"tool": RECIPE}
+    )
     content = path.read_bytes()
     start = content.index(CONTENT)
     changed = content[: start + 20] + b"changed" + content[start + 27 :]
@@ -597,7 +609,7 @@ def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path:
     for wrong in (changed, content[: start + 20], b"", b"something else"):
         path.write_bytes(wrong)
         with pytest.raises(IntegrityError):
-            bundle.read(path, [], {"tool": RECIPE}, own)
+            bundle.read(path, [], {"tool": RECIPE}, own_store)
 
 
 @pytest.mark.parametrize(
@@ -608,10 +620,12 @@ def test_a_changed_or_cut_bundle_is_an_error(files: Files, own: Store, tmp_path:
     ],
 )
 def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
-    files: Files, own: Store, tmp_path: Path, folder: str, problem: str
+    files: Files, own_store: Store, tmp_path: Path, folder: str, problem: str
 ) -> None:
     path, wrong = tmp_path / "servers.bundle", tmp_path / "wrong.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
+    bundle.write(
+        path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own_store, known={"tool": RECIPE}
+    )
     with tarfile.open(path) as old, tarfile.open(wrong, "w") as new:
         for member in old:
             content = old.extractfile(member)
@@ -620,29 +634,33 @@ def test_a_bundle_with_a_folder_instead_of_a_file_is_an_error(
             new.addfile(member, content)
 
     with pytest.raises(IntegrityError, match=problem):
-        bundle.read(wrong, [], {"tool": RECIPE}, own)
+        bundle.read(wrong, [], {"tool": RECIPE}, own_store)
 
 
-def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+def test_a_bundle_with_an_unknown_recipe_is_an_error(files: Files, own_store: Store, tmp_path: Path) -> None:
     path = tmp_path / "servers.bundle"
-    bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
+    bundle.write(
+        path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own_store, known={"tool": RECIPE}
+    )
 
     with pytest.raises(InstallError, match="does not contain this recipe") as caught:
-        bundle.read(path, [], {}, own)
+        bundle.read(path, [], {}, own_store)
 
     assert "[binaries.tool]" in caught.value.hint
 
 
-def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own: Store, tmp_path: Path) -> None:
+def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own_store: Store, tmp_path: Path) -> None:
     path = tmp_path / "servers.bundle"
     path.mkdir()
 
     with pytest.raises(InstallError, match=r"servers.bundle: cannot be written"):
-        bundle.write(path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own, known={"tool": RECIPE})
+        bundle.write(
+            path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own_store, known={"tool": RECIPE}
+        )
 
     assert not path.with_name("servers.bundle.part").exists()
     with pytest.raises(InstallError, match="its folder does not exist"):
-        bundle.write(tmp_path / "missing" / "x", [], own, known={})
+        bundle.write(tmp_path / "missing" / "x", [], own_store, known={})
 
 
 if sys.platform != "linux":

@@ -40,11 +40,11 @@ def test_the_method_with_libraries_sets_their_folder(tree: Tree) -> None:
 def test_the_method_with_the_loader_uses_the_c_library_of_the_packages(tree: Tree) -> None:
     started = launch.launch(tree, tree.root / "usr/bin/tool", LOADER)
 
-    loader, option, folders, *rest = started.argv
+    loader, option, folders, *program_arguments = started.argv
     assert loader == str(tree.glibc / "lib64/ld-linux-x86-64.so.2")
     assert option == "--library-path"
     assert folders.split(":")[0] == str(tree.glibc / "lib/x86_64-linux-gnu")
-    assert rest == ["--argv0", "tool", str(tree.root / "usr/bin/tool")]
+    assert program_arguments == ["--argv0", "tool", str(tree.root / "usr/bin/tool")]
     assert "LD_LIBRARY_PATH" not in started.env
 
 
@@ -94,26 +94,26 @@ def test_variables_are_folders_of_the_packages(tree: Tree) -> None:
 
 
 def test_programs_in_their_own_folder_are_scripts_in_a_tree_of_links(tree: Tree) -> None:
-    own = tree.root / "usr/lib/server/15"
+    program_folder = tree.root / "usr/lib/server/15"
     for path in ("bin/server", "bin/tool", "lib/library.so", "../other/file"):
-        (own / path).parent.mkdir(parents=True, exist_ok=True)
-        (own / path).write_bytes(b"\x7fELF")
+        (program_folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (program_folder / path).write_bytes(b"\x7fELF")
     links = tree.scripts / launch.LINKS
 
     for name in ("server", "tool"):
-        place = tree.linked(own / "bin" / name)
-        launch.write_links(tree, own / "bin" / name)
+        place = tree.linked(program_folder / "bin" / name)
+        launch.write_links(tree, program_folder / "bin" / name)
         assert place == links / "usr/lib/server/15/bin" / name
         launch.write_script(place, name)
 
     folder = links / "usr/lib/server/15"
-    assert (folder / "lib/library.so").resolve() == own / "lib/library.so"
+    assert (folder / "lib/library.so").resolve() == program_folder / "lib/library.so"
     assert (links / "usr/lib/server/other").is_symlink()
     assert [(folder / "bin" / name).read_text() for name in ("server", "tool")] == ["server", "tool"]
-    assert (own / "bin/server").read_bytes() == b"\x7fELF"
-    assert launch.launch(tree, own / "bin/server", LOADER).argv[-2:] == (
+    assert (program_folder / "bin/server").read_bytes() == b"\x7fELF"
+    assert launch.launch(tree, program_folder / "bin/server", LOADER).argv[-2:] == (
         str(folder / "bin/server"),
-        str(own / "bin/server"),
+        str(program_folder / "bin/server"),
     )
     assert tree.linked(tree.root / "usr/bin/tool") is None
 

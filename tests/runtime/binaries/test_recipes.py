@@ -177,8 +177,8 @@ def test_a_recipe_is_installed_with_those_that_it_needs(name: str, needed: list[
 
 
 def test_a_needed_recipe_is_installed_first_and_once() -> None:
-    chosen = [recipes.find(name) for name in ("alertmanager", "bubblewrap", "prometheus")]
+    selected_recipes = [recipes.find(name) for name in ("alertmanager", "bubblewrap", "prometheus")]
 
-    names = [recipe.name for recipe in recipes.with_needed(chosen)]
+    names = [recipe.name for recipe in recipes.with_needed(selected_recipes)]
 
     assert names == ["bubblewrap", "alertmanager", "prometheus"]

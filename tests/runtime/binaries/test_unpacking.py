@@ -173,7 +173,7 @@ def test_a_device_in_a_zip_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [tar, zipped])
-def test_bombs_are_refused_before_they_fill_the_disk(
+def test_decompression_bombs_are_refused_before_they_fill_the_disk(
     pack: Callable[[dict[str, bytes]], bytes], tmp_path: Path
 ) -> None:
     bomb = archive_of(pack({"zeros": bytes(4_000_000)}), tmp_path)

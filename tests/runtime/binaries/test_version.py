@@ -38,7 +38,7 @@ def test_the_version_is_read_from_the_path(tmp_path: Path, place: str, version: 
     assert major_version(path) == version
 
 
-def test_a_link_is_followed(tmp_path: Path) -> None:
+def test_the_version_of_a_link_is_that_of_its_target(tmp_path: Path) -> None:
     link = tmp_path / "postgres"
     link.symlink_to(program(tmp_path / "usr/lib/postgresql/15/bin/postgres"))
 

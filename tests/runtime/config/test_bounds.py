@@ -60,8 +60,8 @@ def models(model: Any, seen: set[Any]) -> Iterator[Any]:
 
 def numeric_fields() -> list[tuple[Any, str]]:
     seen: set[Any] = set()
-    own = [UserServiceSettings, ImageServiceSettings]
-    roots = [*MODELS, *own, StackSettings, ApiSettings, *contributions.SHAPES.values()]
+    settings_of_users = [UserServiceSettings, ImageServiceSettings]
+    roots = [*MODELS, *settings_of_users, StackSettings, ApiSettings, *contributions.SHAPES.values()]
     return [
         (model, name)
         for root in roots
@@ -72,7 +72,7 @@ def numeric_fields() -> list[tuple[Any, str]]:
     ]
 
 
-def test_the_numbers_are_found() -> None:
+def test_the_search_finds_the_numeric_fields() -> None:
     names = {f"{model.__name__}.{name}" for model, name in numeric_fields()}
 
     assert {"NatsSettings.accounts", "Stop.seconds", "Length.extra", "Ready.status", "Alert.after"} <= names
@@ -83,12 +83,14 @@ def test_the_numbers_are_found() -> None:
 def test_a_number_beyond_all_bounds_is_refused(model: Any, name: str) -> None:
     """A field may contain the number itself, in a list of two, or in a table."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    for given in (form for value in HUGE for form in (value, [value, value], {"main": value})):
+    for value_in_file in (form for value in HUGE for form in (value, [value, value], {"main": value})):
         with pytest.raises(ValidationError) as caught:
-            adapter.validate_python({**REQUIRED.get(model, {}), name: given})
+            adapter.validate_python({**REQUIRED.get(model, {}), name: value_in_file})
 
         errors = caught.value.errors()
-        assert [error for error in errors if name in error["loc"] or f"`{name}`" in error["msg"]], given
+        assert [error for error in errors if name in error["loc"] or f"`{name}`" in error["msg"]], (
+            value_in_file
+        )
 
 
 @pytest.mark.parametrize(

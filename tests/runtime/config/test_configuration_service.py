@@ -114,7 +114,9 @@ def test_an_address_without_a_bucket_is_an_error(url: str) -> None:
         read_bucket(url)
 
 
-def test_the_address_is_masked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_mask_the_address_of_the_configuration_service(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from infra_runtime.config.environment import StackSettings
 
     stack = StackSettings(config_service="nats://me:hunter2@127.0.0.1/bucket")

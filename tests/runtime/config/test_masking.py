@@ -57,11 +57,11 @@ def test_a_plan_for_output_has_no_secret(fields) -> None:
     spec = ServiceSpec(**{"name": "app", "command": ("app",), "ports": {"main": 8000}, **fields})
     plan = make_plan([spec], environment="development", root="/project")
 
-    shown = json.dumps(masked_copy(plan).to_json())
+    output = json.dumps(masked_copy(plan).to_json())
 
     assert SECRET in json.dumps(plan.to_json())
-    assert SECRET not in shown
-    assert MASK in shown
+    assert SECRET not in output
+    assert MASK in output
 
 
 def test_references_ports_and_contributions_of_a_plan_are_shown() -> None:

@@ -54,7 +54,9 @@ def test_a_missing_image_is_an_error(resolved) -> None:
     assert str(caught.value) == f"search: the image {IMAGE} is not on this machine"
 
 
-def test_another_digest_than_in_the_lock_is_an_error_with_both(engine: ContainerEngine, resolved) -> None:
+def test_another_digest_than_in_the_lock_is_an_error_with_both_digests(
+    engine: ContainerEngine, resolved
+) -> None:
     engine.add_image(IMAGE, NEW)
 
     with pytest.raises(ImageMissingError) as caught:

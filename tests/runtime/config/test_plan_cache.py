@@ -213,15 +213,17 @@ def test_a_cached_resolution_does_not_import_pydantic(project: Project) -> None:
     )
     for expected in ("['pydantic', 'tomllib', 'importlib.metadata']", "[]"):
         project.write("use = ['nats']\n")
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code], cwd=project.root, capture_output=True, text=True, check=True
         )
 
-        assert done.stdout.strip() == expected
+        assert result.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("beside", [None, Binary(name="a")])
-def test_an_executable_with_another_one_in_its_place_is_read_from_the_cache(beside: Binary | None) -> None:
+def test_an_executable_with_a_replacement_is_the_same_when_it_is_read_from_the_cache(
+    beside: Binary | None,
+) -> None:
     written = Binary(
         name="a",
         aliases=("b",),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.engine import written
+from fakes.engine import configuration_of
 from fakes.project import Project
 from infra_runtime.binaries import Binary, BinarySearch
 from infra_runtime.config import planning
@@ -29,7 +29,7 @@ log = "json"
 
 
 def dials(project: Project, name: str = "caddy") -> list[str]:
-    routes = written(project.spec(name))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
+    routes = configuration_of(project.spec(name))["apps"]["http"]["servers"]["http"]["routes"][1:-1]
     return [route["handle"][-1]["upstreams"][0]["dial"] for route in routes]
 
 
@@ -344,11 +344,11 @@ def test_the_plan_does_not_depend_on_the_order_of_tables_overlays_and_variables(
 
 
 def test_a_chain_of_needs_makes_each_spec_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+    created_specs: list[str] = []
     original = planning._spec
 
     def counted(service: planning.ServiceConfiguration, *arguments: Any) -> ServiceSpec:
-        made.append(service.name)
+        created_specs.append(service.name)
         return original(service, *arguments)
 
     monkeypatch.setattr(planning, "_spec", counted)
@@ -358,4 +358,4 @@ def test_a_chain_of_needs_makes_each_spec_once(project: Project, monkeypatch: py
     names = [spec.name for spec in project.resolve().plan.services]
 
     assert names == [f"t{n}" for n in reversed(range(51))]
-    assert sorted(made) == sorted(names)
+    assert sorted(created_specs) == sorted(names)

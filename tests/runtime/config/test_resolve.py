@@ -408,8 +408,8 @@ def test_each_source_takes_precedence_over_the_next(
     monkeypatch.setenv("INFRA_SERVICES__POSTGRES__PORT", "5005")
     assert port() == ("5005", "INFRA_SERVICES__POSTGRES__PORT")
 
-    given = {"services": {"postgres": {"port": 5006}}}
-    assert port(overrides=given) == ("5006", "--services.postgres.port")
+    overrides = {"services": {"postgres": {"port": 5006}}}
+    assert port(overrides=overrides) == ("5006", "--services.postgres.port")
 
 
 def test_the_spec_has_the_value_of_the_source_with_the_highest_precedence(
@@ -445,10 +445,10 @@ def test_the_provenance_contains_no_secret(project: Project, monkeypatch: pytest
     )
     monkeypatch.setenv("INFRA_SERVICES__API__ENV__DB_PASSWORD", "hunter2")
 
-    shown = repr(project.resolve().provenance)
+    output = repr(project.resolve().provenance)
 
-    assert "hunter2" not in shown
-    assert "DB_PASSWORD" in shown
+    assert "hunter2" not in output
+    assert "DB_PASSWORD" in output
 
 
 # --- variables -------------------------------------------------------------------------------------

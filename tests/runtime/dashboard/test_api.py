@@ -105,7 +105,7 @@ def test_an_unknown_action_or_service_is_a_problem(site: Site) -> None:
     assert site.supervisor.acted == []
 
 
-def test_lines_of_the_logs(site: Site) -> None:
+def test_the_selected_lines_of_the_logs_are_returned(site: Site) -> None:
     data = valid(site, "/api/v1/logs?service=db&level=error", "Lines")
 
     assert [line["text"] for line in data["items"]] == ["ERROR two"]

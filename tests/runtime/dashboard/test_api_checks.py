@@ -48,7 +48,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, service("shop"))
 
 
-def test_a_removed_operation_is_a_finding_with_its_rule_and_place(tmp_path: Path) -> None:
+def test_a_removed_operation_is_a_finding_with_its_rule_and_path(tmp_path: Path) -> None:
     write(tmp_path, old=api("/pets", "/orders"), new=api("/pets"))
 
     (check,) = checked(tmp_path, {})
@@ -109,7 +109,7 @@ def test_checks_that_take_too_long_are_an_error(tmp_path: Path, monkeypatch: pyt
         api_checks._run(tmp_path, {})
 
 
-def test_a_result_is_shared_until_it_is_old(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_is_shared_until_it_has_expired(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
     monkeypatch.setattr(api_checks, "_run", lambda *_: [{"run": runs.append(1) or len(runs)}])
     clock = Clock()

@@ -183,7 +183,7 @@ def test_the_charts_are_drawn_again_and_an_open_table_stays_open(tab: Tab) -> No
     expect(figure.get_by_role("rowheader", name="db")).to_be_visible(timeout=PATIENCE)
 
 
-def test_a_span_has_its_log_records_and_links_and_its_place_is_in_the_address(tab: Tab) -> None:
+def test_a_selected_span_has_its_log_records_and_links_and_is_in_the_address(tab: Tab) -> None:
     page = tab.open(f"/traces/{TRACE}")
     details = page.locator("[data-span-details]")
 

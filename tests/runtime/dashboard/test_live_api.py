@@ -54,7 +54,7 @@ def test_a_stream_begins_with_the_answer_of_the_request(site: Site, path: str) -
     assert (name, value.keys()) == ("value", answer.keys())
 
 
-def test_a_change_is_sent(site: Site) -> None:
+def test_a_stream_sends_a_change(site: Site) -> None:
     def fail() -> None:
         write_report(Path(site.paths.data), "test_order")
 

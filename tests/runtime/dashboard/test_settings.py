@@ -32,7 +32,7 @@ def test_each_setting_has_its_value_and_its_source(tmp_path: Path, monkeypatch: 
     assert settings.read(tmp_path, tmp_path / "data") == values
 
 
-def test_an_error_in_the_stack_file_has_its_place(tmp_path: Path) -> None:
+def test_an_error_in_the_stack_file_has_its_location(tmp_path: Path) -> None:
     (tmp_path / "infra.toml").write_text(
         '[services.api]\ncommand = ["api"]\ncomand = ["api"]\n', encoding="utf-8"
     )

@@ -164,7 +164,7 @@ def test_only_operators_change_data(site: Site) -> None:
     assert site.supervisor.acted == [("restore", ("before",))]
 
 
-def test_a_get_changes_nothing(site: Site) -> None:
+def test_a_get_request_restores_no_snapshot(site: Site) -> None:
     assert site.ask("/api/v1/snapshots/before/restore", headers=HEADERS).status_code == 405
     assert site.supervisor.acted == []
 

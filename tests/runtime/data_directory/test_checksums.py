@@ -61,7 +61,7 @@ def test_a_file_that_has_the_same_size_and_another_content_is_found(snapshot: Pa
     assert difference(snapshot) == "services/web/file has changed since the snapshot was taken"
 
 
-def test_a_file_in_place_of_a_folder_is_found(snapshot: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_a_difference(snapshot: Path) -> None:
     (snapshot / "services" / "web" / "empty").rmdir()
     (snapshot / "services" / "web" / "empty").touch()
 

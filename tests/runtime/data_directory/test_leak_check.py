@@ -1,4 +1,4 @@
-"""The leak check: it names what a stack left, and nothing of foreign processes."""
+"""The leak check reports what a stack has left, and ignores foreign processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKEN = uuid.uuid4().hex
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock whose time changes only when the test changes it."""
 
     time = 1000.0
 

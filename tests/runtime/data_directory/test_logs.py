@@ -14,7 +14,7 @@ from infra_runtime.host import sparse_file
 
 
 class Clock:
-    """A time that passes when it is told to."""
+    """A clock whose time changes only when the test changes it."""
 
     def __init__(self) -> None:
         self.time = 100.0

@@ -169,7 +169,7 @@ def test_a_run_that_ended_completely_has_no_remains(start, data, sleeper) -> Non
     assert sleeper.poll() is None
 
 
-def test_a_stack_that_is_supervised_is_left_as_it_is(start, data) -> None:
+def test_a_supervised_stack_is_not_changed(start, data) -> None:
     stack = start(server("web"))
 
     assert remains.end_unsupervised(Paths(str(data)), patience=0.01) == remains.Cleaned()
@@ -215,9 +215,9 @@ def test_this_process_and_its_parents_are_never_killed(tmp_path) -> None:
     command = [sys.executable, "-c", code, environ[processes.TOKEN]]
     shell = ["sh", "-c", 'sleep 600 & "$@"; echo alive', "sh", *command]
 
-    done = subprocess.run(shell, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run(shell, env=environ, capture_output=True, text=True, check=True, timeout=60)
 
-    killed, alive_line = done.stdout.splitlines()
+    killed, alive_line = result.stdout.splitlines()
     assert killed.strip("{}").isdigit()  # the process `sleep` alone
     assert alive_line == "alive"
 

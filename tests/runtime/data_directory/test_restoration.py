@@ -80,7 +80,7 @@ def test_an_exchange_that_cannot_be_undone_is_an_error_with_the_folder_of_the_ol
 
 
 def interrupted(paths: Paths) -> None:
-    """Leave what an exchange leaves that is killed after the folder of the first service."""
+    """Create the files of an exchange that was killed after it had moved the folder of the first service."""
     Path(f"{restoration.staging(paths)}.old").mkdir(mode=0o700)
     Path(paths.service_data("api")).rename(f"{restoration.staging(paths)}.old/api")
     Path(staged(paths), "api").rename(paths.service_data("api"))

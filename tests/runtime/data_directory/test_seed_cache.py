@@ -43,7 +43,7 @@ def test_a_changed_content_with_the_same_size_and_time_is_found_by_reading(tmp_p
     assert seed_cache.damage(tree, read_all=True) == "the content of a file has changed"
 
 
-def test_the_stamp_is_private(tmp_path) -> None:
+def test_the_stamp_of_a_seed_is_private(tmp_path) -> None:
     assert Path(f"{make(tmp_path, 'db-1')}.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -67,7 +67,7 @@ def test_seeds_are_listed_by_their_last_use_with_their_state(tmp_path) -> None:
 
 
 def evict(cache: Path, most_bytes: int) -> list[str]:
-    """Remove what is to be removed, and return the names."""
+    """Remove the seeds above the limit, and return their names."""
     paths = seed_cache.victims(str(cache), most_bytes)
     return [Path(path).name for path in paths if seed_cache.remove(path)]
 

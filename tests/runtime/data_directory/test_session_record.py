@@ -37,7 +37,7 @@ def write(data: Path, *lines: str, began: float = BEGAN) -> Path:
     return writer.path
 
 
-def test_a_record_is_private(tmp_path: Path) -> None:
+def test_the_record_of_a_session_is_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         path = write(tmp_path, start())

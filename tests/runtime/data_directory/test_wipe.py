@@ -108,7 +108,7 @@ def test_a_link_in_a_folder_of_the_kit_is_removed_and_its_target_stays(tmp_path:
     assert (tmp_path / "precious" / "file").exists()
 
 
-def test_what_a_killed_wipe_left_is_removed(tmp_path: Path) -> None:
+def test_the_files_that_a_killed_wipe_left_are_removed(tmp_path: Path) -> None:
     paths = data_directory(tmp_path / "data", ".services.removed", "services")
 
     assert remove(paths) == [".services.removed", "services", "infra.json"]

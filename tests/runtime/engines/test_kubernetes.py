@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.any_stack import stacks
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.kubernetes_schemas import problems
 from fakes.project import Project, empty_project
 from fakes.samples import every, sample
@@ -565,7 +565,7 @@ def test_an_operator_can_be_used_in_production_only(project: Project) -> None:
          "does not declare exchanges and queues", "services.rabbitmq.operator"),
     ],
 )  # fmt: skip
-def test_what_an_operator_cannot_do_is_an_error(
+def test_a_setting_without_support_of_the_operator_is_an_error(
     project: Project, text: str, problem: str, where: str
 ) -> None:
     error = error_of(project, text)
@@ -715,7 +715,7 @@ def test_a_secret_in_plain_text_is_refused_outside_of_development(
 
 def test_no_kind_has_an_account_with_a_constant_password_in_a_container() -> None:
     for kind in KINDS:
-        spec = made(kind)
+        spec = spec_of(kind)
         exports = {**spec.exports, **spec.container.exports} if spec.container else {}
         exports.pop("access_key", None)  # the name of an account
         assert masked_copy(exports) == exports, kind

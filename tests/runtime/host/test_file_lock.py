@@ -1,4 +1,4 @@
-"""Locks on files: one holder at a time, and none after its end."""
+"""Locks on files: a lock has one holder at a time, and is free after the holder has exited."""
 
 from __future__ import annotations
 

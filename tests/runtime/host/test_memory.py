@@ -1,4 +1,4 @@
-"""The room for files in RAM, with invented descriptions of mounts, groups and memory."""
+"""The free memory for files in RAM, with invented descriptions of mounts, control groups and memory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Machine:
 
     @property
     def obstacle(self) -> str:
-        """What prevents that files of a stack are in the tmpfs."""
+        """Return the reason why a stack cannot keep files in the tmpfs; empty if it can."""
         return memory.obstacle(str(self.tmpfs))
 
 

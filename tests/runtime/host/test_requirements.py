@@ -33,11 +33,11 @@ except InfraError as error:
 
 def run(data: Path, *prefix: str) -> str:
     command = [*prefix, sys.executable, "-c", OPEN, str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    if done.returncode != 0 and "unshare" in done.stderr:
-        pytest.skip(f"this container has no namespaces: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if result.returncode != 0 and "unshare" in result.stderr:
+        pytest.skip(f"this container has no namespaces: {result.stderr.strip()}")
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
 
 
 def test_this_machine_can_run_a_stack() -> None:

@@ -32,7 +32,7 @@ def test_lines_of_several_services_are_sorted_by_time(folder: Path) -> None:
     assert texts(log_lines) == ["a1", "b1", "a2", "b2", "a3"]
 
 
-def test_since_leaves_out_what_was_written_before(folder: Path) -> None:
+def test_since_omits_lines_that_were_written_earlier(folder: Path) -> None:
     assert texts(list(merged(folder, {"a": None, "b": None}, since=NOON + 10))) == ["a2", "b2", "a3"]
     assert texts(list(lines(folder, "a", since=NOON + 21))) == []
 

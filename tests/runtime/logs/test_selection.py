@@ -77,7 +77,7 @@ def test_a_correlation_id_selects_structured_lines_and_texts() -> None:
     assert selected(lines, correlation="c-1") == [lines[0].text, lines[2].text, lines[3].text]
 
 
-def test_times_are_inclusive() -> None:
+def test_since_and_until_are_inclusive() -> None:
     lines = log("a", "b", "c", "d")
 
     assert selected(lines, since=NOON + 1, until=NOON + 2) == ["b", "c"]

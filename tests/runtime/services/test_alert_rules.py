@@ -233,7 +233,7 @@ def test_each_rule_fires_above_its_level_and_only_then(tmp_path: Path) -> None:
     (tmp_path / "cases.yml").write_text(json.dumps(cases), encoding="utf-8")
 
     promtool = locate(Binary(name="promtool"))
-    done = subprocess.run(
+    result = subprocess.run(
         [promtool, "test", "rules", str(tmp_path / "cases.yml")],
         capture_output=True,
         text=True,
@@ -241,7 +241,7 @@ def test_each_rule_fires_above_its_level_and_only_then(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def _case(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made, options, written
+from fakes.engine import configuration_of, options, spec_of
 from fakes.project import Project
 from fakes.stacks import until
 from infra_runtime.binaries import recipes
@@ -69,7 +69,7 @@ GROUPS = ["service", "alertname"]
 
 
 def test_without_settings_nothing_is_sent_and_the_groups_are_fast_in_tests() -> None:
-    configuration = written(made("alertmanager", **entry("alertmanager").defaults["test"]))
+    configuration = configuration_of(spec_of("alertmanager", **entry("alertmanager").defaults["test"]))
 
     assert configuration["receivers"] == [{"name": "none"}]
     assert configuration["route"] == {
@@ -88,7 +88,7 @@ def test_each_service_of_the_stack_that_receives_alerts_is_part_of_the_receiver(
     plan = project.resolve("alertmanager").plan
 
     specs = {spec.name: spec for spec in plan.services}
-    configuration = written(specs["alertmanager"])
+    configuration = configuration_of(specs["alertmanager"])
     assert configuration["route"]["receiver"] == "stack"
     (receiver,) = configuration["receivers"]
     (mail,) = receiver["email_configs"]
@@ -102,7 +102,7 @@ def test_each_service_of_the_stack_that_receives_alerts_is_part_of_the_receiver(
 
 
 def test_a_critical_alert_suppresses_the_warning_of_the_same_service() -> None:
-    (rule,) = written(made("alertmanager"))["inhibit_rules"]
+    (rule,) = configuration_of(spec_of("alertmanager"))["inhibit_rules"]
 
     assert rule["source_matchers"] == ['severity="critical"']
     assert rule["target_matchers"] == ['severity="warning"']
@@ -110,8 +110,8 @@ def test_a_critical_alert_suppresses_the_warning_of_the_same_service() -> None:
 
 
 def test_options_replace_the_receivers_and_keep_the_times_of_the_route() -> None:
-    configuration = written(
-        made("alertmanager", options={"route": {"receiver": "team"}, "receivers": [{"name": "team"}]})
+    configuration = configuration_of(
+        spec_of("alertmanager", options={"route": {"receiver": "team"}, "receivers": [{"name": "team"}]})
     )
 
     assert configuration["receivers"] == [{"name": "team"}]
@@ -123,19 +123,21 @@ def test_options_replace_the_receivers_and_keep_the_times_of_the_route() -> None
     }
 
 
-def test_it_listens_on_its_port_only() -> None:
-    flags = options(made("alertmanager"))
+def test_alertmanager_listens_on_its_port_only() -> None:
+    flags = options(spec_of("alertmanager"))
 
     assert flags["web.listen-address"] == "${host}:${port.http}"
     assert flags["cluster.listen-address"] == ""
 
 
-def test_a_metrics_store_sends_its_alerts_to_it(project: Project) -> None:
+def test_a_metrics_store_sends_its_alerts_to_alertmanager(project: Project) -> None:
     project.write("use = ['prometheus', 'alertmanager']\n")
 
     alone = project.resolve("prometheus").plan
 
-    assert written(next(spec for spec in alone.services if spec.name == "prometheus"))["alerting"] == {
+    assert configuration_of(next(spec for spec in alone.services if spec.name == "prometheus"))[
+        "alerting"
+    ] == {
         "alertmanagers": [
             {"static_configs": [{"targets": ["${alertmanager.host?}:${alertmanager.http_port?}"]}]}
         ]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fakes.engine import made, written
+from fakes.engine import configuration_of, spec_of
 from fakes.project import Project
 from infra_runtime.services.routes import HEALTH
 from infra_runtime.spec import HttpProbe
@@ -20,7 +20,7 @@ from infra_runtime.supervisor import https_child
 
 
 def servers(**settings: Any) -> dict[str, Any]:
-    return written(made("caddy", **settings))["apps"]["http"]["servers"]
+    return configuration_of(spec_of("caddy", **settings))["apps"]["http"]["servers"]
 
 
 def routes(*given: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
@@ -29,22 +29,22 @@ def routes(*given: dict[str, Any], **settings: Any) -> list[dict[str, Any]]:
 
 
 def test_the_admin_api_listens_on_a_private_socket() -> None:
-    assert written(made("caddy"))["admin"]["listen"] == "unix/${run}/admin.sock|0600"
+    assert configuration_of(spec_of("caddy"))["admin"]["listen"] == "unix/${run}/admin.sock|0600"
 
 
 def test_all_its_files_are_in_the_data_directory() -> None:
-    spec = made("caddy")
+    spec = spec_of("caddy")
 
     assert {spec.env[name] for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")} == {"${data}"}
-    assert written(spec)["storage"]["root"] == "${data}/storage"
+    assert configuration_of(spec)["storage"]["root"] == "${data}/storage"
 
 
 def test_without_https_its_port_is_not_used() -> None:
-    assert made("caddy").ports == {"http": 8080}
-    assert made("caddy", https=True).ports == {"http": 8080, "https": 8443}
+    assert spec_of("caddy").ports == {"http": 8080}
+    assert spec_of("caddy", https=True).ports == {"http": 8080, "https": 8443}
 
 
-def test_with_https_it_is_ready_when_it_has_its_certificate() -> None:
+def test_with_https_caddy_is_ready_when_it_has_its_certificate() -> None:
     """The health check goes through the HTTPS port, which is open shortly before the certificate exists."""
     health = servers(https=True)["http"]["routes"][0]
 
@@ -52,7 +52,7 @@ def test_with_https_it_is_ready_when_it_has_its_certificate() -> None:
 
 
 def test_https_does_not_change_the_trust_store_of_the_machine() -> None:
-    apps = written(made("caddy", https=True))["apps"]
+    apps = configuration_of(spec_of("caddy", https=True))["apps"]
 
     assert apps["pki"]["certificate_authorities"]["local"]["install_trust"] is False
 

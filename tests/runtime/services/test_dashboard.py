@@ -17,7 +17,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.command_line import service
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import services_of, until
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.manifest import DASHBOARD
@@ -27,18 +27,18 @@ PATIENCE = 180.0
 
 
 def test_the_dashboard_starts_at_the_first_connection_and_has_no_container() -> None:
-    spec = made("dashboard")
+    spec = spec_of("dashboard")
 
     assert spec.starts_on_connection
     assert spec.ready is None
     assert spec.container is None
     assert spec.ports == DASHBOARD.ports == {"http": 1337}
     assert spec.ports_may_vary
-    assert not made("dashboard", ports={"http": 1337}).ports_may_vary
+    assert not spec_of("dashboard", ports={"http": 1337}).ports_may_vary
 
 
 def test_the_dashboard_has_its_own_host_name_and_a_secret_key() -> None:
-    spec = made("dashboard")
+    spec = spec_of("dashboard")
 
     assert spec.exports["url"] == "http://${stack.service}.localhost:${port.http}"
     assert "key" in spec.sensitive

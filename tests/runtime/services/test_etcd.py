@@ -9,27 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from infra_runtime.catalogue import entry
 from infra_runtime.contributions import Metrics
 
 
 def test_the_server_waits_for_the_disk_only_outside_of_tests() -> None:
-    assert "--unsafe-no-fsync" not in made("etcd").command
-    spec = made("etcd", durable=False)
+    assert "--unsafe-no-fsync" not in spec_of("etcd").command
+    spec = spec_of("etcd", durable=False)
     assert "--unsafe-no-fsync" in spec.command
     assert [step.signal for step in spec.stop] == [signal.SIGKILL]
     assert entry("etcd").defaults == {"test": {"durable": False}}
 
 
 def test_options_replace_flags() -> None:
-    flags = options(made("etcd", options={"log-level": "debug", "max-txn-ops": "500"}))
+    flags = options(spec_of("etcd", options={"log-level": "debug", "max-txn-ops": "500"}))
 
     assert (flags["log-level"], flags["max-txn-ops"]) == ("debug", "500")
 
 
 def test_the_container_accepts_other_hosts() -> None:
-    container = made("etcd").container
+    container = spec_of("etcd").container
 
     assert container is not None
     assert not [word for word in container.command if word.startswith(("--host-whitelist", "--cors"))]

@@ -181,7 +181,7 @@ def test_a_table_with_an_image_under_the_name_of_a_kind_is_the_kind(project: Pro
         ('binary = "x"', "unknown key 'binary'"),
     ],
 )
-def test_a_mistake_is_an_error_with_its_place(project: Project, line: str, problem: str) -> None:
+def test_a_mistake_is_an_error_with_its_location(project: Project, line: str, problem: str) -> None:
     write(project, "ports = { http = 9200 }", line)
 
     message = project.error()
@@ -197,7 +197,7 @@ def test_an_invalid_image_is_refused(project: Project, image: str) -> None:
     assert "services.search.image" in project.error()
 
 
-def test_without_an_engine_the_error_names_both(
+def test_without_an_engine_the_error_names_podman_and_docker(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write(project)

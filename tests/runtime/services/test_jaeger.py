@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.stacks import until
 from infra_runtime.services.jaeger import ENTRY
@@ -26,7 +26,7 @@ def configuration(spec: ServiceSpec) -> Any:
 
 def test_traces_are_in_files_in_development_and_in_memory_in_tests() -> None:
     stores = {
-        environment: configuration(made("jaeger", **settings))["extensions"]["jaeger_storage"]
+        environment: configuration(spec_of("jaeger", **settings))["extensions"]["jaeger_storage"]
         for environment, settings in (("development", {}), ("test", ENTRY.defaults["test"]))
     }
 
@@ -38,7 +38,7 @@ def test_traces_are_in_files_in_development_and_in_memory_in_tests() -> None:
 
 
 def test_every_endpoint_is_on_the_loopback_address_at_a_port_of_the_spec() -> None:
-    spec = made("jaeger")
+    spec = spec_of("jaeger")
 
     text = json.dumps(configuration(spec))
 
@@ -49,13 +49,13 @@ def test_every_endpoint_is_on_the_loopback_address_at_a_port_of_the_spec() -> No
 def test_options_are_merged_into_the_configuration() -> None:
     options = {"processors": {"batch": {}}, "service": {"pipelines": {"traces": {"processors": ["batch"]}}}}
 
-    merged = configuration(made("jaeger", options=options))
+    merged = configuration(spec_of("jaeger", options=options))
 
     assert merged["service"]["pipelines"]["traces"]["processors"] == ["batch"]
     assert merged["service"]["pipelines"]["traces"]["receivers"] == ["otlp"]
 
 
-def test_the_telemetry_service_forwards_to_it(project: Project) -> None:
+def test_the_telemetry_service_forwards_spans_to_jaeger(project: Project) -> None:
     project.write('use = ["telemetry", "jaeger"]\n')
 
     command = project.spec("telemetry").command

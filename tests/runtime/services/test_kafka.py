@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.spec import Seed, WriteFile
 
@@ -24,7 +24,7 @@ def properties(**settings: object) -> dict[str, str]:
     """Return the properties in the configuration of the server."""
     (text,) = (
         step.text
-        for step in made("kafka", **settings).prepare
+        for step in spec_of("kafka", **settings).prepare
         if isinstance(step, WriteFile) and step.path == "${data}/server.properties"
     )
     return dict(line.split("=", 1) for line in text.splitlines())
@@ -32,7 +32,7 @@ def properties(**settings: object) -> dict[str, str]:
 
 def seeds(**settings: object) -> list[Seed]:
     """Return the steps that record the classes of the server."""
-    return [step for step in made("kafka", **settings).prepare if isinstance(step, Seed)]
+    return [step for step in spec_of("kafka", **settings).prepare if isinstance(step, Seed)]
 
 
 def test_the_server_listens_on_the_address_of_the_stack_only() -> None:
@@ -64,7 +64,7 @@ def test_the_settings_of_a_server_need_no_further_recording() -> None:
 
 
 def test_options_of_java_have_the_memory_of_the_setting() -> None:
-    assert "-Xmx1g" in made("kafka", heap="1g").env["JDK_JAVA_OPTIONS"].split()
+    assert "-Xmx1g" in spec_of("kafka", heap="1g").env["JDK_JAVA_OPTIONS"].split()
 
 
 @pytest.mark.process
@@ -76,7 +76,7 @@ def test_a_server_that_does_not_start_makes_the_recording_fail_with_its_output(t
     folder.mkdir()
     (folder / "training.properties").write_text("log.dirs=LOG_FOLDER\n")
 
-    done = subprocess.run(
+    completed_process = subprocess.run(
         [sys.executable, "-m", "infra_runtime.kafka_training", str(program), str(folder)],
         capture_output=True,
         text=True,
@@ -84,7 +84,7 @@ def test_a_server_that_does_not_start_makes_the_recording_fail_with_its_output(t
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (1, "the port is taken\n\n")
+    assert (completed_process.returncode, completed_process.stderr) == (1, "the port is taken\n\n")
 
 
 # --- the real server -------------------------------------------------------------------------------

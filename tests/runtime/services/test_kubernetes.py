@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.control_plane import ControlPlane, control_plane
-from fakes.engine import made, written
+from fakes.engine import configuration_of, spec_of
 from fakes.stacks import until
 from infra_runtime.control_plane.api import ApiError, ControlPlaneApi
 from infra_runtime.spec import ServiceSpec, WriteFile, references
@@ -29,13 +29,15 @@ def file(spec: ServiceSpec, name: str) -> str:
 
 def flags(spec: ServiceSpec, program: str) -> dict[str, str]:
     """Return a mapping from flag to value for a program."""
-    command = next(started["command"] for started in written(spec)["programs"] if started["name"] == program)
+    command = next(
+        started["command"] for started in configuration_of(spec)["programs"] if started["name"] == program
+    )
     words = [word.removeprefix("--") for word in command if word.startswith("--") and "=" in word]
     return dict(word.split("=", 1) for word in words)
 
 
 def test_only_the_api_server_and_the_nodes_listen_on_ports() -> None:
-    spec = made("kubernetes")
+    spec = spec_of("kubernetes")
 
     assert {*spec.ports} == {"api", "kubelet"}
     assert flags(spec, "etcd")["listen-client-urls"].startswith("unix://")
@@ -46,8 +48,8 @@ def test_only_the_api_server_and_the_nodes_listen_on_ports() -> None:
 
 
 def test_no_command_line_contains_the_token() -> None:
-    spec = made("kubernetes")
-    words = [word for program in written(spec)["programs"] for word in program["command"]]
+    spec = spec_of("kubernetes")
+    words = [word for program in configuration_of(spec)["programs"] for word in program["command"]]
 
     assert [word for word in words for name in references(word) if name.startswith("secret.")] == []
     assert "${secret.admin}" in file(spec, "/tokens.csv")
@@ -55,14 +57,16 @@ def test_no_command_line_contains_the_token() -> None:
 
 
 def test_every_file_with_the_token_is_private() -> None:
-    files = [step for step in made("kubernetes").prepare if isinstance(step, WriteFile)]
+    files = [step for step in spec_of("kubernetes").prepare if isinstance(step, WriteFile)]
 
     assert {step.mode for step in files if "secret.admin" in step.text} == {0o600}
 
 
 def test_the_controller_manager_starts_when_the_api_server_is_ready() -> None:
     """It exits if the server is not healthy within ten seconds, and the whole service would start again."""
-    programs = {program["name"]: program["command"] for program in written(made("kubernetes"))["programs"]}
+    programs = {
+        program["name"]: program["command"] for program in configuration_of(spec_of("kubernetes"))["programs"]
+    }
 
     before = programs["kube-controller-manager"].index("${bin.kube-controller-manager}")
     assert programs["kube-controller-manager"][before - 2 : before] == ["--wait", "${data}/cluster.json"]
@@ -70,17 +74,17 @@ def test_the_controller_manager_starts_when_the_api_server_is_ready() -> None:
 
 
 def test_options_are_flags_of_the_api_server() -> None:
-    spec = made("kubernetes", options={"feature-gates": "WatchList=true", "v": "2"})
+    spec = spec_of("kubernetes", options={"feature-gates": "WatchList=true", "v": "2"})
 
     assert flags(spec, "kube-apiserver")["feature-gates"] == "WatchList=true"
     assert flags(spec, "kube-apiserver")["v"] == "2"
-    assert flags(made("kubernetes"), "kube-apiserver")["feature-gates"].startswith("WatchList=false")
+    assert flags(spec_of("kubernetes"), "kube-apiserver")["feature-gates"].startswith("WatchList=false")
 
 
 def test_further_documents_are_part_of_the_simulation() -> None:
     forward = {"kind": "ClusterPortForward", "spec": {"forwards": [{"ports": [80]}]}}
 
-    documents = file(made("kubernetes", simulation=[forward]), "/kwok.yaml").split("\n---\n")
+    documents = file(spec_of("kubernetes", simulation=[forward]), "/kwok.yaml").split("\n---\n")
 
     assert json.loads(documents[-1]) == forward
     assert {"node-ready", "pod-ready"} <= {
@@ -91,7 +95,7 @@ def test_further_documents_are_part_of_the_simulation() -> None:
 
 
 def test_only_a_durable_cluster_waits_for_the_disk_and_stops_in_an_orderly_way() -> None:
-    durable, short = made("kubernetes"), made("kubernetes", durable=False)
+    durable, short = spec_of("kubernetes"), spec_of("kubernetes", durable=False)
 
     assert [step.signal for step in durable.stop] == [signal.SIGTERM]
     assert [step.signal for step in short.stop] == [signal.SIGKILL]
@@ -102,7 +106,7 @@ def test_only_a_durable_cluster_waits_for_the_disk_and_stops_in_an_orderly_way()
 
 
 def test_an_export_is_refused() -> None:
-    container = made("kubernetes").container
+    container = spec_of("kubernetes").container
 
     assert container is not None
     assert "simulated pods" in container.problem

@@ -13,7 +13,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.command_line import INFRA
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.logs import files
@@ -88,7 +88,7 @@ async def newest(url: str) -> str:
 
 
 def test_the_password_of_the_server_is_not_an_argument() -> None:
-    spec = made("log-forwarder")
+    spec = spec_of("log-forwarder")
 
     assert spec.env["INFRA_LOG_STREAM"] == "${nats.url}"
     assert not [word for word in spec.command if "nats.url" in word]

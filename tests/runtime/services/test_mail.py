@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.suite import free_port
 from infra_runtime.binaries import locate
 from infra_runtime.catalogue import entry
@@ -29,13 +29,13 @@ LIMIT = 100_000
 
 
 def test_messages_are_written_to_the_disk_only_outside_of_tests() -> None:
-    assert "--durable" in made("mail").command
-    assert "--durable" not in made("mail", durable=False).command
+    assert "--durable" in spec_of("mail").command
+    assert "--durable" not in spec_of("mail", durable=False).command
     assert entry("mail").defaults == {"test": {"durable": False}}
 
 
 def test_the_limits_are_arguments_of_the_server_and_of_the_container() -> None:
-    spec = made("mail", max_messages=5, max_bytes=6, max_message_bytes=7)
+    spec = spec_of("mail", max_messages=5, max_bytes=6, max_message_bytes=7)
 
     assert {"--max-messages=5", "--max-bytes=6", "--max-message-bytes=7"} <= set(spec.command)
     assert spec.container is not None

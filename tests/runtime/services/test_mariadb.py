@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from fakes.suite import free_port
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Endpoint, Stack
@@ -22,13 +22,13 @@ from kinds.distribution import installed
 def test_a_durable_server_keeps_the_safe_defaults() -> None:
     assert (
         not {"innodb-flush-log-at-trx-commit", "innodb-flush-method", "debug-no-sync"}
-        & options(made("mariadb")).keys()
+        & options(spec_of("mariadb")).keys()
     )
-    assert [(step.signal, step.seconds) for step in made("mariadb").stop] == [(signal.SIGTERM, 30.0)]
+    assert [(step.signal, step.seconds) for step in spec_of("mariadb").stop] == [(signal.SIGTERM, 30.0)]
 
 
 def test_a_server_that_is_not_durable_does_not_wait_for_the_disk() -> None:
-    spec = made("mariadb", durable=False)
+    spec = spec_of("mariadb", durable=False)
     variables = options(spec)
 
     assert (variables["debug-no-sync"], variables["innodb-flush-method"]) == ("on", "nosync")
@@ -40,7 +40,7 @@ def test_a_server_that_is_not_durable_does_not_wait_for_the_disk() -> None:
 
 def test_options_replace_the_default_variables_in_both_spellings() -> None:
     given = {"character_set_server": "latin1", "key-buffer-size": "2M", "sql_mode": "ANSI"}
-    spec = made("mariadb", durable=False, options=given)
+    spec = spec_of("mariadb", durable=False, options=given)
     variables = options(spec)
 
     assert variables["character-set-server"] == "latin1"
@@ -51,7 +51,7 @@ def test_options_replace_the_default_variables_in_both_spellings() -> None:
 
 
 def test_the_password_is_only_in_a_private_file() -> None:
-    spec = made("mariadb")
+    spec = spec_of("mariadb")
     seed, _, init = spec.prepare
 
     assert isinstance(seed, Seed)
@@ -65,13 +65,13 @@ def test_the_password_is_only_in_a_private_file() -> None:
 
 
 def test_both_environments_use_the_same_seed() -> None:
-    assert made("mariadb").prepare[0] == made("mariadb", durable=False).prepare[0]
+    assert spec_of("mariadb").prepare[0] == spec_of("mariadb", durable=False).prepare[0]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a`b", "a;b", "é", "x" * 65])
 def test_a_database_with_another_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="database"):
-        made("mariadb", database=name)
+        spec_of("mariadb", database=name)
 
 
 @pytest.mark.parametrize(

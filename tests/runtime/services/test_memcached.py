@@ -4,18 +4,18 @@ import contextlib
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.catalogue import entry
 
 
 def test_flush_all_is_allowed_only_outside_of_tests() -> None:
-    assert "--disable-flush-all" not in made("memcached").command
+    assert "--disable-flush-all" not in spec_of("memcached").command
     assert entry("memcached").defaults == {"test": {"flush_all": False}}
 
 
 def test_the_limits_and_options_are_arguments_of_the_server_and_of_the_container() -> None:
     options = {"idle_timeout": "60", "no_lru_crawler": ""}
-    spec = made("memcached", memory=5, max_item=2, options=options)
+    spec = spec_of("memcached", memory=5, max_item=2, options=options)
 
     limits = ("--memory-limit=5", "--max-item-size=2m", "--extended=idle_timeout=60,no_lru_crawler")
     assert spec.command[-3:] == limits
@@ -25,7 +25,7 @@ def test_the_limits_and_options_are_arguments_of_the_server_and_of_the_container
 
 def test_an_item_that_is_larger_than_half_of_the_memory_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"`memory` \(1 MB\) should be at least twice `max_item`"):
-        made("memcached", memory=1)
+        spec_of("memcached", memory=1)
 
 
 @pytest.mark.real("memcached")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.suite import free_port
 from infra_runtime.catalogue import entry
@@ -23,7 +23,7 @@ from infra_runtime.supervisor.exchange import exchange
 
 
 def test_mongod_listens_on_the_address_of_the_stack_only() -> None:
-    command = made("mongodb").command
+    command = spec_of("mongodb").command
 
     assert {"--bind_ip=${host}", "--port=${port.client}", "--dbpath=${data}"} <= set(command)
 
@@ -31,7 +31,7 @@ def test_mongod_listens_on_the_address_of_the_stack_only() -> None:
 def test_the_emulation_is_refused_outside_of_tests() -> None:
     assert entry("mongodb").defaults == {"test": {"emulation": True}}
     with pytest.raises(ConfigurationError, match="it lacks transactions, sessions, change"):
-        made("mongodb", engine="emulated")
+        spec_of("mongodb", engine="emulated")
 
 
 def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks() -> None:
@@ -40,7 +40,7 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
 
     assert facts(Path("/usr/bin/mongod")) == {"engine": "mongod"}
     assert facts(Path("/store/bin/mongo-java-server")) == {"engine": "emulated"}
-    assert "transactions" in made("mongodb", engine="emulated", emulation=True).exports["engine"]
+    assert "transactions" in spec_of("mongodb", engine="emulated", emulation=True).exports["engine"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_engine_is_that_of_the_executable_and_an_export_names_what_it_lacks(
         ('"system.a" = [{ keys = ["b"] }]', "must not begin with `system.`"),
     ],
 )
-def test_a_wrong_index_is_an_error_with_its_place(project: Project, indexes: str, problem: str) -> None:
+def test_a_wrong_index_is_an_error_with_its_line(project: Project, indexes: str, problem: str) -> None:
     project.write(f'use = ["mongodb"]\n[services.mongodb.indexes]\n{indexes}\n')
 
     error = project.error()
@@ -70,7 +70,7 @@ def test_a_wrong_index_is_an_error_with_its_place(project: Project, indexes: str
 
 
 def test_the_container_creates_the_indexes() -> None:
-    container = made("mongodb", database="shop", indexes={"a": [{"keys": ["b", "-c"]}]}).container
+    container = spec_of("mongodb", database="shop", indexes={"a": [{"keys": ["b", "-c"]}]}).container
 
     assert container is not None
     (script,) = container.files.values()
@@ -88,7 +88,7 @@ def test_the_container_creates_the_indexes() -> None:
 )
 def test_a_refused_index_is_the_reason_why_the_service_is_not_ready(error: bytes) -> None:
     """The server answers `ping`, and refuses the second command with an error that begins with `error`."""
-    probe = made("mongodb", indexes={"users": [{"keys": ["name"], "unique": True}]}).ready
+    probe = spec_of("mongodb", indexes={"users": [{"keys": ["name"], "unique": True}]}).ready
 
     async def reason() -> str | None:
         async with await asyncio.start_server(serve, "127.0.0.1") as server:
@@ -254,7 +254,9 @@ class TestServer:
         assert [order["amount"] for order in orders.find({"large": True}).sort("_id")] == [13, 14]
         assert orders.count_documents({}) == 4
 
-    def test_a_group_with_several_accumulators_and_a_lookup_are_right(self, database: Any) -> None:
+    def test_a_group_with_several_accumulators_and_a_lookup_have_the_correct_result(
+        self, database: Any
+    ) -> None:
         database.orders.insert_many([{"customer": number % 2, "amount": number} for number in range(6)])
         database.customers.insert_many([{"_id": 0, "name": "Ada"}, {"_id": 1, "name": "Grace"}])
         stages = [

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.catalogue import entry
 from infra_runtime.spec import Run, WriteFile
 
 
 def configuration(**settings: Any) -> list[str]:
-    (file,) = (step for step in made("mosquitto", **settings).prepare if isinstance(step, WriteFile))
+    (file,) = (step for step in spec_of("mosquitto", **settings).prepare if isinstance(step, WriteFile))
     return file.text.splitlines()
 
 
@@ -35,7 +35,7 @@ def test_options_replace_directives_and_a_list_has_a_line_for_each_value() -> No
 
 @pytest.mark.parametrize("settings", [{"auth": False}, {"options": {"password_file": "/etc/passwords"}}])
 def test_without_the_password_the_url_has_none(settings) -> None:
-    spec = made("mosquitto", **settings)
+    spec = spec_of("mosquitto", **settings)
 
     assert spec.exports["url"] == "mqtt://${host}:${port.client}"
     assert "password" not in spec.exports
@@ -43,7 +43,7 @@ def test_without_the_password_the_url_has_none(settings) -> None:
 
 
 def test_the_container_accepts_clients_without_a_password() -> None:
-    container = made("mosquitto").container
+    container = spec_of("mosquitto").container
 
     assert container is not None
     ((file, text),) = container.files.items()

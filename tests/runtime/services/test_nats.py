@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made, written
+from fakes.engine import configuration_of, spec_of
 from fakes.stacks import until
 from fakes.suite import free_port
 from infra_runtime.binaries import Binary, locate
@@ -18,32 +18,32 @@ from infra_runtime.spec import substitute
 
 
 def test_jetstream_keeps_its_streams_in_the_data_directory() -> None:
-    assert written(made("nats"))["jetstream"] == {"store_dir": "${data}/jetstream"}
+    assert configuration_of(spec_of("nats"))["jetstream"] == {"store_dir": "${data}/jetstream"}
 
 
-def test_it_listens_on_the_address_of_the_engine() -> None:
-    configuration = written(made("nats"))
+def test_nats_listens_on_the_address_of_the_engine() -> None:
+    configuration = configuration_of(spec_of("nats"))
 
     assert configuration["listen"] == "${host}:${port.client}"
     assert configuration["http"] == "${host}:${port.monitor}"
 
 
-def test_it_is_ready_when_jetstream_is_ready() -> None:
-    probe = made("nats").ready
+def test_nats_is_ready_when_jetstream_is_ready() -> None:
+    probe = spec_of("nats").ready
 
     assert (probe.port, probe.path) == ("monitor", "/${secret.monitor}/healthz?js-enabled-only=true")
-    assert made("nats", auth=False).ready.path == "/healthz?js-enabled-only=true"
+    assert spec_of("nats", auth=False).ready.path == "/healthz?js-enabled-only=true"
 
 
 def test_clients_need_a_password_which_the_url_contains() -> None:
-    spec = made("nats")
+    spec = spec_of("nats")
 
-    assert written(spec)["authorization"] == {"user": "shared", "password": "${secret.password}"}
+    assert configuration_of(spec)["authorization"] == {"user": "shared", "password": "${secret.password}"}
     assert spec.exports["url"] == "nats://shared:${secret.password}@${host}:${port.client}"
 
 
 def test_with_accounts_for_tests_the_shared_account_needs_the_password_too() -> None:
-    configuration = written(made("nats", accounts=2))
+    configuration = configuration_of(spec_of("nats", accounts=2))
 
     assert "authorization" not in configuration
     assert "no_auth_user" not in configuration
@@ -54,21 +54,21 @@ def test_with_accounts_for_tests_the_shared_account_needs_the_password_too() -> 
 
 @pytest.mark.parametrize("settings", [{"auth": False}, {"options": {"authorization": {"token": "mine"}}}])
 def test_the_users_own_authorization_replaces_that_of_the_kit(settings) -> None:
-    spec = made("nats", **settings)
+    spec = spec_of("nats", **settings)
 
     assert spec.exports["url"] == "nats://${host}:${port.client}"
-    assert written(spec).get("authorization") == settings.get("options", {}).get("authorization")
+    assert configuration_of(spec).get("authorization") == settings.get("options", {}).get("authorization")
 
 
 def test_a_container_has_no_password() -> None:
-    spec = made("nats")
+    spec = spec_of("nats")
 
     assert spec.container.exports["url"] == "nats://${host}:${port.client}"
     assert "secret" not in "".join(spec.container.files.values())
 
 
 def test_a_container_with_accounts_for_tests_reads_their_password_from_a_variable() -> None:
-    container = made("nats", accounts=2).container
+    container = spec_of("nats", accounts=2).container
 
     (text,) = container.files.values()
     assert '"user": "test2", "password": $INFRA_ACCOUNTS_PASSWORD ' in " ".join(text.split())
@@ -80,7 +80,7 @@ def test_a_container_with_accounts_for_tests_reads_their_password_from_a_variabl
 @pytest.mark.parametrize("password", ["s3cret", "123456", "1e3"])
 def test_a_real_server_has_the_accounts_of_a_container(tmp_path: Path, password: str) -> None:
     """The password can look like a number in the configuration language of NATS."""
-    container, port = made("nats", accounts=1).container, free_port()
+    container, port = spec_of("nats", accounts=1).container, free_port()
     values = {"host": "127.0.0.1", "port.client": str(port), "port.monitor": str(free_port())}
     (text,) = container.files.values()
     file = tmp_path / "nats.conf"
@@ -143,16 +143,18 @@ def test_no_web_page_can_read_the_monitor_of_a_real_server(run) -> None:
 
 
 def test_options_are_merged_into_the_configuration() -> None:
-    configuration = written(made("nats", options={"max_payload": 1000, "jetstream": {"max_mem": "64MB"}}))
+    configuration = configuration_of(
+        spec_of("nats", options={"max_payload": 1000, "jetstream": {"max_mem": "64MB"}})
+    )
 
     assert configuration["max_payload"] == 1000
     assert configuration["jetstream"] == {"store_dir": "${data}/jetstream", "max_mem": "64MB"}
 
 
 def test_ports_are_the_documented_ones_unless_they_are_set() -> None:
-    assert made("nats").ports == {"client": 4222, "monitor": 8222}
-    assert made("nats", port=4333).ports == {"client": 4333, "monitor": 8222}
-    assert made("nats", ports={"monitor": 8333}).ports == {"client": 4222, "monitor": 8333}
+    assert spec_of("nats").ports == {"client": 4222, "monitor": 8222}
+    assert spec_of("nats", port=4333).ports == {"client": 4333, "monitor": 8222}
+    assert spec_of("nats", ports={"monitor": 8333}).ports == {"client": 4222, "monitor": 8333}
 
 
 @pytest.mark.real("nats")

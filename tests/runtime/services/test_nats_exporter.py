@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.stacks import until
 
@@ -23,7 +23,7 @@ def test_the_target_is_in_the_plan_and_is_ready_first(project: Project) -> None:
 
 
 def test_the_path_of_the_monitor_is_in_the_environment_only() -> None:
-    spec = made("nats-exporter", target="queue", env={"A": "b"})
+    spec = spec_of("nats-exporter", target="queue", env={"A": "b"})
 
     assert spec.env == {"NATS_MONITOR_URL": "${queue.monitor_url}", "A": "b"}
     assert not [word for word in spec.command if "queue" in word]

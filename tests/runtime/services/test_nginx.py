@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from infra_runtime.binaries import locate
 from infra_runtime.catalogue import entry
@@ -18,7 +18,7 @@ from infra_runtime.spec import WriteFile
 
 def files(**settings: Any) -> dict[str, str]:
     """Return a mapping from name to text of the configuration files."""
-    steps = [step for step in made("nginx", **settings).prepare if isinstance(step, WriteFile)]
+    steps = [step for step in spec_of("nginx", **settings).prepare if isinstance(step, WriteFile)]
     return {step.path.removeprefix("${data}/"): step.text for step in steps}
 
 
@@ -57,7 +57,7 @@ def test_an_option_replaces_a_directive() -> None:
 
 
 def test_the_container_has_the_same_routes_with_the_folders_of_the_image() -> None:
-    container = made("nginx", routes=[{"files": "public"}]).container
+    container = spec_of("nginx", routes=[{"files": "public"}]).container
 
     assert container is not None
     assert container.command == ("nginx", "-g", "daemon off;")

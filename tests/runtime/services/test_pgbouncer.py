@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.spec import WriteFile
 from kinds.distribution import installed
@@ -17,7 +17,7 @@ psycopg = pytest.importorskip("psycopg", reason="the minimal profile has no clie
 
 def files(**settings: object) -> dict[str, str]:
     """Return the texts of the files that are written before the start, by name."""
-    steps = [step for step in made("pgbouncer", **settings).prepare if isinstance(step, WriteFile)]
+    steps = [step for step in spec_of("pgbouncer", **settings).prepare if isinstance(step, WriteFile)]
     assert all(step.mode == 0o600 for step in steps)
     return {step.path.rpartition("/")[2]: step.text for step in steps}
 
@@ -25,13 +25,13 @@ def files(**settings: object) -> dict[str, str]:
 def test_the_password_is_only_in_a_private_file() -> None:
     assert files()["users.txt"] == '"${postgres.user}" "${postgres.password}"\n'
     assert "password" not in files()["pgbouncer.ini"]
-    assert made("pgbouncer").command == ("${bin.pgbouncer}", "${data}/pgbouncer.ini")
+    assert spec_of("pgbouncer").command == ("${bin.pgbouncer}", "${data}/pgbouncer.ini")
 
 
 def test_the_pool_needs_the_server_of_the_setting() -> None:
-    spec = made("pgbouncer", server="orders")
+    spec = spec_of("pgbouncer", server="orders")
 
-    assert made("pgbouncer").all_needs() == ("postgres",)
+    assert spec_of("pgbouncer").all_needs() == ("postgres",)
     assert spec.all_needs() == ("orders",)
     assert spec.exports["server"] == "orders"
     assert "* = host=${orders.host} port=${orders.port}\n" in files(server="orders")["pgbouncer.ini"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from infra_runtime.catalogue import entry
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.errors import StartError
@@ -15,7 +15,7 @@ from infra_runtime.spec import Run, Secret, Seed, WriteFile
 
 
 def test_the_superuser_is_made_after_the_seed_and_its_password_is_in_no_argument() -> None:
-    seed, secret, hook, superuser = made("pocketbase", superuser="me@example.org").prepare
+    seed, secret, hook, superuser = spec_of("pocketbase", superuser="me@example.org").prepare
 
     assert isinstance(seed, Seed)
     assert secret == Secret(path="${data}/password.secret")
@@ -27,7 +27,7 @@ def test_the_superuser_is_made_after_the_seed_and_its_password_is_in_no_argument
 
 def test_a_server_of_tests_without_hooks_of_the_user_makes_the_superuser_itself() -> None:
     hooks = entry("pocketbase").defaults["test"]["hooks"]
-    spec = made("pocketbase", hooks=hooks, superuser="me@example.org", env={"DEBUG": "1"})
+    spec = spec_of("pocketbase", hooks=hooks, superuser="me@example.org", env={"DEBUG": "1"})
 
     assert [type(step) for step in spec.prepare] == [Seed, Secret, WriteFile]
     assert {"me@example.org", "${secret.password}", "1"} <= set(spec.env.values())
@@ -37,7 +37,7 @@ def test_a_server_of_tests_without_hooks_of_the_user_makes_the_superuser_itself(
 @pytest.mark.parametrize("settings", [{"hooks": "${root}/hooks"}, {}], ids=["set", "default"])
 def test_the_users_hooks_are_separate_from_the_hook_of_the_superuser(settings: dict[str, str]) -> None:
     """In development, the default folder of hooks contains hooks of the user."""
-    spec = made("pocketbase", watch=False, **settings)
+    spec = spec_of("pocketbase", watch=False, **settings)
     hooks = options(spec)["hooksDir"]
 
     assert isinstance(spec.prepare[-1], Run)
@@ -47,7 +47,7 @@ def test_the_users_hooks_are_separate_from_the_hook_of_the_superuser(settings: d
 
 
 def test_all_its_folders_are_in_the_data_directory() -> None:
-    folders = options(made("pocketbase"))
+    folders = options(spec_of("pocketbase"))
 
     assert all(
         folders[name].startswith("${data}/") for name in ("dir", "hooksDir", "migrationsDir", "publicDir")
@@ -55,12 +55,12 @@ def test_all_its_folders_are_in_the_data_directory() -> None:
 
 
 def test_the_folder_of_hooks_can_be_set() -> None:
-    assert options(made("pocketbase", hooks="${root}/hooks"))["hooksDir"] == "${root}/hooks"
+    assert options(spec_of("pocketbase", hooks="${root}/hooks"))["hooksDir"] == "${root}/hooks"
 
 
 def test_without_watch_no_migrations_are_written() -> None:
-    assert options(made("pocketbase"))["automigrate"] == "true"
-    assert options(made("pocketbase", watch=False))["automigrate"] == "false"
+    assert options(spec_of("pocketbase"))["automigrate"] == "true"
+    assert options(spec_of("pocketbase", watch=False))["automigrate"] == "false"
 
 
 def login(endpoint: Endpoint, password: str) -> Any:

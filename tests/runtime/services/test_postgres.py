@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes import seccomp
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from fakes.stacks import alive, journal_events, until
 from fakes.suite import free_port
 from infra_runtime.binaries import launch, store
@@ -31,41 +31,41 @@ MAPPED = "--set=dynamic_shared_memory_type=mmap"
 
 
 def initdb(**settings: object) -> tuple[str, ...]:
-    (seed,) = (step for step in made("postgres", **settings).prepare if isinstance(step, Seed))
+    (seed,) = (step for step in spec_of("postgres", **settings).prepare if isinstance(step, Seed))
     (run,) = (step for step in seed.steps if isinstance(step, Run))
     return run.command
 
 
 def test_a_durable_cluster_keeps_the_safe_defaults() -> None:
-    assert not {"fsync", "full_page_writes"} & options(made("postgres")).keys()
+    assert not {"fsync", "full_page_writes"} & options(spec_of("postgres")).keys()
 
 
 def test_a_cluster_that_is_not_durable_does_not_wait_for_the_disk() -> None:
-    parameters = options(made("postgres", durable=False))
+    parameters = options(spec_of("postgres", durable=False))
 
     assert (parameters["fsync"], parameters["full_page_writes"]) == ("off", "off")
 
 
 def test_options_replace_the_default_parameters() -> None:
-    parameters = options(made("postgres", durable=False, options={"fsync": "on", "wal_level": "logical"}))
+    parameters = options(spec_of("postgres", durable=False, options={"fsync": "on", "wal_level": "logical"}))
 
     assert (parameters["fsync"], parameters["wal_level"]) == ("on", "logical")
 
 
-def test_it_stops_with_a_checkpoint_only_if_it_is_durable() -> None:
-    assert [step.signal for step in made("postgres").stop] == [signal.SIGINT, signal.SIGQUIT]
-    assert [step.signal for step in made("postgres", durable=False).stop] == [signal.SIGQUIT]
+def test_only_a_durable_cluster_stops_with_a_checkpoint() -> None:
+    assert [step.signal for step in spec_of("postgres").stop] == [signal.SIGINT, signal.SIGQUIT]
+    assert [step.signal for step in spec_of("postgres", durable=False).stop] == [signal.SIGQUIT]
 
 
 def test_the_password_is_in_no_argument_and_set_by_the_probe() -> None:
-    spec = made("postgres")
+    spec = spec_of("postgres")
 
     assert "${secret.password}" not in " ".join((*initdb(), *spec.command))
     assert spec.ready == replace(PROTOCOL, password="${secret.password}", socket="${run}", iterations=4096)
 
 
 def test_the_password_is_set_through_the_socket_that_the_options_name() -> None:
-    assert made("postgres", options={"unix_socket_directories": "/a, /b"}).ready.socket == "/a"
+    assert spec_of("postgres", options={"unix_socket_directories": "/a, /b"}).ready.socket == "/a"
 
 
 def test_tcp_connections_need_the_password() -> None:
@@ -93,31 +93,34 @@ def test_other_locales_are_those_of_the_system() -> None:
 
 
 def test_a_cluster_needs_an_executable_of_its_version() -> None:
-    (step,) = (step for step in made("postgres", version=17).prepare if isinstance(step, RequireFile))
+    (step,) = (step for step in spec_of("postgres", version=17).prepare if isinstance(step, RequireFile))
 
     assert (step.path, step.text) == ("${data}/cluster/PG_VERSION", "17")
 
 
 def test_extensions_are_created_in_the_seed_and_in_a_cluster_that_exists() -> None:
-    spec = made("postgres", extensions="vector, cube", options={"shared_preload_libraries": "x"})
+    spec = spec_of("postgres", extensions="vector, cube", options={"shared_preload_libraries": "x"})
     (seed,) = (step for step in spec.prepare if isinstance(step, Seed))
 
     for step, folder in ((seed.steps[-1], "${out}"), (spec.prepare[-1], "${data}")):
         assert isinstance(step, Run)
         assert {f"{folder}/extensions", f"{folder}/cluster", "vector\ncube"} <= set(step.command)
         assert "shared_preload_libraries=x" in step.command
-    assert not [step for step in made("postgres").prepare if isinstance(step, Run)]
+    assert not [step for step in spec_of("postgres").prepare if isinstance(step, Run)]
 
 
 @pytest.mark.parametrize("name", ["a b", 'a"b', "a;b", "$(a)"])
 def test_an_extension_with_an_impossible_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not the name of an extension"):
-        made("postgres", extensions=[name])
+        spec_of("postgres", extensions=[name])
 
 
 def test_the_container_creates_the_extensions_that_its_image_has() -> None:
-    official, own = made("postgres", extensions=["cube"]), made("postgres", extensions=["vector"], image="x")
-    impossible = made("postgres", extensions=["vector"])
+    official, own = (
+        spec_of("postgres", extensions=["cube"]),
+        spec_of("postgres", extensions=["vector"], image="x"),
+    )
+    impossible = spec_of("postgres", extensions=["vector"])
 
     assert official.container is not None
     assert own.container is not None
@@ -138,8 +141,8 @@ def test_the_container_creates_the_extensions_that_its_image_has() -> None:
     [(15, "/var/lib/postgresql/data"), (17, "/var/lib/postgresql/data"), (18, "/var/lib/postgresql")],
 )
 def test_the_image_has_the_version_of_the_setting(version: int, data: str) -> None:
-    container = made("postgres", version=version).container
-    with_postgis = made("postgres", version=version, extensions=["postgis"]).container
+    container = spec_of("postgres", version=version).container
+    with_postgis = spec_of("postgres", version=version, extensions=["postgis"]).container
 
     assert container is not None
     assert with_postgis is not None
@@ -386,7 +389,7 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         "    print(user_namespaces_work(), stack.status().services[0].phase)\n"
     )
     filtered = [sys.executable, seccomp.__file__, sys.executable, "-c", code]
-    done = subprocess.run(
+    result = subprocess.run(
         [*filtered, tmp_path / "data", tmp_path],
         capture_output=True,
         text=True,
@@ -394,9 +397,9 @@ def test_a_real_cluster_starts_as_root_where_user_namespaces_are_forbidden(tmp_p
         env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
     )
 
-    if done.returncode == seccomp.CANNOT:
+    if result.returncode == seccomp.CANNOT:
         pytest.skip("the kernel does not allow to filter system calls")
-    assert (done.stdout.split(), done.stderr) == (["False", "ready"], "")
+    assert (result.stdout.split(), result.stderr) == (["False", "ready"], "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches to another user")
@@ -419,16 +422,16 @@ def test_a_real_cluster_starts_with_and_without_user_namespaces(tmp_path) -> Non
     modes, outcomes = ("with", "without", "with"), []
     for mode in modes:
         filtered = [sys.executable, seccomp.__file__] if mode == "without" else []
-        done = subprocess.run(
+        result = subprocess.run(
             [*filtered, sys.executable, "-c", code, tmp_path / "data", tmp_path],
             capture_output=True,
             text=True,
             check=False,
             env={**os.environ, "INFRA_CACHE": str(tmp_path / "cache")},
         )
-        if done.returncode == seccomp.CANNOT:
+        if result.returncode == seccomp.CANNOT:
             pytest.skip("the kernel does not allow to filter system calls")
-        outcomes.append((mode, *done.stdout.split(), done.stderr))
+        outcomes.append((mode, *result.stdout.split(), result.stderr))
 
     owners = {"with": "0", "without": str(other_user()[0])}
     assert outcomes == [(mode, owners[mode], "ready", "") for mode in modes]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from fakes.project import Project
 
 
@@ -37,7 +37,7 @@ def test_a_target_of_another_kind_is_an_error_with_the_missing_export(project: P
 
 
 def test_the_exporter_uses_the_socket_and_its_container_a_password_in_the_environment() -> None:
-    spec = made("postgres-exporter", target="main", options={"log.level": "debug", "dumpmaps": ""})
+    spec = spec_of("postgres-exporter", target="main", options={"log.level": "debug", "dumpmaps": ""})
 
     assert spec.env == {"DATA_SOURCE_NAME": "${main.socket_url}&sslmode=disable"}
     assert options(spec)["log.level"] == "debug"

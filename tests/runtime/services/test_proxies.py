@@ -21,7 +21,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes import upstream
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.stacks import until
 from infra_runtime import catalogue
@@ -41,7 +41,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "test_a_request_waits_for_a_service_that_restarts": "nginx tries another server, but it never waits",
     },
     "traefik": {
-        "test_a_folder_is_served": "Traefik has no server of files",
+        "test_a_proxy_serves_the_files_of_a_folder": "Traefik has no server of files",
         "test_dots_and_empty_parts_of_a_path_arrive_unchanged": "Traefik removes these parts of a path",
         "test_the_response_names_what_is_missing": "Traefik's responses 404 and 502 have fixed texts",
     },
@@ -109,16 +109,16 @@ def _matches(expression: str, text: str) -> bool:
 
 
 def test_a_route_to_a_service_is_a_reference_and_so_a_need(kind: str) -> None:
-    spec = made(kind, routes=[{"path": "/api/*", "to": "api"}])
+    spec = spec_of(kind, routes=[{"path": "/api/*", "to": "api"}])
 
     assert spec.all_needs() == ("api",)
 
 
 def test_a_route_to_another_server_is_not_a_need(kind: str) -> None:
-    assert made(kind, routes=[{"to": "127.0.0.1:9000"}]).all_needs() == ()
+    assert spec_of(kind, routes=[{"to": "127.0.0.1:9000"}]).all_needs() == ()
 
 
-def test_its_own_routes_come_first_and_then_the_longest_paths(kind: str) -> None:
+def test_the_own_routes_of_a_proxy_come_first_and_then_the_longest_paths(kind: str) -> None:
     settings = catalogue.entry(kind).settings.model_validate({"routes": [{"path": "/", "to": "own"}]})
     offers = [
         Contribution(key="route", service=name, value=Route(path=path, host=host))
@@ -228,7 +228,7 @@ def proxy(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy
         server=upstream.__file__,
         patience="patience = 60.0" if kind in PATIENT else "",
     )
-    if "test_a_folder_is_served" not in EXCEPTIONS.get(kind, {}):
+    if "test_a_proxy_serves_the_files_of_a_folder" not in EXCEPTIONS.get(kind, {}):
         for path, files in (("/static/*", "public"), ("/absolute/*", f"{folder}/public")):
             text += f'[[services.{kind}.routes]]\npath = "{path}"\nstrip = true\nfiles = "{files}"\n'
     (folder / "infra.toml").write_text(text, encoding="utf-8")
@@ -239,7 +239,7 @@ def proxy(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy
         yield Proxy(kind=kind, stack=stack)
 
 
-def test_its_health_path_has_priority_over_all_routes(proxy: Proxy) -> None:
+def test_the_health_path_of_a_proxy_has_priority_over_all_routes(proxy: Proxy) -> None:
     answer = proxy.request(HEALTH)
 
     assert answer.status == 200
@@ -290,7 +290,7 @@ def test_a_route_can_be_for_one_host(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("path", ["/static", "/absolute"])
-def test_a_folder_is_served(proxy: Proxy, path: str) -> None:
+def test_a_proxy_serves_the_files_of_a_folder(proxy: Proxy, path: str) -> None:
     style, index, missing = (proxy.request(f"{path}/{name}") for name in ("style.css", "docs/", "missing"))
 
     assert (style.status, style.text) == (200, "a sheet")
@@ -309,7 +309,7 @@ def test_the_service_gets_the_address_of_the_client_and_the_host(proxy: Proxy) -
     assert headers["x-forwarded-proto"] == "http"
 
 
-def test_long_headers_arrive(proxy: Proxy) -> None:
+def test_long_headers_arrive_in_both_directions(proxy: Proxy) -> None:
     long = "x" * 30_000
     with contextlib.closing(proxy.connect()) as connection:
         connection.request("GET", "/x", headers={"X-Long": long})
@@ -429,7 +429,7 @@ def test_no_process_is_left_when_its_first_process_is_killed(proxy: Proxy) -> No
     assert proxy.request("/x").received["name"] == "plain"
 
 
-def test_it_stops_although_a_client_is_connected(proxy: Proxy) -> None:
+def test_a_proxy_stops_although_a_client_is_connected(proxy: Proxy) -> None:
     with contextlib.closing(proxy.connect("patient")) as idle:
         idle.request("GET", HEALTH)
         idle.getresponse().read()
@@ -440,7 +440,7 @@ def test_it_stops_although_a_client_is_connected(proxy: Proxy) -> None:
     assert exits == [0]
 
 
-def test_its_log_has_the_requests_but_not_the_probes(proxy: Proxy) -> None:
+def test_the_log_of_a_proxy_has_the_requests_but_not_the_probes(proxy: Proxy) -> None:
     proxy.request("/in-the-log")
 
     log = Path(proxy.stack.data) / "logs" / f"{proxy.kind}.log"

@@ -13,7 +13,7 @@ import pytest
 
 import infra_runtime as infra
 from fakes.command_line import INFRA
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.amqp.management import Management, ManagementError
 from infra_runtime.engines.local.stack import Stack
 from infra_runtime.services.rabbitmq import ENTRY, RabbitmqSettings
@@ -33,22 +33,22 @@ def files(spec: ServiceSpec) -> dict[str, str]:
 
 
 def test_the_server_listens_on_the_address_of_the_stack_only() -> None:
-    config = files(made("rabbitmq"))["advanced.config"]
+    config = files(spec_of("rabbitmq"))["advanced.config"]
 
     assert '{tcp_listeners, [{"${host}", ${port.amqp}}]}' in config
     assert '{tcp_config, [{ip, "${host}"}, {port, ${port.management}}]}' in config
 
 
 def test_options_are_lines_of_the_configuration() -> None:
-    spec = made("rabbitmq", options={"heartbeat": "30"}, plugins="rabbitmq_stomp")
+    spec = spec_of("rabbitmq", options={"heartbeat": "30"}, plugins="rabbitmq_stomp")
 
     assert files(spec)["rabbitmq.conf"] == "heartbeat = 30\n"
     assert spec.command[-3:] == ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stomp")
-    assert "rabbitmq.conf" not in files(made("rabbitmq"))
+    assert "rabbitmq.conf" not in files(spec_of("rabbitmq"))
 
 
 def test_the_metrics_have_their_own_port_and_are_offered() -> None:
-    spec = made("rabbitmq")
+    spec = spec_of("rabbitmq")
 
     (offer,) = ENTRY.contributions(RabbitmqSettings())
     config = files(spec)["advanced.config"]
@@ -72,7 +72,7 @@ def test_without_metrics_neither_the_plugin_nor_its_port_is_in_the_spec() -> Non
 def test_the_cookie_is_readable_by_its_owner_only() -> None:
     (cookie,) = (
         step
-        for step in made("rabbitmq").prepare
+        for step in spec_of("rabbitmq").prepare
         if isinstance(step, WriteFile) and step.path.endswith("/.erlang.cookie")
     )
 
@@ -80,7 +80,7 @@ def test_the_cookie_is_readable_by_its_owner_only() -> None:
 
 
 def test_the_topology_is_imported_at_each_start_and_exported_as_json() -> None:
-    spec = made("rabbitmq", topology=TOPOLOGY)
+    spec = spec_of("rabbitmq", topology=TOPOLOGY)
     definitions = json.loads(files(spec)["definitions.json"])
 
     assert {"email", "email.dead", "audit.logs"} <= {queue["name"] for queue in definitions["queues"]}
@@ -89,7 +89,7 @@ def test_the_topology_is_imported_at_each_start_and_exported_as_json() -> None:
 
 
 def test_a_container_has_the_same_topology_and_reads_the_password_from_a_secret() -> None:
-    spec = made("rabbitmq", topology=TOPOLOGY)
+    spec = spec_of("rabbitmq", topology=TOPOLOGY)
     container = spec.container
 
     assert container is not None
@@ -126,9 +126,11 @@ def differences(stack: Stack, topology: dict[str, Any]) -> list[str]:
     folder = Path(stack.data).parent
     (folder / "infra.toml").write_text(declared(topology))
     command = [INFRA, "runtime", "plan", "-C", folder, "--env", "test"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "rabbitmq_management" in done.stdout
-    return [line.strip() for line in done.stdout.splitlines() if line.lstrip().startswith(("+ ", "- ", "~ "))]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "rabbitmq_management" in result.stdout
+    return [
+        line.strip() for line in result.stdout.splitlines() if line.lstrip().startswith(("+ ", "- ", "~ "))
+    ]
 
 
 @pytest.mark.real("rabbitmq")

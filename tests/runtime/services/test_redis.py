@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from infra_runtime.catalogue import entry
 from infra_runtime.services import resp
 
 
 def test_the_names_of_files_and_programs_are_those_of_redis() -> None:
-    spec = made("redis")
+    spec = spec_of("redis")
 
     assert spec.command[:2] == ("${bin.redis-server}", "${data}/redis.conf")
     assert spec.exports["socket_url"] == "unix://:${secret.password}@${run}/redis.sock?db=0"
@@ -27,7 +27,7 @@ def test_redis_is_searched_for_before_valkey() -> None:
 
 
 def test_the_settings_are_those_of_valkey() -> None:
-    assert options(made("redis", databases=3, durable=False)).keys() == options(made("valkey")).keys()
+    assert options(spec_of("redis", databases=3, durable=False)).keys() == options(spec_of("valkey")).keys()
     assert entry("redis").defaults == entry("valkey").defaults
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 
 
@@ -17,7 +17,7 @@ def test_the_target_is_in_the_plan_and_is_ready_first(project: Project) -> None:
 
 
 def test_the_password_of_the_target_is_in_the_environment_only() -> None:
-    spec = made("redis-exporter", target="cache", env={"REDIS_EXPORTER_COUNT_KEYS": "db0=*"})
+    spec = spec_of("redis-exporter", target="cache", env={"REDIS_EXPORTER_COUNT_KEYS": "db0=*"})
 
     assert spec.env == {"REDIS_ADDR": "${cache.url}", "REDIS_EXPORTER_COUNT_KEYS": "db0=*"}
     assert not [word for word in spec.command if "cache" in word]

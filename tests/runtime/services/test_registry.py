@@ -6,12 +6,12 @@ import urllib.request
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from infra_runtime.spec import WriteFile
 
 
 def test_the_configuration_has_a_secret_and_no_clean_up_of_uploads() -> None:
-    spec = made("registry", delete=False, read_only=True)
+    spec = spec_of("registry", delete=False, read_only=True)
     (text,) = [step.text for step in spec.prepare if isinstance(step, WriteFile)]
     document = json.loads(text)
 

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import infra_runtime as infra
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from fakes.suite import free_port
 from infra_runtime.binaries import Binary, locate
@@ -148,7 +148,7 @@ def test_a_real_server_requires_a_token_on_the_ports_with_objects(shared: Stack,
 
 
 def test_a_real_server_with_the_command_of_a_container_accepts_only_its_keys(tmp_path: Path) -> None:
-    container = made("s3").container
+    container = spec_of("s3").container
     options = {
         **{f"-{name}.port": free_port() for name in ("master", "volume", "filer", "s3")},
         **{f"-{name}.port.grpc": free_port() for name in ("master", "volume", "filer", "s3")},

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fakes.distribution import Distribution
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.project import Project
 from fakes.small_disk import on_a_small_disk
 from fakes.stacks import kill, services_of, until
@@ -115,17 +115,17 @@ def test_the_interval_of_exports_is_in_milliseconds() -> None:
 
 
 def test_the_receiver_starts_at_the_first_connection_and_has_no_container() -> None:
-    spec = made("telemetry")
+    spec = spec_of("telemetry")
 
     assert spec.starts_on_connection
     assert spec.ready is None
     assert spec.container is None
     assert spec.ports_may_vary
-    assert not made("telemetry", ports={"otlp": 4318}).ports_may_vary
+    assert not spec_of("telemetry", ports={"otlp": 4318}).ports_may_vary
 
 
 def test_the_port_for_grpc_is_offered_only_with_its_library() -> None:
-    without, with_grpc = made("telemetry"), made("telemetry", grpc=True)
+    without, with_grpc = spec_of("telemetry"), spec_of("telemetry", grpc=True)
 
     assert set(without.ports) == {"otlp", "query"}
     assert "grpc_url" not in without.exports
@@ -389,9 +389,9 @@ def test_no_accepted_record_is_lost_while_the_disk_is_full(tmp_path: Path) -> No
     code = """
 import json, urllib.error, urllib.request
 from dataclasses import replace
-from fakes.engine import made
+from fakes.engine import spec_of
 
-spec = made("telemetry")
+spec = spec_of("telemetry")
 stack = up(replace(spec, command=(sys.executable, *spec.command[1:])))
 server = stack.telemetry
 

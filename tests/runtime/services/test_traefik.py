@@ -6,24 +6,27 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made, written
+from fakes.engine import configuration_of, spec_of
 from fakes.project import Project
 from infra_runtime.spec import WriteFile
 
 
 def dynamic(**settings: Any) -> dict[str, Any]:
     """Return the content of the file with the routes."""
-    step = made("traefik", **settings).prepare[1]
+    step = spec_of("traefik", **settings).prepare[1]
     assert isinstance(step, WriteFile)
     return json.loads(step.text)["http"]
 
 
-def test_it_sends_no_data_to_its_vendor() -> None:
-    assert written(made("traefik"))["global"] == {"checkNewVersion": False, "sendAnonymousUsage": False}
+def test_traefik_sends_no_data_to_its_vendor() -> None:
+    assert configuration_of(spec_of("traefik"))["global"] == {
+        "checkNewVersion": False,
+        "sendAnonymousUsage": False,
+    }
 
 
-def test_it_has_neither_a_dashboard_nor_a_further_port() -> None:
-    configuration = written(made("traefik"))
+def test_traefik_has_neither_a_dashboard_nor_a_further_port() -> None:
+    configuration = configuration_of(spec_of("traefik"))
 
     assert "api" not in configuration
     assert list(configuration["entryPoints"]) == ["http"]

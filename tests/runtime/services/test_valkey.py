@@ -6,41 +6,41 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fakes.engine import made, options
+from fakes.engine import options, spec_of
 from infra_runtime.services.resp import READY
 from infra_runtime.spec import WriteFile
 
 
 def test_in_development_the_append_only_file_keeps_the_data() -> None:
-    assert options(made("valkey"))["appendonly"] == "yes"
+    assert options(spec_of("valkey"))["appendonly"] == "yes"
 
 
 def test_a_server_that_is_not_durable_has_no_append_only_file_and_one_stop_step() -> None:
-    spec = made("valkey", durable=False)
+    spec = spec_of("valkey", durable=False)
 
     assert options(spec)["appendonly"] == "no"
     assert [step.seconds for step in spec.stop] == [5.0]
 
 
 def test_automatic_snapshots_are_off() -> None:
-    assert options(made("valkey"))["save"] == ""
+    assert options(spec_of("valkey"))["save"] == ""
 
 
 def test_options_replace_the_default_directives() -> None:
-    directives = options(made("valkey", options={"maxmemory": "64mb", "save": "60 1"}))
+    directives = options(spec_of("valkey", options={"maxmemory": "64mb", "save": "60 1"}))
 
     assert (directives["maxmemory"], directives["save"]) == ("64mb", "60 1")
 
 
 def configuration(**settings: object) -> str:
     """Return the text of the configuration file; empty if there is none."""
-    files = [step for step in made("valkey", **settings).prepare if isinstance(step, WriteFile)]
+    files = [step for step in spec_of("valkey", **settings).prepare if isinstance(step, WriteFile)]
     assert all(file.mode == 0o600 for file in files)
     return files[0].text if files else ""
 
 
 def test_the_password_is_in_a_private_file_and_in_the_url() -> None:
-    spec = made("valkey")
+    spec = spec_of("valkey")
 
     assert configuration() == 'requirepass "${secret.password}"\n'
     assert spec.command[1] == "${data}/valkey.conf"
@@ -50,7 +50,7 @@ def test_the_password_is_in_a_private_file_and_in_the_url() -> None:
 
 def test_passwords_in_options_are_not_arguments() -> None:
     options = {"requirepass": 'a "b" \\', "masterauth": "c", "user": "me on >d ~* +@all", "maxmemory": "1mb"}
-    spec = made("valkey", options=options)
+    spec = spec_of("valkey", options=options)
 
     assert configuration(options=options).splitlines() == [
         'masterauth "c"',
@@ -64,7 +64,7 @@ def test_passwords_in_options_are_not_arguments() -> None:
 
 @pytest.mark.parametrize("settings", [{"auth": False}, {"options": {"aclfile": "/etc/users"}}])
 def test_without_a_password_the_url_has_none(settings) -> None:
-    spec = made("valkey", **settings)
+    spec = spec_of("valkey", **settings)
 
     assert spec.exports["url"] == "redis://${host}:${port.client}/0"
     assert "password" not in spec.exports
@@ -93,10 +93,10 @@ def test_a_real_server_requires_the_password(run, requirepass: str, durable: boo
     assert stack.valkey.password.encode() not in command
 
 
-def test_its_default_locale_exists_on_every_machine() -> None:
+def test_the_default_locale_exists_on_every_machine() -> None:
     """The server does not start with a locale that is not installed."""
-    assert made("valkey").env == {"LC_ALL": "C"}
-    assert made("valkey", env={"LC_ALL": "de_DE.UTF-8"}).env == {"LC_ALL": "de_DE.UTF-8"}
+    assert spec_of("valkey").env == {"LC_ALL": "C"}
+    assert spec_of("valkey", env={"LC_ALL": "de_DE.UTF-8"}).env == {"LC_ALL": "de_DE.UTF-8"}
 
 
 @pytest.mark.real("valkey")

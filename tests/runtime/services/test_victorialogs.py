@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.services.victorialogs import ENTRY
 
 
 def test_an_option_replaces_a_flag_and_may_have_no_value() -> None:
-    spec = made("victorialogs", options={"loggerLevel": "INFO", "logIngestedRows": ""})
+    spec = spec_of("victorialogs", options={"loggerLevel": "INFO", "logIngestedRows": ""})
 
     assert "--loggerLevel=INFO" in spec.command
     assert "--loggerLevel=WARN" not in spec.command
@@ -25,7 +25,7 @@ def test_an_option_replaces_a_flag_and_may_have_no_value() -> None:
 
 
 def test_log_records_have_less_time_and_space_in_tests() -> None:
-    command = made("victorialogs", **ENTRY.defaults["test"]).command
+    command = spec_of("victorialogs", **ENTRY.defaults["test"]).command
 
     assert "--retentionPeriod=1d" in command
     assert f"--retention.maxDiskSpaceUsageBytes={64 * 2**20}" in command

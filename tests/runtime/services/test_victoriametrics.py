@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from fakes.engine import made
+from fakes.engine import spec_of
 from fakes.stacks import until
 from infra_runtime.contributions import Metrics
 from infra_runtime.services.victoriametrics import ENTRY, VictoriaMetricsSettings
 
 
 def test_an_option_replaces_a_flag_and_may_have_no_value() -> None:
-    spec = made("victoriametrics", options={"search.latencyOffset": "5s", "dedup": ""})
+    spec = spec_of("victoriametrics", options={"search.latencyOffset": "5s", "dedup": ""})
 
     assert "--search.latencyOffset=5s" in spec.command
     assert "--search.latencyOffset=0s" not in spec.command
@@ -24,8 +24,8 @@ def test_an_option_replaces_a_flag_and_may_have_no_value() -> None:
 
 
 def test_samples_are_kept_for_a_shorter_time_in_tests() -> None:
-    assert "--retentionPeriod=1d" in made("victoriametrics", **ENTRY.defaults["test"]).command
-    assert "--retentionPeriod=7d" in made("victoriametrics").command
+    assert "--retentionPeriod=1d" in spec_of("victoriametrics", **ENTRY.defaults["test"]).command
+    assert "--retentionPeriod=7d" in spec_of("victoriametrics").command
 
 
 def test_the_metrics_of_the_server_are_offered() -> None:

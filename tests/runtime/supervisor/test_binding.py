@@ -206,7 +206,9 @@ def test_an_export_that_is_not_bound_yet_may_refer_to_further_exports(tmp_path) 
     assert app.command == ("proxy:20123",)
 
 
-def test_an_optional_reference_to_a_secret_that_does_not_exist_yet_names_both(tmp_path) -> None:
+def test_an_optional_reference_to_a_secret_that_does_not_exist_yet_is_an_error_with_service_and_secret(
+    tmp_path,
+) -> None:
     db = bound(tmp_path, exports={"url": "db://:${secret.password}@${host}"})
 
     with pytest.raises(MissingSecretError, match="the secret password of app does not exist") as caught:

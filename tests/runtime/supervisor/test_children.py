@@ -47,11 +47,11 @@ async def main():
 become_subreaper()
 asyncio.run(main())
 """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert (done.stdout.split(), done.stderr) == (["True", "removed"], "")
+    assert (result.stdout.split(), result.stderr) == (["True", "removed"], "")
 
 
 def test_without_subreapers_the_processes_of_a_session_are_killed_with_its_leader(tmp_path) -> None:
@@ -86,8 +86,8 @@ async def main():
 
 asyncio.run(main())
 """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert (done.stdout.split(), done.stderr) == (["3", "True", "True"], "")
+    assert (result.stdout.split(), result.stderr) == (["3", "True", "True"], "")

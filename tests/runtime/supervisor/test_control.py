@@ -37,7 +37,7 @@ class Which(Message):
 
 
 class Methods:
-    """A few methods, and the connections that they saw."""
+    """Some methods of the control socket, and a record of the connections that called them."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -80,7 +80,7 @@ class Methods:
 
 
 class Peer:
-    """A client by hand: lines out, JSON in."""
+    """A client that sends lines and receives JSON."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -190,7 +190,7 @@ async def test_a_stale_socket_is_replaced(path) -> None:
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else str(value),
 )
-async def test_what_cannot_be_answered_is_answered_with_its_code(path, line, code) -> None:
+async def test_a_refused_request_is_answered_with_its_error_code(path, line, code) -> None:
     async with serving(path), connected(path) as peer:
         peer.say(line)
         answer = await peer.receive()
@@ -243,7 +243,7 @@ async def test_a_plan_of_megabytes_is_accepted(path) -> None:
 # --- many at once ----------------------------------------------------------------------------------
 
 
-async def test_a_slow_request_holds_up_no_other(path) -> None:
+async def test_a_slow_request_delays_no_other_request(path) -> None:
     async with serving(path) as (_, methods), connected(path) as peer:
         peer.call(1, "wait")
         peer.call(2, "echo")

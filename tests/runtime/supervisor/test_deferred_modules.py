@@ -27,7 +27,7 @@ def in_a_supervisor(data: str, code: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_start_of_a_supervisor_imports_none_of_them(tmp_path) -> None:
+def test_the_start_of_a_supervisor_imports_no_deferred_module(tmp_path) -> None:
     code = "async def main(): asyncio.get_running_loop().add_signal_handler(15, print)\n"
     code += (
         f"asyncio.run(main())\nprint(*[name for name in {DEFERRED!r} if vars(sys.modules[name])['__spec__']])"

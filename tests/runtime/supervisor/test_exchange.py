@@ -62,7 +62,9 @@ async def test_a_server_that_is_not_ready_yet_gives_its_reason(protocol: Protoco
     ],
     ids=lambda garbage: repr(garbage[:8]),
 )
-async def test_garbage_is_a_reason(protocol: Protocol, garbage: bytes) -> None:
+async def test_garbage_from_a_server_is_the_reason_why_it_is_not_ready(
+    protocol: Protocol, garbage: bytes
+) -> None:
     async def babble(reader, writer) -> None:
         writer.write(garbage)
         await writer.drain()

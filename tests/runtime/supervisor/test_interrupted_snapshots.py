@@ -32,7 +32,7 @@ STARTED = ("a", "b")
 
 
 class Stack:
-    """What saving and restoring need of a supervisor; its commands run in this process."""
+    """The parts of a supervisor that saving and restoring need; its commands run in this process."""
 
     def __init__(self, data: Path) -> None:
         self.paths = Paths(str(data), {"INFRA_RUNTIME_DIR": f"{data}-run", "HOME": str(data.parent)})

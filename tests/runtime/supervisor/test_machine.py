@@ -214,7 +214,7 @@ def test_a_failed_task_is_not_repeated() -> None:
 
 
 def chain(length: int) -> list[object]:
-    """Return services that each need the one before."""
+    """Return services, each of which needs the previous service."""
     names = [f"s{number}" for number in range(length)]
     return [service(name, *names[max(number - 1, 0) : number]) for number, name in enumerate(names)]
 
@@ -454,7 +454,7 @@ def test_a_service_that_waits_for_a_stopped_service_fails_with_that_reason() -> 
 
 
 def test_a_service_that_failed_with_a_stopped_need_does_not_wait_when_another_need_is_ready() -> None:
-    """Otherwise it would wait without an end."""
+    """Otherwise, the service would wait forever."""
     world = World(
         [service("db"), service("cache"), service("api", "db", "cache")],
         {"db": Behaviour(ready_after=5.0), "cache": Behaviour(ready_after=2.0)},

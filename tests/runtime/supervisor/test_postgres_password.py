@@ -25,7 +25,7 @@ def message(kind: bytes, body: bytes = b"") -> bytes:
     return kind + struct.pack("!i", len(body) + 4) + body
 
 
-def test_the_stored_form_is_that_of_rfc_7677() -> None:
+def test_the_stored_password_has_the_format_of_rfc_7677() -> None:
     """The RFC has the salt, the rounds and the server's signature of an exchange; the keys are derived."""
     stored = stored_form("pencil", bytes.fromhex("5b6d99689d12359fb5ff7e6e3a2a4a58"), 4096)
 
@@ -43,9 +43,9 @@ def test_the_stored_form_needs_no_module_that_the_supervisor_leaves_out() -> Non
         "print(stored_form('pencil', bytes(16), 2))"
     )
 
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == stored_form("pencil", bytes(16), 2)
+    assert result.stdout.strip() == stored_form("pencil", bytes(16), 2)
 
 
 def test_the_keys_are_those_of_openssl() -> None:

@@ -210,7 +210,7 @@ def low(data: Path) -> Iterator[Stack]:
 
 
 @with_memory
-def test_little_room_for_the_data_in_ram_is_an_event(low: Stack, data: Path) -> None:
+def test_little_free_memory_for_the_data_in_ram_is_an_event(low: Stack, data: Path) -> None:
     until(lambda: event(data, "memory-low"))
 
     [reason] = event(data, "memory-low")

@@ -1,4 +1,4 @@
-"""The words by which the state machine and the supervisor communicate, and the methods that handle them."""
+"""The names of events and effects of the state machine, and the methods that handle them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra_runtime.supervisor.supervisor import Supervisor
 
 
 def handled(owner: type, prefix: str) -> set[str]:
-    """Return the words for which a class has a method with this prefix."""
+    """Return the names of events or effects for which a class has a method with this prefix."""
     return {name.removeprefix(prefix).replace("_", "-") for name in vars(owner) if name.startswith(prefix)}
 
 

@@ -179,15 +179,19 @@ def test_the_environment_is_a_variable_of_every_process(stack_of, data) -> None:
 
 
 def test_a_task_exits_before_its_dependents_start(stack_of, data, tmp_path) -> None:
-    done = tmp_path / "done"
-    migrate = ServiceSpec(name="migrate", command=("touch", str(done)), task=True, cwd="${root}")
+    completed_process = tmp_path / "done"
+    migrate = ServiceSpec(name="migrate", command=("touch", str(completed_process)), task=True, cwd="${root}")
     checks = ServiceSpec(
-        name="checks", command=("test", "-e", str(done)), task=True, needs=("migrate",), cwd="${root}"
+        name="checks",
+        command=("test", "-e", str(completed_process)),
+        task=True,
+        needs=("migrate",),
+        cwd="${root}",
     )
 
     stack_of(migrate, checks)
 
-    assert done.exists()
+    assert completed_process.exists()
 
 
 # --- faulty services -------------------------------------------------------------------------------

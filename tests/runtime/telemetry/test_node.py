@@ -64,12 +64,12 @@ def modules() -> Path:
             work.mkdir()
             (work / "package.json").write_text(content)
             command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(
+            result = subprocess.run(
                 command, cwd=work, capture_output=True, text=True, check=False, timeout=PATIENCE
             )
-            if done.returncode:
+            if result.returncode:
                 require = pytest.fail if os.environ.get("CI") else pytest.skip
-                require(f"npm cannot install the SDK of Node: {done.stderr.strip()[-500:]}")
+                require(f"npm cannot install the SDK of Node: {result.stderr.strip()[-500:]}")
             if not folder.exists():
                 work.rename(folder)
     return folder / "node_modules"

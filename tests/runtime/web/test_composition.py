@@ -51,7 +51,7 @@ def test_the_middleware_has_its_order() -> None:
     ]
 
 
-def test_the_settings_add_middleware_at_its_place() -> None:
+def test_the_settings_add_middleware_in_the_documented_order() -> None:
     settings = web.WebSettings(jwt_secret=SECRET, rate_limit=10, session_seconds=60)
 
     names = list(layers(web.application(answering(), settings)))

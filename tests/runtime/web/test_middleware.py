@@ -65,7 +65,7 @@ def test_a_response_that_does_not_start_in_time_is_504() -> None:
     assert "0 s" in response.json["detail"]
 
 
-def test_an_application_that_answers_its_cancellation_is_504_too() -> None:
+def test_an_application_that_answers_its_cancellation_gets_504_too() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await hang(scope, receive, send)

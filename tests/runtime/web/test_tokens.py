@@ -120,7 +120,9 @@ def test_a_program_with_the_public_key_verifies_and_does_not_issue(
 
 
 @pytest.mark.parametrize(("algorithm", "curve"), [("ES256", "P-256"), ("ES384", "P-384")])
-def test_keys_of_elliptic_curves_work(clock: Clock, algorithm: str, curve: Any) -> None:
+def test_a_token_that_a_key_of_an_elliptic_curve_signed_is_accepted(
+    clock: Clock, algorithm: str, curve: Any
+) -> None:
     private = ECKey.generate_key(curve).as_pem(private=True).decode()
     tokens = made(Keys.from_pem([algorithm], private=private), clock)
 

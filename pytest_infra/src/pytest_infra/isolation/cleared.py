@@ -39,10 +39,10 @@ class ClearedUnits:
         *errors: type[Exception],
         close: Callable[[], object] = lambda: None,
     ) -> None:
-        """`make` returns a unit for a new name and a label; `close` closes connections at the end.
+        """`make` returns a unit for a new name and a label; `close` closes the connections of the kit.
 
-        `errors` are the exceptions of a request to a stopped server; after such an exception, the data of a
-        unit are not removed.
+        `errors` are the exceptions that a request to a stopped server raises. If `clear` raises one of them,
+        the exception is ignored, and the data of the unit are not removed.
         """
         self._owner, self._make, self._errors, self._close = owner, make, errors, close
 

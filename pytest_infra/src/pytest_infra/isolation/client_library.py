@@ -1,4 +1,4 @@
-"""Import the client library with which a service kit creates and removes units."""
+"""Import the client library that a service kit uses to create and remove units."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra_runtime.errors import ConfigurationError
 
 
 def required(module: str, *, service: str, library: str, extra: str, purpose: str) -> Any:
-    """Return a module of a client library.
+    """Import a module of a client library, and return the module.
 
     `library` is the name of the library, and `extra` is the extra of pytest-infra that installs the library.
     `purpose` is the beginning of the error message, such as `a database for each test needs`.

@@ -74,15 +74,16 @@ class CommandConnection(Generic[C]):
     def run(self, command: Callable[[C], T]) -> T:
         """Call the function `command` with the connection, and return its result.
 
-        If the server has closed the connection, the function is called again with a new connection.
+        If an open connection fails with an error other than a time-out, the server may have closed the
+        connection. The function is then called again with a new connection.
         """
         if self._process != os.getpid():  # after a fork, the connection belongs to the parent process
             self._connection, self._process = None, os.getpid()
-        kept = self._connection is not None
+        was_open = self._connection is not None
         try:
             return self._run(command)
         except OSError as error:
-            if not kept or isinstance(error, TimeoutError):
+            if not was_open or isinstance(error, TimeoutError):
                 raise
             return self._run(command)
 

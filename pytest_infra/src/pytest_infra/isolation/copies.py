@@ -96,11 +96,11 @@ class Copier:
         return self._server.data.parent / name
 
     def keep(self, name: str) -> None:
-        """Keep a copy of the service running; no later copy gets the number in its name."""
+        """Keep a copy of the service running; no later copy gets the same number."""
         self._slots.free(self._number(name), keep=True)
 
     def close(self) -> None:
-        """Close the connection to the supervisor with which copies are started and stopped."""
+        """Close the connection to the supervisor; the next start or stop of a copy opens a new connection."""
         if self._stack is not None:
             self._stack.close()
             self._stack = None

@@ -1,4 +1,4 @@
-"""Host names as isolation units of a proxy. The kit of each proxy adds the routes in its own way."""
+"""Host names as isolation units of a proxy; the kit of each kind of proxy has a subclass of `RoutedHost`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RoutedHost(Host):
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label, host_name=f"{name}.localhost")
         #: the routes in the order in which they were added; the last route is matched first
-        self.own: list[HostRoute] = []
+        self.added_routes: list[HostRoute] = []
 
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
         """Add a route that forwards requests to a service or to `HOST:PORT`.
@@ -59,31 +59,31 @@ class RoutedHost(Host):
     @contextlib.contextmanager
     def example(self) -> Iterator[RoutedHost]:
         """Yield this host for one Hypothesis example; afterwards, remove the routes of the example."""
-        before = len(self.own)
+        route_count = len(self.added_routes)
         yield self
-        self.clear(before)
+        self.clear(route_count)
 
     def routes(self) -> list[Any]:
         """Return the routes of this host name as JSON data."""
-        return [asdict(route) for route in self.own]
+        return [asdict(route) for route in self.added_routes]
 
-    def clear(self, kept: int = 0) -> None:
-        """Remove the routes of this host name, except the first `kept` routes."""
-        if len(self.own) > kept:
-            del self.own[kept:]
+    def clear(self, remaining: int = 0) -> None:
+        """Remove the routes of this host name, except the first `remaining` routes."""
+        if len(self.added_routes) > remaining:
+            del self.added_routes[remaining:]
             self.update()
 
     def _append(self, route: HostRoute) -> None:
-        self.own.append(route)
+        self.added_routes.append(route)
         try:
             self.update()
         except InfraError:  # the proxy refuses the route
-            self.clear(len(self.own) - 1)
+            self.clear(len(self.added_routes) - 1)
             raise
 
     @abstractmethod
     def update(self) -> None:
-        """Make the proxy use the routes in `own`, and wait until it uses them."""
+        """Configure the proxy with the routes in `added_routes`, and wait until the proxy uses them."""
 
     def remove(self) -> None:
         """Remove the routes of this host name from the proxy after the test."""
@@ -91,15 +91,15 @@ class RoutedHost(Host):
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file atomically: a proxy that reads the file at the same time gets the old or the new text."""
+    """Write a file atomically: a proxy that reads the file meanwhile gets the whole old or new text."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    temporary_path = path.with_suffix(".new")
+    temporary_path.write_text(text, encoding="utf-8")
+    temporary_path.replace(path)
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the routes of a unit (a host name) to a file as JSON, and return a list with the file."""
+    """Write the routes of a unit (a host name) to a file as JSON; return a list with the path of the file."""
     path = folder / f"{unit.id}.json"
     write_json(path, unit.routes() if isinstance(unit, RoutedHost) else [])
     return [path]

@@ -1,4 +1,4 @@
-"""Requests over HTTP with which service kits create, remove and dump units.
+"""HTTP requests that service kits send to create, remove and dump units.
 
 The requests ignore environment variables such as `HTTP_PROXY`, because these proxies cannot reach services on
 this machine.
@@ -31,9 +31,9 @@ def send(
     headers: Mapping[str, str] | None = None,
     seconds: float = PATIENCE,
 ) -> Response:
-    """Send a request, and return the response with any status.
+    """Send a request and return the response; a response with any status is returned.
 
-    Raises `OSError` if the server does not answer within this number of seconds.
+    Raises `OSError` if the server does not answer within `seconds`.
     """
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -56,10 +56,10 @@ def request(
     headers: Mapping[str, str] | None = None,
     seconds: float = PATIENCE,
 ) -> bytes:
-    """Send a request to an address of a server, and return the body of the response.
+    """Send a request to a URL of a server, and return the body of the response.
 
-    The method is POST if the request has a body, otherwise GET. Raises `CommandError` for another status than
-    200, and `OSError` if the server does not answer within this number of seconds.
+    The method is POST if the request has a body, otherwise GET. Raises `CommandError` if the status is not
+    200, and `OSError` if the server does not answer within `seconds`.
     """
     method = "GET" if body is None else "POST"
     response = send(url, method, body=body, headers=headers, seconds=seconds)

@@ -25,11 +25,11 @@ from infra_runtime.value import frozen
 
 #: The type of a function that migrates; its argument is the empty unit. It can be a coroutine function.
 Migrate: TypeAlias = Callable[[Endpoint], object]
-#: The types of the values that a fixture for migrations can return; a list contains several of them.
+#: The types of the values that a fixture for migrations can return. A list can contain values of all types.
 Source: TypeAlias = "str | os.PathLike[str] | Migrate | Migrations | Sequence[Source] | None"
 
-#: The exceptions besides `Exception` with which a function reports that a migration has failed: those of
-#: `sys.exit`, which the commands of Django and Alembic call, and of `pytest.fail`.
+#: Exceptions that mean that a migration has failed, although they do not derive from `Exception`: `sys.exit`,
+#: which commands of Django and Alembic call, raises the first exception, and `pytest.fail` raises the second.
 ENDS = (SystemExit, pytest.fail.Exception)
 
 
@@ -72,14 +72,15 @@ def _call(run: Migrate, unit: Endpoint) -> None:
 
 
 def read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
-    """Return the migrations for an ini value, or for the value of the fixture `where`.
+    """Return the migrations that the value of a fixture or an ini value describes.
 
-    `read_text` returns the migrations for a string (a path, or `MODULE:FUNCTION`) and the string's place.
+    `where` is the name of the fixture or ini value, for error messages. `read_text(text, where)` returns the
+    migrations for a string: a path, or `MODULE:FUNCTION`.
 
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    return combined([_read(part, place, read_text) for part, place in flattened(source, where)])
+    return combined([_read(element, name, read_text) for element, name in flattened(source, where)])
 
 
 def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations]) -> Migrations:
@@ -97,20 +98,20 @@ def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations
     )
 
 
-def combined(parts: Sequence[Migrations]) -> Migrations:
-    """Return migrations that run several migrations in their order; an empty list changes nothing."""
-    if len(parts) == 1:
-        return parts[0]
+def combined(migrations: Sequence[Migrations]) -> Migrations:
+    """Return one `Migrations` object that runs all these migrations in their order."""
+    if len(migrations) == 1:
+        return migrations[0]
 
     def run(database: Endpoint) -> None:
-        for part in parts:
-            part.run(database)
+        for migration in migrations:
+            migration.run(database)
 
-    return Migrations(run=run, key=key_of(part.key.encode() for part in parts))
+    return Migrations(run=run, key=key_of(migration.key.encode() for migration in migrations))
 
 
 def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
-    """Yield each source of migrations in a list and in its nested lists, with its place, such as `WHERE[1]`.
+    """Yield each source of migrations in a list and in its nested lists, with its name, such as `WHERE[1]`.
 
     A string with several lines is treated as the list of its lines. None and empty strings are skipped.
     """
@@ -118,8 +119,8 @@ def flattened(source: Source, where: str) -> Iterator[tuple[Source, str]]:
         lines = [line.strip() for line in source.splitlines() if line.strip()]
         source = lines[0] if len(lines) == 1 else lines
     if isinstance(source, (list, tuple)):
-        for index, part in enumerate(source):
-            yield from flattened(part, f"{where}[{index}]")
+        for index, element in enumerate(source):
+            yield from flattened(element, f"{where}[{index}]")
     elif source is not None:
         yield source, where
 
@@ -150,22 +151,22 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return the names and contents of files, and of all files in folders."""
-    parts: list[bytes] = []
+    """Return a list with the name and the content of each file, as bytes; a folder adds all its files."""
+    names_and_contents: list[bytes] = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
             if file.is_file() and "__pycache__" not in file.parts:
-                parts += [str(file.relative_to(path.parent)).encode(), file.read_bytes()]
-    return parts
+                names_and_contents += [str(file.relative_to(path.parent)).encode(), file.read_bytes()]
+    return names_and_contents
 
 
 def _source(run: Migrate) -> list[bytes]:
     """Return the source code of a callable's module, the callable's name, and its bound values."""
-    bound: list[object] = []
+    bound_values: list[object] = []
     function = inspect.unwrap(run)
     while isinstance(function, functools.partial):
-        bound += [*function.args, *sorted(function.keywords.items())]
+        bound_values += [*function.args, *sorted(function.keywords.items())]
         function = inspect.unwrap(function.func)
     try:
         file = inspect.getsourcefile(function)
@@ -181,9 +182,9 @@ def _source(run: Migrate) -> list[bytes]:
         # Two functions of a module can have the same name, such as `<lambda>`.
         code = function.__code__
         constants = [value for value in code.co_consts if not inspect.iscode(value)]
-        bound += [code.co_firstlineno, code.co_code, code.co_names, constants]
-        bound += [function.__defaults__, function.__kwdefaults__, *_enclosed(function)]
-    return [Path(file).read_bytes() + name.encode(), *(_stable(value).encode() for value in bound)]
+        bound_values += [code.co_firstlineno, code.co_code, code.co_names, constants]
+        bound_values += [function.__defaults__, function.__kwdefaults__, *_enclosed(function)]
+    return [Path(file).read_bytes() + name.encode(), *(_stable(value).encode() for value in bound_values)]
 
 
 def _enclosed(function: Callable[..., object]) -> Iterator[object]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from infra_runtime.host import file_lock
 
 LETTERS = string.ascii_lowercase + string.digits
-#: The folder of the locked files, beside the data folders of the services; `infra runtime down --wipe`
-#: removes both.
+#: The folder of the locked files, beside the data folders of the services. `infra runtime down --wipe`
+#: removes this folder, too.
 FOLDER = "services/.units"
 
 
@@ -23,7 +23,7 @@ class Owner:
     """This process as owner of isolation units: its token, and a locked file in the data directory.
 
     The names of the units of this process contain the token. Other processes check whether the file is
-    locked. If it is not locked, the owner has exited, and other processes are allowed to remove its units.
+    locked. If the file is not locked, the owner has exited, and other processes may remove its units.
     """
 
     def __init__(self, data: Path, worker: str) -> None:

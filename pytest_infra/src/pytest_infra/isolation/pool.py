@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 
 from infra_runtime.errors import InfraError
 
-#: the number of units that the pool keeps ready: at the beginning, and at most; the number doubles when a
-#: test has to wait for a unit
+#: the number of units that the pool keeps ready at the beginning, and the maximum of this number; the number
+#: doubles when a test has to wait for a unit
 AHEAD, MAX_AHEAD = 1, 8
 #: if more units than this number wait for their removal, the thread removes units before it makes new units
 MAX_DISCARDED = 16
@@ -70,9 +70,10 @@ class Pool:
         self._used: deque[str] = deque()
         #: units that are to be removed
         self._discarded: deque[str] = deque()
-        #: units whose removal has failed once, for example because the server was being restarted; it is
-        #: attempted again after the next unit was made
+        #: units whose removal has failed once, for example because the server was being restarted; the
+        #: removal is attempted again after the next unit was made
         self._delayed: list[str] = []
+        #: all units whose removal has failed at least once
         self._failed: set[str] = set()
         #: units that could not be removed
         self._left: list[str] = []
@@ -87,7 +88,8 @@ class Pool:
     def take(self) -> str:
         """Wait until a unit is ready, and return its name.
 
-        Raises the error of `Factory.make` if it failed.
+        Raises the exception of `Factory.make` if no unit can be made, and `InfraError` if no unit is ready
+        within `PATIENCE` seconds.
         """
         with self._change:
             if not self._ready:
@@ -97,7 +99,7 @@ class Pool:
             return self._ready.popleft()
 
     def _wait(self) -> None:
-        self._failure = None  # an error of an earlier attempt: a new attempt may succeed
+        self._failure = None  # the error of an earlier attempt; a new attempt may succeed
         self._waiting += 1
         self._change.notify_all()
         deadline = time.monotonic() + PATIENCE
@@ -106,7 +108,7 @@ class Pool:
                 if self._failure is not None:
                     raise self._failure
                 if not self._change.wait(deadline - time.monotonic()):
-                    raise InfraError(f"no isolation unit was ready within {PATIENCE:g} s")
+                    raise InfraError(f"{self._name}: no isolation unit was ready within {PATIENCE:g} s")
         finally:
             self._waiting -= 1
 
@@ -117,7 +119,7 @@ class Pool:
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Replace the units that are ready by new units, because a restarted server may have lost them."""
+        """Discard the units that are ready, because a restarted server may have lost them; make new units."""
         with self._change:
             self._discarded += self._ready
             self._ready.clear()
@@ -195,9 +197,9 @@ class Pool:
             self._change.notify_all()
 
     def _remove(self) -> None:
-        """Remove a unit; if this fails twice, record the unit as not removed. The method raises no error.
+        """Remove a unit; if the removal fails twice, record the unit as not removed.
 
-        The error must not affect a test that waits for another unit.
+        The method raises no error, because an error would affect a test that waits for another unit.
         """
         with self._change:
             name = self._discarded.popleft()

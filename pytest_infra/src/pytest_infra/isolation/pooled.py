@@ -1,4 +1,4 @@
-"""Units that a pool creates before the tests need them, and removes after the tests, such as databases."""
+"""Units, such as databases, that a pool creates before tests need them and removes after the tests."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class PooledUnits:
         stops: Callable[[], bool],
         leftover: Iterable[str] = (),
     ) -> None:
-        """`unit` returns the unit for a name and a label; `keep` marks the unit of a name as kept.
+        """`unit` returns the unit for a name and a label; `keep` marks the unit with this name as kept.
 
         `leftover` are the names of units whose processes have exited; these units are removed. `stops`
-        returns whether the server stops after the call and its data are deleted.
+        returns whether the server will stop after this process has exited, and its data will be deleted.
         """
         self._server, self._pool = server, pool
         self._unit, self._keep, self._stops = unit, keep, stops
@@ -45,7 +45,7 @@ class PooledUnits:
         return self._unit(self._pool.take(), label)
 
     def release(self, unit: Unit) -> None:
-        """Remove the unit of a test in the background; a unit with `keep` is kept instead."""
+        """Remove the unit of a test in the background; a unit whose `keep` is set is kept."""
         if unit.keep:
             self._keep(unit.id)
         else:

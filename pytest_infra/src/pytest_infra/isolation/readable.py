@@ -1,4 +1,4 @@
-"""Write the content of units as readable text: long values are cut, undecodable bytes are escaped."""
+"""Write the content of units as readable text: long values are cut, and undecodable bytes are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots are numbered parts of a service, such as accounts; different tests use a slot one after another."""
+"""Slots are numbered parts of a service, such as accounts; only one test at a time uses a slot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pytest_infra.isolation.owner import FOLDER
 
 #: The seconds that a test waits for a slot, and the seconds between two attempts.
 PATIENCE, INTERVAL = 60.0, 0.005
-#: The contents of the file of a slot that is not clean or is kept; the file of a clean slot is empty.
+#: The content of a slot's file: `USED` if the slot is not clean, `KEPT` if the slot is kept for the user. The
+#: file of a clean slot is empty.
 USED, KEPT = b"used", b"kept"
 
 
@@ -36,8 +37,9 @@ class Slots:
     def take(self, clean: Callable[[int], bool]) -> int:
         """Wait until a slot of the service is free, lock the slot, and return its number.
 
-        If the last user of a slot did not clean it, `clean` is called for the slot. If `clean` returns False,
-        another slot is tried. Raises `ConfigurationError` if no slot is free within `PATIENCE` seconds.
+        If the last user of a slot did not clean the slot, `clean` is called with its number. If `clean`
+        returns False, another slot is tried. Raises `ConfigurationError` if no slot is free within `PATIENCE`
+        seconds.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -53,9 +55,9 @@ class Slots:
             time.sleep(INTERVAL)
 
     def release(self, number: int, clean: Callable[[int], bool], *, keep: bool) -> None:
-        """Clean a slot after a test, and free it for other tests; a slot with `keep` is not cleaned.
+        """Clean a slot after a test, and free it for other tests; with `keep`, the slot is kept as it is.
 
-        If cleaning fails, the next user of the slot cleans it.
+        If cleaning fails, the next process that takes the slot cleans it.
         """
         cleaned = False
         try:
@@ -67,7 +69,8 @@ class Slots:
     def free(self, number: int, *, keep: bool = False, clean: bool = True) -> None:
         """Unlock a slot, so that another test can use it.
 
-        With `clean=False`, the next user of the slot cleans it. With `keep=True`, the slot is not used again.
+        With `clean=False`, the next process that takes the slot cleans it. With `keep=True`, no process takes
+        the slot again.
         """
         descriptor = self._held.pop(number)
         os.ftruncate(descriptor, 0)

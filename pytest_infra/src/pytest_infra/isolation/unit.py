@@ -1,4 +1,4 @@
-"""The class of isolation units, and the interface with which a service kit creates and removes units.
+"""The class of isolation units, and the interface of the objects that create and remove units.
 
 A unit is acquired before a test, and released after the test.
 """
@@ -21,9 +21,9 @@ class Unit(Endpoint):
     """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
-        own = {**server, **exports}
+        all_exports = {**server, **exports}
         super().__init__(
-            server.name, own, server.ports, str(server.data), server.sensitive, server.driver_urls
+            server.name, all_exports, server.ports, str(server.data), server.sensitive, server.driver_urls
         )
         #: the service that contains the unit: the shared server, or a copy of it
         self.process = server.name
@@ -44,7 +44,7 @@ class Unit(Endpoint):
         )
 
     def renew(self) -> None:
-        """Create again what the server has lost in a restart, such as the user of this unit."""
+        """Create the parts of this unit again that the server has lost in a restart, such as its user."""
 
     def describe(self) -> dict[str, str]:
         """Return the service, the id and the label of the unit as JSON data for reports, without secrets."""
@@ -55,7 +55,7 @@ class Unit(Endpoint):
 
 
 class Units(Protocol):
-    """The interface with which the plugin gets and removes the isolation units of one service."""
+    """The interface of an object that provides and removes the isolation units of one service."""
 
     @abstractmethod
     def acquire(self, label: str) -> Unit:

@@ -71,7 +71,7 @@ class Capsules:
         self._notes.closing.callback(self._tracing.close)
         #: the sections of the running test's report, after one of its phases has failed
         self._sections: list[tuple[str, str]] = []
-        #: the processes in which the running test has used units
+        #: the services and copies of services that contain units of the running test
         self._processes: set[str] = set()
         #: test → unit → the files of the unit's dump, for the failed tests of this run
         self._written: dict[str, dict[str, str]] = {}
@@ -93,8 +93,8 @@ class Capsules:
         vars(report)[DETAILS] = self._tracing.record(item, call, report)
         if report.failed and self._session.data:
             slices, status = self._slices(), self._status()
-            others = self._copies_of_others(status)
-            trace = self._tracing.trace(item, _answering(status), wait=True)
+            foreign_copies = self._copies_of_others(status)
+            trace = self._tracing.trace(item, _ready_services(status), wait=True)
             folder = self._write(item, report, slices, status, trace)
             texts = {
                 name: shorten(without_others(text, self._notes.owners, self._kit(name, status)))
@@ -103,7 +103,7 @@ class Capsules:
             self._sections = [
                 (f"Captured log of {name}{self._shared}", text)
                 for name, text in texts.items()
-                if text and name not in others
+                if text and name not in foreign_copies
             ]
             self._sections += self._emulations()
             self._sections += self._waterfall(trace)
@@ -113,7 +113,7 @@ class Capsules:
             report.sections += self._sections
         elif report.when == "teardown":
             if self._sections:  # an earlier phase has failed, and the teardown belongs to the trace, too
-                trace = self._tracing.trace(item, _answering(self._status()), wait=False)
+                trace = self._tracing.trace(item, _ready_services(self._status()), wait=False)
                 with contextlib.suppress(OSError):
                     self._write_trace(self._folder(item), trace)
             # a JUnit file contains only the sections of the last report of a test
@@ -128,7 +128,10 @@ class Capsules:
         return [("Trace", redacted("\n".join(lines), self._secrets()))]
 
     def _emulations(self) -> list[tuple[str, str]]:
-        """Return a section for each unit whose server is an emulation: the features that it does not have."""
+        """Return a section for each unit whose server is an emulation of the real server.
+
+        The section contains the export `engine`, which describes the emulation.
+        """
         engines = {unit.name: unit.get("engine", "") for unit in self._live}
         return [
             (f"Server of {name}", engine)
@@ -199,7 +202,7 @@ class Capsules:
             described = self._describe(item, report, folder, status)
             write(folder / "capsule.json", redacted(json.dumps(described, indent=2), secrets))
         except OSError as error:
-            report.sections.append((TITLE, f"could not be written: {error}"))
+            report.sections.append((TITLE, f"the failure report could not be written: {error}"))
             return None
         return folder
 
@@ -233,14 +236,15 @@ class Capsules:
     def _save_units(
         self, item: pytest.Item, report: pytest.TestReport, folder: Path, status: Status | str
     ) -> dict[str, str]:
-        """Write the content of a failed test's units to its report; return a mapping from unit to result.
+        """Write the content of a failed test's units to its report.
 
-        The result is the names of the written files, or an error.
-
-        In the tear-down of the test, the units are already removed, and the files were written earlier.
+        Return a mapping from each unit to the names of the written files, or to an error. After the tear-down
+        of the test, the units are removed, so the mapping of the earlier phase is returned.
         """
         if report.when != "teardown":
-            saved = self._dumps.save(item.nodeid, self._live, folder, _answering(status), self._secrets())
+            saved = self._dumps.save(
+                item.nodeid, self._live, folder, _ready_services(status), self._secrets()
+            )
             self._written[item.nodeid] = saved.dumps
             for message in saved.messages:
                 self._notes.add_message(message)
@@ -253,7 +257,7 @@ def _services(status: Status | str) -> Services:
     return status.services if isinstance(status, Status) else Services()
 
 
-def _answering(status: Status | str) -> set[str]:
+def _ready_services(status: Status | str) -> set[str]:
     """Return the names of the services that are ready."""
     return {service.name for service in _services(status) if service.phase is Phase.READY}
 
@@ -266,13 +270,13 @@ def name_of(nodeid: str) -> str:
 def shorten(text: str) -> str:
     """Return the end of a text for pytest's output; the first line contains the number of omitted lines."""
     lines = text.splitlines()
-    kept = lines[-LINES:]
-    while len(kept) > 1 and sum(map(len, kept)) > CHARACTERS:
-        kept = kept[1:]
-    kept[-1:] = [line[-CHARACTERS:] for line in kept[-1:]]
-    left_out = len(lines) - len(kept)
-    head = [f"… {left_out} earlier lines are in the failure report"] if left_out else []
-    return "\n".join(head + kept)
+    last_lines = lines[-LINES:]
+    while len(last_lines) > 1 and sum(map(len, last_lines)) > CHARACTERS:
+        last_lines = last_lines[1:]
+    last_lines[-1:] = [line[-CHARACTERS:] for line in last_lines[-1:]]
+    omitted_count = len(lines) - len(last_lines)
+    head = [f"… {omitted_count} earlier lines are in the failure report"] if omitted_count else []
+    return "\n".join(head + last_lines)
 
 
 def _events(data: Path, since: float) -> list[str]:

@@ -1,7 +1,7 @@
 """The set-up and the tear-down of users' fixtures as spans in the traces of tests.
 
-The hook is registered until the first services are ready, and remains registered if one of them stores
-traces. In a stack without such a service, fixtures are not measured.
+The hook is registered until the first services are ready, and remains registered if one of these services
+stores traces. In a stack without such a service, fixtures are not measured.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pytest_infra.instances import ANY_SERVICE, Instances
 from pytest_infra.spans import Recorder
 
 NAME = "infra-fixture-spans"
-#: nanoseconds; a shorter period is a span only if it contains another span, or if it is the set-up of a
-#: fixture that uses a service or fails
+#: the minimum duration of a span in nanoseconds. A shorter period is recorded only if it contains another
+#: span, or if it is the set-up of a fixture that uses a service or fails.
 SHORTEST = 10**6
-#: the packages of fixtures that are not those of a user. The waits in the plugin's fixtures are spans.
-_OTHERS = frozenset({"_pytest", "pytest_infra"})
+#: the packages whose fixtures are not measured, because they are not the user's own fixtures
+_NOT_MEASURED = frozenset({"_pytest", "pytest_infra"})
 
 
 class FixtureSpans:
@@ -32,14 +32,14 @@ class FixtureSpans:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
         """Measure the set-up of a fixture, and add finalizers that measure the tear-down."""
-        if fixturedef.func.__module__.partition(".")[0] in _OTHERS:
+        if fixturedef.func.__module__.partition(".")[0] in _NOT_MEASURED:
             return (yield)
         name, attributes = f"fixture {fixturedef.argname}", {"test.fixture.scope": fixturedef.scope}
-        recorder, began = self._recorder, list[int]()
+        recorder, teardown_starts = self._recorder, list[int]()
 
         def end() -> None:
-            if began:
-                recorder.add(name, began.pop(), shortest=SHORTEST, attributes=attributes)
+            if teardown_starts:
+                recorder.add(name, teardown_starts.pop(), shortest=SHORTEST, attributes=attributes)
 
         # pytest runs finalizers in the reverse order: the function that is added last (below), then the
         # fixture's own code after `yield`, then `end`.
@@ -53,7 +53,7 @@ class FixtureSpans:
             raise
         shortest = 0 if self._uses_service(fixturedef) else SHORTEST
         recorder.add(name, start, shortest=shortest, attributes=attributes)
-        fixturedef.addfinalizer(lambda: began.append(time.time_ns()))
+        fixturedef.addfinalizer(lambda: teardown_starts.append(time.time_ns()))
         return value
 
     def _uses_service(self, fixturedef: pytest.FixtureDef[Any]) -> bool:

@@ -46,13 +46,13 @@ class LogFiles:
         self._opened |= _sizes([data])
 
     def ready(self, services: Collection[str]) -> None:
-        """Record the sizes of the logs of services that are ready: the lines before belong to the start."""
+        """Record the sizes of the logs of services that are ready; earlier lines are about their start."""
         for path, size in _sizes(self._data).items():
             if path.stem in services and (path not in self._ready or "." in path.stem):
                 self._ready[path] = size  # a later copy can have the same name, `SERVICE.N`
 
     def prepared(self, service: str) -> None:
-        """Record the size of a service's log: the lines before belong to the preparation of its units."""
+        """Record the size of a service's log; earlier lines are about the preparation of its units."""
         self._ready |= {path: size for path, size in _sizes(self._data).items() if path.stem == service}
 
     def begin(self) -> None:
@@ -73,10 +73,11 @@ class LogFiles:
         return self._marks.get(path, self._opened.get(path, 0))
 
     def parts(self, *, without_start: bool = False) -> dict[str, str]:
-        """Return a mapping from service to the part of its log since the start of the test, if not empty.
+        """Return a mapping from service to the text that it has logged since the start of the test.
 
-        With `without_start`, the lines that the service logged before it was ready, and while its units were
-        prepared (for example by migrations), are not included.
+        Services that have logged nothing are omitted. With `without_start`, the text does not contain the
+        lines that the service logged before it was ready, and while its units were prepared, for example by
+        migrations.
         """
         parts = {}
         for path in self._paths():
@@ -90,10 +91,11 @@ class LogFiles:
 
 
 def read(path: Path, start: int) -> tuple[bytes, int]:
-    """Return the bytes of a log from an offset, at most the last `PART_BYTES` bytes, and the end of the log.
+    """Return the bytes of a log after the offset `start`, and the offset of the end of the log.
 
-    A log that is shorter than the offset was truncated, and all of it is returned. If the log is missing, the
-    result is empty. A log above its limit begins with a hole, which consists of zero bytes.
+    At most the last `PART_BYTES` bytes are returned. A log that is shorter than `start` was truncated, and
+    all its bytes are returned. If the log does not exist, the bytes are empty. The supervisor replaces the
+    beginning of a long log by a hole, which is read as zero bytes.
     """
     try:
         with path.open("rb") as file:
@@ -106,9 +108,9 @@ def read(path: Path, start: int) -> tuple[bytes, int]:
 
 
 def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
-    """Return a log without lines that contain the name of another worker's unit.
+    """Return the text of a log without the lines that contain the name of another worker's unit.
 
-    The indented lines after such a line are also removed.
+    Lines that begin with a tab continue the line before them, and are removed with it.
     """
     if not kit.unit_name:
         return text

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def secrets_of(units: Iterable[Unit], instances: Instances, known: Iterable[str] = ()) -> set[str]:
     """Return the values of the units' exports that their kits declare as secret, and the `known` secrets.
 
-    The result contains each secret in plain form and in the form that it has inside a JSON text.
+    The result contains each secret unchanged, and escaped as in a JSON string.
     """
     values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
     values |= {secret for unit in units for secret in unit.sensitive} | set(known)
     return {
-        form
+        text
         for value in values
         if len(value) >= SHORTEST
-        for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        for text in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
     }

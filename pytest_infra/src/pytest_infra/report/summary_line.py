@@ -18,14 +18,17 @@ from pytest_infra.isolation.owner import held
 from pytest_infra.notes import PREFIX
 from pytest_infra.report.leaks import leftover
 
-#: seconds for a stack to stop after its last lease
+#: the seconds to wait until a stack has stopped after the end of its last lease
 STOP_PATIENCE = 90.0
 MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 
 
 @frozen
 class SummaryLine:
-    """The line at the end of a test run about one stack; `clean` is False if a process or unit is left."""
+    """The line about one stack at the end of a test run.
+
+    `clean` is False if a process, port, socket or isolation unit of the stack is left.
+    """
 
     text: str
     clean: bool
@@ -44,19 +47,19 @@ def check(data: str, owners: Collection[str], since: float, instances: Instances
         units = leftover(Path(data), owners, since, instances) if leases or warm else []
     except Exception as error:  # noqa: BLE001 - a faulty server must not prevent the end of the run
         return SummaryLine(text=f"{PREFIX}{data}: {error}", clean=False)
-    left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")
+    units_left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")
     if warm and not leases:
         text = f"the stack in {data} stays warm for {warm:g} s; `infra runtime down --data {data}` stops it"
-        return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
+        return SummaryLine(text=f"{PREFIX}{text}; {units_left}", clean=not units)
     if leases:
         text = f"the stack in {data} keeps running for {counted(leases, 'client')} outside this run"
-        return SummaryLine(text=f"{PREFIX}{text}; {left}", clean=not units)
+        return SummaryLine(text=f"{PREFIX}{text}; {units_left}", clean=not units)
     leaks = check_leaks(paths)
     return SummaryLine(text=f"{PREFIX}{leaks}", clean=leaks.clean)
 
 
 def memory_events(data: str, since: float) -> list[str]:
-    """Return the reasons of the events about the services' data in RAM: little room, and lost data.
+    """Return the texts of the events that report little free memory for data in RAM, or lost data in RAM.
 
     `since` is the start of the run, in seconds since the epoch.
     """
@@ -73,8 +76,8 @@ def memory_events(data: str, since: float) -> list[str]:
 def _leases_or_end(paths: Paths) -> tuple[int, float]:
     """Return the number of leases of a stack, and the seconds that it keeps running without leases.
 
-    Both numbers are zero after the supervisor and the guardian have exited. If the stack runs until `infra
-    runtime down` stops it, this counts as an additional lease.
+    The two numbers are zero after the supervisor and the guardian have exited. A detached stack, which runs
+    until `infra runtime down` stops it, has one additional lease in the result.
     """
     deadline = time.monotonic() + STOP_PATIENCE
     while _supervised(paths):
@@ -91,7 +94,7 @@ def _leases_or_end(paths: Paths) -> tuple[int, float]:
         except NoStackError:
             pass  # the supervisor is exiting and does not accept clients
         if time.monotonic() > deadline:
-            raise InfraError(f"the supervisor did not exit within {STOP_PATIENCE:g} s")
+            raise InfraError(f"the supervisor has not exited within {STOP_PATIENCE:g} s after the last lease")
         time.sleep(0.005)
     return 0, 0.0
 

@@ -23,7 +23,7 @@ from pytest_infra.report import fixture_spans
 from pytest_infra.session import Session
 from pytest_infra.spans import PLUGIN, Recorder, Span, Trace, TraceStore
 
-#: the largest number of characters of an error message in a span
+#: the maximum number of characters of an error message in a span
 MESSAGE = 500
 #: seconds to wait for the spans of a failed test's services
 ARRIVAL = 2.0
@@ -47,13 +47,13 @@ class Tracing:
         self._recorder, self._plugins = Recorder.of(config), config.pluginmanager
         self._fixtures = fixture_spans.FixtureSpans(self._recorder, self._instances)
         self._plugins.register(self._fixtures, fixture_spans.NAME)
-        #: the name of the service that stores traces; empty without one
+        #: the name of the service that stores traces; empty if the stack has no such service
         self._service = ""
         #: the spans of the running test, without its root span
         self._spans: list[Span] = []
         #: whether the running test has waited for a service or a unit
         self._has_waited = False
-        #: pass | fail | skip
+        #: the result of the running test: pass | fail | skip
         self._result = "pass"
         #: the number of failed tests for whose spans the plugin has waited
         self._awaited = 0
@@ -61,7 +61,10 @@ class Tracing:
         self._is_silent = False
 
     def ready(self, services: Collection[str]) -> None:
-        """Use the service that stores traces, if it is among `services`; all of `services` are ready."""
+        """Search `services`, which are ready, for the service that stores traces, and use it for spans.
+
+        Fixtures are measured only if there is such a service.
+        """
         if not self._service:
             # `SERVICE.N` is a copy of a service, for tests of one process.
             names = (name for name in sorted(services) if "." not in name)
@@ -97,15 +100,15 @@ class Tracing:
         phase = self._span(call.when, _nanoseconds(call.start), _nanoseconds(call.stop), error)
         phase = phase._replace(trace=label.trace_id, parent=label.span_id)
         self._spans.append(phase)
-        above = [phase]
+        ancestors = [phase]
         for interval in sorted(intervals, key=lambda interval: (interval.start, -interval.end)):
-            while len(above) > 1 and above[-1].end < interval.end:
-                above.pop()
+            while len(ancestors) > 1 and ancestors[-1].end < interval.end:
+                ancestors.pop()
             span = self._span(interval.name, interval.start, interval.end, interval.error)
-            above.append(
-                span._replace(trace=label.trace_id, parent=above[-1].id, attributes=interval.attributes)
+            ancestors.append(
+                span._replace(trace=label.trace_id, parent=ancestors[-1].id, attributes=interval.attributes)
             )
-            self._spans.append(above[-1])
+            self._spans.append(ancestors[-1])
         if call.when == "teardown" and self._uses_services(item) and (store := self._store()):
             store.send([self._root(item), *self._spans])
             self._recorder.ended.add(label.trace_id)
@@ -128,18 +131,20 @@ class Tracing:
         """
         if not self._service or not self._uses_services(item):
             return None
-        own = [self._root(item), *self._spans]
-        stored = Trace(own[0].trace, [], [])
+        plugin_spans = [self._root(item), *self._spans]
+        stored = Trace(plugin_spans[0].trace, [], [])
         store = self._store() if self._service in answering and not self._is_silent else None
         if store is not None:
             self._awaited += wait
             try:
-                stored = store.trace(own[0].trace, ARRIVAL if wait and self._awaited <= MAX_TESTS else 0.0)
+                stored = store.trace(
+                    plugin_spans[0].trace, ARRIVAL if wait and self._awaited <= MAX_TESTS else 0.0
+                )
             except (OSError, InfraError) as error:
                 self._is_silent = True
                 self._notes.add_message(f"{self._service} returns no traces: {error}")
-        ids = {span.id for span in own}
-        spans = [*own, *(span for span in stored.spans if span.id not in ids)]
+        ids = {span.id for span in plugin_spans}
+        spans = [*plugin_spans, *(span for span in stored.spans if span.id not in ids)]
         return stored._replace(spans=sorted(spans, key=lambda span: (span.start, -span.end)))
 
     def close(self) -> None:
@@ -163,14 +168,14 @@ class Tracing:
     def _root(self, item: pytest.Item) -> Span:
         """Return the span of the test. Its attributes have the names of the semantic conventions."""
         label = label_of(item)
-        first, last = self._spans[0], max(self._spans, key=lambda span: span.end)
+        first_span, last_span = self._spans[0], max(self._spans, key=lambda span: span.end)
         message = next((span.message for span in self._spans if span.status == "error"), "")
         attributes = {
             "test.case.name": item.nodeid,
             "test.case.result.status": self._result,
             "test.suite.name": item.nodeid.partition("::")[0],
         }
-        return self._span(item.name, first.start, last.end)._replace(
+        return self._span(item.name, first_span.start, last_span.end)._replace(
             status="error" if self._result == "fail" else "unset",
             message=message,
             attributes=attributes,

@@ -1,4 +1,4 @@
-"""Write the units of a failed test to its failure report, and keep them with `--infra-keep`."""
+"""Write the content of a failed test's units to its failure report, and keep units with `--infra-keep`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Saved:
 
 
 class UnitDumps:
-    """An object that writes descriptions and dumps of failed tests' isolation units to failure reports."""
+    """Writes descriptions and dumps of the isolation units of failed tests to failure reports."""
 
     def __init__(self, instances: Instances, *, keep: bool) -> None:
         self._instances, self._keep = instances, keep
@@ -55,22 +55,22 @@ class UnitDumps:
 
         `answering` contains the services that are ready.
         """
-        described: list[dict[str, Any]] = []
+        descriptions: list[dict[str, Any]] = []
         dumps: dict[str, str] = {}
         self._tests += 1
         for unit in units:
             unit.keep = unit.keep or (self._keep and not unit.unkeepable)
             # The user needs the passwords of a kept unit to connect to it.
             exports = {"exports": dict(unit)} if unit.keep else {}
-            described.append({**unit.describe(), "kept": unit.keep} | exports)
+            descriptions.append({**unit.describe(), "kept": unit.keep} | exports)
             if unit.name not in answering:
                 dumps[unit.id] = f"no dump: {unit.name} does not answer"
             elif self._tests > MAX_TESTS:
                 dumps[unit.id] = f"no dump: only the first {MAX_TESTS} failed tests of a process have dumps"
             else:
                 dumps |= self._dump(unit, capsule, secrets)
-        if described:
-            write(capsule / FILE, json.dumps({"units": described}, indent=2) + "\n")
+        if descriptions:
+            write(capsule / FILE, json.dumps({"units": descriptions}, indent=2) + "\n")
         return Saved(
             dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
         )
@@ -93,16 +93,20 @@ class UnitDumps:
     def _messages(self, test: str, units: Iterable[Unit], capsule: Path) -> list[str]:
         if not self._keep:
             return []
-        kept = [f"kept for {test}: {unit.name} {unit.id}: {self._urls(unit)}" for unit in units if unit.keep]
-        passwords = [f"passwords are in {capsule / FILE}"] if kept else []
-        lost = [f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable]
-        return [*kept, *passwords, *lost]
+        kept_messages = [
+            f"kept for {test}: {unit.name} {unit.id}: {self._urls(unit)}" for unit in units if unit.keep
+        ]
+        password_message = [f"passwords are in {capsule / FILE}"] if kept_messages else []
+        unkept_messages = [
+            f"not kept for {test}: {unit.name}: {unit.unkeepable}" for unit in units if unit.unkeepable
+        ]
+        return [*kept_messages, *password_message, *unkept_messages]
 
     def _urls(self, unit: Unit) -> str:
-        """Return the unit's URL with the port; if the URL of the socket needs no password, add this URL."""
+        """Return the unit's URL, and also the URL of its socket if that URL contains no password."""
         urls = [urlsplit(unit[key]) for key in ("url", "socket_url") if key in unit]
-        shown = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
-        texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in shown]
+        visible_urls = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
+        texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in visible_urls]
         return " or ".join(redacted(text, secrets_of([unit], self._instances)) for text in texts)
 
 

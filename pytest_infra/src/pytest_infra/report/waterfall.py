@@ -37,30 +37,30 @@ class Row(NamedTuple):
 
 
 def waterfall(spans: Sequence[Span], width: int, limit: int = 0) -> list[str]:
-    """Return a line for each span, and at most `limit` lines if it is not 0.
+    """Return a line of text for each span; at most `limit` lines if `limit` is not 0.
 
-    Spans with errors and the longest spans are kept, with the spans above them. The last line then contains
-    the number of the other spans.
+    If there are more spans, the lines contain the spans with errors and the longest spans, with the spans
+    above them in the tree. The last line then contains the number of the omitted spans.
     """
     rows = tree(spans)
-    kept = rows if not limit or len(rows) <= limit else _kept(rows, limit - 1)
-    if not kept:
+    visible_rows = rows if not limit or len(rows) <= limit else _most_important(rows, limit - 1)
+    if not visible_rows:
         return []
     root = rows[0].span
     end = max(row.span.end for row in rows if row.span.end < root.end + LATE)
-    services = _aligned([printable(row.span.service) for row in kept], SERVICE)
-    durations = _aligned([duration(row.span.end - row.span.start).rjust(7) for row in kept], width)
-    marks = _aligned([_mark(row.span) for row in kept], width // 4)
+    services = _aligned([printable(row.span.service) for row in visible_rows], SERVICE)
+    durations = _aligned([duration(row.span.end - row.span.start).rjust(7) for row in visible_rows], width)
+    marks = _aligned([_mark(row.span) for row in visible_rows], width // 4)
     remaining = width - sum(len(column[0]) + len(GAP) for column in (services, durations, marks)) - len(GAP)
     names = _aligned(
-        [f"{'  ' * min(row.level, LEVELS)}{printable(row.span.name)}" for row in kept],
+        [f"{'  ' * min(row.level, LEVELS)}{printable(row.span.name)}" for row in visible_rows],
         max(min(round(width * NAMES), remaining - BAR), BAR),
     )
     bar_width = max(remaining - len(names[0]), BAR)
-    bars = [_bar(row.span, root.start, end, bar_width) for row in kept]
+    bars = [_bar(row.span, root.start, end, bar_width) for row in visible_rows]
     lines = [GAP.join(cells).rstrip() for cells in zip(services, names, bars, durations, marks, strict=True)]
-    if len(kept) < len(rows):
-        lines.append(f"… {len(rows) - len(kept)} more spans are in the failure report")
+    if len(visible_rows) < len(rows):
+        lines.append(f"… {len(rows) - len(visible_rows)} more spans are in the failure report")
     return lines
 
 
@@ -103,20 +103,23 @@ def tree(spans: Sequence[Span]) -> list[Row]:
     return [Row(by_id[key], level) for key, level in levels({**parents, root.id: ""}).items()]
 
 
-def _kept(rows: Sequence[Row], limit: int) -> list[Row]:
-    """Return at most `limit` rows: first those with errors, then the longest, each with all rows above it."""
+def _most_important(rows: Sequence[Row], limit: int) -> list[Row]:
+    """Return at most `limit` rows in their order, each with all rows above it in the tree.
+
+    The rows with errors have priority, then the rows of the longest spans.
+    """
     above: dict[str, list[str]] = {}
     path: list[Row] = []
     for row in rows:
         del path[row.level :]
         above[row.span.id] = [parent.span.id for parent in path]
         path.append(row)
-    chosen: set[str] = set()
+    selected_ids: set[str] = set()
     for span, _ in sorted(rows, key=_weight):
-        added = {span.id, *above[span.id]} - chosen
-        if len(chosen) + len(added) <= limit:
-            chosen |= added
-    return [row for row in rows if row.span.id in chosen]
+        new_ids = {span.id, *above[span.id]} - selected_ids
+        if len(selected_ids) + len(new_ids) <= limit:
+            selected_ids |= new_ids
+    return [row for row in rows if row.span.id in selected_ids]
 
 
 def _weight(row: Row) -> tuple[bool, bool, int]:
@@ -127,9 +130,9 @@ def _weight(row: Row) -> tuple[bool, bool, int]:
 def _bar(span: Span, start: int, end: int, width: int) -> str:
     """Return the bar of a span on a time axis from `start` to `end`."""
     scale = width / max(end - start, 1)
-    first = min(max(int((span.start - start) * scale), 0), width - 1)
-    last = min(max(round((span.end - start) * scale), first + 1), width)
-    return (" " * first + "█" * (last - first)).ljust(width)
+    first_column = min(max(int((span.start - start) * scale), 0), width - 1)
+    last_column = min(max(round((span.end - start) * scale), first_column + 1), width)
+    return (" " * first_column + "█" * (last_column - first_column)).ljust(width)
 
 
 def _mark(span: Span) -> str:
@@ -144,7 +147,7 @@ def _mark(span: Span) -> str:
 
 
 def _aligned(cells: Sequence[str], width: int) -> list[str]:
-    """Return the cells of a column in the width of the longest cell; cells above `width` are cut."""
+    """Return the cells of a column, padded to the length of the longest cell; cells above `width` are cut."""
     width = min(max(map(len, cells)), width)
     return [cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…" for cell in cells]
 

@@ -1,4 +1,4 @@
-"""A client of memcached's text protocol, and one for `await`."""
+"""A synchronous and an asynchronous client of memcached's text protocol."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Client:
 
 
 class AsyncClient:
-    """The same for `await`."""
+    """A client with asynchronous methods."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -94,14 +94,14 @@ def connected(endpoint: Endpoint) -> Client:
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
     """Yield a client of the test's unit."""
-    with connected(unit) as opened:
-        yield opened
+    with connected(unit) as client_of_unit:
+        yield client_of_unit
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AsyncClient]:
-    """Yield a client for `await`."""
-    opened = await asyncio.to_thread(connected, unit)
+    """Yield an asynchronous client of the test's unit."""
+    client_of_unit = await asyncio.to_thread(connected, unit)
     try:
-        yield AsyncClient(opened)
+        yield AsyncClient(client_of_unit)
     finally:
-        opened.close()
+        client_of_unit.close()

@@ -32,11 +32,11 @@ class Prefixes:
         return self._unit(self._slots.take(self._clean), label)
 
     def release(self, unit: Unit) -> None:
-        """Remove its keys."""
+        """Remove the keys of a unit."""
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Nothing is open."""
+        """Return an empty list; there is no connection to close."""
         return []
 
     def _unit(self, number: int, label: str = "") -> Unit:
@@ -64,7 +64,7 @@ class Processes:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Stop it."""
+        """Stop the server of a unit."""
         if unit.keep:
             self._copier.keep(unit.id)
         else:

@@ -101,10 +101,10 @@ def main() -> None:
     options.add_argument("-l", dest="host", required=True)
     options.add_argument("-p", dest="port", type=int, required=True)
     options.add_argument("-e", dest="journal", type=Path, required=True)
-    chosen = options.parse_args()
-    Connection.items = Items(chosen.journal)
-    with Server((chosen.host, chosen.port), Connection) as server:
-        print(f"process {os.getpid()} listens on {chosen.port}", flush=True)
+    arguments = options.parse_args()
+    Connection.items = Items(arguments.journal)
+    with Server((arguments.host, arguments.port), Connection) as server:
+        print(f"process {os.getpid()} listens on {arguments.port}", flush=True)
         server.serve_forever()
 
 

@@ -61,20 +61,20 @@ class Made:
 
 
 @pytest.fixture
-def made(server: Endpoint, tmp_path: Path) -> Iterator[Made]:
-    made = Made(server, tmp_path)
-    yield made
-    made.close()
+def databases(server: Endpoint, tmp_path: Path) -> Iterator[Made]:
+    databases = Made(server, tmp_path)
+    yield databases
+    databases.close()
     assert unkept(server) == []
 
 
-def test_a_user_has_access_to_one_database_only(server: Endpoint, made: Made) -> None:
-    factory = made.factory()
-    first, second = made.database(factory), made.database(factory)
+def test_a_user_has_access_to_one_database_only(server: Endpoint, databases: Made) -> None:
+    factory = databases.factory()
+    first, second = databases.database(factory), databases.database(factory)
 
     with connect(first, database=first.id) as connection:
         execute(connection, "create table pets (name text)", "create view names as select name from pets")
-        databases = {name for (name,) in execute(connection, "show databases")}
+        names = {name for (name,) in execute(connection, "show databases")}
         for statement in (
             f"create table {second.id}.pets (name text)",
             f"create database {first.id.replace('_', 'x')}",
@@ -85,12 +85,14 @@ def test_a_user_has_access_to_one_database_only(server: Endpoint, made: Made) ->
             with pytest.raises(pymysql.Error, match=r"[Aa]ccess denied|command denied"):
                 execute(connection, statement)
 
-    assert databases == {"information_schema", first.id}
+    assert names == {"information_schema", first.id}
 
 
-def test_what_a_test_leaves_open_does_not_delay_the_removal(server: Endpoint, made: Made) -> None:
-    factory = made.factory()
-    database = made.database(factory)
+def test_a_connection_that_a_test_leaves_open_does_not_delay_the_removal(
+    server: Endpoint, databases: Made
+) -> None:
+    factory = databases.factory()
+    database = databases.database(factory)
     connections = [connect(database, database=database.id) for _ in range(2)]
     execute(connections[0], "create table pets (name text)", "create table food (name text)")
     execute(connections[0], "begin", "insert into pets values ('Ada')", "select get_lock('all', 0)")
@@ -107,7 +109,7 @@ def test_what_a_test_leaves_open_does_not_delay_the_removal(server: Endpoint, ma
         assert execute(connection, "select get_lock('all', 0)") == [(1,)]
 
 
-def test_each_database_has_the_contents_of_the_migrations(made: Made, tmp_path: Path) -> None:
+def test_each_database_has_the_contents_of_the_migrations(databases: Made, tmp_path: Path) -> None:
     (tmp_path / "sql").mkdir()
     (tmp_path / "sql" / "1.sql").write_text(
         "create table pets (name text); insert into pets values ('; größe');\n"
@@ -125,8 +127,8 @@ def test_each_database_has_the_contents_of_the_migrations(made: Made, tmp_path: 
         with connect(database, database=database["database"]) as connection:
             execute(connection, "insert into pets values ('alan')")
 
-    factory = made.factory(["sql", fill])
-    for database in (made.database(factory), made.database(factory)):
+    factory = databases.factory(["sql", fill])
+    for database in (databases.database(factory), databases.database(factory)):
         with connect(database, database=database.id) as connection:
             names = [name for (name,) in execute(connection, "select name from pets")]
             execute(connection, "delete from pets")
@@ -145,11 +147,11 @@ def test_each_database_has_the_contents_of_the_migrations(made: Made, tmp_path: 
     ],
     ids=["several statements", "one statement"],
 )
-def test_a_failed_migration_is_reported_with_its_place(
-    made: Made, server: Endpoint, tmp_path: Path, text: str, message: str, line: int
+def test_a_failed_migration_is_reported_with_file_and_line(
+    databases: Made, server: Endpoint, tmp_path: Path, text: str, message: str, line: int
 ) -> None:
     (tmp_path / "bad.sql").write_text(text)
-    factory = made.factory("bad.sql")
+    factory = databases.factory("bad.sql")
 
     with pytest.raises(ConfigurationError, match=message) as error:
         factory.make()
@@ -158,12 +160,12 @@ def test_a_failed_migration_is_reported_with_its_place(
     assert unkept(server) == []
 
 
-def test_a_migration_that_ends_the_program_is_an_error(made: Made, server: Endpoint) -> None:
+def test_a_migration_that_ends_the_program_is_an_error(databases: Made, server: Endpoint) -> None:
     def fill(_: Endpoint) -> None:
         raise SystemExit("no revision")
 
     with pytest.raises(InfraError, match="SystemExit: no revision"):
-        made.factory(Migrations.of(fill, version="1")).make()
+        databases.factory(Migrations.of(fill, version="1")).make()
 
     assert unkept(server) == []
 
@@ -262,14 +264,14 @@ def test_a_failed_test_is_dumped_and_kept_and_those_of_a_killed_session_are_remo
 
     result.assert_outcomes(failed=1, deselected=1)
     assert unkept(warm.mariadb) == []
-    (kept,) = users(warm)
+    (kept_user,) = users(warm)
     (capsule,) = (suite.root / ".data-test" / "capsules").glob("*test_fails*")
     (dump,) = json.loads((capsule / "capsule.json").read_text())["dumps"].values()
     text = (capsule / dump).read_text()
-    assert kept in dump
+    assert kept_user in dump
     assert "2 tables and views" in text
     assert "CREATE TABLE `pets`" in text
     assert "-- 2 rows\nname,photo\n\"Ada, 'the' first\",2 bytes\nNULL,NULL\n" in text
     assert "-- the view names\nname\n" in text
-    with connect(warm.mariadb, database=kept) as connection:
+    with connect(warm.mariadb, database=kept_user) as connection:
         assert execute(connection, "select count(*) from pets") == [(2,)]

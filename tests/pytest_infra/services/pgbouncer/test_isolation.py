@@ -61,11 +61,11 @@ def test_the_databases_of_two_workers_are_reset_and_removed_although_the_pool_ha
 
     with stacks.start(directory=suite.root, environment="test") as stack:
         result = suite.run("-n", "2", "-p", "no:unraisableexception")
-        left = unkept(stack.postgres)
+        remaining_databases = unkept(stack.postgres)
 
     result.assert_outcomes(passed=11)
     result.stdout.no_fnmatch_line("*could not be*")
-    assert left == []
+    assert remaining_databases == []
     used = (suite.root / "oids").read_text().split()
     assert len(used) == 10
     assert len({*used}) < 10  # some databases were reset and used again

@@ -30,8 +30,8 @@ def database(migrated: Stack) -> Iterator[Endpoint]:
     """An empty database, as the function of a migration gets it."""
     psycopg = pytest.importorskip("psycopg")
     server = migrated.postgres
-    made = Database(server, f"migrated_{next(_numbers)}", "a test")
+    empty_database = Database(server, f"migrated_{next(_numbers)}", "a test")
     with psycopg.connect(url_of(server), autocommit=True) as connection:
-        execute(connection, "create database {}", made.id)
-        yield made
-        obstacles.drop(connection, server, made.id)
+        execute(connection, "create database {}", empty_database.id)
+        yield empty_database
+        obstacles.drop(connection, server, empty_database.id)

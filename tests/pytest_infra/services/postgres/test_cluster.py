@@ -1,4 +1,4 @@
-"""What a test changes in the whole server does not reach later tests, or it is reported."""
+"""Changes of a test to the whole server are undone before later tests, or they are reported."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def test_a_change_of_the_server_is_undone(stack: Stack, change: str) -> None:
         _, changed = cluster.check(connection, "test_database")
 
         obstacles.drop(connection, stack.postgres, "test_database")
-        left = cluster.restore(connection)
+        remaining_changes = cluster.restore(connection)
 
         assert changed
-        assert left == []
+        assert remaining_changes == []
         assert cluster.check(connection, "test_database") == (False, False)
         assert connection.execute("show work_mem").fetchone() == ("4MB",)
 
@@ -132,7 +132,7 @@ def test_a_role_is_dropped_with_its_objects_in_other_databases(stack: Stack) -> 
             assert session.execute(query).fetchone() == (0,)
 
 
-def test_what_cannot_be_undone_is_named_once(stack: Stack) -> None:
+def test_a_change_that_cannot_be_undone_is_reported_once(stack: Stack) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database kept")
         prepare(connection)
@@ -168,7 +168,7 @@ TRIGGERS = "; ".join(
     ],
     ids=["prepared transaction", "slot", "subscription", "template", "event triggers", "role", "read only"],
 )
-def test_a_database_is_dropped_with_what_prevents_it(stack: Stack, obstacle: str) -> None:
+def test_a_database_is_dropped_with_the_objects_that_prevent_the_drop(stack: Stack, obstacle: str) -> None:
     with psycopg.connect(url_of(stack.postgres), autocommit=True) as connection:
         connection.execute("create database blocked")
         with psycopg.connect(url_of(stack.postgres, "blocked"), autocommit=True) as session:
@@ -211,9 +211,9 @@ def test_a_copy_that_a_test_has_not_completed_does_not_delay_the_removal_of_othe
         cluster = Cluster(stack.postgres, connection)
         for name in ("copied", "other"):
             connection.execute(f"create database {name}")
-        with contextlib.closing(connect(stack.postgres, "copied")) as left:
-            left.execute("create table t (a int)")
-            left.pgconn.exec_(b"copy t from stdin")
+        with contextlib.closing(connect(stack.postgres, "copied")) as copying_session:
+            copying_session.execute("create table t (a int)")
+            copying_session.pgconn.exec_(b"copy t from stdin")
 
             cluster.check(connection, "copied")
             obstacles.drop(connection, stack.postgres, "other")

@@ -1,4 +1,4 @@
-"""The error of a failed migration has the place, the statement and a hint."""
+"""The error of a failed migration contains file and line, the statement and a hint."""
 
 from __future__ import annotations
 

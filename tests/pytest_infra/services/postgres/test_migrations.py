@@ -129,10 +129,10 @@ def test_a_function_or_coroutine_function_can_be_given_by_module_and_name(
     (tmp_path / "named_functions.py").write_text(NAMED)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "named_functions", raising=False)
-    named = importlib.import_module("named_functions")
+    named_functions = importlib.import_module("named_functions")
     database = Endpoint("postgres", {}, {}, "/data")
     migrations = (
-        Migrations.of(named.instance, version="1")
+        Migrations.of(named_functions.instance, version="1")
         if name == "instance"
         else read(f"named_functions:{name}", tmp_path, WHERE)
     )
@@ -145,7 +145,7 @@ def test_a_function_or_coroutine_function_can_be_given_by_module_and_name(
     else:
         migrations.run(database)
 
-    assert [database] == named.CALLS
+    assert [database] == named_functions.CALLS
 
 
 def test_a_module_that_fails_is_reported_with_its_error(
@@ -178,7 +178,7 @@ def _bound(number: int) -> Callable[[Endpoint], object]:
     return lambda _: number
 
 
-def test_functions_of_one_name_with_other_values_or_places_have_different_keys(tmp_path: Path) -> None:
+def test_functions_of_one_name_with_other_values_or_lines_have_different_keys(tmp_path: Path) -> None:
     first, second = (lambda _: 1), (lambda _: 2)
     partial = [functools.partial(_bound, number) for number in (1, 2)]
     keys = [_key(source, tmp_path) for source in (_bound(1), _bound(2), first, second, *partial)]

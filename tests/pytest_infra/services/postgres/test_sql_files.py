@@ -68,7 +68,7 @@ FILES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_runs(tmp_path: Path, database: Endpoint, kind: str) -> None:
+def test_the_statements_of_a_file_are_executed(tmp_path: Path, database: Endpoint, kind: str) -> None:
     write(tmp_path / "a.sql", FILES[kind])
 
     migrate(tmp_path, database)
@@ -250,7 +250,7 @@ def test_an_error_has_file_line_and_statement(tmp_path: Path, database: Endpoint
     assert ("Statement:" in str(caught.value)) == bool(statement)
 
 
-def test_an_error_in_a_file_that_another_file_reads_has_the_place_in_it(
+def test_an_error_in_an_included_file_has_the_line_in_the_included_file(
     tmp_path: Path, database: Endpoint
 ) -> None:
     write(tmp_path / "a.sql", "\\ir b.sql\n")

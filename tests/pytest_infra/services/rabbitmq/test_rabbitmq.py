@@ -153,7 +153,7 @@ def test_tests_have_their_own_virtual_hosts_and_none_is_left(suite: Suite, warm:
     until(lambda: bool(unkept(warm["rabbitmq"])), PATIENCE)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    left = unkept(warm["rabbitmq"])
+    remaining_vhosts = unkept(warm["rabbitmq"])
 
     options = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     result = suite.run("-n", "2", *options, "test_it.py")
@@ -161,7 +161,7 @@ def test_tests_have_their_own_virtual_hosts_and_none_is_left(suite: Suite, warm:
 
     result.assert_outcomes(passed=10)
     failed.assert_outcomes(failed=1, deselected=1)
-    assert left
+    assert remaining_vhosts
     assert unkept(warm["rabbitmq"]) == []
     (capsule,) = (suite.root / ".data-test" / "capsules").glob("*test_fails*")
     (dump,) = json.loads((capsule / "capsule.json").read_text())["dumps"].values()

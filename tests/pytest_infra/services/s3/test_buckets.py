@@ -117,10 +117,10 @@ def test_a_deployed_server_has_only_its_own_keys_with_any_stack_file() -> None:
     """The users for tests are in the configuration of a local server only."""
     server = {"accounts": "64", "access_key": "infra", "secret_key": "s3cret"}
 
-    made = units(SimpleNamespace(endpoint=server, owner=None))
+    units_of_server = units(SimpleNamespace(endpoint=server, owner=None))
 
-    assert isinstance(made, NewBuckets)
-    assert made._keys() == {"access_key": "infra", "secret_key": "s3cret"}
+    assert isinstance(units_of_server, NewBuckets)
+    assert units_of_server._keys() == {"access_key": "infra", "secret_key": "s3cret"}
 
 
 OTHER_SERVICES = """

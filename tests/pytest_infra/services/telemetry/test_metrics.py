@@ -44,7 +44,7 @@ def test_a_gauge_that_decreases_is_not_restarted() -> None:
     assert total([item(5, monotonic=False), item(2, monotonic=False)], restarts=True) == 2
 
 
-def test_changes_are_added_up() -> None:
+def test_deltas_of_a_metric_are_added_up() -> None:
     assert total([item(2, delta=1), item(1, delta=1), item(4, delta=1)], restarts=True) == 7
 
 

@@ -139,7 +139,7 @@ class TestApt:
         assert repository.address.rstrip("/") == f"{archive.address}/debian"
         assert repository.suite == "bookworm"
 
-    def test_the_archives_of_others_and_discs_are_left_out(self, archive: Files, tmp_path: Path) -> None:
+    def test_discs_and_archives_of_other_origins_are_ignored(self, archive: Files, tmp_path: Path) -> None:
         """The list that apt has downloaded from another archive contains its origin."""
         others = (
             f"deb [trusted=yes] {archive.address}/acme bookworm main\ndeb cdrom:[Debian]/ bookworm main\n"
@@ -167,11 +167,13 @@ class TestApt:
             )
         packages = f"Package: dash\nVersion: 1\nFilename: pool/d/dash_1.deb\nSize: 1\nSHA256: {'0' * 64}\n"
         digest = hashlib.sha256(packages.encode()).hexdigest()
-        listed = "".join(
+        package_lists = "".join(
             f" {digest} {len(packages)} main/binary-{architecture}/Packages\n"
             for architecture in ("amd64", "arm64")
         )
-        text = f"Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\nSHA256:\n{listed}"
+        text = (
+            f"Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\nSHA256:\n{package_lists}"
+        )
         archive.add(f"debian/dists/bookworm/{name}", text.encode())
         for architecture in ("amd64", "arm64"):
             archive.add(f"debian/dists/bookworm/main/binary-{architecture}/Packages", packages.encode())
@@ -244,13 +246,13 @@ class TestApt:
         content = package(tar({"./bin/dash": b"#!/bin/sh\n"}))
         archive.add("debian/pool/d/dash_1.deb", content)
         packages = Debian(packages=("dash",), mounts=("/usr/share/dash",), mounts_required=True)
-        recipe, own = replace(SHELL, sources=(packages,)), Store(tmp_path / "binaries")
+        recipe, empty_store = replace(SHELL, sources=(packages,)), Store(tmp_path / "binaries")
 
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "")
         with pytest.raises(InstallError, match="need `bwrap` for /usr/share/dash, which is missing") as error:
-            install([(recipe, locked(content))], own)
+            install([(recipe, locked(content))], empty_store)
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "/bin/bwrap")
-        (installed,) = install([(recipe, locked(content))], own)
+        (installed,) = install([(recipe, locked(content))], empty_store)
 
         assert "infra bin install bubblewrap dash" in error.value.hint
         assert installed.methods == (launch.BUBBLEWRAP,)

@@ -114,11 +114,11 @@ def test_a_bundle_contains_the_built_program(
 ) -> None:
     """The other machine has neither Go nor a network."""
     entry = installation.lock(RECIPE, current())
-    own = store if is_installed else Store(tmp_path / "own")
+    target_store = store if is_installed else Store(tmp_path / "own")
     if is_installed:
-        install([(RECIPE, entry)], own)
+        install([(RECIPE, entry)], target_store)
     path, known = tmp_path / "servers.bundle", {"greet": RECIPE}
-    bundle.write(path, [entry], own, known=known)
+    bundle.write(path, [entry], target_store, known=known)
     other = Store(tmp_path / "other machine")
     monkeypatch.setattr(go, "scripts_folder", lambda: tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -190,10 +190,12 @@ def test_a_module_that_was_replaced_in_the_proxy_is_refused(
 
 def test_a_build_that_needs_a_module_outside_the_lock_fails(tmp_path: Path) -> None:
     entry = installation.lock(RECIPE, current())
-    rest = tuple(artefact for artefact in entry.artefacts if artefact.name != "example.test/Text")
+    remaining_artefacts = tuple(
+        artefact for artefact in entry.artefacts if artefact.name != "example.test/Text"
+    )
 
     with pytest.raises(IntegrityError, match="in the lock is incomplete"):
-        install([(RECIPE, replace(entry, artefacts=rest))], Store(tmp_path / "binaries"))
+        install([(RECIPE, replace(entry, artefacts=remaining_artefacts))], Store(tmp_path / "binaries"))
 
 
 def test_a_missing_or_old_go_is_an_error_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

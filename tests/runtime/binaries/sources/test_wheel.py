@@ -109,10 +109,10 @@ def test_a_wheel_for_a_newer_c_library_is_an_error_with_both_versions(
     entry = installation.lock(RECIPE, current())
     artefact = replace(entry.artefacts[0], path=f"tool_bin-1.1-py3-none-{tag}.whl")
     monkeypatch.setattr(platforms, "glibc_version", lambda: library)
-    wanted = [(RECIPE, replace(entry, artefacts=(artefact,)))]
+    required_entries = [(RECIPE, replace(entry, artefacts=(artefact,)))]
 
     with pytest.raises(InstallError) as caught:
-        install(wanted, Store(tmp_path / "binaries"), offline=True)
+        install(required_entries, Store(tmp_path / "binaries"), offline=True)
 
     expected = f"needs the GNU C library {needed} or later, and this machine has " if needed else "not in"
     assert expected in str(caught.value)

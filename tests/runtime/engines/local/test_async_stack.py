@@ -1,4 +1,4 @@
-"""The twins for async code."""
+"""The asynchronous variants of `start`, `attach` and `Stack`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_whatever_a_stack_can_do_its_twin_can() -> None:
     assert public == {name for name in vars(infra.AsyncStack) if not name.startswith("_")}
 
 
-def test_what_waits_is_awaited() -> None:
-    waits = {name for name, it in vars(infra.AsyncStack).items() if inspect.iscoroutinefunction(it)}
+def test_waiting_methods_are_coroutines() -> None:
+    waits = {name for name, method in vars(infra.AsyncStack).items() if inspect.iscoroutinefunction(method)}
 
     assert {"restart", "snapshot", "restore", "pause", "down", "close"} <= waits
     assert all(getattr(infra.AsyncStack, name).__doc__ for name in waits)
@@ -50,7 +50,7 @@ async def test_a_stack_is_started_joined_and_stopped_without_blocking_the_loop(w
 
 
 @pytest.mark.asyncio
-async def test_a_snapshot_is_taken_and_put_back(web) -> None:
+async def test_a_snapshot_is_saved_and_restored(web) -> None:
     async with infra.astart(**web) as stack:
         kept = stack.web.data / "kept"
         kept.write_text("then")

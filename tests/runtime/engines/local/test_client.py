@@ -1,4 +1,4 @@
-"""The client's side of the conversation, with a supervisor of paper."""
+"""The requests and errors of the client, with a fake supervisor."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ QUICK = Deadlines(answer=1.0, boot=0.1, copy=0.5, margin=0.1)
 
 @pytest.fixture
 def paths(tmp_path: Path, short: Path) -> Paths:
-    """Of a stack whose sockets lie in the test's own folder."""
+    """The paths of a stack whose sockets are in the folder of the test."""
     return Paths(str(tmp_path / "data"), environ={"INFRA_RUNTIME_DIR": str(short)})
 
 
@@ -83,7 +83,7 @@ class Child:
 
 
 def launch(paths: Paths, *statuses: int | None) -> tuple[list[list[str]], Client | Exception]:
-    """The argv of each start, and what came of it; the supervisors end with these statuses."""
+    """A fake start of supervisors, which exit with these statuses; it records the arguments of each start."""
     started: list[list[str]] = []
 
     def start(argv: list[str], _stdin: int) -> Child:
@@ -159,7 +159,7 @@ def test_the_error_about_a_supervisor_of_another_version_contains_both_versions(
         Client.connect(paths)
 
 
-def test_a_supervisor_that_never_greets_is_given_up(paths, monkeypatch) -> None:
+def test_a_supervisor_that_never_sends_its_greeting_is_an_error(paths, monkeypatch) -> None:
     monkeypatch.setattr(client_module, "DEADLINES", QUICK)
 
     with answering(paths, hello=lambda _: []), pytest.raises(SupervisorError, match="does not answer"):
@@ -187,7 +187,7 @@ def test_events_that_come_before_the_answer_are_handed_on(paths) -> None:
 
 
 def test_the_answer_to_another_request_is_ignored(paths) -> None:
-    """To a call that was interrupted, for instance."""
+    """Such an answer can belong to a call that was interrupted."""
     late, current = {"leases": 1, "ending": True}, {"leases": 2, "ending": False}
     with answering(paths, release=lambda request: [result({"id": 99}, **late), result(request, **current)]):
         client = Client.connect(paths)
@@ -238,7 +238,7 @@ def test_an_infra_error_is_raised_unchanged(paths) -> None:
         client.close()
 
 
-def test_any_other_error_names_the_method(paths) -> None:
+def test_an_unexpected_error_names_the_method(paths) -> None:
     with answering(paths, stop=lambda request: [error(request, "services: is missing")]):
         client = Client.connect(paths)
 
@@ -599,15 +599,15 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
         started.append(argv)
         threading.Thread(target=serve).start()
 
-    done = threading.Event()
+    completed_process = threading.Event()
 
     def serve() -> None:
         with answering(paths):
-            done.wait(60)
+            completed_process.wait(60)
 
     client = connect_or_launch(paths, "test", launch=by_another_process)
     client.close()
-    done.set()
+    completed_process.set()
 
     assert client.child is None
     assert started[0][-5:] == [paths.data, "test", "tmpfs", str(os.getpid()), ""]
@@ -619,15 +619,15 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
     """Every attempt to connect needs processor time that the supervisor could use for its start."""
     monkeypatch.setattr(launch_module, "RECONNECT_INTERVAL", 600.0)
     Path(paths.data).parent.mkdir(exist_ok=True)
-    done = threading.Event()
+    completed_process = threading.Event()
 
     def serve() -> None:
         with answering(paths):
-            done.wait(60)
+            completed_process.wait(60)
 
     client = connect_or_launch(paths, "test", launch=lambda *_: threading.Thread(target=serve).start())
     client.close()
-    done.set()
+    completed_process.set()
 
 
 def test_a_client_also_connects_without_a_new_control_file(paths) -> None:

@@ -1,4 +1,4 @@
-"""The local engine: the first one that runs plans."""
+"""The local engine, which runs plans on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.engines.protocol import RunningEngine
 
 
-def test_it_is_an_engine_that_runs_plans() -> None:
+def test_the_local_engine_runs_plans() -> None:
     engine: RunningEngine = LocalEngine()
 
     assert engine.name == "local"

@@ -19,16 +19,16 @@ ALERTS = 200
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write a file with the alerts with the test's label, and the alerts without a test's label."""
     alerts = json.loads(request(unit, f"{unit.url}/api/v2/alerts"))
-    own = [alert for alert in alerts if alert["labels"].get("test") == unit.id]
-    shared = [alert for alert in alerts if "test" not in alert["labels"]]
+    own_alerts = [alert for alert in alerts if alert["labels"].get("test") == unit.id]
+    shared_alerts = [alert for alert in alerts if "test" not in alert["labels"]]
     path = folder / f"{unit.id}.json"
     write_json(
         path,
         {
-            "alerts of the test": len(own),
-            "shown": own[:ALERTS],
-            "alerts without a test": len(shared),
-            "shown without a test": shared[:ALERTS],
+            "alerts of the test": len(own_alerts),
+            "shown": own_alerts[:ALERTS],
+            "alerts without a test": len(shared_alerts),
+            "shown without a test": shared_alerts[:ALERTS],
         },
     )
     return [path]

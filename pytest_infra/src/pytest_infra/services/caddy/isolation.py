@@ -35,7 +35,7 @@ class CaddyHost(RoutedHost):
     def __init__(self, server: Endpoint, name: str, label: str) -> None:
         super().__init__(server, name, label)
         self._socket = server["admin_socket"]
-        #: the ids of the routes in Caddy, in the order of `own`
+        #: the ids of the routes in Caddy, in the order of `added_routes`
         self._names: list[str] = []
 
     def routes(self) -> list[Any]:
@@ -43,15 +43,15 @@ class CaddyHost(RoutedHost):
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._names]
 
     def update(self) -> None:
-        """Add the new routes at the end of `own` to Caddy, and remove routes that are no longer in `own`.
+        """Add the new routes at the end of `added_routes` to Caddy, and remove routes that are not in it.
 
         When the method returns, Caddy answers each new connection according to these routes.
         """
         try:
-            while len(self._names) > len(self.own):
+            while len(self._names) > len(self.added_routes):
                 _remove(self._socket, self._names[-1])
                 self._names.pop()
-            for route in self.own[len(self._names) :]:
+            for route in self.added_routes[len(self._names) :]:
                 name = f"{self.id}-{len(self._names) + 1}"
                 # The route is inserted before all other routes, because the last route of the stack matches
                 # every request.

@@ -40,7 +40,7 @@ class EtcdClient:
         return {_text(pair.key).removeprefix(self.prefix): _text(pair.value) for pair in pairs}
 
     def lease(self, seconds: int) -> int:
-        """Create a lease that ends after some seconds, and return its id."""
+        """Create a lease that ends after this number of seconds, and return its id."""
         return int(self.call("lease/grant", {"TTL": seconds})["ID"])
 
     def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

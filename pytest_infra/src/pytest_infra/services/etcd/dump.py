@@ -16,7 +16,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the keys of a unit to a file, and return a list with the file."""
     path = folder / f"{unit.id}.json"
     count, pairs = protocol.pairs(unit, unit.get("prefix", "").encode(), KEYS)
-    shown = {
+    visible_pairs = {
         _text(pair.key): {
             "version": pair.version,
             "lease": pair.lease or None,
@@ -25,7 +25,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
         }
         for pair in pairs
     }
-    write_json(path, {"keys": count, "shown": shown})
+    write_json(path, {"keys": count, "shown": visible_pairs})
     return [path]
 
 

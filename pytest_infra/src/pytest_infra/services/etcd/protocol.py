@@ -38,7 +38,10 @@ def put(server: Endpoint, key: bytes, value: bytes, lease: int = 0) -> None:
 
 
 def pairs(server: Endpoint, prefix: bytes, limit: int = 0) -> tuple[int, list[Pair]]:
-    """Return the number of keys with a prefix, and the first `limit` of them (0: all), sorted."""
+    """Return the number of keys with a prefix, and the first `limit` keys with their values, sorted.
+
+    With `limit` 0, all keys with the prefix are returned.
+    """
     answer = call(server, "kv/range", {**_range(prefix), "limit": limit})
     pairs = [
         Pair(

@@ -28,7 +28,7 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_consumer",
             function="pytest_infra.services.kafka.clients:consumer",
-            summary="A Consumer of confluent-kafka in a group of the test; it reads from the first event.",
+            summary="A Consumer of confluent-kafka, in a group of the test, that reads from the first event.",
         ),
         KitFixture(
             name="{service}_async_producer",

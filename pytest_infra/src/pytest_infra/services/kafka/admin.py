@@ -1,4 +1,4 @@
-"""The administration client of confluent-kafka, with which units are removed.
+"""The administration client of confluent-kafka, which removes the topics and groups of units.
 
 Source: confluent-kafka's documentation, "AdminClient".
 """
@@ -41,19 +41,19 @@ def topics(client: AdminClient, prefix: str) -> list[str]:
 
 def groups(client: AdminClient, prefix: str) -> list[str]:
     """Return the names of the consumer groups that begin with a prefix, sorted."""
-    listed = client.list_consumer_groups(request_timeout=PATIENCE).result()
-    return sorted(group.group_id for group in listed.valid if group.group_id.startswith(prefix))
+    result = client.list_consumer_groups(request_timeout=PATIENCE).result()
+    return sorted(group.group_id for group in result.valid if group.group_id.startswith(prefix))
 
 
 def delete(client: AdminClient, prefixes: Iterable[str]) -> None:
     """Delete the topics and the groups with one of these prefixes. A group with members is kept."""
     beginnings = tuple(prefixes)
-    names = [name for name in topics(client, "") if name.startswith(beginnings)]
-    if names:
-        _finish(client.delete_topics(names, request_timeout=PATIENCE))
-    old = [name for name in groups(client, "") if name.startswith(beginnings)]
-    if old:
-        _finish(client.delete_consumer_groups(old, request_timeout=PATIENCE))
+    topic_names = [name for name in topics(client, "") if name.startswith(beginnings)]
+    if topic_names:
+        _finish(client.delete_topics(topic_names, request_timeout=PATIENCE))
+    group_names = [name for name in groups(client, "") if name.startswith(beginnings)]
+    if group_names:
+        _finish(client.delete_consumer_groups(group_names, request_timeout=PATIENCE))
 
 
 def _finish(futures: dict[str, Any]) -> None:

@@ -22,11 +22,11 @@ def admin(context: FixtureContext, unit: Endpoint) -> Iterator[AdminClient]:
 def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Producer]:
     """Yield a producer that sends each event at once; after the test, the fixture waits for unsent events."""
     settings = {**_settings(context, unit), "linger.ms": 0}
-    opened = context.library("confluent_kafka").Producer(settings)
+    open_producer = context.library("confluent_kafka").Producer(settings)
     try:
-        yield opened
+        yield open_producer
     finally:
-        opened.flush(10.0)
+        open_producer.flush(10.0)
 
 
 def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Consumer]:
@@ -39,24 +39,24 @@ def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafk
         "topic.metadata.refresh.interval.ms": 1000,
         "fetch.wait.max.ms": 50,
     }
-    opened = context.library("confluent_kafka").Consumer(settings)
+    open_consumer = context.library("confluent_kafka").Consumer(settings)
     try:
-        yield opened
+        yield open_consumer
     finally:
-        opened.close()
+        open_consumer.close()
 
 
 async def async_producer(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AIOKafkaProducer]:
     """Yield an AIOKafkaProducer that is already started; the fixture stops it after the test."""
     library = context.library("aiokafka")
-    opened = library.AIOKafkaProducer(
+    open_producer = library.AIOKafkaProducer(
         bootstrap_servers=unit["bootstrap_servers"], client_id=context.label.name
     )
-    await opened.start()
+    await open_producer.start()
     try:
-        yield opened
+        yield open_producer
     finally:
-        await opened.stop()
+        await open_producer.stop()
 
 
 def _settings(context: FixtureContext, unit: Endpoint) -> dict[str, object]:

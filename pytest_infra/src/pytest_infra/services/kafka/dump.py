@@ -10,7 +10,7 @@ from pytest_infra.isolation.readable import readable, write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.kafka import admin
 
-#: The maximum number of topics that are dumped, and of events of each partition.
+#: The maximum number of topics that are dumped, and the maximum number of events of each partition.
 TOPICS, EVENTS = 100, 50
 #: the time limit for reading all events, in seconds
 PATIENCE = 10.0
@@ -37,25 +37,25 @@ def _events(client: Any, unit: Unit, names: list[str]) -> dict[str, Any]:
     consumer = Consumer(settings)
     deadline = time.monotonic() + PATIENCE
     try:
-        shown: dict[str, Any] = {name: {} for name in names}
-        wanted, left = [], 0
+        topics: dict[str, Any] = {name: {} for name in names}
+        partitions, remaining_count = [], 0
         for name in names:
             for number in client.list_topics(name, timeout=admin.PATIENCE).topics[name].partitions:
-                first, end = consumer.get_watermark_offsets(
+                first_offset, end_offset = consumer.get_watermark_offsets(
                     TopicPartition(name, number), timeout=admin.PATIENCE
                 )
-                begin = max(first, end - EVENTS)
-                shown[name][str(number)] = {"first": first, "end": end, "events": []}
-                wanted.append(TopicPartition(name, number, begin))
-                left += end - begin
-        consumer.assign(wanted)
-        while left and time.monotonic() < deadline:
+                start_offset = max(first_offset, end_offset - EVENTS)
+                topics[name][str(number)] = {"first": first_offset, "end": end_offset, "events": []}
+                partitions.append(TopicPartition(name, number, start_offset))
+                remaining_count += end_offset - start_offset
+        consumer.assign(partitions)
+        while remaining_count and time.monotonic() < deadline:
             message = consumer.poll(0.5)
             if message is None or message.error():
                 continue
-            left -= 1
-            shown[str(message.topic())][str(message.partition())]["events"].append(_event(message))
-        return shown
+            remaining_count -= 1
+            topics[str(message.topic())][str(message.partition())]["events"].append(_event(message))
+        return topics
     finally:
         consumer.close()
 

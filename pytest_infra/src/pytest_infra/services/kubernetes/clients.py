@@ -28,14 +28,14 @@ Kubectl: TypeAlias = Callable[..., str]
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[httpx.Client]:
     """Yield a client of httpx; the client verifies the certificate of the server."""
-    with context.library("httpx").Client(**_options(unit)) as opened:
-        yield opened
+    with context.library("httpx").Client(**_options(unit)) as open_client:
+        yield open_client
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
     """Yield an asynchronous client of httpx; the client verifies the certificate of the server."""
-    async with context.library("httpx").AsyncClient(**_options(unit)) as opened:
-        yield opened
+    async with context.library("httpx").AsyncClient(**_options(unit)) as open_client:
+        yield open_client
 
 
 def _options(unit: Endpoint) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
     """Yield a function that runs kubectl in the namespace of the test, and returns the output.
 
     The arguments of the function are the command-line arguments of kubectl. `document`, a resource or a list
-    of resources, is written to its standard input, for `kubectl apply -f -`. Raises `CommandError` with the
-    message of kubectl if it fails.
+    of resources, is written to the standard input of kubectl, for `kubectl apply -f -`. The function raises
+    `CommandError` with the message of kubectl if kubectl fails.
     """
     try:
         program = str(locate(Binary(name="kubectl")))
@@ -67,7 +67,7 @@ def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
     }
 
     def run(*arguments: str, document: Any = None) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             [program, *arguments],
             input="" if document is None else inline(_as_list(document)),
             capture_output=True,
@@ -77,10 +77,12 @@ def kubectl(context: FixtureContext, unit: Endpoint) -> Iterator[Kubectl]:
             check=False,
             env=environment,
         )
-        if done.returncode != 0:
+        if process.returncode != 0:
             words = " ".join(arguments)
-            raise CommandError(f"{unit.name}: kubectl {words} exits with {done.returncode}: {done.stderr}")
-        return done.stdout
+            raise CommandError(
+                f"{unit.name}: kubectl {words} exits with {process.returncode}: {process.stderr}"
+            )
+        return process.stdout
 
     yield run
 

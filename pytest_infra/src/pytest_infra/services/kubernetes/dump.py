@@ -31,19 +31,21 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
             except ApiError as error:  # such as a kind whose own server does not answer
                 resources[kind] = [f"({error})"]
                 continue
-            shown = [_shown(kind, resource) for resource in answer["items"]]
-            if own := [
-                resource for resource in shown if (kind, resource["metadata"]["name"]) not in _EVERYWHERE
+            visible_resources = [_without_secrets(kind, resource) for resource in answer["items"]]
+            if test_resources := [
+                resource
+                for resource in visible_resources
+                if (kind, resource["metadata"]["name"]) not in _EVERYWHERE
             ]:
-                resources[kind] = own
+                resources[kind] = test_resources
     write_json(path, resources)
     return [path]
 
 
-def _shown(kind: str, resource: dict[str, Any]) -> dict[str, Any]:
+def _without_secrets(kind: str, resource: dict[str, Any]) -> dict[str, Any]:
     """Return a resource without the history of its fields; the values in a Secret are masked."""
     metadata = {name: value for name, value in resource["metadata"].items() if name != "managedFields"}
-    shown = {**resource, "metadata": metadata}
+    visible_resource = {**resource, "metadata": metadata}
     if kind == "secrets":
-        shown["data"] = dict.fromkeys(resource.get("data") or (), "***")
-    return shown
+        visible_resource["data"] = dict.fromkeys(resource.get("data") or (), "***")
+    return visible_resource

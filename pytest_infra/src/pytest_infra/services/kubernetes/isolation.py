@@ -62,11 +62,11 @@ class NamespaceFactory:
         self._connection: ControlPlaneApi | None = None
 
     def make(self) -> str:
-        """Create a namespace in which pods are accepted, and its kubeconfig file; return its name."""
+        """Create a namespace that accepts pods, and its kubeconfig file; return the namespace's name."""
         name, api = PREFIX + self._owner.name().replace("_", "-"), self._api()
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         api.create(NAMESPACES, document)
-        # The controller manager creates the account, without which the server refuses pods.
+        # The server refuses pods until the controller manager has created the default service account.
         api.wait_for(f"{NAMESPACES}/{name}/serviceaccounts/default")
         configuration = json.loads(Path(self._server["kubeconfig"]).read_text(encoding="utf-8"))
         configuration["contexts"][0]["context"]["namespace"] = name
@@ -102,14 +102,14 @@ def kubeconfig(server: Endpoint, name: str) -> Path:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the names of all tests' namespaces, without those that were kept or are being deleted."""
+    """Return the names of tests' namespaces, except namespaces that are kept or are being deleted."""
     with connect(server) as api:
         namespaces = api.get(NAMESPACES, labelSelector=f"!{KEPT}")["items"]
     metadata = [namespace["metadata"] for namespace in namespaces]
     return [
-        entry["name"]
-        for entry in metadata
-        if entry["name"].startswith(PREFIX) and "deletionTimestamp" not in entry
+        fields["name"]
+        for fields in metadata
+        if fields["name"].startswith(PREFIX) and "deletionTimestamp" not in fields
     ]
 
 

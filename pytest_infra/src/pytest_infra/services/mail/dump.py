@@ -20,12 +20,13 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     path = folder / f"{unit.id}.json"
     received = run(unit, messages(unit.id))
     write_json(
-        path, {"messages": len(received), "shown": [_shown(message) for message in received[-MESSAGES:]]}
+        path,
+        {"messages": len(received), "shown": [_message_as_json(message) for message in received[-MESSAGES:]]},
     )
     return [path]
 
 
-def _shown(message: Message) -> dict[str, Any]:
+def _message_as_json(message: Message) -> dict[str, Any]:
     return {
         "received": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.received)),
         "sender": message.sender,

@@ -1,4 +1,4 @@
-"""The mail server: a separate domain for each test, and a login with which the test sends to other domains.
+"""The mail server: a separate domain for each test, and a login for messages to other domains.
 
 Source: RFC 6761, "Special-Use Domain Names", for the top-level domain `test`.
 """

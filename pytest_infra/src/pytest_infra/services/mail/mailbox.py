@@ -19,10 +19,10 @@ __all__ = ["AsyncMailbox", "Attachment", "Headers", "Mailbox", "Message", "Messa
 Pattern: TypeAlias = str | re.Pattern[str]
 #: seconds for which `wait_for` waits by default
 TIMEOUT = 10.0
-#: seconds of one request; a test can stop the server, and then a longer request would not return
+#: the time limit for one request, in seconds: a request to a server that a test has stopped does not return
 _STEP = 30.0
-#: the number of messages in an error message
-_SHOWN = 10
+#: the maximum number of mails in an error message
+_LISTED = 10
 #: the name of an isolation unit
 _UNIT = re.compile(r"[a-z0-9]+-\d+")
 
@@ -31,34 +31,38 @@ class MessageMissingError(InfraError, AssertionError):
     """The error that no message met the conditions of `wait_for` within the time limit."""
 
     def __init__(
-        self, expected: str, timeout: float, arrived: tuple[str, ...], elsewhere: tuple[str, ...]
+        self, expected: str, timeout: float, arrived: tuple[str, ...], to_other_addresses: tuple[str, ...]
     ) -> None:
-        super().__init__(expected, timeout, arrived, elsewhere)
+        super().__init__(expected, timeout, arrived, to_other_addresses)
         self.arrived = arrived
-        if elsewhere and not arrived:
+        if to_other_addresses and not arrived:
             self.hint = (
                 "Send the message to an address of the test's domain, or log in with the user and the "
                 "password of the test's `url`."
             )
         else:
             self.hint = "Correct the conditions, or increase `timeout`."
-        self._text = _report(expected, timeout, arrived, elsewhere)
+        self._text = _report(expected, timeout, arrived, to_other_addresses)
 
     def __str__(self) -> str:
         return self._text
 
 
-def _report(expected: str, timeout: float, arrived: tuple[str, ...], elsewhere: tuple[str, ...]) -> str:
+def _report(
+    expected: str, timeout: float, arrived: tuple[str, ...], to_other_addresses: tuple[str, ...]
+) -> str:
     lines = [f"no message with {expected} arrived within {timeout:g} s"]
     if arrived:
         lines.append(f"the inbox of the test contains {len(arrived)}:")
-        lines += [f"  {text}" for text in arrived[-_SHOWN:]]
-        if len(arrived) > _SHOWN:
-            lines[1] = lines[1].replace(":", f", the last {_SHOWN} are:")
+        lines += [f"  {text}" for text in arrived[-_LISTED:]]
+        if len(arrived) > _LISTED:
+            lines[1] = lines[1].replace(":", f", the last {_LISTED} are:")
     else:
         lines.append("the inbox of the test is empty")
-    if elsewhere:
-        lines.append(f"messages to other addresses arrived meanwhile: {'; '.join(elsewhere[-_SHOWN:])}")
+    if to_other_addresses:
+        lines.append(
+            f"messages to other addresses arrived meanwhile: {'; '.join(to_other_addresses[-_LISTED:])}"
+        )
     return "\n".join(lines)
 
 
@@ -84,30 +88,33 @@ class _Inbox:
     def _waiting(
         self, subject: Pattern | None, to: str | None, sender: str | None, timeout: float
     ) -> protocol.Exchange[Message]:
-        """Return the oldest message that meets the conditions and was not returned before."""
+        """Wait for the oldest message that meets the conditions and was not returned before; return it.
+
+        Raises `MessageMissingError` if no such message arrives within `timeout` seconds.
+        """
         __tracebackhide__ = True
         deadline = time.monotonic() + timeout
-        seen, last = [], 0
+        unmatched, last_id = [], 0
         while True:
             wait = max(0.0, min(deadline - time.monotonic(), _STEP))
-            new = yield from protocol.summaries(self._name, after=last, wait=wait)
-            for summary in new:
-                last = max(last, summary["id"])
+            new_summaries = yield from protocol.summaries(self._name, after=last_id, wait=wait)
+            for summary in new_summaries:
+                last_id = max(last_id, summary["id"])
                 if summary["id"] in self._returned or not _meets(summary, subject, to, sender):
-                    seen.append(summary)
+                    unmatched.append(summary)
                     continue
                 message = yield from protocol.message(summary)
                 if message is not None:
                     self._returned.add(message.id)
                     return message
-            if not new and time.monotonic() >= deadline:
+            if not new_summaries and time.monotonic() >= deadline:
                 break
-        every = yield from protocol.summaries("")
+        all_summaries = yield from protocol.summaries("")
         raise MessageMissingError(
             _conditions(subject, to, sender),
             timeout,
-            tuple(self._described(summary) for summary in seen),
-            tuple(_recipients(message) for message in every if self._is_elsewhere(message)),
+            tuple(self._described(summary) for summary in unmatched),
+            tuple(_recipients(message) for message in all_summaries if self._is_elsewhere(message)),
         )
 
     def _is_elsewhere(self, summary: dict[str, Any]) -> bool:
@@ -127,7 +134,7 @@ def _recipients(summary: dict[str, Any]) -> str:
 
 def _meets(summary: dict[str, Any], subject: Pattern | None, to: str | None, sender: str | None) -> bool:
     return (
-        (subject is None or _found(subject, summary["subject"]))
+        (subject is None or _contains(subject, summary["subject"]))
         and (to is None or any(to.casefold() == address.casefold() for address in summary["recipients"]))
         and (
             sender is None
@@ -137,15 +144,16 @@ def _meets(summary: dict[str, Any], subject: Pattern | None, to: str | None, sen
     )
 
 
-def _found(pattern: Pattern, text: str) -> bool:
+def _contains(pattern: Pattern, text: str) -> bool:
     return pattern in text if isinstance(pattern, str) else pattern.search(text) is not None
 
 
 def _conditions(subject: Pattern | None, to: str | None, sender: str | None) -> str:
     pattern = subject.pattern if isinstance(subject, re.Pattern) else subject
-    given = {"the subject": pattern, "the recipient": to, "the sender": sender}
+    conditions = {"the subject": pattern, "the recipient": to, "the sender": sender}
     return (
-        ", ".join(f"{name} {value!r}" for name, value in given.items() if value is not None) or "any subject"
+        ", ".join(f"{name} {value!r}" for name, value in conditions.items() if value is not None)
+        or "any subject"
     )
 
 
@@ -167,7 +175,7 @@ class Mailbox(_Inbox):
         once, so that the second call returns the second message. Raises `MessageMissingError` after
         `timeout` seconds.
         """
-        __tracebackhide__ = True  # a failing test shows its own line
+        __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         return protocol.run(self._unit, self._waiting(subject, to, sender, timeout))
 
     def messages(self) -> list[Message]:

@@ -39,9 +39,10 @@ Exchange: TypeAlias = Generator[Request, Response, T]
 
 
 def summaries(unit: str, *, after: int = 0, wait: float = 0.0) -> Exchange[list[dict[str, Any]]]:
-    """Return the summaries of a unit's messages, the oldest first; with `unit` empty, of all messages.
+    """Return the summaries of a unit's messages with ids above `after`, the oldest first.
 
-    The server waits until such a message exists, for `wait` seconds at most.
+    If `unit` is empty, the messages of all units are returned. The server waits at most `wait` seconds until
+    such a message exists.
     """
     query = {"unit": unit, "after": after, "wait": f"{wait:.3f}"}
     response = yield Request("GET", f"/api/messages?{urlencode(query)}", wait)
@@ -71,7 +72,7 @@ def clear(unit: str) -> Exchange[None]:
 
 def _checked(response: Response) -> bytes:
     if response.status >= 300:
-        raise CommandError(f"the inbox answers {response.status}: {response.body[:500]!r}")
+        raise CommandError(f"the inbox answers with status {response.status}: {response.body[:500]!r}")
     return response.body
 
 
@@ -94,7 +95,7 @@ def run(server: Endpoint, exchange: Exchange[T]) -> T:
 
 
 async def run_async(server: Endpoint, exchange: Exchange[T]) -> T:
-    """Do the same as `run` without blocking the event loop."""
+    """Send the requests that a generator yields, like `run`, without blocking the event loop."""
     __tracebackhide__ = True
     try:
         request = next(exchange)

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[pymysql.Connection[Any]]:
     """Yield a PyMySQL connection to the test's database; uncommitted changes are rolled back at the end."""
     library = context.library("pymysql")
-    opened = library.connect(**address(unit), **WITHOUT_TLS, database=unit["database"])
+    open_connection = library.connect(**address(unit), **WITHOUT_TLS, database=unit["database"])
     try:
-        yield opened
+        yield open_connection
     finally:
-        if opened.open:
-            opened.close()
+        if open_connection.open:
+            open_connection.close()
 
 
 async def aiomysql_connection(context: FixtureContext, unit: Endpoint) -> AsyncIterator[aiomysql.Connection]:
     """Yield an aiomysql connection to the test's database; uncommitted changes are rolled back at the end."""
     library = context.library("aiomysql")
-    opened = await library.connect(**address(unit), db=unit["database"])
+    open_connection = await library.connect(**address(unit), db=unit["database"])
     try:
-        yield opened
+        yield open_connection
     finally:
-        await opened.ensure_closed()
+        await open_connection.ensure_closed()

@@ -1,4 +1,4 @@
-"""Import PyMySQL, the driver with which databases are created and dropped, and connect to a server."""
+"""Import PyMySQL, the driver that creates and drops databases, and connect to a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def driver(service: str) -> Any:
 
 
 def address(endpoint: Endpoint) -> Mapping[str, Any]:
-    """Return the arguments with which PyMySQL and aiomysql connect to the database of an endpoint.
+    """Return the arguments for the function `connect` of PyMySQL and aiomysql: login and address.
 
     If the server has a Unix socket, the arguments contain its path.
     """
@@ -34,8 +34,8 @@ def address(endpoint: Endpoint) -> Mapping[str, Any]:
 
 
 def connect(endpoint: Endpoint, **options: Any) -> pymysql.Connection[Any]:
-    """Return a connection: each statement is a transaction, and waits at most 5 seconds for a lock."""
-    opened: pymysql.Connection[Any] = driver(endpoint.name).connect(
+    """Connect to a server; each statement is a transaction, and waits at most 5 seconds for a lock."""
+    connection: pymysql.Connection[Any] = driver(endpoint.name).connect(
         **address(endpoint),
         **WITHOUT_TLS,
         autocommit=True,
@@ -43,11 +43,11 @@ def connect(endpoint: Endpoint, **options: Any) -> pymysql.Connection[Any]:
         init_command=f"set lock_wait_timeout = {LOCK_PATIENCE}, innodb_lock_wait_timeout = {LOCK_PATIENCE}",
         **options,
     )
-    return opened
+    return connection
 
 
 def execute(connection: pymysql.Connection[Any], *statements: str) -> list[tuple[Any, ...]]:
-    """Execute statements, and return the rows of the last one."""
+    """Execute statements, and return the rows of the last statement."""
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

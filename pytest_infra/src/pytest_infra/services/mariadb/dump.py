@@ -37,7 +37,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
                 failures.append(f"{name}: {error.args[-1]}")
     write(path, "\n".join(sections))
     if failures:
-        raise DumpError("; ".join(failures))
+        raise DumpError(f"{path.name} lacks these tables: {'; '.join(failures)}")
     return [path]
 
 

@@ -90,7 +90,9 @@ class DatabaseFactory:
         except (Exception, *ENDS) as error:
             self.remove(name)
             if isinstance(error, ENDS):  # it would end the thread of the pool
-                raise InfraError(f"a migration has ended with {type(error).__name__}: {error}") from error
+                raise InfraError(
+                    f"{self._server.name}: a migration has failed with {type(error).__name__}: {error}"
+                ) from error
             raise
         self.passwords[name] = password
         return name

@@ -21,12 +21,14 @@ _DELIMITER = re.compile(r"^[ \t]*delimiter[ \t]+(\S+)[ \t]*$", re.IGNORECASE | r
 
 
 def read(source: Source, root: Path, where: str) -> Migrations:
-    """Return the migrations for an ini value, or for the value of the fixture `where`.
+    """Return the migrations that the value of a fixture or an ini value describes.
+
+    `where` is the name of the fixture or ini value, for error messages.
 
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    return migrations.read(source, where, lambda text, place: _read(text, root, place))
+    return migrations.read(source, where, lambda text, name: _read(text, root, name))
 
 
 def _read(text: str, root: Path, where: str) -> Migrations:
@@ -54,25 +56,26 @@ def _run(files: Sequence[Path], database: Endpoint) -> None:
         for file in files:
             text = file.read_text(encoding="utf-8-sig")
             for part, line in parts(text):
-                done = 0
+                completed_count = 0
                 try:
                     cursor.execute(part)
-                    done = 1
+                    completed_count = 1
                     while cursor.nextset():
-                        done += 1
+                        completed_count += 1
                 except library.Error as error:
                     raise ConfigurationError(
-                        f"{error.args[-1]} (error {error.args[0]}, statement {done + 1} from line {line})",
+                        f"{error.args[-1]} (error {error.args[0]}, "
+                        f"statement {completed_count + 1} from line {line})",
                         where=f"{file}:{line}",
                         hint="Correct the migration.",
                     ) from error
 
 
 def parts(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the parts of a file that are sent to the server together, with the line of their beginning.
+    """Yield the texts that are sent to the server one after the other, each with its first line number.
 
-    While the delimiter of statements is `;`, a part contains several statements. The command DELIMITER, which
-    the server does not support, selects another delimiter; each statement is then a part.
+    While the delimiter of statements is `;`, a text contains several statements. The command DELIMITER, which
+    the server does not support, selects another delimiter; each text is then one statement.
     """
     delimiter, begin = ";", 0
     for match in [*_DELIMITER.finditer(text), None]:

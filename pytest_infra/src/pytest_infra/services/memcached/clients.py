@@ -42,7 +42,7 @@ class Values:
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
     """Yield a client of pymemcache for the test's unit. The client waits for the answer to each command."""
     library = context.library("pymemcache")
-    opened = library.Client(
+    open_client = library.Client(
         (unit.host, unit.port),
         key_prefix=unit.get("prefix", "").encode(),
         serde=Values(),
@@ -54,6 +54,6 @@ def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
         timeout=10,
     )
     try:
-        yield opened
+        yield open_client
     finally:
-        opened.close()
+        open_client.close()

@@ -18,8 +18,8 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     path = folder / f"{unit.id}.json"
     with MemcachedConnection(unit) as connection:
         keys = connection.keys(unit.get("prefix", "").encode())
-        shown = {_text(key): _item(connection, key) for key in keys[:ITEMS]}
-    write_json(path, {"keys": len(keys), "shown": shown})
+        visible_items = {_text(key): _item(connection, key) for key in keys[:ITEMS]}
+    write_json(path, {"keys": len(keys), "shown": visible_items})
     return [path]
 
 

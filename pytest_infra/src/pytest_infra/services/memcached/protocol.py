@@ -44,8 +44,8 @@ class MemcachedConnection(LineConnection):
         deadline = time.monotonic() + PATIENCE
         while True:
             self.send(b"lru_crawler metadump all\r\n")
-            first = self.line()
-            if not first.startswith(b"BUSY"):
+            first_line = self.line()
+            if not first_line.startswith(b"BUSY"):
                 break
             if time.monotonic() > deadline:
                 raise CommandError(
@@ -53,7 +53,7 @@ class MemcachedConnection(LineConnection):
                 )
             time.sleep(INTERVAL)
         keys = []
-        for line in itertools.chain([first], iter(self.line, b"END")):
+        for line in itertools.chain([first_line], iter(self.line, b"END")):
             if line == b"END":
                 break
             if not line.startswith(b"key="):
@@ -73,7 +73,7 @@ class MemcachedConnection(LineConnection):
         if line == b"MN":
             return None
         if not line.startswith(b"VA "):
-            raise CommandError(f"{self._name}: mg: {line.decode(errors='replace')}")
+            raise CommandError(f"{self._name} answers the command `mg` with {line.decode(errors='replace')}")
         _, size, *flags = line.split()
         value = self.block(int(size))
         self.line()

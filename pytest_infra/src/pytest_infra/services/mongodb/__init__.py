@@ -17,7 +17,7 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_database",
             function="pytest_infra.services.mongodb.clients:database",
-            summary="The test's database, of PyMongo: `{service}_database.orders.find_one()`.",
+            summary="The test's database as a PyMongo object: `{service}_database.orders.find_one()`.",
         ),
         KitFixture(
             name="{service}_async_database",

@@ -1,4 +1,4 @@
-"""Connect to a MongoDB server with PyMongo, the driver with which the plugin drops databases of tests."""
+"""Connect to a MongoDB server with PyMongo, the driver that drops databases of tests."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     with connect(unit) as client:
         database = client[unit["database"]]
         names = sorted(database.list_collection_names())
-        shown = {
+        visible_collections = {
             name: {
                 "documents": database[name].count_documents({}),
                 "indexes": sorted(database[name].index_information()),
@@ -34,5 +34,5 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
             }
             for name in names[:COLLECTIONS]
         }
-    write_json(path, {"collections": len(names), "shown": shown})
+    write_json(path, {"collections": len(names), "shown": visible_collections})
     return [path]

@@ -22,29 +22,29 @@ PATIENCE = 10.0
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
     """Yield a connected paho-mqtt client for the test's unit; a thread receives its messages."""
     library = context.library("paho.mqtt.client")
-    opened = library.Client(library.CallbackAPIVersion.VERSION2)
+    open_client = library.Client(library.CallbackAPIVersion.VERSION2)
     if unit.get("user"):
-        opened.username_pw_set(unit["user"], unit["password"])
+        open_client.username_pw_set(unit["user"], unit["password"])
     answered = threading.Event()
-    opened.on_connect = lambda *_: answered.set()
-    opened.connect(unit.host, unit.port)
-    opened.loop_start()
+    open_client.on_connect = lambda *_: answered.set()
+    open_client.connect(unit.host, unit.port)
+    open_client.loop_start()
     try:
         if not answered.wait(PATIENCE):
             pytest.fail(
                 f"the service {unit.name} has not answered the login of the client within {PATIENCE:g} s",
                 pytrace=False,
             )
-        opened.on_connect = None
-        yield opened
+        open_client.on_connect = None
+        yield open_client
     finally:
-        opened.disconnect()
-        opened.loop_stop()
+        open_client.disconnect()
+        open_client.loop_stop()
 
 
 async def async_client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[aiomqtt.Client]:
     """Yield a connected aiomqtt client for the test's unit."""
     library = context.library("aiomqtt")
     login = {"username": unit["user"], "password": unit["password"]} if unit.get("user") else {}
-    async with library.Client(unit.host, unit.port, **login) as opened:
-        yield opened
+    async with library.Client(unit.host, unit.port, **login) as open_client:
+        yield open_client

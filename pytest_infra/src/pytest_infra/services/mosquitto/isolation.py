@@ -126,6 +126,6 @@ class Prefixes:
                 unit.remove()
 
     def close(self) -> list[str]:
-        """Close this process's connection to the broker, with which it creates and removes units."""
+        """Close the connection that this process uses to create and remove units."""
         self._connection.close()
         return []

@@ -25,7 +25,7 @@ _REFUSED = 0x80
 
 
 class Message(NamedTuple):
-    """A message that the broker has delivered; `retained` if it was published before the subscription."""
+    """A message from the broker; `retained` is true if it was published before the subscription."""
 
     topic: str
     payload: bytes
@@ -110,11 +110,11 @@ class MqttConnection(LineConnection):
         return _number(next(self._packets) % 0xFFFF + 1)
 
     def _send(self, kind: int, body: bytes) -> None:
-        length, rest = b"", len(body)
+        length, remaining_length = b"", len(body)
         while True:
-            rest, digit = divmod(rest, 128)
-            length += bytes((digit | 0x80 if rest else digit,))
-            if not rest:
+            remaining_length, digit = divmod(remaining_length, 128)
+            length += bytes((digit | 0x80 if remaining_length else digit,))
+            if not remaining_length:
                 break
         self.send(bytes((kind,)) + length + body)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 async def client(context: FixtureContext, unit: Endpoint) -> AsyncIterator[Client]:
     """Yield a nats-py client that is connected to the account of the test."""
     library = context.library("nats")
-    opened = await library.connect(unit.url, name=context.label.name)
+    open_client = await library.connect(unit.url, name=context.label.name)
     try:
-        yield opened
+        yield open_client
     finally:
-        await opened.close()
+        await open_client.close()

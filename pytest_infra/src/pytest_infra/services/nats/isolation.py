@@ -74,7 +74,7 @@ class Accounts:
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection to the system account, with which accounts are cleaned."""
+        """Close the connection to the system account, which this process uses to clean accounts."""
         self._connection.close()
         return []
 

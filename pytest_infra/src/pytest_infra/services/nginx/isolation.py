@@ -57,10 +57,11 @@ class NginxHost(RoutedHost):
     def _text(self) -> str:
         # The name of a variable begins with a letter.
         prefix = f"u_{self.id.replace('-', '_')}"
-        named = [(f"{prefix}_{number}", route) for number, route in enumerate(self.own)]
-        definitions = [definition(name, _route(route)) for name, route in named if route.to]
+        named_routes = [(f"{prefix}_{number}", route) for number, route in enumerate(self.added_routes)]
+        definitions = [definition(name, _route(route)) for name, route in named_routes if route.to]
         locations = [
-            location(name, _route(route)) if route.to else _response(route) for name, route in reversed(named)
+            location(name, _route(route)) if route.to else _response(route)
+            for name, route in reversed(named_routes)
         ]
         locations.append(f"    include {quoted(str(Path(self.data) / ROUTES))};\n")
         listen = f"{self.host}:{self.port}"

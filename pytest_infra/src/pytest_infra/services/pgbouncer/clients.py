@@ -19,8 +19,8 @@ def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Conn
     transactions of several clients share a connection to the server.
     """
     library = context.library("psycopg")
-    opened = library.connect(unit.url, application_name=context.label.name, prepare_threshold=None)
+    open_connection = library.connect(unit.url, application_name=context.label.name, prepare_threshold=None)
     try:
-        yield opened
+        yield open_connection
     finally:
-        opened.close()
+        open_connection.close()

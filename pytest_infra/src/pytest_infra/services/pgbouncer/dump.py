@@ -23,7 +23,10 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     try:
         import psycopg
     except ImportError as error:
-        raise ConfigurationError(f"{unit.name}: the dump of a pool needs psycopg") from error
+        raise ConfigurationError(
+            f"{unit.name}: the dump of a pool needs psycopg",
+            hint="Install psycopg with `python -m pip install 'pytest-infra[postgres]'`.",
+        ) from error
     path = folder / f"{unit.id}.txt"
     url = unit.url.rpartition("/")[0] + f"/{CONSOLE}"
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:

@@ -18,7 +18,7 @@ def units(context: KitContext) -> Pools:
 
 
 class Pools:
-    """The pools of the databases that the tests have in the server behind the pool."""
+    """The pools of the tests' databases; the databases are in the server to which PgBouncer connects."""
 
     def __init__(self, context: KitContext) -> None:
         self._pooler, self._current = context.endpoint, context.current
@@ -41,10 +41,10 @@ class Pools:
                 f" own {self._server}",
                 hint=f"Use a database for each test: `infra_isolation = {self._server}: database`.",
             )
-        own = {name: database[name] for name in ("user", "password", "database")}
-        login = f"{own['user']}:{own['password']}@{self._pooler.host}:{self._pooler.port}"
-        url = f"postgresql://{login}/{own['database']}"
-        return Unit(self._pooler, f"pool-{own['database']}", label, url=url, **own)
+        login_exports = {name: database[name] for name in ("user", "password", "database")}
+        login = f"{login_exports['user']}:{login_exports['password']}@{self._pooler.host}:{self._pooler.port}"
+        url = f"postgresql://{login}/{login_exports['database']}"
+        return Unit(self._pooler, f"pool-{login_exports['database']}", label, url=url, **login_exports)
 
     def release(self, unit: Unit) -> None:
         """Do nothing: the connections of the pool end when the database is reset or dropped."""

@@ -17,7 +17,7 @@ from pytest_infra.isolation.unit import Unit
 
 #: The maximum number of records of a collection that are dumped.
 RECORDS = 100
-#: The columns with which a client could log in; their values are masked.
+#: The columns whose values a client could use to log in; these values are masked.
 SECRET = frozenset({"password", "tokenKey"})
 
 

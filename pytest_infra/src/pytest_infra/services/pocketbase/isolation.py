@@ -15,6 +15,7 @@ from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.kit_context import KitContext
 
+#: the flags whose folders all copies share with the service
 SHARED = ("--hooksDir=", "--migrationsDir=", "--publicDir=")
 
 

@@ -44,7 +44,7 @@ KIT = ServiceKit(
         KitFixture(
             name="_{service}_session_database",
             function=f"{_CLIENTS}:session_database",
-            summary="A psycopg connection to a database in which the tests of the session have transactions.",
+            summary="A psycopg connection to the database that `{service}_transaction` uses in all tests.",
             arguments={"unit_of": "infra_unit", "migrations": "infra_{service}_migrations"},
             scope="session",
         ),

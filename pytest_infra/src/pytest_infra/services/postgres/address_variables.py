@@ -29,8 +29,8 @@ _PARTS = {
 _NAME = re.compile(
     rf"(?:\w+_)?(?:DB|DATABASE|POSTGRES|POSTGRESQL|PSQL|PG)_*({'|'.join(_PARTS)})", re.IGNORECASE
 )
-#: variables that are always set, because an application may have defaults for them; POSTGRES_HOST and others
-#: are set for each service, and POSTGRES_DB is a variable of the Docker image of PostgreSQL
+#: variables that are always set, because an application may have defaults for them. POSTGRES_DB is a variable
+#: of the Docker image of PostgreSQL; POSTGRES_HOST and similar variables are set for each service anyway.
 USUAL = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "POSTGRES_DB")
 
 

@@ -42,7 +42,7 @@ class AlembicConfig:
     scripts: Path
     #: the folders with the revisions
     versions: tuple[Path, ...]
-    #: the option `sqlalchemy.url`, empty without it
+    #: the option `sqlalchemy.url`; empty if the option is missing
     url: str
 
     def files(self) -> Iterator[Path]:
@@ -166,7 +166,10 @@ class _Options:
             raise ConfigurationError(str(error), where=self._where) from error
 
     def text(self, name: str, *, raw: bool = False) -> str:
-        """Return an option, or an empty string; `raw` leaves references such as `%(here)s` unchanged."""
+        """Return an option as text; empty if the option is missing.
+
+        With `raw`, references such as `%(here)s` are not replaced.
+        """
         try:
             text = self._parser.get(SECTION, name, fallback="", raw=raw)
         except ParserError as error:
@@ -174,7 +177,7 @@ class _Options:
         return text or self._replaced(self._table.get(name, ""))
 
     def texts(self, name: str) -> list[str]:
-        """Return an option that is a list: an array in TOML, a string with separators in an ini file."""
+        """Return an option as a list: an array in TOML, or a string with separators in an ini file."""
         value = self._table.get(name, [])
         if not (text := self._parser_text(name)):
             return (

@@ -9,7 +9,8 @@ in the process of the tests. The standard input is the request, a JSON object:
   PostgreSQL
 - `path`: folders that are appended to `sys.path`, for imports of `env.py`
 - `scripts`: the folders with `env.py` and the revisions
-- `report`: the file to which an error is written, as JSON with `error`, `place`, `statement` and `traceback`
+- `report`: the file to which an error is written, as JSON with `error`, `position`, `statement` and
+  `traceback`
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Attributes(dict[str, Any]):
         return connection
 
     def commit(self) -> None:
-        """Commit what `env.py` has changed in the shared connection, and close it."""
+        """Commit the changes that `env.py` has made in the shared connection, and close the connection."""
         if (connection := self.get("connection")) is not None:
             connection.commit()
             connection.close()
@@ -60,7 +61,7 @@ def main() -> None:
     sys.path += [folder for folder in request["path"] if folder not in sys.path]
     try:
         _upgrade(request)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is reported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the error is reported
         report = describe(error, request["scripts"])
         Path(request["report"]).write_text(json.dumps(report), encoding="utf-8")
         sys.exit(1)
@@ -87,7 +88,7 @@ def _upgrade(request: dict[str, Any]) -> None:
 
 
 def _refuse_other_databases(identity: tuple[str, ...]) -> None:
-    """Let every connection of SQLAlchemy to another database of PostgreSQL fail, before it changes anything.
+    """Make each SQLAlchemy connection to another PostgreSQL database fail before it can change anything.
 
     Source: SQLAlchemy documentation, "Core Events", `ConnectionEvents.engine_connect`.
     """
@@ -97,7 +98,7 @@ def _refuse_other_databases(identity: tuple[str, ...]) -> None:
     def check(connection: Any, *_: object) -> None:
         if connection.dialect.name != "postgresql":
             return
-        # A statement of `connection` itself would begin a transaction, in which `env.py` cannot begin one.
+        # A statement of `connection` itself would begin a transaction; `env.py` could then not begin its own.
         pooled = connection.connection
         cursor = pooled.cursor()
         cursor.execute(IDENTITY)
@@ -114,20 +115,24 @@ def _refuse_other_databases(identity: tuple[str, ...]) -> None:
 
 
 def describe(error: BaseException, scripts: list[str]) -> dict[str, str]:
-    """Return the error, its place in the scripts as `FILE:LINE`, and the SQL statement that has failed."""
+    """Return the error, its position in the scripts as `FILE:LINE`, and the SQL statement that has failed."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [
+    script_frames = [
         frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in scripts)
     ]
     cause = getattr(error, "orig", None) or error
     text = str(cause).strip()
-    # An error of the command, such as an unknown revision, has no place in the scripts.
-    place = f"{own[-1].filename}:{own[-1].lineno}" if own and type(error).__name__ != "CommandError" else ""
+    # An error of the command, such as an unknown revision, has no position in the scripts.
+    position = (
+        f"{script_frames[-1].filename}:{script_frames[-1].lineno}"
+        if script_frames and type(error).__name__ != "CommandError"
+        else ""
+    )
     if isinstance(error, SyntaxError) and error.filename:
-        place, text = f"{error.filename}:{error.lineno}", error.msg
+        position, text = f"{error.filename}:{error.lineno}", error.msg
     return {
         "error": f"{type(cause).__name__}: {text}" if text else type(cause).__name__,
-        "place": place,
+        "position": position,
         "statement": str(getattr(error, "statement", None) or ""),
         "traceback": "".join(traceback.format_exception(error))[-8000:],
     }

@@ -25,7 +25,7 @@ from pytest_infra.services.postgres.failed_migration import failure
 
 #: the driver for URLs of SQLAlchemy; it is installed, because the kit needs it
 DRIVER = "psycopg"
-#: how `env.py` finds the database, and the errors of an `env.py` that uses another address
+#: the hint for an `env.py` that uses another address; `_ADDRESS_ERROR` matches the errors of such an `env.py`
 ADDRESS_HINT = (
     "While the migrations run, the address of the template is in the option `sqlalchemy.url`, in"
     " `config.attributes`, and in the variables DATABASE_URL, PGHOST, DB_HOST, DB_PORT, DB_NAME, DB_USER and"
@@ -98,7 +98,7 @@ def _fail(config: AlembicConfig, database: Endpoint, report: Mapping[str, str], 
     raise failure(
         redacted(error or "`alembic upgrade heads` failed", database.sensitive),
         database.name,
-        where=report.get("place") or str(config.ini or config.toml),
+        where=report.get("position") or str(config.ini or config.toml),
         statement=report.get("statement", ""),
         details=redacted(details, database.sensitive),
         remedy=ADDRESS_HINT if _ADDRESS_ERROR.search(error) else "",
@@ -117,15 +117,21 @@ def _read(report: Path) -> Mapping[str, str]:
 def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
-    These are the variables of `infra runtime exec`, of this process and of the file `.env`. If the value of a
-    variable is the URL of a PostgreSQL server or a part of such a URL, it is replaced by the value for the
-    template database, so that `env.py` migrates the template.
+    These are the variables of this process, and the variables that `infra runtime exec` sets. A variable of
+    this process or of the file `.env` that contains the URL of a PostgreSQL database, or a part of such a
+    URL, gets the value for the template database, so that `env.py` migrates the template.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}
-    own = variables({database.name: dict(database)}, {database.name: "postgres"})
-    parts = address_variables(database, assigned)
-    return {**os.environ, **own, **parts, "DATABASE_URL": _url(database, config.url), **urls}
+    service_variables = variables({database.name: dict(database)}, {database.name: "postgres"})
+    address_values = address_variables(database, assigned)
+    return {
+        **os.environ,
+        **service_variables,
+        **address_values,
+        "DATABASE_URL": _url(database, config.url),
+        **urls,
+    }
 
 
 def _assigned(file: Path) -> dict[str, str]:
@@ -141,13 +147,13 @@ def _assigned(file: Path) -> dict[str, str]:
 
 
 def _url(database: Endpoint, configured: str) -> str:
-    """Return the URL of the database, with the driver in the URL `configured`, or else psycopg.
+    """Return the URL of the database with the driver in the URL `configured`; without one, with psycopg.
 
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """
     match = _URL.match(configured)
-    chosen = (match and match[1]) or DRIVER
-    return database.url.replace("postgresql:", f"postgresql+{chosen}:", 1)
+    driver_name = (match and match[1]) or DRIVER
+    return database.url.replace("postgresql:", f"postgresql+{driver_name}:", 1)
 
 
 def _identity(database: Endpoint) -> list[str]:

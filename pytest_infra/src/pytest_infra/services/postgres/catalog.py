@@ -32,10 +32,11 @@ left join pg_index i on i.indexrelid = c.oid
 left join pg_class long on long.reltoastrelid = coalesce(i.indrelid, c.oid)
 where c.oid >= 16384 and pg_relation_filenode(c.oid) is not null
 """
-#: A table is missing in the result if its rows cannot be deleted and copied back without a trace: another
-#: storage, rules, triggers that also fire for `session_replication_role = replica`, or an index whose answers
-#: depend on the history. The planner assumes at least ten pages for a table without statistics; a larger
-#: file, and any growth of a table with statistics, would change its estimates.
+#: The query returns only tables whose rows can be deleted and copied back without another effect. These
+#: tables have the storage `heap`, no rules, no triggers that also fire for `session_replication_role =
+#: replica`, and no index whose answers depend on earlier rows. The planner assumes at least ten pages for a
+#: table without statistics; a larger file, and any growth of a table with statistics, would change the
+#: planner's estimates.
 _TABLES = """
 select c.oid::bigint, format('%I.%I', n.nspname, c.relname), pg_relation_filepath(c.oid),
        pg_relation_size(c.oid), pg_table_size(c.oid),
@@ -75,8 +76,8 @@ class Table:
 
     #: schema and name, in quotes
     name: str
-    #: The path of the file in the cluster has the folders of the tablespace, the number of the database, and
-    #: the number of the file: `FOLDERS/DATABASE/FILE`. These are FOLDERS and FILE.
+    #: FOLDERS and FILE of the file's path `FOLDERS/DATABASE/FILE` in the cluster: the folders of the
+    #: tablespace, and the number of the file. DATABASE is the number of the database.
     path: tuple[str, str]
     #: the rows in the format of COPY and in the order of the table, without generated columns
     rows: bytes
@@ -91,7 +92,7 @@ class Table:
         return len(self.rows) <= EMPTY_COPY
 
     def size(self, cluster: Path, database: int) -> int:
-        """Return the size in bytes of the file with the rows; raise `OSError` if it is not known."""
+        """Return the size in bytes of the file with the rows; raise `OSError` if the file is missing."""
         folders, file = self.path
         return (cluster / folders / str(database) / file).stat().st_size
 
@@ -151,13 +152,13 @@ def _state(connection: psycopg.Connection[Any], name: str) -> tuple[int, bool, i
 
 def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
     tables: dict[int, Table] = {}
-    room = MAX_TABLES
+    remaining_bytes = MAX_TABLES
     for oid, name, path, size, with_long_values, max_size in connection.execute(_TABLES).fetchall():
-        # Deleted rows keep their place in the file, so the rows are in it twice after a reset.
-        if size * 2 > max_size or (size and with_long_values > min(MAX_TABLE, room)):
+        # Deleted rows stay in the file, so the file contains the rows twice after a reset.
+        if size * 2 > max_size or (size and with_long_values > min(MAX_TABLE, remaining_bytes)):
             continue
         rows = copied_out(connection, name) if size else b"\0" * EMPTY_COPY
-        room -= len(rows)
+        remaining_bytes -= len(rows)
         all_columns = copied_out(connection, name, generated=True) if len(rows) > EMPTY_COPY else rows
         folders, _, file = path.rsplit("/", 2)
         tables[oid] = Table(

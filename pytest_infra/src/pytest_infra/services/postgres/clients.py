@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def connection(context: FixtureContext, unit: Endpoint) -> Iterator[psycopg.Connection[Any]]:
     """Yield a psycopg connection to the test's database; uncommitted changes are rolled back at the end."""
     library = context.library("psycopg")
-    opened = library.connect(_fastest_url(unit), application_name=context.label.name)
+    open_connection = library.connect(_fastest_url(unit), application_name=context.label.name)
     try:
-        yield opened
+        yield open_connection
     finally:
-        opened.close()
+        open_connection.close()
 
 
 def session_database(
@@ -31,11 +31,11 @@ def session_database(
     """Yield a connection to a database that all tests of the session share, for the fixture `transaction`."""
     library = context.library("psycopg")
     with unit_of(context.service, f"{context.service}_transaction", migrations=migrations) as database:
-        opened = library.connect(_fastest_url(database))
+        open_connection = library.connect(_fastest_url(database))
         try:
-            yield opened
+            yield open_connection
         finally:
-            opened.close()
+            open_connection.close()
 
 
 def transaction(
@@ -43,8 +43,8 @@ def transaction(
 ) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection inside a transaction that is rolled back after the test.
 
-    This is the fastest isolation. The tested code has to use this connection and must not call `commit`. It
-    can use `connection.transaction()`, which creates a savepoint.
+    This is the fastest isolation. The tested code has to use this connection and must not call `commit`. The
+    code can use `connection.transaction()`, which creates a savepoint.
     """
     with connection.transaction(force_rollback=True):
         connection.execute("select set_config('application_name', %s, true)", [context.label.name])
@@ -55,11 +55,11 @@ async def asyncpg_connection(context: FixtureContext, unit: Endpoint) -> AsyncIt
     """Yield an asyncpg connection to the database of the test; it is closed after the test."""
     library = context.library("asyncpg")
     settings = {"application_name": context.label.name}
-    opened = await library.connect(unit.url, server_settings=settings)
+    open_connection = await library.connect(unit.url, server_settings=settings)
     try:
-        yield opened
+        yield open_connection
     finally:
-        await opened.close()
+        await open_connection.close()
 
 
 def _fastest_url(database: Endpoint) -> str:

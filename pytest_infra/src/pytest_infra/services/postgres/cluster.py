@@ -47,10 +47,11 @@ _OBJECT = " || ".join(
 class _Catalog(NamedTuple):
     """SQL expressions for the rows `t` of a shared catalog or view."""
 
-    #: identifies a row
+    #: the expression that identifies a row
     key: str
-    #: describes a row in messages; an empty string for a row that changes only together with another row
+    #: the text that describes a row in messages; empty for a row that changes only together with another row
     text: str
+    #: the condition for the rows that belong to the state
     where: str = "true"
 
 
@@ -95,7 +96,7 @@ _DATA = (
     "pg_shseclabel",
     "pg_shdepend",
 )
-#: what else belongs to the state, with the columns key, content and text
+#: name → the query for further objects of the state, with the columns key, content and text
 _OTHERS = {
     "slot": "select slot_name, '', 'replication slot ' || slot_name from pg_replication_slots"
     " where database is null and not temporary",
@@ -103,7 +104,7 @@ _OTHERS = {
     " where not starts_with(database, 'infra_')",
     "system": f"select '', pg_read_file('{SYSTEM_FILE}', 0, 1000000, true), 'settings of ALTER SYSTEM'",
 }
-#: These columns change without a statement of a test.
+#: The query for the whole state. It omits the columns of catalogs that change without a statement of a test.
 _STATE = " union all ".join(
     [
         f"select '{name}', ({catalog.key})::text,"
@@ -116,7 +117,7 @@ _STATE = " union all ".join(
         for name, query in _OTHERS.items()
     ]
 )
-#: The transactions that have written the rows: a change of any row changes the list.
+#: The query for the transactions that have written the rows; a change of any row changes the result.
 _VERSIONS = "select concat_ws('/', {})".format(
     ", ".join(
         [
@@ -135,7 +136,7 @@ _CHECK = "execute infra_check({})"
 _SYSTEM = """
 select name, setting from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null
 """
-#: the columns of a database that can be written; the others are fixed, or change at any time
+#: the columns of `pg_database` that are written back; all other columns are fixed, or change at any time
 _DATABASE_COLUMNS = ("datname", "datdba", "datistemplate", "datallowconn", "datconnlimit", "datacl")
 #: the databases with objects or privileges of a role, except those of the kit
 _DATABASES_OF_ROLE = f"""
@@ -154,7 +155,8 @@ _State = Mapping[tuple[str, str], tuple[str, str]]
 def prepare(connection: psycopg.Connection[Any]) -> None:
     """Prepare the query of `Cluster.check` in a session, so that the server keeps the plan of the query.
 
-    psycopg must not prepare queries itself: it deallocates all of them after each `ALTER`.
+    psycopg must not prepare queries itself, because psycopg deallocates all prepared queries after each
+    `ALTER`.
     """
     connection.prepare_threshold = None
     connection.execute(_PREPARE.encode())
@@ -173,7 +175,7 @@ class Cluster:
     def accept(self, connection: psycopg.Connection[Any]) -> None:
         """Record the present state of the server; `restore` sets the server back to this state.
 
-        Called, for example, after migrations that create roles.
+        The method is called, for example, after migrations that create roles.
         """
         _, self._versions = self._read_versions(connection)
         self._changed = False
@@ -183,8 +185,8 @@ class Cluster:
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
         """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
 
-        The query also ends the sessions of the database, but does not wait for their ends. The method is
-        called after each test, with a connection for which `prepare` was called.
+        The query also ends the sessions of the database, but does not wait until they have ended. The method
+        is called after each test, with a connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:
@@ -193,7 +195,7 @@ class Cluster:
         return has_obstacles, self._changed
 
     def restore(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Undo the changes of the server. Return those that could not be undone, such as `role ada`.
+        """Undo the changes of the server, and return the changes that remain, such as `role ada`.
 
         The database of the test must have been dropped before, because its objects may depend on a role.
         """
@@ -202,19 +204,19 @@ class Cluster:
             self._drop_objects,
             self._write_rows,
             self._drop_roles,
-            self._write_rows,  # what refers to a role that the test had dropped or renamed
+            self._write_rows,  # again, for rows that refer to a role that the test had dropped or renamed
             self._undo_system,
         ):
             undo(connection)
-        left = self.differences(connection)
+        remaining_changes = self.differences(connection)
         self.accept(connection)
-        return left
+        return remaining_changes
 
     def differences(self, connection: psycopg.Connection[Any]) -> list[str]:
         """Return the names of the objects that differ from the recorded state, such as `role ada`."""
-        after = _read(connection)
-        rows = {**self._state, **after}
-        texts = [rows[key][1] for key in rows if self._state.get(key) != after.get(key)]
+        current_state = _read(connection)
+        rows = {**self._state, **current_state}
+        texts = [rows[key][1] for key in rows if self._state.get(key) != current_state.get(key)]
         return sorted({text for text in texts if text})
 
     def _read_versions(self, connection: psycopg.Connection[Any], database: str = "") -> tuple[bool, str]:
@@ -224,26 +226,26 @@ class Cluster:
         """
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
-            written = f"{file.st_ino} {file.st_mtime_ns}"
+            file_version = f"{file.st_ino} {file.st_mtime_ns}"
         except OSError:
-            written = ""
+            file_version = ""
         from psycopg import sql
 
         check = sql.SQL(_CHECK).format(sql.Literal(database))
         has_obstacles, versions, _ = connection.execute(check).fetchone() or (False, "", 0)
-        return bool(has_obstacles), f"{written} {versions}"
+        return bool(has_obstacles), f"{file_version} {versions}"
 
-    def _new(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
+    def _new_rows(self, connection: psycopg.Connection[Any], *catalogs: str) -> dict[tuple[str, str], str]:
         """Return the keys and contents of catalog rows that did not exist before the test."""
         rows = _read(connection).items()
         return {key: row[0] for key, row in rows if key[0] in catalogs and key not in self._state}
 
     def _end_transactions(self, connection: psycopg.Connection[Any]) -> None:
-        for (_, gid), database in self._new(connection, "prepared").items():
+        for (_, gid), database in self._new_rows(connection, "prepared").items():
             _attempt(obstacles.roll_back, connection, self._server, database, [gid])
 
     def _drop_objects(self, connection: psycopg.Connection[Any]) -> None:
-        for (catalog, key), row in self._new(
+        for (catalog, key), row in self._new_rows(
             connection, "pg_database", "pg_tablespace", "slot", "pg_replication_origin"
         ).items():
             match catalog:
@@ -258,7 +260,7 @@ class Cluster:
                     _attempt(connection.execute, "select pg_replication_origin_drop(%s)", [key])
 
     def _drop_roles(self, connection: psycopg.Connection[Any]) -> None:
-        for (_, oid), row in self._new(connection, "pg_authid").items():
+        for (_, oid), row in self._new_rows(connection, "pg_authid").items():
             role = json.loads(row)["rolname"]
             for (database,) in connection.execute(_DATABASES_OF_ROLE.encode(), [oid]).fetchall():
                 _attempt(obstacles.drop_owned, connection, self._server, database, role)
@@ -266,12 +268,12 @@ class Cluster:
             _attempt(execute, connection, "drop role {}", role)
 
     def _write_rows(self, connection: psycopg.Connection[Any]) -> None:
-        """Write the rows of the accepted state; new objects are dropped by other functions."""
-        after = _read(connection)
-        for catalog, key in {**self._state, **after}:
-            before, now = self._state.get((catalog, key)), after.get((catalog, key))
-            if before != now and (catalog in _DATA or (before and catalog in _CATALOGS)):
-                _attempt(_write_row, connection, catalog, key, before[0] if before else None)
+        """Write the rows of the recorded state; `_drop_objects` and `_drop_roles` drop new objects."""
+        current_state = _read(connection)
+        for catalog, key in {**self._state, **current_state}:
+            accepted_row, current_row = self._state.get((catalog, key)), current_state.get((catalog, key))
+            if accepted_row != current_row and (catalog in _DATA or (accepted_row and catalog in _CATALOGS)):
+                _attempt(_write_row, connection, catalog, key, accepted_row[0] if accepted_row else None)
 
     def _undo_system(self, connection: psycopg.Connection[Any]) -> None:
         from psycopg import sql
@@ -320,9 +322,9 @@ def _attempt(action: Callable[..., object], *arguments: object) -> None:
 
 def _reload(connection: psycopg.Connection[Any]) -> None:
     """Make the server reload its settings, and wait until it has reloaded them."""
-    before = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
+    load_times = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if connection.execute("select pg_conf_load_time()").fetchone() != (before or (None,))[:1]:
+        if connection.execute("select pg_conf_load_time()").fetchone() != (load_times or (None,))[:1]:
             return
         time.sleep(0.002)

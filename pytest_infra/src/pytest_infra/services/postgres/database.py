@@ -37,7 +37,8 @@ class Database(Unit):
     def example(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection in a transaction that is rolled back after the block.
 
-        In the block, `connection.transaction()` creates a savepoint. Commits of other connections are kept.
+        In the block, `connection.transaction()` creates a savepoint. Changes that other connections commit
+        are not rolled back.
         """
         connection = self._connection
         if connection is None:

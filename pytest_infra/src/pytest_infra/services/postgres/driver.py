@@ -1,4 +1,4 @@
-"""Import psycopg, the driver with which databases are created and dropped."""
+"""Import psycopg, the driver that creates and drops databases."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     """
     program = unit.executables.get("pg_dump") if isinstance(unit, Database) else ""
     if not program:
-        raise ConfigurationError("pg_dump is missing in the folder of the server's executables")
+        raise ConfigurationError(f"{unit.name}: the folder of the server's executables contains no pg_dump")
     path = folder / f"{unit.id}.sql"
     _dump(unit.get("socket_url", unit.url), program, path)
     return [path]
@@ -40,16 +40,16 @@ def _dump(url: str, program: str, path: Path) -> None:
     timer = threading.Timer(SECONDS, process.kill)
     timer.start()
     size = 0
-    write(path, "")  # so that only its owner can read it
+    write(path, "")  # `write` creates the file with the mode 0600
     with process, path.open("wb") as file:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
         while size < BYTES and (block := process.stdout.read(65536)):
             size += file.write(block)
-        cut = size >= BYTES
-        if cut:
+        is_cut = size >= BYTES
+        if is_cut:
             process.kill()
             file.write(f"\n-- cut after {size} bytes\n".encode())
         output = process.stderr.read().decode(errors="replace").strip()
     timer.cancel()
-    if process.returncode != 0 and not cut:
-        raise DumpError(f"pg_dump: {output or f'did not finish within {SECONDS:g} s'}")
+    if process.returncode != 0 and not is_cut:
+        raise DumpError(f"pg_dump: {output or f'the program did not exit within {SECONDS:g} s'}")

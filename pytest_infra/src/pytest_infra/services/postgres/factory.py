@@ -31,7 +31,7 @@ class DatabaseFactory:
         #: whether databases are used again
         self._resets = resets
         self._psycopg = driver(server.name)
-        #: the fastest way to clone the template
+        #: the fastest strategy to clone the template, a key of `template.STRATEGIES`
         self.strategy = strategy
         self._connection: psycopg.Connection[Any] | None = None
         self._recycler = Recycler(server, enabled=resets)
@@ -64,7 +64,7 @@ class DatabaseFactory:
         return new_name
 
     def remove(self, name: str) -> None:
-        """Drop a database, and first remove what prevents this, such as replication slots."""
+        """Drop a database; obstacles that prevent the drop, such as replication slots, are removed first."""
         self._recycler.discard(name)
         connection = self._open()
         for database in (name, self._renamed.get(name)):

@@ -13,13 +13,14 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.services.postgres_extensions import HINT as EXTENSION_HINT
 from pytest_infra.isolation.migrations import ENDS, Migrations
 
-#: the number of lines of a statement in an error
+#: the maximum number of lines of a statement in an error message
 MAX_LINES = 30
 #: names of a driver's local variables that contain the statement. Sources: psycopg, `Connection.execute`;
-#: asyncpg, `Connection.execute`; psycopg2 is written in C and has none
+#: asyncpg, `Connection.execute`. psycopg2 is written in C, so it has no such variables.
 _STATEMENT_VARIABLES = ("query", "statement")
-#: part of an error → its hint, with `{0}` for the group and `{service}`. Sources: PostgreSQL,
-#: `src/backend/commands/extension.c`, `src/backend/utils/adt/acl.c`, `src/backend/commands/user.c`
+#: pattern for an error → the hint for this error; `{0}` is replaced by the group of the pattern, and
+#: `{service}` by the service. Sources: PostgreSQL, `src/backend/commands/extension.c`,
+#: `src/backend/utils/adt/acl.c`, `src/backend/commands/user.c`
 _HINTS = {
     re.compile(r'extension "([^"]+)" is not available'): (
         "This PostgreSQL has no extension {0}; the view pg_available_extensions lists the extensions of the"
@@ -38,8 +39,8 @@ _HINTS = {
         " first line: `\\encoding LATIN1`."
     ),
     re.compile(r'unrecognized configuration parameter "([^"]+)"'): (
-        "A pg_dump of a newer version writes parameters that this PostgreSQL does not have: use the server of"
-        " that version, or the pg_dump of this one."
+        "A pg_dump of a newer version writes parameters that this server does not have: use a server of the"
+        " newer version, or write the dump with the pg_dump of this server's version."
     ),
     re.compile(r"invalid command \\(?:un)?restrict"): (
         "This psql is too old for the file. `python -m pip install 'pytest-infra[postgres]'` installs a psql"
@@ -50,7 +51,7 @@ _OWN_FOLDER = str(Path(__file__).parents[2])
 
 
 class MigrationError(ConfigurationError):
-    """A migration has failed. It is not run again in this run of the tests."""
+    """The error that a migration has failed; the migration is not run again in this test run."""
 
     def __init__(self, message: str, where: str = "", hint: str = "", reported_by: str = "") -> None:
         super().__init__(message, where, hint)
@@ -59,7 +60,7 @@ class MigrationError(ConfigurationError):
 
 
 def migrate(migrations: Migrations, database: Endpoint) -> None:
-    """Run migrations on an empty database. Raises `MigrationError`."""
+    """Run migrations on an empty database. Raises `MigrationError` if a migration fails."""
     try:
         migrations.run(database)
     except MigrationError:
@@ -93,19 +94,21 @@ def hint(error: str, service: str) -> str:
 
 
 def of_exception(error: BaseException, service: str) -> MigrationError:
-    """Return the error of a function that migrates: the last line of the user's code, and the statement."""
+    """Return the error of a migration function, with the last line of the user's code and the statement."""
     trace = traceback.walk_tb(error.__traceback__)
     frames = [(frame, line) for frame, line in trace if not _is_own(frame.f_code.co_filename)]
-    users = [index for index, (frame, _) in enumerate(frames) if not _is_installed(frame.f_code.co_filename)]
-    last = users[-1] if users else 0
-    where = f"{frames[last][0].f_code.co_filename}:{frames[last][1]}" if frames else ""
+    user_frames = [
+        index for index, (frame, _) in enumerate(frames) if not _is_installed(frame.f_code.co_filename)
+    ]
+    last_user_frame = user_frames[-1] if user_frames else 0
+    where = f"{frames[last_user_frame][0].f_code.co_filename}:{frames[last_user_frame][1]}" if frames else ""
     statement = str(getattr(error, "statement", None) or "")
-    for frame, _ in frames[last + 1 :]:
+    for frame, _ in frames[last_user_frame + 1 :]:
         for name in _STATEMENT_VARIABLES:
             if not statement and isinstance(value := frame.f_locals.get(name), (str, bytes)):
                 statement = value if isinstance(value, str) else value.decode(errors="replace")
     cause = getattr(error, "orig", None) or error
-    lines = traceback.StackSummary.extract(iter(frames[: last + 1])).format()
+    lines = traceback.StackSummary.extract(iter(frames[: last_user_frame + 1])).format()
     return failure(
         f"{type(cause).__name__}: {cause}",
         service,

@@ -1,9 +1,10 @@
-"""A fixed address for the database of the running test; each test has another database or another server.
+"""A proxy that has a fixed address and connects clients to the database of the running test.
 
-The proxy accepts connections on a port of this process. It checks the password, because other users can
-connect to the port, too. It replaces the name of the database in the first message of a client, and connects
-to the server's Unix socket, which needs no password. A connection that an
-application keeps in its pool is connected to the next test's database when it is used again.
+The proxy accepts connections on a port of this process. The proxy checks the password, because other users of
+the machine can connect to the port, too. It replaces the name of the database in the first message of a
+client, and connects to the server's Unix socket, which needs no password. If an application keeps a
+connection in its pool, the proxy connects it to the database of the next test when the application uses it
+again.
 
 Source: PostgreSQL documentation, "Message Flow" and "Message Formats" of the frontend/backend protocol.
 """
@@ -34,17 +35,17 @@ PROBLEM = (
 )
 #: the user in the URL; the proxy does not check the name
 USER = "postgres"
-#: bytes of a client's first messages; a longer message is refused. Source: MAX_STARTUP_PACKET_LENGTH
+#: the maximum number of bytes of a client's first message. Source: PostgreSQL, MAX_STARTUP_PACKET_LENGTH
 LONGEST = 10_000
-#: stands for the end of a request in the list of expected answers
+#: the element of `_Connection._expected` that represents the answer at the end of a request
 READY = (b"\0", False)
-#: for requests to cancel a query: the key of a client's first session → the key of its present session
+#: the key of a client's first session → the key of its present session, for requests to cancel a query
 _KEYS: dict[bytes, bytes] = {}
 Current = Callable[[], Endpoint | None]
 
 
 def listen(service: str, current: Current) -> Mapping[str, str]:
-    """Start the proxy of a service, and return the exports with which clients connect to it.
+    """Start the proxy of a service, and return the exports that contain the address and login of the proxy.
 
     `current` returns the isolation unit of the running test, or None if no test uses the service.
     """
@@ -112,7 +113,7 @@ class _Connection:
         self._present: set[bytes] = set()
 
     def run(self) -> None:
-        """Transfer messages until one side closes the connection."""
+        """Transfer messages until the client or the server closes its connection."""
         with self._client.socket, contextlib.suppress(EOFError, OSError):
             if self._read_first_message():
                 try:
@@ -150,7 +151,7 @@ class _Connection:
         self._client.socket.sendall(b"R" + struct.pack("!II", 8, 3))
         kind, password = self._exactly(1), self._read_body().rstrip(b"\0")
         if kind != b"p" or not hmac.compare_digest(password, self._password):
-            self._refuse("the password is wrong: use the URL in the variable", "28P01")
+            self._refuse("the password is wrong: use the URL in the environment variable", "28P01")
 
     def _read_body(self) -> bytes:
         """Read the length of a message, and return its content. Raises `EOFError` for a too long message."""
@@ -225,20 +226,23 @@ class _Connection:
                 self._from_client()
 
     def _from_server(self, server: _Stream) -> None:
-        ended = self._idle and self._current() is not self._unit
+        test_has_ended = self._idle and self._current() is not self._unit
         try:
             messages = server.read()
         except EOFError:
-            if not ended:
+            if not test_has_ended:
                 raise
             self._detached = True
             return
-        if ended:  # after a test, its sessions are ended with an error, which the client must not get
+        if test_has_ended:  # the server ends the sessions of a test with an error; the client must not get it
             return
         self._client.socket.sendall(b"".join(message for message in messages if self._is_for_client(message)))
 
     def _is_for_client(self, message: bytes) -> bool:
-        """Record what a message of the server means, and return whether the client expects the message."""
+        """Update the state of this connection after a message of the server.
+
+        Return whether the client expects the message.
+        """
         match message[:1]:
             case b"S":
                 name, value = message[5:-1].decode().split("\0")
@@ -276,7 +280,7 @@ class _Connection:
         )
 
     def _requests(self, message: bytes) -> Iterator[bytes]:
-        """Yield a message of the client; before it, if necessary, the message that prepares its statement."""
+        """Yield `message`, after a message that prepares its statement if the server has not prepared it."""
         match message[:1]:
             case b"Q" | b"S" | b"F":
                 self._expected.append(READY)

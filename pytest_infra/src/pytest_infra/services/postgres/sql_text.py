@@ -1,4 +1,4 @@
-"""Split SQL into statements, and find parts that only psql can execute.
+"""Split SQL into statements, and determine whether only psql can execute a text.
 
 Sources: PostgreSQL documentation, "Lexical Structure" and "psql"; `src/fe_utils/psqlscan.l`.
 """
@@ -33,7 +33,7 @@ _HEAD = 1000
 
 @frozen
 class Statement:
-    """A statement without the semicolon, and its place in the file."""
+    """A statement without the semicolon, and its position in the file."""
 
     text: str
     #: the number of characters before the statement

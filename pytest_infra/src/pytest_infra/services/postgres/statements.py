@@ -24,7 +24,7 @@ def url_of(server: Mapping[str, str], database: str = "") -> str:
 
 
 def url_at(url: str, database: str) -> str:
-    """Return the URL with another database name in place of the name in the URL."""
+    """Return `url` with `database` instead of the name of the database in `url`."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 

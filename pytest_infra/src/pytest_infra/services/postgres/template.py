@@ -1,4 +1,6 @@
-"""The template database of a set of migrations, and the fastest way to clone it; all test runs share both.
+"""The template database of a set of migrations, and the fastest strategy to clone it.
+
+All test runs that use the server share the template and the strategy.
 
 Source: PostgreSQL documentation, "CREATE DATABASE", "Template Databases" and "file_copy_method".
 """
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     import psycopg
 
 TEMPLATE = "infra_template_"
-#: the number of templates of other migrations that are kept, for example for other branches
+#: the number of newest templates that are kept, for example for several branches of a project
 TEMPLATES_KEPT = 4
-#: how often each strategy (way to clone a database) is measured
+#: the number of measurements of each strategy
 TRIALS = 2
 #: strategy → the statement before `CREATE DATABASE`, the option of `CREATE DATABASE`, and the oldest version
 #: of PostgreSQL that supports the statement and the option
@@ -47,11 +49,11 @@ CACHE = "postgres-clone.json"
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
     """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database, once in each run. If `migrate` fails, all
+    `migrate` is called with the name of an empty database, at most once in each run. If `migrate` fails, all
     processes of the run get the same error.
 
     Raises:
-        MigrationError: the migration has failed, in this process or in another one of this run.
+        MigrationError: the migration has failed in this process, or in another process of this run.
     """
     with driver(server.name).connect(url_of(server), autocommit=True) as connection:
         strategy = _strategy_of(connection, template)
@@ -72,18 +74,18 @@ def clone(connection: psycopg.Connection[Any], template: str, name: str, strateg
 def _make(
     connection: psycopg.Connection[Any], server: Endpoint, template: str, migrate: Callable[[str], object]
 ) -> str:
-    raw = f"{template}_new"
-    with failure_recorded(connection, server, raw):
-        execute(connection, "create database {}", raw)
-        migrate(raw)
-    with driver(server.name).connect(url_at(url_of(server), raw), autocommit=True) as session:
+    new_database = f"{template}_new"
+    with failure_recorded(connection, server, new_database):
+        execute(connection, "create database {}", new_database)
+        migrate(new_database)
+    with driver(server.name).connect(url_at(url_of(server), new_database), autocommit=True) as session:
         catalog.settle_sequences(session)
-    execute(connection, "alter database {} with allow_connections false", raw)
+    execute(connection, "alter database {} with allow_connections false", new_database)
     # Connections that the migrations left open would block clones.
-    end_sessions(connection, raw)
-    strategy = _remembered(connection, server.data) or _fastest(connection, server.data, raw)
-    execute(connection, f"comment on database {{}} is '{strategy}'", raw)
-    execute(connection, "alter database {} rename to {}", raw, template)
+    end_sessions(connection, new_database)
+    strategy = _remembered(connection, server.data) or _fastest(connection, server.data, new_database)
+    execute(connection, f"comment on database {{}} is '{strategy}'", new_database)
+    execute(connection, "alter database {} rename to {}", new_database, template)
     # This is the last step: `is_template` shows that the template is complete.
     execute(connection, "alter database {} with is_template true", template)
     _prune(connection)
@@ -91,39 +93,39 @@ def _make(
 
 
 @contextlib.contextmanager
-def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, raw: str) -> Iterator[None]:
-    """Drop a database `raw`, and record a migration that fails in the block in the comment of `raw`.
+def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> Iterator[None]:
+    """Drop `database`; if a migration fails in the block, record the error in the comment of `database`.
 
-    The comment is for the other tests and processes of the run.
+    Other tests and processes of the run read the comment.
 
     Raises:
         MigrationError: the migration has failed in the block, or earlier in this run.
     """
-    if (failed := _failure_of(connection, raw)) is not None:
-        raise failed
-    obstacles.drop(connection, server, raw)
+    if (earlier_error := _failure_of(connection, database)) is not None:
+        raise earlier_error
+    obstacles.drop(connection, server, database)
     try:
         yield
     except MigrationError as error:
-        _record(connection, raw, error)
+        _record(connection, database, error)
         raise
 
 
-def _record(connection: psycopg.Connection[Any], raw: str, error: MigrationError) -> None:
+def _record(connection: psycopg.Connection[Any], database: str, error: MigrationError) -> None:
     from psycopg import Error, sql
 
     record = {"run": run_id(), "test": running_test(), "error": error.args}
     statement = sql.SQL("comment on database {} is {}")
     with contextlib.suppress(Error):  # the migration has stopped the server
-        if connection.execute("select from pg_database where datname = %s", [raw]).fetchone() is None:
-            execute(connection, "create database {}", raw)
-        connection.execute(statement.format(sql.Identifier(raw), sql.Literal(json.dumps(record))))
+        if connection.execute("select from pg_database where datname = %s", [database]).fetchone() is None:
+            execute(connection, "create database {}", database)
+        connection.execute(statement.format(sql.Identifier(database), sql.Literal(json.dumps(record))))
 
 
-def _failure_of(connection: psycopg.Connection[Any], raw: str) -> MigrationError | None:
+def _failure_of(connection: psycopg.Connection[Any], database: str) -> MigrationError | None:
     """Return the error of a migration that has failed in this run."""
     comment = "select shobj_description(oid, 'pg_database') from pg_database where datname = %s"
-    row = connection.execute(comment, [raw]).fetchone()
+    row = connection.execute(comment, [database]).fetchone()
     record = json.loads(row[0]) if row and row[0] else {}
     if record.get("run") != run_id():
         return None
@@ -153,15 +155,15 @@ def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> 
     seconds: dict[str, float] = {}
     trial = f"{template}_trial"
     for strategy in [name for name, (*_, oldest) in STRATEGIES.items() if version >= oldest] * TRIALS:
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
             clone(connection, template, trial, strategy)
         except Error:  # the file system cannot share blocks between files
             continue
         finally:
-            took = time.perf_counter() - began
+            duration = time.perf_counter() - start
             drop(connection, trial)
-        seconds[strategy] = min(took, seconds.get(strategy, took))
+        seconds[strategy] = min(duration, seconds.get(strategy, duration))
     fastest = min(seconds, key=seconds.__getitem__)
     if folder := cache_folder():
         text = json.dumps({**_measured(), _cache_key(connection, data): fastest}, indent=2)

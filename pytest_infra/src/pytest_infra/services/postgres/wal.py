@@ -20,7 +20,7 @@ SCHEMA = "infra"
 #: the maximum number of bytes of WAL that are read; reading more would take longer than making a new clone
 MAX_BYTES = 64 << 20
 
-# Records that change nothing that a query can see are left out: dead rows are removed, hint bits are set.
+# Records that have no effect on the results of queries are omitted: dead rows are removed, hint bits are set.
 # The commit of a transaction with an id writes all earlier records to the file, and the function reads up to
 # the last record that is in the file.
 DEFINITION = f"""
@@ -82,7 +82,7 @@ class Wal:
 
     def watch(self, database: int) -> None:
         """Begin to collect the changes of a database; changes before this call are not collected."""
-        if self._position:  # otherwise the changes remain unknown
+        if self._position:  # without a position, the changes remain unknown
             self._changes[database] = set()
 
     def discard(self, database: int) -> None:

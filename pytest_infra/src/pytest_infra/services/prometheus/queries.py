@@ -26,7 +26,7 @@ _PAUSE = 0.05
 
 
 class QueryError(InfraError):
-    """The error that Prometheus rejects a request, or that an expression has no single value."""
+    """The error that Prometheus rejects a request, or that an expression does not have exactly one sample."""
 
     hint = "Correct the expression; sum(…) and similar functions aggregate several samples."
 
@@ -60,7 +60,7 @@ class Queries:
         samples contain what the services counted before the call; `wait=False` disables the waiting. Raises
         `ScrapeMissingError` after `timeout` seconds, and `QueryError` for an invalid expression.
         """
-        __tracebackhide__ = True  # a failing test shows its own line
+        __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         if wait:
             self._wait_for_scrape(time.time(), timeout)
         answer = self.request("/api/v1/query", query=expression)
@@ -78,7 +78,10 @@ class Queries:
         return samples[0].value
 
     def request(self, path: str, **parameters: str) -> Any:
-        """Return the data of an answer of the HTTP API. Raises `QueryError` for a rejected request."""
+        """Send a request to the HTTP API, and return the field `data` of the answer.
+
+        Raises `QueryError` if Prometheus rejects the request.
+        """
         url = f"{self._server.url}{quote(path)}?{urlencode(parameters)}"
         status, _, body = send(url, seconds=_STEP)
         if status != http.client.OK:
@@ -105,7 +108,7 @@ class Queries:
 
 
 def _last(series: Mapping[str, Any]) -> list[Any]:
-    """Return time and value of a series, or of its last sample if the expression has a range."""
+    """Return the time and the value of a series; if the expression has a range, those of its last sample."""
     pair: list[Any] = series["value"] if "value" in series else series["values"][-1]
     return pair
 
@@ -122,5 +125,5 @@ def _error(body: bytes) -> str:
 
 
 def queries(_context: FixtureContext, unit: Endpoint) -> Iterator[Queries]:
-    """Yield the object with which a test sends queries."""
+    """Yield the object that sends the queries of a test."""
     yield Queries(unit)

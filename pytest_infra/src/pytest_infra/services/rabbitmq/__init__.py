@@ -25,12 +25,12 @@ KIT = ServiceKit(
         KitFixture(
             name="{service}_channel",
             function="pytest_infra.services.rabbitmq.clients:channel",
-            summary="A channel of pika with confirms, in the test's virtual host.",
+            summary="A channel of pika with publisher confirms, in the test's virtual host.",
         ),
         KitFixture(
             name="{service}_async_channel",
             function="pytest_infra.services.rabbitmq.clients:async_channel",
-            summary="A channel of aio-pika with confirms, in the test's virtual host.",
+            summary="A channel of aio-pika with publisher confirms, in the test's virtual host.",
             asynchronous=True,
         ),
     ),

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def channel(context: FixtureContext, unit: Endpoint) -> Iterator[BlockingChannel]:
-    """Yield a channel of pika that waits for the confirm of each message."""
+    """Yield a channel of pika that waits until the server has confirmed each published message."""
     library = context.library("pika")
     parameters = library.URLParameters(unit.url)
     parameters.client_properties = {"connection_name": context.label.name}
     connection = library.BlockingConnection(parameters)
     try:
-        opened = connection.channel()
-        opened.confirm_delivery()
-        yield opened
+        open_channel = connection.channel()
+        open_channel.confirm_delivery()
+        yield open_channel
     finally:
         if connection.is_open:
             connection.close()
 
 
 async def async_channel(context: FixtureContext, unit: Endpoint) -> AsyncIterator[AbstractChannel]:
-    """Yield a channel of aio-pika with confirms; publishing a message that no queue receives is an error."""
+    """Yield a channel of aio-pika with publisher confirms; a message that no queue receives is an error."""
     library = context.library("aio_pika")
     connection = await library.connect(unit.url, client_properties={"connection_name": context.label.name})
     async with connection:

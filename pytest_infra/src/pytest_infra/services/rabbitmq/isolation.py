@@ -40,9 +40,9 @@ class Vhost(Unit):
     """A virtual host for one test; `url` contains its user, who has access only to this virtual host."""
 
     def __init__(self, server: Endpoint, name: str, label: str, password: str, topology: str) -> None:
-        own = {"user": name, "password": password, "vhost": name, "topology": topology}
+        unit_exports = {"user": name, "password": password, "vhost": name, "topology": topology}
         url = f"amqp://{name}:{password}@{server.host}:{server.port}/{name}"
-        super().__init__(server, name, label, url=url, **own)
+        super().__init__(server, name, label, url=url, **unit_exports)
         #: the endpoint of the server; the user in it is the administrator of the server
         self.server = server
 
@@ -67,7 +67,7 @@ def read(value: Any, root: Path, where: str) -> str:
     """Return a topology as JSON; empty for the topology of the stack file.
 
     `value` is a table, a `Topology`, or the path of a TOML file relative to `root`. Raises
-    `ConfigurationError` if it is not a topology.
+    `ConfigurationError` if the value does not describe a topology.
     """
     if value is None or value == "":
         return ""
@@ -123,13 +123,13 @@ class VhostFactory:
     def make(self) -> str:
         """Create a virtual host with the topology, and its user; return the name of both."""
         name, password = PREFIX + self._owner.name().replace("_", "-"), secrets.token_hex(16)
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        all_permissions = {"configure": ".*", "write": ".*", "read": ".*"}
         try:
             self._management.apply(
                 {
                     "vhosts": [{"name": name}],
                     "users": [_user(name, password)],
-                    "permissions": [{"user": name, "vhost": name, **everything}],
+                    "permissions": [{"user": name, "vhost": name, **all_permissions}],
                     **self._topology.definitions(name),
                 }
             )
@@ -171,7 +171,7 @@ def _user(name: str, password: str) -> dict[str, str]:
 
 
 def unkept(server: Endpoint) -> list[str]:
-    """Return the names of all tests' virtual hosts in a server, without those that were kept."""
+    """Return the names of all tests' virtual hosts in a server, without virtual hosts that were kept."""
     with connect(server) as management:
         vhosts = management.vhosts()
     return [

@@ -12,11 +12,11 @@ from pytest_infra.kit_context import FixtureContext
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Any]:
     """Yield a client of boto3 for S3 (`S3.Client`)."""
-    opened = _session(context.library("boto3")).client("s3", **_options(context, unit))
+    open_client = _session(context.library("boto3")).client("s3", **_options(context, unit))
     try:
-        yield opened
+        yield open_client
     finally:
-        opened.close()
+        open_client.close()
 
 
 def bucket(context: FixtureContext, unit: Endpoint) -> Iterator[Any]:

@@ -28,11 +28,11 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
 
 def _objects(storage: Storage, bucket: str) -> list[dict[str, Any]]:
     versions = next(storage.versions(bucket))[:OBJECTS]
-    return [_shown(storage, bucket, version, number) for number, version in enumerate(versions)]
+    return [_description(storage, bucket, version, number) for number, version in enumerate(versions)]
 
 
-def _shown(storage: Storage, bucket: str, version: Object, number: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _description(storage: Storage, bucket: str, version: Object, number: int) -> dict[str, Any]:
+    description: dict[str, Any] = {
         "key": version.key,
         "version": version.version,
         "size": version.size,
@@ -42,7 +42,7 @@ def _shown(storage: Storage, bucket: str, version: Object, number: int) -> dict[
         try:
             content = storage.read(bucket, version, CHARACTERS)
         except CommandError as error:
-            shown["content"] = f"({error})"
+            description["content"] = f"({error})"
         else:
-            shown["content"] = content.decode("utf-8", "backslashreplace")
-    return shown
+            description["content"] = content.decode("utf-8", "backslashreplace")
+    return description

@@ -77,7 +77,7 @@ class Buckets:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Delete the buckets of the pool, unless the server stops now; return the names of those left."""
+        """Delete the buckets of the pool, unless the server stops now; return the buckets that remain."""
         return self._pool.close(remove=not self._context.stops())
 
 
@@ -107,7 +107,7 @@ class _BucketFactory:
         cleaned = self._clean(number)
         self._slots.free(number, clean=cleaned)
         if not cleaned:
-            raise CommandError("the bucket contains objects that cannot be deleted")
+            raise CommandError(f"the bucket {name} contains objects that cannot be deleted (object lock)")
 
     def keep(self, name: str) -> None:
         self._slots.free(_number(name), keep=True)

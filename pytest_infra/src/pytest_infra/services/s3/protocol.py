@@ -46,7 +46,7 @@ class Storage:
         return [_text(bucket, "Name") for bucket in answer.iter("Bucket")]
 
     def versions(self, bucket: str, size: int = 1000) -> Iterator[list[Object]]:
-        """Yield the versions of the objects in a bucket, in pages of at most `size`."""
+        """Yield lists of at most `size` versions of the objects in a bucket."""
         marker: dict[str, str] = {}
         while True:
             answer = _parsed(
@@ -68,20 +68,20 @@ class Storage:
             marker = {name: value for name, tag in names.items() if (value := _text(answer, tag))}
 
     def read(self, bucket: str, version: Object, size: int) -> bytes:
-        """Return the first bytes of a version of an object, at most `size`."""
-        wanted = {"versionId": version.version}
-        first = {"range": f"bytes=0-{size - 1}"}
-        return self.request("GET", f"/{bucket}/{version.key}", wanted, headers=first)
+        """Return at most the first `size` bytes of a version of an object."""
+        query = {"versionId": version.version}
+        range_header = {"range": f"bytes=0-{size - 1}"}
+        return self.request("GET", f"/{bucket}/{version.key}", query, headers=range_header)
 
     def clear(self, bucket: str) -> None:
         """Delete all versions of all objects in a bucket, and abort all uploads in parts."""
         # Deleting changes the pages, so the first page is read until it is empty.
         while objects := next(self.versions(bucket)):
-            listed = "".join(
+            elements = "".join(
                 f"<Object><Key>{escape(version.key)}</Key><VersionId>{escape(version.version)}</VersionId></Object>"
                 for version in objects
             )
-            body = f"<Delete>{listed}</Delete>".encode()
+            body = f"<Delete>{elements}</Delete>".encode()
             answer = self.request(
                 "POST", f"/{bucket}", {"delete": ""}, body, {"x-amz-bypass-governance-retention": "true"}
             )

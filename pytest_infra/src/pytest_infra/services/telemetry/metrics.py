@@ -65,7 +65,7 @@ class Metrics:
 
         Raises `MetricMissingError` if no value arrives within `timeout` seconds.
         """
-        __tracebackhide__ = True  # a failing test shows its own line
+        __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         self._wait(name, service, time.time(), timeout)
         return sum(point.value for point in self.points(name, service=service, **attributes))
 
@@ -112,15 +112,17 @@ def newest_points(
     has begun at 0 again, and its previous value is added.
     """
     newest: dict[str, Point] = {}
-    added: dict[str, float] = {}
+    offsets: dict[str, float] = {}
     for point in items:
         if not attributes.items() <= point["attributes"].items():
             continue
         series = repr((point["resource"], sorted(point["attributes"].items())))
-        last = newest[series].value if series in newest else 0.0
-        offset = added.get(series, 0.0)
-        if point["delta"] or (restarts and point.get("monotonic") and point["value"] < last - offset):
-            offset = added[series] = last
+        previous_value = newest[series].value if series in newest else 0.0
+        offset = offsets.get(series, 0.0)
+        if point["delta"] or (
+            restarts and point.get("monotonic") and point["value"] < previous_value - offset
+        ):
+            offset = offsets[series] = previous_value
         fields: dict[str, Any] = {field: point.get(field) for field in Point._fields}
         newest[series] = Point(**fields)._replace(value=point["value"] + offset)
     return newest

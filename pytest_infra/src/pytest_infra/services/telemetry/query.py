@@ -14,15 +14,15 @@ from pytest_infra.isolation.http_request import request
 ANSWER = 30.0
 
 
-def ask(server: Endpoint, part: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
-    """Return the answer of a part of the query API, such as `spans`.
+def ask(server: Endpoint, resource: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
+    """Send a query to the telemetry service, and return the answer; `resource` is a path such as `spans`.
 
     The service waits up to `wait` seconds for the first row. Raises `CommandError` for a refused request, and
     `OSError` if the service is stopped.
     """
     wait = max(0.0, min(wait, LONGEST_WAIT))
-    given = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}
-    url = f"{server['query_url']}/api/v1/{part}?{urlencode({**given, 'wait': f'{wait:.3f}'})}"
+    query = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}
+    url = f"{server['query_url']}/api/v1/{resource}?{urlencode({**query, 'wait': f'{wait:.3f}'})}"
     body = request(server, url, headers={KEY_HEADER: server["key"]}, seconds=ANSWER + wait)
     answer: dict[str, Any] = json.loads(body)
     return answer

@@ -16,7 +16,7 @@ from pytest_infra.spans import PLUGIN, LogRecord, Span, Trace
 #: seconds without a further span after which a trace counts as complete. The exporters of services send
 #: every 0.2 s in tests, and the service writes what it has received every 0.1 s.
 QUIET = 0.4
-#: the largest number of spans and of log records that are read
+#: the maximum number of spans, and of log records, that are read
 ROWS = 10_000
 
 
@@ -42,15 +42,15 @@ class TelemetryStore:
         """Return a trace when no new span has arrived for `QUIET` seconds, or after `seconds`."""
         deadline = time.monotonic() + seconds
         items: list[Mapping[str, Any]] = []
-        last = 0
+        last_row = 0
         while True:
             remaining = max(deadline - time.monotonic(), 0.0)
             wait = min(remaining, QUIET)
-            answer = ask(self._server, "spans", wait, trace=trace_id, after=last, limit=ROWS)
+            answer = ask(self._server, "spans", wait, trace=trace_id, after=last_row, limit=ROWS)
             items += answer["items"]
             if not answer["items"] or not remaining:
                 break
-            last = answer["last"]
+            last_row = answer["last"]
         logs = ask(self._server, "logs", trace=trace_id, limit=ROWS)["items"]
         return Trace(trace_id, spans_of(items), logs_of(logs))
 

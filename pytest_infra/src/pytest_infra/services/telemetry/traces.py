@@ -21,8 +21,8 @@ __all__ = ["LogRecord", "Pattern", "Span", "SpanMissingError", "Traces"]
 Pattern: TypeAlias = str | re.Pattern[str]
 #: seconds for which `wait_for` waits by default
 TIMEOUT = 10.0
-#: the number of spans in an error message
-_SHOWN = 20
+#: the maximum number of spans in an error message
+_LISTED = 20
 
 
 class SpanMissingError(InfraError, AssertionError):
@@ -39,7 +39,7 @@ class SpanMissingError(InfraError, AssertionError):
         lines = [f"no span with {expected} arrived within {timeout:g} s"]
         if arrived:
             lines.append(f"{len(arrived)} other spans of the test arrived:")
-            lines += [f"  {span.service}: {span.name} ({span.status})" for span in arrived[-_SHOWN:]]
+            lines += [f"  {span.service}: {span.name} ({span.status})" for span in arrived[-_LISTED:]]
         else:
             lines.append("no span of the test arrived")
         self._text = "\n".join(lines)
@@ -68,14 +68,14 @@ class Traces:
         If the test has ended in this process, the trace contains the spans of pytest. A worker of
         pytest-xdist sends them some time after the test has ended: `wait_for(service="pytest")` waits.
         """
-        other = Traces(self._server, Label.of(test, run_id()), self._recorder)
-        if other.trace_id in self._recorder.ended:
+        other_traces = Traces(self._server, Label.of(test, run_id()), self._recorder)
+        if other_traces.trace_id in self._recorder.ended:
             self._recorder.flush(TIMEOUT)
-            ask(self._server, "spans", TIMEOUT, trace=other.trace_id, service=PLUGIN, limit=1)
-        return other
+            ask(self._server, "spans", TIMEOUT, trace=other_traces.trace_id, service=PLUGIN, limit=1)
+        return other_traces
 
     def spans(self, *, service: str | None = None) -> list[Span]:
-        """Return the spans that have arrived, all or those of a service, in the order of their start."""
+        """Return the spans of the test, or of a service in the test, that have arrived, sorted by start."""
         return spans_of(ask(self._server, "spans", trace=self.trace_id, service=service, limit=ROWS)["items"])
 
     def logs(self) -> list[LogRecord]:
@@ -97,14 +97,14 @@ class Traces:
         these values. Services send spans in intervals, so a span can arrive after the answer to a request.
         Raises `SpanMissingError` after `timeout` seconds.
         """
-        __tracebackhide__ = True  # a failing test shows its own line
+        __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         deadline = time.monotonic() + timeout
         arrived: list[Span] = []
-        last = 0
+        last_row = 0
         while True:
             remaining = deadline - time.monotonic()
-            answer = ask(self._server, "spans", remaining, trace=self.trace_id, after=last, limit=ROWS)
-            last = answer["last"]
+            answer = ask(self._server, "spans", remaining, trace=self.trace_id, after=last_row, limit=ROWS)
+            last_row = answer["last"]
             spans = spans_of(answer["items"])
             for span in spans:
                 if (

@@ -25,7 +25,8 @@ from pytest_infra.isolation.http_request import send
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.traefik.responder import Responder
 
-#: the path of a page of the host name, and its header with the number of the last change of the routes
+#: the path of a page that each host name has, and the response header of this page that contains the number
+#: of the last change of the routes
 CHANGE, CHANGE_HEADER = "/__infra/change", "X-Infra-Change"
 #: the seconds between two requests that check whether a proxy uses new routes
 PAUSE = 0.002
@@ -82,19 +83,20 @@ class TraefikHost(RoutedHost):
 
     def _configuration(self) -> dict[str, Any]:
         return joined(
-            self._change_page(), *(self._part(number, route) for number, route in enumerate(self.own))
+            self._change_page(),
+            *(self._route_configuration(number, route) for number, route in enumerate(self.added_routes)),
         )
 
-    def _part(self, number: int, route: HostRoute) -> dict[str, Any]:
+    def _route_configuration(self, number: int, route: HostRoute) -> dict[str, Any]:
         name, priority = f"{self.id}-{number}", _FIRST + number
         to = route.to or self._responder.address
         target = Route(path=route.path, host=self["host_name"], to=to, strip=route.strip)
-        part = forwarding(name, target, priority=priority, patience=0.0)
+        configuration = forwarding(name, target, priority=priority, patience=0.0)
         if not route.to:
             key = self._responder.add(route.status, route.body)
-            part["middlewares"] = {f"{name}-response": {"replacePath": {"path": key}}}
-            part["routers"][name]["middlewares"] = [f"{name}-response"]
-        return part
+            configuration["middlewares"] = {f"{name}-response": {"replacePath": {"path": key}}}
+            configuration["routers"][name]["middlewares"] = [f"{name}-response"]
+        return configuration
 
     def _change_page(self) -> dict[str, Any]:
         name = f"{self.id}-change"
@@ -110,9 +112,9 @@ class TraefikHost(RoutedHost):
 
 
 def _await_change(unit: RoutedHost, number: int) -> None:
-    """Wait until a proxy uses the routes with which the page `CHANGE` returns this number in `CHANGE_HEADER`.
+    """Wait until the page `CHANGE` returns `number`, which shows that the proxy uses the new routes.
 
-    Raises `CommandError` if the proxy does not use them in time, for example because they are not valid.
+    Raises `CommandError` if this takes more than `PATIENCE` seconds, for example because a route is invalid.
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -36,8 +36,8 @@ def dump(unit: Unit, folder: Path) -> list[Path]:
     with RespConnection(unit, password) as connection:
         connection.call("SELECT", unit["database"])
         names = sorted(_scanned(connection, prefix))
-        shown = {readable(name): _key(connection, name) for name in names[:KEYS]}
-    write_json(path, {"keys": len(names), "shown": shown})
+        visible_keys = {readable(name): _key(connection, name) for name in names[:KEYS]}
+    write_json(path, {"keys": len(names), "shown": visible_keys})
     return [path]
 
 
@@ -53,16 +53,16 @@ def _scanned(connection: RespConnection, prefix: str) -> set[str]:
 
 
 def _key(connection: RespConnection, name: str) -> dict[str, Any]:
-    kind, left = connection.call("TYPE", name), connection.call("PTTL", name)
+    kind, milliseconds = connection.call("TYPE", name), connection.call("PTTL", name)
     length = connection.call(LENGTH[kind], name) if kind in LENGTH else None
-    last = str(ELEMENTS - 1)
+    last_index = str(ELEMENTS - 1)
     match kind:
         case "string":
             value = connection.call("GETRANGE", name, "0", str(CHARACTERS - 1))
         case "list":
-            value = connection.call("LRANGE", name, "0", last)
+            value = connection.call("LRANGE", name, "0", last_index)
         case "zset":
-            value = connection.call("ZRANGE", name, "0", last, "WITHSCORES")
+            value = connection.call("ZRANGE", name, "0", last_index, "WITHSCORES")
         case "set":
             value = sorted(connection.call("SSCAN", name, "0", "COUNT", str(ELEMENTS))[1])[:ELEMENTS]
         case "hash":
@@ -72,5 +72,5 @@ def _key(connection: RespConnection, name: str) -> dict[str, Any]:
             value = connection.call("XRANGE", name, "-", "+", "COUNT", str(ELEMENTS))
         case _:
             value = None
-    ttl = left / 1000 if left >= 0 else None
+    ttl = milliseconds / 1000 if milliseconds >= 0 else None
     return {"type": kind, "ttl": ttl, "length": length, "value": value}

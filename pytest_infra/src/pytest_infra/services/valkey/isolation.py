@@ -54,10 +54,10 @@ class Keys(Unit):
         # The output of `CLIENT LIST` and the log contain the user of every connection, whichever client
         # library is used.
         user = f"{name}.{login_name(label)}"
-        place = f"{user}:{password}@"
-        urls = {"url": f"redis://{place}{server.host}:{server.port}/{database}"}
+        login = f"{user}:{password}@"
+        urls = {"url": f"redis://{login}{server.host}:{server.port}/{database}"}
         if "socket_url" in server:
-            urls["socket_url"] = f"unix://{place}{urlsplit(server['socket_url']).path}?db={database}"
+            urls["socket_url"] = f"unix://{login}{urlsplit(server['socket_url']).path}?db={database}"
         super().__init__(server, name, label, user=user, password=password, database=str(database), **urls)
         self._connection, self._number = connection, database
         #: the password of the default user; this user can read all keys
@@ -77,19 +77,19 @@ class Keys(Unit):
             yield self
             self.clear()
             return
-        inner = Keys.__new__(Keys)
-        inner.__dict__ |= self.__dict__
-        inner.prefix = f"{self.prefix}{next(self._examples)}:"
-        yield inner
-        inner.clear()
+        part = Keys.__new__(Keys)
+        part.__dict__ |= self.__dict__
+        part.prefix = f"{self.prefix}{next(self._examples)}:"
+        yield part
+        part.clear()
 
     def renew(self) -> None:
         """Create the user again after a restart, because the server keeps users only in memory."""
         pattern = f"{self.prefix}*"
-        further = ("-select", "-move") if self.prefix else ("+flushdb",)
+        extra_rules = ("-select", "-move") if self.prefix else ("+flushdb",)
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
         self._connection.run(
-            lambda connection: connection.call(*user, *RULES, f"~{pattern}", f"&{pattern}", *further)
+            lambda connection: connection.call(*user, *RULES, f"~{pattern}", f"&{pattern}", *extra_rules)
         )
 
     def clear(self) -> None:
@@ -131,7 +131,7 @@ class Users:
     def acquire(self, label: str) -> Unit:
         """Return an isolation unit: a database or a prefix without keys, with a new user."""
         number = self._slots.take(self._clean)
-        database, prefix = self._place(number)
+        database, prefix = self._database_and_prefix(number)
         unit = Keys(self._server, self._connection, self._user(number), label, database, prefix)
         try:
             unit.renew()
@@ -155,11 +155,11 @@ class Users:
 
     def _clear(self, connection: RespConnection, number: int) -> None:
         users = connection.call("ACL", "USERS")
-        if old_users := [user for user in users if user.partition(".")[0] == self._user(number)]:
-            connection.call("ACL", "DELUSER", *old_users)
-        clear(connection, *self._place(number))
+        if users_of_unit := [user for user in users if user.partition(".")[0] == self._user(number)]:
+            connection.call("ACL", "DELUSER", *users_of_unit)
+        clear(connection, *self._database_and_prefix(number))
 
-    def _place(self, number: int) -> tuple[int, str]:
+    def _database_and_prefix(self, number: int) -> tuple[int, str]:
         return (0, f"{self._user(number)}:") if self._by_prefix else (number, "")
 
     def _user(self, number: int) -> str:

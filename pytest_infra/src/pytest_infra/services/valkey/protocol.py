@@ -32,7 +32,7 @@ class RespConnection(LineConnection):
     def calls(self, *commands: Sequence[str]) -> list[Any]:
         """Send several commands to the server together, and return the list of their results.
 
-        If a command fails, its error is raised after all answers have been read.
+        If commands fail, the error of the first failed command is raised after all answers were read.
         """
         self.send(b"".join(map(_encoded, commands)))
         results: list[Any] = []
