@@ -18,7 +18,7 @@ PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 #: a variable by which the test suite finds the processes that it has started
 KEPT = frozenset({"INFRA_TEST_SUITE"})
 SERVICES = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: a variable with a folder of caches that several benchmarks share; bytecode is then kept next to its source
+#: a variable with a cache that several benchmarks share; bytecode is then kept next to its source
 CACHES = "BENCHMARK_CACHES"
 
 
@@ -31,7 +31,7 @@ def stage() -> Iterator[Path]:
             if variable.startswith(("INFRA_", "PYTEST_", "XDG_")) and variable not in KEPT:
                 del os.environ[variable]
         if shared := os.environ.get(CACHES):
-            os.environ["XDG_CACHE_HOME"] = shared
+            os.environ["INFRA_CACHE"] = shared
         else:
             os.environ |= {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
