@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,13 @@ NAMES = ("cold_start", "attach", "idle_plugin", "owner_death", "recovery", "foot
 @pytest.mark.real("nats", "postgres", "valkey", "caddy", "pocketbase")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs_a_round_and_leaves_nothing(
-    name: str, benchmark: Callable[..., str], tmp_path: Path
+    name: str, benchmark: Callable[..., str], tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name != "cold_start":  # only this benchmark starts each of the five services in a different way
+        monkeypatch.syspath_prepend(str(checkout))
+        stage = importlib.import_module("benchmarks.stage")
+        monkeypatch.setattr(stage, "SERVICES", ("postgres", "valkey"))
+
     assert "rounds: 1" in benchmark(name, "--rounds", "1")
     assert not list(tmp_path.iterdir())
 
