@@ -32,7 +32,7 @@ def stage() -> Iterator[Path]:
             if variable.startswith(("INFRA_", "PYTEST_", "XDG_")) and variable not in KEPT:
                 del os.environ[variable]
         if shared := os.environ.get(CACHES):
-            os.environ["XDG_CACHE_HOME"] = shared
+            os.environ["INFRA_CACHE"] = shared
         else:
             os.environ |= {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.suite import Suite
+
 TESTS = Path(__file__).parent.parent
 #: each test has the name of its group
 EXAMPLES = """
@@ -62,43 +64,44 @@ def test_it(): pass
 
 
 @pytest.fixture
-def inner(pytester: pytest.Pytester) -> pytest.Pytester:
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A project with the `conftest.py` and the markers of this one."""
     pytester.makeconftest((TESTS / "conftest.py").read_text(encoding="utf-8"))
     groups = ["unit", "process", "nested", "real(service)"]
     pytester.makeini("[pytest]\naddopts = -p pytester --strict-markers\nmarkers =\n  " + "\n  ".join(groups))
-    return pytester
+    return Suite(pytester, monkeypatch)
 
 
-def test_a_test_is_in_exactly_one_group(inner: pytest.Pytester) -> None:
-    inner.makepyfile(test_it=EXAMPLES)
+def test_a_test_is_in_exactly_one_group(inner: Suite) -> None:
+    inner.test(EXAMPLES)
 
-    inner.runpytest_subprocess(timeout=120).assert_outcomes(passed=5)
+    inner.run().assert_outcomes(passed=5)
 
 
-def test_a_module_of_another_group_is_not_imported_for_the_group_unit(inner: pytest.Pytester) -> None:
+def test_a_module_of_another_group_is_not_imported_for_the_group_unit(inner: Suite) -> None:
     marked = "import pytest\npytestmark = pytest.mark.process\nraise ImportError"
-    folder = inner.mkpydir("tests") / "kinds"
+    folder = inner.pytester.mkpydir("tests") / "kinds"
     folder.mkdir()
     (folder / "test_kind.py").write_text("raise ImportError", encoding="utf-8")
-    inner.makepyfile(test_marked=marked, test_it="def test_unit(): pass")
+    inner.test(marked, "test_marked")
+    inner.test("def test_unit(): pass")
 
-    inner.runpytest_subprocess("-m", "unit", timeout=120).assert_outcomes(passed=1)
+    inner.run("-m", "unit").assert_outcomes(passed=1)
 
 
-def test_a_test_that_is_marked_for_two_groups_is_an_error(inner: pytest.Pytester) -> None:
-    inner.makepyfile(test_it=TWICE)
+def test_a_test_that_is_marked_for_two_groups_is_an_error(inner: Suite) -> None:
+    inner.test(TWICE)
 
-    result = inner.runpytest_subprocess(timeout=120)
+    result = inner.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*test_it.py::test_it is in 2 groups: process, real*"])
 
 
-def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: pytest.Pytester) -> None:
-    inner.makepyfile(test_it=WRONG)
+def test_a_unit_test_that_starts_something_fails_with_the_reason(inner: Suite) -> None:
+    inner.test(WRONG)
 
-    result = inner.runpytest_subprocess("-rfE", timeout=120)
+    result = inner.run("-rfE")
 
     result.assert_outcomes(failed=5, errors=2)
     result.stdout.fnmatch_lines(

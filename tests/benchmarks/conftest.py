@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-import os
+import runpy
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from fakes import forked
+from infra_runtime.data_directory.paths import user_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +32,21 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the benchmarks of all workers share a folder of caches, because it takes seconds to make a seed."""
-    folder = tmp_path_factory.getbasetemp()
-    caches = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "benchmarks"
-    monkeypatch.setenv("BENCHMARK_CACHES", str(caches))
-    return caches
+def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a function that runs a module of `benchmarks` in a fork of this process, and returns its output.
+
+    The folder of temporary files is `tmp_path`. The benchmark uses the cache of the test session, because it
+    takes seconds to make a seed.
+    """
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("BENCHMARK_CACHES", user_cache())
+
+    def run(name: str, *arguments: str) -> str:
+        main = functools.partial(runpy.run_module, f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+        program = forked.Program(arguments=[name, *arguments], main=main, path=ROOT)
+        done = forked.run(program, ROOT, 600.0)
+        assert done.code == 0, done.out + done.err
+        return done.out
+
+    return run

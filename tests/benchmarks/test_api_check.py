@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from fakes.api import document, operation
 
 pytestmark = pytest.mark.process
 
+ONE_ROUND = ("--rounds", "1")
 OLD = document({"/a": {"get": operation()}, "/b": {"get": operation()}})
 NEW = document({"/a": {"get": operation()}})
 #: A program with the options and the output of oasdiff.
@@ -21,16 +22,6 @@ PEER = """#!/bin/sh
 [ "$1" = --version ] && echo "oasdiff version 0" && exit
 echo '[{"id": "api-removed", "level": 3}, {"id": "x", "level": 1}]'
 """
-
-
-def benchmark(checkout: Path, *arguments: str) -> str:
-    """Run the benchmark for one round, and return its output."""
-    result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.api_check", "--rounds", "1", *arguments],
-        cwd=checkout, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 @pytest.fixture
@@ -47,13 +38,14 @@ def row(output: str, tool: str) -> list[str]:
     return next(line.split() for line in output.splitlines() if line.startswith(f"{tool} "))
 
 
-def test_two_files_are_compared_by_both_tools(checkout: Path, tmp_path: Path, peer: str) -> None:
+def test_two_files_are_compared_by_both_tools(
+    benchmark: Callable[..., str], tmp_path: Path, peer: str
+) -> None:
     for name, content in (("old", OLD), ("new", NEW)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
 
-    output = benchmark(
-        checkout, "--oasdiff", peer, "shop", "--file", "shop", f"{tmp_path}/old.json", f"{tmp_path}/new.json"
-    )
+    files = f"{tmp_path}/old.json", f"{tmp_path}/new.json"
+    output = benchmark("api_check", *ONE_ROUND, "--oasdiff", peer, "shop", "--file", "shop", *files)
 
     assert row(output, "api-check")[7:10] == ["1", "0", "0"]
     assert row(output, "oasdiff")[7:10] == ["1", "0", "1"]
@@ -61,7 +53,9 @@ def test_two_files_are_compared_by_both_tools(checkout: Path, tmp_path: Path, pe
     assert "not measured" not in output
 
 
-def test_a_description_is_read_from_a_git_clone(checkout: Path, tmp_path: Path, peer: str) -> None:
+def test_a_description_is_read_from_a_git_clone(
+    benchmark: Callable[..., str], tmp_path: Path, peer: str
+) -> None:
     clone = tmp_path / "clone"
     (clone / "specs").mkdir(parents=True)
 
@@ -78,13 +72,13 @@ def test_a_description_is_read_from_a_git_clone(checkout: Path, tmp_path: Path, 
         git("add", "-A")
         git("commit", "-qm", "now", date=date)
 
-    output = benchmark(checkout, "--oasdiff", peer, "discord", "--clone", f"discord={clone}")
+    output = benchmark("api_check", *ONE_ROUND, "--oasdiff", peer, "discord", "--clone", f"discord={clone}")
 
     assert row(output, "api-check")[7:10] == ["1", "0", "0"]
 
 
-def test_missing_tools_and_descriptions_are_listed(checkout: Path) -> None:
-    output = benchmark(checkout, "--oasdiff", "no-such-program", "stripe", "twilio")
+def test_missing_tools_and_descriptions_are_listed(benchmark: Callable[..., str]) -> None:
+    output = benchmark("api_check", *ONE_ROUND, "--oasdiff", "no-such-program", "stripe", "twilio")
 
     assert "not measured: oasdiff: no-such-program is not installed" in output
     assert "not measured: stripe: needs --clone stripe=DIRECTORY" in output

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """Return a folder with a short path: the path of a socket has at most 103 bytes."""
-    with tempfile.TemporaryDirectory(prefix="soak-", dir="/tmp") as name:
-        yield Path(name)
-
-
-@pytest.mark.usefixtures("caches")
 @pytest.mark.real("postgres", "valkey")
-def test_a_round_with_a_killed_pytest_process_leaves_nothing(
-    checkout: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(temporary))
+def test_a_kill_leaves_nothing(benchmark: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # The path is short, because the path of a socket has at most 103 bytes.
+    with tempfile.TemporaryDirectory(prefix="soak-", dir="/tmp") as temporary:
+        monkeypatch.setenv("TMPDIR", temporary)
 
-    # With this seed, the first round kills a pytest process that runs tests. One round is then enough.
-    result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--kills", "1", "--jobs", "1", "--seed", "9"],
-        cwd=checkout, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        # With this seed, the first round kills a pytest process that runs tests. One round is then enough.
+        output = benchmark("soak", "--kills", "1", "--jobs", "1", "--seed", "9")
 
-    assert result.returncode == 0, result.stdout + result.stderr
-    kills = re.search(r"kills: (\d+); left over: nothing", result.stdout)
-    assert kills is not None, result.stdout
+        left = list(Path(temporary).iterdir())
+
+    kills = re.search(r"kills: (\d+); left over: nothing", output)
+    assert kills is not None, output
     assert int(kills[1]) >= 1
-    assert not list(temporary.iterdir())
+    assert not left

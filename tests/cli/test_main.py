@@ -136,7 +136,7 @@ def test_every_command_has_the_options_that_select_a_stack(group: str) -> None:
 def test_an_output_on_a_full_disk_is_an_error_without_a_traceback(infra: CommandLine, buffered: bool) -> None:
     environ = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
     with Path("/dev/full").open("w") as full:
-        command = [INFRA, "runtime", "list"]
+        command = [INFRA, "config", "show"]
         result = subprocess.run(
             command, cwd=infra.root, env=environ, stdout=full, stderr=subprocess.PIPE, check=False
         )

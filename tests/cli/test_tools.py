@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.command_line import INFRA, PATIENCE, CommandLine, service, stack_file
+from fakes import forked
+from fakes.command_line import PATIENCE, CommandLine, service, stack_file
 from infra_cli.programs import binary
 from infra_runtime.binaries import recipes
 from infra_runtime.catalogue import entry
@@ -83,18 +83,10 @@ def test_a_tool_runs_without_a_stack(line: CommandLine) -> None:
 
 
 def test_the_exit_code_and_the_input_are_those_of_the_tool(line: CommandLine) -> None:
-    read = subprocess.run(
-        [INFRA, "tools", "present", "read"],
-        input="from standard input",
-        cwd=line.root,
-        env=line.environ,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE,
-    )
+    program = forked.infra_program(["tools", "present", "read"])
+    read = forked.run(program, line.root, PATIENCE, environ=line.environ, stdin="from standard input")
 
-    assert read.stdout == "from standard input"
+    assert (read.code, read.out) == (0, "from standard input")
     assert line("tools", "present", "exit", "42").code == 42
 
 

@@ -21,6 +21,8 @@ from infra_runtime.errors import SupervisorError
 from infra_runtime.messages import Event
 
 NOTHING_LEFT = "0 processes, 0 ports, 0 sockets left"
+#: what a user types, and after which output
+CTRL_C = {"Ctrl-C stops it": "\x03"}
 
 
 # --- the foreground --------------------------------------------------------------------------------
@@ -42,7 +44,7 @@ def test_up_prints_plain_lines_with_the_addresses_and_ctrl_c_stops_and_verifies(
 
 
 def test_in_a_terminal_the_start_is_drawn_and_the_table_is_coloured(shop: CommandLine) -> None:
-    code, picture = shop.in_terminal("runtime", "up", type_after={"Ctrl-C stops it": "\x03"}, NO_COLOR="")
+    code, picture = shop.in_terminal("runtime", "up", type_after=CTRL_C, NO_COLOR="")
 
     assert code == 130
     assert "\x1b[?25l" in picture
@@ -51,14 +53,14 @@ def test_in_a_terminal_the_start_is_drawn_and_the_table_is_coloured(shop: Comman
 
 
 def test_no_color_turns_colours_off(shop: CommandLine) -> None:
-    _code, picture = shop.in_terminal("runtime", "up", type_after={"Ctrl-C stops it": "\x03"}, NO_COLOR="1")
+    _code, picture = shop.in_terminal("runtime", "up", "db", type_after=CTRL_C, NO_COLOR="1")
 
     assert "ready  db://127.0.0.1:" in picture
     assert "\x1b[32m" not in picture
 
 
 def test_a_dumb_terminal_gets_plain_lines(shop: CommandLine) -> None:
-    code, picture = shop.in_terminal("runtime", "up", type_after={"Ctrl-C stops it": "\x03"}, TERM="dumb")
+    code, picture = shop.in_terminal("runtime", "up", "db", type_after=CTRL_C, TERM="dumb")
 
     assert code == 130
     assert "\x1b" not in picture
@@ -358,7 +360,7 @@ def test_json_is_the_journal_the_stack_and_the_proof(shop: CommandLine) -> None:
 
 def test_a_closed_output_pipe_stops_the_stack_without_a_message(shop: CommandLine) -> None:
     with subprocess.Popen(
-        [INFRA, "runtime", "up"],
+        [INFRA, "runtime", "up", "db"],
         cwd=shop.root,
         env=shop.environ,
         stdout=subprocess.PIPE,
@@ -384,7 +386,7 @@ def test_a_full_output_pipe_blocks_neither_start_nor_stop(shop: CommandLine) -> 
             os.write(writer, b"x" * 65536)
     os.set_blocking(writer, True)
     up = subprocess.Popen(
-        [INFRA, "runtime", "up"], cwd=shop.root, env=shop.environ, stdout=writer, stderr=writer
+        [INFRA, "runtime", "up", "db"], cwd=shop.root, env=shop.environ, stdout=writer, stderr=writer
     )
     os.close(writer)
     wait = shop("runtime", "wait", "--timeout", "60")
@@ -397,7 +399,7 @@ def test_a_full_output_pipe_blocks_neither_start_nor_stop(shop: CommandLine) -> 
 
 
 def test_closing_the_terminal_stops_the_stack(shop: CommandLine) -> None:
-    up = shop.start("runtime", "up")
+    up = shop.start("runtime", "up", "db")
     up.wait_for("Ctrl-C stops it")
     up.interrupt(signal.SIGHUP)
     up.process.wait(timeout=PATIENCE)
@@ -408,7 +410,7 @@ def test_closing_the_terminal_stops_the_stack(shop: CommandLine) -> None:
 
 def test_up_starts_the_stack_without_standard_streams(shop: CommandLine) -> None:
     closed = subprocess.run(
-        ["sh", "-c", f"exec {INFRA} runtime up --detach >&- 2>&- <&-"],
+        ["sh", "-c", f"exec {INFRA} runtime up --detach db >&- 2>&- <&-"],
         cwd=shop.root,
         env=shop.environ,
         check=False,

@@ -48,7 +48,7 @@ class Tools(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the names of the tools that begin with a string."""
-        names = sorted((_ALIAS, *_programs(_project(ctx.params["directory"]))))
+        names = sorted((_ALIAS, *_programs(_project(ctx.params["directory"]).recipes())))
         tools = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [*tools, *super().shell_complete(ctx, incomplete)]
 
@@ -96,11 +96,18 @@ def _run(name: str) -> int:
     context = click.get_current_context()
     selected: Target = context.obj
     project = _project(selected.directory)
-    programs = _programs(project)
+    recipes = project.recipes()
+    programs = _programs(recipes)
     if name not in programs:
         message = f"unknown tool {name!r}{nearest(name, [*programs, _ALIAS])}"
         raise click.UsageError(message, context.parent)
-    path = _locate(name, project)
+    try:
+        path = _locate(name, recipes, project.root)
+    except BinaryMissingError as error:
+        install = f"`infra bin install {programs[name].name}`"
+        if install not in error.hint:
+            error.hint = f"{error.hint.removesuffix('.')}, or run {install}."
+        raise
     return replace_process((str(path), *context.args), _environment(selected))
 
 
@@ -120,9 +127,10 @@ def _environment(selected: Target) -> Mapping[str, str]:
 def _list(selected: Target, *, as_json: bool) -> None:
     """Print each tool with its path, or with the command that installs it."""
     project = _project(selected.directory)
+    recipes = project.recipes()
     documents = [
-        {"name": name, "path": _path(name, project), "recipe": recipe.name}
-        for name, recipe in sorted(_programs(project).items())
+        {"name": name, "path": _path(name, recipes, project.root), "recipe": recipe.name}
+        for name, recipe in sorted(_programs(recipes).items())
     ]
     if as_json:
         output.say_json({"tools": documents})
@@ -135,25 +143,19 @@ def _list(selected: Target, *, as_json: bool) -> None:
         output.say(line)
 
 
-def _path(name: str, project: Project) -> str | None:
+def _path(name: str, recipes: Mapping[str, Recipe], folder: Path) -> str | None:
     try:
-        return str(_locate(name, project))
+        return str(_locate(name, recipes, folder))
     except BinaryMissingError:
         return None
 
 
-def _locate(name: str, project: Project) -> Path:
-    """Return the path of a tool. Raises `BinaryMissingError` with the command that installs the tool."""
+def _locate(name: str, recipes: Mapping[str, Recipe], folder: Path) -> Path:
+    """Return the path of a tool for the project in a folder. Raises `BinaryMissingError`."""
     from infra_cli.programs import binary
     from infra_runtime.binaries import locate
 
-    try:
-        return locate(binary(name, project.recipes()), project=project.root)
-    except BinaryMissingError as error:
-        install = f"`infra bin install {_programs(project)[name].name}`"
-        if install not in error.hint:
-            error.hint = f"{error.hint.removesuffix('.')}, or run {install}."
-        raise
+    return locate(binary(name, recipes), project=folder)
 
 
 def _project(directory: Path | None) -> Project:
@@ -162,10 +164,9 @@ def _project(directory: Path | None) -> Project:
     return project_of(directory)
 
 
-def _programs(project: Project) -> dict[str, Recipe]:
+def _programs(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
     """Return a mapping from program to the recipe that installs it for a service without a version."""
     from infra_runtime.binaries.recipes import providing
 
-    recipes = project.recipes().values()
-    programs = dict.fromkeys(program for recipe in recipes for program in recipe.programs)
-    return {program: recipe for program in programs if (recipe := providing(program, recipes))}
+    programs = dict.fromkeys(program for recipe in recipes.values() for program in recipe.programs)
+    return {program: recipe for program in programs if (recipe := providing(program, recipes.values()))}

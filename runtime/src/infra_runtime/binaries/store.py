@@ -185,11 +185,14 @@ class Store:
         entry = _read(self.path(locked))
         return entry if entry and entry.is_complete() else None
 
-    def installed(self, recipe: str = "") -> list[Installed]:
-        """Return the entries of one recipe or of all recipes, the last installed entry of a recipe first."""
+    def installed(self, recipe: str = "", *, program: str = "") -> list[Installed]:
+        """Return the entries of one recipe or of all recipes, the last installed entry of a recipe first.
+
+        With `program`, return only entries with this program, without decoding the other manifests.
+        """
         manifests = sorted(self.folder.glob(f"{recipe or '*'}/*/{MANIFEST}"), key=_changed, reverse=True)
         folders = [path.parent for path in manifests if not path.parent.name.startswith(_NEW)]
-        entries = [entry for folder in folders if (entry := _read(folder))]
+        entries = [entry for folder in folders if (entry := _read(folder, program))]
         return sorted(entries, key=lambda entry: entry.locked.recipe)
 
     def add(self, locked: Locked, build: Callable[[Path], Installed]) -> Installed:
@@ -284,8 +287,7 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
     folder = store.folder if store else default_folder()
     if folder is None or not folder.is_dir():
         return
-    installed = Store(folder).installed()
-    candidates = [entry for entry in installed if program in entry.programs and entry.is_complete()]
+    candidates = [entry for entry in Store(folder).installed(program=program) if entry.is_complete()]
     for entry in _chosen(candidates, project):
         if path := entry.program(program):
             try:
@@ -334,13 +336,16 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _read(folder: Path) -> Installed | None:
-    """Return the entry in a folder; None if the folder is missing, or written by another version."""
+def _read(folder: Path, program: str = "") -> Installed | None:
+    """Return the entry in a folder; None if it is missing, of another version, or without `program`."""
     if folder.is_symlink() or folder.parent.is_symlink():
         return None
     try:
-        data: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        if data["format"] != FORMAT:
+        content = (folder / MANIFEST).read_bytes()
+        if program and json.dumps(program).encode() not in content:
+            return None
+        data: dict[str, Any] = json.loads(content)
+        if data["format"] != FORMAT or (program and program not in data["programs"]):
             return None
         return Installed(
             folder=folder,
