@@ -106,7 +106,7 @@ class OpenapiSnapshot:
             names = ", ".join(api_settings.name for api_settings in declared)
             raise ValueError(f"the stack file declares several APIs; select one with `api=`: {names}")
         home, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
-        return home, name, Policy(accepted=baseline.beside(name, home))
+        return home, name, Policy(accepted=baseline.default_path(name, home))
 
 
 def _declares(file: StackFile | None) -> bool:

@@ -31,7 +31,7 @@ class Direction(enum.StrEnum):
 
     @property
     def inverse(self) -> Direction:
-        """Return the direction for a callback or webhook, where the API sends the request."""
+        """Return the opposite direction, for callbacks and webhooks: there, the API sends the request."""
         return {"request": Direction.RESPONSE, "response": Direction.REQUEST, "none": Direction.NONE}[
             self.value
         ]
@@ -157,8 +157,8 @@ class Finding:
 
     def _hash(self, *values: Any) -> str:
         location = self.base or self.revision
-        subject, *others = values
-        content = [self.rule, subject, location.pointer if location else "", *others]
+        subject, *other_values = values
+        content = [self.rule, subject, location.pointer if location else "", *other_values]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
