@@ -29,8 +29,8 @@ from infra_runtime.messages import STATUS, Nothing, ServiceStatus
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: The free disk space, in bytes, below which a finding is a note, and below which a finding is an error. A
-#: new PostgreSQL cluster in development needs about 40 MB.
+#: Limits of the free disk space in bytes: below `LITTLE_SPACE`, the finding is a note; below
+#: `REQUIRED_SPACE`, the finding is an error. A new PostgreSQL cluster in development needs about 40 MB.
 LITTLE_SPACE, REQUIRED_SPACE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 

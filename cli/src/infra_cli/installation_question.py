@@ -67,7 +67,7 @@ def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
 
 
 def _is_allowed(items: Sequence[object], noun: str, question: str, *, allowed: bool, may_ask: bool) -> bool:
-    """Return whether the missing `items` may be installed, and print them if so.
+    """Return whether the missing `items` may be installed; if so, print the items.
 
     `allowed` and INFRA_INSTALL allow the installation. Otherwise the user is asked if `may_ask` is true and
     the program runs in a terminal outside CI; the items are then printed before the question.

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is added after the lines of `lines`; the iterator does not end."""
+        """Yield each line that is added after the last line of `lines`; the iterator does not end."""
         ...
 
 
@@ -67,7 +67,7 @@ class Files:
         return merged(self._folder, ends or dict.fromkeys(self.services), since)
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is written after the lines of `lines`, with the time at which it is read."""
+        """Yield each line that is written after the last line of `lines`; its time is the time of reading."""
         return (Line(time.time(), path.stem, text) for path, text in self._follower.lines())
 
     def _paths(self) -> list[Path]:
@@ -87,7 +87,7 @@ class Stream:
         return self._reader.merged(self.services, since)
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is added to the stream after the lines of `lines`."""
+        """Yield each line that is added to the stream after the last line of `lines`."""
         return self._reader.following(self._names)
 
 

@@ -25,7 +25,7 @@ PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright
 
 #: matches a command `infra runtime …` in a message
 _COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
-#: the key of the options in click's context
+#: the key of the function of `select_stack` in click's context
 _OPTIONS = "infra_cli.output.options"
 
 

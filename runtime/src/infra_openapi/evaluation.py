@@ -164,7 +164,7 @@ def _words(scope: Scope, fact: Fact, changed: Element | None) -> dict[str, str]:
 
 
 def _transition(before: Any, after: Any) -> str:
-    """Return the change of a keyword as text: ` from 1 to no value`, or an empty text without values."""
+    """Return the change of a keyword as text: ` from 1 to no value`. Without values, the text is empty."""
     if before is None and after is None:
         return ""
     old, new = ("no value" if value is None else as_text(value) for value in (before, after))
@@ -175,7 +175,7 @@ def _values(values: Any) -> str:
     """Return the values of an enumeration as text: `value 'a'`, or `values 'a', 'b' and 3 more`."""
     if not isinstance(values, list):
         return ""
-    if not values:  # no enumerated value satisfies the other keywords
+    if not values:  # the other keywords exclude all enumerated values
         return "values []"
     texts = [as_text(value) for value in values]
     if len(texts) == 1:

@@ -10,8 +10,8 @@ from typing import Any
 
 from infra_openapi.finding import Finding, Level, Note
 
-#: The version of the JSON format of `Report.to_json`. The version increases when a key is removed or changes
-#: its meaning.
+#: The version of the output format `json`. The version increases when a key is removed or changes its
+#: meaning.
 SCHEMA_VERSION = 2
 
 

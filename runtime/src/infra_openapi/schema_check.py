@@ -1,4 +1,4 @@
-"""Check values with jsonschema, after the keywords of all versions of OpenAPI are converted."""
+"""Check values with jsonschema; keywords of OpenAPI that jsonschema does not support are converted first."""
 
 from __future__ import annotations
 

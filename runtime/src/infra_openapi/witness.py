@@ -138,7 +138,7 @@ class Witnesses:
         return self._schemas.node((element,)) if element is not None and inside else None
 
     def _first_tries(self, fact: Fact, wide: Node, narrow: Node) -> list[Any]:
-        """Return the values that probably show the fact."""
+        """Return the values that are tried first as the example, because they probably show the fact."""
         if fact.kind in _ABOUT_LISTS:
             return [*(fact.before or ()), *(fact.after or ())]
         if fact.kind in _ABOUT_VALUES:

@@ -39,7 +39,7 @@ _EXTRA_CHARACTERS = 16
 #: The start (line, column) of each member of a container, by the id of the container and the key or index.
 Marks: TypeAlias = dict[tuple[int, str | int], tuple[int, int]]
 
-# The parser of libyaml, if PyYAML was built with it, because it is eight times faster.
+# The parser of libyaml if PyYAML was built with libyaml, because this parser is eight times faster.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")

@@ -63,9 +63,9 @@ def _relations(
 ) -> tuple[Relation[T], Relation[T], Relation[T], Relation[T]]:
     """Return four functions that compare an old and a new part, from the closest to the weakest relation.
 
-    The first function returns true if both parts have the same content, the second one if both parts allow
-    the same values, the third one if one of the parts includes the other part. The fourth function always
-    returns true.
+    The first function returns true if both parts have the same content, the second function if both parts
+    allow the same values, and the third function if one part includes the other part. The fourth function
+    always returns true.
     """
 
     def content(old: T, new: T) -> bool:

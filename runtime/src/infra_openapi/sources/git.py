@@ -148,7 +148,9 @@ class _Repository:
             )
         except FileNotFoundError as error:
             raise CompareError(
-                self._source, "the source is in a git revision, but `git` is not on PATH"
+                self._source,
+                "the source is in a git revision, but `git` is not on PATH",
+                hint="Install git, or add the folder of `git` to PATH.",
             ) from error
         except subprocess.TimeoutExpired as error:
             raise CompareError(self._source, f"git did not finish within {_TIMEOUT:g} s") from error

@@ -70,6 +70,7 @@ def fetched(url: str, timeout: float) -> bytes:
                         raise CompareError(
                             _without_secrets(url),
                             f"the URL redirects to another server: {_without_secrets(target)}",
+                            hint="Give the URL to which the server redirects.",
                         )
                     url = target
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
